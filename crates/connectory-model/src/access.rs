@@ -1,0 +1,157 @@
+//! Who may do what: scopes, user levels and the two permissions that they add up to.
+//!
+//! The rule is the specification's: reading and writing both need one of three user levels, and a scope that
+//! grants the connector configuration. Anything that is not granted here is denied.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $what:literal { $($variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name {
+            $(#[serde(rename = $word)] #[doc = concat!("`", $word, "`")] $variant,)+
+        }
+
+        impl $name {
+            /// All of them, the most powerful first.
+            pub const ALL: &[$name] = &[$($name::$variant,)+];
+
+            /// The word on the wire.
+            pub const fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(|| UnknownWord {
+                    what: $what,
+                    word: word.to_owned(),
+                    known: Self::ALL.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", "),
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// The base level of access of the user behind an API client.
+    UserLevel, "user level" {
+        OrgAdmin = "ORG_ADMIN",
+        SourceAdmin = "SOURCE_ADMIN",
+        SourceSubadmin = "SOURCE_SUBADMIN",
+        RoleAdmin = "ROLE_ADMIN",
+        RoleSubadmin = "ROLE_SUBADMIN",
+        CertAdmin = "CERT_ADMIN",
+        ReportAdmin = "REPORT_ADMIN",
+        Helpdesk = "HELPDESK",
+        User = "USER",
+    }
+}
+
+words! {
+    /// What a token may be used for.
+    Scope, "scope" {
+        All = "sp:scopes:all",
+        ManageConnectors = "idn:connector-config:manage",
+        ReadConnectors = "idn:connector-config:read",
+        Default = "sp:scopes:default",
+    }
+}
+
+/// A word that names no known scope or user level.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is not a {what}; known are {known}")]
+pub struct UnknownWord {
+    what: &'static str,
+    word: String,
+    known: String,
+}
+
+/// What an operation does with connectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Lists or gets.
+    Read,
+    /// Creates, changes or deletes.
+    Write,
+}
+
+impl Permission {
+    const LEVELS: [UserLevel; 3] = [UserLevel::OrgAdmin, UserLevel::SourceAdmin, UserLevel::SourceSubadmin];
+
+    fn scopes(self) -> &'static [Scope] {
+        match self {
+            Permission::Read => &[Scope::ReadConnectors, Scope::ManageConnectors, Scope::All],
+            Permission::Write => &[Scope::ManageConnectors, Scope::All],
+        }
+    }
+
+    /// Whether a user of this level with these scopes has the permission.
+    ///
+    /// # Errors
+    /// Says what is missing and what would be enough.
+    pub fn check(self, level: UserLevel, scopes: &[Scope]) -> Result<(), Denied> {
+        if !Self::LEVELS.contains(&level) {
+            return Err(Denied::Level(level));
+        }
+        if !self.scopes().iter().any(|scope| scopes.contains(scope)) {
+            return Err(Denied::Scope(self));
+        }
+        Ok(())
+    }
+}
+
+/// Why a permission is not granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The user level does not reach connectors.
+    #[error("user level {0} has no access to connectors; it takes ORG_ADMIN, SOURCE_ADMIN or SOURCE_SUBADMIN")]
+    Level(UserLevel),
+    /// No scope of the token grants it.
+    #[error("the token's scopes do not allow this; it takes one of {}", scope_list(*.0))]
+    Scope(Permission),
+}
+
+fn scope_list(permission: Permission) -> String {
+    permission.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn level_and_scope_are_both_needed() {
+        use Permission::{Read, Write};
+        let table = [
+            (Read, UserLevel::OrgAdmin, Scope::ReadConnectors, true),
+            (Read, UserLevel::SourceSubadmin, Scope::ManageConnectors, true),
+            (Read, UserLevel::SourceAdmin, Scope::All, true),
+            (Read, UserLevel::Helpdesk, Scope::All, false),
+            (Read, UserLevel::OrgAdmin, Scope::Default, false),
+            (Write, UserLevel::OrgAdmin, Scope::ReadConnectors, false),
+            (Write, UserLevel::OrgAdmin, Scope::ManageConnectors, true),
+            (Write, UserLevel::User, Scope::ManageConnectors, false),
+        ];
+        for (permission, level, scope, allowed) in table {
+            assert_eq!(permission.check(level, &[scope]).is_ok(), allowed, "{permission:?} {level} {scope}");
+        }
+        assert_eq!(
+            Write.check(UserLevel::OrgAdmin, &[]).unwrap_err().to_string(),
+            "the token's scopes do not allow this; it takes one of idn:connector-config:manage, sp:scopes:all"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The connector: everything that one revision holds, and the summary that lists are made of.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::document::{CorrelationConfig, Document, DocumentKind, SourceConfig, SourceTemplate};
+use crate::translations::Translations;
+use crate::{Locale, ScriptName};
+
+/// Free-form members that user interfaces read, such as `category`, `labels` and `shortDesc`.
+pub type Metadata = Map<String, Value>;
+
+/// The member of the metadata that a locale's short description replaces.
+pub const SHORT_DESC: &str = "shortDesc";
+
+/// How far a connector is; lists show only what is released, unless asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// No longer to be used.
+    Deprecated,
+    /// Being built.
+    Development,
+    /// For trying out.
+    Demo,
+    /// In use.
+    Released,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Status; 4] = [Self::Deprecated, Self::Development, Self::Demo, Self::Released];
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deprecated => "DEPRECATED",
+            Self::Development => "DEVELOPMENT",
+            Self::Demo => "DEMO",
+            Self::Released => "RELEASED",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is no status.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a status; expected DEPRECATED, DEVELOPMENT, DEMO or RELEASED")]
+pub struct UnknownStatus(String);
+
+impl FromStr for Status {
+    type Err = UnknownStatus;
+
+    /// Reads a status in any case: the vendor's own guide sends `released`.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str().eq_ignore_ascii_case(word))
+            .ok_or_else(|| UnknownStatus(word.chars().take(40).collect()))
+    }
+}
+
+/// The key under which two texts that differ only in case are equal: names are unique, sorted and compared by it.
+/// It is Unicode lower case, so that `ÄRZTE` and `ärzte` are the same name to the people who type them.
+pub fn lower_key(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// A whole connector, as one revision keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connector {
+    /// Unique in its tenant without case.
+    pub name: String,
+    /// Its identity in paths; never changes.
+    pub script_name: ScriptName,
+    /// The kind of source it connects.
+    #[serde(rename = "type")]
+    pub connector_type: String,
+    /// The class that implements it.
+    pub class_name: String,
+    /// Whether it reaches its source directly.
+    pub direct_connect: bool,
+    /// How far it is.
+    pub status: Status,
+    /// Free-form members.
+    pub connector_metadata: Metadata,
+    /// The form that an administrator fills in.
+    pub source_config: SourceConfig,
+    /// The application object of a new source.
+    pub source_template: SourceTemplate,
+    /// How accounts find their identity.
+    pub correlation_config: CorrelationConfig,
+    /// The form's texts by locale.
+    pub translations: Translations,
+}
+
+impl Connector {
+    /// The stored text of a document.
+    pub fn document(&self, kind: DocumentKind) -> &str {
+        match kind {
+            DocumentKind::SourceConfig => self.source_config.as_str(),
+            DocumentKind::SourceTemplate => self.source_template.as_str(),
+            DocumentKind::CorrelationConfig => self.correlation_config.as_str(),
+        }
+    }
+
+    /// Puts a checked document in the place of the old one.
+    pub fn set_document(&mut self, document: Document) {
+        match document {
+            Document::SourceConfig(document) => self.source_config = document,
+            Document::SourceTemplate(document) => self.source_template = document,
+            Document::CorrelationConfig(document) => self.correlation_config = document,
+        }
+    }
+
+    /// What lists show and filter by.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            name: self.name.clone(),
+            script_name: self.script_name.clone(),
+            connector_type: self.connector_type.clone(),
+            class_name: self.class_name.clone(),
+            direct_connect: self.direct_connect,
+            status: self.status,
+            features: self.source_template.features(),
+            connector_metadata: self.connector_metadata.clone(),
+            short_descriptions: self.translations.short_descriptions(),
+        }
+    }
+}
+
+/// What lists show and filter by: derived from a [`Connector`], and kept beside it so that a start need not read
+/// every document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Unique in its tenant without case.
+    pub name: String,
+    /// Its identity in paths.
+    pub script_name: ScriptName,
+    /// The kind of source it connects.
+    #[serde(rename = "type")]
+    pub connector_type: String,
+    /// The class that implements it.
+    pub class_name: String,
+    /// Whether it reaches its source directly.
+    pub direct_connect: bool,
+    /// How far it is.
+    pub status: Status,
+    /// From the source template's `featuresString`.
+    pub features: Vec<String>,
+    /// Free-form members.
+    pub connector_metadata: Metadata,
+    /// The short description of every locale that has one.
+    pub short_descriptions: BTreeMap<Locale, String>,
+}

@@ -1,0 +1,19 @@
+//! The correlation config: which account attribute finds the identity an account belongs to.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DocumentError, expect_root, xml};
+
+/// A checked correlation config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CorrelationConfig(pub(super) String);
+
+impl CorrelationConfig {
+    /// Checks a correlation config.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let text = xml::utf8(bytes)?;
+        expect_root(&xml::parse(text)?, "CorrelationConfig")?;
+        Ok(Self(text.to_owned()))
+    }
+}

@@ -1,0 +1,138 @@
+//! The source config: the form that an administrator fills in for a source.
+//!
+//! Labels in it are translation keys. The server answers it twice: as stored, and with the keys replaced by a
+//! locale's texts. Unknown attributes and field types are accepted (our decision): newer forms must not break.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::xml::{self, Replacement};
+use super::{DocumentError, Unacceptable, expect_root};
+use crate::Locale;
+use crate::translations::Translations;
+
+/// The namespace of the one schema version that is accepted.
+pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
+
+/// The attributes whose values are translation keys.
+const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
+
+/// A checked source config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceConfig(pub(super) String);
+
+impl SourceConfig {
+    /// Checks a source config.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let text = xml::utf8(bytes)?;
+        let tree = xml::parse(text)?;
+        expect_root(&tree, "Form")?;
+        let form = tree.root_element();
+        if form.tag_name().namespace() != Some(FORM_NAMESPACE) {
+            return Err(Unacceptable(format!(
+                "unsupported xsd version, please ensure latest xsd version {FORM_NAMESPACE} is used for source config"
+            ))
+            .into());
+        }
+        if let Some(other) = form.attribute("type").filter(|form_type| *form_type != "SourceConfig") {
+            return Err(Unacceptable(format!("the form's type is `{other}`; expected `SourceConfig`")).into());
+        }
+        let nameless = form
+            .descendants()
+            .find(|node| node.tag_name().name() == "Field" && node.attribute("name").is_none_or(str::is_empty));
+        if let Some(field) = nameless {
+            let at = tree.text_pos_at(field.range().start);
+            return Err(Unacceptable(format!(
+                "the <Field> at line {}, column {} has no name; every field needs a `name` attribute",
+                at.row, at.col
+            ))
+            .into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Whether a source of this connector takes uploaded files.
+    pub fn file_upload(&self) -> bool {
+        xml::parse_checked(&self.0).root_element().attribute("fileUpload").is_some_and(|flag| flag == "true")
+    }
+
+    /// The form with its translation keys replaced by a locale's texts: where the locale has none by the English
+    /// one, and where there is none at all the key stays.
+    pub fn localized(&self, translations: &Translations, locale: Locale) -> String {
+        let texts = translations.texts(locale);
+        if texts.is_empty() { self.0.clone() } else { self.with_texts(&texts) }
+    }
+
+    fn with_texts(&self, texts: &HashMap<String, String>) -> String {
+        let tree = xml::parse_checked(&self.0);
+        let replacements = tree
+            .descendants()
+            .flat_map(|node| node.attributes())
+            .filter(|attribute| TRANSLATED.contains(&attribute.name()))
+            .filter_map(|attribute| {
+                let value = texts.get(attribute.value())?.clone();
+                Some(Replacement { range: attribute.range_value(), value })
+            })
+            .collect();
+        xml::with_values(&self.0, replacements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(attributes: &str, body: &str) -> String {
+        format!("<Form xmlns=\"{FORM_NAMESPACE}\" {attributes}>{body}</Form>")
+    }
+
+    #[test]
+    fn another_schema_version_is_unacceptable_with_the_specifications_words() {
+        let old = "<Form xmlns=\"http://www.sailpoint.com/xsd/sailpoint_form_1_0.xsd\"/>";
+        let Err(DocumentError::Unacceptable(reason)) = SourceConfig::parse(old.as_bytes()) else { panic!() };
+        assert_eq!(
+            reason.to_string(),
+            "unsupported xsd version, please ensure latest xsd version \
+             http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd is used for source config"
+        );
+    }
+
+    #[test]
+    fn a_nameless_field_and_another_root_are_unacceptable_where_they_stand() {
+        let nameless = form("", "\n<Field type='text'/>");
+        assert!(SourceConfig::parse(nameless.as_bytes()).unwrap_err().to_string().contains("line 2, column 1"));
+        assert!(SourceConfig::parse(b"<Application/>").unwrap_err().to_string().contains("expected <Form>"));
+    }
+
+    #[test]
+    fn unknown_attributes_and_field_types_pass() {
+        let newer = form("brandNew='1'", "<Field name='a' type='hologram'/>");
+        assert!(SourceConfig::parse(newer.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn keys_are_replaced_and_nothing_else_is() {
+        let stored = form(
+            "fileUpload='true'",
+            "<!-- label=\"k1\" --><Menu label=\"k1\" name='k1'><Field  name='f' displayName='k2' label='k3'/></Menu>",
+        );
+        let config = SourceConfig::parse(stored.as_bytes()).expect("a form");
+        assert!(config.file_upload());
+        let texts = HashMap::from([
+            ("k1".to_owned(), "A \"b\" <br>\n&".to_owned()),
+            ("k2".to_owned(), "Größe\u{1}".to_owned()),
+        ]);
+        let localized = config.with_texts(&texts);
+        assert_eq!(
+            localized,
+            form(
+                "fileUpload='true'",
+                "<!-- label=\"k1\" --><Menu label=\"A &quot;b&quot; &lt;br&gt;&#10;&amp;\" name='k1'>\
+                 <Field  name='f' displayName='Größe' label='k3'/></Menu>"
+            )
+        );
+        assert!(SourceConfig::parse(localized.as_bytes()).is_ok());
+    }
+}

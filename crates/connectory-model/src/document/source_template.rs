@@ -1,0 +1,161 @@
+//! The source template: the application object that a new source starts from.
+//!
+//! Two things the API answers are read from it: the connector's features (`featuresString`) and the provisioning
+//! policies (`ProvisioningForms`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{DocumentError, expect_root, xml};
+
+/// A checked source template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceTemplate(pub(super) String);
+
+/// A default provisioning policy, one for each `Form` of the template's `ProvisioningForms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ProvisioningPolicyDto))]
+#[serde(rename_all = "camelCase")]
+pub struct ProvisioningPolicy {
+    /// The policy's name.
+    pub name: Option<String>,
+    /// What the policy is for, in words.
+    pub description: Option<String>,
+    /// The operation the policy applies to, such as `CREATE`.
+    pub usage_type: Option<String>,
+    /// The attributes it provisions.
+    pub fields: Vec<PolicyField>,
+}
+
+/// An attribute of a provisioning policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = FieldDetailsDto))]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyField {
+    /// The attribute's name.
+    pub name: Option<String>,
+    /// The transform applied to it; templates carry none, so this is always an empty object.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub transform: Map<String, Value>,
+    /// The entries of the field's `Attributes` map.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub attributes: Map<String, Value>,
+    /// Whether a value must be given.
+    pub is_required: bool,
+    /// The attribute's type, such as `string`.
+    #[serde(rename = "type")]
+    pub field_type: String,
+    /// Whether it holds several values.
+    pub is_multi_valued: bool,
+}
+
+impl SourceTemplate {
+    /// Checks a source template.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let text = xml::utf8(bytes)?;
+        expect_root(&xml::parse(text)?, "Application")?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The features of the connector, from the comma-separated `featuresString`.
+    pub fn features(&self) -> Vec<String> {
+        let tree = xml::parse_checked(&self.0);
+        let listed = tree.root_element().attribute("featuresString").unwrap_or_default();
+        listed.split(',').map(str::trim).filter(|feature| !feature.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The provisioning policies, in the order of the template.
+    pub fn provisioning_policies(&self) -> Vec<ProvisioningPolicy> {
+        let tree = xml::parse_checked(&self.0);
+        tree.root_element()
+            .children()
+            .filter(|node| node.has_tag_name("ProvisioningForms"))
+            .flat_map(|forms| forms.children().filter(|node| node.has_tag_name("Form")))
+            .map(policy)
+            .collect()
+    }
+}
+
+fn policy(form: roxmltree::Node<'_, '_>) -> ProvisioningPolicy {
+    let described = form.children().find(|node| node.has_tag_name("Description")).and_then(|node| node.text());
+    ProvisioningPolicy {
+        name: form.attribute("name").map(str::to_owned),
+        description: form.attribute("description").or(described).map(|text| text.trim().to_owned()),
+        usage_type: form.attribute("type").map(usage_type),
+        fields: form.descendants().filter(|node| node.has_tag_name("Field")).map(field).collect(),
+    }
+}
+
+fn field(node: roxmltree::Node<'_, '_>) -> PolicyField {
+    let is_true = |name| node.attribute(name).is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
+    let entries = node
+        .children()
+        .filter(|child| child.has_tag_name("Attributes"))
+        .flat_map(|attributes| attributes.descendants())
+        .filter(|descendant| descendant.has_tag_name("entry"))
+        .filter_map(|entry| {
+            let value = entry.attribute("value").or_else(|| entry.text()).unwrap_or_default();
+            Some((entry.attribute("key")?.to_owned(), Value::from(value)))
+        })
+        .collect();
+    PolicyField {
+        name: node.attribute("name").map(str::to_owned),
+        transform: Map::new(),
+        attributes: entries,
+        is_required: is_true("required"),
+        field_type: node.attribute("type").unwrap_or("string").to_owned(),
+        is_multi_valued: is_true("multi"),
+    }
+}
+
+/// `CreateGroup`, as templates write it, is `CREATE_GROUP` in the API.
+fn usage_type(form_type: &str) -> String {
+    let mut usage = String::with_capacity(form_type.len() + 4);
+    let mut previous = '_';
+    for c in form_type.chars() {
+        if c.is_ascii_uppercase() && previous.is_ascii_lowercase() {
+            usage.push('_');
+        }
+        usage.push(c.to_ascii_uppercase());
+        previous = c;
+    }
+    usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> SourceTemplate {
+        SourceTemplate::parse(text.as_bytes()).expect("a template")
+    }
+
+    #[test]
+    fn features_come_from_the_features_string() {
+        assert_eq!(
+            template("<Application featuresString=' PROVISIONING, SEARCH,,'/>").features(),
+            ["PROVISIONING", "SEARCH"]
+        );
+        assert!(template("<Application/>").features().is_empty());
+    }
+
+    #[test]
+    fn policies_come_from_the_provisioning_forms() {
+        let policies = template(
+            "<Application><ProvisioningForms>\
+             <Form name='account' type='CreateGroup'><Description> New </Description>\
+             <Field name='mail' required='true' multi='true' type='string'>\
+             <Attributes><Map><entry key='template' value='x'/></Map></Attributes></Field></Form>\
+             <Form name='b' type='Update'/></ProvisioningForms></Application>",
+        )
+        .provisioning_policies();
+        assert_eq!(policies.len(), 2);
+        assert_eq!(policies[0].usage_type.as_deref(), Some("CREATE_GROUP"));
+        assert_eq!(policies[0].description.as_deref(), Some("New"));
+        let field = &policies[0].fields[0];
+        assert!(field.is_required && field.is_multi_valued);
+        assert_eq!(field.attributes["template"], "x");
+        assert_eq!(policies[1].fields, []);
+    }
+}

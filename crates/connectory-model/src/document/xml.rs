@@ -1,0 +1,245 @@
+//! What counts as XML here: well formed, UTF-8, bounded, and without entity declarations.
+//!
+//! Two parsers share the work. `quick-xml` streams over the text first and enforces the bounds, so that what the
+//! second one costs is bounded too (it compares every attribute of an element with every other). `roxmltree`
+//! then builds the tree, strictly: characters, names, references and nesting as XML 1.0 wants them.
+//! Nothing is ever fetched, and nothing is ever expanded: a DTD may be named, but not written in the document.
+
+use std::ops::Range;
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+/// How deep elements may nest.
+pub const MAX_DEPTH: usize = 100;
+/// How many elements a document may have.
+pub const MAX_ELEMENTS: usize = 100_000;
+/// How many attributes an element may have.
+pub const MAX_ATTRIBUTES: usize = 100;
+/// How many namespaces a document may declare.
+const MAX_NAMESPACES: usize = 256;
+
+/// A text that is not XML as we accept it, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}")]
+pub struct Malformed {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong there, and what would be right.
+    pub reason: String,
+}
+
+impl Malformed {
+    /// The problem at a byte of a text, of which `read` is what comes before.
+    pub(crate) fn after(read: &[u8], reason: impl Into<String>) -> Self {
+        let line_start = memchr::memrchr(b'\n', read).map_or(0, |newline| newline + 1);
+        Self {
+            line: memchr::memchr_iter(b'\n', read).count() + 1,
+            column: String::from_utf8_lossy(&read[line_start..]).chars().count() + 1,
+            reason: reason.into(),
+        }
+    }
+
+    fn at(text: &str, offset: usize, reason: impl Into<String>) -> Self {
+        Self::after(&text.as_bytes()[..offset.min(text.len())], reason)
+    }
+}
+
+/// Checks that the bytes are a text and hands it back, so that its type can carry the proof.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+    if bytes.is_empty() {
+        return Err(Malformed::after(&[], "the document is empty; expected an XML document"));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        Malformed::after(&bytes[..error.valid_up_to()], "not UTF-8; save the document in UTF-8 encoding")
+    })
+}
+
+/// Parses a text that may be anything.
+pub(super) fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
+    check_bounds(text)?;
+    tree(text).map_err(|error| {
+        let at = error.pos();
+        let message = error.to_string();
+        let position = format!(" at {}:{}", at.row, at.col);
+        let reason = message.strip_suffix(&position).unwrap_or(&message).to_owned();
+        Malformed { line: at.row as usize, column: at.col as usize, reason }
+    })
+}
+
+/// Parses a text that was checked before.
+pub(super) fn parse_checked(text: &str) -> roxmltree::Document<'_> {
+    tree(text).expect("a document's text was checked when it was made")
+}
+
+fn tree(text: &str) -> Result<roxmltree::Document<'_>, roxmltree::Error> {
+    roxmltree::Document::parse_with_options(
+        text,
+        roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() },
+    )
+}
+
+fn check_bounds(text: &str) -> Result<(), Malformed> {
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut elements, mut namespaces) = (0_usize, 0_usize, 0_usize);
+    loop {
+        let start = offset(reader.buffer_position());
+        let refuse = |reason: String| Err(Malformed::at(text, start, reason));
+        let event = reader
+            .read_event()
+            .map_err(|error| Malformed::at(text, offset(reader.error_position()), error.to_string()))?;
+        match event {
+            Event::Start(ref tag) | Event::Empty(ref tag) => {
+                elements += 1;
+                if matches!(event, Event::Start(_)) {
+                    depth += 1;
+                }
+                let mut attributes = 0;
+                for attribute in tag.attributes().with_checks(false).flatten() {
+                    attributes += 1;
+                    namespaces += usize::from(attribute.key.as_ref().starts_with("xmlns"));
+                }
+                for (what, count, most) in [
+                    ("elements", elements, MAX_ELEMENTS),
+                    ("levels of elements", depth, MAX_DEPTH),
+                    ("attributes in one element", attributes, MAX_ATTRIBUTES),
+                    ("namespace declarations", namespaces, MAX_NAMESPACES),
+                ] {
+                    if count > most {
+                        return refuse(format!("more than {most} {what}; a document may have at most {most}"));
+                    }
+                }
+            }
+            Event::End(_) => depth = depth.saturating_sub(1),
+            // An internal subset is where entities are declared.
+            Event::DocType(doctype) if doctype.contains('[') => {
+                return refuse(
+                    "a DTD inside the document (entity declarations) is not accepted; a DOCTYPE may only name one"
+                        .to_owned(),
+                );
+            }
+            Event::Decl(declaration) => {
+                if let Some(Ok(encoding)) = declaration.encoding()
+                    && !encoding.eq_ignore_ascii_case("utf-8")
+                    && !text.is_ascii()
+                {
+                    return refuse(format!("the document is UTF-8 but declares encoding `{encoding}`; declare UTF-8"));
+                }
+            }
+            Event::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+fn offset(position: u64) -> usize {
+    usize::try_from(position).unwrap_or(usize::MAX)
+}
+
+/// A replacement of one attribute's value, by its range in the text.
+pub(super) struct Replacement {
+    pub range: Range<usize>,
+    pub value: String,
+}
+
+/// The text with attribute values replaced; everything else stays as it is.
+pub(super) fn with_values(text: &str, mut replacements: Vec<Replacement>) -> String {
+    replacements.sort_by_key(|replacement| replacement.range.start);
+    let mut result = String::with_capacity(text.len() * 2);
+    let mut copied = 0;
+    for Replacement { range, value } in replacements {
+        result.push_str(&text[copied..range.start]);
+        push_attribute_value(&mut result, &value);
+        copied = range.end;
+    }
+    result.push_str(&text[copied..]);
+    result
+}
+
+/// Escapes a value so that a parser reads it back as it is. Line breaks become references, because a parser
+/// turns literal ones into spaces (XML 1.0, section 3.3.3); what XML cannot hold at all is left out.
+fn push_attribute_value(result: &mut String, value: &str) {
+    for c in quick_xml::escape::escape(value).chars() {
+        match c {
+            '\n' => result.push_str("&#10;"),
+            '\r' => result.push_str("&#13;"),
+            '\t' => result.push_str("&#9;"),
+            c if !is_xml_char(c) => {}
+            c => result.push(c),
+        }
+    }
+}
+
+/// Whether XML 1.0 can hold the character (section 2.2).
+pub(crate) fn is_xml_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        parse(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn a_named_dtd_is_accepted_and_a_written_one_is_not() {
+        assert!(parse("<!DOCTYPE A PUBLIC \"sailpoint.dtd\" \"sailpoint.dtd\">\n<A/>").is_ok());
+        let laughs = "<?xml version='1.0'?>\n<!DOCTYPE A [<!ENTITY a 'b'>]>\n<A>&a;</A>";
+        assert!(problem(laughs).contains("entity declarations"), "{}", problem(laughs));
+        assert!(problem("<!DOCTYPE A SYSTEM \"file:///etc/passwd\" [<!ENTITY x SYSTEM 'y'>]><A/>").contains("DTD"));
+    }
+
+    #[test]
+    fn a_literal_cannot_hide_elements_from_the_bounds() {
+        let hidden = format!("<!DOCTYPE a SYSTEM \"><!--\">{}{}<!-- -->", "<a>".repeat(101), "</a>".repeat(101));
+        assert!(problem(&hidden).contains("more than 100 levels"), "{}", problem(&hidden));
+    }
+
+    #[test]
+    fn a_problem_names_its_line_and_column() {
+        assert_eq!(problem("<A>\n  <B>\n</A>").split(':').next(), Some("line 3, column 1"));
+        assert!(problem("<A x=\"1\" x=\"2\"/>").contains("line 1, column 10"), "{}", problem("<A x=\"1\" x=\"2\"/>"));
+        assert!(problem("<A>&nbsp;</A>").contains("nbsp"));
+        assert!(utf8(b"<A>\n\xff</A>").unwrap_err().to_string().starts_with("line 2, column 1: not UTF-8"));
+    }
+
+    #[test]
+    fn what_xml_forbids_is_refused() {
+        for text in [
+            "",
+            " ",
+            "text",
+            "<A/><B/>",
+            "<A",
+            "<A b=c/>",
+            "<A b='<'/>",
+            "<A>\u{1}</A>",
+            "<1A/>",
+            "<A></B>",
+            "<A>&</A>",
+            "<A/>text",
+            "<!-- -- --><A/>",
+            "<A>]]></A>",
+            "<a:A/>",
+            "<?xml version='1.0'?><?xml version='1.0'?><A/>",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_elements_attributes_and_namespaces_are_bounded() {
+        let deep = format!("{}{}", "<a>".repeat(101), "</a>".repeat(101));
+        assert!(problem(&deep).contains("more than 100 levels"));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        assert!(problem(&wide).contains("more than 100000 elements"));
+        let attributes = (0..101).map(|n| format!("a{n}='1'")).collect::<Vec<_>>().join(" ");
+        assert!(problem(&format!("<a {attributes}/>")).contains("more than 100 attributes"));
+        let namespaces = "<b xmlns:x='y'/>".repeat(257);
+        assert!(problem(&format!("<a>{namespaces}</a>")).contains("more than 256 namespace"));
+    }
+}

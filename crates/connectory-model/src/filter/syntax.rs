@@ -1,0 +1,217 @@
+//! The whole filter language of the specification, as a tree.
+//!
+//! ```text
+//! condition  = and-list ("or" and-list)*
+//! and-list   = negation ("and" negation)*
+//! negation   = "not" negation | "(" condition ")" | comparison
+//! comparison = "pr" field | field "isnull" | field operator values
+//! values     = value | "(" value ("," value)* ")"
+//! ```
+
+use super::lexer::{Kind, Token};
+use super::{MAX_DEPTH, Problem};
+
+macro_rules! operators {
+    ($($variant:ident = $word:literal),+ $(,)?) => {
+        /// The operators of the specification. They are written in lower case only.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Operator { $($variant,)+ }
+
+        impl Operator {
+            const ALL: &[Operator] = &[$(Operator::$variant,)+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Operator::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+operators! {
+    Eq = "eq", Ne = "ne", Co = "co", Sw = "sw", Gt = "gt", Ge = "ge", Lt = "lt", Le = "le", In = "in", Ca = "ca",
+    Pr = "pr", IsNull = "isnull",
+}
+
+#[derive(Debug)]
+pub(super) enum Condition<'a> {
+    And(Vec<Condition<'a>>),
+    Or(Vec<Condition<'a>>),
+    Not(Box<Condition<'a>>),
+    Comparison(Comparison<'a>),
+}
+
+/// A field held against values; positions are bytes of the filter.
+#[derive(Debug)]
+pub(super) struct Comparison<'a> {
+    pub field: (usize, &'a str),
+    pub operator: (usize, Operator),
+    pub values: Values<'a>,
+}
+
+/// What stands behind an operator; empty for the unary ones.
+#[derive(Debug)]
+pub(super) struct Values<'a> {
+    pub at: usize,
+    pub is_list: bool,
+    pub items: Vec<(usize, std::borrow::Cow<'a, str>)>,
+}
+
+pub(super) fn parse<'a>(text: &str, tokens: &[Token<'a>]) -> Result<Condition<'a>, Problem> {
+    let mut parser = Parser { tokens, next: 0, end: text.len(), depth: 0 };
+    let condition = parser.condition()?;
+    match parser.peek() {
+        None => Ok(condition),
+        Some(Token { at, kind: Kind::Close }) => Err(Problem::new(*at, "this `)` closes nothing")),
+        Some(token) => Err(Problem::new(token.at, format!("expected `and` or `or`, got {}", named(token)))),
+    }
+}
+
+struct Parser<'t, 'a> {
+    tokens: &'t [Token<'a>],
+    next: usize,
+    end: usize,
+    depth: usize,
+}
+
+impl<'t, 'a> Parser<'t, 'a> {
+    fn peek(&self) -> Option<&'t Token<'a>> {
+        self.tokens.get(self.next)
+    }
+
+    fn take(&mut self, expected: &str) -> Result<&'t Token<'a>, Problem> {
+        let token =
+            self.peek().ok_or_else(|| Problem::new(self.end, format!("the filter ends here; expected {expected}")))?;
+        self.next += 1;
+        Ok(token)
+    }
+
+    /// Takes the word if it is next.
+    fn takes_word(&mut self, word: &str) -> bool {
+        let is_next = matches!(self.peek(), Some(Token { kind: Kind::Word(next), .. }) if *next == word);
+        self.next += usize::from(is_next);
+        is_next
+    }
+
+    fn condition(&mut self) -> Result<Condition<'a>, Problem> {
+        self.chain("or", Self::and_list, Condition::Or)
+    }
+
+    fn and_list(&mut self) -> Result<Condition<'a>, Problem> {
+        self.chain("and", Self::negation, Condition::And)
+    }
+
+    fn chain(
+        &mut self,
+        word: &str,
+        part: fn(&mut Self) -> Result<Condition<'a>, Problem>,
+        join: fn(Vec<Condition<'a>>) -> Condition<'a>,
+    ) -> Result<Condition<'a>, Problem> {
+        let first = part(self)?;
+        let mut parts = vec![first];
+        while self.takes_word(word) {
+            parts.push(part(self)?);
+        }
+        Ok(if parts.len() == 1 { parts.remove(0) } else { join(parts) })
+    }
+
+    fn negation(&mut self) -> Result<Condition<'a>, Problem> {
+        let token = self.take("a field such as `name`")?;
+        match token.kind {
+            Kind::Word("not") => self.nested(token.at, |parser| Ok(Condition::Not(Box::new(parser.negation()?)))),
+            Kind::Open => self.nested(token.at, |parser| {
+                let condition = parser.condition()?;
+                match parser.take("`)`")? {
+                    Token { kind: Kind::Close, .. } => Ok(condition),
+                    other => Err(Problem::new(other.at, format!("expected `and`, `or` or `)`, got {}", named(other)))),
+                }
+            }),
+            Kind::Word(word) => self.comparison(token.at, word),
+            _ => Err(Problem::new(token.at, format!("expected a field such as `name`, got {}", named(token)))),
+        }
+    }
+
+    fn nested(
+        &mut self,
+        at: usize,
+        inner: impl FnOnce(&mut Self) -> Result<Condition<'a>, Problem>,
+    ) -> Result<Condition<'a>, Problem> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(Problem::new(at, format!("more than {MAX_DEPTH} levels of parentheses and `not`")));
+        }
+        let condition = inner(self);
+        self.depth -= 1;
+        condition
+    }
+
+    fn comparison(&mut self, at: usize, word: &'a str) -> Result<Condition<'a>, Problem> {
+        let none = |at| Values { at, is_list: false, items: Vec::new() };
+        let (field, operator, values) = if word == "pr" {
+            let token = self.take("a field, as in `pr name`")?;
+            let Kind::Word(field) = token.kind else {
+                return Err(Problem::new(token.at, format!("expected a field, got {}", named(token))));
+            };
+            ((token.at, field), (at, Operator::Pr), none(at))
+        } else {
+            let token = self.take("an operator such as `co`")?;
+            let operator = operator(token)?;
+            let values = match operator {
+                Operator::IsNull => none(token.at),
+                Operator::Pr => {
+                    return Err(Problem::new(token.at, format!("`pr` stands before its field: `pr {word}`")));
+                }
+                _ => self.values()?,
+            };
+            ((at, word), (token.at, operator), values)
+        };
+        Ok(Condition::Comparison(Comparison { field, operator, values }))
+    }
+
+    fn values(&mut self) -> Result<Values<'a>, Problem> {
+        let token = self.take("a value such as \"text\"")?;
+        if token.kind != Kind::Open {
+            return Ok(Values { at: token.at, is_list: false, items: vec![value(token)?] });
+        }
+        let mut items = Vec::new();
+        loop {
+            items.push(value(self.take("a value such as \"text\"")?)?);
+            match self.take("`,` or `)`")? {
+                Token { kind: Kind::Comma, .. } => {}
+                Token { kind: Kind::Close, .. } => return Ok(Values { at: token.at, is_list: true, items }),
+                other => return Err(Problem::new(other.at, format!("expected `,` or `)`, got {}", named(other)))),
+            }
+        }
+    }
+}
+
+fn value<'a>(token: &Token<'a>) -> Result<(usize, std::borrow::Cow<'a, str>), Problem> {
+    match &token.kind {
+        Kind::Word(word) => Ok((token.at, (*word).into())),
+        Kind::Text(text) => Ok((token.at, text.clone())),
+        _ => Err(Problem::new(token.at, format!("expected a value such as \"text\", got {}", named(token)))),
+    }
+}
+
+fn operator(token: &Token<'_>) -> Result<Operator, Problem> {
+    if let Kind::Word(word) = token.kind {
+        if let Some(known) = Operator::ALL.iter().find(|operator| operator.as_str() == word) {
+            return Ok(*known);
+        }
+        if let Some(known) = Operator::ALL.iter().find(|operator| operator.as_str().eq_ignore_ascii_case(word)) {
+            let reason = format!("operators are lowercase: write `{}`, not `{word}`", known.as_str());
+            return Err(Problem::new(token.at, reason));
+        }
+    }
+    let known = Operator::ALL.iter().map(|operator| operator.as_str()).collect::<Vec<_>>().join(", ");
+    Err(Problem::new(token.at, format!("expected an operator ({known}), got {}", named(token))))
+}
+
+fn named(token: &Token<'_>) -> String {
+    match &token.kind {
+        Kind::Word(word) => format!("`{}`", word.chars().take(40).collect::<String>()),
+        Kind::Text(_) => "a text".to_owned(),
+        Kind::Open => "`(`".to_owned(),
+        Kind::Close => "`)`".to_owned(),
+        Kind::Comma => "`,`".to_owned(),
+    }
+}

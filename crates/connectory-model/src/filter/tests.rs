@@ -1,0 +1,138 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{Connector, import};
+
+fn columns(value: &serde_json::Value) -> Columns {
+    let connectors: Vec<Connector> = import::from_json(json!([value]).to_string().as_bytes()).expect("a connector");
+    Columns::new(&connectors[0].summary())
+}
+
+fn ldap() -> Columns {
+    columns(&json!({
+        "name": "OpenLDAP \"Größe\"", "type": "LDAP - Direct", "directConnect": true, "features": ["PROVISIONING", "SEARCH"],
+        "connectorMetadata": {"category": "Directory", "labels": ["Open source", "b"]}
+    }))
+}
+
+#[test]
+fn the_documented_fields_and_operators_match_without_case() {
+    let ldap = ldap();
+    let table = [
+        (r#"name co "LDAP""#, true),
+        (r#"name co "größe""#, true),
+        (r#"name co "\"GRÖSSE\"""#, false),
+        (r#"name co "\"größe\"""#, true),
+        (r#"name sw "ldap""#, false),
+        (r"name sw openldap", true),
+        (r#"type eq "ldap - direct""#, true),
+        (r#"type eq "ldap""#, false),
+        (r#"type sw "ldap" and type co "direct""#, true),
+        ("directConnect eq true", true),
+        (r#"directConnect eq "false""#, false),
+        (r#"category eq "directory""#, true),
+        (r#"features ca ("SEARCH", "provisioning")"#, true),
+        (r#"features ca ("SEARCH","NOPE")"#, false),
+        (r#"labels ca ("open source")"#, true),
+        (r"labels ca B", true),
+    ];
+    for (text, expected) in table {
+        assert_eq!(Filter::parse(text).map(|filter| filter.matches(&ldap)), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn not_binds_tighter_than_and_and_and_tighter_than_or() {
+    let ldap = ldap();
+    let (yes, no) = ("directConnect eq true", "directConnect eq false");
+    let table = [
+        (format!("{yes} or {no} and {no}"), true),
+        (format!("({yes} or {no}) and {no}"), false),
+        (format!("not {no} and {no}"), false),
+        (format!("not ({no} and {no})"), true),
+        (format!("not not {yes}"), true),
+        (format!("not {no} or {no}"), true),
+    ];
+    for (text, expected) in table {
+        assert_eq!(Filter::parse(&text).map(|filter| filter.matches(&ldap)), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_missing_category_equals_nothing() {
+    let bare = columns(&json!({"name": "a"}));
+    assert!(!Filter::parse("category eq \"\"").expect("valid").matches(&bare));
+    assert!(Filter::parse("not category eq x").expect("valid").matches(&bare));
+}
+
+#[test]
+fn a_refusal_names_the_column_and_what_would_be_right() {
+    let operators = "eq, ne, co, sw, gt, ge, lt, le, in, ca, pr, isnull";
+    let table = [
+        ("", "column 1: the filter ends here; expected a field such as `name`".to_owned()),
+        ("name", "column 5: the filter ends here; expected an operator such as `co`".to_owned()),
+        ("name co", "column 8: the filter ends here; expected a value such as \"text\"".to_owned()),
+        ("name CO \"a\"", "column 6: operators are lowercase: write `co`, not `CO`".to_owned()),
+        ("name is \"a\"", format!("column 6: expected an operator ({operators}), got `is`")),
+        ("name eq \"a\"", "column 6: field `name` does not support the operator `eq`; it supports sw, co".to_owned()),
+        ("name in (\"a\")", "column 6: field `name` does not support the operator `in`; it supports sw, co".to_owned()),
+        ("pr name", "column 1: field `name` does not support the operator `pr`; it supports sw, co".to_owned()),
+        ("name isnull", "column 6: field `name` does not support the operator `isnull`; it supports sw, co".to_owned()),
+        ("name pr", "column 6: `pr` stands before its field: `pr name`".to_owned()),
+        (
+            "größe co \"a\"",
+            "column 1: unknown field `größe`; supported are name (sw, co), type (sw, co, eq), directConnect (eq), \
+             category (eq), features (ca), labels (ca)"
+                .to_owned(),
+        ),
+        ("directconnect eq true", "column 1: unknown field `directconnect`; did you mean `directConnect`?".to_owned()),
+        ("name co \"ö\" und type eq a", "column 13: expected `and` or `or`, got `und`".to_owned()),
+        ("name co \"a", "column 9: this text has no closing quote".to_owned()),
+        ("name co 'a'", "column 9: texts stand in double quotes, as in name co \"base\"".to_owned()),
+        ("name co \"a\\n\"", "column 11: a backslash in a text stands before `\"` or `\\` only".to_owned()),
+        ("(name co a", "column 11: the filter ends here; expected `)`".to_owned()),
+        ("name co a)", "column 10: this `)` closes nothing".to_owned()),
+        ("features ca ()", "column 14: expected a value such as \"text\", got `)`".to_owned()),
+        ("name co (\"a\")", "column 9: `co` takes one value, not a list".to_owned()),
+        ("directConnect eq maybe", "column 18: field `directConnect` takes true or false, got `maybe`".to_owned()),
+        (&format!("{}name co a", "(".repeat(51)), "column 51: more than 50 levels of parentheses and `not`".to_owned()),
+        (&" ".repeat(9000), "column 8193: the filter is longer than 8192 bytes".to_owned()),
+    ];
+    for (text, expected) in table {
+        assert_eq!(Filter::parse(text).expect_err(text).to_string(), expected, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_within_its_columns(text in ".*") {
+        if let Err(error) = Filter::parse(&text) {
+            prop_assert!((1..=text.chars().count() + 1).contains(&error.column));
+        }
+    }
+
+    #[test]
+    fn words_of_the_language_in_any_order_never_panic(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "name", "type", "features", "directConnect", "co", "eq", "ca", "pr", "isnull", "and", "or", "not", "(", ")",
+            ",", "\"a\"", "\"", "\\", "true", "é", "12",
+        ]), 0..25)
+    ) {
+        let text = words.join(" ");
+        if let Ok(filter) = Filter::parse(&text) {
+            let negated = Filter::parse(&format!("not ({text})")).expect("a filter can be negated");
+            prop_assert_ne!(filter.matches(&ldap()), negated.matches(&ldap()));
+        }
+    }
+
+    #[test]
+    fn any_quoted_value_is_found_again(value in ".*", before in "[a-z]*") {
+        let connector = json!({"name": format!("x{}", "n"), "type": "t", "connectorMetadata": {"category": format!("{before}{value}")}});
+        let quoted = format!("{before}{value}").replace('\\', "\\\\").replace('"', "\\\"");
+        let filter = Filter::parse(&format!("category eq \"{quoted}\""));
+        if quoted.len() < 8000 {
+            prop_assert!(filter.expect("valid").matches(&columns(&connector)));
+        }
+    }
+}

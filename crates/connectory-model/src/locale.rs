@@ -1,0 +1,88 @@
+//! The 19 locales of the specification.
+//!
+//! Tags are compared without case (BCP 47, section 2.1.1). Where a locale only chooses texts, an unknown one
+//! falls back to English; where it names what to store, it is refused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! locales {
+    ($($variant:ident = $tag:literal),+ $(,)?) => {
+        /// A locale in which a connector's texts can be kept.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum Locale {
+            $(#[serde(rename = $tag)] #[doc = concat!("`", $tag, "`")] $variant,)+
+        }
+
+        impl Locale {
+            /// Every locale, in the specification's order.
+            pub const ALL: &[Locale] = &[$(Locale::$variant,)+];
+
+            /// The locale's tag, such as `zh-TW`.
+            pub const fn tag(self) -> &'static str {
+                match self { $(Locale::$variant => $tag,)+ }
+            }
+        }
+    };
+}
+
+locales! {
+    De = "de", No = "no", Fi = "fi", Sv = "sv", Ru = "ru", Pt = "pt", Ko = "ko", ZhTw = "zh-TW", En = "en",
+    It = "it", Fr = "fr", ZhCn = "zh-CN", Hu = "hu", Es = "es", Cs = "cs", Ja = "ja", Pl = "pl", Da = "da",
+    Nl = "nl",
+}
+
+impl Locale {
+    /// The locale that a request asked for: English where it asked for none or for an unknown one.
+    pub fn or_english(tag: Option<&str>) -> Self {
+        tag.and_then(|tag| tag.parse().ok()).unwrap_or(Self::En)
+    }
+}
+
+impl fmt::Display for Locale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.tag())
+    }
+}
+
+/// A tag that is none of the 19.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a supported locale; the locales are {list}", list = Locale::ALL.iter().map(|l| l.tag()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownLocale(pub String);
+
+impl FromStr for Locale {
+    type Err = UnknownLocale;
+
+    fn from_str(tag: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|locale| locale.tag().eq_ignore_ascii_case(tag))
+            .ok_or_else(|| UnknownLocale(tag.chars().take(40).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_reads_back_in_any_case() {
+        assert_eq!(Locale::ALL.len(), 19);
+        for locale in Locale::ALL {
+            assert_eq!(locale.tag().to_uppercase().parse(), Ok(*locale));
+        }
+    }
+
+    #[test]
+    fn an_unknown_locale_falls_back_to_english_or_says_what_is_known() {
+        assert_eq!(Locale::or_english(Some("tlh")), Locale::En);
+        assert_eq!(Locale::or_english(None), Locale::En);
+        assert_eq!(Locale::or_english(Some("ja")), Locale::Ja);
+        let refusal = "xx".parse::<Locale>().unwrap_err().to_string();
+        assert!(refusal.starts_with("`xx` is not a supported locale; the locales are de, no, fi"), "{refusal}");
+    }
+}

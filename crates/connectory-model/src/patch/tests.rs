@@ -1,0 +1,190 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::wire::Origin;
+use crate::{Locale, import};
+
+fn connector() -> Connector {
+    let list = json!([{"name": "HR", "connectorMetadata": {"category": "HR", "labels": ["a"]}}]);
+    import::from_json(list.to_string().as_bytes()).expect("a connector").remove(0)
+}
+
+fn apply(patch: Value) -> Result<Connector, PatchError> {
+    let connector = connector();
+    PatchSet::from_json(patch)?.apply(&connector, &ConnectorDetail::new(&connector, Origin::Custom, Locale::En))
+}
+
+#[test]
+fn every_operation_of_the_rfc_works() {
+    let patched = apply(json!([
+        {"op": "test", "path": "/name", "value": "HR"},
+        {"op": "add", "path": "/connectorMetadata/labels/-", "value": "b"},
+        {"op": "add", "path": "/connectorMetadata/a~1b", "value": null},
+        {"op": "replace", "path": "/connectorMetadata/category", "value": "Other"},
+        {"op": "copy", "from": "/name", "path": "/connectorMetadata/copied"},
+        {"op": "move", "from": "/connectorMetadata/copied", "path": "/connectorMetadata/moved"},
+        {"op": "remove", "path": "/connectorMetadata/labels/0"},
+        {"op": "replace", "path": "/applicationXml", "value": "<Application featuresString='A'/>"}
+    ]))
+    .expect("applies");
+    assert_eq!(
+        Value::from(patched.connector_metadata.clone()),
+        json!({"category": "Other", "labels": ["b"], "moved": "HR", "a/b": null})
+    );
+    assert_eq!(patched.summary().features, ["A"]);
+    assert_eq!(patched.source_config, connector().source_config);
+}
+
+#[test]
+fn removing_the_metadata_empties_it() {
+    let patched = apply(json!([{"op": "remove", "path": "/connectorMetadata"}])).expect("applies");
+    assert!(patched.connector_metadata.is_empty());
+}
+
+#[test]
+fn a_refusal_names_the_operation_and_its_path() {
+    let table = [
+        (json!({}), "expected an array of operations, got an object"),
+        (json!([1]), "operation 0 (? ?): expected an object"),
+        (json!([{"path": "/connectorMetadata"}]), "operation 0 (? /connectorMetadata): `op` is missing"),
+        (
+            json!([{"op": "merge", "path": "/connectorMetadata"}]),
+            "operation 0 (merge /connectorMetadata): unknown op `merge`; expected add, remove",
+        ),
+        (json!([{"op": "remove"}]), "operation 0 (remove ?): `path` is missing"),
+        (
+            json!([{"op": "replace", "path": "/applicationXml"}]),
+            "operation 0 (replace /applicationXml): `value` is missing; `replace` needs one",
+        ),
+        (
+            json!([{"op": "test", "path": "/name", "value": "HR"}, {"op": "replace", "path": "/name", "value": "x"}]),
+            "operation 1 (replace /name): `/name` cannot be changed; only /connectorMetadata, /applicationXml",
+        ),
+        (json!([{"op": "replace", "path": "", "value": {}}]), "operation 0 (replace ): `` cannot be changed"),
+        (
+            json!([{"op": "move", "from": "/name", "path": "/connectorMetadata/x"}]),
+            "operation 0 (move /connectorMetadata/x): `/name` cannot be changed",
+        ),
+        (
+            json!([{"op": "test", "path": "/name", "value": "IT"}]),
+            "operation 0 (test /name): the test failed: the path holds the string \"HR\"",
+        ),
+        (
+            json!([{"op": "remove", "path": "/connectorMetadata/nope"}]),
+            "operation 0 (remove /connectorMetadata/nope): the path does not exist",
+        ),
+        (
+            json!([{"op": "copy", "from": "/nope", "path": "/connectorMetadata/x"}]),
+            "operation 0 (copy /connectorMetadata/x): the `from` path does not exist",
+        ),
+        (
+            json!([{"op": "replace", "path": "/applicationXml", "value": "<Application>"}]),
+            "after operation 0 (replace /applicationXml): `applicationXml`: line 1, column",
+        ),
+        (
+            json!([{"op": "remove", "path": "/sourceConfigXml"}]),
+            "after operation 0 (remove /sourceConfigXml): `sourceConfigXml`: it is gone",
+        ),
+        (
+            json!([{"op": "replace", "path": "/connectorMetadata", "value": 7}]),
+            "after operation 0 (replace /connectorMetadata): `connectorMetadata`: it must be an object, got the number 7",
+        ),
+        (
+            json!([{"op": "replace", "path": "/connectorMetadata", "value": null}]),
+            "after operation 0 (replace /connectorMetadata): `connectorMetadata`: it must be an object, got null",
+        ),
+        (json!(vec![0; 1001]), "1001 operations; a patch may have 1000"),
+    ];
+    for (patch, expected) in table {
+        let refusal = apply(patch).expect_err(expected).to_string();
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn copies_of_copies_are_bounded() {
+    let wide: Vec<_> = (0..40)
+        .map(|n| json!({"op": "copy", "from": "/connectorMetadata", "path": format!("/connectorMetadata/{n}")}))
+        .collect();
+    assert!(apply(json!(wide)).expect_err("too large").to_string().contains("larger than 64 KiB"));
+    let deep: Vec<_> = (0..40)
+        .map(|_| json!({"op": "move", "from": "/connectorMetadata/x", "path": "/connectorMetadata/y"}))
+        .collect();
+    assert!(apply(json!(deep)).is_err());
+    let nested = (0..40).fold(json!(1), |inner, _| json!([inner]));
+    let refusal = apply(json!([{"op": "add", "path": "/connectorMetadata/deep", "value": nested}]));
+    assert!(refusal.expect_err("too deep").to_string().contains("nests deeper than 32"));
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z<>/~]{0,8}".prop_map(Value::from),
+        Just(json!("<Application/>")),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map("[a-z]{0,4}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_path() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "",
+            "/",
+            "/connectorMetadata",
+            "/connectorMetadata/labels",
+            "/connectorMetadata/labels/-",
+            "/connectorMetadata/labels/0",
+            "/connectorMetadata/category",
+            "/applicationXml",
+            "/sourceConfigXml",
+            "/correlationConfigXml",
+            "/name",
+            "/applicationXml/0",
+            "/connectorMetadata/labels/00",
+            "/~2",
+        ])
+        .prop_map(str::to_owned),
+        "/connectorMetadata(/[a-z0-9~-]{0,3}){0,3}",
+        ".{0,12}",
+    ]
+}
+
+fn any_operation() -> impl Strategy<Value = Value> {
+    let op = prop::sample::select(vec!["add", "remove", "replace", "move", "copy", "test", "x"]);
+    (op, any_path(), any_path(), prop::option::of(any_json())).prop_map(|(op, path, from, value)| {
+        let mut operation = json!({"op": op, "path": path, "from": from});
+        if let Some(value) = value {
+            operation["value"] = value;
+        }
+        operation
+    })
+}
+
+proptest! {
+    /// A patch that is applied leaves a connector whose documents pass their own checks; one that is refused
+    /// returns no connector at all, and the one it was applied to is borrowed, so nothing of it can change.
+    #[test]
+    fn a_patch_gives_a_valid_connector_or_is_refused(operations in prop::collection::vec(any_operation(), 0..6)) {
+        if let Ok(patched) = apply(Value::from(operations)) {
+            prop_assert!(SourceTemplate::parse(patched.source_template.as_str().as_bytes()).is_ok());
+            prop_assert!(SourceConfig::parse(patched.source_config.as_str().as_bytes()).is_ok());
+            prop_assert!(CorrelationConfig::parse(patched.correlation_config.as_str().as_bytes()).is_ok());
+            prop_assert_eq!(patched.script_name, connector().script_name);
+            prop_assert_eq!(patched.translations, connector().translations);
+        }
+    }
+
+    #[test]
+    fn any_body_is_read_or_refused(body in any_json()) {
+        let _refused_or_not = apply(body);
+    }
+}

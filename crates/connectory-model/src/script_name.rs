@@ -1,0 +1,143 @@
+//! The script name: a connector's identity in every path.
+//!
+//! It is derived from the name once, on create, and never changes. The rule is our decision (the specification
+//! only asks for "URL friendly" and unique): transliterated to ASCII, lower case, runs of anything else become
+//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. What is read back may hold `_` and `.` too,
+//! because catalogues from elsewhere do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ScriptName(Box<str>);
+
+const MAX_LENGTH: usize = 100;
+
+impl ScriptName {
+    /// The script name for a connector's name, avoiding those that `is_taken` knows.
+    pub fn derive(name: &str, is_taken: impl Fn(&ScriptName) -> bool) -> Self {
+        let base = slug(name);
+        let first = Self(base.as_str().into());
+        if !is_taken(&first) {
+            return first;
+        }
+        (2..=u64::MAX)
+            .map(|n| {
+                let suffix = format!("-{n}");
+                let kept = base[..base.len().min(MAX_LENGTH - suffix.len())].trim_end_matches('-');
+                Self(format!("{kept}{suffix}").into())
+            })
+            .find(|candidate| !is_taken(candidate))
+            .expect("fewer connectors than u64 values")
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn slug(name: &str) -> String {
+    let mut slug = String::with_capacity(name.len());
+    for c in deunicode::deunicode(name).chars().map(|c| c.to_ascii_lowercase()) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() == MAX_LENGTH {
+            break;
+        }
+    }
+    slug.truncate(slug.trim_end_matches('-').len());
+    if slug.is_empty() { "connector".to_owned() } else { slug }
+}
+
+/// A text that cannot be a script name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a script name: it takes a-z and 0-9, then also `-`, `_` and `.`, at most {MAX_LENGTH} characters"
+)]
+pub struct InvalidScriptName(String);
+
+impl FromStr for ScriptName {
+    type Err = InvalidScriptName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let valid = text.len() <= MAX_LENGTH
+            && text.as_bytes().first().is_some_and(|&first| is_word(first))
+            && text.bytes().all(|b| is_word(b) || matches!(b, b'-' | b'_' | b'.'));
+        if valid { Ok(Self(text.into())) } else { Err(InvalidScriptName(text.chars().take(MAX_LENGTH).collect())) }
+    }
+}
+
+impl TryFrom<String> for ScriptName {
+    type Error = InvalidScriptName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ScriptName> for String {
+    fn from(name: ScriptName) -> Self {
+        name.0.into()
+    }
+}
+
+impl fmt::Display for ScriptName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn derived(name: &str) -> String {
+        ScriptName::derive(name, |_| false).to_string()
+    }
+
+    #[test]
+    fn a_name_becomes_url_friendly() {
+        assert_eq!(derived("Atlassian Suite - Cloud"), "atlassian-suite-cloud");
+        assert_eq!(derived("  Größe & Ärzte (v2) "), "grosse-arzte-v2");
+        assert_eq!(derived("東京"), "dong-jing");
+        assert_eq!(derived("!!!"), "connector");
+    }
+
+    #[test]
+    fn a_clash_gets_the_next_free_number() {
+        let taken = ["hr", "hr-2"];
+        let is_taken = |name: &ScriptName| taken.contains(&name.as_str());
+        assert_eq!(ScriptName::derive("HR", is_taken).as_str(), "hr-3");
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_a_script_name_is_refused() {
+        for text in ["", "-", "A", "a/b", "..", "-a", "é", "a b", "a%2f"] {
+            assert!(text.parse::<ScriptName>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_gives_a_valid_script_name_that_is_free(name in ".*", clashes in 0..30_usize) {
+            let mut taken = Vec::new();
+            for _ in 0..=clashes {
+                let next = ScriptName::derive(&name, |candidate| taken.contains(candidate));
+                prop_assert_eq!(next.as_str().parse::<ScriptName>(), Ok(next.clone()));
+                prop_assert!(!taken.contains(&next));
+                taken.push(next);
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Translations: a Java `.properties` text for each locale, kept byte for byte.
+//!
+//! Such files come as UTF-8 or as ISO-8859-1 with `\uXXXX` escapes. ISO-8859-1 maps bytes to the first 256
+//! characters one to one, so a text and its encoding are enough to give back the very bytes that were stored.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Locale;
+
+/// The translation key of a connector's short description.
+pub const SHORT_DESCRIPTION: &str = "ShortDesc";
+
+/// A checked `.properties` text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Properties {
+    /// A text that was stored in UTF-8.
+    Utf8(String),
+    /// A text that was stored in ISO-8859-1.
+    Latin1 {
+        /// The decoded text.
+        #[serde(rename = "iso-8859-1")]
+        text: String,
+    },
+}
+
+/// A text that is not in `.properties` format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PropertiesError {
+    /// A line that cannot be read.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Bytes that are no text.
+    #[error("the file holds a NUL byte at offset {0}; expected text in Java properties format")]
+    Binary(usize),
+}
+
+impl Properties {
+    /// Checks a `.properties` text in UTF-8 or, where it is not valid UTF-8, in ISO-8859-1.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PropertiesError> {
+        if let Some(offset) = memchr::memchr(0, bytes) {
+            return Err(PropertiesError::Binary(offset));
+        }
+        let properties = match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Utf8(text.to_owned()),
+            Err(_) => Self::Latin1 { text: bytes.iter().copied().map(char::from).collect() },
+        };
+        properties.read(|_, _| ())?;
+        Ok(properties)
+    }
+
+    /// The decoded text.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Utf8(text) | Self::Latin1 { text } => text,
+        }
+    }
+
+    /// The bytes as they were stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Utf8(text) => text.clone().into_bytes(),
+            Self::Latin1 { text } => encoding_rs::mem::encode_latin1_lossy(text).into_owned(),
+        }
+    }
+
+    /// The `charset` under which [`Self::to_bytes`] is to be read.
+    pub const fn charset(&self) -> &'static str {
+        match self {
+            Self::Utf8(_) => "utf-8",
+            Self::Latin1 { .. } => "iso-8859-1",
+        }
+    }
+
+    /// Keys and values; of a key that stands twice, the last value counts, as in Java.
+    pub fn entries(&self) -> HashMap<String, String> {
+        let mut entries = HashMap::new();
+        self.read(|key, value| {
+            entries.insert(key, value);
+        })
+        .expect("the text was checked when it was made");
+        entries
+    }
+
+    fn read(&self, each: impl FnMut(String, String)) -> Result<(), PropertiesError> {
+        let text = self.text();
+        let text = join_surrogates(text.strip_prefix('\u{feff}').unwrap_or(text));
+        java_properties::PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8).read_into(each).map_err(
+            |error| PropertiesError::Line {
+                line: error.line_number().unwrap_or(1),
+                reason: format!("{error}; expected Java properties, such as `menuLabel_Settings=Settings`"),
+            },
+        )
+    }
+}
+
+/// Java writes a character beyond U+FFFF as two escapes (`\ud83d\ude00`); the parser takes one at a time and
+/// refuses halves, so pairs become their character first.
+fn join_surrogates(text: &str) -> Cow<'_, str> {
+    let is_high = |unit: u16| (0xD800..0xDC00).contains(&unit);
+    let mut joined = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
+        let start = at + found;
+        at = match (escaped_unit(text, start), escaped_unit(text, start + 6)) {
+            (Some(high), Some(low)) if is_high(high) => {
+                if let Some(Ok(c)) = char::decode_utf16([high, low]).next() {
+                    joined.push_str(&text[copied..start]);
+                    joined.push(c);
+                    copied = start + 12;
+                }
+                start + 12
+            }
+            (Some(_), _) => start + 6,
+            // A backslash escapes what follows it, so that `\\u0041` is no escape of a character.
+            (None, _) => text.len().min(start + 2),
+        };
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    joined.push_str(&text[copied..]);
+    Cow::Owned(joined)
+}
+
+/// The UTF-16 unit that `\uXXXX` at this offset stands for.
+fn escaped_unit(text: &str, offset: usize) -> Option<u16> {
+    let digits = text.as_bytes().get(offset..offset + 6)?.strip_prefix(b"\\u")?;
+    let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// The translations of a connector.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Translations(pub BTreeMap<Locale, Properties>);
+
+impl Translations {
+    /// What a locale shows for each key: its own text, or else the English one.
+    pub fn texts(&self, locale: Locale) -> HashMap<String, String> {
+        let mut texts = self.0.get(&Locale::En).map(Properties::entries).unwrap_or_default();
+        if locale != Locale::En
+            && let Some(own) = self.0.get(&locale)
+        {
+            texts.extend(own.entries());
+        }
+        texts
+    }
+
+    /// The properties text that `GET …/translations/{locale}` answers: the locale's, or else the English one.
+    pub fn shown(&self, locale: Locale) -> Option<&Properties> {
+        self.0.get(&locale).or_else(|| self.0.get(&Locale::En))
+    }
+
+    /// The short description of every locale that has one.
+    pub fn short_descriptions(&self) -> BTreeMap<Locale, String> {
+        self.0
+            .iter()
+            .filter_map(|(locale, properties)| Some((*locale, properties.entries().remove(SHORT_DESCRIPTION)?)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn java_syntax_is_read() {
+        let text = "# comment\n! another\na=1\nb : 2\nc 3\nlong=one \\\n  two\n\\u00fc=\\u00dc\nemoji=\\ud83d\\ude00\n\
+                    path=C\\:\\\\users\\\\u0041\nempty\n";
+        let entries = Properties::parse(text.as_bytes()).expect("valid").entries();
+        let get = |key: &str| entries[key].as_str();
+        assert_eq!((get("a"), get("b"), get("c"), get("long")), ("1", "2", "3", "one two"));
+        assert_eq!((get("ü"), get("emoji"), get("path"), get("empty")), ("Ü", "😀", "C:\\users\\u0041", ""));
+    }
+
+    #[test]
+    fn bytes_come_back_as_they_were_in_either_encoding() {
+        for (bytes, charset) in [(&b"a=\xe4\r\n"[..], "iso-8859-1"), ("\u{feff}a=ä".as_bytes(), "utf-8")] {
+            let properties = Properties::parse(bytes).expect("valid");
+            assert_eq!((properties.to_bytes().as_slice(), properties.charset()), (bytes, charset));
+            assert_eq!(properties.entries()["a"], "ä");
+        }
+    }
+
+    #[test]
+    fn a_bad_escape_is_refused_with_its_line() {
+        for bad in ["a=1\nb=\\u12", "a=1\nb=\\uzzzz", "a=1\nb=\\ud83d"] {
+            let refusal = Properties::parse(bad.as_bytes()).expect_err(bad).to_string();
+            assert!(refusal.starts_with("line 2: "), "{refusal}");
+        }
+        assert_eq!(Properties::parse(b"a=\0"), Err(PropertiesError::Binary(2)));
+    }
+
+    #[test]
+    fn a_locale_falls_back_to_english_key_by_key() {
+        let properties = |text: &str| Properties::parse(text.as_bytes()).expect("valid");
+        let translations = Translations(BTreeMap::from([
+            (Locale::En, properties("a=one\nb=two\nShortDesc=d")),
+            (Locale::De, properties("a=eins")),
+        ]));
+        let german = translations.texts(Locale::De);
+        assert_eq!((german["a"].as_str(), german["b"].as_str()), ("eins", "two"));
+        assert_eq!(translations.shown(Locale::Fr), translations.0.get(&Locale::En));
+        assert_eq!(translations.short_descriptions(), BTreeMap::from([(Locale::En, "d".to_owned())]));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_or_come_back_unchanged(bytes: Vec<u8>) {
+            if let Ok(properties) = Properties::parse(&bytes) {
+                prop_assert_eq!(properties.to_bytes(), bytes);
+                properties.entries();
+                let json = serde_json::to_string(&properties).expect("text");
+                prop_assert_eq!(serde_json::from_str::<Properties>(&json).expect("back"), properties);
+            }
+        }
+
+        #[test]
+        fn texts_full_of_escapes_never_panic(text in r"([a-z=: \n]|\\|\\u[0-9a-f]{0,4}|\\ud83d|\\ude00|é|😀){0,40}") {
+            if let Ok(properties) = Properties::parse(text.as_bytes()) {
+                properties.entries();
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The objects on the wire, as the specification names their members.
+//!
+//! The server writes them and the client reads them. Members that the specification calls nullable are options.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::connector::{Connector, Metadata, SHORT_DESC, Status, Summary};
+use crate::document::{DocumentKind, ProvisioningPolicy};
+use crate::{Locale, ScriptName};
+
+/// A connector as lists show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = V3ConnectorDto))]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectorItem {
+    /// The connector's name.
+    pub name: String,
+    /// The connector's type.
+    #[serde(rename = "type")]
+    pub connector_type: String,
+    /// The connector's identity in paths.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub script_name: ScriptName,
+    /// The class that implements the connector.
+    pub class_name: Option<String>,
+    /// The features, from the source template.
+    pub features: Option<Vec<String>>,
+    /// Whether the connector reaches its source directly.
+    pub direct_connect: bool,
+    /// Free-form members that user interfaces read.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub connector_metadata: Metadata,
+    /// How far the connector is.
+    pub status: Status,
+}
+
+impl ConnectorItem {
+    /// The item for a summary, with the short description of a locale.
+    pub fn new(summary: &Summary, locale: Locale) -> Self {
+        let mut connector_metadata = summary.connector_metadata.clone();
+        let texts = &summary.short_descriptions;
+        if let Some(text) = texts.get(&locale).or_else(|| texts.get(&Locale::En)) {
+            connector_metadata.insert(SHORT_DESC.to_owned(), text.clone().into());
+        }
+        Self {
+            name: summary.name.clone(),
+            connector_type: summary.connector_type.clone(),
+            script_name: summary.script_name.clone(),
+            class_name: Some(summary.class_name.clone()),
+            features: Some(summary.features.clone()),
+            direct_connect: summary.direct_connect,
+            connector_metadata,
+            status: summary.status,
+        }
+    }
+}
+
+/// A connector with its documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectorDetail {
+    /// The connector's name.
+    pub name: String,
+    /// The connector's type.
+    #[serde(rename = "type")]
+    pub connector_type: String,
+    /// The class that implements the connector.
+    pub class_name: String,
+    /// The connector's identity in paths.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub script_name: ScriptName,
+    /// The source template.
+    pub application_xml: String,
+    /// The policies of the source template's `ProvisioningForms`; only under `/connectors/v1`, there always an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioning_policies: Option<Vec<ProvisioningPolicy>>,
+    /// The correlation config.
+    pub correlation_config_xml: String,
+    /// The source config as stored.
+    pub source_config_xml: String,
+    /// The source config in the requested locale.
+    pub source_config: Option<String>,
+    /// Where the source config comes from.
+    pub source_config_from: Option<String>,
+    /// Where the connector is kept; `custom-connector/…` for custom connectors only.
+    #[serde(rename = "s3Location")]
+    pub s3_location: String,
+    /// Files uploaded to the connector; always empty here.
+    pub uploaded_files: Option<Vec<String>>,
+    /// Whether a source of this connector takes uploaded files.
+    pub file_upload: bool,
+    /// Whether the connector reaches its source directly.
+    pub direct_connect: bool,
+    /// The properties text of each stored locale.
+    pub translation_properties: BTreeMap<Locale, String>,
+    /// Free-form members that user interfaces read.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub connector_metadata: Metadata,
+    /// How far the connector is.
+    pub status: Status,
+}
+
+impl ConnectorDetail {
+    /// The detail of a connector in a locale, without provisioning policies.
+    pub fn new(connector: &Connector, origin: Origin, locale: Locale) -> Self {
+        Self {
+            name: connector.name.clone(),
+            connector_type: connector.connector_type.clone(),
+            class_name: connector.class_name.clone(),
+            script_name: connector.script_name.clone(),
+            application_xml: connector.source_template.as_str().to_owned(),
+            provisioning_policies: None,
+            correlation_config_xml: connector.correlation_config.as_str().to_owned(),
+            source_config_xml: connector.source_config.as_str().to_owned(),
+            source_config: Some(connector.source_config.localized(&connector.translations, locale)),
+            source_config_from: Some("sp-connect".to_owned()),
+            s3_location: origin.location(&connector.script_name),
+            uploaded_files: Some(Vec::new()),
+            file_upload: connector.source_config.file_upload(),
+            direct_connect: connector.direct_connect,
+            translation_properties: connector
+                .translations
+                .0
+                .iter()
+                .map(|(locale, properties)| (*locale, properties.text().to_owned()))
+                .collect(),
+            connector_metadata: connector.connector_metadata.clone(),
+            status: connector.status,
+        }
+    }
+}
+
+/// Whether a connector belongs to a tenant or to everyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Created by a tenant.
+    Custom,
+    /// Part of the catalogue that the server was started with.
+    BuiltIn,
+}
+
+impl Origin {
+    /// The storage path key, by which clients tell custom connectors from others.
+    pub fn location(self, script_name: &ScriptName) -> String {
+        match self {
+            Self::Custom => format!("custom-connector/{script_name}"),
+            Self::BuiltIn => format!("connector/{script_name}"),
+        }
+    }
+}
+
+/// The outcome of an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateDetail {
+    /// Why, where there is something to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The connector's identity in paths.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub script_name: ScriptName,
+    /// What was stored.
+    pub updated_files: Option<Vec<String>>,
+    /// What came of it.
+    pub status: UpdateStatus,
+}
+
+/// What came of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum UpdateStatus {
+    /// Refused, nothing stored; the message says why.
+    Error,
+    /// Stored.
+    Updated,
+    /// The very same bytes are stored already.
+    Unchanged,
+    /// Nothing was sent.
+    Skipped,
+}
+
+/// What an upload is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload {
+    /// One of the three documents.
+    Document(DocumentKind),
+    /// The texts of a locale.
+    Translations(Locale),
+}
+
+impl Upload {
+    /// The path of the file in a connector folder.
+    pub fn file_name(self) -> String {
+        match self {
+            Self::Document(kind) => kind.file_name().to_owned(),
+            Self::Translations(locale) => format!("translations/{locale}.properties"),
+        }
+    }
+}
+
+impl UpdateDetail {
+    /// The outcome for a custom connector.
+    pub fn new(script_name: ScriptName, upload: Upload, status: UpdateStatus, message: Option<String>) -> Self {
+        let updated_files = match status {
+            UpdateStatus::Updated => {
+                vec![format!("{}/{}", Origin::Custom.location(&script_name), upload.file_name())]
+            }
+            _ => Vec::new(),
+        };
+        Self { message, script_name, updated_files: Some(updated_files), status }
+    }
+}
+
+/// An error's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorResponseDto))]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorResponse {
+    /// The status and its name, such as `404 Not found`.
+    pub detail_code: String,
+    /// The request's id, 32 hexadecimal digits; also the `SLPT-Request-ID` header and in the server's log.
+    pub tracking_id: String,
+    /// What was wrong, where, and what would be right.
+    pub messages: Vec<ErrorMessage>,
+    /// Further reasons, where there are several.
+    pub causes: Vec<ErrorMessage>,
+}
+
+/// One sentence of an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorMessageDto))]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorMessage {
+    /// The language of the text, a BCP 47 tag.
+    pub locale: Option<String>,
+    /// How the language was chosen.
+    pub locale_origin: Option<LocaleOrigin>,
+    /// The sentence.
+    pub text: String,
+}
+
+impl ErrorMessage {
+    /// A sentence in the server's own language.
+    pub fn english(text: impl Into<String>) -> Self {
+        Self { locale: Some("en-US".to_owned()), locale_origin: Some(LocaleOrigin::Default), text: text.into() }
+    }
+}
+
+/// How an error's language was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LocaleOrigin {
+    /// The server's own.
+    Default,
+    /// From the request.
+    Request,
+}
