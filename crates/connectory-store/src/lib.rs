@@ -1,1 +1,166 @@
+//! Keeping connectors on embedded SQLite: every change is a revision, and an acknowledged one is on disk.
+//!
+//! One process owns a database at a time ([`lock`]), because the server keeps what it read in memory. Writes go
+//! through one thread that commits all that waits in one transaction ([`writer`]); reads use a few connections of
+//! their own ([`reader`]). Access management ([`access`]) works beside a running server.
+//!
+//! There is no trait over engines: with one engine it would be a copy of this struct.
 
+pub mod access;
+mod connectors;
+mod lock;
+mod reader;
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use connectory_model::{Connector, ScriptName, Summary};
+
+pub use access::{Client, SigningKey, Tenant, TenantId};
+pub use connectors::{Change, Edit, Seq};
+use lock::Lock;
+use reader::Readers;
+use writer::Writer;
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process serves the database.
+    #[error("the database {} is in use by another process{}; one process serves a database at a time", .path.display(), .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The other process, where it left its id.
+        pid: Option<u32>,
+    },
+    /// The database was written by a newer version, or by an older one that is running.
+    #[error("the database {} has schema version {found}, this program needs {expected}; {advice}", .path.display())]
+    Schema {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The version of this program.
+        expected: usize,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The connector was changed or deleted since it was read.
+    #[error("the connector was changed by someone else meanwhile")]
+    Conflict,
+    /// The name is taken in this tenant.
+    #[error("a connector of this name exists already")]
+    NameTaken,
+    /// The script name is taken in this tenant.
+    #[error("a connector of this script name exists already")]
+    ScriptNameTaken,
+    /// A tenant of this name, or a client of this id, exists.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// No such tenant or client.
+    #[error("{0} does not exist")]
+    Unknown(String),
+    /// What was read is not what was written.
+    #[error("the database holds something unreadable: {0}")]
+    Unreadable(String),
+    /// The file or its folder.
+    #[error("{}: {error}", .path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The transaction of several changes could not be committed.
+    #[error("SQLite could not commit: {0}")]
+    Commit(String),
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// A result of the store.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The connectors, clients and keys of every tenant.
+#[derive(Clone)]
+pub struct Store {
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens a database for this process alone; creates the file and its folder where they are missing, and brings
+    /// the schema up to date.
+    pub fn open(path: &Path) -> Result<Self> {
+        let lock = Lock::take(path)?;
+        let mut connection = schema::open(path)?;
+        schema::migrate(&mut connection, path)?;
+        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, lock) })
+    }
+
+    /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits
+    /// and before this returns; a refused change is not published.
+    pub async fn commit(
+        &self,
+        tenant: TenantId,
+        edit: Edit,
+        publish: impl FnOnce(Seq) + Send + 'static,
+    ) -> Result<Seq> {
+        let row = connectors::Row::new(tenant, edit)?;
+        self.writer.write(move |connection| row.write(connection), move |seq: &Seq| publish(*seq)).await
+    }
+
+    /// Every connector of a tenant, as lists show it.
+    pub async fn summaries(&self, tenant: TenantId) -> Result<Vec<(Seq, Summary)>> {
+        self.readers.read(move |connection| connectors::summaries(connection, tenant)).await
+    }
+
+    /// The connector as a revision left it.
+    pub async fn connector(&self, seq: Seq) -> Result<Connector> {
+        self.readers.read(move |connection| connectors::at(connection, seq)).await
+    }
+
+    /// The history of a connector, newest first: sequence numbers and what was done.
+    pub async fn history(&self, tenant: TenantId, script_name: ScriptName) -> Result<Vec<connectors::Revision>> {
+        self.readers.read(move |connection| connectors::history(connection, tenant, &script_name)).await
+    }
+
+    /// A client by its id.
+    pub async fn client(&self, id: String) -> Result<Option<Client>> {
+        self.readers.read(move |connection| access::client(connection, &id)).await
+    }
+
+    /// Every tenant, the oldest first.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+        self.readers.read(access::tenants).await
+    }
+
+    /// Creates the first tenant with its client, where there is no tenant yet. Says whether it did.
+    pub async fn bootstrap(&self, tenant: String, client: access::NewClient) -> Result<bool> {
+        let job = move |connection: &rusqlite::Connection| {
+            if !access::tenants(connection)?.is_empty() {
+                return Ok(false);
+            }
+            access::create_tenant(connection, &tenant)?;
+            access::create_client(connection, &tenant, &client)?;
+            Ok(true)
+        };
+        self.writer.write(job, |_| ()).await
+    }
+
+    /// The signing keys, the newest first; where there is none, `generated` becomes the first.
+    pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
+        self.writer.write(move |connection| access::signing_keys(connection, &generated), |_| ()).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.readers.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await
+    }
+}

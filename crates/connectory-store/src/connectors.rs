@@ -1,0 +1,200 @@
+//! Connectors and their revisions.
+
+use connectory_model::{Connector, ScriptName, Summary, lower_key};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::access::now;
+use crate::{Result, StoreError, TenantId};
+
+/// The number of a revision: it grows with every change of any connector, and never comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub i64);
+
+/// What is done to a connector. What exists is changed only as it was read: `expected` is the revision it was read at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    Create,
+    /// It takes the place of what was.
+    Update {
+        /// The revision that it was made from.
+        expected: Seq,
+    },
+    /// It goes.
+    Delete {
+        /// The revision that was to go.
+        expected: Seq,
+    },
+}
+
+/// A change of a connector, by whom, and what of it changes.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// What is done.
+    pub change: Change,
+    /// The connector as it will be; of a deletion, as it was.
+    pub connector: std::sync::Arc<Connector>,
+    /// The members or files that change.
+    pub changed: Vec<String>,
+    /// The client that does it.
+    pub client_id: String,
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Its number.
+    pub seq: Seq,
+    /// `create`, `update` or `delete`.
+    pub action: String,
+    /// The members or files that changed.
+    pub changed: Vec<String>,
+    /// The client that did it.
+    pub client_id: String,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub created_at: i64,
+}
+
+/// An edit in the form in which it is written: serialized before it reaches the writer, which does as little as it can.
+pub(crate) struct Row {
+    tenant: TenantId,
+    edit: Edit,
+    name_key: String,
+    body: String,
+    summary: String,
+}
+
+impl Row {
+    pub fn new(tenant: TenantId, edit: Edit) -> Result<Self> {
+        Ok(Self {
+            tenant,
+            name_key: lower_key(&edit.connector.name),
+            body: to_json(&*edit.connector)?,
+            summary: to_json(&edit.connector.summary())?,
+            edit,
+        })
+    }
+
+    pub fn write(&self, connection: &Connection) -> Result<Seq> {
+        let tenant = self.tenant.0;
+        let script_name = self.edit.connector.script_name.as_str();
+        match self.edit.change {
+            Change::Create => {
+                self.expect_free(connection)?;
+                let seq = self.append(connection, "create")?;
+                connection
+                    .prepare_cached(
+                        "INSERT INTO connectors (tenant_id, script_name, name_key, seq, summary)
+                         VALUES (?1, ?2, ?3, ?4, ?5)",
+                    )?
+                    .execute(params![tenant, script_name, self.name_key, seq.0, self.summary])?;
+                Ok(seq)
+            }
+            Change::Update { expected } => {
+                self.expect_unchanged(connection, expected)?;
+                let seq = self.append(connection, "update")?;
+                connection
+                    .prepare_cached(
+                        "UPDATE connectors SET seq = ?3, summary = ?4 WHERE tenant_id = ?1 AND script_name = ?2",
+                    )?
+                    .execute(params![tenant, script_name, seq.0, self.summary])?;
+                Ok(seq)
+            }
+            Change::Delete { expected } => {
+                self.expect_unchanged(connection, expected)?;
+                let seq = self.append(connection, "delete")?;
+                connection
+                    .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
+                    .execute(params![tenant, script_name])?;
+                Ok(seq)
+            }
+        }
+    }
+
+    fn append(&self, connection: &Connection, action: &str) -> Result<Seq> {
+        connection
+            .prepare_cached(
+                "INSERT INTO revisions (tenant_id, script_name, action, changed, client_id, created_at, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                self.tenant.0,
+                self.edit.connector.script_name.as_str(),
+                action,
+                self.edit.changed.join(" "),
+                self.edit.client_id,
+                now(),
+                self.body
+            ])?;
+        Ok(Seq(connection.last_insert_rowid()))
+    }
+
+    fn expect_free(&self, connection: &Connection) -> Result<()> {
+        let tenant = self.tenant.0;
+        let name_taken = connection
+            .prepare_cached("SELECT 1 FROM connectors WHERE tenant_id = ?1 AND name_key = ?2")?
+            .exists(params![tenant, self.name_key])?;
+        if name_taken {
+            return Err(StoreError::NameTaken);
+        }
+        let script_name_taken = connection
+            .prepare_cached("SELECT 1 FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
+            .exists(params![tenant, self.edit.connector.script_name.as_str()])?;
+        if script_name_taken { Err(StoreError::ScriptNameTaken) } else { Ok(()) }
+    }
+
+    fn expect_unchanged(&self, connection: &Connection, expected: Seq) -> Result<()> {
+        let found: Option<i64> = connection
+            .prepare_cached("SELECT seq FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
+            .query_row(params![self.tenant.0, self.edit.connector.script_name.as_str()], |row| row.get(0))
+            .optional()?;
+        if found == Some(expected.0) { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+}
+
+pub(crate) fn summaries(connection: &Connection, tenant: TenantId) -> Result<Vec<(Seq, Summary)>> {
+    let mut statement = connection.prepare_cached("SELECT seq, summary FROM connectors WHERE tenant_id = ?1")?;
+    let mut rows = statement.query([tenant.0])?;
+    let mut summaries = Vec::new();
+    while let Some(row) = rows.next()? {
+        summaries.push((Seq(row.get(0)?), from_json(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?));
+    }
+    Ok(summaries)
+}
+
+pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
+    connection
+        .prepare_cached("SELECT body FROM revisions WHERE seq = ?1")?
+        .query_row([seq.0], |row| row.get::<_, String>(0))
+        .map_err(StoreError::from)
+        .and_then(|body| from_json(&body))
+}
+
+pub(crate) fn history(connection: &Connection, tenant: TenantId, script_name: &ScriptName) -> Result<Vec<Revision>> {
+    connection
+        .prepare_cached(
+            "SELECT seq, action, changed, client_id, created_at FROM revisions
+             WHERE tenant_id = ?1 AND script_name = ?2 ORDER BY seq DESC",
+        )?
+        .query_map(params![tenant.0, script_name.as_str()], |row| {
+            Ok(Revision {
+                seq: Seq(row.get(0)?),
+                action: row.get(1)?,
+                changed: row.get::<_, String>(2)?.split_whitespace().map(str::to_owned).collect(),
+                client_id: row.get(3)?,
+                created_at: row.get(4)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()
+        .map_err(StoreError::from)
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
+}

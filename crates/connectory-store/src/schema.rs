@@ -1,0 +1,65 @@
+//! The schema, its migrations, and how connections are opened.
+//!
+//! Migrations are only ever appended; `rusqlite_migration` keeps the version in the file's `user_version`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::{Result, StoreError};
+
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema/1-connectors-and-access.sql"))];
+
+/// How long a connection waits for another process's transaction, such as one of `connectory client create`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Opens a connection that writes, durably: in WAL mode with `synchronous=FULL` a commit returns when it is on disk.
+pub(crate) fn open(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens a connection that only reads.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+/// Brings the schema up to date, refusing one from the future.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    let found = version(connection)?;
+    if found > MIGRATIONS.len() {
+        return Err(mismatch(path, found, "use the newer program that wrote it"));
+    }
+    Migrations::from_slice(MIGRATIONS)
+        .to_latest(connection)
+        .map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
+}
+
+/// Refuses a schema that is not this program's.
+pub(crate) fn expect_current(connection: &Connection, path: &Path) -> Result<()> {
+    let found = version(connection)?;
+    if found == MIGRATIONS.len() {
+        Ok(())
+    } else {
+        Err(mismatch(path, found, "use the version of the program that is serving it"))
+    }
+}
+
+fn mismatch(path: &Path, found: usize, advice: &'static str) -> StoreError {
+    StoreError::Schema { path: path.to_owned(), found, expected: MIGRATIONS.len(), advice }
+}
+
+fn version(connection: &Connection) -> Result<usize> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or_default())
+}

@@ -1,0 +1,182 @@
+//! What the store promises, on a real file.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use connectory_model::access::{Scope, UserLevel};
+use connectory_model::{Connector, import};
+use connectory_store::access::{AccessDb, NewClient};
+use connectory_store::{Change, Edit, Seq, SigningKey, Store, StoreError, TenantId};
+use tempfile::TempDir;
+
+fn connector(name: &str) -> Arc<Connector> {
+    let list = serde_json::json!([{"name": name}]).to_string();
+    Arc::new(import::from_json(list.as_bytes()).unwrap().remove(0))
+}
+
+fn edit(change: Change, connector: Arc<Connector>) -> Edit {
+    Edit { change, connector, changed: vec!["a".to_owned(), "b".to_owned()], client_id: "me".to_owned() }
+}
+
+fn client(id: &str) -> NewClient {
+    NewClient {
+        id: id.to_owned(),
+        name: "test".to_owned(),
+        secret_hash: "hash".to_owned(),
+        level: UserLevel::SourceAdmin,
+        scopes: vec![Scope::ReadConnectors, Scope::Default],
+    }
+}
+
+async fn open(folder: &Path) -> (Store, TenantId) {
+    let store = Store::open(&folder.join("c.db")).unwrap();
+    store.bootstrap("default".to_owned(), client("first")).await.unwrap();
+    let tenant = store.tenants().await.unwrap()[0].id;
+    (store, tenant)
+}
+
+#[tokio::test]
+async fn a_connector_lives_through_revisions_and_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    let mut changed = Connector::clone(&connector("HR"));
+    changed.class_name = "other".to_owned();
+    let update = edit(Change::Update { expected: first }, Arc::new(changed.clone()));
+    let second = store.commit(tenant, update, |_| ()).await.unwrap();
+    drop(store);
+
+    let (store, tenant) = open(folder.path()).await;
+    assert_eq!(store.summaries(tenant).await.unwrap(), [(second, changed.summary())]);
+    assert_eq!(store.connector(first).await.unwrap(), *connector("HR"));
+    assert_eq!(store.connector(second).await.unwrap(), changed);
+    let delete = edit(Change::Delete { expected: second }, Arc::new(changed));
+    let third = store.commit(tenant, delete, |_| ()).await.unwrap();
+    assert!(store.summaries(tenant).await.unwrap().is_empty());
+    let history = store.history(tenant, "hr".parse().unwrap()).await.unwrap();
+    let told: Vec<_> = history.iter().map(|revision| (revision.seq, revision.action.as_str())).collect();
+    assert_eq!(told, [(third, "delete"), (second, "update"), (first, "create")]);
+    assert_eq!((history[0].changed.as_slice(), history[0].client_id.as_str()), (&["a".into(), "b".into()][..], "me"));
+}
+
+#[tokio::test]
+async fn what_changed_meanwhile_or_is_taken_is_refused_and_not_published() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    let refuse = |change, connector| {
+        let store = store.clone();
+        async move { store.commit(tenant, edit(change, connector), |_| panic!("published")).await.unwrap_err() }
+    };
+    assert!(matches!(refuse(Change::Create, connector("hR")).await, StoreError::NameTaken));
+    assert!(matches!(refuse(Change::Create, connector("HR!")).await, StoreError::ScriptNameTaken));
+    let stale = Seq(first.0 + 1);
+    assert!(matches!(refuse(Change::Update { expected: stale }, connector("HR")).await, StoreError::Conflict));
+    assert!(matches!(refuse(Change::Delete { expected: first }, connector("IT")).await, StoreError::Conflict));
+    assert_eq!(store.history(tenant, "hr".parse().unwrap()).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_commits_are_published_in_the_order_of_their_numbers() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let published = Arc::new(Mutex::new(Vec::new()));
+    let commits: Vec<_> = (0..300)
+        .map(|n| {
+            let (store, published) = (store.clone(), Arc::clone(&published));
+            tokio::spawn(async move {
+                // Every third name is taken already, so that failures stand between successes.
+                let name = format!("c{}", n - n % 3);
+                let publish = move |seq: Seq| published.lock().unwrap().push(seq);
+                store.commit(tenant, edit(Change::Create, connector(&name)), publish).await.is_ok()
+            })
+        })
+        .collect();
+    let mut kept = 0;
+    for commit in commits {
+        kept += usize::from(commit.await.unwrap());
+    }
+    assert_eq!(kept, 100);
+    let published = published.lock().unwrap();
+    assert_eq!(published.len(), 100);
+    assert!(published.is_sorted());
+    assert_eq!(store.summaries(tenant).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn one_process_serves_a_database_and_access_management_works_beside_it() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    let (store, _) = open(folder.path()).await;
+    let refusal = Store::open(&path).err().unwrap().to_string();
+    assert!(refusal.contains(&format!("in use by another process (pid {})", std::process::id())), "{refusal}");
+
+    let access = AccessDb::open(&path).unwrap();
+    access.create_client("default", &client("second")).unwrap();
+    let found = store.client("second".to_owned()).await.unwrap().unwrap();
+    assert_eq!((found.level, found.tenant.name.as_str()), (UserLevel::SourceAdmin, "default"));
+    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default]);
+    assert!(matches!(access.create_client("default", &client("second")), Err(StoreError::Exists(_))));
+    assert!(matches!(access.create_client("nope", &client("third")), Err(StoreError::Unknown(_))));
+    assert!(matches!(access.delete_tenant("default"), Err(StoreError::InUse { .. })));
+    access.delete_client("second").unwrap();
+    assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
+    assert!(matches!(access.delete_client("second"), Err(StoreError::Unknown(_))));
+}
+
+#[tokio::test]
+async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    let access = AccessDb::open(&path).unwrap();
+    let other = access.create_tenant("other").unwrap();
+    assert!(matches!(access.create_tenant("other"), Err(StoreError::Exists(_))));
+    access.create_client("other", &client("theirs")).unwrap();
+    access.create_tenant("default").unwrap();
+    access.create_client("default", &client("ours")).unwrap();
+    drop(access);
+
+    let store = Store::open(&path).unwrap();
+    assert!(!store.bootstrap("default".to_owned(), client("x")).await.unwrap());
+    let seq = store.commit(other.id, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    let (ended, end) = mpsc::channel();
+    store
+        .commit(other.id, edit(Change::Delete { expected: seq }, connector("HR")), move |_| ended.send(()).unwrap())
+        .await
+        .unwrap();
+    end.try_recv().unwrap();
+    store.commit(other.id, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    drop(store);
+
+    let access = loop {
+        // The store's threads may take a moment to end.
+        let access = AccessDb::open(&path).unwrap();
+        if access.delete_tenant("other").is_ok() {
+            break access;
+        }
+    };
+    let names: Vec<_> = access.tenants().unwrap().into_iter().map(|tenant| tenant.name).collect();
+    assert_eq!(names, ["default"]);
+    let clients: Vec<_> = access.clients(None).unwrap().into_iter().map(|client| client.id).collect();
+    assert_eq!(clients, ["ours"]);
+}
+
+#[tokio::test]
+async fn the_first_signing_key_stays() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let key = |id: &str| SigningKey { id: id.to_owned(), pem: format!("pem of {id}") };
+    assert_eq!(store.signing_keys(key("a")).await.unwrap()[0].id, "a");
+    let keys = store.signing_keys(key("b")).await.unwrap();
+    assert_eq!((keys.len(), keys[0].pem.as_str()), (1, "pem of a"));
+}
+
+#[test]
+fn a_database_from_the_future_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let refusal = Store::open(&path).err().unwrap().to_string();
+    assert!(refusal.contains("schema version 99") && refusal.contains("newer program"), "{refusal}");
+}
