@@ -4,6 +4,9 @@
 //! `fsync`. Each job runs in a savepoint of its own: one that fails takes nothing of the others with it. Jobs are
 //! answered after their transaction is on disk, and published before that in the order of commits.
 
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,20 +31,36 @@ enum Outcome {
 }
 
 #[derive(Clone)]
-pub(crate) struct Writer(mpsc::Sender<Job>);
+pub(crate) struct Writer(Arc<Handle>);
+
+struct Handle {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Handle {
+    /// Lets the thread write what waits and end, so that the database is closed and free when this returns.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        // A job that holds the last store would wait for itself.
+        if let Some(thread) = self.thread.take_if(|thread| thread.thread().id() != std::thread::current().id()) {
+            let _panicked = thread.join();
+        }
+    }
+}
 
 impl Writer {
-    /// Starts the thread. It ends, and lets go of the lock, when the last store is dropped and all is written.
+    /// Starts the thread, which owns the lock of the database until it ends.
     pub fn start(connection: Connection, lock: Lock) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
                 run(connection, receiver);
                 drop(lock);
             })
             .expect("the system can start a thread");
-        Self(sender)
+        Self(Arc::new(Handle { jobs: Some(sender), thread: Some(thread) }))
     }
 
     /// Runs a write and returns its result once it is on disk.
@@ -64,7 +83,8 @@ impl Writer {
             });
             (outcome, finish)
         });
-        self.0.send(job).await.map_err(|_| StoreError::Closed)?;
+        let jobs = self.0.jobs.as_ref().expect("it is taken on drop only");
+        jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
