@@ -1,1 +1,17 @@
+//! Serving connectors: the Connectors API over HTTP, in front of a store.
+//!
+//! A request passes `telemetry` (tracking id, log, refusals), `auth` (token, rate limit, permission) and a handler of
+//! `api`, which reads from `catalog` and changes through it. [`router::router`] has the whole API on one page.
 
+mod api;
+pub mod app;
+pub mod auth;
+pub mod catalog;
+mod error;
+pub mod listen;
+mod openapi;
+pub mod router;
+mod telemetry;
+mod version;
+
+pub use app::{App, Options, StartError};

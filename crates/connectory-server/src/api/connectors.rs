@@ -1,0 +1,246 @@
+//! Connectors: list, create, get, delete and patch.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use connectory_model::create::NewConnector;
+use connectory_model::document::DocumentKind;
+use connectory_model::patch::PatchSet;
+use connectory_model::wire::{ConnectorDetail, ConnectorItem, Origin};
+use connectory_model::{Connector, Locale, ScriptName};
+use connectory_store::{Change, Edit, StoreError};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::body;
+use super::edit::{self, Edited, Next};
+use super::parameters::{DetailLocale, ListParameters, ListQuery, LocaleParameter, ScriptNamePath};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::{ApiError, json};
+use crate::openapi::Refusals;
+
+const TOTAL_COUNT: &str = "x-total-count";
+
+/// Lists connectors
+///
+/// Lists the connectors that are released, ordered by name without case.
+#[utoipa::path(
+    get, path = "/", operation_id = "getConnectorList", tag = "Connectors", params(ListParameters),
+    responses(
+        (status = 200, description = "A page of connectors.", body = Vec<ConnectorItem>,
+         headers(("X-Total-Count" = i64, description = "How many connectors there are; only with `count=true`."))),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn list(caller: Caller, query: ListQuery) -> Response {
+    let page = caller.tenant().snapshot().page(&query.selection, query.window);
+    let mut response = json(StatusCode::OK, page.json);
+    if let Some(total) = page.total {
+        response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
+    }
+    response
+}
+
+/// What a create request holds, as it is documented; [`NewConnector`] reads it.
+#[derive(ToSchema)]
+#[schema(as = V3CreateConnectorDto)]
+#[expect(dead_code, reason = "documents what `NewConnector` reads")]
+pub struct CreateRequest {
+    /// The connector's name, unique in the tenant without case; its script name is derived from it.
+    #[schema(example = "HR system", max_length = 255)]
+    name: String,
+    /// The connector's type; `custom ` and the name by default.
+    #[schema(example = "custom HR system", max_length = 255)]
+    r#type: Option<String>,
+    /// The class that implements the connector.
+    #[schema(example = "sailpoint.connector.OpenConnectorAdapter", max_length = 255)]
+    class_name: String,
+    /// Whether the connector reaches its source directly.
+    #[schema(default = true)]
+    direct_connect: Option<bool>,
+    /// How far the connector is.
+    status: Option<CreateStatus>,
+}
+
+/// The statuses that a new connector may have; `RELEASED` by default.
+#[derive(ToSchema)]
+#[schema(rename_all = "UPPERCASE")]
+#[expect(dead_code, reason = "documents what `NewConnector` reads")]
+enum CreateStatus {
+    Development,
+    Demo,
+    Released,
+}
+
+/// Creates a custom connector
+///
+/// The new connector is complete: it has a scaffolded source config, source template and correlation config.
+#[utoipa::path(
+    post, path = "/", operation_id = "createCustomConnector", tag = "Connectors",
+    request_body(content = CreateRequest, content_type = "application/json"),
+    responses((status = 200, description = "The new connector.", body = ConnectorItem), Refusals),
+    security(("oauth2" = ["idn:connector-config:manage"]))
+)]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let request = body::json(&app.options, &headers, body, &["application/json"]).await?;
+    let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    loop {
+        let snapshot = caller.tenant().snapshot();
+        if snapshot.has_name(&new.name) {
+            return Err(StoreError::NameTaken.into());
+        }
+        let script_name = ScriptName::derive(&new.name, |candidate| snapshot.get(candidate).is_some());
+        let connector = Arc::new(new.clone().build(script_name, &[]));
+        let edit = Edit {
+            change: Change::Create,
+            connector: Arc::clone(&connector),
+            changed: Vec::new(),
+            client_id: caller.client_id().to_owned(),
+        };
+        match app.catalog.commit(caller.tenant(), edit).await {
+            Ok(_) => return Ok(answer(&ConnectorItem::new(&connector.summary(), Locale::En))),
+            // Another request took the script name first, and is published by now.
+            Err(StoreError::ScriptNameTaken) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Gets a connector
+#[utoipa::path(
+    get, path = "/{scriptName}", operation_id = "getConnector", tag = "Connectors",
+    params(("scriptName" = String, Path, description = "The connector's script name."), LocaleParameter),
+    responses((status = 200, description = "The connector with its documents.", body = ConnectorDetail), Refusals),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    DetailLocale(locale): DetailLocale,
+) -> Result<Response, ApiError> {
+    let entry = edit::find(&caller, &script_name)?;
+    let detail = app.catalog.detail(entry.source, locale, caller.version().shows_policies).await?;
+    Ok(json(StatusCode::OK, detail))
+}
+
+/// Deletes a custom connector
+#[utoipa::path(
+    delete, path = "/{scriptName}", operation_id = "deleteCustomConnector", tag = "Connectors",
+    params(("scriptName" = String, Path, description = "The connector's script name.")),
+    responses((status = 204, description = "The connector is gone."), Refusals),
+    security(("oauth2" = ["idn:connector-config:manage"]))
+)]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+) -> Result<Response, ApiError> {
+    loop {
+        let entry = edit::find_custom(&caller, &script_name)?;
+        let connector = app.catalog.connector(entry.source).await?;
+        let crate::catalog::Source::Stored(expected) = entry.source else { continue };
+        let edit = Edit {
+            change: Change::Delete { expected },
+            connector,
+            changed: Vec::new(),
+            client_id: caller.client_id().to_owned(),
+        };
+        match app.catalog.commit(caller.tenant(), edit).await {
+            Ok(_) => return Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// An operation of a JSON Patch, as it is documented; [`PatchSet`] reads it.
+#[derive(ToSchema)]
+#[schema(as = JsonPatchOperation)]
+#[expect(dead_code, reason = "documents what `PatchSet` reads")]
+pub struct JsonPatchOperation {
+    /// What to do.
+    op: PatchOp,
+    /// A JSON pointer (RFC 6901) to what it is done to.
+    #[schema(example = "/connectorMetadata/shortDesc")]
+    path: String,
+    /// A JSON pointer to where the value comes from; for `move` and `copy`.
+    from: Option<String>,
+    /// The value; for `add`, `replace` and `test`.
+    #[schema(value_type = Object)]
+    value: Option<serde_json::Value>,
+}
+
+/// The operations of RFC 6902.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "documents what `PatchSet` reads")]
+enum PatchOp {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
+}
+
+/// Updates a custom connector with a JSON Patch
+///
+/// RFC 6902, all or nothing. Patchable are `/connectorMetadata` and what is below it, `/applicationXml`,
+/// `/correlationConfigXml` and `/sourceConfigXml`; `test` and the `from` of `copy` may read any member.
+#[utoipa::path(
+    patch, path = "/{scriptName}", operation_id = "updateConnector", tag = "Connectors",
+    params(("scriptName" = String, Path, description = "The connector's script name.")),
+    request_body(content = Vec<JsonPatchOperation>, content_type = "application/json-patch+json"),
+    responses((status = 200, description = "The connector as it is now.", body = ConnectorDetail), Refusals),
+    security(("oauth2" = ["idn:connector-config:manage"]))
+)]
+pub async fn patch(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let media_types = ["application/json-patch+json", "application/json"];
+    let request = body::json(&app.options, &headers, body, &media_types).await?;
+    let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let max_document = app.options.max_document;
+    let next = move |connector: &Connector| patched(&patch, connector, max_document);
+    let (Edited::Changed(source) | Edited::Unchanged(source)) = edit::edit(&app, &caller, &script_name, next).await?;
+    let detail = app.catalog.detail(source, Locale::En, caller.version().shows_policies).await?;
+    Ok(json(StatusCode::OK, detail))
+}
+
+fn patched(patch: &PatchSet, connector: &Connector, max_document: usize) -> Result<Option<Next>, ApiError> {
+    let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En);
+    let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let mut changed = Vec::new();
+    for kind in DocumentKind::ALL {
+        if next.document(kind) != connector.document(kind) {
+            if next.document(kind).len() > max_document {
+                return Err(ApiError::too_large(&format!("the result's `{}`", kind.member()), max_document));
+            }
+            changed.push(kind.member().to_owned());
+        }
+    }
+    if next.connector_metadata != connector.connector_metadata {
+        changed.push("connectorMetadata".to_owned());
+    }
+    Ok((!changed.is_empty()).then_some((next, changed)))
+}
+
+/// A JSON answer.
+pub(super) fn answer(value: &impl Serialize) -> Response {
+    json(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
+}

@@ -1,0 +1,158 @@
+//! The three documents: get and put of source config, source template and correlation config.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use connectory_model::document::{Document, DocumentError, DocumentKind};
+use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
+use connectory_model::{Connector, ScriptName};
+use http::{HeaderMap, HeaderValue, header};
+use utoipa::ToSchema;
+
+use super::body::{self, Upload};
+use super::connectors::answer;
+use super::edit;
+use super::parameters::ScriptNamePath;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::openapi::Refusals;
+
+/// A form with a file, as it is documented.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what uploads read")]
+pub struct FileForm {
+    /// The document.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// The two operations of a document.
+macro_rules! document_operations {
+    ($module:ident, $kind:ident, $path:literal, $get:literal, $put:literal, $what:literal) => {
+        pub mod $module {
+            use super::*;
+
+            #[doc = concat!("Gets the ", $what)]
+            ///
+            /// Answers the bytes as they were stored.
+            #[utoipa::path(
+                get, path = $path, operation_id = $get, tag = "Connectors",
+                params(("scriptName" = String, Path, description = "The connector's script name.")),
+                responses(
+                    (status = 200, description = "The document.", body = String, content_type = "application/xml"),
+                    Refusals,
+                ),
+                security(("oauth2" = ["idn:connector-config:read"]))
+            )]
+            pub async fn get(
+                State(app): State<Arc<App>>,
+                caller: Caller,
+                ScriptNamePath(script_name): ScriptNamePath,
+            ) -> Result<Response, ApiError> {
+                document(&app, &caller, &script_name, DocumentKind::$kind).await
+            }
+
+            #[doc = concat!("Replaces the ", $what, " of a custom connector")]
+            ///
+            /// `UPDATED` if it is stored, `UNCHANGED` if it was already, `SKIPPED` if nothing was sent, and `ERROR` if
+            /// the document is well-formed but not acceptable, with the reason in `message`.
+            #[utoipa::path(
+                put, path = $path, operation_id = $put, tag = "Connectors",
+                params(("scriptName" = String, Path, description = "The connector's script name.")),
+                request_body(content = FileForm, content_type = "multipart/form-data"),
+                responses((status = 200, description = "What came of it.", body = UpdateDetail), Refusals),
+                security(("oauth2" = ["idn:connector-config:manage"]))
+            )]
+            pub async fn put(
+                State(app): State<Arc<App>>,
+                caller: Caller,
+                ScriptNamePath(script_name): ScriptNamePath,
+                headers: HeaderMap,
+                body: Body,
+            ) -> Result<Response, ApiError> {
+                replace(&app, &caller, script_name, DocumentKind::$kind, &headers, body).await
+            }
+        }
+    };
+}
+
+document_operations!(
+    source_config,
+    SourceConfig,
+    "/{scriptName}/source-config",
+    "getConnectorSourceConfig",
+    "putConnectorSourceConfig",
+    "source config"
+);
+document_operations!(
+    source_template,
+    SourceTemplate,
+    "/{scriptName}/source-template",
+    "getConnectorSourceTemplate",
+    "putConnectorSourceTemplate",
+    "source template"
+);
+document_operations!(
+    correlation_config,
+    CorrelationConfig,
+    "/{scriptName}/correlation-config",
+    "getConnectorCorrelationConfig",
+    "putConnectorCorrelationConfig",
+    "correlation config"
+);
+
+async fn document(
+    app: &App,
+    caller: &Caller,
+    script_name: &ScriptName,
+    kind: DocumentKind,
+) -> Result<Response, ApiError> {
+    let entry = edit::find(caller, script_name)?;
+    let connector = app.catalog.connector(entry.source).await?;
+    let content_type = HeaderValue::from_static("application/xml");
+    Ok(([(header::CONTENT_TYPE, content_type)], connector.document(kind).to_owned()).into_response())
+}
+
+async fn replace(
+    app: &App,
+    caller: &Caller,
+    script_name: ScriptName,
+    kind: DocumentKind,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let (status, message) = match body::upload(&app.options, headers, body, Some("file")).await? {
+        Upload::Nothing => {
+            edit::find_custom(caller, &script_name)?;
+            (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
+        }
+        Upload::NoSuchPart => {
+            return Err(ApiError::bad_request("the form has no part named `file`; send the document under that name"));
+        }
+        Upload::File(bytes) => {
+            let parsed = tokio::task::spawn_blocking(move || Document::parse(kind, &bytes)).await;
+            match parsed.map_err(|error| ApiError::internal(&error))? {
+                Err(DocumentError::Malformed(malformed)) => {
+                    return Err(ApiError::bad_request(format!("`file` is not acceptable XML: {malformed}")));
+                }
+                Err(DocumentError::Unacceptable(reason)) => {
+                    edit::find_custom(caller, &script_name)?;
+                    (UpdateStatus::Error, Some(reason.to_string()))
+                }
+                Ok(document) => {
+                    let next = move |connector: &Connector| {
+                        let mut next = connector.clone();
+                        next.set_document(document.clone());
+                        let is_new = next.document(kind) != connector.document(kind);
+                        Ok(is_new.then(|| (next, vec![kind.file_name().to_owned()])))
+                    };
+                    (super::translations::status(&edit::edit(app, caller, &script_name, next).await?), None)
+                }
+            }
+        }
+    };
+    Ok(answer(&UpdateDetail::new(script_name, Uploaded::Document(kind), status, message)))
+}

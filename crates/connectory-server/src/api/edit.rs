@@ -1,0 +1,74 @@
+//! Changing a connector: read it, make the next revision, commit it if nobody else did meanwhile, and start over
+//! otherwise.
+
+use std::sync::Arc;
+
+use connectory_model::{Connector, ScriptName};
+use connectory_store::{Change, Edit, StoreError};
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::catalog::{Entry, Source};
+use crate::error::ApiError;
+
+/// What came of a change.
+pub enum Edited {
+    /// The connector is now there.
+    Changed(Source),
+    /// There was nothing to change; it is still there.
+    Unchanged(Source),
+}
+
+/// The next revision, and the members or files that it changes.
+pub type Next = (Connector, Vec<String>);
+
+/// The entry of a connector that the caller's tenant has.
+pub fn find(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entry>, ApiError> {
+    let snapshot = caller.tenant().snapshot();
+    snapshot.get(script_name).cloned().ok_or_else(|| ApiError::no_connector(script_name.as_str()))
+}
+
+/// The same, if it can be changed.
+pub fn find_custom(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entry>, ApiError> {
+    let entry = find(caller, script_name)?;
+    match entry.source {
+        Source::Stored(_) => Ok(entry),
+        Source::BuiltIn(_) => Err(ApiError::bad_request(format!(
+            "`{script_name}` is a built-in connector, which cannot be changed or deleted; create a custom connector"
+        ))),
+    }
+}
+
+/// Makes the next revision with `next` and commits it; `next` returns none where nothing changes.
+pub async fn edit<F>(app: &App, caller: &Caller, script_name: &ScriptName, next: F) -> Result<Edited, ApiError>
+where
+    F: Fn(&Connector) -> Result<Option<Next>, ApiError> + Send + Sync + 'static,
+{
+    let next = Arc::new(next);
+    loop {
+        let entry = find_custom(caller, script_name)?;
+        let connector = app.catalog.connector(entry.source).await?;
+        // Checking documents takes time that other requests should not wait for.
+        let made = {
+            let next = Arc::clone(&next);
+            tokio::task::spawn_blocking(move || next(&connector))
+                .await
+                .map_err(|error| ApiError::internal(&error))??
+        };
+        let (Some((connector, changed)), Source::Stored(expected)) = (made, entry.source) else {
+            return Ok(Edited::Unchanged(entry.source));
+        };
+        let edit = Edit {
+            change: Change::Update { expected },
+            connector: Arc::new(connector),
+            changed,
+            client_id: caller.client_id().to_owned(),
+        };
+        match app.catalog.commit(caller.tenant(), edit).await {
+            Ok(source) => return Ok(Edited::Changed(source)),
+            // Someone was faster. Their change is published by now, so every round builds on a newer revision.
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

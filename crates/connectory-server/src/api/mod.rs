@@ -1,0 +1,8 @@
+//! The operations of the Connectors API, one file for each resource.
+
+pub mod body;
+pub mod connectors;
+pub mod documents;
+mod edit;
+mod parameters;
+pub mod translations;

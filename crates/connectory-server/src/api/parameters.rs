@@ -1,0 +1,177 @@
+//! Parameters of paths and queries, read into types at the edge.
+//!
+//! Unknown parameters are ignored, as upstream does; of one that stands twice, the last counts.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use connectory_model::filter::Filter;
+use connectory_model::wire::Origin;
+use connectory_model::{Locale, ScriptName, Status};
+use http::request::Parts;
+use utoipa::IntoParams;
+
+use crate::catalog::{Selection, Window};
+use crate::error::ApiError;
+
+/// How many connectors a page has at most, and unless asked otherwise (specification).
+const MAX_LIMIT: usize = 250;
+
+/// The query of the list, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `ListQuery` reads")]
+pub struct ListParameters {
+    /// Filter results with the standard syntax. Fields and operators: **name**: *sw, co*; **type**: *sw, co, eq*;
+    /// **directConnect**: *eq*; **category**: *eq*; **features**: *ca*; **labels**: *ca*; composed with *and*, *or*,
+    /// *not* and parentheses.
+    #[param(example = r#"name sw "SCIM" and directConnect eq true"#)]
+    filters: Option<String>,
+    /// How many connectors to answer at most.
+    #[param(minimum = 0, maximum = 250, default = 250)]
+    limit: Option<i32>,
+    /// How many connectors to leave out from the start.
+    #[param(minimum = 0, default = 0)]
+    offset: Option<i32>,
+    /// Whether to answer the total under the filter, without limit and offset, in the `X-Total-Count` header.
+    #[param(default = false)]
+    count: Option<bool>,
+    /// The locale of the short descriptions; an unknown one counts as `en`.
+    #[param(example = "de")]
+    locale: Option<String>,
+    /// Extension: `all`, or a comma-separated list of statuses, to see more than the released connectors.
+    #[param(example = "DEVELOPMENT,DEMO")]
+    statuses: Option<String>,
+    /// Extension: only the tenant's own connectors (`true`) or only the built-in ones (`false`).
+    custom: Option<bool>,
+}
+
+/// The query of the list.
+pub struct ListQuery {
+    pub selection: Selection,
+    pub window: Window,
+}
+
+impl<S: Sync> FromRequestParts<S> for ListQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None };
+        let mut window = Window { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
+        for (name, value) in query(parts) {
+            match &*name {
+                "filters" => selection.filter = filter(&value)?,
+                "limit" => window.limit = integer("limit", &value, MAX_LIMIT)?,
+                "offset" => window.offset = integer("offset", &value, usize::MAX)?,
+                "count" => window.count = flag("count", &value)?,
+                "locale" => window.locale = Locale::or_english(Some(&value)),
+                "statuses" => selection.statuses = statuses(&value)?,
+                "custom" => {
+                    let origin = if flag("custom", &value)? { Origin::Custom } else { Origin::BuiltIn };
+                    selection.origin = Some(origin);
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { selection, window })
+    }
+}
+
+/// The query of a detail, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `DetailLocale` reads")]
+pub struct LocaleParameter {
+    /// The locale of the source config; an unknown one counts as `en`.
+    #[param(example = "de")]
+    locale: Option<String>,
+}
+
+/// The locale that a query asks for.
+pub struct DetailLocale(pub Locale);
+
+impl<S: Sync> FromRequestParts<S> for DetailLocale {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let asked = query(parts).filter(|(name, _)| name == "locale").last();
+        Ok(Self(Locale::or_english(asked.as_ref().map(|(_, value)| &**value))))
+    }
+}
+
+/// The script name of a path. One that cannot be a script name is not found, like any other that does not exist.
+pub struct ScriptNamePath(pub ScriptName);
+
+impl<S: Send + Sync> FromRequestParts<S> for ScriptNamePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_parameter(parts, state, "scriptName").await;
+        text.parse().map(Self).map_err(|_| ApiError::no_connector(&text))
+    }
+}
+
+/// The locale of a path as it was written.
+pub struct LocalePath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Ok(Self(path_parameter(parts, state, "locale").await))
+    }
+}
+
+/// A parameter of the path; empty where the path is no text.
+async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
+    let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
+    parameters
+        .iter()
+        .flat_map(|parameters| parameters.iter())
+        .find(|(of, _)| *of == name)
+        .map(|(_, value)| value.to_owned())
+        .unwrap_or_default()
+}
+
+fn query(parts: &Parts) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+}
+
+/// A blank filter is no filter.
+fn filter(text: &str) -> Result<Option<Filter>, ApiError> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    Filter::parse(text).map(Some).map_err(|error| ApiError::bad_request(format!("`filters`, {error}")))
+}
+
+fn integer(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
+    let shown: String = value.chars().take(40).collect();
+    value.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
+        let range = if most == usize::MAX { "of 0 or more".to_owned() } else { format!("from 0 to {most}") };
+        ApiError::bad_request(format!("`{name}` must be an integer {range}, got `{shown}`"))
+    })
+}
+
+fn flag(name: &str, value: &str) -> Result<bool, ApiError> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => {
+            let shown: String = value.chars().take(40).collect();
+            Err(ApiError::bad_request(format!("`{name}` must be true or false, got `{shown}`")))
+        }
+    }
+}
+
+fn statuses(value: &str) -> Result<Vec<Status>, ApiError> {
+    if value.eq_ignore_ascii_case("all") {
+        return Ok(Status::ALL.to_vec());
+    }
+    let mut statuses = Vec::new();
+    for word in value.split(',').map(str::trim) {
+        let status = word.parse().map_err(|error| ApiError::bad_request(format!("`statuses`: {error}, or `all`")))?;
+        if !statuses.contains(&status) {
+            statuses.push(status);
+        }
+    }
+    Ok(statuses)
+}

@@ -1,0 +1,123 @@
+//! Translations: get and put of one locale's `.properties` text.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use connectory_model::translations::Properties;
+use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
+use connectory_model::{Connector, Locale};
+use http::{HeaderMap, HeaderValue, header};
+use utoipa::ToSchema;
+
+use super::body::{self, Upload};
+use super::connectors::answer;
+use super::edit::{self, Edited};
+use super::parameters::{LocalePath, ScriptNamePath};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::openapi::Refusals;
+
+/// A form with a file of any name, as it is documented.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what uploads read")]
+pub struct TranslationsForm {
+    /// The texts in Java `.properties` format, UTF-8 or ISO-8859-1; the part may have any name.
+    #[schema(value_type = Option<String>, format = Binary)]
+    file: Option<Vec<u8>>,
+}
+
+/// Gets the translations of a locale
+///
+/// A locale without texts gets the English ones; where there are none at all, the answer is empty.
+#[utoipa::path(
+    get, path = "/{scriptName}/translations/{locale}", operation_id = "getConnectorTranslations", tag = "Connectors",
+    params(
+        ("scriptName" = String, Path, description = "The connector's script name."),
+        ("locale" = Locale, Path, description = "The locale; an unknown one counts as `en`."),
+    ),
+    responses(
+        (status = 200, description = "The texts as they were stored.", body = String, content_type = "text/plain"),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    LocalePath(locale): LocalePath,
+) -> Result<Response, ApiError> {
+    let entry = edit::find(&caller, &script_name)?;
+    let connector = app.catalog.connector(entry.source).await?;
+    let shown = connector.translations.shown(Locale::or_english(Some(&locale)));
+    let content_type = match shown.map(Properties::charset) {
+        Some("iso-8859-1") => HeaderValue::from_static("text/plain; charset=iso-8859-1"),
+        _ => HeaderValue::from_static("text/plain; charset=utf-8"),
+    };
+    let bytes = shown.map(Properties::to_bytes).unwrap_or_default();
+    Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
+}
+
+/// Replaces the translations of a locale
+///
+/// The form's first part is stored byte for byte; an empty part removes the locale's texts. Without a body nothing
+/// changes (`SKIPPED`).
+#[utoipa::path(
+    put, path = "/{scriptName}/translations/{locale}", operation_id = "putConnectorTranslations", tag = "Connectors",
+    params(
+        ("scriptName" = String, Path, description = "The connector's script name."),
+        ("locale" = Locale, Path, description = "The locale."),
+    ),
+    request_body(content = TranslationsForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "What came of it.", body = UpdateDetail), Refusals),
+    security(("oauth2" = ["idn:connector-config:manage"]))
+)]
+pub async fn put(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    LocalePath(locale): LocalePath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let uploaded = body::upload(&app.options, &headers, body, None).await?;
+    let locale: Locale = locale.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let (status, message) = match uploaded {
+        Upload::Nothing | Upload::NoSuchPart => {
+            edit::find_custom(&caller, &script_name)?;
+            (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
+        }
+        Upload::File(bytes) => {
+            let properties = if bytes.is_empty() {
+                None
+            } else {
+                let parsed = Properties::parse(&bytes);
+                Some(parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?)
+            };
+            let upload = Uploaded::Translations(locale);
+            let next = move |connector: &Connector| {
+                let mut next = connector.clone();
+                let texts = &mut next.translations.0;
+                match properties.clone() {
+                    Some(properties) => texts.insert(locale, properties),
+                    None => texts.remove(&locale),
+                };
+                let is_new = next.translations != connector.translations;
+                Ok(is_new.then(|| (next, vec![upload.file_name()])))
+            };
+            (status(&edit::edit(&app, &caller, &script_name, next).await?), None)
+        }
+    };
+    Ok(answer(&UpdateDetail::new(script_name, Uploaded::Translations(locale), status, message)))
+}
+
+/// The status of an upload that was acceptable.
+pub(super) const fn status(edited: &Edited) -> UpdateStatus {
+    match edited {
+        Edited::Changed(_) => UpdateStatus::Updated,
+        Edited::Unchanged(_) => UpdateStatus::Unchanged,
+    }
+}

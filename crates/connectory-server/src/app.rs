@@ -1,0 +1,83 @@
+//! What every handler shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectory_store::{Store, StoreError};
+
+use crate::auth::Auth;
+use crate::auth::rate_limit::RateLimit;
+use crate::catalog::Catalog;
+use crate::catalog::builtin::{self, CatalogError};
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Further catalogues of built-in connectors.
+    pub catalogs: Vec<PathBuf>,
+    /// How often a client may call, if there is a limit.
+    pub rate_limit: Option<RateLimit>,
+    /// How long a token is valid.
+    pub token_lifetime: Duration,
+    /// How large a request's body may be, in bytes.
+    pub max_request: usize,
+    /// How large a document may be, in bytes.
+    pub max_document: usize,
+    /// The address under which clients reach the server, without a slash at its end.
+    pub public_url: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            catalogs: Vec::new(),
+            rate_limit: Some(RateLimit { requests: 100, period: Duration::from_secs(10) }),
+            token_lifetime: Duration::from_secs(12 * 60),
+            max_request: 10 * 1024 * 1024,
+            max_document: 5 * 1024 * 1024,
+            public_url: "http://127.0.0.1:8080".to_owned(),
+        }
+    }
+}
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A catalogue.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The signing keys.
+    #[error("the signing key in the database cannot be read: {0}")]
+    Key(String),
+}
+
+/// The state of a server.
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) catalog: Catalog,
+    pub(crate) auth: Auth,
+    pub(crate) options: Options,
+}
+
+impl App {
+    /// The state on a store.
+    pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
+        let builtins = builtin::load(&options.catalogs)?;
+        let auth = Auth::new(&store, options.rate_limit).await?;
+        let catalog = Catalog::new(store.clone(), builtins);
+        // A tenant is loaded on first use; the first request should not be the one that waits for it.
+        for tenant in store.tenants().await? {
+            catalog.tenant(tenant.id).await?;
+        }
+        Ok(Arc::new(Self { catalog, auth, store, options }))
+    }
+
+    /// How many built-in connectors there are.
+    pub fn builtin_count(&self) -> usize {
+        self.catalog.builtin_count()
+    }
+}

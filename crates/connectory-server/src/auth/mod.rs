@@ -1,0 +1,225 @@
+//! Who calls, and whether they may: token, rate limit, permission, in this order, before any handler runs.
+//!
+//! Verifying a token's signature and reading its client from the database is done once in a few seconds; in between
+//! a token is looked up among those seen lately. That bounds how long a deleted client still gets in.
+
+pub mod keys;
+pub mod oauth;
+pub mod rate_limit;
+pub mod secret;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use connectory_model::access::{Permission, Scope, UserLevel};
+use connectory_store::{Store, StoreError};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use quick_cache::sync::Cache;
+use serde_json::json;
+
+use self::keys::Keys;
+use self::rate_limit::{Limiter, RateLimit, Windows};
+use self::secret::Verifier;
+use crate::api::body;
+use crate::app::{App, StartError};
+use crate::catalog;
+use crate::error::ApiError;
+use crate::version::ApiVersion;
+
+/// How long a client that was read from the database counts as current.
+const CURRENT: Duration = Duration::from_secs(5);
+/// How many tokens are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// Authentication and what it remembers.
+pub struct Auth {
+    keys: Keys,
+    verifier: Verifier,
+    limiter: Limiter,
+    /// By token. What is compared is hashed with a random key first, so its time tells nothing about a token.
+    principals: Cache<String, Arc<Principal>>,
+    /// By client, whatever its tokens.
+    windows: Mutex<HashMap<String, Arc<Windows>>>,
+}
+
+/// The client that a token speaks for.
+pub struct Principal {
+    client_id: String,
+    level: UserLevel,
+    scopes: Vec<Scope>,
+    tenant: Arc<catalog::Tenant>,
+    tenant_record: connectory_store::Tenant,
+    windows: Arc<Windows>,
+    expires_at: u64,
+    checked_at: Instant,
+}
+
+/// A principal at one version of the API: what handlers see of who calls.
+#[derive(Clone)]
+pub struct Caller {
+    principal: Arc<Principal>,
+    version: &'static ApiVersion,
+}
+
+impl Caller {
+    /// The connectors that the caller sees.
+    pub fn tenant(&self) -> &Arc<catalog::Tenant> {
+        &self.principal.tenant
+    }
+
+    /// The client's id.
+    pub fn client_id(&self) -> &str {
+        &self.principal.client_id
+    }
+
+    /// The version of the API that is called.
+    pub fn version(&self) -> &'static ApiVersion {
+        self.version
+    }
+}
+
+/// Why a call is not let in.
+enum Refusal {
+    /// 401: the token.
+    Token(&'static str),
+    /// 429: too many calls; come back after so many seconds.
+    RateLimit(u64),
+    /// 403, or our fault.
+    Error(ApiError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// The bodies that the specification gives for 401 and 429, which are not its usual ones.
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token(reason) => {
+                let body = json!({"error": format!("JWT validation failed: {reason}")}).to_string();
+                let mut response = crate::error::json(StatusCode::UNAUTHORIZED, body);
+                let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                response
+            }
+            Self::RateLimit(seconds) => {
+                let body = json!({"message": " Rate Limit Exceeded "}).to_string();
+                let mut response = crate::error::json(StatusCode::TOO_MANY_REQUESTS, body);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+            Self::Error(error) => error.into_response(),
+        }
+    }
+}
+
+/// The layer in front of every operation of an API version.
+pub async fn authorize(
+    State((app, version)): State<(Arc<App>, &'static ApiVersion)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match app.auth.admit(&app, version, request.method(), request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller.clone());
+            let mut response = next.run(request).await;
+            response.extensions_mut().insert(caller);
+            response
+        }
+        Err(refusal) => {
+            body::drain(request.into_body()).await;
+            refusal.into_response()
+        }
+    }
+}
+
+impl Auth {
+    /// Authentication with the keys of a store.
+    pub async fn new(store: &Store, rate_limit: Option<RateLimit>) -> Result<Self, StartError> {
+        Ok(Self {
+            keys: Keys::load(store).await?,
+            verifier: Verifier::new(),
+            limiter: Limiter::new(rate_limit),
+            principals: Cache::new(REMEMBERED),
+            windows: Mutex::default(),
+        })
+    }
+
+    async fn admit(
+        &self,
+        app: &App,
+        version: &'static ApiVersion,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Refusal> {
+        let principal = self.principal(app, bearer(headers).map_err(Refusal::Token)?).await?;
+        self.limiter.admit(&principal.windows, version).map_err(Refusal::RateLimit)?;
+        let permission = if method.is_safe() { Permission::Read } else { Permission::Write };
+        permission
+            .check(principal.level, &principal.scopes)
+            .map_err(|denied| Refusal::Error(ApiError::forbidden(denied.to_string())))?;
+        Ok(Caller { principal, version })
+    }
+
+    /// The principal of a token.
+    async fn principal(&self, app: &App, token: &str) -> Result<Arc<Principal>, Refusal> {
+        if let Some(principal) = self.principals.get(token) {
+            if principal.expires_at <= now() {
+                return Err(Refusal::Token("JWT is expired"));
+            }
+            if principal.checked_at.elapsed() < CURRENT {
+                return Ok(principal);
+            }
+        }
+        let claims = self.keys.verify(token).map_err(Refusal::Token)?;
+        let Some(client) = app.store.client(claims.client_id).await? else {
+            self.principals.remove(token);
+            return Err(Refusal::Token("the client of the JWT does not exist any more"));
+        };
+        let principal = Arc::new(Principal {
+            // A token never does more than its client may now, nor more than it was issued for.
+            scopes: client.scopes.into_iter().filter(|scope| claims.scope.contains(scope)).collect(),
+            level: client.level,
+            windows: self.windows(&client.id),
+            tenant: app.catalog.tenant(client.tenant.id).await?,
+            tenant_record: client.tenant,
+            client_id: client.id,
+            expires_at: claims.exp,
+            checked_at: Instant::now(),
+        });
+        self.principals.insert(token.to_owned(), Arc::clone(&principal));
+        Ok(principal)
+    }
+
+    fn windows(&self, client_id: &str) -> Arc<Windows> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(windows.entry(client_id.to_owned()).or_default())
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, &'static str> {
+    let value = headers.get(header::AUTHORIZATION).ok_or("JWT is missing")?;
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or("JWT is malformed")?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err("JWT is missing") }
+}
+
+/// The time in seconds since 1970-01-01 UTC.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or_else(|| ApiError::internal("an operation without authorization"))
+    }
+}

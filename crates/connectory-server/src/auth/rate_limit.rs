@@ -1,0 +1,141 @@
+//! The rate limit: so many requests in each window of time, counted for each client and API version.
+//!
+//! The specification states a number per window, so it is counted exactly. A leaky bucket, as rate limiting crates
+//! have, would admit a full bucket and what leaks meanwhile: up to twice the number.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::version::{ApiVersion, COUNT};
+
+/// So many requests per period, written as `100/10s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RateLimit {
+    /// How many requests.
+    pub requests: u32,
+    /// In which time.
+    pub period: Duration,
+}
+
+/// A text that is no rate limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a rate limit; expected requests per seconds, such as `100/10s`")]
+pub struct InvalidRateLimit(String);
+
+impl FromStr for RateLimit {
+    type Err = InvalidRateLimit;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (requests, period) = text.split_once('/')?;
+            let requests = requests.trim().parse().ok().filter(|requests| *requests > 0)?;
+            let seconds = period.trim().strip_suffix('s')?;
+            let seconds: u32 = if seconds.is_empty() { 1 } else { seconds.parse().ok().filter(|s| *s > 0)? };
+            Some(Self { requests, period: Duration::from_secs(seconds.into()) })
+        };
+        parse().ok_or_else(|| InvalidRateLimit(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RateLimit {
+    type Error = InvalidRateLimit;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RateLimit> for String {
+    fn from(limit: RateLimit) -> Self {
+        limit.to_string()
+    }
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}s", self.requests, self.period.as_secs())
+    }
+}
+
+/// Counts requests against a limit.
+#[derive(Debug)]
+pub struct Limiter {
+    limit: Option<RateLimit>,
+    started: Instant,
+}
+
+/// A client's counts, one for each API version.
+#[derive(Debug, Default)]
+pub struct Windows([Window; COUNT]);
+
+/// The number of a window in the upper half, and how many requests it has seen in the lower; one word, so that both
+/// change together without a lock.
+#[derive(Debug, Default)]
+struct Window(AtomicU64);
+
+impl Limiter {
+    /// Counts from now on.
+    pub fn new(limit: Option<RateLimit>) -> Self {
+        Self { limit, started: Instant::now() }
+    }
+
+    /// Counts a request, or says after how many whole seconds to come back.
+    pub fn admit(&self, windows: &Windows, version: &ApiVersion) -> Result<(), u64> {
+        match self.limit {
+            None => Ok(()),
+            Some(limit) => windows.0[version.index].admit(limit, self.started.elapsed()),
+        }
+    }
+}
+
+impl Window {
+    fn admit(&self, limit: RateLimit, elapsed: Duration) -> Result<(), u64> {
+        // Windows are numbered from 1, so that an unused counter is never of the current one.
+        let window = (elapsed.as_nanos() / limit.period.as_nanos()) as u64 + 1;
+        let number = window & u64::from(u32::MAX);
+        let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
+            let (of, count) = (state >> 32, state & u64::from(u32::MAX));
+            match of == number {
+                true if count >= u64::from(limit.requests) => None,
+                true => Some(state + 1),
+                false => Some(number << 32 | 1),
+            }
+        });
+        counted.map(|_| ()).map_err(|_| {
+            let end = limit.period.as_nanos() * u128::from(window);
+            let left = Duration::from_nanos_u128(end.saturating_sub(elapsed.as_nanos()));
+            left.as_secs() + u64::from(left.subsec_nanos() > 0)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_written_as_requests_per_seconds() {
+        assert_eq!("100/10s".parse(), Ok(RateLimit { requests: 100, period: Duration::from_secs(10) }));
+        assert_eq!("5/s".parse(), Ok(RateLimit { requests: 5, period: Duration::from_secs(1) }));
+        for text in ["", "100", "0/10s", "100/0s", "100/10", "-1/1s", "a/bs"] {
+            assert!(text.parse::<RateLimit>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_admits_exactly_its_number_and_says_when_to_come_back() {
+        let limit: RateLimit = "3/10s".parse().expect("valid");
+        let window = Window::default();
+        let at = Duration::from_millis;
+        let admitted = (0..5).filter(|_| window.admit(limit, at(2500)).is_ok()).count();
+        assert_eq!(admitted, 3);
+        assert_eq!(window.admit(limit, at(2500)), Err(8));
+        assert_eq!(window.admit(limit, at(9999)), Err(1));
+        assert_eq!(window.admit(limit, at(10_000)), Ok(()));
+    }
+}

@@ -1,0 +1,67 @@
+//! Client ids and secrets: generated, hashed with argon2id, and verified in constant time.
+//!
+//! Verifying takes tens of milliseconds and 19 MiB by design, so only as many run at once as there are processors;
+//! a flood of token requests can then slow down token requests, and nothing else.
+
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use tokio::sync::Semaphore;
+
+/// A new client id: 128 random bits in hexadecimal.
+pub fn new_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// A new secret: 256 random bits in hexadecimal.
+pub fn new_secret() -> String {
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
+}
+
+/// The hash of a secret, in PHC string format with a salt of its own.
+pub fn hash(secret: &str) -> String {
+    Argon2::default().hash_password(secret.as_bytes()).expect("any secret can be hashed").to_string()
+}
+
+/// What is verified where there is no client, so that the time does not tell whether there is one.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&new_secret()));
+
+/// Verifies secrets, a few at a time.
+pub struct Verifier(Semaphore);
+
+impl Verifier {
+    /// A verifier for this machine.
+    pub fn new() -> Self {
+        Self(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)))
+    }
+
+    /// Whether the secret is the one of the hash; without a hash it never is, which takes the same time.
+    pub async fn verify(&self, secret: String, hash: Option<String>) -> bool {
+        let _permit = self.0.acquire().await.expect("the semaphore is never closed");
+        let verified = tokio::task::spawn_blocking(move || {
+            let is_known = hash.is_some();
+            let hash = hash.unwrap_or_else(|| NOBODY.clone());
+            let matches = PasswordHash::new(&hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok());
+            matches && is_known
+        });
+        verified.await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_secret_is_verified_against_its_hash_alone() {
+        let (secret, other) = (new_secret(), new_secret());
+        let hashed = hash(&secret);
+        assert!(hashed.starts_with("$argon2id$") && !hashed.contains(&secret));
+        let verifier = Verifier::new();
+        assert!(verifier.verify(secret.clone(), Some(hashed.clone())).await);
+        assert!(!verifier.verify(other, Some(hashed)).await);
+        assert!(!verifier.verify(secret, None).await);
+    }
+}

@@ -1,0 +1,155 @@
+//! One connector as the catalogue holds it: what filters read, and its list item as JSON, rendered once.
+//!
+//! Only the short description depends on the locale, so the item is kept as one text with a range that a locale's
+//! own member takes the place of. A page of a list is then a concatenation of slices.
+
+use std::ops::Range;
+
+use connectory_model::connector::SHORT_DESC;
+use connectory_model::filter::Columns;
+use connectory_model::wire::{ConnectorItem, Origin};
+use connectory_model::{Locale, Metadata, ScriptName, Status, Summary};
+use connectory_store::Seq;
+use serde_json::Value;
+
+/// Where a connector's documents are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// In the store, at a revision; a custom connector.
+    Stored(Seq),
+    /// Among the built-in connectors, by position.
+    BuiltIn(usize),
+}
+
+impl Source {
+    /// Whose connector it is.
+    pub const fn origin(self) -> Origin {
+        match self {
+            Self::Stored(_) => Origin::Custom,
+            Self::BuiltIn(_) => Origin::BuiltIn,
+        }
+    }
+}
+
+/// A connector in a snapshot.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its identity in paths.
+    pub script_name: ScriptName,
+    /// Its name as it was written.
+    pub name: String,
+    /// How far it is.
+    pub status: Status,
+    /// Where its documents are.
+    pub source: Source,
+    /// What filters read.
+    pub columns: Columns,
+    item: Item,
+}
+
+#[derive(Debug)]
+struct Item {
+    json: Box<str>,
+    /// Where the member with the short description stands in `json`.
+    short_desc: Range<usize>,
+    /// That member in the locales that have one of their own.
+    localized: Box<[(Locale, Box<str>)]>,
+}
+
+impl Entry {
+    /// Renders a connector.
+    pub fn new(summary: &Summary, source: Source) -> Self {
+        Self {
+            script_name: summary.script_name.clone(),
+            name: summary.name.clone(),
+            status: summary.status,
+            source,
+            columns: Columns::new(summary),
+            item: Item::new(summary),
+        }
+    }
+
+    /// By what lists are ordered: the name without case, then the script name.
+    pub fn order(&self) -> (&str, &ScriptName) {
+        (self.columns.name(), &self.script_name)
+    }
+
+    /// How many bytes the item takes, without its localized part.
+    pub fn item_length(&self) -> usize {
+        self.item.json.len()
+    }
+
+    /// Appends the item in a locale.
+    pub fn write_item(&self, page: &mut Vec<u8>, locale: Locale) {
+        let Item { json, short_desc, localized } = &self.item;
+        match localized.iter().find(|(of, _)| *of == locale) {
+            None => page.extend_from_slice(json.as_bytes()),
+            Some((_, member)) => {
+                page.extend_from_slice(json[..short_desc.start].as_bytes());
+                page.extend_from_slice(member.as_bytes());
+                page.extend_from_slice(json[short_desc.end..].as_bytes());
+            }
+        }
+    }
+}
+
+impl Item {
+    fn new(summary: &Summary) -> Self {
+        let mut metadata = summary.connector_metadata.clone();
+        let stored = metadata.remove(SHORT_DESC);
+        let english = summary.short_descriptions.get(&Locale::En).map(|text| Value::from(text.as_str()));
+        let ends_with = if metadata.is_empty() { "" } else { "," };
+        let member = |value: &Value| format!("\"{SHORT_DESC}\":{value}{ends_with}");
+        let default = english.or(stored).map(|value| member(&value)).unwrap_or_default();
+
+        let bare = ConnectorItem::new(
+            &Summary {
+                connector_metadata: Metadata::new(),
+                short_descriptions: std::collections::BTreeMap::new(),
+                ..summary.clone()
+            },
+            Locale::En,
+        );
+        let bare = serde_json::to_string(&bare).expect("an item is JSON");
+        // A quote within a text is escaped, so this is the member itself wherever it is found.
+        const EMPTY: &str = "\"connectorMetadata\":{";
+        let start = bare.find(EMPTY).expect("an item has metadata") + EMPTY.len();
+        let rest = Value::Object(metadata).to_string();
+        let json = [&bare[..start], &default, &rest[1..rest.len() - 1], &bare[start..]].concat();
+        let localized = summary
+            .short_descriptions
+            .iter()
+            .filter(|(locale, _)| **locale != Locale::En)
+            .map(|(locale, text)| (*locale, member(&Value::from(text.as_str())).into()))
+            .collect();
+        Self { json: json.into(), short_desc: start..start + default.len(), localized }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_item_is_what_serialization_gives_in_every_locale() {
+        for metadata in [json!({}), json!({"shortDesc": "stored"}), json!({"a": 1, "z\"connectorMetadata\":{": [2]})] {
+            for properties in [json!({}), json!({"en": "ShortDesc=\"English\""}), json!({"de": "ShortDesc=\\u00fc"})] {
+                let list = json!([{
+                    "name": "\"connectorMetadata\":{}", "connectorMetadata": metadata, "translationProperties": properties,
+                }]);
+                let connectors = connectory_model::import::from_json(list.to_string().as_bytes()).expect("valid");
+                let summary = connectors[0].summary();
+                let entry = Entry::new(&summary, Source::BuiltIn(0));
+                for locale in [Locale::En, Locale::De, Locale::Ja] {
+                    let mut page = Vec::new();
+                    entry.write_item(&mut page, locale);
+                    let written: Value = serde_json::from_slice(&page).expect("JSON");
+                    let expected = serde_json::to_value(ConnectorItem::new(&summary, locale)).expect("JSON");
+                    assert_eq!(written, expected, "{locale}");
+                }
+            }
+        }
+    }
+}

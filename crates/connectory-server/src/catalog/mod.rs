@@ -1,0 +1,197 @@
+//! The in-memory read model: what lists and filters need of every tenant, and the documents that were read lately.
+//!
+//! Each tenant has an immutable [`Snapshot`] behind an atomic pointer. Readers load the pointer and never wait;
+//! the store's writer puts a new snapshot there after a commit is on disk and before it is acknowledged, so nobody
+//! reads what is not durable, and whoever was answered reads what they wrote. Tenants are loaded on first use.
+//!
+//! A revision never changes, so what is cached under its number needs no invalidation.
+
+pub mod builtin;
+mod entry;
+mod snapshot;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use connectory_model::connector::Connector;
+use connectory_model::document::DocumentKind;
+use connectory_model::wire::ConnectorDetail;
+use connectory_model::{Locale, Summary};
+use connectory_store::{Change, Edit, Seq, Store, StoreError, TenantId};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::sync::OnceCell;
+
+pub use entry::{Entry, Source};
+pub use snapshot::{Page, Selection, Snapshot, Window};
+
+/// How many bytes of details, and again of whole connectors, are kept in memory (our decision).
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// About how many connectors that is, which the cache wants to know to begin with.
+const CACHE_ITEMS: usize = 4096;
+
+/// A rendered detail: of which connector, in which locale, with provisioning policies or without.
+type DetailKey = (Source, Locale, bool);
+
+/// Every tenant's connectors.
+pub struct Catalog {
+    store: Store,
+    builtins: Vec<Arc<Connector>>,
+    /// The snapshot of a tenant without custom connectors, which every tenant starts from.
+    base: Snapshot,
+    tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
+    connectors: Cache<Seq, Arc<Connector>, ByDocuments>,
+    details: Cache<DetailKey, Bytes, ByLength>,
+}
+
+/// A tenant's connectors.
+pub struct Tenant {
+    id: TenantId,
+    base: Snapshot,
+    current: ArcSwap<Snapshot>,
+}
+
+impl Tenant {
+    /// The connectors as they are now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Called by the store's writer alone, so that no change is lost between load and store.
+    fn publish(&self, change: Change, entry: Entry) {
+        let mut next = Snapshot::clone(&self.current.load());
+        match change {
+            Change::Create | Change::Update { .. } => next.insert(Arc::new(entry)),
+            Change::Delete { .. } => {
+                next.remove(&entry.script_name);
+                // A built-in connector that came with a later version may have been hidden by this one.
+                if let Some(hidden) = self.base.get(&entry.script_name) {
+                    next.insert(Arc::clone(hidden));
+                }
+            }
+        }
+        self.current.store(Arc::new(next));
+    }
+}
+
+impl Catalog {
+    /// A catalogue of built-in connectors and whatever the store holds.
+    pub fn new(store: Store, builtins: Vec<Arc<Connector>>) -> Self {
+        let entries = builtins
+            .iter()
+            .enumerate()
+            .map(|(at, connector)| Arc::new(Entry::new(&connector.summary(), Source::BuiltIn(at))));
+        Self {
+            base: Snapshot::new(entries.collect()),
+            builtins,
+            store,
+            tenants: Mutex::default(),
+            connectors: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByDocuments),
+            details: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByLength),
+        }
+    }
+
+    /// How many built-in connectors there are.
+    pub fn builtin_count(&self) -> usize {
+        self.builtins.len()
+    }
+
+    /// A tenant's connectors, loaded when they are first asked for.
+    pub async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
+        let cell = {
+            let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(tenants.entry(id).or_default())
+        };
+        cell.get_or_try_init(|| self.load(id)).await.cloned()
+    }
+
+    /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
+    async fn load(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
+        let mut entries = Vec::new();
+        for (seq, summary) in self.store.summaries(id).await? {
+            let hidden = self.base.get(&summary.script_name).is_some();
+            if hidden || self.base.has_name(&summary.name) {
+                tracing::warn!(
+                    script_name = %summary.script_name,
+                    name = summary.name,
+                    hidden,
+                    "a custom connector has the name or script name of a built-in one; delete it to see that one"
+                );
+            }
+            entries.push(Arc::new(Entry::new(&summary, Source::Stored(seq))));
+        }
+        let snapshot = if entries.is_empty() {
+            self.base.clone()
+        } else {
+            let custom = Snapshot::new(entries);
+            let shown = self.base.entries().filter(|entry| custom.get(&entry.script_name).is_none());
+            Snapshot::new(custom.entries().chain(shown).cloned().collect())
+        };
+        Ok(Arc::new(Tenant { id, base: self.base.clone(), current: ArcSwap::from_pointee(snapshot) }))
+    }
+
+    /// A whole connector.
+    pub async fn connector(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
+        match source {
+            Source::BuiltIn(at) => Ok(Arc::clone(&self.builtins[at])),
+            Source::Stored(seq) => {
+                let read = async { self.store.connector(seq).await.map(Arc::new) };
+                self.connectors.get_or_insert_async(&seq, read).await
+            }
+        }
+    }
+
+    /// A connector's detail as JSON.
+    pub async fn detail(&self, source: Source, locale: Locale, with_policies: bool) -> Result<Bytes, StoreError> {
+        let key = (source, locale, with_policies);
+        if let Some(detail) = self.details.get(&key) {
+            return Ok(detail);
+        }
+        let connector = self.connector(source).await?;
+        let mut detail = ConnectorDetail::new(&connector, source.origin(), locale);
+        if with_policies {
+            detail.provisioning_policies = Some(connector.source_template.provisioning_policies());
+        }
+        let json = Bytes::from(serde_json::to_vec(&detail).expect("a detail is JSON"));
+        self.details.insert(key, json.clone());
+        Ok(json)
+    }
+
+    /// Commits a change of a tenant's connector and publishes it. Returns where the connector is now.
+    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit) -> Result<Source, StoreError> {
+        let summary: Summary = edit.connector.summary();
+        let connector = Arc::clone(&edit.connector);
+        let change = edit.change;
+        let publish = {
+            let tenant = Arc::clone(tenant);
+            move |seq| tenant.publish(change, Entry::new(&summary, Source::Stored(seq)))
+        };
+        let seq = self.store.commit(tenant.id, edit, publish).await?;
+        if !matches!(change, Change::Delete { .. }) {
+            self.connectors.insert(seq, connector);
+        }
+        Ok(Source::Stored(seq))
+    }
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<DetailKey, Bytes> for ByLength {
+    fn weight(&self, _: &DetailKey, detail: &Bytes) -> u64 {
+        detail.len() as u64 + 1
+    }
+}
+
+#[derive(Clone)]
+struct ByDocuments;
+
+impl Weighter<Seq, Arc<Connector>> for ByDocuments {
+    fn weight(&self, _: &Seq, connector: &Arc<Connector>) -> u64 {
+        let documents: usize = DocumentKind::ALL.iter().map(|kind| connector.document(*kind).len()).sum();
+        let translations: usize = connector.translations.0.values().map(|text| text.text().len()).sum();
+        (documents + translations) as u64 + 1024
+    }
+}

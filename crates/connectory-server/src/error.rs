@@ -1,0 +1,122 @@
+//! Refusals, and their one mapping to HTTP.
+//!
+//! A refusal is an [`ApiError`] until the outermost layer gives it the request's tracking id and renders it
+//! (`telemetry`), so that handlers need not know the id.
+
+use axum::response::{IntoResponse, Response};
+use connectory_model::wire::{ErrorMessage, ErrorResponse};
+use connectory_store::StoreError;
+use http::{HeaderValue, StatusCode, header};
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    /// The status of the response.
+    pub status: StatusCode,
+    /// What was wrong, where, and what would be right.
+    pub text: String,
+    /// What is to be known of an internal fault, for the log only.
+    pub internal: Option<String>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), internal: None }
+    }
+
+    /// 400: the request is wrong.
+    pub fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// 403: the caller may not do this.
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// 404: there is no such thing.
+    pub fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 404 for a connector.
+    pub fn no_connector(script_name: &str) -> Self {
+        let shown: String = script_name.chars().take(100).collect();
+        Self::not_found(format!("there is no connector with the script name `{shown}` in this tenant"))
+    }
+
+    /// 405: the path knows other methods.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path does not know the method; it knows {allowed}"))
+    }
+
+    /// 408: the body did not arrive.
+    pub fn timeout(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, text)
+    }
+
+    /// 413: more bytes than are accepted.
+    pub fn too_large(what: &str, limit: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("{what} is larger than {limit} bytes"))
+    }
+
+    /// 415: another media type than this takes.
+    pub fn unsupported_media_type(got: Option<&str>, expected: &str) -> Self {
+        let got = got.map_or("none".to_owned(), |got| format!("`{}`", got.chars().take(100).collect::<String>()));
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the content type must be {expected}, got {got}"))
+    }
+
+    /// 500: our fault; the log says more than the response.
+    pub fn internal(error: &(impl std::fmt::Display + ?Sized)) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            text: "an internal fault occurred; the server's log has more under this tracking id".to_owned(),
+            internal: Some(error.to_string()),
+        }
+    }
+
+    /// The body, for a tracking id.
+    pub fn body(&self, tracking_id: &str) -> ErrorResponse {
+        ErrorResponse {
+            detail_code: detail_code(self.status),
+            tracking_id: tracking_id.to_owned(),
+            messages: vec![ErrorMessage::english(self.text.clone())],
+            causes: Vec::new(),
+        }
+    }
+}
+
+/// The code and words of the specification's examples; for a status without one, the status's own.
+fn detail_code(status: StatusCode) -> String {
+    match status {
+        StatusCode::BAD_REQUEST => "400.1 Bad request content".to_owned(),
+        StatusCode::NOT_FOUND => "404 Not found".to_owned(),
+        StatusCode::INTERNAL_SERVER_ERROR => "500.0 Internal fault".to_owned(),
+        other => format!("{} {}", other.as_u16(), other.canonical_reason().unwrap_or("Refused")),
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// The status and the refusal itself, which the outermost layer renders.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NameTaken => Self::bad_request("`name` is taken: a connector of this name exists already"),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+/// A JSON response from bytes.
+pub(crate) fn json(status: StatusCode, body: impl Into<axum::body::Body>) -> Response {
+    let mut response = (status, body.into()).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

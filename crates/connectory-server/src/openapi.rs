@@ -1,0 +1,92 @@
+//! The OpenAPI document: collected from the handlers by the router, and completed here with what is the same for all.
+
+use std::collections::BTreeMap;
+
+use connectory_model::wire::ErrorResponse;
+use serde_json::json;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
+
+use crate::version::VERSIONS;
+
+/// The refusals that every operation of the Connectors API may answer.
+pub struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let plain = |member: &str, example: &str| {
+            let schema = ObjectBuilder::new().property(member, String::schema());
+            ContentBuilder::new().schema(Some(schema)).example(Some(json!({member: example}))).build()
+        };
+        let standard = || ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorResponse::name()))).build();
+        let table = [
+            ("400", "The request is wrong: the text says what, where, and what would be right.", standard()),
+            (
+                "401",
+                "The token is missing, malformed, expired or not ours.",
+                plain("error", "JWT validation failed: JWT is expired"),
+            ),
+            ("403", "The client's user level or the token's scopes do not allow this.", standard()),
+            ("404", "There is no such connector in this tenant.", standard()),
+            ("405", "The path does not know this method.", standard()),
+            ("413", "The request or a file in it is too large.", standard()),
+            ("415", "The body has another media type than this operation takes.", standard()),
+            ("429", "Too many requests in this period.", plain("message", " Rate Limit Exceeded ")),
+            ("500", "An internal fault.", standard()),
+        ];
+        table
+            .into_iter()
+            .map(|(status, description, content)| {
+                let mut response = ResponseBuilder::new().description(description).content("application/json", content);
+                if status == "429" {
+                    let seconds =
+                        HeaderBuilder::new().schema(Some(i64::schema())).description(Some("Whole seconds to wait."));
+                    response = response.header("Retry-After", seconds.build());
+                }
+                (status.to_owned(), response.build().into())
+            })
+            .collect()
+    }
+}
+
+/// Completes the document that the router collected.
+pub fn complete(mut document: OpenApi) -> OpenApi {
+    document.info = InfoBuilder::new()
+        .title("connectory")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "The Connectors API: see the available connectors, create custom ones, and keep what defines each.\n\n\
+             Every API version serves the same operations; `/connectors/v1` adds `provisioningPolicies`, and \
+             `/beta/connectors` has the list only. Tokens come from `POST /oauth/token`.",
+        ))
+        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
+        .build();
+    // The same handler serves every version, so its operation id needs the version to be unique.
+    for (path, item) in &mut document.paths.paths {
+        let suffix =
+            VERSIONS.iter().find(|version| path.starts_with(version.base)).map_or("", |version| version.suffix);
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            if let Some(id) = &mut operation.operation_id {
+                id.push_str(suffix);
+            }
+        }
+    }
+    let components = document.components.get_or_insert_default();
+    let mut schemas = Vec::new();
+    ErrorResponse::schemas(&mut schemas);
+    components.schemas.insert(ErrorResponse::name().into_owned(), ErrorResponse::schema());
+    components.schemas.extend(schemas);
+    let scopes = Scopes::from_iter([
+        ("idn:connector-config:read", "See connectors."),
+        ("idn:connector-config:manage", "See and change connectors."),
+        ("sp:scopes:all", "Everything that the client may do."),
+    ]);
+    let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth/token", scopes));
+    components.security_schemes.insert("oauth2".to_owned(), SecurityScheme::OAuth2(OAuth2::new([flow])).into());
+    document
+}

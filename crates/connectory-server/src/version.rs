@@ -1,0 +1,33 @@
+//! The API versions: where the same operations are served, and what differs.
+
+/// A version of the API, which is a base path.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ApiVersion {
+    /// Its position in [`VERSIONS`]; rate limits are counted per version.
+    pub index: usize,
+    /// Where its list is.
+    pub base: &'static str,
+    /// What tells its operations apart from those of other versions in the OpenAPI document.
+    pub suffix: &'static str,
+    /// Whether it has all operations or the list only.
+    pub is_complete: bool,
+    /// Whether details show `provisioningPolicies` (specification: the newest API only).
+    pub shows_policies: bool,
+}
+
+const fn version(index: usize, base: &'static str, suffix: &'static str) -> ApiVersion {
+    ApiVersion { index, base, suffix, is_complete: true, shows_policies: false }
+}
+
+/// How many versions there are.
+pub const COUNT: usize = 6;
+
+/// Every version.
+pub static VERSIONS: [ApiVersion; COUNT] = [
+    version(0, "/v3/connectors", ""),
+    version(1, "/v2024/connectors", "V2024"),
+    version(2, "/v2025/connectors", "V2025"),
+    version(3, "/v2026/connectors", "V2026"),
+    ApiVersion { shows_policies: true, ..version(4, "/connectors/v1", "ConnectorsV1") },
+    ApiVersion { is_complete: false, ..version(5, "/beta/connectors", "Beta") },
+];

@@ -1,0 +1,130 @@
+//! `connectory serve`: start, tell where and as whom to connect, serve until told to stop.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use connectory_model::access::{Scope, UserLevel};
+use connectory_server::auth::secret;
+use connectory_server::{App, listen, router};
+use connectory_store::Store;
+use connectory_store::access::NewClient;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::settings::{ServeArguments, Settings};
+
+const TENANT: &str = "default";
+const CLIENT_ID: &str = "CONNECTORY_CLIENT_ID";
+const CLIENT_SECRET: &str = "CONNECTORY_CLIENT_SECRET";
+
+/// Runs the server.
+pub fn run(arguments: ServeArguments) -> Result<()> {
+    let settings = arguments.settings()?;
+    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("`{}` is no log filter", settings.log))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    tokio::runtime::Runtime::new().context("cannot start the runtime")?.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<()> {
+    let Settings { listen, database, public_url, mut options, .. } = settings;
+    let store = Store::open(&database)?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    options.public_url = match public_url {
+        Some(url) => url,
+        None => local_url(&listener)?,
+    };
+    let base_url = options.public_url.clone();
+    let first = first_client(&store).await?;
+    let app = App::new(store, options).await?;
+    println!(
+        "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
+        env!("CARGO_PKG_VERSION"),
+        app.builtin_count(),
+        database.display()
+    );
+    if let Some(client) = first {
+        print_first_client(&base_url, &database, &client);
+    }
+    let stop = stop_signal()?;
+    listen::serve(listener, router::router(&app), stop).await;
+    Ok(())
+}
+
+/// The client that the first start created.
+struct FirstClient {
+    id: String,
+    secret: Option<String>,
+}
+
+/// Creates the tenant and its client, if there is no tenant yet. A generated secret is returned, a given one is not.
+async fn first_client(store: &Store) -> Result<Option<FirstClient>> {
+    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (given_id, given_secret) = (given(CLIENT_ID), given(CLIENT_SECRET));
+    if !store.tenants().await?.is_empty() {
+        if let Some(id) = given_id
+            && store.client(id).await?.is_none()
+        {
+            tracing::warn!("{CLIENT_ID} names no client; it is used on the first start only: see `connectory client`");
+        }
+        return Ok(None);
+    }
+    let id = given_id.unwrap_or_else(secret::new_id);
+    let generated = given_secret.is_none().then(secret::new_secret);
+    let secret = given_secret.or_else(|| generated.clone()).unwrap_or_default();
+    let client = NewClient {
+        id: id.clone(),
+        name: "first client".to_owned(),
+        secret_hash: tokio::task::spawn_blocking(move || secret::hash(&secret)).await?,
+        level: UserLevel::OrgAdmin,
+        scopes: vec![Scope::All],
+    };
+    let created = store.bootstrap(TENANT.to_owned(), client).await?;
+    Ok(created.then_some(FirstClient { id, secret: generated }))
+}
+
+fn print_first_client(base_url: &str, database: &Path, client: &FirstClient) {
+    println!(
+        "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
+        database.display()
+    );
+    match &client.secret {
+        Some(secret) => println!(
+            "Its secret is not shown again. For the official SDKs:\n\n\
+             export SAIL_BASE_URL={base_url}\nexport SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}\n",
+            client.id
+        ),
+        None => println!("Its id is {}, its secret the one in {CLIENT_SECRET}.\n", client.id),
+    }
+}
+
+/// The address to reach the listener from this machine.
+fn local_url(listener: &TcpListener) -> Result<String> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    Ok(if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    })
+}
+
+/// Resolves on Ctrl-C and, where there is one, on SIGTERM.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    Ok(async move {
+        #[cfg(unix)]
+        let terminated = terminate.recv();
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<Option<()>>();
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated => {}
+        }
+    })
+}

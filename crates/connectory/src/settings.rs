@@ -1,0 +1,219 @@
+//! Settings: a command line option, else its environment variable, else the TOML file, else the default.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use connectory_server::Options;
+use connectory_server::auth::rate_limit::RateLimit;
+use directories::ProjectDirs;
+use serde::Deserialize;
+
+/// The options of `connectory serve`. In the TOML file they have the same names, with `_` for `-`.
+#[derive(Args, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct ServeArguments {
+    /// The address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "CONNECTORY_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub database: DatabaseArgument,
+
+    /// More built-in connectors: a folder of connector folders, or a JSON array of connectors as the API answers
+    /// them; may be given several times
+    #[arg(long, env = "CONNECTORY_CATALOG", value_name = "DIR|FILE.json", value_delimiter = ',')]
+    #[serde(default)]
+    pub catalog: Vec<PathBuf>,
+
+    /// How many requests a client may make to an API version in a time, or `off` [default: 100/10s]
+    #[arg(long, env = "CONNECTORY_RATE_LIMIT", value_name = "REQUESTS/SECONDSs|off")]
+    pub rate_limit: Option<RateLimitSetting>,
+
+    /// For how many seconds a token is valid [default: 720]
+    #[arg(long, env = "CONNECTORY_TOKEN_LIFETIME", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub token_lifetime: Option<u32>,
+
+    /// How many bytes a request may have [default: 10485760]
+    #[arg(long, env = "CONNECTORY_MAX_REQUEST", value_name = "BYTES")]
+    pub max_request: Option<usize>,
+
+    /// How many bytes a document may have [default: 5242880]
+    #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES")]
+    pub max_document: Option<usize>,
+
+    /// The address under which clients reach the server [default: http:// and the listen address]
+    #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// What to log, as `info`, `debug` or in tracing's filter syntax [default: info]
+    #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+
+    /// The TOML file with any of these options [default: connectory.toml in the platform's configuration directory,
+    /// where it exists]
+    #[arg(long, env = "CONNECTORY_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}
+
+/// The database, which every command that needs one takes the same way.
+#[derive(Args, Deserialize, Default)]
+pub struct DatabaseArgument {
+    /// The database [default: sqlite: and connectory.db in the platform's data directory]
+    #[arg(long, env = "CONNECTORY_DATABASE", value_name = "sqlite:PATH")]
+    pub database: Option<Database>,
+}
+
+impl DatabaseArgument {
+    /// The database's file.
+    pub fn path(self) -> Result<PathBuf> {
+        match self.database {
+            Some(Database(path)) => Ok(path),
+            None => Ok(directories()?.data_dir().join("connectory.db")),
+        }
+    }
+}
+
+/// A database, written as `sqlite:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Database(PathBuf);
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Self(path.into())),
+            _ => Err(format!("`{text}` is not a database; expected sqlite:PATH")),
+        }
+    }
+}
+
+impl TryFrom<String> for Database {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A rate limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RateLimitSetting(Option<RateLimit>);
+
+impl FromStr for RateLimitSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self(None));
+        }
+        text.parse().map(|limit| Self(Some(limit))).map_err(|error| format!("{error}, or `off`"))
+    }
+}
+
+impl TryFrom<String> for RateLimitSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// What `connectory serve` runs with.
+pub struct Settings {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The database's file.
+    pub database: PathBuf,
+    /// The address that clients are told, if it is not the one to listen on.
+    pub public_url: Option<String>,
+    /// What to log.
+    pub log: String,
+    /// The server's options.
+    pub options: Options,
+}
+
+impl ServeArguments {
+    /// Fills what is missing from the file and the defaults.
+    pub fn settings(self) -> Result<Settings> {
+        let file = read_file(self.config.as_deref())?;
+        let defaults = Options::default();
+        let database = DatabaseArgument { database: self.database.database.or(file.database.database) };
+        let lifetime = self.token_lifetime.or(file.token_lifetime);
+        let limit = self.rate_limit.or(file.rate_limit);
+        Ok(Settings {
+            listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            database: database.path()?,
+            public_url: self.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned()),
+            log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            options: Options {
+                catalogs: if self.catalog.is_empty() { file.catalog } else { self.catalog },
+                rate_limit: limit.map_or(defaults.rate_limit, |RateLimitSetting(limit)| limit),
+                token_lifetime: lifetime.map_or(defaults.token_lifetime, |s| Duration::from_secs(s.into())),
+                max_request: self.max_request.or(file.max_request).unwrap_or(defaults.max_request),
+                max_document: self.max_document.or(file.max_document).unwrap_or(defaults.max_document),
+                public_url: defaults.public_url,
+            },
+        })
+    }
+}
+
+fn read_file(path: Option<&Path>) -> Result<ServeArguments> {
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None => match directories().map(|directories| directories.config_dir().join("connectory.toml")) {
+            Ok(path) if path.is_file() => path,
+            _ => return Ok(ServeArguments::default()),
+        },
+    };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is not a settings file", path.display()))
+}
+
+fn directories() -> Result<ProjectDirs> {
+    ProjectDirs::from("", "", "connectory").context("there is no home directory; give --database sqlite:PATH")
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_win_over_the_file_and_the_file_over_defaults() {
+        let folder = std::env::temp_dir().join(format!("connectory-settings-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("connectory.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nrate_limit = \"off\"\ndatabase = \"sqlite:a.db\"\n").unwrap();
+        let arguments = ServeArguments {
+            listen: Some("127.0.0.1:2".parse().unwrap()),
+            config: Some(file.clone()),
+            ..Default::default()
+        };
+        let settings = arguments.settings().unwrap();
+        assert_eq!((settings.listen.port(), settings.database.to_str()), (2, Some("a.db")));
+        assert_eq!((settings.options.rate_limit, settings.options.max_request), (None, 10 * 1024 * 1024));
+
+        std::fs::write(&file, "lisssten = 1\n").unwrap();
+        let error = ServeArguments { config: Some(file), ..Default::default() }.settings().unwrap_err();
+        assert!(format!("{error:#}").contains("unknown field `lisssten`"), "{error:#}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
