@@ -28,14 +28,15 @@ pub fn router(app: &Arc<App>) -> Router {
         api = api.nest(version.base, operations(app, version));
     }
     let (routes, document) = api.split_for_parts();
-    routes
+    let routes = routes
         .route("/", get(|| async { Redirect::temporary("/docs/") }))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .fallback(not_found)
         .with_state(Arc::clone(app))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)))
-        .layer(from_fn(telemetry::trace))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)));
+    // A layer of a router is within its routes, which add `Allow` outside of it; so this one goes around them.
+    Router::new().fallback_service(routes).layer(from_fn(telemetry::trace))
 }
 
 /// The operations of the Connectors API.
