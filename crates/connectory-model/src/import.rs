@@ -173,7 +173,8 @@ mod tests {
         let mut connector = import(&json!([{"name": "HR"}])).expect("valid").remove(0);
         let english = Properties::parse(b"a=b\n").expect("valid");
         connector.translations.0.insert(Locale::En, english);
-        let detail = serde_json::to_value(ConnectorDetail::new(&connector, Origin::Custom, Locale::En)).expect("JSON");
+        let detail =
+            serde_json::to_value(ConnectorDetail::new(&connector, Origin::Custom, Locale::En, false)).expect("JSON");
         assert_eq!(import(&json!([detail])).expect("valid"), [connector]);
     }
 

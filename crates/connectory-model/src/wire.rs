@@ -104,15 +104,15 @@ pub struct ConnectorDetail {
 }
 
 impl ConnectorDetail {
-    /// The detail of a connector in a locale, without provisioning policies.
-    pub fn new(connector: &Connector, origin: Origin, locale: Locale) -> Self {
+    /// The detail of a connector in a locale, with its provisioning policies or without.
+    pub fn new(connector: &Connector, origin: Origin, locale: Locale, with_policies: bool) -> Self {
         Self {
             name: connector.name.clone(),
             connector_type: connector.connector_type.clone(),
             class_name: connector.class_name.clone(),
             script_name: connector.script_name.clone(),
             application_xml: connector.source_template.as_str().to_owned(),
-            provisioning_policies: None,
+            provisioning_policies: with_policies.then(|| connector.source_template.provisioning_policies()),
             correlation_config_xml: connector.correlation_config.as_str().to_owned(),
             source_config_xml: connector.source_config.as_str().to_owned(),
             source_config: Some(connector.source_config.localized(&connector.translations, locale)),

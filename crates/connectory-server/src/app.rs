@@ -32,8 +32,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             catalogs: Vec::new(),
-            rate_limit: Some(RateLimit { requests: 100, period: Duration::from_secs(10) }),
-            token_lifetime: Duration::from_secs(12 * 60),
+            rate_limit: Some(RateLimit::STANDARD),
+            token_lifetime: Duration::from_mins(12),
             max_request: 10 * 1024 * 1024,
             max_document: 5 * 1024 * 1024,
             public_url: "http://127.0.0.1:8080".to_owned(),
@@ -73,7 +73,7 @@ impl App {
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
         }
-        Ok(Arc::new(Self { catalog, auth, store, options }))
+        Ok(Arc::new(Self { store, catalog, auth, options }))
     }
 
     /// How many built-in connectors there are.

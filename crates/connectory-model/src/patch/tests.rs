@@ -12,7 +12,7 @@ fn connector() -> Connector {
 
 fn apply(patch: Value) -> Result<Connector, PatchError> {
     let connector = connector();
-    PatchSet::from_json(patch)?.apply(&connector, &ConnectorDetail::new(&connector, Origin::Custom, Locale::En))
+    PatchSet::from_json(patch)?.apply(&connector, &ConnectorDetail::new(&connector, Origin::Custom, Locale::En, true))
 }
 
 #[test]

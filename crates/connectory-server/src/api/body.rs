@@ -17,7 +17,7 @@ use crate::app::Options;
 use crate::error::ApiError;
 
 /// How long a body may take to arrive (our decision).
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// How much of a refused body is read and dropped (our decision).
 const DRAINED: usize = 32 * 1024 * 1024;
 

@@ -48,7 +48,7 @@ pub async fn list(caller: Caller, query: ListQuery) -> Response {
 
 /// What a create request holds, as it is documented; [`NewConnector`] reads it.
 #[derive(ToSchema)]
-#[schema(as = V3CreateConnectorDto)]
+#[schema(as = V3CreateConnectorDto, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents what `NewConnector` reads")]
 pub struct CreateRequest {
     /// The connector's name, unique in the tenant without case; its script name is derived from it.
@@ -216,15 +216,19 @@ pub async fn patch(
     let request = body::json(&app.options, &headers, body, &media_types).await?;
     let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let max_document = app.options.max_document;
-    let next = move |connector: &Connector| patched(&patch, connector, max_document);
+    let with_policies = caller.version().shows_policies;
+    let next = move |connector: &Connector| {
+        let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
+        let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        revision(connector, next, max_document)
+    };
     let (Edited::Changed(source) | Edited::Unchanged(source)) = edit::edit(&app, &caller, &script_name, next).await?;
-    let detail = app.catalog.detail(source, Locale::En, caller.version().shows_policies).await?;
+    let detail = app.catalog.detail(source, Locale::En, with_policies).await?;
     Ok(json(StatusCode::OK, detail))
 }
 
-fn patched(patch: &PatchSet, connector: &Connector, max_document: usize) -> Result<Option<Next>, ApiError> {
-    let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En);
-    let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+/// The patched connector with what of it changed, if anything did.
+fn revision(connector: &Connector, next: Connector, max_document: usize) -> Result<Option<Next>, ApiError> {
     let mut changed = Vec::new();
     for kind in DocumentKind::ALL {
         if next.document(kind) != connector.document(kind) {

@@ -146,7 +146,7 @@ impl Auth {
     pub async fn new(store: &Store, rate_limit: Option<RateLimit>) -> Result<Self, StartError> {
         Ok(Self {
             keys: Keys::load(store).await?,
-            verifier: Verifier::new(),
+            verifier: Verifier::for_this_machine(),
             limiter: Limiter::new(rate_limit),
             principals: Cache::new(REMEMBERED),
             windows: Mutex::default(),

@@ -279,12 +279,11 @@ pub async fn info(State(app): State<Arc<App>>, parts: Parts) -> Result<Json<Info
         Ok(token) => app.auth.principal(&app, token).await.ok().map(|principal| principal.tenant_record.clone()),
         Err(_) => None,
     };
-    let tenant = match caller {
-        Some(tenant) => tenant,
-        None => {
-            let mut tenants = app.store.tenants().await?.into_iter();
-            tenants.next().ok_or_else(|| ApiError::not_found("there is no tenant yet; create one"))?
-        }
+    let tenant = if let Some(tenant) = caller {
+        tenant
+    } else {
+        let mut tenants = app.store.tenants().await?.into_iter();
+        tenants.next().ok_or_else(|| ApiError::not_found("there is no tenant yet; create one"))?
     };
     let url = &app.options.public_url;
     Ok(Json(Info {

@@ -4,6 +4,7 @@
 //! have, would admit a full bucket and what leaks meanwhile: up to twice the number.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +19,13 @@ use crate::version::{ApiVersion, COUNT};
 pub struct RateLimit {
     /// How many requests.
     pub requests: u32,
-    /// In which time.
-    pub period: Duration,
+    /// In how many seconds.
+    pub seconds: NonZeroU32,
+}
+
+impl RateLimit {
+    /// The specification's limit.
+    pub const STANDARD: Self = Self { requests: 100, seconds: NonZeroU32::new(10).expect("not zero") };
 }
 
 /// A text that is no rate limit.
@@ -35,8 +41,8 @@ impl FromStr for RateLimit {
             let (requests, period) = text.split_once('/')?;
             let requests = requests.trim().parse().ok().filter(|requests| *requests > 0)?;
             let seconds = period.trim().strip_suffix('s')?;
-            let seconds: u32 = if seconds.is_empty() { 1 } else { seconds.parse().ok().filter(|s| *s > 0)? };
-            Some(Self { requests, period: Duration::from_secs(seconds.into()) })
+            let seconds = if seconds.is_empty() { NonZeroU32::MIN } else { seconds.parse().ok()? };
+            Some(Self { requests, seconds })
         };
         parse().ok_or_else(|| InvalidRateLimit(text.to_owned()))
     }
@@ -58,7 +64,7 @@ impl From<RateLimit> for String {
 
 impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}s", self.requests, self.period.as_secs())
+        write!(f, "{}/{}s", self.requests, self.seconds)
     }
 }
 
@@ -96,7 +102,8 @@ impl Limiter {
 impl Window {
     fn admit(&self, limit: RateLimit, elapsed: Duration) -> Result<(), u64> {
         // Windows are numbered from 1, so that an unused counter is never of the current one.
-        let window = (elapsed.as_nanos() / limit.period.as_nanos()) as u64 + 1;
+        let seconds = u64::from(limit.seconds.get());
+        let window = elapsed.as_secs() / seconds + 1;
         let number = window & u64::from(u32::MAX);
         let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
             let (of, count) = (state >> 32, state & u64::from(u32::MAX));
@@ -106,11 +113,8 @@ impl Window {
                 false => Some(number << 32 | 1),
             }
         });
-        counted.map(|_| ()).map_err(|_| {
-            let end = limit.period.as_nanos() * u128::from(window);
-            let left = Duration::from_nanos_u128(end.saturating_sub(elapsed.as_nanos()));
-            left.as_secs() + u64::from(left.subsec_nanos() > 0)
-        })
+        // What is left of a second counts as a whole one, because elapsed seconds are rounded down.
+        counted.map(|_| ()).map_err(|_| window * seconds - elapsed.as_secs())
     }
 }
 
@@ -120,8 +124,8 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_requests_per_seconds() {
-        assert_eq!("100/10s".parse(), Ok(RateLimit { requests: 100, period: Duration::from_secs(10) }));
-        assert_eq!("5/s".parse(), Ok(RateLimit { requests: 5, period: Duration::from_secs(1) }));
+        assert_eq!("100/10s".parse(), Ok(RateLimit::STANDARD));
+        assert_eq!("5/s".parse(), Ok(RateLimit { requests: 5, seconds: NonZeroU32::MIN }));
         for text in ["", "100", "0/10s", "100/0s", "100/10", "-1/1s", "a/bs"] {
             assert!(text.parse::<RateLimit>().is_err(), "{text}");
         }

@@ -32,7 +32,7 @@ pub struct Verifier(Semaphore);
 
 impl Verifier {
     /// A verifier for this machine.
-    pub fn new() -> Self {
+    pub fn for_this_machine() -> Self {
         Self(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)))
     }
 
@@ -59,7 +59,7 @@ mod tests {
         let (secret, other) = (new_secret(), new_secret());
         let hashed = hash(&secret);
         assert!(hashed.starts_with("$argon2id$") && !hashed.contains(&secret));
-        let verifier = Verifier::new();
+        let verifier = Verifier::for_this_machine();
         assert!(verifier.verify(secret.clone(), Some(hashed.clone())).await);
         assert!(!verifier.verify(other, Some(hashed)).await);
         assert!(!verifier.verify(secret, None).await);

@@ -3,7 +3,7 @@
 //! A catalogue is a folder of connector folders or a JSON file. Every tenant sees them; nobody can change them.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,9 +82,9 @@ pub fn load(catalogs: &[PathBuf]) -> Result<Vec<Arc<Connector>>, CatalogError> {
                 None => connectors.push(Arc::new(connector)),
             }
         }
-        let mut names = HashMap::new();
+        let mut names = HashSet::new();
         for connector in &connectors {
-            if names.insert(lower_key(&connector.name), ()).is_some() {
+            if !names.insert(lower_key(&connector.name)) {
                 return Err(CatalogError::Duplicate { path: path.clone(), name: connector.name.clone() });
             }
         }

@@ -93,6 +93,9 @@ impl Entry {
     }
 }
 
+/// Where an item's metadata begins, if it has none.
+const EMPTY_METADATA: &str = "\"connectorMetadata\":{";
+
 impl Item {
     fn new(summary: &Summary) -> Self {
         let mut metadata = summary.connector_metadata.clone();
@@ -112,8 +115,7 @@ impl Item {
         );
         let bare = serde_json::to_string(&bare).expect("an item is JSON");
         // A quote within a text is escaped, so this is the member itself wherever it is found.
-        const EMPTY: &str = "\"connectorMetadata\":{";
-        let start = bare.find(EMPTY).expect("an item has metadata") + EMPTY.len();
+        let start = bare.find(EMPTY_METADATA).expect("an item has metadata") + EMPTY_METADATA.len();
         let rest = Value::Object(metadata).to_string();
         let json = [&bare[..start], &default, &rest[1..rest.len() - 1], &bare[start..]].concat();
         let localized = summary

@@ -150,10 +150,7 @@ impl Catalog {
             return Ok(detail);
         }
         let connector = self.connector(source).await?;
-        let mut detail = ConnectorDetail::new(&connector, source.origin(), locale);
-        if with_policies {
-            detail.provisioning_policies = Some(connector.source_template.provisioning_policies());
-        }
+        let detail = ConnectorDetail::new(&connector, source.origin(), locale, with_policies);
         let json = Bytes::from(serde_json::to_vec(&detail).expect("a detail is JSON"));
         self.details.insert(key, json.clone());
         Ok(json)

@@ -193,12 +193,8 @@ mod tests {
         for filter in [None, Some("directConnect eq true")] {
             for offset in 0..7 {
                 for limit in 0..7 {
-                    let expected: Vec<_> = all.iter().skip(offset).take(limit).collect();
-                    let (page, total) = names(&snapshot, &[], filter, offset, limit);
-                    assert_eq!(
-                        (page.iter().collect::<Vec<_>>(), total),
-                        (expected.into_iter().map(|s| s.to_string()).collect::<Vec<_>>().iter().collect(), 5)
-                    );
+                    let expected: Vec<_> = all.iter().skip(offset).take(limit).map(ToString::to_string).collect();
+                    assert_eq!(names(&snapshot, &[], filter, offset, limit), (expected, 5));
                 }
             }
         }

@@ -1,0 +1,250 @@
+//! Tokens, scopes, user levels, tenants and the rate limit.
+
+use axum::body::Body;
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use connectory_model::access::{Scope, UserLevel};
+use connectory_server::Options;
+use connectory_server::auth::rate_limit::RateLimit;
+use http::{Method, Request, header};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, CLIENT_ID, FORM, SECRET, TestApp};
+
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+async fn token(app: &TestApp, path: &str, content_type: &str, basic: Option<&str>, body: String) -> Answer {
+    let mut request = Request::post(path);
+    if !content_type.is_empty() {
+        request = request.header(header::CONTENT_TYPE, content_type);
+    }
+    if let Some(credentials) = basic {
+        request = request.header(header::AUTHORIZATION, format!("Basic {}", BASE64_STANDARD.encode(credentials)));
+    }
+    app.send(request.body(body.into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn tokens_are_issued_in_every_request_form() {
+    let app = TestApp::start().await;
+    let all = [("grant_type", "CLIENT_credentials"), ("client_id", CLIENT_ID), ("client_secret", SECRET)];
+    let part = |(name, value): &(&str, &str)| {
+        format!("--b0undary\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let multipart = all.iter().map(part).collect::<String>() + "--b0undary--\r\n";
+    let basic = format!("{CLIENT_ID}:{SECRET}");
+    let grant = encoded(&all[..1]);
+    let by_query = format!("/oauth/token?{}", encoded(&all));
+    let answers = [
+        token(&app, "/oauth/token", URLENCODED, None, encoded(&all)).await,
+        token(&app, "/oauth/token", FORM, None, multipart).await,
+        token(&app, &by_query, "", None, String::new()).await,
+        token(&app, "/oauth/token", URLENCODED, Some(&basic), grant).await,
+    ];
+    for answer in answers {
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let body = answer.ok();
+        for (member, expected) in [
+            ("token_type", json!("bearer")),
+            ("expires_in", json!(720)),
+            ("scope", json!("sp:scopes:all")),
+            ("org", json!("default")),
+            ("user_id", json!(CLIENT_ID)),
+            ("identity_id", json!(CLIENT_ID)),
+            ("user_name", json!("client first")),
+            ("authorities", json!(["ORG_ADMIN"])),
+        ] {
+            assert_eq!(body[member], expected, "{member}");
+        }
+        for member in ["tenant_id", "pod", "jti"] {
+            assert!(!body[member].as_str().unwrap().is_empty(), "{member}");
+        }
+        let token = body["access_token"].as_str().unwrap();
+        assert_eq!(app.get_as(token, "/v3/connectors").await.status.as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn token_refusals_are_those_of_rfc_6749() {
+    let app = TestApp::start().await;
+    let table = [
+        (vec![], 400, "invalid_request"),
+        (vec![("grant_type", "password")], 400, "unsupported_grant_type"),
+        (vec![("grant_type", "client_credentials")], 401, "invalid_client"),
+        (
+            vec![("grant_type", "client_credentials"), ("client_id", CLIENT_ID), ("client_secret", "no")],
+            401,
+            "invalid_client",
+        ),
+        (
+            vec![("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", SECRET)],
+            401,
+            "invalid_client",
+        ),
+        (
+            vec![
+                ("grant_type", "client_credentials"),
+                ("client_id", CLIENT_ID),
+                ("client_secret", SECRET),
+                ("scope", "idn:connector-config:manage"),
+            ],
+            400,
+            "invalid_scope",
+        ),
+    ];
+    for (fields, status, error) in table {
+        let answer = token(&app, "/oauth/token", URLENCODED, None, encoded(&fields)).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (status, &json!(error)), "{fields:?}");
+        assert!(answer.json()["error_description"].as_str().unwrap().len() > 10);
+    }
+    let answer = token(&app, "/oauth/token", "", Some("first:wrong"), "".to_owned()).await;
+    assert_eq!(answer.status.as_u16(), 400);
+    let wrong =
+        token(&app, "/oauth/token", URLENCODED, Some("first:wrong"), "grant_type=client_credentials".into()).await;
+    assert_eq!(wrong.header("www-authenticate"), Some("Basic realm=\"connectory\""));
+    let json = token(&app, "/oauth/token", "application/json", None, "{}".to_owned()).await;
+    assert_eq!((json.status.as_u16(), &json.json()["error"]), (400, &json!("invalid_request")));
+}
+
+#[tokio::test]
+async fn the_tenant_and_the_keys_are_told() {
+    let app = TestApp::start().await;
+    let info = app.send(Request::get("/oauth/info").body(Body::empty()).unwrap()).await.ok();
+    assert_eq!(
+        (&info["tenantName"], &info["tokenEndpoint"]),
+        (&json!("default"), &json!("http://127.0.0.1:8080/oauth/token"))
+    );
+    for member in ["tenantId", "authorizeEndpoint", "cloudDomainUrl", "logoutUrl", "pod"] {
+        assert!(info[member].is_string(), "{member}");
+    }
+    app.access().create_tenant("other").unwrap();
+    let other = app.client("theirs", "other", UserLevel::User, &[Scope::Default]).await;
+    assert_eq!(app.get_as(&other, "/oauth/info").await.ok()["tenantName"], "other");
+
+    let keys = app.send(Request::get("/.well-known/jwks.json").body(Body::empty()).unwrap()).await.ok();
+    let header: Value = decoded(&other, 0);
+    assert_eq!((&keys["keys"][0]["kid"], &keys["keys"][0]["alg"]), (&header["kid"], &header["alg"]));
+    assert_eq!(keys["keys"][0].get("d"), None, "the private key stays private");
+}
+
+fn decoded(token: &str, part: usize) -> Value {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(part).unwrap()).unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_ours_or_has_ended_is_refused_by_name() {
+    let app = TestApp::with(Options { token_lifetime: std::time::Duration::from_secs(1), ..Options::default() }).await;
+    let good = app.token_of(CLIENT_ID).await;
+    let parts: Vec<_> = good.split('.').collect();
+    let forged = |header: Value, signature: &str| {
+        format!("{}.{}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(header.to_string()), parts[1])
+    };
+    let kid = decoded(&good, 0)["kid"].clone();
+    let mut claims = decoded(&good, 1);
+    claims["exp"] = json!(u32::MAX);
+    let stretched = format!("{}.{}.{}", parts[0], BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2]);
+    let (missing, malformed, invalid) = ("JWT is missing", "JWT is malformed", "JWT signature is invalid");
+    let table = [
+        (None, missing),
+        (Some("Basic abc".to_owned()), missing),
+        (Some("Bearer".to_owned()), malformed),
+        (Some("Bearer not.a.token".to_owned()), malformed),
+        (Some(format!("Bearer {}", forged(json!({"alg": "none", "kid": kid}), ""))), malformed),
+        (Some(format!("Bearer {}", forged(json!({"alg": "HS256", "kid": kid}), parts[2]))), invalid),
+        (Some(format!("Bearer {}", forged(json!({"alg": "ES256", "kid": "other"}), parts[2]))), invalid),
+        (Some(format!("Bearer {stretched}")), invalid),
+    ];
+    let call = async |authorization: Option<String>| {
+        let mut request = Request::get("/v3/connectors");
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        app.send(request.body(Body::empty()).unwrap()).await
+    };
+    for (authorization, reason) in table {
+        let answer = call(authorization.clone()).await;
+        assert_eq!(answer.status.as_u16(), 401);
+        assert_eq!(answer.json(), json!({"error": format!("JWT validation failed: {reason}")}), "{authorization:?}");
+    }
+    assert_eq!(call(Some(format!("Bearer {good}"))).await.status.as_u16(), 200);
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let expired = call(Some(format!("Bearer {good}"))).await;
+    assert_eq!(
+        (expired.status.as_u16(), expired.text()),
+        (401, r#"{"error":"JWT validation failed: JWT is expired"}"#)
+    );
+}
+
+#[tokio::test]
+async fn level_and_scope_decide_what_a_client_may_do() {
+    let app = TestApp::start().await;
+    let table = [
+        ("a", UserLevel::SourceSubadmin, Scope::ReadConnectors, 200, 403),
+        ("b", UserLevel::SourceAdmin, Scope::ManageConnectors, 200, 200),
+        ("c", UserLevel::OrgAdmin, Scope::Default, 403, 403),
+        ("d", UserLevel::Helpdesk, Scope::All, 403, 403),
+    ];
+    for (id, level, scope, read, write) in table {
+        let token = app.client(id, "default", level, &[scope]).await;
+        assert_eq!(app.get_as(&token, "/v3/connectors").await.status.as_u16(), read, "{id} reads");
+        let body = json!({"name": id, "className": "x.Y"}).to_string();
+        let created = app.call_as(&token, Method::POST, "/v3/connectors", "application/json", body).await;
+        assert_eq!(created.status.as_u16(), write, "{id} writes");
+        if write == 403 {
+            assert!(created.refusal(403).contains("it takes"));
+        }
+    }
+    let narrowed = encoded(&[
+        ("grant_type", "client_credentials"),
+        ("client_id", CLIENT_ID),
+        ("client_secret", SECRET),
+        ("scope", "sp:scopes:all"),
+    ]);
+    assert_eq!(token(&app, "/oauth/token", URLENCODED, None, narrowed).await.ok()["scope"], "sp:scopes:all");
+}
+
+#[tokio::test]
+async fn a_deleted_client_gets_no_further() {
+    let app = TestApp::start().await;
+    let token = app.client("short-lived", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
+    app.access().delete_client("short-lived").unwrap();
+    let refused = app.get_as(&token, "/v3/connectors").await;
+    assert_eq!(refused.status.as_u16(), 401, "{}", refused.text());
+}
+
+#[tokio::test]
+async fn tenants_see_nothing_of_each_other() {
+    let app = TestApp::start().await;
+    app.access().create_tenant("other").unwrap();
+    let other = app.client("theirs", "other", UserLevel::OrgAdmin, &[Scope::All]).await;
+    app.create("HR").await;
+    app.get_as(&other, "/v3/connectors/hr").await.refusal(404);
+    let body = json!({"name": "hr", "className": "their.Class"}).to_string();
+    let theirs = app.call_as(&other, Method::POST, "/v3/connectors", "application/json", body).await.ok();
+    assert_eq!(theirs["scriptName"], "hr");
+    assert_eq!(app.get("/v3/connectors/hr").await.ok()["className"], "x.Y");
+    app.call_as(&other, Method::DELETE, "/v3/connectors/hr", "", Body::empty()).await;
+    assert_eq!(app.get("/v3/connectors/hr").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn the_rate_limit_counts_each_client_and_api_version() {
+    let limit: RateLimit = "3/3600s".parse().unwrap();
+    let app = TestApp::with(Options { rate_limit: Some(limit), ..Options::default() }).await;
+    for _ in 0..3 {
+        assert_eq!(app.get("/v3/connectors").await.status.as_u16(), 200);
+    }
+    let refused = app.get("/v3/connectors/scim-2").await;
+    assert_eq!((refused.status.as_u16(), refused.json()), (429, json!({"message": " Rate Limit Exceeded "})));
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=3600).contains(&seconds));
+    assert_eq!(app.get("/v2025/connectors").await.status.as_u16(), 200);
+    let second = app.client("second", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
+    assert_eq!(app.get_as(&second, "/v3/connectors").await.status.as_u16(), 200);
+    assert_eq!(app.get("/health/ready").await.status.as_u16(), 200);
+}

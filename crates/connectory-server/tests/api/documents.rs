@@ -1,0 +1,154 @@
+//! Get and put of source config, source template and correlation config.
+
+use axum::body::Body;
+use connectory_model::document::FORM_NAMESPACE;
+use connectory_server::Options;
+use http::Method;
+use serde_json::json;
+
+use crate::support::{FORM, TestApp, form};
+
+fn source_config(attributes: &str) -> String {
+    format!("<?xml version=\"1.0\"?>\n<Form xmlns=\"{FORM_NAMESPACE}\" {attributes}/>")
+}
+
+#[tokio::test]
+async fn every_document_is_stored_byte_for_byte() {
+    let app = TestApp::start().await;
+    let path = format!("/v2025/connectors/{}", app.create("HR").await);
+    let template = "<!DOCTYPE Application PUBLIC \"sailpoint.dtd\" \"sailpoint.dtd\">\r\n\
+                    <Application name='ü' featuresString='A, B'>\t</Application>\n";
+    let table = [
+        ("source-config", source_config("fileUpload='false'")),
+        ("source-template", template.to_owned()),
+        ("correlation-config", "<CorrelationConfig/>".to_owned()),
+    ];
+    for (document, text) in &table {
+        let path = format!("{path}/{document}");
+        assert_eq!(
+            app.put(&path, text.as_bytes()).await.ok(),
+            json!({"scriptName": "hr", "status": "UPDATED", "updatedFiles": [format!("custom-connector/hr/{document}.xml")]})
+        );
+        let stored = app.get(&path).await;
+        assert_eq!((stored.text(), stored.header("content-type")), (text.as_str(), Some("application/xml")));
+        assert_eq!(
+            app.put(&path, text.as_bytes()).await.ok(),
+            json!({"scriptName": "hr", "status": "UNCHANGED", "updatedFiles": []})
+        );
+    }
+    let detail = app.get(&path).await.ok();
+    assert_eq!(detail["fileUpload"], false);
+    assert_eq!(detail["applicationXml"], template);
+    assert_eq!(app.get("/v3/connectors?custom=true").await.ok()[0]["features"], json!(["A", "B"]));
+}
+
+#[tokio::test]
+async fn nothing_sent_is_skipped() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}/source-config", app.create("HR").await);
+    let skipped = app.call(Method::PUT, &path, "", Body::empty()).await.ok();
+    assert_eq!(
+        skipped,
+        json!({"message": "nothing was sent", "scriptName": "hr", "status": "SKIPPED", "updatedFiles": []})
+    );
+}
+
+#[tokio::test]
+async fn a_well_formed_document_that_is_not_acceptable_is_an_error_and_not_stored() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let before = app.get(&path).await.ok();
+    let old = "<Form xmlns='http://www.sailpoint.com/xsd/sailpoint_form_1_0.xsd'/>";
+    let table = [
+        (
+            "source-config",
+            old,
+            format!(
+                "unsupported xsd version, please ensure latest xsd version {FORM_NAMESPACE} is used for source config"
+            ),
+        ),
+        ("source-template", old, "the root element is <Form> at line 1, column 1; expected <Application>".to_owned()),
+        (
+            "correlation-config",
+            "<A/>",
+            "the root element is <A> at line 1, column 1; expected <CorrelationConfig>".into(),
+        ),
+    ];
+    for (document, text, expected) in table {
+        assert_eq!(
+            app.put(&format!("{path}/{document}"), text.as_bytes()).await.ok(),
+            json!({"message": expected, "scriptName": "hr", "status": "ERROR", "updatedFiles": []})
+        );
+    }
+    assert_eq!(app.get(&path).await.ok(), before);
+}
+
+#[tokio::test]
+async fn what_is_not_well_formed_is_refused_with_line_and_column() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}/source-template", app.create("HR").await);
+    let deep = format!("{}{}", "<a>".repeat(200), "</a>".repeat(200));
+    let table: [(&[u8], &str); 7] = [
+        (b"", "`file` is not acceptable XML: line 1, column 1: the document is empty"),
+        (b"<Application>\n  <A></B>\n</Application>", "`file` is not acceptable XML: line 2, column"),
+        (b"<Application", "`file` is not acceptable XML: line 1, column"),
+        (b"<Application>\xff</Application>", "`file` is not acceptable XML: line 1, column 14: not UTF-8"),
+        (
+            b"<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\n<Application>&x;</Application>",
+            "`file` is not acceptable XML: line 1, column 1: a DTD inside the document",
+        ),
+        (b"<Application>&x;</Application>", "`file` is not acceptable XML: line 1, column"),
+        (deep.as_bytes(), "`file` is not acceptable XML: line 1, column 301: more than 100 levels of elements"),
+    ];
+    for (text, expected) in table {
+        let refusal = app.put(&path, text).await.refusal(400);
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_form_with_a_file_is_refused() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}/source-template", app.create("HR").await);
+    let table = [
+        ("application/xml", b"<Application/>".to_vec(), "the body is not multipart/form-data with a boundary"),
+        ("multipart/form-data", form("file", b"x"), "the body is not multipart/form-data with a boundary"),
+        (FORM, form("document", b"<Application/>"), "the form has no part named `file`"),
+        (FORM, b"--b0undary\r\nbroken".to_vec(), "the body is not valid multipart/form-data"),
+        (FORM, form("file", b"<Application/>")[..60].to_vec(), "the body is not valid multipart/form-data"),
+    ];
+    for (content_type, body, expected) in table {
+        let refusal = app.call(Method::PUT, &path, content_type, body).await.refusal(400);
+        assert!(refusal.starts_with(expected), "{content_type}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn documents_and_requests_are_bounded() {
+    let options = Options { rate_limit: None, max_document: 1000, max_request: 3000, ..Options::default() };
+    let app = TestApp::with(options).await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let template = |length: usize| format!("<Application>{}</Application>", " ".repeat(length - 27));
+    let put = async |length: usize| app.put(&format!("{path}/source-template"), template(length).as_bytes()).await;
+    assert_eq!(put(1000).await.ok()["status"], "UPDATED");
+    assert_eq!(put(1001).await.refusal(413), "the file is larger than 1000 bytes");
+    assert_eq!(put(5000).await.refusal(413), "the request is larger than 3000 bytes");
+    let patch = json!([{"op": "replace", "path": "/applicationXml", "value": template(1001)}]);
+    assert_eq!(app.patch(&path, &patch).await.refusal(413), "the result's `applicationXml` is larger than 1000 bytes");
+    let patch = json!([{"op": "replace", "path": "/applicationXml", "value": template(5000)}]);
+    assert_eq!(app.patch(&path, &patch).await.refusal(413), "the request is larger than 3000 bytes");
+}
+
+#[tokio::test]
+async fn no_accept_header_is_refused() {
+    let app = TestApp::start().await;
+    for accept in ["application/json", "*/*", "application/xml", "image/png"] {
+        let token = app.token_of(crate::support::CLIENT_ID).await;
+        let request = http::Request::get("/v3/connectors/scim-2/source-config")
+            .header("authorization", format!("bearer {token}"))
+            .header("accept", accept)
+            .body(Body::empty());
+        let answer = app.send(request.unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/xml")), "{accept}");
+    }
+}

@@ -1,0 +1,151 @@
+//! `GET …/connectors`.
+
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+
+fn names(page: &Value) -> Vec<&str> {
+    page.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_version_lists_the_built_in_connectors_in_order_without_case() {
+    let app = TestApp::start().await;
+    app.create("aardvark").await;
+    for base in ["/v3", "/v2024", "/v2025", "/v2026", "/beta"] {
+        let page = app.get(&format!("{base}/connectors")).await.ok();
+        let found = names(&page);
+        assert_eq!((found.len(), found[0], found[1]), (13, "aardvark", "Active Directory (LDAP)"), "{base}");
+        assert!(found.iter().map(|name| name.to_lowercase()).is_sorted());
+    }
+    assert_eq!(names(&app.get("/connectors/v1").await.ok()).len(), 13);
+    let scim = app.get("/v3/connectors?filters=name%20sw%20%22SCIM%22").await.ok()[0].clone();
+    assert_eq!(
+        scim,
+        json!({
+            "name": "SCIM 2.0",
+            "type": "SCIM 2.0",
+            "scriptName": "scim-2",
+            "className": "connectory.connector.Scim2Connector",
+            "features": ["PROVISIONING", "ENABLE", "SEARCH", "SYNC_PROVISIONING"],
+            "directConnect": true,
+            "status": "RELEASED",
+            "connectorMetadata": {
+                "category": "Standard",
+                "labels": ["open standard", "REST"],
+                "platform": "ccg",
+                "supportedUI": "ANGULAR",
+                "shortDesc": "Users and groups of any service with a SCIM 2.0 interface (RFC 7643, RFC 7644)."
+            }
+        })
+    );
+}
+
+#[tokio::test]
+async fn every_documented_filter_works_and_composes() {
+    let app = TestApp::start().await;
+    let table = [
+        (r#"name co "ldap""#, 3),
+        (r#"name sw "open""#, 1),
+        (r#"type eq "scim 2.0""#, 1),
+        (r#"type sw "Open""#, 1),
+        (r#"type co "SQL""#, 1),
+        ("directConnect eq true", 11),
+        (r#"directConnect eq "false""#, 1),
+        (r#"category eq "Directory""#, 3),
+        (r#"features ca ("PROVISIONING","search")"#, 11),
+        (r#"labels ca ("open standard")"#, 3),
+        (r#"name co "ldap" and not (name sw "open" or directConnect eq false)"#, 2),
+    ];
+    for (filter, expected) in table {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("filters", filter), ("count", "true"), ("limit", "2")])
+            .finish();
+        let answer = app.get(&format!("/v2025/connectors?{query}")).await;
+        assert_eq!(answer.header("x-total-count"), Some(expected.to_string().as_str()), "{filter}: {}", answer.text());
+        assert_eq!(answer.json().as_array().unwrap().len(), expected.min(2), "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_and_end_empty() {
+    let app = TestApp::start().await;
+    let all = app.get("/v3/connectors").await;
+    assert_eq!(all.header("x-total-count"), None);
+    let all = all.json();
+    let mut paged = Vec::new();
+    for offset in (0..15).step_by(5) {
+        let page = app.get(&format!("/v3/connectors?limit=5&offset={offset}")).await.ok();
+        paged.extend(page.as_array().unwrap().clone());
+    }
+    assert_eq!(Value::from(paged), all);
+    assert_eq!(app.get("/v3/connectors?offset=1000000").await.ok(), json!([]));
+    let none = app.get("/v3/connectors?limit=0&count=true").await;
+    assert_eq!((none.header("x-total-count"), none.json()), (Some("12"), json!([])));
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_wrong_is_named_with_what_would_be_right() {
+    let app = TestApp::start().await;
+    let table = [
+        ("limit=251", "`limit` must be an integer from 0 to 250, got `251`"),
+        ("limit=-1", "`limit` must be an integer from 0 to 250, got `-1`"),
+        ("limit=ten", "`limit` must be an integer from 0 to 250, got `ten`"),
+        ("offset=-1", "`offset` must be an integer of 0 or more, got `-1`"),
+        ("offset=1.5", "`offset` must be an integer of 0 or more, got `1.5`"),
+        ("count=yes", "`count` must be true or false, got `yes`"),
+        ("custom=1", "`custom` must be true or false, got `1`"),
+        (
+            "statuses=OLD",
+            "`statuses`: `OLD` is not a status; expected DEPRECATED, DEVELOPMENT, DEMO or RELEASED, or `all`",
+        ),
+        (
+            "filters=name%20eq%20%22a%22",
+            "`filters`, column 6: field `name` does not support the operator `eq`; it supports sw, co",
+        ),
+        ("filters=color%20eq%20red", "`filters`, column 1: unknown field `color`; supported are name (sw, co)"),
+    ];
+    for (query, expected) in table {
+        let refusal = app.get(&format!("/v3/connectors?{query}")).await.refusal(400);
+        assert!(refusal.starts_with(expected), "{query}: {refusal}");
+    }
+    assert_eq!(names(&app.get("/v3/connectors?unknown=1&filters=%20").await.ok()).len(), 12);
+}
+
+#[tokio::test]
+async fn only_released_connectors_are_listed_unless_statuses_ask_for_more() {
+    let app = TestApp::start().await;
+    for (name, status) in [("One", "development"), ("Two", "DEMO")] {
+        let body = json!({"name": name, "className": "x.Y", "status": status, "directConnect": "true"});
+        assert_eq!(app.post("/v3/connectors", &body).await.ok()["status"], status.to_uppercase());
+    }
+    for (query, expected) in [
+        ("", 12),
+        ("statuses=all", 14),
+        ("statuses=demo,DEVELOPMENT", 2),
+        ("statuses=DEMO", 1),
+        ("custom=true", 0),
+        ("custom=true&statuses=all", 2),
+        ("custom=false&statuses=all", 12),
+    ] {
+        assert_eq!(names(&app.get(&format!("/v3/connectors?{query}")).await.ok()).len(), expected, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_locale_changes_short_descriptions_and_nothing_else() {
+    let app = TestApp::start().await;
+    let of = async |locale: &str| app.get(&format!("/v3/connectors?locale={locale}")).await.ok();
+    let (english, german, unknown) = (of("en").await, of("de").await, of("tlh").await);
+    assert_eq!(english, unknown);
+    assert_ne!(english, german);
+    let without = |page: &Value| {
+        let mut page = page.clone();
+        for item in page.as_array_mut().unwrap() {
+            assert!(item["connectorMetadata"]["shortDesc"].as_str().unwrap().len() > 10);
+            item["connectorMetadata"]["shortDesc"].take();
+        }
+        page
+    };
+    assert_eq!(without(&english), without(&german));
+}

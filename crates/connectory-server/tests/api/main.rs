@@ -1,0 +1,13 @@
+//! The server's behaviour over HTTP, one file for each resource.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod access;
+mod connectors;
+mod documents;
+mod list;
+mod openapi;
+mod patch;
+mod protocol;
+mod support;
+mod translations;

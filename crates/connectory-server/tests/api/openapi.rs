@@ -1,0 +1,133 @@
+//! The OpenAPI document, held against the public specification where its slices are at hand.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::TestApp;
+
+async fn document() -> Value {
+    TestApp::start().await.get("/openapi.json").await.ok()
+}
+
+/// Follows a reference within a document.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => resolved(document, document.pointer(&reference[1..]).expect("a reference leads somewhere")),
+        None => value,
+    }
+}
+
+fn parameters(document: &Value, operation: &Value) -> Vec<(String, String)> {
+    let listed = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let text = |parameter: &Value, member: &str| resolved(document, parameter)[member].as_str().unwrap().to_owned();
+    listed.iter().map(|parameter| (text(parameter, "name"), text(parameter, "in"))).collect()
+}
+
+#[tokio::test]
+async fn the_reference_page_comes_from_the_server_alone() {
+    let app = TestApp::start().await;
+    let page = app.get("/docs/").await;
+    assert_eq!(page.status.as_u16(), 200);
+    assert!(
+        page.text().contains("swagger-ui") && !page.text().contains("http://") && !page.text().contains("https://")
+    );
+    assert_eq!(app.get("/docs/swagger-ui-bundle.js").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn operation_ids_are_unique_and_every_operation_tells_its_refusals() {
+    let document = document().await;
+    let mut ids = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            ids.push(operation["operationId"].as_str().unwrap().to_owned());
+            if path.contains("connectors") {
+                assert!(operation["responses"]["429"]["headers"]["Retry-After"].is_object(), "{path}");
+            }
+        }
+    }
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((count, ids.len()), (5 * 13 + 1 + 3, count));
+}
+
+#[tokio::test]
+async fn everything_upstream_describes_is_there() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/upstream");
+    let ours = document().await;
+    for version in ["v3", "v2024"] {
+        let file = folder.join(format!("connectors-{version}.openapi.json"));
+        let Ok(text) = std::fs::read(&file) else {
+            eprintln!("skipped: {} is not at hand", file.display());
+            continue;
+        };
+        let upstream: Value = serde_json::from_slice(&text).unwrap();
+        let mut compared = 0;
+        for (path, item) in upstream["paths"].as_object().unwrap() {
+            let here = &ours["paths"][format!("/{version}{path}")];
+            for (method, operation) in item.as_object().unwrap() {
+                let at = format!("{method} /{version}{path}");
+                let served = &here[method];
+                assert!(served.is_object(), "{at} is missing");
+                compare_operation(&at, (&upstream, operation), (&ours, served));
+                compared += 1;
+            }
+        }
+        assert!(compared >= 11, "{compared} operations in {version}");
+        for (name, schema) in upstream["components"]["schemas"].as_object().unwrap() {
+            let here = &ours["components"]["schemas"][name];
+            assert!(here.is_object(), "the schema {name} is missing");
+            compare_schema(name, (&upstream, schema), (&ours, here));
+        }
+    }
+}
+
+fn compare_operation(at: &str, (upstream, operation): (&Value, &Value), (ours, served): (&Value, &Value)) {
+    let known = parameters(ours, served);
+    for parameter in parameters(upstream, operation) {
+        assert!(known.contains(&parameter), "{at} lacks the parameter {parameter:?}");
+    }
+    for (status, response) in operation["responses"].as_object().unwrap() {
+        let here = resolved(ours, &served["responses"][status]);
+        assert!(here.is_object(), "{at} lacks the status {status}");
+        for (media_type, content) in resolved(upstream, response)["content"].as_object().into_iter().flatten() {
+            let here = &here["content"][media_type];
+            assert!(here.is_object(), "{at} {status} lacks {media_type}");
+            compare_schema(&format!("{at} {status}"), (upstream, &content["schema"]), (ours, &here["schema"]));
+        }
+    }
+    for (media_type, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+        let here = &served["requestBody"]["content"][media_type];
+        assert!(here.is_object(), "{at} does not take {media_type}");
+        compare_schema(&format!("{at} body"), (upstream, &content["schema"]), (ours, &here["schema"]));
+    }
+}
+
+/// Every member and every enumerated word of the one schema is in the other.
+fn compare_schema(at: &str, (upstream, schema): (&Value, &Value), (ours, here): (&Value, &Value)) {
+    let (schema, here) = (resolved(upstream, schema), flattened(ours, here));
+    for (member, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let here = &here["properties"][member];
+        assert!(!here.is_null(), "{at} lacks the member {member}");
+        compare_schema(&format!("{at}.{member}"), (upstream, schema), (ours, here));
+    }
+    if schema["items"].is_object() {
+        assert!(here["items"].is_object(), "{at} is no array: {here}");
+        compare_schema(&format!("{at}[]"), (upstream, &schema["items"]), (ours, &here["items"]));
+    }
+    for word in schema["enum"].as_array().into_iter().flatten().filter(|word| !word.is_null()) {
+        assert!(
+            here["enum"].as_array().is_some_and(|words| words.contains(word)),
+            "{at} lacks the word {word}: {here}"
+        );
+    }
+}
+
+/// A schema behind its reference, and behind the `oneOf` that a nullable one is written with.
+fn flattened<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let schema = resolved(document, schema);
+    let one = schema["oneOf"].as_array().and_then(|of| of.iter().find(|part| part["type"] != "null"));
+    one.map_or(schema, |part| flattened(document, part))
+}

@@ -1,0 +1,183 @@
+//! A server on a database of its own, and requests to it without a network.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use connectory_model::access::{Scope, UserLevel};
+use connectory_server::auth::secret;
+use connectory_server::{App, Options, router};
+use connectory_store::Store;
+use connectory_store::access::{AccessDb, NewClient};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub const CLIENT_ID: &str = "first";
+pub const SECRET: &str = "s3cret: with \"odd\" characters &+%";
+
+pub struct TestApp {
+    router: Router,
+    folder: TempDir,
+    token: String,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The body of an answer that must be a 200.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        self.json()
+    }
+
+    /// The sentence of a refusal, which must have the standard shape and this status.
+    #[track_caller]
+    pub fn refusal(self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        let body = self.json();
+        assert!(body["detailCode"].as_str().unwrap().starts_with(&status.to_string()), "{body}");
+        assert_eq!(body["trackingId"].as_str(), self.header("slpt-request-id"));
+        assert_eq!(body["causes"], json!([]));
+        let message = &body["messages"][0];
+        assert_eq!((&message["locale"], &message["localeOrigin"]), (&json!("en-US"), &json!("DEFAULT")));
+        message["text"].as_str().unwrap().to_owned()
+    }
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(Options { rate_limit: None, ..Options::default() }).await
+    }
+
+    pub async fn with(options: Options) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, vec![Scope::All]);
+        store.bootstrap("default".to_owned(), client).await.unwrap();
+        let app: Arc<App> = App::new(store, options).await.unwrap();
+        let mut this = Self { router: router::router(&app), folder, token: String::new() };
+        this.token = this.token_of(CLIENT_ID).await;
+        this
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("c.db")
+    }
+
+    pub fn access(&self) -> AccessDb {
+        AccessDb::open(&self.database()).unwrap()
+    }
+
+    /// A new client's token.
+    pub async fn client(&self, id: &str, tenant: &str, level: UserLevel, scopes: &[Scope]) -> String {
+        self.access().create_client(tenant, &new_client(id, level, scopes.to_vec())).unwrap();
+        self.token_of(id).await
+    }
+
+    pub async fn token_of(&self, id: &str) -> String {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("grant_type", "client_credentials"), ("client_id", id), ("client_secret", SECRET)])
+            .finish();
+        let request = Request::post("/oauth/token")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.into());
+        self.send(request.unwrap()).await.ok()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A request as the first client, with a content type where there is a body.
+    pub async fn call(&self, method: Method, path: &str, content_type: &str, body: impl Into<Body>) -> Answer {
+        self.call_as(&self.token, method, path, content_type, body).await
+    }
+
+    pub async fn call_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        if !content_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, "", Body::empty()).await
+    }
+
+    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.call_as(token, Method::GET, path, "", Body::empty()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, "", Body::empty()).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path, "application/json", body.to_string()).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PATCH, path, "application/json-patch+json", body.to_string()).await
+    }
+
+    /// Puts a file as the official clients do.
+    pub async fn put(&self, path: &str, file: &[u8]) -> Answer {
+        self.call(Method::PUT, path, FORM, form("file", file)).await
+    }
+
+    /// Creates a connector and returns its script name.
+    pub async fn create(&self, name: &str) -> String {
+        let body = json!({"name": name, "className": "x.Y"});
+        self.post("/v2025/connectors", &body).await.ok()["scriptName"].as_str().unwrap().to_owned()
+    }
+}
+
+fn new_client(id: &str, level: UserLevel, scopes: Vec<Scope>) -> NewClient {
+    NewClient { id: id.to_owned(), name: format!("client {id}"), secret_hash: secret::hash(SECRET), level, scopes }
+}
+
+pub const FORM: &str = "multipart/form-data; boundary=b0undary";
+
+/// A multipart body with one part.
+pub fn form(name: &str, file: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--b0undary\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"upload\"\r\n\
+         Content-Type: application/octet-stream\r\n\r\n"
+    );
+    [head.as_bytes(), file, b"\r\n--b0undary--\r\n"].concat()
+}
