@@ -2,6 +2,8 @@
 //!
 //! Migrations are only ever appended; `rusqlite_migration` keeps the version in the file's `user_version`.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens a connection that writes, durably: in WAL mode with `synchronous=FULL` a commit returns when it is on disk.
 pub(crate) fn open(path: &Path) -> Result<Connection> {
+    create_private(path).map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -24,6 +27,16 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Creates the file for its owner alone, because it holds the key that tokens are signed with. SQLite gives the files
+/// beside it the same permissions.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 /// Opens a connection that only reads.

@@ -1,0 +1,110 @@
+"""A real server for the tests: the release binary on a database of its own."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import pytest
+import requests
+
+ROOT = pathlib.Path(__file__).parent.parent
+BINARY = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "connectory"
+
+
+def environment(**variables):
+    """The environment without settings of whoever runs the tests."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONNECTORY_", "SAIL_"))}
+    return kept | variables
+
+
+def connectory(*arguments, check=True, **variables):
+    """Runs a command to its end."""
+    done = subprocess.run(
+        [BINARY, *arguments], env=environment(**variables), capture_output=True, text=True, timeout=60
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+class Server:
+    """`connectory serve` as a process."""
+
+    def __init__(self, folder, *arguments, **variables):
+        self.folder = pathlib.Path(folder)
+        self.database = f"sqlite:{self.folder / 'connectory.db'}"
+        self.arguments = arguments
+        self.variables = variables
+        self.client_id = self.secret = None
+        self.start()
+
+    def start(self):
+        began = time.monotonic()
+        output = self.folder / "output"
+        with open(self.folder / "log", "a") as log, open(output, "w") as stdout:
+            self.process = subprocess.Popen(
+                [BINARY, "serve", "--listen", "127.0.0.1:0", "--database", self.database, *self.arguments],
+                env=environment(**self.variables), stdout=stdout, stderr=log,
+            )
+        while not (found := re.match(r"connectory \S+ is ready at (http://\S+): .*\n", output.read_text())):
+            assert self.process.poll() is None and time.monotonic() < began + 60, (self.folder / "log").read_text()
+            time.sleep(0.005)
+        self.seconds_to_ready = time.monotonic() - began
+        self.url = found[1]
+        # It answers once it has printed all that it has to say.
+        requests.get(f"{self.url}/health/live", timeout=30).raise_for_status()
+        self.printed = output.read_text()
+        exported = dict(re.findall(r"export (SAIL_\w+)=(\S+)", self.printed))
+        if "SAIL_CLIENT_ID" in exported:
+            self.client_id, self.secret = exported["SAIL_CLIENT_ID"], exported["SAIL_CLIENT_SECRET"]
+
+    @property
+    def sail(self):
+        """What the official SDKs read from the environment."""
+        return {"SAIL_BASE_URL": self.url, "SAIL_CLIENT_ID": self.client_id, "SAIL_CLIENT_SECRET": self.secret}
+
+    def new_client(self, *arguments):
+        """The id and secret of a new client."""
+        printed = connectory("client", "create", "test", "--database", self.database, *arguments).stdout
+        exported = dict(re.findall(r"export (SAIL_\w+)=(\S+)", printed))
+        return exported["SAIL_CLIENT_ID"], exported["SAIL_CLIENT_SECRET"]
+
+    def token(self, client_id=None, secret=None):
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": client_id or self.client_id,
+            "client_secret": secret or self.secret,
+        }
+        answer = requests.post(f"{self.url}/oauth/token", data=fields, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["access_token"]
+
+    def session(self, **client):
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {self.token(**client)}"
+        return session
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=30) == 0
+
+
+@pytest.fixture
+def start():
+    """Starts servers, each in a folder of its own unless one is given, and ends them."""
+    servers = []
+
+    def start(*arguments, folder=None, **variables):
+        servers.append(Server(folder or tempfile.mkdtemp(prefix="connectory-"), *arguments, **variables))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()

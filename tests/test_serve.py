@@ -1,0 +1,148 @@
+"""Starting, stopping and configuring the server, and managing access beside it."""
+
+import json
+import signal
+import socket
+import stat
+import threading
+import time
+
+import requests
+
+from conftest import connectory
+
+
+def test_the_first_start_prints_a_client_once(start):
+    server = start()
+    assert "12 built-in connectors" in server.printed
+    assert requests.get(f"{server.url}/v3/connectors", headers=server.session().headers, timeout=30).status_code == 200
+    server.stop()
+    again = start(folder=server.folder)
+    assert again.secret is None, "a secret is shown once"
+    again.client_id, again.secret = server.client_id, server.secret
+    again.session()
+    assert server.secret not in (server.folder / "log").read_text()
+    database = (server.folder / "connectory.db").read_bytes() + (server.folder / "connectory.db-wal").read_bytes()
+    assert server.secret.encode() not in database
+
+
+def test_the_database_is_for_its_owner_alone(start):
+    server = start()
+    for file in ["connectory.db", "connectory.db-wal"]:
+        mode = stat.S_IMODE((server.folder / file).stat().st_mode)
+        assert mode & 0o077 == 0, f"{file}: {mode:o}"
+
+
+def test_the_first_client_can_be_given(start):
+    server = start(CONNECTORY_CLIENT_ID="ci", CONNECTORY_CLIENT_SECRET="given secret", CONNECTORY_RATE_LIMIT="1/60s")
+    assert "given secret" not in server.printed
+    server.client_id, server.secret = "ci", "given secret"
+    session = server.session()
+    assert [session.get(f"{server.url}/v3/connectors", timeout=30).status_code for _ in range(2)] == [200, 429]
+
+
+def test_options_come_from_a_file_too(start, tmp_path):
+    file = tmp_path / "connectory.toml"
+    file.write_text('rate_limit = "1/60s"\nmax_document = 100\n')
+    server = start("--config", str(file))
+    session = server.session()
+    assert [session.get(f"{server.url}/v3/connectors", timeout=30).status_code for _ in range(2)] == [200, 429]
+    file.write_text("rate_limt = 1\n")
+    refused = connectory("serve", "--config", str(file), check=False)
+    assert refused.returncode == 1 and "unknown field `rate_limt`" in refused.stderr
+
+
+def test_a_second_process_on_the_database_is_refused(start):
+    server = start()
+    refused = connectory("serve", "--listen", "127.0.0.1:0", "--database", server.database, check=False)
+    assert refused.returncode == 1
+    assert f"is in use by another process (pid {server.process.pid})" in refused.stderr
+
+
+def test_signals_finish_what_is_in_flight(start):
+    for number in [signal.SIGTERM, signal.SIGINT]:
+        server = start()
+        token = server.token()
+        body = json.dumps({"name": "HR", "className": "x.Y"})
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as connection:
+            head = (
+                f"POST /v3/connectors HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
+            connection.sendall(head.encode() + body[:5].encode())
+            time.sleep(0.3)
+            server.process.send_signal(number)
+            time.sleep(0.3)
+            assert server.process.poll() is None
+            connection.sendall(body[5:].encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(timeout=30) == 0
+
+
+def test_catalogues_bring_more_built_in_connectors(start, tmp_path):
+    listed = [
+        {"name": f"Connector {n}", "scriptName": f"c-{n}", "features": ["A", "B"], "type": "T", "className": None,
+         "connectorMetadata": {"category": "Many"}} for n in range(1000)
+    ]
+    (tmp_path / "many.json").write_text(json.dumps(listed))
+    folder = tmp_path / "folders" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "connector.yaml").write_text("name: Mine\nclassName: x.Y\n")
+    without = start()
+    server = start("--catalog", str(tmp_path / "many.json"), "--catalog", str(tmp_path / "folders"))
+    assert "1013 built-in connectors" in server.printed
+    assert server.seconds_to_ready - without.seconds_to_ready < 1
+    session = server.session()
+    answer = session.get(
+        f"{server.url}/v3/connectors?limit=1&count=true",
+        params={"filters": 'features ca ("A","B") and category eq "many"'}, timeout=30,
+    )
+    assert answer.headers["X-Total-Count"] == "1000"
+    detail = session.get(f"{server.url}/v3/connectors/c-7", timeout=30).json()
+    assert 'featuresString="A, B"' in detail["applicationXml"] and detail["s3Location"] == "connector/c-7"
+    assert session.get(f"{server.url}/v3/connectors/mine", timeout=30).json()["name"] == "Mine"
+    assert session.delete(f"{server.url}/v3/connectors/c-7", timeout=30).status_code == 400
+
+    (tmp_path / "many.json").write_text('[{"name": "a"}, {"name": "b", "directConnect": 3}]')
+    refused = connectory("serve", "--database", f"sqlite:{tmp_path}/x.db", "--catalog", str(tmp_path / "many.json"),
+                         "--listen", "127.0.0.1:0", check=False)
+    assert refused.returncode == 1 and "connector 2 (b): `directConnect` must be true or false" in refused.stderr
+
+
+def test_access_is_managed_beside_a_running_server(start):
+    server = start()
+    connectory("tenant", "create", "other", "--database", server.database)
+    client_id, secret = server.new_client("--tenant", "other", "--level", "SOURCE_ADMIN")
+    session = server.session(client_id=client_id, secret=secret)
+    created = session.post(f"{server.url}/v3/connectors", json={"name": "HR", "className": "x.Y"}, timeout=30)
+    assert created.status_code == 200
+    listed = connectory("client", "list", "--database", server.database).stdout
+    assert client_id in listed and secret not in listed and "SOURCE_ADMIN" in listed
+    refused = connectory("tenant", "delete", "other", "--yes", "--database", server.database, check=False)
+    assert refused.returncode == 1 and "in use by another process" in refused.stderr
+    connectory("client", "delete", client_id, "--database", server.database)
+    deadline = time.monotonic() + 15
+    while session.get(f"{server.url}/v3/connectors", timeout=30).status_code != 401:
+        assert time.monotonic() < deadline, "a deleted client is still let in"
+        time.sleep(0.5)
+    server.stop()
+    refused = connectory("tenant", "delete", "other", "--database", server.database, check=False)
+    assert "has 1 connectors; give --yes" in refused.stderr
+    connectory("tenant", "delete", "other", "--yes", "--database", server.database)
+    assert "other" not in connectory("tenant", "list", "--database", server.database).stdout
+
+
+def test_a_slow_head_does_not_hold_others_up(start):
+    server = start()
+    host, port = server.url.removeprefix("http://").split(":")
+    slow = [socket.create_connection((host, int(port)), timeout=30) for _ in range(50)]
+    for connection in slow:
+        connection.sendall(b"GET /v3/conn")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(requests.get(f"{server.url}/health/live", timeout=5)))
+    thread.start()
+    thread.join()
+    assert answers[0].json() == {"status": "live"}
+    for connection in slow:
+        connection.close()
