@@ -12,7 +12,6 @@ macro_rules! locales {
     ($($variant:ident = $tag:literal),+ $(,)?) => {
         /// A locale in which a connector's texts can be kept.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum Locale {
             $(#[serde(rename = $tag)] #[doc = concat!("`", $tag, "`")] $variant,)+
         }
@@ -41,6 +40,22 @@ impl Locale {
         tag.and_then(|tag| tag.parse().ok()).unwrap_or(Self::En)
     }
 }
+
+/// Written by hand, because the derived one does not see through the macro to the tags.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Locale {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let tags = Self::ALL.iter().map(|locale| locale.tag());
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(tags))
+            .description(Some("A locale in which a connector's texts can be kept."))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Locale {}
 
 impl fmt::Display for Locale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -95,6 +95,7 @@ pub struct ConnectorDetail {
     /// Whether the connector reaches its source directly.
     pub direct_connect: bool,
     /// The properties text of each stored locale.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub translation_properties: BTreeMap<Locale, String>,
     /// Free-form members that user interfaces read.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]

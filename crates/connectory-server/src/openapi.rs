@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use connectory_model::Locale;
 use connectory_model::wire::ErrorResponse;
 use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
@@ -77,9 +78,11 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         }
     }
     let components = document.components.get_or_insert_default();
+    // What only refusals and parameters refer to is not collected.
     let mut schemas = Vec::new();
     ErrorResponse::schemas(&mut schemas);
     components.schemas.insert(ErrorResponse::name().into_owned(), ErrorResponse::schema());
+    components.schemas.insert(Locale::name().into_owned(), Locale::schema());
     components.schemas.extend(schemas);
     let scopes = Scopes::from_iter([
         ("idn:connector-config:read", "See connectors."),

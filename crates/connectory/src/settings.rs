@@ -54,12 +54,6 @@ pub struct ServeArguments {
     /// What to log, as `info`, `debug` or in tracing's filter syntax [default: info]
     #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-
-    /// The TOML file with any of these options [default: connectory.toml in the platform's configuration directory,
-    /// where it exists]
-    #[arg(long, env = "CONNECTORY_CONFIG", value_name = "FILE")]
-    #[serde(skip)]
-    pub config: Option<PathBuf>,
 }
 
 /// The database, which every command that needs one takes the same way.
@@ -68,12 +62,23 @@ pub struct DatabaseArgument {
     /// The database [default: sqlite: and connectory.db in the platform's data directory]
     #[arg(long, env = "CONNECTORY_DATABASE", value_name = "sqlite:PATH")]
     pub database: Option<Database>,
+
+    /// The TOML file with any of the options of `connectory serve` [default: connectory.toml in the platform's
+    /// configuration directory, where it exists]
+    #[arg(long, env = "CONNECTORY_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
 }
 
 impl DatabaseArgument {
     /// The database's file.
     pub fn path(self) -> Result<PathBuf> {
-        match self.database {
+        let file = read_file(self.config.as_deref())?;
+        self.or(file.database)
+    }
+
+    fn or(self, file: Self) -> Result<PathBuf> {
+        match self.database.or(file.database) {
             Some(Database(path)) => Ok(path),
             None => Ok(directories()?.data_dir().join("connectory.db")),
         }
@@ -145,14 +150,13 @@ pub struct Settings {
 impl ServeArguments {
     /// Fills what is missing from the file and the defaults.
     pub fn settings(self) -> Result<Settings> {
-        let file = read_file(self.config.as_deref())?;
+        let file = read_file(self.database.config.as_deref())?;
         let defaults = Options::default();
-        let database = DatabaseArgument { database: self.database.database.or(file.database.database) };
         let lifetime = self.token_lifetime.or(file.token_lifetime);
         let limit = self.rate_limit.or(file.rate_limit);
         Ok(Settings {
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            database: database.path()?,
+            database: self.database.or(file.database)?,
             public_url: self.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned()),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             options: Options {
@@ -196,6 +200,10 @@ impl fmt::Debug for Settings {
 mod tests {
     use super::*;
 
+    fn from_file(file: &Path) -> DatabaseArgument {
+        DatabaseArgument { database: None, config: Some(file.to_owned()) }
+    }
+
     #[test]
     fn options_win_over_the_file_and_the_file_over_defaults() {
         let folder = std::env::temp_dir().join(format!("connectory-settings-{}", std::process::id()));
@@ -204,15 +212,16 @@ mod tests {
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\nrate_limit = \"off\"\ndatabase = \"sqlite:a.db\"\n").unwrap();
         let arguments = ServeArguments {
             listen: Some("127.0.0.1:2".parse().unwrap()),
-            config: Some(file.clone()),
+            database: from_file(&file),
             ..Default::default()
         };
         let settings = arguments.settings().unwrap();
+        assert_eq!(from_file(&file).path().unwrap().to_str(), Some("a.db"), "other commands find the database too");
         assert_eq!((settings.listen.port(), settings.database.to_str()), (2, Some("a.db")));
         assert_eq!((settings.options.rate_limit, settings.options.max_request), (None, 10 * 1024 * 1024));
 
         std::fs::write(&file, "lisssten = 1\n").unwrap();
-        let error = ServeArguments { config: Some(file), ..Default::default() }.settings().unwrap_err();
+        let error = ServeArguments { database: from_file(&file), ..Default::default() }.settings().unwrap_err();
         assert!(format!("{error:#}").contains("unknown field `lisssten`"), "{error:#}");
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -101,7 +101,7 @@ async fn token_refusals_are_those_of_rfc_6749() {
         assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (status, &json!(error)), "{fields:?}");
         assert!(answer.json()["error_description"].as_str().unwrap().len() > 10);
     }
-    let answer = token(&app, "/oauth/token", "", Some("first:wrong"), "".to_owned()).await;
+    let answer = token(&app, "/oauth/token", "", Some("first:wrong"), String::new()).await;
     assert_eq!(answer.status.as_u16(), 400);
     let wrong =
         token(&app, "/oauth/token", URLENCODED, Some("first:wrong"), "grant_type=client_credentials".into()).await;

@@ -54,6 +54,28 @@ async fn operation_ids_are_unique_and_every_operation_tells_its_refusals() {
 }
 
 #[tokio::test]
+async fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let document = document().await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 100, "{} references", found.len());
+    for reference in found {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+    assert_eq!(document["components"]["schemas"]["Locale"]["enum"][7], "zh-TW");
+}
+
+#[tokio::test]
 async fn everything_upstream_describes_is_there() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/upstream");
     let ours = document().await;
