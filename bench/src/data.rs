@@ -1,0 +1,102 @@
+//! The catalogues that are measured: connectors with list items of about 500 bytes and details of about 8 KB.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+use connectory_model::access::{Scope, UserLevel};
+use connectory_model::document::FORM_NAMESPACE;
+use connectory_model::{Connector, import};
+use connectory_server::auth::secret;
+use connectory_store::access::NewClient;
+use connectory_store::{Change, Edit, Store};
+use serde_json::json;
+
+/// The client that the load runs as; the server hashes its secret on the first start.
+pub const CLIENT_ID: &str = "bench";
+pub const CLIENT_SECRET: &str = "bench";
+
+/// A word that one name in a hundred has.
+pub const RARE: &str = "k07";
+
+/// The name of the n-th connector.
+pub fn name(n: usize) -> String {
+    format!("Connector {n:06} k{:02}", n * 7919 % 100)
+}
+
+/// The script name that follows from [`name`].
+pub fn script_name(n: usize) -> String {
+    format!("connector-{n:06}-k{:02}", n * 7919 % 100)
+}
+
+/// A source config of about 3 KB; no two variants are the same.
+pub fn source_config(variant: usize) -> String {
+    let mut fields = String::new();
+    for n in 0..20 {
+        let _infallible = write!(
+            fields,
+            "<Field name=\"field{n}\" displayName=\"fieldLabel_{n}\" type=\"text\" required=\"true\" \
+             helpKey=\"help_{n}\" placeHolder=\"placeHolder_{n}\" defaultValue=\"\"/>"
+        );
+    }
+    format!(
+        "<Form xmlns=\"{FORM_NAMESPACE}\" name=\"v{variant}\" type=\"SourceConfig\"><Menu name=\"m\" label=\"menuLabel\">\
+         <Section name=\"s\" label=\"sectionLabel\">{fields}</Section></Menu></Form>"
+    )
+}
+
+fn connector(n: usize) -> Connector {
+    let mut schema = String::new();
+    for attribute in 0..18 {
+        let _infallible =
+            write!(schema, "<AttributeDefinition name=\"attribute{attribute}\" type=\"string\" multi=\"false\"/>");
+    }
+    let listed = json!([{
+        "name": name(n),
+        "type": format!("Type {}", n % 50),
+        "className": "sailpoint.connector.OpenConnectorAdapter",
+        "connectorMetadata": {
+            "category": format!("Category {}", n % 10),
+            "labels": ["bench", format!("label {}", n % 20)],
+            "shortDesc": "A connector that was made to be measured: its list item is about as long as those of \
+                          connectors that people write, and so are its documents, which say nothing of interest.",
+        },
+        "sourceConfigXml": source_config(n),
+        "applicationXml": format!(
+            "<Application name=\"{n}\" featuresString=\"PROVISIONING, SEARCH, ENABLE\"><Schemas><Schema \
+             objectType=\"account\">{schema}</Schema></Schemas></Application>"
+        ),
+    }]);
+    import::from_json(listed.to_string().as_bytes()).expect("valid").remove(0)
+}
+
+/// Makes a database of so many connectors through the store.
+pub async fn seed(path: &Path, count: usize) -> Result<()> {
+    let store = Store::open(path)?;
+    let client = NewClient {
+        id: CLIENT_ID.to_owned(),
+        name: "bench".to_owned(),
+        secret_hash: secret::hash(CLIENT_SECRET),
+        level: UserLevel::OrgAdmin,
+        scopes: vec![Scope::All],
+    };
+    store.bootstrap("default".to_owned(), client).await?;
+    let tenant = store.tenants().await?[0].id;
+    let mut commits = tokio::task::JoinSet::new();
+    for n in 0..count {
+        let store = store.clone();
+        commits.spawn(async move {
+            let connector = Arc::new(connector(n));
+            let edit = Edit { change: Change::Create, connector, changed: Vec::new(), client_id: "seed".to_owned() };
+            store.commit(tenant, edit, |_| ()).await
+        });
+        if commits.len() >= 512 {
+            commits.join_next().await.expect("not empty")??;
+        }
+    }
+    while let Some(committed) = commits.join_next().await {
+        committed??;
+    }
+    Ok(())
+}

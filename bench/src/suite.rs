@@ -1,0 +1,261 @@
+//! One run: prepares the catalogues, lets the servers take turns, and reports.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::Value;
+
+use crate::load::{self, Connection, Measure, Requests, request};
+use crate::process::{Cores, Server, output, pin};
+use crate::report::{Process, Report, Row, median};
+use crate::works::{self, BASE};
+use crate::{data, ordinary};
+
+/// How to measure.
+#[derive(Args)]
+pub struct Options {
+    /// A few seconds on small catalogues: proves that the harness works, and says nothing about times
+    #[arg(long)]
+    quick: bool,
+    /// How many connectors the catalogues have
+    #[arg(long, value_delimiter = ',', default_values_t = [300, 10_000, 100_000])]
+    sizes: Vec<usize>,
+    /// How many connections
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
+    connections: Vec<usize>,
+    /// How many rounds; the report has medians
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// How long a server is loaded in a round, in milliseconds
+    #[arg(long, default_value_t = 700)]
+    milliseconds: u64,
+    /// Where results go
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
+    results: PathBuf,
+    /// Where catalogues are made and kept for the next run; on the disk to be measured
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench"))]
+    work: PathBuf,
+}
+
+struct Suite {
+    cores: Cores,
+    connections: Vec<usize>,
+    rounds: usize,
+    time: Duration,
+    work: PathBuf,
+    connectory: PathBuf,
+    report: Report,
+}
+
+/// Measures and reports.
+pub fn run(options: &Options) -> Result<()> {
+    let cores = Cores::find()?;
+    std::fs::create_dir_all(&options.work)?;
+    let connectory = build()?;
+    let (sizes, rounds, milliseconds) = if options.quick {
+        (vec![300, 2000], 1, 100)
+    } else {
+        (options.sizes.clone(), options.rounds, options.milliseconds)
+    };
+    let mut suite = Suite {
+        cores,
+        connections: options.connections.clone(),
+        rounds,
+        time: Duration::from_millis(milliseconds),
+        work: options.work.clone(),
+        connectory,
+        report: Report::default(),
+    };
+    for size in &sizes {
+        suite.prepare(*size)?;
+    }
+    pin(cores.load)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for size in sizes {
+        runtime.block_on(suite.measure(size))?;
+    }
+    suite.report.print();
+    suite.report.write(&options.results)
+}
+
+/// Builds the binary that users run.
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--release", "--quiet", "--package", "connectory"]).status()?;
+    anyhow::ensure!(status.success(), "connectory does not build");
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program has a folder")?.with_file_name("release").join("connectory"))
+}
+
+fn own(role: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(role);
+    Ok(command)
+}
+
+impl Suite {
+    fn seed(&self, size: usize, whose: &str) -> PathBuf {
+        self.work.join(format!("{whose}-{size}.db"))
+    }
+
+    /// Makes the databases of a size, unless an earlier run did.
+    fn prepare(&self, size: usize) -> Result<()> {
+        let (ours, theirs) = (self.seed(size, "connectory"), self.seed(size, "ordinary"));
+        if ours.exists() && theirs.exists() {
+            return Ok(());
+        }
+        eprintln!("making a catalogue of {size} connectors");
+        for path in [&ours, &theirs] {
+            for end in ["", "-wal", "-shm", ".lock"] {
+                let mut file = path.clone().into_os_string();
+                file.push(end);
+                let _missing = std::fs::remove_file(file);
+            }
+        }
+        let making = self.work.join("making.db");
+        let _missing = std::fs::remove_file(&making);
+        tokio::runtime::Runtime::new()?.block_on(data::seed(&making, size))?;
+        ordinary::seed(&theirs, &making)?;
+        std::fs::rename(&making, &ours)?;
+        Ok(())
+    }
+
+    fn copy(&self, size: usize, whose: &str) -> Result<PathBuf> {
+        let copy = self.work.join(format!("run-{whose}.db"));
+        for end in ["-wal", "-shm"] {
+            let mut file = copy.clone().into_os_string();
+            file.push(end);
+            let _missing = std::fs::remove_file(file);
+        }
+        std::fs::copy(self.seed(size, whose), &copy)?;
+        Ok(copy)
+    }
+
+    fn start_connectory(&self, database: &Path) -> Result<Server> {
+        let mut command = Command::new(&self.connectory);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "1000000000/10s", "--token-lifetime", "86400"])
+            .arg("--database")
+            .arg(format!("sqlite:{}", database.display()));
+        Server::start(self.cores.server, &mut command, &self.work.join("connectory.log"))
+    }
+
+    async fn measure(&mut self, size: usize) -> Result<()> {
+        eprintln!("measuring {size} connectors");
+        let bodies = self.work.join("bodies");
+        std::fs::create_dir_all(&bodies)?;
+        let (database, other) = (self.copy(size, "connectory")?, self.copy(size, "ordinary")?);
+        let ours = self.start_connectory(&database)?;
+        let ordinary = Server::start(self.cores.server, own("ordinary")?.arg(&other), &self.work.join("ordinary.log"))?;
+        let (our_start, our_memory) = (ours.memory()?, ordinary.memory()?);
+        let token = token(&ours).await?;
+        let reads = works::reads(size);
+        for read in &reads {
+            let mut bytes = Vec::new();
+            request(&mut bytes, "GET", &(read.path)(0), &token, "", b"");
+            std::fs::write(bodies.join(read.name), Connection::open(ours.address).await?.body(&bytes).await?)?;
+        }
+        let limit = Server::start(self.cores.server, own("limit")?.arg(&bodies), &self.work.join("limit.log"))?;
+
+        for read in &reads {
+            for connections in self.connections.clone() {
+                let subjects = [
+                    (&limit, read.limit_requests()),
+                    (&ours, read.requests(&token)),
+                    (&ordinary, read.requests(ordinary::TOKEN)),
+                ];
+                let (measures, busy) = self.turns(connections, &subjects).await?;
+                let bytes = std::fs::metadata(bodies.join(read.name))?.len();
+                let row = Row::read(read.name, size, connections, bytes, busy, &measures);
+                eprintln!("{}", row.line());
+                self.report.rows.push(row);
+            }
+        }
+        for connections in [1, 64] {
+            let numbers = Arc::new(AtomicUsize::new(connections * 10_000_000));
+            let mut rounds = Vec::new();
+            for _ in 0..self.rounds {
+                let inserts = self.inserts()?;
+                let load = async |requests: Requests| {
+                    load::run(ours.address, connections, self.time, Arc::clone(&numbers), requests).await
+                };
+                let create = load(works::creates(&token)).await?;
+                let put = load(works::puts(&token, size)).await?;
+                let patch = load(works::patches(&token, size)).await?;
+                let next = Arc::new(AtomicUsize::new(numbers.load(std::sync::atomic::Ordering::Relaxed)));
+                let peer =
+                    load::run(ordinary.address, connections, self.time, next, works::creates(ordinary::TOKEN)).await?;
+                rounds.push((inserts, [create, put, patch], peer));
+            }
+            for row in Row::writes(size, connections, &rounds) {
+                eprintln!("{}", row.line());
+                self.report.rows.push(row);
+            }
+        }
+        for (server, name, at_start) in [(&ours, "connectory", our_start), (&ordinary, "ordinary", our_memory)] {
+            self.report.processes.push(Process {
+                name: name.to_owned(),
+                size,
+                start_seconds: server.start.as_secs_f64(),
+                memory_at_start: at_start,
+                memory_after_load: server.memory()?,
+            });
+        }
+        drop((ours, ordinary, limit));
+        let mut starts = Vec::new();
+        for _ in 0..self.rounds.min(3) {
+            let again = self.copy(size, "connectory")?;
+            starts.push(self.start_connectory(&again)?.start.as_secs_f64());
+        }
+        if let Some(process) = self.report.processes.iter_mut().rev().find(|process| process.name == "connectory") {
+            process.start_seconds = median(starts);
+        }
+        Ok(())
+    }
+
+    /// Lets the subjects take turns. Returns the measures by round, and how busy each kept the server's core.
+    async fn turns(
+        &self,
+        connections: usize,
+        subjects: &[(&Server, Requests); 3],
+    ) -> Result<(Vec<[Measure; 3]>, [f64; 3])> {
+        let mut rounds = Vec::new();
+        let mut used = [Duration::ZERO; 3];
+        for _ in 0..self.rounds {
+            let mut measures = Vec::new();
+            for (at, (server, requests)) in subjects.iter().enumerate() {
+                let before = server.cpu()?;
+                let next = Arc::new(AtomicUsize::new(0));
+                measures.push(load::run(server.address, connections, self.time, next, Arc::clone(requests)).await?);
+                used[at] += server.cpu()? - before;
+            }
+            rounds.push([measures[0], measures[1], measures[2]]);
+        }
+        let total = self.time.as_secs_f64() * self.rounds as f64;
+        Ok((rounds, used.map(|used| used.as_secs_f64() / total)))
+    }
+
+    /// How many inserts a second one commit for each gives.
+    fn inserts(&self) -> Result<f64> {
+        let database = self.work.join("inserts.db");
+        let mut command = own("inserts")?;
+        command.arg(database).arg(self.time.as_millis().to_string());
+        Ok(output(self.cores.server, &mut command)?.trim().parse()?)
+    }
+}
+
+async fn token(server: &Server) -> Result<String> {
+    let form =
+        format!("grant_type=client_credentials&client_id={}&client_secret={}", data::CLIENT_ID, data::CLIENT_SECRET);
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(b"POST /oauth/token HTTP/1.1\r\nHost: bench\r\n");
+    bytes.extend_from_slice(b"Content-Type: application/x-www-form-urlencoded\r\n");
+    bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes());
+    let answer: Value = serde_json::from_slice(&Connection::open(server.address).await?.body(&bytes).await?)?;
+    Ok(answer["access_token"].as_str().with_context(|| format!("no token; is {BASE} connectory's?"))?.to_owned())
+}

@@ -1,0 +1,87 @@
+//! The work that is measured: what is requested of whom.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::data;
+use crate::load::{Requests, request};
+
+/// The base path of what is measured.
+pub const BASE: &str = "/v2025/connectors";
+
+/// A read, by the path that connectory and the peer answer.
+pub struct Read {
+    /// What it is called in the report, and where the limit answers its bytes.
+    pub name: &'static str,
+    /// The path of the n-th request.
+    pub path: Arc<dyn Fn(usize) -> String + Send + Sync>,
+}
+
+/// The reads of a catalogue of this size.
+pub fn reads(size: usize) -> Vec<Read> {
+    let fixed = |path: String| -> Arc<dyn Fn(usize) -> String + Send + Sync> { Arc::new(move |_| path.clone()) };
+    let filtered = format!("{BASE}?filters=name%20co%20%22{}%22", data::RARE);
+    let far = size.saturating_sub(1000);
+    vec![
+        Read { name: "get", path: Arc::new(|n| format!("{BASE}/{}", data::script_name(n % 64))) },
+        Read { name: "get-any", path: Arc::new(move |n| format!("{BASE}/{}", data::script_name(n * 7919 % size))) },
+        Read { name: "list", path: fixed(BASE.to_owned()) },
+        Read { name: "list-far", path: fixed(format!("{BASE}?offset={far}")) },
+        Read { name: "filter", path: fixed(filtered.clone()) },
+        Read { name: "filter-count", path: fixed(format!("{filtered}&count=true")) },
+    ]
+}
+
+impl Read {
+    /// The requests to connectory or the peer.
+    pub fn requests(&self, token: &str) -> Requests {
+        // Paths are made beforehand, so that making them is no part of the load.
+        let bytes = |path: String| {
+            let mut bytes = Vec::new();
+            request(&mut bytes, "GET", &path, token, "", b"");
+            bytes
+        };
+        let made: Vec<_> = (0..4096).map(|n| bytes((self.path)(n))).collect();
+        Arc::new(move |n, into| into.extend_from_slice(&made[n % made.len()]))
+    }
+
+    /// The same number of bytes from the limit.
+    pub fn limit_requests(&self) -> Requests {
+        let mut made = Vec::new();
+        request(&mut made, "GET", &format!("/{}", self.name), "none", "", b"");
+        Arc::new(move |_, into| into.extend_from_slice(&made))
+    }
+}
+
+/// Creates, each under a name of its own.
+pub fn creates(token: &str) -> Requests {
+    let token = token.to_owned();
+    Arc::new(move |n, into| {
+        let body = json!({"name": format!("Created {n}"), "className": "x.Y"}).to_string();
+        request(into, "POST", BASE, &token, "application/json", body.as_bytes());
+    })
+}
+
+/// Uploads of source configs, each of them new.
+pub fn puts(token: &str, size: usize) -> Requests {
+    let token = token.to_owned();
+    Arc::new(move |n, into| {
+        let file = data::source_config(n + 1_000_000);
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.xml\"\r\n\r\n{file}\r\n--b--\r\n"
+        );
+        let path = format!("{BASE}/{}/source-config", data::script_name(n % size.min(256)));
+        request(into, "PUT", &path, &token, "multipart/form-data; boundary=b", body.as_bytes());
+    })
+}
+
+/// Patches of metadata, each of them new.
+pub fn patches(token: &str, size: usize) -> Requests {
+    let token = token.to_owned();
+    Arc::new(move |n, into| {
+        let body = json!([{"op": "add", "path": "/connectorMetadata/measured", "value": n}]).to_string();
+        let path = format!("{BASE}/{}", data::script_name(n % size.min(256)));
+        request(into, "PATCH", &path, &token, "application/json-patch+json", body.as_bytes());
+    })
+}
