@@ -154,14 +154,27 @@ impl Row {
     }
 }
 
-pub(crate) fn summaries(connection: &Connection, tenant: TenantId) -> Result<Vec<(Seq, Summary)>> {
-    let mut statement = connection.prepare_cached("SELECT seq, summary FROM connectors WHERE tenant_id = ?1")?;
+pub(crate) fn summaries<T>(
+    connection: &Connection,
+    tenant: TenantId,
+    read: impl FnOnce(&mut dyn Iterator<Item = (Seq, Summary)>) -> T,
+) -> Result<T> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq, summary FROM connectors WHERE tenant_id = ?1 ORDER BY name_key")?;
     let mut rows = statement.query([tenant.0])?;
-    let mut summaries = Vec::new();
-    while let Some(row) = rows.next()? {
-        summaries.push((Seq(row.get(0)?), from_json(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?));
-    }
-    Ok(summaries)
+    let mut failed = None;
+    let mut next = || {
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let summary = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        Ok(Some((Seq(row.get(0)?), from_json(summary)?)))
+    };
+    let result = read(&mut std::iter::from_fn(|| {
+        next().unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        })
+    }));
+    failed.map_or(Ok(result), Err)
 }
 
 pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {

@@ -116,9 +116,13 @@ impl Store {
         self.writer.write(move |connection| row.write(connection), move |seq: &Seq| publish(*seq)).await
     }
 
-    /// Every connector of a tenant, as lists show it.
-    pub async fn summaries(&self, tenant: TenantId) -> Result<Vec<(Seq, Summary)>> {
-        self.readers.read(move |connection| connectors::summaries(connection, tenant)).await
+    /// Reads every connector of a tenant as lists show it, ordered by name without case, one at a time.
+    pub async fn summaries<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        read: impl FnOnce(&mut dyn Iterator<Item = (Seq, Summary)>) -> T + Send + 'static,
+    ) -> Result<T> {
+        self.readers.read(move |connection| connectors::summaries(connection, tenant, read)).await
     }
 
     /// The connector as a revision left it.

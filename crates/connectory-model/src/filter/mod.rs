@@ -5,19 +5,21 @@
 //! last step knows what is supported, so that `name gt "a"` is told apart from nonsense. The parser is written by
 //! hand: the grammar is small, and every refusal points at the column where it starts and says what would be right.
 //!
-//! Strings are compared without case. Filters match [`Columns`], which are lower case already.
+//! Strings are compared without case. A filter selects rows of [`Columns`], which are lower case already.
 
+mod columns;
 mod fields;
 mod lexer;
 mod syntax;
 
+use std::borrow::Cow;
+
 use memchr::memmem::Finder;
 
-pub use fields::Columns;
-use fields::{FIELDS, Field, Read, Supported};
+pub use columns::{Columns, MAX_ROWS, Rows};
+use columns::{Texts, finder};
+use fields::{FIELDS, Field, Read};
 use syntax::{Comparison, Condition, Operator};
-
-use crate::lower_key;
 
 /// How long a filter may be, in bytes (our decision).
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -55,11 +57,8 @@ enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
-    Equals(fn(&Columns) -> Option<&str>, String),
-    StartsWith(fn(&Columns) -> Option<&str>, String),
-    Contains(fn(&Columns) -> Option<&str>, Box<Finder<'static>>),
-    Is(fn(&Columns) -> bool, bool),
-    ContainsAll(fn(&Columns) -> &[String], Vec<String>),
+    Find(fn(&Columns) -> &Texts, Box<Finder<'static>>),
+    DirectConnect(bool),
 }
 
 impl Filter {
@@ -76,26 +75,23 @@ impl Filter {
         })
     }
 
-    /// Whether a connector passes the filter.
-    pub fn matches(&self, columns: &Columns) -> bool {
-        self.0.matches(columns)
+    /// The connectors that pass the filter.
+    pub fn select(&self, columns: &Columns) -> Rows {
+        self.0.select(columns)
     }
 }
 
 impl Test {
-    fn matches(&self, columns: &Columns) -> bool {
+    fn select(&self, columns: &Columns) -> Rows {
+        let all = Rows::first(columns.len());
         match self {
-            Self::All(tests) => tests.iter().all(|test| test.matches(columns)),
-            Self::Any(tests) => tests.iter().any(|test| test.matches(columns)),
-            Self::Not(test) => !test.matches(columns),
-            Self::Equals(read, value) => read(columns) == Some(value),
-            Self::StartsWith(read, value) => read(columns).is_some_and(|text| text.starts_with(value.as_str())),
-            Self::Contains(read, value) => read(columns).is_some_and(|text| value.find(text.as_bytes()).is_some()),
-            Self::Is(read, value) => read(columns) == *value,
-            Self::ContainsAll(read, values) => {
-                let list = read(columns);
-                values.iter().all(|value| list.contains(value))
+            Self::All(tests) => {
+                tests.iter().fold(all, |rows, test| if rows.is_empty() { rows } else { rows.and(test.select(columns)) })
             }
+            Self::Any(tests) => tests.iter().fold(Rows::default(), |rows, test| rows.or(test.select(columns))),
+            Self::Not(test) => all.without(test.select(columns)),
+            Self::Find(column, finder) => column(columns).find(finder),
+            Self::DirectConnect(wanted) => columns.direct(*wanted),
         }
     }
 }
@@ -117,55 +113,32 @@ fn resolve_comparison(comparison: Comparison<'_>) -> Result<Test, Problem> {
         let hint = near.map_or_else(fields::supported_list, |field| format!("did you mean `{}`?", field.name));
         return Err(Problem::new(field_at, format!("unknown field `{field_name}`; {hint}")));
     };
-    let Some(supported) = field.supported.iter().find(|supported| supported.operator() == operator) else {
+    if !field.supported.contains(&operator) {
         let reason = format!(
             "field `{field_name}` does not support the operator `{}`; it supports {}",
             operator.as_str(),
             field.operators()
         );
         return Err(Problem::new(operator_at, reason));
-    };
-    test(field, *supported, values)
+    }
+    test(field, operator, values)
 }
 
-fn test(field: &Field, supported: Supported, values: syntax::Values<'_>) -> Result<Test, Problem> {
-    let list_at = values.at;
-    let is_list = values.is_list;
-    let mut texts = values.items.into_iter();
-    if supported == Supported::ContainsAll {
-        let Read::List(read) = field.read else { unreachable!("the table gives `ca` to lists only") };
-        return Ok(Test::ContainsAll(read, texts.map(|(_, text)| lower_key(&text)).collect()));
+fn test(field: &Field, operator: Operator, values: syntax::Values<'_>) -> Result<Test, Problem> {
+    if values.is_list && operator != Operator::Ca {
+        let reason = format!("`{}` takes one value, not a list", operator.as_str());
+        return Err(Problem::new(values.at, reason));
     }
-    let (value_at, value) = texts.next().expect("the parser refuses empty lists");
-    if is_list {
-        let reason = format!("`{}` takes one value, not a list", supported.operator().as_str());
-        return Err(Problem::new(list_at, reason));
-    }
-    Ok(match (field.read, supported) {
-        (Read::Flag(read), _) => match value.to_ascii_lowercase().as_str() {
-            "true" => Test::Is(read, true),
-            "false" => Test::Is(read, false),
-            _ => {
-                let reason = format!("field `{}` takes true or false, got `{value}`", field.name);
-                return Err(Problem::new(value_at, reason));
-            }
+    let test = |(at, value): (usize, Cow<'_, str>)| match field.read {
+        Read::Texts(column) => Ok(Test::Find(column, Box::new(finder(&value, fields::how(operator))))),
+        Read::DirectConnect => match value.to_ascii_lowercase().as_str() {
+            "true" => Ok(Test::DirectConnect(true)),
+            "false" => Ok(Test::DirectConnect(false)),
+            _ => Err(Problem::new(at, format!("field `{}` takes true or false, got `{value}`", field.name))),
         },
-        (Read::Text(read), Supported::Equals) => Test::Equals(read, lower_key(&value)),
-        (Read::Text(read), Supported::StartsWith) => Test::StartsWith(read, lower_key(&value)),
-        (Read::Text(read), _) => Test::Contains(read, Box::new(Finder::new(lower_key(&value).as_bytes()).into_owned())),
-        (Read::List(_), _) => unreachable!("the table gives lists `ca` only"),
-    })
-}
-
-impl Supported {
-    const fn operator(self) -> Operator {
-        match self {
-            Self::Equals => Operator::Eq,
-            Self::StartsWith => Operator::Sw,
-            Self::Contains => Operator::Co,
-            Self::ContainsAll => Operator::Ca,
-        }
-    }
+    };
+    let mut tests = values.items.into_iter().map(test).collect::<Result<Vec<_>, _>>()?;
+    Ok(if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) })
 }
 
 #[cfg(test)]

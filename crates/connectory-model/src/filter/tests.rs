@@ -6,7 +6,15 @@ use crate::{Connector, import};
 
 fn columns(value: &serde_json::Value) -> Columns {
     let connectors: Vec<Connector> = import::from_json(json!([value]).to_string().as_bytes()).expect("a connector");
-    Columns::new(&connectors[0].summary())
+    let mut columns = Columns::default();
+    columns.insert(0, &connectors[0].summary());
+    columns
+}
+
+impl Filter {
+    fn matches(&self, columns: &Columns) -> bool {
+        self.select(columns).contains(0)
+    }
 }
 
 fn ldap() -> Columns {

@@ -1,4 +1,4 @@
-//! One connector as the catalogue holds it: what filters read, and its list item as JSON, rendered once.
+//! One connector as the catalogue holds it: its list item as JSON, rendered once.
 //!
 //! Only the short description depends on the locale, so the item is kept as one text with a range that a locale's
 //! own member takes the place of. A page of a list is then a concatenation of slices.
@@ -6,9 +6,8 @@
 use std::ops::Range;
 
 use connectory_model::connector::SHORT_DESC;
-use connectory_model::filter::Columns;
 use connectory_model::wire::{ConnectorItem, Origin};
-use connectory_model::{Locale, Metadata, ScriptName, Status, Summary};
+use connectory_model::{Locale, Metadata, ScriptName, Status, Summary, lower_key};
 use connectory_store::Seq;
 use serde_json::Value;
 
@@ -36,14 +35,11 @@ impl Source {
 pub struct Entry {
     /// Its identity in paths.
     pub script_name: ScriptName,
-    /// Its name as it was written.
-    pub name: String,
+    name_key: Box<str>,
     /// How far it is.
     pub status: Status,
     /// Where its documents are.
     pub source: Source,
-    /// What filters read.
-    pub columns: Columns,
     item: Item,
 }
 
@@ -61,17 +57,21 @@ impl Entry {
     pub fn new(summary: &Summary, source: Source) -> Self {
         Self {
             script_name: summary.script_name.clone(),
-            name: summary.name.clone(),
+            name_key: lower_key(&summary.name).into(),
             status: summary.status,
             source,
-            columns: Columns::new(summary),
             item: Item::new(summary),
         }
     }
 
+    /// The name without case.
+    pub fn name_key(&self) -> &str {
+        &self.name_key
+    }
+
     /// By what lists are ordered: the name without case, then the script name.
     pub fn order(&self) -> (&str, &ScriptName) {
-        (self.columns.name(), &self.script_name)
+        (&self.name_key, &self.script_name)
     }
 
     /// How many bytes the item takes, without its localized part.

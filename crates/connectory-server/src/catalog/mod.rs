@@ -18,7 +18,7 @@ use bytes::Bytes;
 use connectory_model::connector::Connector;
 use connectory_model::document::DocumentKind;
 use connectory_model::wire::ConnectorDetail;
-use connectory_model::{Locale, Summary};
+use connectory_model::{Locale, ScriptName, Summary};
 use connectory_store::{Change, Edit, Seq, Store, StoreError, TenantId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -39,17 +39,22 @@ type DetailKey = (Source, Locale, bool);
 pub struct Catalog {
     store: Store,
     builtins: Vec<Arc<Connector>>,
-    /// The snapshot of a tenant without custom connectors, which every tenant starts from.
-    base: Snapshot,
+    base: Arc<Base>,
     tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
     connectors: Cache<Seq, Arc<Connector>, ByDocuments>,
     details: Cache<DetailKey, Bytes, ByLength>,
 }
 
+/// What every tenant starts from: the built-in connectors.
+struct Base {
+    snapshot: Snapshot,
+    summaries: HashMap<ScriptName, Summary>,
+}
+
 /// A tenant's connectors.
 pub struct Tenant {
     id: TenantId,
-    base: Snapshot,
+    base: Arc<Base>,
     current: ArcSwap<Snapshot>,
 }
 
@@ -60,15 +65,15 @@ impl Tenant {
     }
 
     /// Called by the store's writer alone, so that no change is lost between load and store.
-    fn publish(&self, change: Change, entry: Entry) {
+    fn publish(&self, change: Change, entry: Arc<Entry>, summary: &Summary) {
         let mut next = Snapshot::clone(&self.current.load());
         match change {
-            Change::Create | Change::Update { .. } => next.insert(Arc::new(entry)),
+            Change::Create | Change::Update { .. } => next.insert(entry, summary),
             Change::Delete { .. } => {
                 next.remove(&entry.script_name);
                 // A built-in connector that came with a later version may have been hidden by this one.
-                if let Some(hidden) = self.base.get(&entry.script_name) {
-                    next.insert(Arc::clone(hidden));
+                if let Some(hidden) = self.base.snapshot.get(&entry.script_name) {
+                    next.insert(Arc::clone(hidden), &self.base.summaries[&entry.script_name]);
                 }
             }
         }
@@ -79,12 +84,18 @@ impl Tenant {
 impl Catalog {
     /// A catalogue of built-in connectors and whatever the store holds.
     pub fn new(store: Store, builtins: Vec<Arc<Connector>>) -> Self {
-        let entries = builtins
+        let mut listed: Vec<_> = builtins
             .iter()
             .enumerate()
-            .map(|(at, connector)| Arc::new(Entry::new(&connector.summary(), Source::BuiltIn(at))));
+            .map(|(at, connector)| {
+                let summary = connector.summary();
+                (Arc::new(Entry::new(&summary, Source::BuiltIn(at))), summary)
+            })
+            .collect();
+        listed.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        let summaries = listed.iter().map(|(entry, summary)| (entry.script_name.clone(), summary.clone())).collect();
         Self {
-            base: Snapshot::new(entries.collect()),
+            base: Arc::new(Base { snapshot: Snapshot::from_ordered(listed), summaries }),
             builtins,
             store,
             tenants: Mutex::default(),
@@ -109,27 +120,30 @@ impl Catalog {
 
     /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
     async fn load(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
-        let mut entries = Vec::new();
-        for (seq, summary) in self.store.summaries(id).await? {
-            let hidden = self.base.get(&summary.script_name).is_some();
-            if hidden || self.base.has_name(&summary.name) {
-                tracing::warn!(
-                    script_name = %summary.script_name,
-                    name = summary.name,
-                    hidden,
-                    "a custom connector has the name or script name of a built-in one; delete it to see that one"
-                );
-            }
-            entries.push(Arc::new(Entry::new(&summary, Source::Stored(seq))));
-        }
-        let snapshot = if entries.is_empty() {
-            self.base.clone()
-        } else {
-            let custom = Snapshot::new(entries);
-            let shown = self.base.entries().filter(|entry| custom.get(&entry.script_name).is_none());
-            Snapshot::new(custom.entries().chain(shown).cloned().collect())
+        let base = Arc::clone(&self.base);
+        let read = move |summaries: &mut dyn Iterator<Item = (Seq, Summary)>| {
+            let listed = summaries.map(|(seq, summary)| (Arc::new(Entry::new(&summary, Source::Stored(seq))), summary));
+            Snapshot::from_ordered(listed)
         };
-        Ok(Arc::new(Tenant { id, base: self.base.clone(), current: ArcSwap::from_pointee(snapshot) }))
+        let custom = self.store.summaries(id, read).await?;
+        let mut snapshot = base.snapshot.clone();
+        if custom.entries().next().is_some() {
+            snapshot = custom;
+            for entry in base.snapshot.entries() {
+                let hidden = snapshot.get(&entry.script_name).is_some();
+                if hidden || snapshot.has_name(entry.name_key()) {
+                    tracing::warn!(
+                        script_name = %entry.script_name,
+                        hidden,
+                        "a custom connector has the name or script name of this built-in one; delete it to see this one"
+                    );
+                }
+                if !hidden {
+                    snapshot.insert(Arc::clone(entry), &base.summaries[&entry.script_name]);
+                }
+            }
+        }
+        Ok(Arc::new(Tenant { id, base, current: ArcSwap::from_pointee(snapshot) }))
     }
 
     /// A whole connector.
@@ -163,7 +177,7 @@ impl Catalog {
         let change = edit.change;
         let publish = {
             let tenant = Arc::clone(tenant);
-            move |seq| tenant.publish(change, Entry::new(&summary, Source::Stored(seq)))
+            move |seq| tenant.publish(change, Arc::new(Entry::new(&summary, Source::Stored(seq))), &summary)
         };
         let seq = self.store.commit(tenant.id, edit, publish).await?;
         if !matches!(change, Change::Delete { .. }) {

@@ -1,21 +1,90 @@
 //! An immutable state of one tenant's list, on persistent structures: a copy shares all but what changes, so a write
 //! costs O(log n) and readers never wait.
+//!
+//! The list is cut into chunks of up to 256 connectors, because a filter is fast on contiguous columns, and a write is
+//! cheap on small ones.
 
 use std::sync::Arc;
 
-use connectory_model::filter::Filter;
+use bytes::Bytes;
+use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, ScriptName, Status, lower_key};
+use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
 
 use super::entry::Entry;
 
 /// A tenant's connectors, built-in ones included, in list order.
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    all: imbl::Vector<Arc<Entry>>,
-    /// Those of `all` that are released: what a list shows unless asked for more.
-    released: imbl::Vector<Arc<Entry>>,
+    chunks: imbl::Vector<Arc<Chunk>>,
     by_script_name: imbl::HashMap<ScriptName, Arc<Entry>>,
+}
+
+/// Connectors that follow each other in the list; never none.
+#[derive(Clone, Default)]
+struct Chunk {
+    entries: Vec<Arc<Entry>>,
+    columns: Columns,
+    /// Those of each status, in the order of [`Status::ALL`].
+    of_status: [Rows; Status::ALL.len()],
+    custom: Rows,
+}
+
+impl Chunk {
+    fn insert(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
+        self.entries.insert(row, entry);
+        self.columns.insert(row, summary);
+        self.index();
+    }
+
+    fn remove(&mut self, row: usize) {
+        self.entries.remove(row);
+        self.columns.remove(row);
+        self.index();
+    }
+
+    fn index(&mut self) {
+        self.of_status = Default::default();
+        self.custom = Rows::default();
+        for (row, entry) in self.entries.iter().enumerate() {
+            self.of_status[entry.status as usize].insert(row);
+            if entry.source.origin() == Origin::Custom {
+                self.custom.insert(row);
+            }
+        }
+    }
+
+    /// Cuts the second half off.
+    fn split(&mut self) -> Self {
+        let middle = self.entries.len() / 2;
+        let mut second = Self {
+            entries: self.entries.split_off(middle),
+            columns: self.columns.split_off(middle),
+            ..Self::default()
+        };
+        self.index();
+        second.index();
+        second
+    }
+
+    /// The row of an entry, or where it belongs.
+    fn position(&self, entry: &Entry) -> Result<usize, usize> {
+        self.entries.binary_search_by(|other| other.order().cmp(&entry.order()))
+    }
+
+    fn select(&self, Selection { statuses, origin, filter }: &Selection) -> Rows {
+        let statuses = if statuses.is_empty() { &[Status::Released][..] } else { statuses };
+        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(self.of_status[*status as usize]));
+        match origin {
+            Some(Origin::Custom) => rows = rows.and(self.custom),
+            Some(Origin::BuiltIn) => rows = rows.without(self.custom),
+            None => {}
+        }
+        match filter {
+            Some(filter) if !rows.is_empty() => rows.and(filter.select(&self.columns)),
+            _ => rows,
+        }
+    }
 }
 
 /// What a list is asked for.
@@ -43,27 +112,42 @@ pub struct Window {
 }
 
 /// A page of a list as JSON, and how many connectors are selected in all, where that was asked.
+#[derive(Clone)]
 pub struct Page {
     /// The JSON array.
-    pub json: Vec<u8>,
+    pub json: Bytes,
     /// How many there are.
     pub total: Option<usize>,
 }
 
 impl Snapshot {
-    /// A snapshot of entries in any order.
-    pub fn new(mut entries: Vec<Arc<Entry>>) -> Self {
-        entries.sort_by(|a, b| a.order().cmp(&b.order()));
-        Self {
-            by_script_name: entries.iter().map(|entry| (entry.script_name.clone(), Arc::clone(entry))).collect(),
-            released: entries.iter().filter(|entry| entry.status == Status::Released).cloned().collect(),
-            all: entries.into(),
+    /// A snapshot of entries that are in list order.
+    pub fn from_ordered(entries: impl IntoIterator<Item = (Arc<Entry>, Summary)>) -> Self {
+        let mut snapshot = Self::default();
+        let mut chunk = Chunk::default();
+        for (entry, summary) in entries {
+            snapshot.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
+            let end = chunk.entries.len();
+            chunk.entries.push(entry);
+            chunk.columns.insert(end, &summary);
+            if end + 1 == MAX_ROWS {
+                snapshot.push(std::mem::take(&mut chunk));
+            }
         }
+        if !chunk.entries.is_empty() {
+            snapshot.push(chunk);
+        }
+        snapshot
+    }
+
+    fn push(&mut self, mut chunk: Chunk) {
+        chunk.index();
+        self.chunks.push_back(Arc::new(chunk));
     }
 
     /// Every entry, in list order.
     pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        self.all.iter()
+        self.chunks.iter().flat_map(|chunk| &chunk.entries)
     }
 
     /// The connector of a script name.
@@ -73,59 +157,81 @@ impl Snapshot {
 
     /// Whether a connector has this name, without case.
     pub fn has_name(&self, name: &str) -> bool {
-        self.all.binary_search_by(|entry| entry.columns.name().cmp(&lower_key(name))).is_ok()
+        let key = lower_key(name);
+        let chunk = self.chunks.binary_search_by(|chunk| chunk.entries[0].name_key().cmp(&key));
+        let Some(chunk) = chunk.map_or_else(|after| after.checked_sub(1), Some) else { return false };
+        self.chunks[chunk].entries.binary_search_by(|entry| entry.name_key().cmp(&key)).is_ok()
     }
 
     /// Puts an entry where it belongs, in place of the one of the same script name.
-    pub fn insert(&mut self, entry: Arc<Entry>) {
+    pub fn insert(&mut self, entry: Arc<Entry>, summary: &Summary) {
         self.remove(&entry.script_name);
-        insert_sorted(&mut self.all, &entry);
-        if entry.status == Status::Released {
-            insert_sorted(&mut self.released, &entry);
+        self.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
+        let at = self.chunk_of(&entry);
+        let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else {
+            let mut chunk = Chunk::default();
+            chunk.insert(0, entry, summary);
+            return self.chunks.push_back(Arc::new(chunk));
+        };
+        let second = (chunk.entries.len() == MAX_ROWS).then(|| chunk.split());
+        match second {
+            Some(mut second) if second.entries[0].order() < entry.order() => {
+                let row = second.position(&entry).unwrap_or_else(|row| row);
+                second.insert(row, entry, summary);
+                self.chunks.insert(at + 1, Arc::new(second));
+            }
+            second => {
+                let row = chunk.position(&entry).unwrap_or_else(|row| row);
+                chunk.insert(row, entry, summary);
+                if let Some(second) = second {
+                    self.chunks.insert(at + 1, Arc::new(second));
+                }
+            }
         }
-        self.by_script_name.insert(entry.script_name.clone(), entry);
     }
 
     /// Takes a connector out.
     pub fn remove(&mut self, script_name: &ScriptName) {
         let Some(entry) = self.by_script_name.remove(script_name) else { return };
-        remove_sorted(&mut self.all, &entry);
-        if entry.status == Status::Released {
-            remove_sorted(&mut self.released, &entry);
+        let at = self.chunk_of(&entry);
+        let chunk = Arc::make_mut(self.chunks.get_mut(at).expect("an entry is in a chunk"));
+        let row = chunk.position(&entry).expect("an entry is in the chunk that it belongs to");
+        if chunk.entries.len() == 1 {
+            self.chunks.remove(at);
+        } else {
+            chunk.remove(row);
         }
+    }
+
+    /// The last chunk that begins before the entry or with it, or the first.
+    fn chunk_of(&self, entry: &Entry) -> usize {
+        let found = self.chunks.binary_search_by(|chunk| chunk.entries[0].order().cmp(&entry.order()));
+        found.unwrap_or_else(|after| after.saturating_sub(1))
     }
 
     /// A page of the selected connectors.
     pub fn page(&self, selection: &Selection, window: Window) -> Page {
-        let Selection { statuses, origin, filter } = selection;
-        let entries = if statuses.is_empty() { &self.released } else { &self.all };
-        let selects_all =
-            origin.is_none() && filter.is_none() && (statuses.is_empty() || statuses.len() == Status::ALL.len());
-        if selects_all {
-            // Nothing to hold entries against: the page is a slice, and the total is known.
-            let start = window.offset.min(entries.len());
-            let page = entries.skip(start).take(window.limit.min(entries.len() - start));
-            let length = page.iter().map(|entry| entry.item_length() + 1).sum::<usize>();
-            return Page {
-                json: array(page.iter(), window.locale, length),
-                total: window.count.then_some(entries.len()),
-            };
+        let Window { offset, limit, locale, count } = window;
+        let mut page = Vec::with_capacity(limit);
+        let mut selected = 0;
+        for chunk in &self.chunks {
+            let rows = chunk.select(selection);
+            let after = selected + rows.len();
+            if after > offset && page.len() < limit {
+                let shown = rows.iter().skip(offset.saturating_sub(selected)).take(limit - page.len());
+                page.extend(shown.map(|row| &*chunk.entries[row]));
+            }
+            selected = after;
+            if page.len() == limit && !count {
+                break;
+            }
         }
-        let is_selected = |entry: &&Arc<Entry>| {
-            (statuses.is_empty() || statuses.contains(&entry.status))
-                && origin.is_none_or(|origin| entry.source.origin() == origin)
-                && filter.as_ref().is_none_or(|filter| filter.matches(&entry.columns))
-        };
-        let mut selected = entries.iter().filter(is_selected);
-        let skipped = selected.by_ref().take(window.offset).count();
-        let page: Vec<_> = selected.by_ref().take(window.limit).collect();
-        let length = page.iter().map(|entry| entry.item_length() + 1).sum::<usize>();
-        let total = window.count.then(|| skipped + page.len() + selected.count());
-        Page { json: array(page.into_iter(), window.locale, length), total }
+        Page { json: array(&page, locale).into(), total: count.then_some(selected) }
     }
 }
 
-fn array<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, locale: Locale, length: usize) -> Vec<u8> {
+fn array(entries: &[&Entry], locale: Locale) -> Vec<u8> {
+    let length = entries.iter().map(|entry| entry.item_length() + 1).sum::<usize>();
     let mut json = Vec::with_capacity(length + 2);
     json.push(b'[');
     for entry in entries {
@@ -138,21 +244,6 @@ fn array<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>, locale: Locale, leng
     json
 }
 
-fn position(entries: &imbl::Vector<Arc<Entry>>, entry: &Entry) -> Result<usize, usize> {
-    entries.binary_search_by(|other| other.order().cmp(&entry.order()))
-}
-
-fn insert_sorted(entries: &mut imbl::Vector<Arc<Entry>>, entry: &Arc<Entry>) {
-    let at = position(entries, entry).unwrap_or_else(|at| at);
-    entries.insert(at, Arc::clone(entry));
-}
-
-fn remove_sorted(entries: &mut imbl::Vector<Arc<Entry>>, entry: &Entry) {
-    if let Ok(at) = position(entries, entry) {
-        entries.remove(at);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use connectory_model::import;
@@ -161,10 +252,15 @@ mod tests {
     use super::super::entry::Source;
     use super::*;
 
-    fn entry(name: &str, status: &str) -> Arc<Entry> {
+    fn entry(name: &str, status: &str) -> (Arc<Entry>, Summary) {
         let list = json!([{"name": name, "status": status}]).to_string();
-        let connector = import::from_json(list.as_bytes()).expect("valid").remove(0);
-        Arc::new(Entry::new(&connector.summary(), Source::BuiltIn(0)))
+        let summary = import::from_json(list.as_bytes()).expect("valid").remove(0).summary();
+        (Arc::new(Entry::new(&summary, Source::BuiltIn(0))), summary)
+    }
+
+    fn insert(snapshot: &mut Snapshot, name: &str, status: &str) {
+        let (entry, summary) = entry(name, status);
+        snapshot.insert(entry, &summary);
     }
 
     fn names(
@@ -184,11 +280,11 @@ mod tests {
 
     #[test]
     fn lists_are_ordered_without_case_and_page_by_page_the_same_with_and_without_a_filter() {
-        let mut snapshot = Snapshot::new(vec![entry("b", "RELEASED"), entry("A", "RELEASED")]);
+        let mut snapshot = Snapshot::from_ordered([entry("A", "RELEASED"), entry("b", "RELEASED")]);
         for name in ["C", "d", "aa"] {
-            snapshot.insert(entry(name, "RELEASED"));
+            insert(&mut snapshot, name, "RELEASED");
         }
-        snapshot.insert(entry("demo", "DEMO"));
+        insert(&mut snapshot, "demo", "DEMO");
         let all = ["A", "aa", "b", "C", "d"];
         for filter in [None, Some("directConnect eq true")] {
             for offset in 0..7 {
@@ -205,12 +301,38 @@ mod tests {
 
     #[test]
     fn replacing_and_removing_leaves_nothing_behind_and_old_snapshots_as_they_were() {
-        let before = Snapshot::new(vec![entry("a", "RELEASED"), entry("b", "RELEASED")]);
+        let before = Snapshot::from_ordered([entry("a", "RELEASED"), entry("b", "RELEASED")]);
         let mut after = before.clone();
-        after.insert(entry("a", "DEPRECATED"));
+        insert(&mut after, "a", "DEPRECATED");
         after.remove(&"b".parse().expect("a script name"));
         assert_eq!(names(&after, &[], None, 0, 9).1, 0);
         assert_eq!(names(&after, &Status::ALL, None, 0, 9), (vec!["a".to_owned()], 1));
         assert_eq!(names(&before, &[], None, 0, 9).1, 2);
+    }
+
+    #[test]
+    fn thousands_come_and_go_in_order() {
+        let mut names_in = (0..3000).map(|n| format!("{:04}", n * 7919 % 3000)).collect::<Vec<_>>();
+        let mut snapshot = Snapshot::default();
+        names_in.iter().for_each(|name| insert(&mut snapshot, name, "RELEASED"));
+        let gone = names_in.split_off(1000);
+        let before = snapshot.clone();
+        for name in &gone {
+            snapshot.remove(&name.parse().expect("a script name"));
+        }
+        names_in.sort();
+        let listed: Vec<_> = snapshot.entries().map(|entry| entry.name_key().to_owned()).collect();
+        assert_eq!(listed, names_in);
+        for filter in [None, Some("directConnect eq true")] {
+            let (page, total) = names(&snapshot, &[], filter, 900, 250);
+            assert_eq!((page.as_slice(), total), (&names_in[900..], 1000));
+        }
+        assert_eq!(
+            names(&before, &[], Some("name co \"12\""), 0, 0).1,
+            (0..3000).filter(|n| format!("{n:04}").contains("12")).count()
+        );
+        assert!(
+            names_in.iter().all(|name| snapshot.has_name(name)) && gone.iter().all(|name| !snapshot.has_name(name))
+        );
     }
 }
