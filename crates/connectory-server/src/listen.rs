@@ -4,9 +4,9 @@
 //! slow ones could hold every connection.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
@@ -14,7 +14,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+
+use crate::router::Service;
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,7 +23,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until `stop` resolves, then finishes what is in flight.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) {
+    let service = Arc::new(service);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // The official Python client looks headers up as the vendor's service writes them: `X-Total-Count`.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).title_case_headers(true);
@@ -44,12 +46,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         // Without this, small responses wait for the client's acknowledgement.
         let _unsupported = stream.set_nodelay(true);
-        let router = router.clone();
+        let service = Arc::clone(&service);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let router = router.clone();
-            async move {
-                Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {}))
-            }
+            let service = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(service.answer(request.map(Body::new)).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);

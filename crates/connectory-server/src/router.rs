@@ -5,38 +5,58 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use http::StatusCode;
+use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::api::{connectors, documents, translations};
+use crate::api::{connectors, documents, frequent, translations};
 use crate::app::App;
 use crate::auth::{authorize, oauth};
 use crate::error::{ApiError, json};
 use crate::version::{ApiVersion, VERSIONS};
 use crate::{openapi, telemetry};
 
-/// The server's routes.
-pub fn router(app: &Arc<App>) -> Router {
+/// What answers requests.
+pub struct Service {
+    app: Arc<App>,
+    routes: Router,
+}
+
+impl Service {
+    /// The service on a state.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { routes: routes(&app), app }
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: Request) -> Response {
+        telemetry::trace(request, async |request| match frequent::answer(&self.app, &request) {
+            Some(response) => response,
+            None => self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+        })
+        .await
+    }
+}
+
+fn routes(app: &Arc<App>) -> Router {
     let mut api =
         OpenApiRouter::new().routes(routes!(oauth::token)).routes(routes!(oauth::info)).routes(routes!(oauth::jwks));
     for version in &VERSIONS {
         api = api.nest(version.base, operations(app, version));
     }
     let (routes, document) = api.split_for_parts();
-    let routes = routes
+    routes
         .route("/", get(|| async { Redirect::temporary("/docs/") }))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .fallback(not_found)
         .with_state(Arc::clone(app))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)));
-    // A layer of a router is within its routes, which add `Allow` outside of it; so this one goes around them.
-    Router::new().fallback_service(routes).layer(from_fn(telemetry::trace))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)))
 }
 
 /// The operations of the Connectors API.

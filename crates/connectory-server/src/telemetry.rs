@@ -6,7 +6,6 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -16,13 +15,13 @@ use crate::error::{ApiError, json};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
-/// The layer.
-pub async fn trace(request: Request, next: Next) -> Response {
+/// Answers a request with `next`.
+pub async fn trace<F: Future<Output = Response>>(request: Request, next: impl FnOnce(Request) -> F) -> Response {
     let tracking_id = format!("{:032x}", rand::random::<u128>());
     let started = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     // A panic is a bug of ours; it must not look like a broken network to the client.
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(async { next(request).await }).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| ApiError::internal("the handler panicked").into_response());
     let status = response.status();
     let error = refusal(&response);
@@ -36,6 +35,7 @@ pub async fn trace(request: Request, next: Next) -> Response {
             response.headers_mut().insert(header::ALLOW, allow);
         }
     }
+    let path = uri.path();
     let id = HeaderValue::from_str(&tracking_id).expect("hexadecimal digits are a header value");
     response.headers_mut().insert(REQUEST_ID, id);
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
-use connectory_server::{App, listen, router};
+use connectory_server::router::Service;
+use connectory_server::{App, listen};
 use connectory_store::Store;
 use connectory_store::access::NewClient;
 use tokio::net::TcpListener;
@@ -51,7 +52,7 @@ async fn serve(settings: Settings) -> Result<()> {
         print_first_client(&base_url, &database, &client);
     }
     let stop = stop_signal()?;
-    listen::serve(listener, router::router(&app), stop).await;
+    listen::serve(listener, Service::new(app), stop).await;
     Ok(())
 }
 

@@ -205,7 +205,9 @@ impl Columns {
     pub fn remove(&mut self, row: usize) {
         let texts =
             [&mut self.name, &mut self.connector_type, &mut self.category, &mut self.features, &mut self.labels];
-        texts.into_iter().for_each(|column| column.remove(row));
+        for column in texts {
+            column.remove(row);
+        }
         self.direct_connect.remove(row);
     }
 

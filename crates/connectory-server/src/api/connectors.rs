@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
@@ -11,19 +11,20 @@ use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem, Origin};
 use connectory_model::{Connector, Locale, ScriptName};
 use connectory_store::{Change, Edit, StoreError};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body;
 use super::edit::{self, Edited, Next};
-use super::parameters::{DetailLocale, ListParameters, ListQuery, LocaleParameter, ScriptNamePath};
+use super::parameters::{DetailLocale, ListParameters, LocaleParameter, ScriptNamePath, list_query};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::catalog::Page;
 use crate::error::{ApiError, json};
 use crate::openapi::Refusals;
 
-const TOTAL_COUNT: &str = "x-total-count";
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Lists connectors
 ///
@@ -37,8 +38,16 @@ const TOTAL_COUNT: &str = "x-total-count";
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
-pub async fn list(caller: Caller, query: ListQuery) -> Response {
-    let page = caller.tenant().snapshot().page(&query.selection, query.window);
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    app.catalog.page(caller.tenant(), &query.unwrap_or_default(), list_query).map(page)
+}
+
+/// A page as an answer.
+pub fn page(page: Page) -> Response {
     let mut response = json(StatusCode::OK, page.json);
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));

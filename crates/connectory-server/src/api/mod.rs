@@ -4,5 +4,6 @@ pub mod body;
 pub mod connectors;
 pub mod documents;
 mod edit;
+pub mod frequent;
 mod parameters;
 pub mod translations;

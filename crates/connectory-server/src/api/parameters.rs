@@ -18,7 +18,7 @@ const MAX_LIMIT: usize = 250;
 /// The query of the list, as it is documented.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents what `ListQuery` reads")]
+#[expect(dead_code, reason = "documents what `list_query` reads")]
 pub struct ListParameters {
     /// Filter results with the standard syntax. Fields and operators: **name**: *sw, co*; **type**: *sw, co, eq*;
     /// **directConnect**: *eq*; **category**: *eq*; **features**: *ca*; **labels**: *ca*; composed with *and*, *or*,
@@ -44,35 +44,26 @@ pub struct ListParameters {
     custom: Option<bool>,
 }
 
-/// The query of the list.
-pub struct ListQuery {
-    pub selection: Selection,
-    pub window: Window,
-}
-
-impl<S: Sync> FromRequestParts<S> for ListQuery {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None };
-        let mut window = Window { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
-        for (name, value) in query(parts) {
-            match &*name {
-                "filters" => selection.filter = filter(&value)?,
-                "limit" => window.limit = integer("limit", &value, MAX_LIMIT)?,
-                "offset" => window.offset = integer("offset", &value, usize::MAX)?,
-                "count" => window.count = flag("count", &value)?,
-                "locale" => window.locale = Locale::or_english(Some(&value)),
-                "statuses" => selection.statuses = statuses(&value)?,
-                "custom" => {
-                    let origin = if flag("custom", &value)? { Origin::Custom } else { Origin::BuiltIn };
-                    selection.origin = Some(origin);
-                }
-                _ => {}
+/// Reads the query of the list.
+pub fn list_query(query: &str) -> Result<(Selection, Window), ApiError> {
+    let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None };
+    let mut window = Window { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "filters" => selection.filter = filter(&value)?,
+            "limit" => window.limit = integer("limit", &value, MAX_LIMIT)?,
+            "offset" => window.offset = integer("offset", &value, usize::MAX)?,
+            "count" => window.count = flag("count", &value)?,
+            "locale" => window.locale = Locale::or_english(Some(&value)),
+            "statuses" => selection.statuses = statuses(&value)?,
+            "custom" => {
+                let origin = if flag("custom", &value)? { Origin::Custom } else { Origin::BuiltIn };
+                selection.origin = Some(origin);
             }
+            _ => {}
         }
-        Ok(Self { selection, window })
     }
+    Ok((selection, window))
 }
 
 /// The query of a detail, as it is documented.
@@ -92,9 +83,14 @@ impl<S: Sync> FromRequestParts<S> for DetailLocale {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let asked = query(parts).filter(|(name, _)| name == "locale").last();
-        Ok(Self(Locale::or_english(asked.as_ref().map(|(_, value)| &**value))))
+        Ok(Self(detail_locale(parts.uri.query().unwrap_or_default())))
     }
+}
+
+/// Reads the query of a detail.
+pub fn detail_locale(query: &str) -> Locale {
+    let asked = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "locale").last();
+    Locale::or_english(asked.as_ref().map(|(_, value)| &**value))
 }
 
 /// The script name of a path. One that cannot be a script name is not found, like any other that does not exist.
@@ -129,10 +125,6 @@ async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str
         .find(|(of, _)| *of == name)
         .map(|(_, value)| value.to_owned())
         .unwrap_or_default()
-}
-
-fn query(parts: &Parts) -> form_urlencoded::Parse<'_> {
-    form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
 }
 
 /// A blank filter is no filter.

@@ -59,6 +59,13 @@ pub struct Principal {
     checked_at: Instant,
 }
 
+impl Principal {
+    /// Whether the token has not ended, and its client was read a moment ago.
+    fn is_current(&self) -> bool {
+        self.checked_at.elapsed() < CURRENT && self.expires_at > now()
+    }
+}
+
 /// A principal at one version of the API: what handlers see of who calls.
 #[derive(Clone)]
 pub struct Caller {
@@ -75,6 +82,13 @@ impl Caller {
     /// The client's id.
     pub fn client_id(&self) -> &str {
         &self.principal.client_id
+    }
+
+    /// Whether the caller may make requests of this method.
+    pub(crate) fn permit(&self, method: &Method) -> Result<(), ApiError> {
+        let permission = if method.is_safe() { Permission::Read } else { Permission::Write };
+        let allowed = permission.check(self.principal.level, &self.principal.scopes);
+        allowed.map_err(|denied| ApiError::forbidden(denied.to_string()))
     }
 
     /// The version of the API that is called.
@@ -161,23 +175,27 @@ impl Auth {
         headers: &HeaderMap,
     ) -> Result<Caller, Refusal> {
         let principal = self.principal(app, bearer(headers).map_err(Refusal::Token)?).await?;
-        self.limiter.admit(&principal.windows, version).map_err(Refusal::RateLimit)?;
-        let permission = if method.is_safe() { Permission::Read } else { Permission::Write };
-        permission
-            .check(principal.level, &principal.scopes)
-            .map_err(|denied| Refusal::Error(ApiError::forbidden(denied.to_string())))?;
-        Ok(Caller { principal, version })
+        let caller = Caller { principal, version };
+        self.count(&caller).map_err(Refusal::RateLimit)?;
+        caller.permit(method).map_err(Refusal::Error)?;
+        Ok(caller)
+    }
+
+    /// Counts a request against the rate limit, or says after how many whole seconds to come back.
+    pub(crate) fn count(&self, caller: &Caller) -> Result<(), u64> {
+        self.limiter.admit(&caller.principal.windows, caller.version)
+    }
+
+    /// The caller, if the token was seen lately and needs no second look.
+    pub(crate) fn remembered(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Option<Caller> {
+        let principal = self.principals.get(bearer(headers).ok()?)?;
+        principal.is_current().then_some(Caller { principal, version })
     }
 
     /// The principal of a token.
     async fn principal(&self, app: &App, token: &str) -> Result<Arc<Principal>, Refusal> {
-        if let Some(principal) = self.principals.get(token) {
-            if principal.expires_at <= now() {
-                return Err(Refusal::Token("JWT is expired"));
-            }
-            if principal.checked_at.elapsed() < CURRENT {
-                return Ok(principal);
-            }
+        if let Some(principal) = self.principals.get(token).filter(|principal| principal.is_current()) {
+            return Ok(principal);
         }
         let claims = self.keys.verify(token).map_err(Refusal::Token)?;
         let Some(client) = app.store.client(claims.client_id).await? else {

@@ -20,8 +20,8 @@ use connectory_model::document::DocumentKind;
 use connectory_model::wire::ConnectorDetail;
 use connectory_model::{Locale, ScriptName, Summary};
 use connectory_store::{Change, Edit, Seq, Store, StoreError, TenantId};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
 use tokio::sync::OnceCell;
 
 pub use entry::{Entry, Source};
@@ -31,6 +31,11 @@ pub use snapshot::{Page, Selection, Snapshot, Window};
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
+
+/// How many bytes of pages are kept in memory (our decision).
+const PAGE_BYTES: u64 = 16 * 1024 * 1024;
+/// The longest query whose page is kept.
+const MAX_KEPT_QUERY: usize = 1024;
 
 /// A rendered detail: of which connector, in which locale, with provisioning policies or without.
 type DetailKey = (Source, Locale, bool);
@@ -43,6 +48,21 @@ pub struct Catalog {
     tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
     connectors: Cache<Seq, Arc<Connector>, ByDocuments>,
     details: Cache<DetailKey, Bytes, ByLength>,
+    pages: Cache<PageKey, Page, ByLength>,
+}
+
+/// The state of a list, and what was asked of it in the words of the request.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PageKey(u64, Box<str>);
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct PageOf<'a>(u64, &'a str);
+
+impl Equivalent<PageKey> for PageOf<'_> {
+    fn equivalent(&self, key: &PageKey) -> bool {
+        (self.0, self.1) == (key.0, &key.1)
+    }
 }
 
 /// What every tenant starts from: the built-in connectors.
@@ -101,6 +121,7 @@ impl Catalog {
             tenants: Mutex::default(),
             connectors: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByDocuments),
             details: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByLength),
+            pages: Cache::with_weighter(CACHE_ITEMS, PAGE_BYTES, ByLength),
         }
     }
 
@@ -157,6 +178,30 @@ impl Catalog {
         }
     }
 
+    /// The page that a query asks for. What is asked again of the same state, as clients that poll do, is kept.
+    pub fn page<E>(
+        &self,
+        tenant: &Tenant,
+        query: &str,
+        parse: impl FnOnce(&str) -> Result<(Selection, Window), E>,
+    ) -> Result<Page, E> {
+        let snapshot = tenant.snapshot();
+        if let Some(page) = self.pages.get(&PageOf(snapshot.version(), query)) {
+            return Ok(page);
+        }
+        let (selection, window) = parse(query)?;
+        let page = snapshot.page(&selection, window);
+        if query.len() <= MAX_KEPT_QUERY {
+            self.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
+        }
+        Ok(page)
+    }
+
+    /// A connector's detail as JSON, if it was asked for lately.
+    pub fn kept_detail(&self, source: Source, locale: Locale, with_policies: bool) -> Option<Bytes> {
+        self.details.get(&(source, locale, with_policies))
+    }
+
     /// A connector's detail as JSON.
     pub async fn detail(&self, source: Source, locale: Locale, with_policies: bool) -> Result<Bytes, StoreError> {
         let key = (source, locale, with_policies);
@@ -193,6 +238,12 @@ struct ByLength;
 impl Weighter<DetailKey, Bytes> for ByLength {
     fn weight(&self, _: &DetailKey, detail: &Bytes) -> u64 {
         detail.len() as u64 + 1
+    }
+}
+
+impl Weighter<PageKey, Page> for ByLength {
+    fn weight(&self, key: &PageKey, page: &Page) -> u64 {
+        (key.1.len() + page.json.len()) as u64 + 1
     }
 }
 

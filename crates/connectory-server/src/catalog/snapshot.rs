@@ -5,6 +5,7 @@
 //! cheap on small ones.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
@@ -16,6 +17,8 @@ use super::entry::Entry;
 /// A tenant's connectors, built-in ones included, in list order.
 #[derive(Clone, Default)]
 pub struct Snapshot {
+    /// No two different states have the same.
+    version: u64,
     chunks: imbl::Vector<Arc<Chunk>>,
     by_script_name: imbl::HashMap<ScriptName, Arc<Entry>>,
 }
@@ -137,12 +140,23 @@ impl Snapshot {
         if !chunk.entries.is_empty() {
             snapshot.push(chunk);
         }
+        snapshot.changed();
         snapshot
     }
 
     fn push(&mut self, mut chunk: Chunk) {
         chunk.index();
         self.chunks.push_back(Arc::new(chunk));
+    }
+
+    /// The number of this state, under which what was made from it can be kept.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn changed(&mut self) {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        self.version = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     }
 
     /// Every entry, in list order.
@@ -166,6 +180,7 @@ impl Snapshot {
     /// Puts an entry where it belongs, in place of the one of the same script name.
     pub fn insert(&mut self, entry: Arc<Entry>, summary: &Summary) {
         self.remove(&entry.script_name);
+        self.changed();
         self.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
         let at = self.chunk_of(&entry);
         let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else {
@@ -193,6 +208,7 @@ impl Snapshot {
     /// Takes a connector out.
     pub fn remove(&mut self, script_name: &ScriptName) {
         let Some(entry) = self.by_script_name.remove(script_name) else { return };
+        self.changed();
         let at = self.chunk_of(&entry);
         let chunk = Arc::make_mut(self.chunks.get_mut(at).expect("an entry is in a chunk"));
         let row = chunk.position(&entry).expect("an entry is in the chunk that it belongs to");
@@ -314,7 +330,9 @@ mod tests {
     fn thousands_come_and_go_in_order() {
         let mut names_in = (0..3000).map(|n| format!("{:04}", n * 7919 % 3000)).collect::<Vec<_>>();
         let mut snapshot = Snapshot::default();
-        names_in.iter().for_each(|name| insert(&mut snapshot, name, "RELEASED"));
+        for name in &names_in {
+            insert(&mut snapshot, name, "RELEASED");
+        }
         let gone = names_in.split_off(1000);
         let before = snapshot.clone();
         for name in &gone {

@@ -3,24 +3,23 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
-use connectory_server::{App, Options, router};
+use connectory_server::router::Service;
+use connectory_server::{App, Options};
 use connectory_store::Store;
 use connectory_store::access::{AccessDb, NewClient};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 pub const CLIENT_ID: &str = "first";
 pub const SECRET: &str = "s3cret: with \"odd\" characters &+%";
 
 pub struct TestApp {
-    router: Router,
+    service: Service,
     folder: TempDir,
     token: String,
 }
@@ -78,7 +77,7 @@ impl TestApp {
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, vec![Scope::All]);
         store.bootstrap("default".to_owned(), client).await.unwrap();
         let app: Arc<App> = App::new(store, options).await.unwrap();
-        let mut this = Self { router: router::router(&app), folder, token: String::new() };
+        let mut this = Self { service: Service::new(app), folder, token: String::new() };
         this.token = this.token_of(CLIENT_ID).await;
         this
     }
@@ -108,7 +107,7 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.service.answer(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }

@@ -1,0 +1,37 @@
+//! The way of a frequent read: a list, or a detail that is in memory, for a token that was seen lately.
+//!
+//! The router, its layers and extractors cost more than such an answer itself. So what needs none of them is answered
+//! here, by the same functions that the operations use; for anything else this says nothing, counts nothing against
+//! the rate limit, and leaves the request to the router. Refusals are all left to it.
+
+use axum::body::Body;
+use axum::response::Response;
+use connectory_model::ScriptName;
+use http::{Method, Request, StatusCode};
+
+use super::connectors::page;
+use super::parameters::{detail_locale, list_query};
+use crate::app::App;
+use crate::error::json;
+use crate::version::VERSIONS;
+
+/// The answer, if it is at hand.
+pub fn answer(app: &App, request: &Request<Body>) -> Option<Response> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    let (version, rest) =
+        VERSIONS.iter().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
+    let caller = app.auth.remembered(version, request.headers())?;
+    let query = request.uri().query().unwrap_or_default();
+    let response = if rest.is_empty() {
+        page(app.catalog.page(caller.tenant(), query, list_query).ok()?)
+    } else {
+        let script_name: ScriptName = rest.strip_prefix('/').filter(|_| version.is_complete)?.parse().ok()?;
+        let source = caller.tenant().snapshot().get(&script_name)?.source;
+        json(StatusCode::OK, app.catalog.kept_detail(source, detail_locale(query), version.shows_policies)?)
+    };
+    caller.permit(request.method()).ok()?;
+    app.auth.count(&caller).ok()?;
+    Some(response)
+}
