@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -49,7 +48,7 @@ pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Ou
         let service = Arc::clone(&service);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let service = Arc::clone(&service);
-            async move { Ok::<_, Infallible>(service.answer(request.map(Body::new)).await) }
+            async move { Ok::<_, Infallible>(service.answer(request).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);

@@ -1,14 +1,18 @@
 //! The whole API on one page. Operations are registered through their OpenAPI description, so that the document
 //! cannot drift from what is served.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use http::StatusCode;
+use axum::{BoxError, Router};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, StatusCode};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,8 +22,9 @@ use crate::api::{connectors, documents, frequent, translations};
 use crate::app::App;
 use crate::auth::{authorize, oauth};
 use crate::error::{ApiError, json};
+use crate::openapi;
+use crate::telemetry::Trace;
 use crate::version::{ApiVersion, VERSIONS};
-use crate::{openapi, telemetry};
 
 /// What answers requests.
 pub struct Service {
@@ -33,13 +38,23 @@ impl Service {
         Self { routes: routes(&app), app }
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, request: Request) -> Response {
-        telemetry::trace(request, async |request| match frequent::answer(&self.app, &request) {
-            Some(response) => response,
-            None => self.routes.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
-        })
-        .await
+    /// Answers a request. A panic is a bug of ours; it must not look like a broken network to the client.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let trace = Trace::start();
+        let panicked = |_| ApiError::internal("the handler panicked").into_response();
+        let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(&self.app, &request)));
+        if let Some(response) = frequent.unwrap_or_else(|panic| Some(panicked(panic))) {
+            return trace.finish(request.method(), request.uri().path(), response);
+        }
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let routed = self.routes.clone().oneshot(request.map(Body::new));
+        let answered = AssertUnwindSafe(routed).catch_unwind().await;
+        let response = answered.map_or_else(panicked, |response| response.unwrap_or_else(|never| match never {}));
+        trace.finish(&method, uri.path(), response)
     }
 }
 
@@ -75,7 +90,7 @@ fn operations(app: &Arc<App>, version: &'static ApiVersion) -> OpenApiRouter<Arc
     routes.layer(from_fn_with_state((Arc::clone(app), version), authorize))
 }
 
-async fn not_found(request: Request) -> ApiError {
+async fn not_found(request: Request<Body>) -> ApiError {
     let path: String = request.uri().path().chars().take(200).collect();
     ApiError::not_found(format!("there is nothing at `{path}`; /docs lists every path"))
 }

@@ -4,7 +4,6 @@
 //! here, by the same functions that the operations use; for anything else this says nothing, counts nothing against
 //! the rate limit, and leaves the request to the router. Refusals are all left to it.
 
-use axum::body::Body;
 use axum::response::Response;
 use connectory_model::ScriptName;
 use http::{Method, Request, StatusCode};
@@ -16,7 +15,7 @@ use crate::error::json;
 use crate::version::VERSIONS;
 
 /// The answer, if it is at hand.
-pub fn answer(app: &App, request: &Request<Body>) -> Option<Response> {
+pub fn answer<B>(app: &App, request: &Request<B>) -> Option<Response> {
     if request.method() != Method::GET {
         return None;
     }

@@ -224,9 +224,14 @@ impl Auth {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, &'static str> {
-    let value = headers.get(header::AUTHORIZATION).ok_or("JWT is missing")?;
-    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or("JWT is malformed")?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err("JWT is missing") }
+    let value = headers.get(header::AUTHORIZATION).ok_or("JWT is missing")?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer".len()).ok_or("JWT is malformed")?;
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        return Err("JWT is missing");
+    }
+    // Between scheme and token is white space (RFC 9110, section 11.4), and a token has none.
+    let token = token.strip_prefix(b" ").ok_or("JWT is malformed")?.trim_ascii();
+    std::str::from_utf8(token).map_err(|_| "JWT is malformed")
 }
 
 /// The time in seconds since 1970-01-01 UTC.
