@@ -88,7 +88,7 @@ pub async fn seed(path: &Path, count: usize) -> Result<()> {
         let store = store.clone();
         commits.spawn(async move {
             let connector = Arc::new(connector(n));
-            let edit = Edit { change: Change::Create, connector, changed: Vec::new(), client_id: "seed".to_owned() };
+            let edit = Edit::new(Change::Create, connector, Vec::new(), "seed");
             store.commit(tenant, edit, |_| ()).await
         });
         if commits.len() >= 512 {

@@ -165,7 +165,7 @@ impl Suite {
         for read in &reads {
             for connections in self.connections.clone() {
                 let subjects = [
-                    (&limit, read.limit_requests()),
+                    (&limit, read.limit_requests(&token)),
                     (&ours, read.requests(&token)),
                     (&ordinary, read.requests(ordinary::TOKEN)),
                 ];

@@ -46,10 +46,10 @@ impl Read {
         Arc::new(move |n, into| into.extend_from_slice(&made[n % made.len()]))
     }
 
-    /// The same number of bytes from the limit.
-    pub fn limit_requests(&self) -> Requests {
+    /// The same number of bytes from the limit, for a request with the same head.
+    pub fn limit_requests(&self, token: &str) -> Requests {
         let mut made = Vec::new();
-        request(&mut made, "GET", &format!("/{}", self.name), "none", "", b"");
+        request(&mut made, "GET", &format!("/{}", self.name), token, "", b"");
         Arc::new(move |_, into| into.extend_from_slice(&made))
     }
 }

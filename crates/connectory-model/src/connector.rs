@@ -115,6 +115,13 @@ impl Connector {
         }
     }
 
+    /// How many bytes its documents and translations have.
+    pub fn size(&self) -> usize {
+        let documents: usize = DocumentKind::ALL.iter().map(|kind| self.document(*kind).len()).sum();
+        let translations: usize = self.translations.0.values().map(|text| text.text().len()).sum();
+        documents + translations
+    }
+
     /// Puts a checked document in the place of the old one.
     pub fn set_document(&mut self, document: Document) {
         match document {

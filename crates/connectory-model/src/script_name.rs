@@ -7,13 +7,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`.
+/// A URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ScriptName(Box<str>);
+pub struct ScriptName(Arc<str>);
 
 const MAX_LENGTH: usize = 100;
 
@@ -86,7 +87,7 @@ impl TryFrom<String> for ScriptName {
 
 impl From<ScriptName> for String {
     fn from(name: ScriptName) -> Self {
-        name.0.into()
+        name.as_str().to_owned()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Connectors and their revisions.
 
+use std::sync::Arc;
+
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -32,14 +34,34 @@ pub enum Change {
 /// A change of a connector, by whom, and what of it changes.
 #[derive(Debug, Clone)]
 pub struct Edit {
+    change: Change,
+    connector: Arc<Connector>,
+    summary: Arc<Summary>,
+    changed: Vec<String>,
+    client_id: String,
+}
+
+impl Edit {
+    /// A change by a client to what the connector will be; of a deletion, to what it was. `changed` names the members
+    /// or files that change.
+    pub fn new(change: Change, connector: Arc<Connector>, changed: Vec<String>, client_id: &str) -> Self {
+        Self { change, summary: Arc::new(connector.summary()), connector, changed, client_id: client_id.to_owned() }
+    }
+
     /// What is done.
-    pub change: Change,
+    pub fn change(&self) -> Change {
+        self.change
+    }
+
     /// The connector as it will be; of a deletion, as it was.
-    pub connector: std::sync::Arc<Connector>,
-    /// The members or files that change.
-    pub changed: Vec<String>,
-    /// The client that does it.
-    pub client_id: String,
+    pub fn connector(&self) -> &Arc<Connector> {
+        &self.connector
+    }
+
+    /// The same as lists show it.
+    pub fn summary(&self) -> &Arc<Summary> {
+        &self.summary
+    }
 }
 
 /// A change that was made.
@@ -72,7 +94,7 @@ impl Row {
             tenant,
             name_key: lower_key(&edit.connector.name),
             body: to_json(&*edit.connector)?,
-            summary: to_json(&edit.connector.summary())?,
+            summary: to_json(&*edit.summary)?,
             edit,
         })
     }

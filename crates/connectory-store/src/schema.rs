@@ -17,6 +17,10 @@ const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema/1-connectors-and-acces
 /// How long a connection waits for another process's transaction, such as one of `connectory client create`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// After how many pages the log is copied into the database: 32 MiB. A page that many transactions change is then copied
+/// once, and a start after a crash still reads the log in a moment.
+const CHECKPOINT_PAGES: u32 = 8192;
+
 /// Opens a connection that writes, durably: in WAL mode with `synchronous=FULL` a commit returns when it is on disk.
 pub(crate) fn open(path: &Path) -> Result<Connection> {
     create_private(path).map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
@@ -24,6 +28,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

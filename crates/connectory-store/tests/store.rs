@@ -18,7 +18,7 @@ fn connector(name: &str) -> Arc<Connector> {
 }
 
 fn edit(change: Change, connector: Arc<Connector>) -> Edit {
-    Edit { change, connector, changed: vec!["a".to_owned(), "b".to_owned()], client_id: "me".to_owned() }
+    Edit::new(change, connector, vec!["a".to_owned(), "b".to_owned()], "me")
 }
 
 fn client(id: &str) -> NewClient {

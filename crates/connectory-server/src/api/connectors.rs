@@ -110,14 +110,10 @@ pub async fn create(
         }
         let script_name = ScriptName::derive(&new.name, |candidate| snapshot.get(candidate).is_some());
         let connector = Arc::new(new.clone().build(script_name, &[]));
-        let edit = Edit {
-            change: Change::Create,
-            connector: Arc::clone(&connector),
-            changed: Vec::new(),
-            client_id: caller.client_id().to_owned(),
-        };
+        let edit = Edit::new(Change::Create, connector, Vec::new(), caller.client_id());
+        let summary = Arc::clone(edit.summary());
         match app.catalog.commit(caller.tenant(), edit).await {
-            Ok(_) => return Ok(answer(&ConnectorItem::new(&connector.summary(), Locale::En))),
+            Ok(_) => return Ok(answer(&ConnectorItem::new(&summary, Locale::En))),
             // Another request took the script name first, and is published by now.
             Err(StoreError::ScriptNameTaken) => {}
             Err(error) => return Err(error.into()),
@@ -159,12 +155,7 @@ pub async fn delete(
         let entry = edit::find_custom(&caller, &script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
         let crate::catalog::Source::Stored(expected) = entry.source else { continue };
-        let edit = Edit {
-            change: Change::Delete { expected },
-            connector,
-            changed: Vec::new(),
-            client_id: caller.client_id().to_owned(),
-        };
+        let edit = Edit::new(Change::Delete { expected }, connector, Vec::new(), caller.client_id());
         match app.catalog.commit(caller.tenant(), edit).await {
             Ok(_) => return Ok(StatusCode::NO_CONTENT.into_response()),
             Err(StoreError::Conflict) => {}

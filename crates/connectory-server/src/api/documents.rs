@@ -133,8 +133,8 @@ async fn replace(
             return Err(ApiError::bad_request("the form has no part named `file`; send the document under that name"));
         }
         Upload::File(bytes) => {
-            let parsed = tokio::task::spawn_blocking(move || Document::parse(kind, &bytes)).await;
-            match parsed.map_err(|error| ApiError::internal(&error))? {
+            let is_large = bytes.len() > edit::MAX_INLINE;
+            match edit::checked(is_large, move || Document::parse(kind, &bytes)).await? {
                 Err(DocumentError::Malformed(malformed)) => {
                     return Err(ApiError::bad_request(format!("`file` is not acceptable XML: {malformed}")));
                 }

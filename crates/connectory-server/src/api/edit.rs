@@ -39,6 +39,21 @@ pub fn find_custom(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entr
     }
 }
 
+/// How large documents may be to be checked at once, in bytes: less than a millisecond's work.
+pub const MAX_INLINE: usize = 64 * 1024;
+
+/// Checks documents: large ones on a thread of their own, because other requests should not wait for them.
+pub async fn checked<T: Send + 'static>(
+    is_large: bool,
+    check: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if is_large {
+        tokio::task::spawn_blocking(check).await.map_err(|error| ApiError::internal(&error))
+    } else {
+        Ok(check())
+    }
+}
+
 /// Makes the next revision with `next` and commits it; `next` returns none where nothing changes.
 pub async fn edit<F>(app: &App, caller: &Caller, script_name: &ScriptName, next: F) -> Result<Edited, ApiError>
 where
@@ -48,22 +63,15 @@ where
     loop {
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
-        // Checking documents takes time that other requests should not wait for.
+        let is_large = connector.size() > MAX_INLINE;
         let made = {
             let next = Arc::clone(&next);
-            tokio::task::spawn_blocking(move || next(&connector))
-                .await
-                .map_err(|error| ApiError::internal(&error))??
+            checked(is_large, move || next(&connector)).await??
         };
         let (Some((connector, changed)), Source::Stored(expected)) = (made, entry.source) else {
             return Ok(Edited::Unchanged(entry.source));
         };
-        let edit = Edit {
-            change: Change::Update { expected },
-            connector: Arc::new(connector),
-            changed,
-            client_id: caller.client_id().to_owned(),
-        };
+        let edit = Edit::new(Change::Update { expected }, Arc::new(connector), changed, caller.client_id());
         match app.catalog.commit(caller.tenant(), edit).await {
             Ok(source) => return Ok(Edited::Changed(source)),
             // Someone was faster. Their change is published by now, so every round builds on a newer revision.

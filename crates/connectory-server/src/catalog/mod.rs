@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use connectory_model::connector::Connector;
-use connectory_model::document::DocumentKind;
 use connectory_model::wire::ConnectorDetail;
 use connectory_model::{Locale, ScriptName, Summary};
 use connectory_store::{Change, Edit, Seq, Store, StoreError, TenantId};
@@ -217,12 +216,15 @@ impl Catalog {
 
     /// Commits a change of a tenant's connector and publishes it. Returns where the connector is now.
     pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit) -> Result<Source, StoreError> {
-        let summary: Summary = edit.connector.summary();
-        let connector = Arc::clone(&edit.connector);
-        let change = edit.change;
+        let (change, connector, summary) = (edit.change(), Arc::clone(edit.connector()), Arc::clone(edit.summary()));
         let publish = {
             let tenant = Arc::clone(tenant);
-            move |seq| tenant.publish(change, Arc::new(Entry::new(&summary, Source::Stored(seq))), &summary)
+            // Rendered here rather than on the writer's thread, which every other write waits for.
+            let mut entry = Entry::new(&summary, Source::Stored(Seq(0)));
+            move |seq| {
+                entry.source = Source::Stored(seq);
+                tenant.publish(change, Arc::new(entry), &summary);
+            }
         };
         let seq = self.store.commit(tenant.id, edit, publish).await?;
         if !matches!(change, Change::Delete { .. }) {
@@ -252,8 +254,6 @@ struct ByDocuments;
 
 impl Weighter<Seq, Arc<Connector>> for ByDocuments {
     fn weight(&self, _: &Seq, connector: &Arc<Connector>) -> u64 {
-        let documents: usize = DocumentKind::ALL.iter().map(|kind| connector.document(*kind).len()).sum();
-        let translations: usize = connector.translations.0.values().map(|text| text.text().len()).sum();
-        (documents + translations) as u64 + 1024
+        connector.size() as u64 + 1024
     }
 }

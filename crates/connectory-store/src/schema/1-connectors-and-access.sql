@@ -42,10 +42,8 @@ CREATE TABLE connectors (
     tenant_id   INTEGER NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     script_name TEXT NOT NULL,
     name_key    TEXT NOT NULL, -- the name in lower case
-    seq         INTEGER NOT NULL REFERENCES revisions (seq) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL, -- of its newest revision
     summary     TEXT NOT NULL,
     PRIMARY KEY (tenant_id, script_name),
     UNIQUE (tenant_id, name_key)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX connectors_by_seq ON connectors (seq);
