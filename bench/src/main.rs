@@ -4,6 +4,8 @@
 //! Servers are pinned to one core, the load to another. What is compared are ratios within a round; a machine's mood
 //! changes between rounds, not within one.
 
+#![allow(clippy::cast_precision_loss, reason = "counts of requests and bytes are far below 2^52")]
+
 mod data;
 mod limit;
 mod load;

@@ -62,8 +62,8 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Numbers {
-    fn of(measures: impl Iterator<Item = Measure> + Clone) -> Self {
-        let of = |number: fn(Measure) -> f64| median(measures.clone().map(number).collect());
+    fn of(measures: &[Measure]) -> Self {
+        let of = |number: fn(&Measure) -> f64| median(measures.iter().map(number).collect());
         Self { rate: of(|m| m.rate), p50: of(|m| m.p50), p99: of(|m| m.p99) }
     }
 }
@@ -77,7 +77,7 @@ impl Row {
         busy: [f64; 3],
         rounds: &[[Measure; 3]],
     ) -> Self {
-        let numbers = |at: usize| Numbers::of(rounds.iter().map(move |round| round[at]));
+        let numbers = |at: usize| Numbers::of(&rounds.iter().map(|round| round[at]).collect::<Vec<_>>());
         let ratio = |of: usize| median(rounds.iter().map(|round| round[1].rate / round[of].rate).collect());
         Self {
             work: work.to_owned(),
@@ -101,9 +101,9 @@ impl Row {
             size,
             connections,
             bytes: 0,
-            connectory: Numbers::of(rounds.iter().map(move |(_, ours, _)| ours[at])),
+            connectory: Numbers::of(&rounds.iter().map(|(_, ours, _)| ours[at]).collect::<Vec<_>>()),
             limit: Numbers { rate: limit, p50: 1e6 / limit, p99: f64::NAN },
-            ordinary: (at == 0).then(|| Numbers::of(rounds.iter().map(|(.., peer)| *peer))),
+            ordinary: (at == 0).then(|| Numbers::of(&rounds.iter().map(|(.., peer)| *peer).collect::<Vec<_>>())),
             of_limit: median(rounds.iter().map(|(inserts, ours, _)| ours[at].rate / inserts).collect()),
             of_ordinary: (at == 0)
                 .then(|| median(rounds.iter().map(|(_, ours, peer)| ours[0].rate / peer.rate).collect())),

@@ -64,7 +64,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let mut suite = Suite {
         cores,
-        connections: options.connections.clone(),
+        connections: if options.quick { vec![1, 64] } else { options.connections.clone() },
         rounds,
         time: Duration::from_millis(milliseconds),
         work: options.work.clone(),
@@ -232,7 +232,7 @@ impl Suite {
                 let before = server.cpu()?;
                 let next = Arc::new(AtomicUsize::new(0));
                 measures.push(load::run(server.address, connections, self.time, next, Arc::clone(requests)).await?);
-                used[at] += server.cpu()? - before;
+                used[at] += server.cpu()?.saturating_sub(before);
             }
             rounds.push([measures[0], measures[1], measures[2]]);
         }

@@ -21,6 +21,8 @@ pub struct Read {
 /// The reads of a catalogue of this size.
 pub fn reads(size: usize) -> Vec<Read> {
     let fixed = |path: String| -> Arc<dyn Fn(usize) -> String + Send + Sync> { Arc::new(move |_| path.clone()) };
+    let varied =
+        |path: String| -> Arc<dyn Fn(usize) -> String + Send + Sync> { Arc::new(move |n| format!("{path}&n={n}")) };
     let filtered = format!("{BASE}?filters=name%20co%20%22{}%22", data::RARE);
     let far = size.saturating_sub(1000);
     vec![
@@ -30,6 +32,9 @@ pub fn reads(size: usize) -> Vec<Read> {
         Read { name: "list-far", path: fixed(format!("{BASE}?offset={far}")) },
         Read { name: "filter", path: fixed(filtered.clone()) },
         Read { name: "filter-count", path: fixed(format!("{filtered}&count=true")) },
+        // A parameter that nobody knows makes every query new, so that no page was kept.
+        Read { name: "new-filter", path: varied(filtered.clone()) },
+        Read { name: "new-filter-count", path: varied(format!("{filtered}&count=true")) },
     ]
 }
 
