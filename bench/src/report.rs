@@ -213,7 +213,8 @@ impl Report {
             .y_label_area_size(190)
             .build_cartesian_2d(0.0..most, (0..rows).into_segmented())?;
         let label = |at: &SegmentValue<i32>| match at {
-            SegmentValue::CenterOf(at) => bars[usize::try_from(rows - 1 - at).unwrap_or_default()].0.clone(),
+            // The axis asks for one more than there are.
+            SegmentValue::CenterOf(at) => usize::try_from(rows - 1 - at).map_or(String::new(), |at| bars[at].0.clone()),
             _ => String::new(),
         };
         chart.configure_mesh().disable_y_mesh().y_labels(bars.len()).y_label_formatter(&label).draw()?;

@@ -44,6 +44,11 @@ impl ConnectorItem {
         if let Some(text) = texts.get(&locale).or_else(|| texts.get(&Locale::En)) {
             connector_metadata.insert(SHORT_DESC.to_owned(), text.clone().into());
         }
+        Self { connector_metadata, ..Self::without_metadata(summary) }
+    }
+
+    /// The same without its metadata, for whoever writes that by other means.
+    pub fn without_metadata(summary: &Summary) -> Self {
         Self {
             name: summary.name.clone(),
             connector_type: summary.connector_type.clone(),
@@ -51,7 +56,7 @@ impl ConnectorItem {
             class_name: Some(summary.class_name.clone()),
             features: Some(summary.features.clone()),
             direct_connect: summary.direct_connect,
-            connector_metadata,
+            connector_metadata: Metadata::new(),
             status: summary.status,
         }
     }

@@ -3,11 +3,12 @@
 //! Only the short description depends on the locale, so the item is kept as one text with a range that a locale's
 //! own member takes the place of. A page of a list is then a concatenation of slices.
 
+use std::fmt::Write;
 use std::ops::Range;
 
 use connectory_model::connector::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
-use connectory_model::{Locale, Metadata, ScriptName, Status, Summary, lower_key};
+use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
 use connectory_store::Seq;
 use serde_json::Value;
 
@@ -98,31 +99,30 @@ const EMPTY_METADATA: &str = "\"connectorMetadata\":{";
 
 impl Item {
     fn new(summary: &Summary) -> Self {
-        let mut metadata = summary.connector_metadata.clone();
-        let stored = metadata.remove(SHORT_DESC);
-        let english = summary.short_descriptions.get(&Locale::En).map(|text| Value::from(text.as_str()));
-        let ends_with = if metadata.is_empty() { "" } else { "," };
+        let metadata = &summary.connector_metadata;
+        let others = || metadata.iter().filter(|(name, _)| *name != SHORT_DESC);
+        let ends_with = if others().next().is_none() { "" } else { "," };
+        let text = |text: &String| Value::from(text.as_str());
         let member = |value: &Value| format!("\"{SHORT_DESC}\":{value}{ends_with}");
-        let default = english.or(stored).map(|value| member(&value)).unwrap_or_default();
+        let english = summary.short_descriptions.get(&Locale::En).map(text);
+        let default = english.as_ref().or_else(|| metadata.get(SHORT_DESC)).map(member).unwrap_or_default();
 
-        let bare = ConnectorItem::new(
-            &Summary {
-                connector_metadata: Metadata::new(),
-                short_descriptions: std::collections::BTreeMap::new(),
-                ..summary.clone()
-            },
-            Locale::En,
-        );
-        let bare = serde_json::to_string(&bare).expect("an item is JSON");
+        let bare = serde_json::to_string(&ConnectorItem::without_metadata(summary)).expect("an item is JSON");
         // A quote within a text is escaped, so this is the member itself wherever it is found.
         let start = bare.find(EMPTY_METADATA).expect("an item has metadata") + EMPTY_METADATA.len();
-        let rest = Value::Object(metadata).to_string();
-        let json = [&bare[..start], &default, &rest[1..rest.len() - 1], &bare[start..]].concat();
+        let mut json = String::with_capacity(bare.len() + default.len() + 512);
+        json.push_str(&bare[..start]);
+        json.push_str(&default);
+        for (at, (name, value)) in others().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(json, "{comma}{}:{value}", Value::from(name.as_str())).expect("a string takes any text");
+        }
+        json.push_str(&bare[start..]);
         let localized = summary
             .short_descriptions
             .iter()
             .filter(|(locale, _)| **locale != Locale::En)
-            .map(|(locale, text)| (*locale, member(&Value::from(text.as_str())).into()))
+            .map(|(locale, description)| (*locale, member(&text(description)).into()))
             .collect();
         Self { json: json.into(), short_desc: start..start + default.len(), localized }
     }

@@ -26,8 +26,10 @@ use tokio::sync::OnceCell;
 pub use entry::{Entry, Source};
 pub use snapshot::{Page, Selection, Snapshot, Window};
 
-/// How many bytes of details, and again of whole connectors, are kept in memory (our decision).
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// How many bytes of details are kept in memory (our decision).
+const DETAIL_BYTES: u64 = 32 * 1024 * 1024;
+/// How many bytes of whole connectors, which single documents are read from and changes made from.
+const CONNECTOR_BYTES: u64 = 16 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
 
@@ -118,8 +120,8 @@ impl Catalog {
             builtins,
             store,
             tenants: Mutex::default(),
-            connectors: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByDocuments),
-            details: Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES, ByLength),
+            connectors: Cache::with_weighter(CACHE_ITEMS, CONNECTOR_BYTES, ByDocuments),
+            details: Cache::with_weighter(CACHE_ITEMS, DETAIL_BYTES, ByLength),
             pages: Cache::with_weighter(CACHE_ITEMS, PAGE_BYTES, ByLength),
         }
     }
