@@ -1,7 +1,7 @@
 //! The peer: axum in front of SQLite, queried and serialized on every request, as one would write it in an afternoon.
 //! It checks a fixed token, has no rate limit, and commits every insert by itself.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,13 +23,13 @@ use crate::process::announce;
 pub const TOKEN: &str = "ordinary";
 
 const SCHEMA: &str = "
-    CREATE TABLE connectors (
+    CREATE TABLE IF NOT EXISTS connectors (
         script_name TEXT PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL, class_name TEXT NOT NULL,
         direct_connect INTEGER NOT NULL, status TEXT NOT NULL, features TEXT NOT NULL, metadata TEXT NOT NULL,
         source_config TEXT NOT NULL, source_template TEXT NOT NULL, correlation_config TEXT NOT NULL
     );
-    CREATE UNIQUE INDEX connectors_by_name ON connectors (name COLLATE NOCASE);
-    CREATE INDEX connectors_by_status ON connectors (status, name COLLATE NOCASE);";
+    CREATE UNIQUE INDEX IF NOT EXISTS connectors_by_name ON connectors (name COLLATE NOCASE);
+    CREATE INDEX IF NOT EXISTS connectors_by_status ON connectors (status, name COLLATE NOCASE);";
 
 const INSERT: &str = "INSERT INTO connectors VALUES (?1, ?2, ?3, ?4, 1, 'RELEASED', ?5, ?6, ?7, ?8, ?9)";
 const ITEM: &str = "SELECT name, type, script_name, class_name, features, direct_connect, metadata, status";
@@ -246,11 +246,8 @@ pub fn run(path: &Path) -> Result<()> {
 
 /// One commit for each insert, without a server: what a disk gives.
 pub fn inserts(path: &Path, milliseconds: u64) -> Result<()> {
-    let existing: PathBuf = path.into();
-    let connection = open(&existing)?;
-    connection.execute_batch(
-        &SCHEMA.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS").replace("INDEX", "INDEX IF NOT EXISTS"),
-    )?;
+    let connection = open(path)?;
+    connection.execute_batch(SCHEMA)?;
     let base: i64 = connection.query_row("SELECT count(*) FROM connectors", [], |row| row.get(0))?;
     let began = Instant::now();
     let mut done = 0_u32;

@@ -52,10 +52,9 @@ pub struct Server {
 impl Server {
     /// Starts a server on a core and waits until it says where it listens.
     pub fn start(core: usize, command: &mut Command, log: &Path) -> Result<Self> {
-        // Threads and children inherit the core of the thread that starts them.
-        let child = on_core(core, || Ok(command.stdout(Stdio::piped()).stderr(File::create(log)?).spawn()?));
         let began = Instant::now();
-        let mut child = child?;
+        // Threads and children inherit the core of the thread that starts them.
+        let mut child = on_core(core, || Ok(command.stdout(Stdio::piped()).stderr(File::create(log)?).spawn()?))?;
         let mut lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
         let address = loop {
             let Some(line) = lines.next() else { bail!("a server did not start; see {}", log.display()) };
