@@ -104,16 +104,18 @@ impl Store {
         Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, lock) })
     }
 
-    /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits
-    /// and before this returns; a refused change is not published.
+    /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits; a
+    /// refused change is not published. Before this returns, and after all that was committed together is published,
+    /// `show` is called.
     pub async fn commit(
         &self,
         tenant: TenantId,
         edit: Edit,
         publish: impl FnOnce(Seq) + Send + 'static,
+        show: impl FnOnce() + Send + 'static,
     ) -> Result<Seq> {
         let row = connectors::Row::new(tenant, edit)?;
-        self.writer.write(move |connection| row.write(connection), move |seq: &Seq| publish(*seq)).await
+        self.writer.write(move |connection| row.write(connection), move |seq: &Seq| publish(*seq), show).await
     }
 
     /// Reads every connector of a tenant as lists show it, ordered by name without case, one at a time.
@@ -155,12 +157,12 @@ impl Store {
             access::create_client(connection, &tenant, &client)?;
             Ok(true)
         };
-        self.writer.write(job, |_| ()).await
+        self.writer.write(job, |_| (), || ()).await
     }
 
     /// The signing keys, the newest first; where there is none, `generated` becomes the first.
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
-        self.writer.write(move |connection| access::signing_keys(connection, &generated), |_| ()).await
+        self.writer.write(move |connection| access::signing_keys(connection, &generated), |_| (), || ()).await
     }
 
     /// Whether the database answers.

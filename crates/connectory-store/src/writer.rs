@@ -1,8 +1,8 @@
 //! Group commit: one thread writes everything that waits in one transaction.
 //!
 //! A commit costs one `fsync`, whatever it holds, so throughput grows with load while latency stays near one
-//! `fsync`. Each job runs in a savepoint of its own: one that fails takes nothing of the others with it. Jobs are
-//! answered after their transaction is on disk, and published before that in the order of commits.
+//! `fsync`. Each job runs in a savepoint of its own: one that fails takes nothing of the others with it. When their
+//! transaction is on disk, all jobs are published in the order of commits, then all are shown, then all are answered.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,11 +18,15 @@ const QUEUE: usize = 1024;
 /// How many jobs one transaction takes, so that the first is not kept waiting for long.
 const MAX_BATCH: usize = 256;
 
-/// Answers a job's caller, given how the commit went.
-type Finish = Box<dyn FnOnce(Result<(), &rusqlite::Error>) + Send>;
-
-/// A write on the way: runs in the savepoint, says whether to keep what it did, and leaves how to answer.
-type Job = Box<dyn FnOnce(&Connection) -> (Outcome, Finish) + Send>;
+/// A write on the way.
+trait Job: Send {
+    /// Writes within the savepoint, and says whether to keep what it wrote.
+    fn run(&mut self, connection: &Connection) -> Outcome;
+    /// Publishes what is on disk.
+    fn publish(&mut self);
+    /// Lets the caller have the result, given how the commit went.
+    fn answer(self: Box<Self>, committed: Result<(), &rusqlite::Error>);
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -30,11 +34,52 @@ enum Outcome {
     RollBack,
 }
 
+/// A job made of closures.
+struct Closures<W, P, S, T> {
+    write: Option<W>,
+    publish: Option<P>,
+    show: S,
+    result: Result<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<W, P, S, T> Job for Closures<W, P, S, T>
+where
+    W: FnOnce(&Connection) -> Result<T> + Send,
+    P: FnOnce(&T) + Send,
+    S: FnOnce() + Send,
+    T: Send,
+{
+    fn run(&mut self, connection: &Connection) -> Outcome {
+        if let Some(write) = self.write.take() {
+            self.result = write(connection);
+        }
+        if self.result.is_ok() { Outcome::Keep } else { Outcome::RollBack }
+    }
+
+    fn publish(&mut self) {
+        if let (Ok(result), Some(publish)) = (&self.result, self.publish.take()) {
+            publish(result);
+        }
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &rusqlite::Error>) {
+        let result = if let Err(error) = committed {
+            Err(StoreError::Commit(error.to_string()))
+        } else {
+            (self.show)();
+            self.result
+        };
+        // The caller may have gone away; what is committed stays committed.
+        let _gone = self.reply.send(result);
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Writer(Arc<Handle>);
 
 struct Handle {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,60 +108,47 @@ impl Writer {
         Self(Arc::new(Handle { jobs: Some(sender), thread: Some(thread) }))
     }
 
-    /// Runs a write and returns its result once it is on disk.
+    /// Runs a write and returns its result once it is on disk. Of what is committed together everything is published
+    /// before anything is shown: showing may do for many what publishing only prepares.
     pub async fn write<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        write: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         publish: impl FnOnce(&T) + Send + 'static,
+        show: impl FnOnce() + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let result = job(connection);
-            let outcome = if result.is_ok() { Outcome::Keep } else { Outcome::RollBack };
-            let finish: Finish = Box::new(move |committed| {
-                let result = match committed {
-                    Err(error) => Err(StoreError::Commit(error.to_string())),
-                    Ok(()) => result.inspect(publish),
-                };
-                // The caller may have gone away; what is committed stays committed.
-                let _gone = reply.send(result);
-            });
-            (outcome, finish)
-        });
+        let result = Err(StoreError::Closed);
+        let job = Box::new(Closures { write: Some(write), publish: Some(publish), show, result, reply });
         let jobs = self.0.jobs.as_ref().expect("it is taken on drop only");
         jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
-fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        let mut finishes = Vec::with_capacity(batch.len());
-        let committed = commit(&mut connection, batch.drain(..), &mut finishes);
-        if let Err(error) = &committed {
-            tracing::error!(%error, jobs = finishes.len(), "could not commit");
+        let committed = commit(&mut connection, &mut batch);
+        match &committed {
+            Ok(()) => batch.iter_mut().for_each(|job| job.publish()),
+            Err(error) => tracing::error!(%error, jobs = batch.len(), "could not commit"),
         }
-        for finish in finishes {
-            finish(committed.as_ref().copied());
+        for job in batch.drain(..) {
+            job.answer(committed.as_ref().copied());
         }
     }
 }
 
-fn commit(
-    connection: &mut Connection,
-    jobs: impl Iterator<Item = Job>,
-    finishes: &mut Vec<Finish>,
-) -> rusqlite::Result<()> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for job in jobs {
-        let savepoint = transaction.savepoint()?;
-        let (outcome, finish) = job(&savepoint);
-        finishes.push(finish);
-        match outcome {
-            Outcome::Keep => savepoint.commit()?,
-            Outcome::RollBack => savepoint.finish()?,
+fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let execute = |sql| transaction.prepare_cached(sql)?.execute([]);
+    for job in batch {
+        // Not rusqlite's own savepoints, which compile their statements each time.
+        execute("SAVEPOINT job")?;
+        if job.run(&transaction) == Outcome::RollBack {
+            execute("ROLLBACK TO job")?;
         }
+        execute("RELEASE job")?;
     }
     transaction.commit()
 }

@@ -46,11 +46,11 @@ async fn summaries(store: &Store, tenant: TenantId) -> Vec<(Seq, Summary)> {
 async fn a_connector_lives_through_revisions_and_a_restart() {
     let folder = TempDir::new().unwrap();
     let (store, tenant) = open(folder.path()).await;
-    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
     let mut changed = Connector::clone(&connector("HR"));
     changed.class_name = "other".to_owned();
     let update = edit(Change::Update { expected: first }, Arc::new(changed.clone()));
-    let second = store.commit(tenant, update, |_| ()).await.unwrap();
+    let second = store.commit(tenant, update, |_| (), || ()).await.unwrap();
     drop(store);
 
     let (store, tenant) = open(folder.path()).await;
@@ -58,7 +58,7 @@ async fn a_connector_lives_through_revisions_and_a_restart() {
     assert_eq!(store.connector(first).await.unwrap(), *connector("HR"));
     assert_eq!(store.connector(second).await.unwrap(), changed);
     let delete = edit(Change::Delete { expected: second }, Arc::new(changed));
-    let third = store.commit(tenant, delete, |_| ()).await.unwrap();
+    let third = store.commit(tenant, delete, |_| (), || ()).await.unwrap();
     assert!(summaries(&store, tenant).await.is_empty());
     let history = store.history(tenant, "hr".parse().unwrap()).await.unwrap();
     let told: Vec<_> = history.iter().map(|revision| (revision.seq, revision.action.as_str())).collect();
@@ -70,10 +70,10 @@ async fn a_connector_lives_through_revisions_and_a_restart() {
 async fn what_changed_meanwhile_or_is_taken_is_refused_and_not_published() {
     let folder = TempDir::new().unwrap();
     let (store, tenant) = open(folder.path()).await;
-    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
     let refuse = |change, connector| {
         let store = store.clone();
-        async move { store.commit(tenant, edit(change, connector), |_| panic!("published")).await.unwrap_err() }
+        async move { store.commit(tenant, edit(change, connector), |_| panic!("published"), || ()).await.unwrap_err() }
     };
     assert!(matches!(refuse(Change::Create, connector("hR")).await, StoreError::NameTaken));
     assert!(matches!(refuse(Change::Create, connector("HR!")).await, StoreError::ScriptNameTaken));
@@ -95,7 +95,7 @@ async fn concurrent_commits_are_published_in_the_order_of_their_numbers() {
                 // Every third name is taken already, so that failures stand between successes.
                 let name = format!("c{}", n - n % 3);
                 let publish = move |seq: Seq| published.lock().unwrap().push(seq);
-                store.commit(tenant, edit(Change::Create, connector(&name)), publish).await.is_ok()
+                store.commit(tenant, edit(Change::Create, connector(&name)), publish, || ()).await.is_ok()
             })
         })
         .collect();
@@ -145,14 +145,19 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
 
     let store = Store::open(&path).unwrap();
     assert!(!store.bootstrap("default".to_owned(), client("x")).await.unwrap());
-    let seq = store.commit(other.id, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    let seq = store.commit(other.id, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
     let (ended, end) = mpsc::channel();
     store
-        .commit(other.id, edit(Change::Delete { expected: seq }, connector("HR")), move |_| ended.send(()).unwrap())
+        .commit(
+            other.id,
+            edit(Change::Delete { expected: seq }, connector("HR")),
+            move |_| ended.send(()).unwrap(),
+            || (),
+        )
         .await
         .unwrap();
     end.try_recv().unwrap();
-    store.commit(other.id, edit(Change::Create, connector("HR")), |_| ()).await.unwrap();
+    store.commit(other.id, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
     drop(store);
 
     let access = AccessDb::open(&path).unwrap();

@@ -11,7 +11,7 @@ mod entry;
 mod snapshot;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -76,6 +76,9 @@ struct Base {
 pub struct Tenant {
     id: TenantId,
     base: Arc<Base>,
+    /// What was published, used by the store's writer alone: changes that are committed together copy a chunk once.
+    published: Mutex<Snapshot>,
+    /// The same when it is shown.
     current: ArcSwap<Snapshot>,
 }
 
@@ -85,20 +88,29 @@ impl Tenant {
         self.current.load_full()
     }
 
-    /// Called by the store's writer alone, so that no change is lost between load and store.
-    fn publish(&self, change: Change, entry: Arc<Entry>, summary: &Summary) {
-        let mut next = Snapshot::clone(&self.current.load());
-        match change {
-            Change::Create | Change::Update { .. } => next.insert(entry, summary),
-            Change::Delete { .. } => {
-                next.remove(&entry.script_name);
-                // A built-in connector that came with a later version may have been hidden by this one.
-                if let Some(hidden) = self.base.snapshot.get(&entry.script_name) {
-                    next.insert(Arc::clone(hidden), &self.base.summaries[&entry.script_name]);
-                }
-            }
+    fn published(&self) -> MutexGuard<'_, Snapshot> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, entry: Entry, summary: &Summary) {
+        self.published().insert(Arc::new(entry), summary);
+    }
+
+    fn remove(&self, script_name: &ScriptName) {
+        let mut published = self.published();
+        published.remove(script_name);
+        // A built-in connector that came with a later version may have been hidden by this one.
+        if let Some(hidden) = self.base.snapshot.get(script_name) {
+            published.insert(Arc::clone(hidden), &self.base.summaries[script_name]);
         }
-        self.current.store(Arc::new(next));
+    }
+
+    /// Lets readers see all that was published.
+    fn show(&self) {
+        let published = self.published();
+        if published.version() != self.current.load().version() {
+            self.current.store(Arc::new(published.clone()));
+        }
     }
 }
 
@@ -165,7 +177,8 @@ impl Catalog {
                 }
             }
         }
-        Ok(Arc::new(Tenant { id, base, current: ArcSwap::from_pointee(snapshot) }))
+        let published = Mutex::new(snapshot.clone());
+        Ok(Arc::new(Tenant { id, base, published, current: ArcSwap::from_pointee(snapshot) }))
     }
 
     /// A whole connector.
@@ -219,17 +232,22 @@ impl Catalog {
     /// Commits a change of a tenant's connector and publishes it. Returns where the connector is now.
     pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit) -> Result<Source, StoreError> {
         let (change, connector, summary) = (edit.change(), Arc::clone(edit.connector()), Arc::clone(edit.summary()));
-        let publish = {
-            let tenant = Arc::clone(tenant);
-            // Rendered here rather than on the writer's thread, which every other write waits for.
-            let mut entry = Entry::new(&summary, Source::Stored(Seq(0)));
-            move |seq| {
-                entry.source = Source::Stored(seq);
-                tenant.publish(change, Arc::new(entry), &summary);
-            }
+        // Rendered here rather than on the writer's thread, which every other write waits for.
+        let entry = match change {
+            Change::Create | Change::Update { .. } => Some(Entry::new(&summary, Source::Stored(Seq(0)))),
+            Change::Delete { .. } => None,
         };
-        let seq = self.store.commit(tenant.id, edit, publish).await?;
-        if !matches!(change, Change::Delete { .. }) {
+        let is_there = entry.is_some();
+        let (publishing, showing) = (Arc::clone(tenant), Arc::clone(tenant));
+        let publish = move |seq| match entry {
+            Some(mut entry) => {
+                entry.source = Source::Stored(seq);
+                publishing.insert(entry, &summary);
+            }
+            None => publishing.remove(&summary.script_name),
+        };
+        let seq = self.store.commit(tenant.id, edit, publish, move || showing.show()).await?;
+        if is_there {
             self.connectors.insert(seq, connector);
         }
         Ok(Source::Stored(seq))

@@ -40,6 +40,13 @@ impl Chunk {
         self.index();
     }
 
+    fn replace(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
+        self.entries[row] = entry;
+        self.columns.remove(row);
+        self.columns.insert(row, summary);
+        self.index();
+    }
+
     fn remove(&mut self, row: usize) {
         self.entries.remove(row);
         self.columns.remove(row);
@@ -179,10 +186,16 @@ impl Snapshot {
 
     /// Puts an entry where it belongs, in place of the one of the same script name.
     pub fn insert(&mut self, entry: Arc<Entry>, summary: &Summary) {
-        self.remove(&entry.script_name);
+        if self.get(&entry.script_name).is_some_and(|before| before.order() != entry.order()) {
+            self.remove(&entry.script_name);
+        }
         self.changed();
-        self.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
+        let before = self.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
         let at = self.chunk_of(&entry);
+        if before.is_some() {
+            let (chunk, row) = self.found(at, &entry);
+            return chunk.replace(row, entry, summary);
+        }
         let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else {
             let mut chunk = Chunk::default();
             chunk.insert(0, entry, summary);
@@ -210,13 +223,19 @@ impl Snapshot {
         let Some(entry) = self.by_script_name.remove(script_name) else { return };
         self.changed();
         let at = self.chunk_of(&entry);
-        let chunk = Arc::make_mut(self.chunks.get_mut(at).expect("an entry is in a chunk"));
-        let row = chunk.position(&entry).expect("an entry is in the chunk that it belongs to");
+        let (chunk, row) = self.found(at, &entry);
         if chunk.entries.len() == 1 {
             self.chunks.remove(at);
         } else {
             chunk.remove(row);
         }
+    }
+
+    /// The chunk of an entry that is there, to be changed, and its row.
+    fn found(&mut self, at: usize, entry: &Entry) -> (&mut Chunk, usize) {
+        let chunk = Arc::make_mut(self.chunks.get_mut(at).expect("an entry is in a chunk"));
+        let row = chunk.position(entry).expect("an entry is in the chunk that it belongs to");
+        (chunk, row)
     }
 
     /// The last chunk that begins before the entry or with it, or the first.
