@@ -15,13 +15,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::create::{InvalidMember, Members, NewConnector};
 use crate::document::{Document, DocumentError, DocumentKind};
 use crate::locale::UnknownLocale;
-use crate::translations::{Properties, PropertiesError};
-use crate::{Connector, ScriptName};
+use crate::translations::{Properties, PropertiesError, Translations};
+use crate::wire::{ConnectorDetail, Open};
+use crate::{Connector, Locale, Metadata, ScriptName, Status};
 
 /// The file that makes a folder a connector folder.
 pub const CONNECTOR_FILE: &str = "connector.yaml";
@@ -62,40 +64,145 @@ pub enum FileError {
     Properties(#[from] PropertiesError),
 }
 
-/// Reads a connector from the files of its folder.
-pub fn read(script_name: ScriptName, files: &Files<'_>) -> Result<Connector, FolderError> {
-    let in_file = |file: &str| {
-        let file = file.to_owned();
-        move |problem: FileError| FolderError { file, problem }
-    };
-    let mut connector = described(script_name, files).map_err(in_file(CONNECTOR_FILE))?;
-    for kind in DocumentKind::ALL {
-        let name = kind.file_name();
-        if let Some(bytes) = files.get(name) {
-            let document = Document::parse(kind, bytes).map_err(|error| in_file(name)(error.into()))?;
-            connector.set_document(document);
-        }
-    }
-    for (path, bytes) in files {
-        let Some(tag) = path.strip_prefix("translations/").and_then(|name| name.strip_suffix(".properties")) else {
-            continue;
-        };
-        let locale = tag.parse().map_err(|error: UnknownLocale| in_file(path)(error.into()))?;
-        let properties = Properties::parse(bytes).map_err(|error| in_file(path)(error.into()))?;
-        connector.translations.0.insert(locale, properties);
-    }
-    Ok(connector)
+/// What a connector folder holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folder {
+    /// `connector.yaml`.
+    pub description: Description,
+    /// The documents that the folder has.
+    pub documents: BTreeMap<DocumentKind, String>,
+    /// The texts of each locale.
+    pub translations: Translations,
 }
 
-/// The connector of `connector.yaml`, with scaffolded documents.
-fn described(script_name: ScriptName, files: &Files<'_>) -> Result<Connector, FileError> {
-    let bytes = files.get(CONNECTOR_FILE).ok_or(FileError::Missing)?;
-    let description: Value =
-        serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(error.to_string().trim().to_owned()))?;
-    let members = Members::of(&description)?;
-    let mut connector = NewConnector::from_members(members, None)?.build(script_name, &[]);
-    if let Some(metadata) = members.metadata()? {
-        connector.connector_metadata = metadata;
+/// What `connector.yaml` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// The members that a connector is created with.
+    pub members: NewConnector,
+    /// The free-form members.
+    pub connector_metadata: Metadata,
+}
+
+/// `connector.yaml`, in the order in which it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DescriptionFile<'a> {
+    name: &'a str,
+    r#type: &'a str,
+    class_name: &'a str,
+    direct_connect: bool,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    connector_metadata: &'a Metadata,
+}
+
+impl Description {
+    /// Reads `connector.yaml`.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FileError> {
+        let description: Value =
+            serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(error.to_string().trim().to_owned()))?;
+        let members = Members::of(&description)?;
+        Ok(Self {
+            members: NewConnector::from_members(members, None)?,
+            connector_metadata: members.metadata()?.unwrap_or_default(),
+        })
+    }
+
+    /// `connector.yaml` as it is written: the same members always give the same text.
+    pub fn to_yaml(&self) -> String {
+        let NewConnector { name, connector_type, class_name, direct_connect, status } = &self.members;
+        let file = DescriptionFile {
+            name,
+            r#type: connector_type,
+            class_name,
+            direct_connect: *direct_connect,
+            status: status.as_str(),
+            connector_metadata: &self.connector_metadata,
+        };
+        serde_saphyr::to_string(&file).expect("strings, booleans and JSON values are YAML")
+    }
+}
+
+impl Folder {
+    /// Reads a folder's files and checks each.
+    pub fn read(files: &Files<'_>) -> Result<Self, FolderError> {
+        let in_file = |file: &str| {
+            let file = file.to_owned();
+            move |problem: FileError| FolderError { file, problem }
+        };
+        let description = files.get(CONNECTOR_FILE).ok_or(FileError::Missing);
+        let description = description.and_then(|bytes| Description::parse(bytes)).map_err(in_file(CONNECTOR_FILE))?;
+        let mut folder = Self { description, documents: BTreeMap::new(), translations: Translations::default() };
+        for kind in DocumentKind::ALL {
+            let name = kind.file_name();
+            if let Some(bytes) = files.get(name) {
+                let document = Document::parse(kind, bytes).map_err(|error| in_file(name)(error.into()))?;
+                folder.documents.insert(kind, document.into_text());
+            }
+        }
+        for (path, bytes) in files {
+            let Some(tag) = locale_tag(path) else { continue };
+            let locale = tag.parse().map_err(|error: UnknownLocale| in_file(path)(error.into()))?;
+            let properties = Properties::parse(bytes).map_err(|error| in_file(path)(error.into()))?;
+            folder.translations.0.insert(locale, properties);
+        }
+        Ok(folder)
+    }
+
+    /// The folder of a connector that a server answered. Locales and statuses that only a newer server knows are left
+    /// out; texts that are no properties any more are refused.
+    pub fn of(detail: &ConnectorDetail) -> Result<Self, PropertiesError> {
+        let mut translations = Translations::default();
+        for (locale, text) in &detail.translation_properties {
+            if let Open::Known(locale) = locale {
+                translations.0.insert(*locale, Properties::parse(text.as_bytes())?);
+            }
+        }
+        let documents = DocumentKind::ALL.map(|kind| (kind, detail.document(kind).to_owned()));
+        Ok(Self {
+            description: Description {
+                members: NewConnector {
+                    name: detail.name.clone(),
+                    connector_type: detail.connector_type.clone(),
+                    class_name: detail.class_name.clone(),
+                    direct_connect: detail.direct_connect,
+                    status: detail.status.known().copied().unwrap_or(Status::Released),
+                },
+                connector_metadata: detail.connector_metadata.clone(),
+            },
+            documents: documents.into_iter().filter(|(_, text)| !text.is_empty()).collect(),
+            translations,
+        })
+    }
+
+    /// The files, by their path in the folder.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let documents = self.documents.iter().map(|(kind, text)| (kind.file_name().to_owned(), text.clone().into()));
+        let translations = self.translations.0.iter().map(|(locale, text)| (locale_file(*locale), text.to_bytes()));
+        let description = (CONNECTOR_FILE.to_owned(), self.description.to_yaml().into_bytes());
+        std::iter::once(description).chain(documents).chain(translations).collect()
+    }
+}
+
+/// The path of a locale's texts in a folder.
+pub fn locale_file(locale: Locale) -> String {
+    format!("translations/{locale}.properties")
+}
+
+/// The locale's tag in the path of its texts.
+pub fn locale_tag(path: &str) -> Option<&str> {
+    path.strip_prefix("translations/")?.strip_suffix(".properties")
+}
+
+/// Reads a connector from the files of its folder.
+pub fn read(script_name: ScriptName, files: &Files<'_>) -> Result<Connector, FolderError> {
+    let Folder { description, documents, translations } = Folder::read(files)?;
+    let mut connector = description.members.build(script_name, &[]);
+    connector.connector_metadata = description.connector_metadata;
+    connector.translations = translations;
+    for (kind, text) in documents {
+        connector.set_document(Document::checked(kind, text));
     }
     Ok(connector)
 }
@@ -126,6 +233,27 @@ mod tests {
         assert_eq!(connector.connector_metadata["labels"][1], "b");
         assert_eq!(connector.summary().features, ["A"]);
         assert_eq!(connector.summary().short_descriptions[&Locale::De], "Hallo");
+    }
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        let metadata = "connectorMetadata:\n  a: '1'\n  b: [true, 1.5, null, {c: \"x: #y\\n\"}]\n  on: 'no'\n";
+        let yaml = format!("name: 'yes'\nclassName: x.Y\n{metadata}");
+        let files = [
+            (CONNECTOR_FILE, yaml.as_bytes()),
+            ("source-template.xml", b"<Application/>\r\n".as_slice()),
+            ("translations/de.properties", b"a=\xfc\n".as_slice()),
+        ];
+        let files: Files<'_> = files.into_iter().map(|(path, bytes)| (path.to_owned(), Cow::from(bytes))).collect();
+        let folder = Folder::read(&files).expect("valid");
+        let written = folder.files();
+        assert_eq!(written["source-template.xml"], b"<Application/>\r\n");
+        assert_eq!(written["translations/de.properties"], b"a=\xfc\n");
+        let again = written.iter().map(|(path, bytes)| (path.clone(), Cow::from(bytes))).collect();
+        assert_eq!(Folder::read(&again).expect("valid"), folder);
+        let connector = read("yes".parse().expect("a script name"), &files).expect("valid");
+        let detail = ConnectorDetail::new(&connector, crate::wire::Origin::Custom, Locale::En, false);
+        assert_eq!(Folder::of(&detail).expect("valid").description, folder.description);
     }
 
     #[test]

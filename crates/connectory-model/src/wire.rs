@@ -1,14 +1,51 @@
 //! The objects on the wire, as the specification names their members.
 //!
-//! The server writes them and the client reads them. Members that the specification calls nullable are options.
+//! The server writes them and the client reads them. Members that the specification calls nullable are options. Reading
+//! is lenient, so that neither a newer nor an older server breaks a client: unknown members are ignored, words of an
+//! enumeration may be new ([`Open`]), and what is missing or null is empty.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::connector::{Connector, Metadata, SHORT_DESC, Status, Summary};
 use crate::document::{DocumentKind, ProvisioningPolicy};
-use crate::{Locale, ScriptName};
+use crate::{Locale, ScriptName, folder};
+
+/// A word of an enumeration, or one that only a newer server knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Open<T> {
+    /// A word that this version knows.
+    Known(T),
+    /// Another word, as it was sent.
+    Other(String),
+}
+
+impl<T> Open<T> {
+    /// The word, if this version knows it.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(word) => Some(word),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Open<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(word) => word.fmt(f),
+            Self::Other(word) => f.write_str(word),
+        }
+    }
+}
+
+/// Reads null as nothing.
+fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 /// A connector as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +56,8 @@ pub struct ConnectorItem {
     pub name: String,
     /// The connector's type.
     #[serde(rename = "type")]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub connector_type: String,
     /// The connector's identity in paths.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -28,12 +67,16 @@ pub struct ConnectorItem {
     /// The features, from the source template.
     pub features: Option<Vec<String>>,
     /// Whether the connector reaches its source directly.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub direct_connect: bool,
     /// Free-form members that user interfaces read.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Object))]
+    #[serde(default, deserialize_with = "or_empty")]
     pub connector_metadata: Metadata,
     /// How far the connector is.
-    pub status: Status,
+    #[cfg_attr(feature = "openapi", schema(value_type = Status))]
+    pub status: Open<Status>,
 }
 
 impl ConnectorItem {
@@ -57,7 +100,7 @@ impl ConnectorItem {
             features: Some(summary.features.clone()),
             direct_connect: summary.direct_connect,
             connector_metadata: Metadata::new(),
-            status: summary.status,
+            status: Open::Known(summary.status),
         }
     }
 }
@@ -71,20 +114,30 @@ pub struct ConnectorDetail {
     pub name: String,
     /// The connector's type.
     #[serde(rename = "type")]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub connector_type: String,
     /// The class that implements the connector.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub class_name: String,
     /// The connector's identity in paths.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub script_name: ScriptName,
     /// The source template.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub application_xml: String,
     /// The policies of the source template's `ProvisioningForms`; only under `/connectors/v1`, there always an array.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provisioning_policies: Option<Vec<ProvisioningPolicy>>,
     /// The correlation config.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub correlation_config_xml: String,
     /// The source config as stored.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub source_config_xml: String,
     /// The source config in the requested locale.
     pub source_config: Option<String>,
@@ -92,21 +145,30 @@ pub struct ConnectorDetail {
     pub source_config_from: Option<String>,
     /// Where the connector is kept; `custom-connector/…` for custom connectors only.
     #[serde(rename = "s3Location")]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub s3_location: String,
     /// Files uploaded to the connector; always empty here.
     pub uploaded_files: Option<Vec<String>>,
     /// Whether a source of this connector takes uploaded files.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub file_upload: bool,
     /// Whether the connector reaches its source directly.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub direct_connect: bool,
     /// The properties text of each stored locale.
-    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
-    pub translation_properties: BTreeMap<Locale, String>,
+    #[cfg_attr(feature = "openapi", schema(required, value_type = BTreeMap<String, String>))]
+    #[serde(default, deserialize_with = "or_empty")]
+    pub translation_properties: BTreeMap<Open<Locale>, String>,
     /// Free-form members that user interfaces read.
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Object))]
+    #[serde(default, deserialize_with = "or_empty")]
     pub connector_metadata: Metadata,
     /// How far the connector is.
-    pub status: Status,
+    #[cfg_attr(feature = "openapi", schema(value_type = Status))]
+    pub status: Open<Status>,
 }
 
 impl ConnectorDetail {
@@ -131,13 +193,32 @@ impl ConnectorDetail {
                 .translations
                 .0
                 .iter()
-                .map(|(locale, properties)| (*locale, properties.text().to_owned()))
+                .map(|(locale, properties)| (Open::Known(*locale), properties.text().to_owned()))
                 .collect(),
             connector_metadata: connector.connector_metadata.clone(),
-            status: connector.status,
+            status: Open::Known(connector.status),
         }
     }
 }
+
+impl ConnectorDetail {
+    /// The stored text of a document.
+    pub fn document(&self, kind: DocumentKind) -> &str {
+        match kind {
+            DocumentKind::SourceConfig => &self.source_config_xml,
+            DocumentKind::SourceTemplate => &self.application_xml,
+            DocumentKind::CorrelationConfig => &self.correlation_config_xml,
+        }
+    }
+
+    /// Whether the tenant can change it: the specification's mark of a custom connector.
+    pub fn is_custom(&self) -> bool {
+        self.s3_location.starts_with(CUSTOM_LOCATION)
+    }
+}
+
+/// How the storage path keys of custom connectors begin.
+const CUSTOM_LOCATION: &str = "custom-connector/";
 
 /// Whether a connector belongs to a tenant or to everyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +233,7 @@ impl Origin {
     /// The storage path key, by which clients tell custom connectors from others.
     pub fn location(self, script_name: &ScriptName) -> String {
         match self {
-            Self::Custom => format!("custom-connector/{script_name}"),
+            Self::Custom => format!("{CUSTOM_LOCATION}{script_name}"),
             Self::BuiltIn => format!("connector/{script_name}"),
         }
     }
@@ -172,7 +253,8 @@ pub struct UpdateDetail {
     /// What was stored.
     pub updated_files: Option<Vec<String>>,
     /// What came of it.
-    pub status: UpdateStatus,
+    #[cfg_attr(feature = "openapi", schema(value_type = UpdateStatus))]
+    pub status: Open<UpdateStatus>,
 }
 
 /// What came of an upload.
@@ -204,7 +286,7 @@ impl Upload {
     pub fn file_name(self) -> String {
         match self {
             Self::Document(kind) => kind.file_name().to_owned(),
-            Self::Translations(locale) => format!("translations/{locale}.properties"),
+            Self::Translations(locale) => folder::locale_file(locale),
         }
     }
 }
@@ -218,7 +300,7 @@ impl UpdateDetail {
             }
             _ => Vec::new(),
         };
-        Self { message, script_name, updated_files: Some(updated_files), status }
+        Self { message, script_name, updated_files: Some(updated_files), status: Open::Known(status) }
     }
 }
 

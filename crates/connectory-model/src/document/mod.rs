@@ -21,7 +21,7 @@ pub(crate) use xml::is_xml_char;
 pub use xml::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, Malformed};
 
 /// Which of the three documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentKind {
     /// The form that an administrator fills in.
@@ -83,6 +83,24 @@ impl Document {
             DocumentKind::SourceTemplate => Self::SourceTemplate(SourceTemplate::parse(bytes)?),
             DocumentKind::CorrelationConfig => Self::CorrelationConfig(CorrelationConfig::parse(bytes)?),
         })
+    }
+
+    /// A document of a text that was checked as this kind before.
+    pub(crate) fn checked(kind: DocumentKind, text: String) -> Self {
+        match kind {
+            DocumentKind::SourceConfig => Self::SourceConfig(SourceConfig(text)),
+            DocumentKind::SourceTemplate => Self::SourceTemplate(SourceTemplate(text)),
+            DocumentKind::CorrelationConfig => Self::CorrelationConfig(CorrelationConfig(text)),
+        }
+    }
+
+    /// Its text.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::SourceConfig(SourceConfig(text))
+            | Self::SourceTemplate(SourceTemplate(text))
+            | Self::CorrelationConfig(CorrelationConfig(text)) => text,
+        }
     }
 }
 
