@@ -4,6 +4,7 @@
 //! `"status": "released"`, so booleans may be quoted and statuses are read in any case. A member of another type is
 //! refused by name. The same rules read a create request, an imported object and a `connector.yaml`.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::document::{Scaffold, is_xml_char};
@@ -18,12 +19,14 @@ pub const MAX_TEXT: usize = 255;
 #[error("{0}")]
 pub struct InvalidMember(String);
 
-/// The members of a connector apart from its documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The members of a connector apart from its documents; serialized, the body of a create request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NewConnector {
     /// The connector's name.
     pub name: String,
     /// The connector's type; `custom ` and the name where the author gave none (the specification's default).
+    #[serde(rename = "type")]
     pub connector_type: String,
     /// The class that implements the connector.
     pub class_name: String,
@@ -34,6 +37,13 @@ pub struct NewConnector {
 }
 
 impl NewConnector {
+    /// A released connector with the defaults of a create request.
+    pub fn new(name: impl Into<String>, class_name: impl Into<String>) -> Self {
+        let (name, class_name) = (name.into(), class_name.into());
+        let connector_type = format!("custom {name}");
+        Self { name, connector_type, class_name, direct_connect: true, status: Status::Released }
+    }
+
     /// Reads the body of a create request.
     pub fn from_request(body: &Value) -> Result<Self, InvalidMember> {
         let new = Self::from_members(Members::of(body)?, None)?;

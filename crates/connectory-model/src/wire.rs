@@ -272,6 +272,18 @@ pub enum UpdateStatus {
     Skipped,
 }
 
+impl fmt::Display for UpdateStatus {
+    /// The word on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "ERROR",
+            Self::Updated => "UPDATED",
+            Self::Unchanged => "UNCHANGED",
+            Self::Skipped => "SKIPPED",
+        })
+    }
+}
+
 /// What an upload is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upload {

@@ -1,0 +1,88 @@
+//! The same client for code that is not async. It must not be used within an async runtime.
+
+use connectory_model::Locale;
+use connectory_model::create::NewConnector;
+use connectory_model::document::DocumentKind;
+use connectory_model::wire::{ConnectorDetail, ConnectorItem, UpdateDetail};
+use json_patch::Patch;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{Error, List};
+
+/// A client that waits for each answer.
+///
+/// ```no_run
+/// use connectory_client::blocking::Client;
+///
+/// let client = Client::new(connectory_client::Client::from_env()?);
+/// println!("{} connectors", client.list(|list| list)?.len());
+/// # Ok::<(), connectory_client::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    client: crate::Client,
+    runtime: Runtime,
+}
+
+impl Client {
+    /// A client that waits for what another one does.
+    pub fn new(client: crate::Client) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("the system can wait for events");
+        Self { client, runtime }
+    }
+
+    /// All connectors of a list, which `which` narrows down.
+    pub fn list(&self, which: impl FnOnce(List) -> List) -> Result<Vec<ConnectorItem>, Error> {
+        self.runtime.block_on(which(self.client.list()).all())
+    }
+
+    /// How many connectors a list has.
+    pub fn count(&self, which: impl FnOnce(List) -> List) -> Result<u64, Error> {
+        self.runtime.block_on(which(self.client.list()).count())
+    }
+
+    /// Creates a custom connector.
+    pub fn create(&self, new: &NewConnector) -> Result<ConnectorItem, Error> {
+        self.runtime.block_on(self.client.create(new))
+    }
+
+    /// A connector with its documents.
+    pub fn get(&self, script_name: &str, locale: Option<Locale>) -> Result<ConnectorDetail, Error> {
+        self.runtime.block_on(self.client.get(script_name, locale))
+    }
+
+    /// Deletes a custom connector.
+    pub fn delete(&self, script_name: &str) -> Result<(), Error> {
+        self.runtime.block_on(self.client.delete(script_name))
+    }
+
+    /// Changes a custom connector with a JSON Patch (RFC 6902).
+    pub fn patch(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
+        self.runtime.block_on(self.client.patch(script_name, patch))
+    }
+
+    /// A document as it is stored.
+    pub fn document(&self, script_name: &str, kind: DocumentKind) -> Result<Vec<u8>, Error> {
+        self.runtime.block_on(self.client.document(script_name, kind))
+    }
+
+    /// Uploads a document.
+    pub fn set_document(&self, script_name: &str, kind: DocumentKind, document: &[u8]) -> Result<UpdateDetail, Error> {
+        self.runtime.block_on(self.client.set_document(script_name, kind, document))
+    }
+
+    /// The properties text of a locale, or the English one.
+    pub fn translations(&self, script_name: &str, locale: Locale) -> Result<Vec<u8>, Error> {
+        self.runtime.block_on(self.client.translations(script_name, locale))
+    }
+
+    /// Uploads the properties text of a locale; an empty one removes it.
+    pub fn set_translations(
+        &self,
+        script_name: &str,
+        locale: Locale,
+        properties: &[u8],
+    ) -> Result<UpdateDetail, Error> {
+        self.runtime.block_on(self.client.set_translations(script_name, locale, properties))
+    }
+}

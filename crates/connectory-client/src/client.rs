@@ -1,0 +1,296 @@
+//! The client and its 13 operations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectory_model::Locale;
+use connectory_model::create::NewConnector;
+use connectory_model::document::DocumentKind;
+use connectory_model::wire::{ConnectorDetail, ConnectorItem, UpdateDetail};
+use json_patch::Patch;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Method, RequestBuilder};
+use tokio::sync::{Mutex, Semaphore};
+use url::Url;
+
+use crate::config::Environment;
+use crate::error::Error;
+use crate::list::List;
+use crate::transport::{Answer, Call, Retries, Transport};
+
+/// A client of one service, as one API client. Clones share everything.
+#[derive(Clone)]
+pub struct Client(Arc<Transport>);
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("environment", &self.0.environment).finish_non_exhaustive()
+    }
+}
+
+/// What a client is made from.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    environment: Environment,
+    api_path: String,
+    retries: Retries,
+    concurrency: usize,
+    timeout: Duration,
+}
+
+impl Builder {
+    /// Where the service has the operations: `v2025/connectors` by default. `v3/connectors`, `v2024/connectors`,
+    /// `v2026/connectors` and `connectors/v1` have the same.
+    #[must_use]
+    pub fn api_path(mut self, path: &str) -> Self {
+        path.trim_matches('/').clone_into(&mut self.api_path);
+        self
+    }
+
+    /// When calls are made again.
+    #[must_use]
+    pub fn retries(mut self, retries: Retries) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// How many calls are on the way at the same time; 8 by default, at least 1.
+    #[must_use]
+    pub fn concurrency(mut self, calls: usize) -> Self {
+        self.concurrency = calls.max(1);
+        self
+    }
+
+    /// How long one attempt of a call may take, the answer's body included; 60 s by default.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The client. It calls nothing yet.
+    pub fn build(self) -> Result<Client, Error> {
+        let wrong = |reason: String| Error::BaseUrl { url: self.environment.base_url.clone(), reason };
+        let base = Url::parse(&self.environment.base_url).map_err(|error| wrong(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(wrong("expected an address that begins with https:// or http://".to_owned()));
+        }
+        // Where the program has chosen a provider of cryptography, that one stays.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("connectory-client/", env!("CARGO_PKG_VERSION")))
+            .timeout(self.timeout)
+            .connect_timeout(Duration::from_secs(10))
+            // A redirect would carry the request to an address that nobody configured.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Transport { url: base.to_string(), error })?;
+        Ok(Client(Arc::new(Transport {
+            http,
+            base,
+            api_path: self.api_path,
+            retries: self.retries,
+            permits: Semaphore::new(self.concurrency),
+            token: Mutex::default(),
+            environment: self.environment,
+        })))
+    }
+}
+
+impl Client {
+    /// A client of the environment that the official sources name ([`Environment::load`]).
+    pub fn from_env() -> Result<Self, Error> {
+        Self::builder(Environment::load()?).build()
+    }
+
+    /// A client of an environment.
+    ///
+    /// ```
+    /// use connectory_client::{Client, Environment};
+    ///
+    /// let environment = Environment {
+    ///     base_url: "https://acme.api.identitynow.com".to_owned(),
+    ///     client_id: "0a1b".to_owned(),
+    ///     client_secret: "2c3d".to_owned(),
+    /// };
+    /// let client = Client::builder(environment).concurrency(4).build()?;
+    /// # Ok::<(), connectory_client::Error>(())
+    /// ```
+    pub fn builder(environment: Environment) -> Builder {
+        Builder {
+            environment,
+            api_path: "v2025/connectors".to_owned(),
+            retries: Retries::default(),
+            concurrency: 8,
+            timeout: Duration::from_mins(1),
+        }
+    }
+
+    /// The environment that it calls.
+    pub fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
+    /// Lists connectors: page by page, as a stream, or counted.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::{Filter, Locale};
+    ///
+    /// let listed = client.list().filter(Filter::direct_connect(true)).locale(Locale::De);
+    /// println!("{} connectors", listed.count().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn list(&self) -> List {
+        List::new(self.clone())
+    }
+
+    /// Creates a custom connector.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::NewConnector;
+    ///
+    /// let new = NewConnector::new("HR system", "sailpoint.connector.OpenConnectorAdapter");
+    /// let created = client.create(&new).await?;
+    /// println!("its script name is {}", created.script_name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn create(&self, new: &NewConnector) -> Result<ConnectorItem, Error> {
+        self.call(Method::POST, &[], &|request| request.json(new)).await?.json()
+    }
+
+    /// A connector with its documents; `sourceConfig` in the locale.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// let connector = client.get("hr-system", None).await?;
+    /// println!("{}", connector.source_config_xml);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get(&self, script_name: &str, locale: Option<Locale>) -> Result<ConnectorDetail, Error> {
+        let locale = locale.map(|locale| [("locale", locale.tag())]);
+        self.call(Method::GET, &[script_name], &|request| request.query(&locale.as_slice().concat())).await?.json()
+    }
+
+    /// Deletes a custom connector.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// client.delete("hr-system").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn delete(&self, script_name: &str) -> Result<(), Error> {
+        self.call(Method::DELETE, &[script_name], &|request| request).await.map(drop)
+    }
+
+    /// Changes a custom connector with a JSON Patch (RFC 6902), and answers what it is then.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let patch = serde_json::from_str(r#"[{"op": "add", "path": "/connectorMetadata/category", "value": "HR"}]"#)?;
+    /// client.patch("hr-system", &patch).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn patch(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
+        let body = serde_json::to_vec(patch).expect("a patch is JSON");
+        let with = |request: RequestBuilder| {
+            request.header(reqwest::header::CONTENT_TYPE, "application/json-patch+json").body(body.clone())
+        };
+        self.call(Method::PATCH, &[script_name], &with).await?.json()
+    }
+
+    /// A document as it is stored: the source config, source template or correlation config.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::DocumentKind;
+    ///
+    /// let form = client.document("hr-system", DocumentKind::SourceConfig).await?;
+    /// println!("{}", String::from_utf8_lossy(&form));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn document(&self, script_name: &str, kind: DocumentKind) -> Result<Vec<u8>, Error> {
+        Ok(self.call(Method::GET, &[script_name, kind.name()], &|request| request).await?.body)
+    }
+
+    /// Uploads a document. A well-formed document that the service does not accept is no error of the call: the
+    /// answer's status is then [`UpdateStatus::Error`](crate::UpdateStatus::Error).
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use connectory_client::DocumentKind;
+    ///
+    /// let form = std::fs::read("source-config.xml")?;
+    /// let update = client.set_document("hr-system", DocumentKind::SourceConfig, &form).await?;
+    /// println!("{}", update.status);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn set_document(
+        &self,
+        script_name: &str,
+        kind: DocumentKind,
+        document: &[u8],
+    ) -> Result<UpdateDetail, Error> {
+        self.upload(&[script_name, kind.name()], kind.file_name(), document).await
+    }
+
+    /// The properties text of a locale, or the English one where the locale has none.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::Locale;
+    ///
+    /// let german = client.translations("hr-system", Locale::De).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn translations(&self, script_name: &str, locale: Locale) -> Result<Vec<u8>, Error> {
+        let segments = [script_name, "translations", locale.tag()];
+        Ok(self.call(Method::GET, &segments, &|request| request).await?.body)
+    }
+
+    /// Uploads the properties text of a locale; an empty one removes it.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::Locale;
+    ///
+    /// client.set_translations("hr-system", Locale::De, b"menuLabel_Settings=Einstellungen\n").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn set_translations(
+        &self,
+        script_name: &str,
+        locale: Locale,
+        properties: &[u8],
+    ) -> Result<UpdateDetail, Error> {
+        let file = format!("{locale}.properties");
+        self.upload(&[script_name, "translations", locale.tag()], &file, properties).await
+    }
+
+    async fn upload(&self, segments: &[&str], file: &str, content: &[u8]) -> Result<UpdateDetail, Error> {
+        let with = |request: RequestBuilder| {
+            let part = Part::bytes(content.to_vec()).file_name(file.to_owned());
+            request.multipart(Form::new().part("file", part))
+        };
+        self.call(Method::PUT, segments, &with).await?.json()
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        segments: &[&str],
+        with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
+    ) -> Result<Answer, Error> {
+        self.0.call(Call { method, url: self.0.url(segments), with }).await
+    }
+}

@@ -1,0 +1,221 @@
+//! Which service to call, and as whom: the sources that the official SDKs read, in their order.
+//!
+//! 1. the variables `SAIL_BASE_URL`, `SAIL_CLIENT_ID` and `SAIL_CLIENT_SECRET`,
+//! 2. `./config.json` with `BaseURL`, `ClientId` and `ClientSecret`,
+//! 3. `~/.sailpoint/config.yaml`, of which `activeenvironment` names one of the `environments`.
+//!
+//! The first source that names a base URL counts; it must hold the other two values as well, so that one service is
+//! never called with the credentials of another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use directories::BaseDirs;
+use serde::Deserialize;
+
+/// A service, and the API client that calls it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// The service's address, such as `https://acme.api.identitynow.com`.
+    pub base_url: String,
+    /// The API client's id.
+    pub client_id: String,
+    /// The API client's secret.
+    pub client_secret: String,
+}
+
+impl fmt::Debug for Environment {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("base_url", &self.base_url)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no environment.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No source names a service.
+    #[error(
+        "no service is configured; set SAIL_BASE_URL, SAIL_CLIENT_ID and SAIL_CLIENT_SECRET, or name one in ./config.json or ~/.sailpoint/config.yaml"
+    )]
+    Nowhere,
+    /// A source names a service but lacks another value.
+    #[error("{source_name} names a service but no {missing}")]
+    Incomplete {
+        /// Which source.
+        source_name: String,
+        /// What it lacks.
+        missing: &'static str,
+    },
+    /// The home file has no environment of this name.
+    #[error("{} has no environment `{name}`; it has {known}", .path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The names that it has.
+        known: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {reason}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parts {
+    #[serde(alias = "BaseURL", alias = "baseurl")]
+    base_url: Option<String>,
+    #[serde(alias = "ClientId", alias = "clientid")]
+    client_id: Option<String>,
+    #[serde(alias = "ClientSecret", alias = "clientsecret")]
+    client_secret: Option<String>,
+}
+
+impl Parts {
+    fn complete(self, source: impl fmt::Display) -> Result<Option<Environment>, ConfigError> {
+        let value = |value: Option<String>| value.filter(|value| !value.is_empty());
+        let Some(base_url) = value(self.base_url) else { return Ok(None) };
+        let missing = |missing| ConfigError::Incomplete { source_name: source.to_string(), missing };
+        Ok(Some(Environment {
+            base_url,
+            client_id: value(self.client_id).ok_or_else(|| missing("client id"))?,
+            client_secret: value(self.client_secret).ok_or_else(|| missing("client secret"))?,
+        }))
+    }
+}
+
+/// `~/.sailpoint/config.yaml`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct HomeFile {
+    activeenvironment: String,
+    environments: BTreeMap<String, HomeEnvironment>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct HomeEnvironment {
+    baseurl: Option<String>,
+    pat: Parts,
+}
+
+impl Environment {
+    /// The environment of the first source that names one.
+    pub fn load() -> Result<Self, ConfigError> {
+        let variable = |name| std::env::var(name).ok();
+        let home = home_file();
+        Self::from_sources(
+            Parts {
+                base_url: variable("SAIL_BASE_URL"),
+                client_id: variable("SAIL_CLIENT_ID"),
+                client_secret: variable("SAIL_CLIENT_SECRET"),
+            },
+            Path::new("config.json"),
+            home.as_deref(),
+        )
+    }
+
+    /// An environment of `~/.sailpoint/config.yaml` by its name.
+    pub fn named(name: &str) -> Result<Self, ConfigError> {
+        Self::from_home(&home_file().ok_or(ConfigError::Nowhere)?, Some(name))?.ok_or(ConfigError::Nowhere)
+    }
+
+    fn from_sources(variables: Parts, local: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
+        if let Some(environment) = variables.complete("SAIL_BASE_URL")? {
+            return Ok(environment);
+        }
+        if let Some(text) = read(local)? {
+            let parts: Parts = serde_json::from_str(&text).map_err(|error| unreadable(local, &error))?;
+            if let Some(environment) = parts.complete(local.display())? {
+                return Ok(environment);
+            }
+        }
+        let home = home.map(|home| Self::from_home(home, None)).transpose()?.flatten();
+        home.ok_or(ConfigError::Nowhere)
+    }
+
+    fn from_home(path: &Path, name: Option<&str>) -> Result<Option<Self>, ConfigError> {
+        let Some(text) = read(path)? else { return Ok(None) };
+        let mut file: HomeFile = serde_saphyr::from_str(&text).map_err(|error| unreadable(path, &error))?;
+        let name = name.map_or(file.activeenvironment, str::to_owned);
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let Some(found) = file.environments.remove(&name) else {
+            let known: Vec<_> = file.environments.into_keys().collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(ConfigError::Unknown { path: path.to_owned(), name, known });
+        };
+        Parts { base_url: found.baseurl, ..found.pat }.complete(format_args!("{} ({name})", path.display()))
+    }
+}
+
+/// Where the official tools keep named environments.
+pub fn home_file() -> Option<PathBuf> {
+    BaseDirs::new().map(|directories| directories.home_dir().join(".sailpoint").join("config.yaml"))
+}
+
+fn read(path: &Path) -> Result<Option<String>, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, reason: &dyn fmt::Display) -> ConfigError {
+    ConfigError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(base_url: &str) -> Parts {
+        Parts { base_url: Some(base_url.to_owned()), client_id: Some("i".into()), client_secret: Some("s3cret".into()) }
+    }
+
+    #[test]
+    fn the_first_source_that_names_a_service_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (local, home) = (folder.path().join("config.json"), folder.path().join("config.yaml"));
+        let load = |variables| Environment::from_sources(variables, &local, Some(&home));
+        assert!(matches!(load(Parts::default()), Err(ConfigError::Nowhere)));
+
+        let yaml = "authtype: pat\nactiveenvironment: dev\nenvironments:\n  dev:\n    tenanturl: https://t\n    \
+                    baseurl: https://home\n    pat:\n      clientid: h\n      clientsecret: hs\n  prod: {}\n";
+        std::fs::write(&home, yaml).unwrap();
+        let environment = load(Parts::default()).unwrap();
+        assert_eq!((environment.base_url.as_str(), environment.client_id.as_str()), ("https://home", "h"));
+
+        std::fs::write(&local, r#"{"ClientId": "l", "ClientSecret": "ls", "BaseURL": "https://local"}"#).unwrap();
+        assert_eq!(load(Parts::default()).unwrap().base_url, "https://local");
+        let environment = load(parts("https://variables")).unwrap();
+        assert_eq!(environment.base_url, "https://variables");
+        assert!(!format!("{environment:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("config.yaml");
+        std::fs::write(&home, "environments:\n  dev:\n    baseurl: https://x\n").unwrap();
+        let unknown = Environment::from_home(&home, Some("prod")).unwrap_err().to_string();
+        assert!(unknown.ends_with("has no environment `prod`; it has dev"), "{unknown}");
+        let incomplete = Environment::from_home(&home, Some("dev")).unwrap_err().to_string();
+        assert!(incomplete.ends_with("(dev) names a service but no client id"), "{incomplete}");
+        let no_secret = Parts { client_secret: None, ..parts("https://x") }.complete("SAIL_BASE_URL").unwrap_err();
+        assert_eq!(no_secret.to_string(), "SAIL_BASE_URL names a service but no client secret");
+    }
+}

@@ -1,0 +1,117 @@
+//! Lists of connectors.
+
+use connectory_model::wire::ConnectorItem;
+use connectory_model::{Locale, Status};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::filter::Filter;
+
+/// How many connectors a page holds at most (the specification's limit).
+pub const MAX_PAGE: usize = 250;
+
+/// A list of connectors: what to show, and then how to read it.
+#[derive(Debug, Clone)]
+#[must_use = "a list is read by `all`, `stream`, `page` or `count`"]
+pub struct List {
+    client: Client,
+    query: Vec<(&'static str, String)>,
+    page: usize,
+    offset: usize,
+}
+
+impl List {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, query: Vec::new(), page: MAX_PAGE, offset: 0 }
+    }
+
+    /// Only those that pass a filter.
+    pub fn filter(self, filter: Filter) -> Self {
+        self.with("filters", filter.0)
+    }
+
+    /// Short descriptions in a locale.
+    pub fn locale(self, locale: Locale) -> Self {
+        self.with("locale", locale.tag().to_owned())
+    }
+
+    /// Those of these statuses, instead of the released ones only. An extension of connectory: the vendor's service
+    /// ignores it.
+    pub fn statuses(self, statuses: &[Status]) -> Self {
+        self.with("statuses", statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(","))
+    }
+
+    /// Only the custom connectors, or only the built-in ones. An extension of connectory: the vendor's service ignores it;
+    /// [`ConnectorDetail::is_custom`](crate::ConnectorDetail::is_custom) tells for any service.
+    pub fn custom(self, custom: bool) -> Self {
+        self.with("custom", custom.to_string())
+    }
+
+    /// How many connectors are fetched at a time: 1 to 250, 250 by default.
+    pub fn page_size(mut self, page: usize) -> Self {
+        self.page = page.clamp(1, MAX_PAGE);
+        self
+    }
+
+    /// How many connectors to leave out.
+    pub fn offset(mut self, offset: usize) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    fn with(mut self, name: &'static str, value: String) -> Self {
+        self.query.retain(|(other, _)| *other != name);
+        self.query.push((name, value));
+        self
+    }
+
+    /// One page.
+    pub async fn page(&self) -> Result<Vec<ConnectorItem>, Error> {
+        self.fetch(self.page, false).await?.json()
+    }
+
+    /// All of them, fetched page by page as they are read, until a page comes back short.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use std::pin::pin;
+    ///
+    /// use futures_util::TryStreamExt;
+    ///
+    /// let mut connectors = pin!(client.list().stream());
+    /// while let Some(connector) = connectors.try_next().await? {
+    ///     println!("{}", connector.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(self) -> impl Stream<Item = Result<ConnectorItem, Error>> + Send {
+        stream::try_unfold(Some(self), |next| async {
+            let Some(mut list) = next else { return Ok(None) };
+            let items = list.page().await?;
+            list.offset += items.len();
+            let next = (items.len() >= list.page).then_some(list);
+            Ok::<_, Error>(Some((stream::iter(items).map(Ok), next)))
+        })
+        .try_flatten()
+    }
+
+    /// All of them at once.
+    pub async fn all(self) -> Result<Vec<ConnectorItem>, Error> {
+        self.stream().try_collect().await
+    }
+
+    /// How many there are, whatever the offset.
+    pub async fn count(&self) -> Result<u64, Error> {
+        let answer = self.fetch(1, true).await?;
+        let total = answer.headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
+        total.ok_or_else(|| answer.unreadable("there is no X-Total-Count header with a number"))
+    }
+
+    async fn fetch(&self, limit: usize, count: bool) -> Result<crate::transport::Answer, Error> {
+        let numbers = [("limit", limit.to_string()), ("offset", self.offset.to_string()), ("count", count.to_string())];
+        self.client.call(Method::GET, &[], &|request| request.query(&self.query).query(&numbers)).await
+    }
+}

@@ -1,0 +1,154 @@
+//! Every operation against a real server, in this process, over the network.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use connectory_client::{
+    Client, DocumentKind, Environment, Error, Filter, Locale, NewConnector, Open, Retries, Status, UpdateStatus, Writes,
+};
+use connectory_model::access::{Scope, UserLevel};
+use connectory_server::auth::secret;
+use connectory_server::router::Service;
+use connectory_server::{App, Options, listen};
+use connectory_store::Store;
+use connectory_store::access::NewClient;
+use futures_util::TryStreamExt;
+use tempfile::TempDir;
+
+struct Server {
+    environment: Environment,
+    _folder: TempDir,
+}
+
+impl Server {
+    async fn start(options: Options) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let client = NewClient {
+            id: "id".to_owned(),
+            name: "test".to_owned(),
+            secret_hash: secret::hash("secret"),
+            level: UserLevel::OrgAdmin,
+            scopes: vec![Scope::All],
+        };
+        store.bootstrap("default".to_owned(), client).await.unwrap();
+        let app = App::new(store, options).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let environment = Environment {
+            base_url: format!("http://{}", listener.local_addr().unwrap()),
+            client_id: "id".to_owned(),
+            client_secret: "secret".to_owned(),
+        };
+        tokio::spawn(listen::serve(listener, Service::new(app), std::future::pending()));
+        Self { environment, _folder: folder }
+    }
+
+    fn client(&self) -> Client {
+        Client::builder(self.environment.clone()).build().unwrap()
+    }
+}
+
+fn unlimited() -> Options {
+    Options { rate_limit: None, ..Options::default() }
+}
+
+#[tokio::test]
+async fn a_connector_from_its_creation_to_its_end() {
+    let server = Server::start(unlimited()).await;
+    for path in ["v3/connectors", "v2025/connectors", "/connectors/v1/"] {
+        let client = Client::builder(server.environment.clone()).api_path(path).build().unwrap();
+        let new = NewConnector { direct_connect: false, ..NewConnector::new("HR system", "x.Y") };
+        let created = client.create(&new).await.unwrap();
+        assert_eq!((created.script_name.as_str(), created.direct_connect), ("hr-system", false));
+        assert_eq!(created.connector_type, "custom HR system");
+
+        let form = client.document("hr-system", DocumentKind::SourceConfig).await.unwrap();
+        let changed = String::from_utf8(form).unwrap().replace("<Form ", "<Form  ");
+        let kind = DocumentKind::SourceConfig;
+        let update = client.set_document("hr-system", kind, changed.as_bytes()).await.unwrap();
+        assert_eq!(update.status, Open::Known(UpdateStatus::Updated));
+        let refused = client.set_document("hr-system", kind, b"<Form/>").await.unwrap();
+        assert_eq!(refused.status, Open::Known(UpdateStatus::Error));
+        assert!(refused.message.unwrap().starts_with("unsupported xsd version"));
+
+        client.set_translations("hr-system", Locale::De, b"ShortDesc=Personal\n").await.unwrap();
+        assert_eq!(client.translations("hr-system", Locale::De).await.unwrap(), b"ShortDesc=Personal\n");
+
+        let patch = serde_json::from_str(r#"[{"op": "add", "path": "/connectorMetadata/category", "value": "HR"}]"#);
+        let patched = client.patch("hr-system", &patch.unwrap()).await.unwrap();
+        assert_eq!(patched.connector_metadata["category"], "HR");
+        assert_eq!(patched.source_config_xml, changed);
+        assert!(patched.is_custom());
+        let detail = client.get("hr-system", Some(Locale::De)).await.unwrap();
+        assert_eq!(detail.translation_properties[&Open::Known(Locale::De)], "ShortDesc=Personal\n");
+        let filter = Filter::category("hr").and(!Filter::direct_connect(true));
+        let listed = client.list().filter(filter).locale(Locale::De).all().await.unwrap();
+        assert_eq!(listed[0].connector_metadata["shortDesc"], "Personal");
+
+        client.delete("hr-system").await.unwrap();
+        let gone = client.get("hr-system", None).await.unwrap_err();
+        assert!(gone.is_not_found());
+        let tracking_id = gone.refusal().unwrap().tracking_id().unwrap().to_owned();
+        assert!(gone.to_string().ends_with(&format!("(tracking id {tracking_id})")), "{gone}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_paged_as_it_is_read_and_counted() {
+    let server = Server::start(unlimited()).await;
+    let client = server.client();
+    for n in 0..7 {
+        let status = if n == 6 { Status::Demo } else { Status::Released };
+        client.create(&NewConnector { status, ..NewConnector::new(format!("Mine {n}"), "x.Y") }).await.unwrap();
+    }
+    let mine = || client.list().filter(Filter::name().starts_with("mine")).page_size(3);
+    let names: Vec<_> = mine().stream().map_ok(|item| item.name).try_collect().await.unwrap();
+    assert_eq!(names, ["Mine 0", "Mine 1", "Mine 2", "Mine 3", "Mine 4", "Mine 5"]);
+    assert_eq!((mine().count().await.unwrap(), mine().offset(4).page().await.unwrap().len()), (6, 2));
+    let demos = client.list().custom(true).statuses(&[Status::Demo]).all().await.unwrap();
+    assert_eq!(demos.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["Mine 6"]);
+    let all: HashSet<_> = client.list().all().await.unwrap().into_iter().map(|item| item.script_name).collect();
+    assert!(all.len() > 6, "built-in ones as well");
+}
+
+#[tokio::test]
+async fn many_calls_pass_under_the_rate_limit() {
+    let server = Server::start(Options { rate_limit: Some("20/1s".parse().unwrap()), ..Options::default() }).await;
+    let retries = Retries { times: 20, writes: Writes::RateLimited, ..Retries::default() };
+    let client = Client::builder(server.environment.clone()).retries(retries).build().unwrap();
+    let creates = (0..60).map(|n| {
+        let client = client.clone();
+        tokio::spawn(async move { client.create(&NewConnector::new(format!("C {n}"), "x.Y")).await.map(drop) })
+    });
+    for created in creates.collect::<Vec<_>>() {
+        created.await.unwrap().unwrap();
+    }
+    assert_eq!(client.list().custom(true).count().await.unwrap(), 60);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_told_apart_from_a_refusal() {
+    let server = Server::start(unlimited()).await;
+    let environment = Environment { client_secret: "wrong".to_owned(), ..server.environment.clone() };
+    let error = Client::builder(environment).build().unwrap().list().page().await.unwrap_err();
+    assert!(matches!(error, Error::Authentication { .. }), "{error}");
+    assert!(error.to_string().starts_with("the service did not accept the API client `id`: "), "{error}");
+    let error = server.client().get("../translations", None).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+}
+
+#[test]
+fn the_same_without_async() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start(unlimited()));
+    let client = connectory_client::blocking::Client::new(
+        Client::builder(server.environment.clone()).timeout(Duration::from_secs(20)).build().unwrap(),
+    );
+    client.create(&NewConnector::new("HR", "x.Y")).unwrap();
+    assert_eq!(client.get("hr", None).unwrap().name, "HR");
+    assert_eq!(client.list(|list| list.custom(true)).unwrap().len(), 1);
+    client.delete("hr").unwrap();
+    assert_eq!(client.count(|list| list.custom(true)).unwrap(), 0);
+}
