@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use java_properties::{LineContent, PropertiesIter};
 use serde::{Deserialize, Serialize};
 
 use crate::Locale;
@@ -25,6 +26,17 @@ pub enum Properties {
         #[serde(rename = "iso-8859-1")]
         text: String,
     },
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The line on which it begins, from 1.
+    pub line: usize,
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
 }
 
 /// A text that is not in `.properties` format.
@@ -53,7 +65,7 @@ impl Properties {
             Ok(text) => Self::Utf8(text.to_owned()),
             Err(_) => Self::Latin1 { text: bytes.iter().copied().map(char::from).collect() },
         };
-        properties.read(|_, _| ())?;
+        properties.read(drop)?;
         Ok(properties)
     }
 
@@ -83,22 +95,33 @@ impl Properties {
     /// Keys and values; of a key that stands twice, the last value counts, as in Java.
     pub fn entries(&self) -> HashMap<String, String> {
         let mut entries = HashMap::new();
-        self.read(|key, value| {
+        for Entry { key, value, .. } in self.lines() {
             entries.insert(key, value);
-        })
-        .expect("the text was checked when it was made");
+        }
         entries
     }
 
-    fn read(&self, each: impl FnMut(String, String)) -> Result<(), PropertiesError> {
+    /// Keys and values in the order of their lines.
+    pub fn lines(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        self.read(|entry| entries.push(entry)).expect("the text was checked when it was made");
+        entries
+    }
+
+    fn read(&self, mut each: impl FnMut(Entry)) -> Result<(), PropertiesError> {
         let text = self.text();
         let text = join_surrogates(text.strip_prefix('\u{feff}').unwrap_or(text));
-        java_properties::PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8).read_into(each).map_err(
-            |error| PropertiesError::Line {
+        for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
+            let line = line.map_err(|error| PropertiesError::Line {
                 line: error.line_number().unwrap_or(1),
                 reason: format!("{error}; expected Java properties, such as `menuLabel_Settings=Settings`"),
-            },
-        )
+            })?;
+            let number = line.line_number();
+            if let LineContent::KVPair(key, value) = line.consume_content() {
+                each(Entry { line: number, key, value });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 
 pub use correlation_config::CorrelationConfig;
 pub use scaffold::Scaffold;
+pub(crate) use source_config::TRANSLATED;
 pub use source_config::{FORM_NAMESPACE, SourceConfig};
 pub use source_template::{PolicyField, ProvisioningPolicy, SourceTemplate};
-pub(crate) use xml::is_xml_char;
 pub use xml::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, Malformed};
+pub(crate) use xml::{is_xml_char, parse, utf8};
 
 /// Which of the three documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

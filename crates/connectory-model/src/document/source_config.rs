@@ -16,7 +16,7 @@ use crate::translations::Translations;
 pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
 
 /// The attributes whose values are translation keys.
-const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
+pub(crate) const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
 
 /// A checked source config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

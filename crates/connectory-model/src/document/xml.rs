@@ -48,7 +48,7 @@ impl Malformed {
 }
 
 /// Checks that the bytes are a text and hands it back, so that its type can carry the proof.
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     if bytes.is_empty() {
         return Err(Malformed::after(&[], "the document is empty; expected an XML document"));
     }
@@ -58,7 +58,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
 }
 
 /// Parses a text that may be anything.
-pub(super) fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
+pub(crate) fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
     check_bounds(text)?;
     tree(text).map_err(|error| {
         let at = error.pos();
