@@ -124,6 +124,26 @@ impl Description {
     }
 }
 
+impl From<Connector> for Folder {
+    fn from(connector: Connector) -> Self {
+        let documents = DocumentKind::ALL.map(|kind| (kind, connector.document(kind).to_owned()));
+        Self {
+            documents: documents.into(),
+            description: Description {
+                members: NewConnector {
+                    name: connector.name,
+                    connector_type: connector.connector_type,
+                    class_name: connector.class_name,
+                    direct_connect: connector.direct_connect,
+                    status: connector.status,
+                },
+                connector_metadata: connector.connector_metadata,
+            },
+            translations: connector.translations,
+        }
+    }
+}
+
 impl Folder {
     /// Reads a folder's files and checks each.
     pub fn read(files: &Files<'_>) -> Result<Self, FolderError> {

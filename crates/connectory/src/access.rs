@@ -7,6 +7,7 @@ use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
 use connectory_store::access::{AccessDb, NewClient};
 
+use crate::output;
 use crate::settings::DatabaseArgument;
 
 #[derive(Subcommand)]
@@ -91,7 +92,7 @@ pub fn client(command: ClientCommand) -> Result<()> {
                 let scopes = client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
                 [client.id, client.tenant.name, client.name, client.level.to_string(), scopes]
             });
-            print_table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows.collect());
+            output::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);
         }
         ClientCommand::Delete { id, database } => {
             AccessDb::open(&database.path()?)?.delete_client(&id)?;
@@ -116,7 +117,7 @@ pub fn tenant(command: TenantCommand) -> Result<()> {
                 let connectors = access.connector_count(tenant.id)?;
                 rows.push([tenant.name, tenant.uuid, connectors.to_string(), clients.to_string()]);
             }
-            print_table(["NAME", "ID", "CONNECTORS", "CLIENTS"], rows);
+            output::table(["NAME", "ID", "CONNECTORS", "CLIENTS"], rows);
         }
         TenantCommand::Delete { name, yes, database } => {
             let access = AccessDb::open(&database.path()?)?;
@@ -137,16 +138,4 @@ fn tenant_name(text: &str) -> Result<String, String> {
     let is_name =
         (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if is_name { Ok(text.to_owned()) } else { Err("expected 1 to 100 letters, digits, `-` and `_`".to_owned()) }
-}
-
-/// Prints rows under a header, each column as wide as its widest cell.
-fn print_table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) {
-    let mut table = vec![header.map(str::to_owned)];
-    table.extend(rows);
-    let widths: [usize; N] =
-        std::array::from_fn(|at| table.iter().map(|row| row[at].chars().count()).max().unwrap_or_default());
-    for row in table {
-        let line: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        println!("{}", line.join("  ").trim_end());
-    }
 }

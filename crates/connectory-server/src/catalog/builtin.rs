@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub enum CatalogError {
         /// Its path.
         path: PathBuf,
         /// What the system said.
-        error: std::io::Error,
+        error: io::Error,
     },
     /// A folder's name is no script name.
     #[error("{}: the folder's name is the script name, and {error}", .path.display())]
@@ -128,23 +129,28 @@ fn read(path: &Path) -> Result<Vec<Connector>, CatalogError> {
     folders.iter().map(|folder| read_folder(folder)).collect()
 }
 
-fn read_folder(path: &Path) -> Result<Connector, CatalogError> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let script_name: ScriptName =
-        name.parse().map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
+/// The files of a connector folder on disk.
+pub fn files_of(path: &Path) -> io::Result<Files<'static>> {
     let mut files = Files::new();
     for (folder, prefix) in [(path.to_owned(), ""), (path.join("translations"), "translations/")] {
         if !folder.is_dir() {
             continue;
         }
-        for entry in std::fs::read_dir(&folder).map_err(|error| CatalogError::Io { path: folder.clone(), error })? {
-            let file = entry.map_err(|error| CatalogError::Io { path: folder.clone(), error })?.path();
+        for entry in std::fs::read_dir(&folder)? {
+            let file = entry?.path();
             if file.is_file() {
                 let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                let bytes = std::fs::read(&file).map_err(|error| CatalogError::Io { path: file.clone(), error })?;
-                files.insert(format!("{prefix}{name}"), Cow::Owned(bytes));
+                files.insert(format!("{prefix}{name}"), Cow::Owned(std::fs::read(&file)?));
             }
         }
     }
+    Ok(files)
+}
+
+fn read_folder(path: &Path) -> Result<Connector, CatalogError> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let script_name: ScriptName =
+        name.parse().map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
+    let files = files_of(path).map_err(|error| CatalogError::Io { path: path.to_owned(), error })?;
     folder::read(script_name, &files).map_err(|error| CatalogError::Folder { path: path.to_owned(), error })
 }

@@ -1,0 +1,293 @@
+//! `connectory connector …`: one command for each operation of the API.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use connectory_client::{
+    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
+};
+use futures_util::TryStreamExt;
+
+use crate::output::{self, Format};
+use crate::remote::RemoteArguments;
+use crate::sync::confirmed;
+
+#[derive(Args)]
+pub struct ConnectorArguments {
+    #[command(flatten)]
+    remote: RemoteArguments,
+    /// Print nothing about what was done
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: ConnectorCommand,
+}
+
+#[derive(Subcommand)]
+enum ConnectorCommand {
+    /// List connectors, released ones only unless --statuses says otherwise
+    List(ListArguments),
+    /// Print a connector
+    Get {
+        /// Its script name
+        script_name: String,
+        /// The locale of the source config's texts
+        #[arg(long)]
+        locale: Option<Locale>,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value = "table")]
+        output: Format,
+    },
+    /// Create a custom connector with scaffolded documents
+    Create {
+        /// Its name
+        name: String,
+        /// The class that implements it
+        #[arg(long, value_name = "CLASS")]
+        class_name: String,
+        /// Its type [default: `custom ` and the name]
+        #[arg(long = "type", value_name = "TYPE")]
+        connector_type: Option<String>,
+        /// It does not reach its source directly
+        #[arg(long)]
+        indirect: bool,
+        /// How far it is: DEVELOPMENT, DEMO or RELEASED
+        #[arg(long, default_value = "RELEASED")]
+        status: Status,
+        /// How to print it
+        #[arg(long, short, value_enum, default_value = "table")]
+        output: Format,
+    },
+    /// Delete a custom connector
+    Delete {
+        /// Its script name
+        script_name: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Change a custom connector with a JSON Patch (RFC 6902)
+    Patch {
+        /// Its script name
+        script_name: String,
+        /// The file with the patch, `-` for standard input
+        file: PathBuf,
+    },
+    /// Print the source config
+    GetSourceConfig(Download),
+    /// Upload the source config
+    SetSourceConfig(Upload),
+    /// Print the source template
+    GetSourceTemplate(Download),
+    /// Upload the source template
+    SetSourceTemplate(Upload),
+    /// Print the correlation config
+    GetCorrelationConfig(Download),
+    /// Upload the correlation config
+    SetCorrelationConfig(Upload),
+    /// Print the translations of a locale, or the English ones where it has none
+    GetTranslations {
+        /// The locale
+        #[arg(value_name = "LOCALE")]
+        locale: Locale,
+        #[command(flatten)]
+        download: Download,
+    },
+    /// Upload the translations of a locale; an empty file removes them
+    SetTranslations {
+        /// The locale
+        #[arg(value_name = "LOCALE")]
+        locale: Locale,
+        #[command(flatten)]
+        upload: Upload,
+    },
+}
+
+#[derive(Args)]
+struct ListArguments {
+    /// Only those that pass a filter, such as 'name co "HR" and directConnect eq true'
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<Filter>,
+    /// The locale of short descriptions
+    #[arg(long)]
+    locale: Option<Locale>,
+    /// The statuses to list, separated by commas (connectory only)
+    #[arg(long, value_delimiter = ',', value_name = "STATUS")]
+    statuses: Vec<Status>,
+    /// Only custom connectors (connectory only)
+    #[arg(long, conflicts_with = "built_in")]
+    custom: bool,
+    /// Only built-in connectors (connectory only)
+    #[arg(long)]
+    built_in: bool,
+    /// How many to print at most
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Print how many there are instead
+    #[arg(long, conflicts_with = "limit")]
+    count: bool,
+    /// How to print them
+    #[arg(long, short, value_enum, default_value = "table")]
+    output: Format,
+}
+
+#[derive(Args)]
+struct Download {
+    /// The connector's script name
+    script_name: String,
+    /// The file to write to [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Upload {
+    /// The connector's script name
+    script_name: String,
+    /// The file, `-` for standard input
+    file: PathBuf,
+}
+
+/// Runs a command.
+pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArguments) -> Result<()> {
+    let client = remote.client()?;
+    let say = |text: String| {
+        if !quiet {
+            anstream::println!("{text}");
+        }
+    };
+    let download = async |kind: DocumentKind, Download { script_name, file }: Download| {
+        write(file.as_deref(), &client.document(&script_name, kind).await?)
+    };
+    let upload = async |kind: DocumentKind, Upload { script_name, file }: Upload| {
+        uploaded(client.set_document(&script_name, kind, &read(&file)?).await?).map(&say)
+    };
+    match command {
+        ConnectorCommand::List(arguments) => list(&client, arguments).await,
+        ConnectorCommand::Get { script_name, locale, output } => {
+            let detail = client.get(&script_name, locale).await?;
+            if output != Format::Table {
+                return output::value(output, &detail);
+            }
+            let locales: Vec<_> = detail.translation_properties.keys().map(ToString::to_string).collect();
+            output::table(
+                ["MEMBER", "VALUE"],
+                [
+                    ("name", detail.name.clone()),
+                    ("script name", detail.script_name.to_string()),
+                    ("type", detail.connector_type.clone()),
+                    ("class name", detail.class_name.clone()),
+                    ("direct connect", detail.direct_connect.to_string()),
+                    ("status", detail.status.to_string()),
+                    ("custom", detail.is_custom().to_string()),
+                    ("file upload", detail.file_upload.to_string()),
+                    ("locales", locales.join(", ")),
+                    ("metadata", serde_json::to_string(&detail.connector_metadata)?),
+                ]
+                .map(|(member, value)| [member.to_owned(), value]),
+            );
+            Ok(())
+        }
+        ConnectorCommand::Create { name, class_name, connector_type, indirect, status, output } => {
+            let new = NewConnector { direct_connect: !indirect, status, ..NewConnector::new(name, class_name) };
+            let new = NewConnector { connector_type: connector_type.unwrap_or(new.connector_type.clone()), ..new };
+            let created = client.create(&new).await?;
+            match output {
+                Format::Table => {
+                    say(format!("Created `{}`: its script name is {}.", created.name, created.script_name));
+                }
+                format => output::value(format, &created)?,
+            }
+            Ok(())
+        }
+        ConnectorCommand::Delete { script_name, yes } => {
+            if !yes && !confirmed(&format!("Delete the connector `{script_name}`?"))? {
+                bail!("nothing was deleted");
+            }
+            client.delete(&script_name).await?;
+            say(format!("Deleted {script_name}."));
+            Ok(())
+        }
+        ConnectorCommand::Patch { script_name, file } => {
+            let patch = serde_json::from_slice(&read(&file)?).context("the file is no JSON Patch (RFC 6902)")?;
+            client.patch(&script_name, &patch).await?;
+            say(format!("Patched {script_name}."));
+            Ok(())
+        }
+        ConnectorCommand::GetSourceConfig(arguments) => download(DocumentKind::SourceConfig, arguments).await,
+        ConnectorCommand::SetSourceConfig(arguments) => upload(DocumentKind::SourceConfig, arguments).await,
+        ConnectorCommand::GetSourceTemplate(arguments) => download(DocumentKind::SourceTemplate, arguments).await,
+        ConnectorCommand::SetSourceTemplate(arguments) => upload(DocumentKind::SourceTemplate, arguments).await,
+        ConnectorCommand::GetCorrelationConfig(arguments) => download(DocumentKind::CorrelationConfig, arguments).await,
+        ConnectorCommand::SetCorrelationConfig(arguments) => upload(DocumentKind::CorrelationConfig, arguments).await,
+        ConnectorCommand::GetTranslations { locale, download: Download { script_name, file } } => {
+            write(file.as_deref(), &client.translations(&script_name, locale).await?)
+        }
+        ConnectorCommand::SetTranslations { locale, upload: Upload { script_name, file } } => {
+            uploaded(client.set_translations(&script_name, locale, &read(&file)?).await?).map(say)
+        }
+    }
+}
+
+async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
+    let mut list = client.list();
+    if let Some(filter) = arguments.filter {
+        list = list.filter(filter);
+    }
+    if let Some(locale) = arguments.locale {
+        list = list.locale(locale);
+    }
+    if !arguments.statuses.is_empty() {
+        list = list.statuses(&arguments.statuses);
+    }
+    if arguments.custom || arguments.built_in {
+        list = list.custom(arguments.custom);
+    }
+    if arguments.count {
+        anstream::println!("{}", list.count().await?);
+        return Ok(());
+    }
+    let limit = arguments.limit.unwrap_or(usize::MAX);
+    let items = futures_util::StreamExt::take(list.page_size(limit).stream(), limit);
+    let items: Vec<ConnectorItem> = items.try_collect().await?;
+    if arguments.output != Format::Table {
+        return output::value(arguments.output, &items);
+    }
+    output::table(
+        ["NAME", "SCRIPT NAME", "TYPE", "STATUS", "FEATURES"],
+        items.into_iter().map(|item| {
+            let features = item.features.unwrap_or_default().join(", ");
+            [item.name, item.script_name.to_string(), item.connector_type, item.status.to_string(), features]
+        }),
+    );
+    Ok(())
+}
+
+/// What came of an upload, as a sentence; one that the service does not accept is an error.
+fn uploaded(UpdateDetail { message, script_name, updated_files, status }: UpdateDetail) -> Result<String> {
+    let message = message.unwrap_or_default();
+    if status == Open::Known(UpdateStatus::Error) {
+        bail!("the service did not accept the document: {message}");
+    }
+    let files = updated_files.unwrap_or_default().join(", ");
+    Ok([script_name.to_string(), status.to_string(), files, message].join(" ").trim_end().to_owned())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes)?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    Ok(bytes)
+}
+
+fn write(file: Option<&Path>, bytes: &[u8]) -> Result<()> {
+    match file {
+        Some(file) => std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display())),
+        None => std::io::stdout().write_all(bytes).context("cannot write to standard output"),
+    }
+}

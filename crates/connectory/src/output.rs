@@ -1,0 +1,51 @@
+//! What commands print: tables that fit the terminal, JSON and YAML. Colour is for terminals only.
+
+use std::fmt::Display;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// How to print an answer.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns that fit the terminal
+    Table,
+    /// The API's JSON
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Prints rows under a header; on a terminal, cells are wrapped to its width.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for line in table.lines() {
+        // The first column's padding would set the table off from everything else.
+        anstream::println!("{}", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+    }
+}
+
+/// Prints a value as JSON or YAML.
+pub fn value(format: Format, value: &impl Serialize) -> Result<()> {
+    match format {
+        Format::Yaml => anstream::print!("{}", serde_saphyr::to_string(value).context("cannot be written as YAML")?),
+        Format::Json | Format::Table => anstream::println!("{}", serde_json::to_string_pretty(value)?),
+    }
+    Ok(())
+}
+
+pub const BOLD: &str = "\x1b[1m";
+pub const RED: &str = "\x1b[31m";
+pub const GREEN: &str = "\x1b[32m";
+pub const CYAN: &str = "\x1b[36m";
+
+/// A text in a style, which is left out where the output is no terminal.
+pub fn styled(style: &str, text: impl Display) -> String {
+    format!("{style}{text}\x1b[0m")
+}
