@@ -53,7 +53,7 @@ rules! {
     FIELD_NAME = Error "field-name": "Every field has a name.";
     DUPLICATE_FIELD = Error "duplicate-field": "Field names are unique in a source config.";
     UNKNOWN_PARENT = Error "unknown-parent": "A parentKey names a field of the source config.";
-    CORRELATION_ATTRIBUTE = Error "correlation-attribute": "A correlation filter's value is an attribute of the account schema.";
+    CORRELATION_ATTRIBUTE = Error "correlation-attribute": "A correlation filter compares an attribute of the account schema.";
     CONNECTOR_NAME = Error "connector-name": "Source template and source config agree on the connector's name.";
     UNKNOWN_LOCALE = Error "unknown-locale": "Translations are in one of the 19 locales.";
     PROPERTIES_SYNTAX = Error "properties-syntax": "Translations are Java properties with valid escapes.";
@@ -333,13 +333,17 @@ impl Lint {
             .filter(|node| node.tag_name().name() == "AttributeDefinition")
             .filter_map(|node| node.attribute("name"))
             .collect();
-        let filters = correlation.descendants().filter(|node| node.tag_name().name() == "Filter");
-        for value in filters.filter_map(|filter| attribute(filter, "value")) {
-            if !attributes.contains(value.value()) {
-                let found = similar(value.value(), &attributes);
-                let message =
-                    format!("the account schema of the source template has no attribute `{}`{found}", value.value());
-                self.push(&CORRELATION_ATTRIBUTE, file, value.range_value(), message);
+        // Which of the two names the account's attribute is documented nowhere, so one of them is enough.
+        for filter in correlation.descendants().filter(|node| node.tag_name().name() == "Filter") {
+            let (Some(property), Some(value)) = (filter.attribute("property"), filter.attribute("value")) else {
+                continue;
+            };
+            if !attributes.contains(property) && !attributes.contains(value) {
+                let meant = [property, value].map(|name| similar(name, &attributes)).concat();
+                let message = format!(
+                    "neither `{property}` nor `{value}` is an attribute of the source template's account schema{meant}"
+                );
+                self.push(&CORRELATION_ATTRIBUTE, file, filter.range(), message);
             }
         }
     }
@@ -423,15 +427,11 @@ fn tag(node: Node<'_, '_>) -> Range<usize> {
     start..start + 1 + node.tag_name().name().len()
 }
 
-/// Where a line and column are: the character there.
+/// From a line and column to the line's end.
 fn at(text: &str, line: usize, column: usize) -> Range<usize> {
     let all = line_span(text, line);
-    let rest = &text[all.clone()];
-    let mut characters = rest.char_indices().skip(column.saturating_sub(1)).map(|(offset, _)| all.start + offset);
-    match characters.next() {
-        Some(start) => start..characters.next().unwrap_or(all.end),
-        None => all.end..all.end,
-    }
+    let before: usize = text[all.clone()].chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+    all.start + before..all.end
 }
 
 /// A line, from 1, without its end.
@@ -515,7 +515,7 @@ mod tests {
         let table: &[(&str, &str, &str)] = &[
             ("connector.yaml", "name: HR\n", "description connector.yaml "),
             ("connector.yaml", "className: 1\nname: HR\n", "description connector.yaml className: 1"),
-            ("source-config.xml", "<Form>\n  <Menu>\n</Form>", "malformed-xml source-config.xml <"),
+            ("source-config.xml", "<Form>\n  <Menu>\n</Form>", "malformed-xml source-config.xml </Form>"),
             ("source-template.xml", "<Applikation/>", "root-element source-template.xml <Applikation"),
             ("source-config.xml", "<Form/>", "schema-version source-config.xml <Form"),
             ("source-config.xml", &form("<Field type='text'/>"), "field-name source-config.xml <Field"),
@@ -533,7 +533,7 @@ mod tests {
             (
                 "correlation-config.xml",
                 "<CorrelationConfig><Filter property='a' value='mial'/></CorrelationConfig>",
-                "correlation-attribute correlation-config.xml mial",
+                "correlation-attribute correlation-config.xml <Filter property='a' value='mial'/>",
             ),
         ];
         let empty = form("");

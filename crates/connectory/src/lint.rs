@@ -81,12 +81,16 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
         LintFormat::Sarif => anstream::println!("{}", serde_json::to_string_pretty(&sarif(&found))?),
         LintFormat::Github => found.iter().for_each(print_github),
     }
-    let errors = count(&found, Level::Error);
+    let errors = found.iter().filter(|found| found.finding.rule.level == Level::Error).count();
     let warnings = found.len() - errors;
+    let summary = [(errors, "error"), (warnings, "warning"), (folders.len(), "connector")]
+        .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
+    let [errors_said, warnings_said, connectors_said] = summary;
+    let summary = format!("{errors_said} and {warnings_said} in {connectors_said}");
     if errors > 0 || (arguments.strict && warnings > 0) {
-        bail!("{errors} errors and {warnings} warnings in {} connectors", folders.len());
+        bail!("{summary}");
     }
-    eprintln!("{} connectors: no errors, {warnings} warnings", folders.len());
+    eprintln!("{summary}");
     Ok(())
 }
 
@@ -94,7 +98,7 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
 pub fn refuse_errors(folders: &[LocalFolder]) -> Result<()> {
     let errors: Vec<_> = find(folders).into_iter().filter(|found| found.finding.rule.level == Level::Error).collect();
     print_text(&errors);
-    if errors.is_empty() { Ok(()) } else { bail!("{} errors in the folders; nothing was sent", errors.len()) }
+    if errors.is_empty() { Ok(()) } else { bail!("the folders have errors; nothing was sent") }
 }
 
 fn find(folders: &[LocalFolder]) -> Vec<Found<'_>> {
@@ -102,10 +106,6 @@ fn find(folders: &[LocalFolder]) -> Vec<Found<'_>> {
         .iter()
         .flat_map(|folder| lint(&folder.name, &folder.files).into_iter().map(move |finding| Found { folder, finding }))
         .collect()
-}
-
-fn count(found: &[Found<'_>], level: Level) -> usize {
-    found.iter().filter(|found| found.finding.rule.level == level).count()
 }
 
 fn fix(folders: &[LocalFolder]) -> Result<usize> {

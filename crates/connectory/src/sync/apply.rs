@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail};
 use connectory_client::{Client, Open, Patch, UpdateDetail, UpdateStatus};
 use connectory_model::folder::Folder;
-use connectory_model::translations::Properties;
+use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::PARALLEL;
 use super::plan::{Action, Plan, Step, changed_documents, changed_translations, find};
@@ -69,7 +69,7 @@ async fn step(client: &Client, step: &Step) -> Result<()> {
             }
             create(client, name, &whole).await
         }
-        (Action::Change, Some(wanted)) => change(client, name, found.context("it was found")?, wanted).await,
+        (Action::Change, Some(wanted)) => change(client, name, found, wanted).await,
     }
 }
 
@@ -79,29 +79,32 @@ async fn create(client: &Client, name: &str, wanted: &Folder) -> Result<()> {
         client.delete(created.script_name.as_str()).await?;
         bail!("the server gives `{}` the script name {}; rename the folder to that", created.name, created.script_name);
     }
-    let scaffold = client.get(name, None).await?;
-    change(client, name, &super::plan::as_found(&scaffold)?, wanted).await
+    // What was just created has the server's scaffold; there is nothing of others to be careful of.
+    change(client, name, None, wanted).await
 }
 
 /// Changes metadata and documents in one patch, which the server applies as a whole, and only to what was found.
-async fn change(client: &Client, name: &str, found: &Folder, wanted: &Folder) -> Result<()> {
+async fn change(client: &Client, name: &str, found: Option<&Folder>, wanted: &Folder) -> Result<()> {
     let mut operations = Vec::new();
-    let mut replace = |path: &str, before: serde_json::Value, after: serde_json::Value| {
-        operations.push(json!({"op": "test", "path": path, "value": before}));
-        operations.push(json!({"op": "replace", "path": path, "value": after}));
+    let mut set = |path: &str, before: Option<Value>, after: Value| {
+        operations.extend(before.map(|before| json!({"op": "test", "path": path, "value": before})));
+        operations.push(json!({"op": "add", "path": path, "value": after}));
     };
-    let (before, after) = (&found.description.connector_metadata, &wanted.description.connector_metadata);
-    if before != after {
-        replace("/connectorMetadata", json!(before), json!(after));
+    let (before, after) =
+        (found.map(|found| &found.description.connector_metadata), &wanted.description.connector_metadata);
+    if before.map_or(!after.is_empty(), |before| before != after) {
+        set("/connectorMetadata", before.map(|before| json!(before)), json!(after));
     }
     for (kind, before, after) in changed_documents(found, wanted) {
-        replace(&format!("/{}", kind.member()), json!(before), json!(after));
+        set(&format!("/{}", kind.member()), before.map(|before| json!(before)), json!(after));
     }
     if !operations.is_empty() {
         let patch: Patch = serde_json::from_value(json!(operations)).context("the operations are a patch")?;
         client.patch(name, &patch).await?;
     }
-    for (locale, _, _) in changed_translations(&found.translations, &wanted.translations) {
+    let none = Translations::default();
+    let before = found.map_or(&none, |found| &found.translations);
+    for (locale, _, _) in changed_translations(before, &wanted.translations) {
         let bytes = wanted.translations.0.get(&locale).map(Properties::to_bytes).unwrap_or_default();
         let UpdateDetail { status, message, .. } = client.set_translations(name, locale, &bytes).await?;
         if status == Open::Known(UpdateStatus::Error) {

@@ -130,18 +130,18 @@ pub fn as_found(detail: &ConnectorDetail) -> Result<Folder> {
 /// Whether nothing would change.
 pub fn is_same(found: &Folder, wanted: &Folder) -> bool {
     found.description == wanted.description
-        && changed_documents(found, wanted).next().is_none()
+        && changed_documents(Some(found), wanted).next().is_none()
         && changed_translations(&found.translations, &wanted.translations).is_empty()
 }
 
-/// The wanted documents that differ.
+/// The wanted documents that differ from what was found, if anything was: before and after.
 pub fn changed_documents<'a>(
-    found: &'a Folder,
+    found: Option<&'a Folder>,
     wanted: &'a Folder,
-) -> impl Iterator<Item = (DocumentKind, &'a str, &'a str)> {
-    wanted.documents.iter().filter_map(|(kind, after)| {
-        let before = found.documents.get(kind).map(String::as_str).unwrap_or_default();
-        (before != after).then_some((*kind, before, after.as_str()))
+) -> impl Iterator<Item = (DocumentKind, Option<&'a str>, &'a str)> {
+    wanted.documents.iter().filter_map(move |(kind, after)| {
+        let before = found.map(|found| found.documents.get(kind).map(String::as_str).unwrap_or_default());
+        (before != Some(after)).then_some((*kind, before, after.as_str()))
     })
 }
 
@@ -205,9 +205,9 @@ impl Plan {
                 ),
                 Action::Delete => styled(RED, format_args!("delete {name}")),
             };
-            anstream::println!("{BOLD}{what}");
+            anstream::println!("{}", styled(BOLD, what));
             let found = step.found.as_ref().map(|(_, folder)| folder);
-            print_diff(&format!("{name}"), &format!("{name}"), found, step.wanted.as_ref());
+            print_diff(name.as_str(), name.as_str(), found, step.wanted.as_ref());
         }
         anstream::println!("{}", self.summary());
     }

@@ -1,0 +1,331 @@
+"""Connectors as code: the commands that a user would type, against a real server."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from conftest import ROOT, BINARY, connectory, environment
+
+TARGET = BINARY.parent.parent
+
+
+class Terminal:
+    """Commands in a folder, as a user whose home is that folder."""
+
+    def __init__(self, folder, **variables):
+        self.folder = folder
+        self.variables = variables | {"HOME": str(folder)}
+
+    def run(self, *arguments, code=0, stdin=""):
+        done = subprocess.run(
+            [BINARY, *arguments], env=environment(**self.variables), cwd=self.folder, input=stdin, capture_output=True,
+            text=True, timeout=300,
+        )
+        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        assert "panicked" not in done.stderr
+        return done
+
+    def write(self, path, text):
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def read(self, path):
+        return (self.folder / path).read_text()
+
+    def tree(self, path):
+        files = [file for file in (self.folder / path).rglob("*") if file.is_file()]
+        return {str(file.relative_to(self.folder)): (file.read_bytes(), file.stat().st_mtime_ns) for file in files}
+
+
+@pytest.fixture
+def terminal(start, tmp_path):
+    server = start("--rate-limit", "off")
+    return Terminal(tmp_path, **server.sail)
+
+
+FORM = """<Form xmlns="http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd" connectorName="{name}" name="{name}" type="SourceConfig">
+    <Menu name="Connection" label="menuLabel_Connection">
+        <Section name="Server" label="sectionLabel_Server">
+            <Field name="host" displayName="Host" type="text" required="true"/>
+        </Section>
+    </Menu>
+</Form>
+"""
+
+
+def changed(diff):
+    """The lines of a diff that begin with a sign, without its file headers."""
+    return [line for line in diff.splitlines() if re.match(r"[-+](?!--|\+\+)", line)]
+
+
+def write_connector(terminal, folder, name, **members):
+    yaml = "".join(f"{member}: {value}\n" for member, value in {"name": name, "className": "x.Y", **members}.items())
+    terminal.write(f"{folder}/connector.yaml", yaml)
+    terminal.write(f"{folder}/source-config.xml", FORM.format(name=name))
+    terminal.write(f"{folder}/translations/en.properties", "menuLabel_Connection=Connection\nsectionLabel_Server=Server\n")
+
+
+def test_a_label_is_changed_by_pull_plan_and_apply(terminal):
+    terminal.run("connector", "create", "HR system", "--class-name", "x.Y")
+    terminal.write("form.xml", FORM.format(name="HR system"))
+    terminal.run("connector", "set-source-config", "hr-system", "form.xml")
+    terminal.write("de.properties", "menuLabel_Connection=Verbindung\n")
+    terminal.run("connector", "set-translations", "de", "hr-system", "de.properties")
+
+    assert terminal.run("pull", "c").stdout == "pulled 1 connectors: 5 files of 1 connectors changed\n"
+    before = terminal.tree("c")
+    assert terminal.run("pull", "c").stdout == "pulled 1 connectors: 0 files of 0 connectors changed\n"
+    assert terminal.tree("c") == before, "a second pull touches no file"
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+
+    form = terminal.read("c/hr-system/source-config.xml")
+    terminal.write("c/hr-system/source-config.xml", form.replace('"sectionLabel_Server"', '"sectionLabel_Host"'))
+    plan = terminal.run("plan", "c", code=2).stdout
+    assert changed(plan) == [
+        '-        <Section name="Server" label="sectionLabel_Server">',
+        '+        <Section name="Server" label="sectionLabel_Host">',
+    ]
+    assert plan.endswith("0 to create, 1 to change, 0 to delete\n")
+    assert "\x1b" not in plan, "no colour where there is no terminal"
+    refused = terminal.run("apply", "c", code=1)
+    assert "give --yes" in refused.stderr
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+    assert "sectionLabel_Host" in terminal.run("connector", "get-source-config", "hr-system").stdout
+
+
+def test_broken_xml_ends_at_lint_and_nothing_is_sent(terminal):
+    write_connector(terminal, "c/good", "Good")
+    write_connector(terminal, "c/bad", "Bad")
+    terminal.write("c/bad/source-config.xml", FORM.format(name="Bad").replace("</Section>", "</Sektion>"))
+    lint = terminal.run("lint", "c", code=1).stdout
+    assert "error[malformed-xml]" in lint and "c/bad/source-config.xml:5:9" in lint
+    assert re.search(r"5 \|         </Sektion>\n.*\|         \^{10}\n", lint), lint
+    for command in [["plan", "c"], ["apply", "c", "--yes"], ["import", "c", "--yes"]]:
+        refused = terminal.run(*command, code=1)
+        assert "</Sektion>" in refused.stdout and "nothing was sent" in refused.stderr
+    assert terminal.run("connector", "list", "--custom", "--count").stdout == "0\n"
+
+
+def test_creating_changing_pruning_and_replacing(terminal):
+    write_connector(terminal, "c/a", "A", connectorMetadata="{category: HR}")
+    write_connector(terminal, "c/b", "B", status="DEVELOPMENT", directConnect="false")
+    plan = terminal.run("plan", "c", code=2).stdout
+    assert "create a\n--- /dev/null\n+++ a/connector.yaml\n" in plan and "\n+    <Menu name=" in plan
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 2, changed 0, deleted 0\n")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+    b = json.loads(terminal.run("connector", "get", "b", "--output", "json").stdout)
+    assert (b["status"], b["directConnect"], b["sourceConfigXml"]) == ("DEVELOPMENT", False, FORM.format(name="B"))
+
+    # A locale and metadata that are no longer wanted go; a document that the folder lacks stays.
+    write_connector(terminal, "c/a", "A")
+    (terminal.folder / "c/a/translations/en.properties").unlink()
+    (terminal.folder / "c/a/source-config.xml").unlink()
+    assert changed(terminal.run("plan", "c", code=2).stdout) == [
+        "-connectorMetadata:", "-  category: HR", "-menuLabel_Connection=Connection", "-sectionLabel_Server=Server",
+    ]
+    terminal.run("apply", "c", "--yes")
+    a = json.loads(terminal.run("connector", "get", "a", "--output", "json").stdout)
+    assert (a["connectorMetadata"], a["translationProperties"]) == ({}, {})
+    assert a["sourceConfigXml"] == FORM.format(name="A")
+
+    shutil.rmtree(terminal.folder / "c/b")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n", "only --prune deletes"
+    assert terminal.run("plan", "c", "--prune", code=2).stdout.endswith("0 to create, 0 to change, 1 to delete\n")
+    terminal.run("apply", "c", "--prune", "--yes")
+    terminal.run("connector", "get", "b", code=1)
+
+    write_connector(terminal, "c/a", "A", className="x.Z")
+    plan = terminal.run("plan", "c", code=2).stdout
+    assert "replace a: className cannot be changed, so it is deleted and created again" in plan
+    assert plan.endswith("0 to create, 0 to change, 0 to delete, 1 to replace\n")
+    refused = terminal.run("apply", "c", "--yes", code=1)
+    assert "give --replace" in refused.stderr
+    assert terminal.run("apply", "c", "--yes", "--replace").stdout.endswith(", replaced 1\n")
+    assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["className"] == "x.Z"
+    # Another name would give another script name, and leave the folder without its connector.
+    write_connector(terminal, "c/a", "Other", className="x.Z")
+    assert "rename the folder a to that" in terminal.run("apply", "c", "--yes", "--replace", code=1).stderr
+    terminal.run("connector", "get", "a")
+
+
+def test_a_half_done_apply_goes_on_where_it_ended(terminal):
+    # The second cannot be created: its name belongs to a built-in connector.
+    write_connector(terminal, "c/a", "A")
+    write_connector(terminal, "c/mine", "JDBC")
+    failed = terminal.run("apply", "c", "--yes", code=1)
+    assert failed.stdout.endswith("created 1, changed 0, deleted 0\n")
+    assert "1 connectors failed; run the command again to go on:\n  mine: the service answered 400" in failed.stderr
+    # As if it had broken off between a connector's creation and its documents.
+    terminal.run("connector", "create", "Third", "--class-name", "x.Y")
+    write_connector(terminal, "c/third", "Third")
+    # A folder whose name is not the script name that the server gives: what was created goes again.
+    shutil.move(terminal.folder / "c/mine", terminal.folder / "c/wrong")
+    write_connector(terminal, "c/wrong", "Right")
+    failed = terminal.run("apply", "c", "--yes", code=1)
+    assert "the server gives `Right` the script name right; rename the folder to that" in failed.stderr
+    terminal.run("connector", "get", "right", code=1)
+    shutil.move(terminal.folder / "c/wrong", terminal.folder / "c/right")
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 1, changed 0, deleted 0\n")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+    assert "built-in connectors cannot be changed" in _plan_of_built_in(terminal)
+
+
+def _plan_of_built_in(terminal):
+    terminal.run("pull", "built-in", "jdbc")
+    terminal.run("plan", "built-in")
+    yaml = terminal.read("built-in/jdbc/connector.yaml")
+    terminal.write("built-in/jdbc/connector.yaml", yaml.replace("category: Database", "category: Other"))
+    return terminal.run("plan", "built-in", code=1).stderr
+
+
+def test_apply_refuses_what_changed_since_the_plan(terminal):
+    write_connector(terminal, "c/a", "A")
+    terminal.run("apply", "c", "--yes")
+    write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
+    # A terminal of its own, so that it asks; the answer is given after someone else's change.
+    import pty
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [BINARY, "apply", "c"], env=environment(**terminal.variables), cwd=terminal.folder, stdin=child,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    while "to delete" not in process.stdout.readline():
+        assert process.poll() is None
+    terminal.write("patch.json", json.dumps([{"op": "add", "path": "/connectorMetadata/y", "value": 2}]))
+    terminal.run("connector", "patch", "a", "patch.json")
+    os.write(parent, b"y\n")
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1 and "changed on the server since the plan" in stderr, stderr
+    assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["connectorMetadata"] == {"y": 2}
+
+
+def test_environments_promotion_and_differences(start, tmp_path):
+    servers = {name: start("--rate-limit", "off") for name in ["sandbox", "production"]}
+    terminal = Terminal(tmp_path)
+    for name, server in servers.items():
+        terminal.run("login", name, "--base-url", server.url, "--client-id", server.client_id, stdin=f"{server.secret}\n")
+    config = tmp_path / ".sailpoint/config.yaml"
+    assert config.stat().st_mode & 0o077 == 0 and "activeenvironment: production" in config.read_text()
+    wrong = terminal.run("login", "x", "--base-url", servers["sandbox"].url, "--client-id", "x", stdin="no\n", code=1)
+    assert "did not accept the API client `x`" in wrong.stderr and "no\n" not in config.read_text()
+    assert "has no environment `nowhere`; it has production, sandbox" in terminal.run(
+        "pull", "c", "--env", "nowhere", code=1).stderr
+
+    write_connector(terminal, "c/a", "A")
+    write_connector(terminal, "c/b", "B")
+    terminal.run("apply", "c", "--yes", "--env", "sandbox")
+    assert terminal.run("connector", "list", "--custom", "--count").stdout == "0\n"
+    promoted = terminal.run("promote", "--from", "sandbox", "--to", "production", "a", "--yes").stdout
+    assert promoted.endswith("created 1, changed 0, deleted 0\n")
+    again = terminal.run("promote", "--from", "sandbox", "--to", "production", "a", "--yes").stdout
+    assert again == "0 to create, 0 to change, 0 to delete\n"
+    assert terminal.run("diff", "sandbox:a", "production:a").stdout == ""
+    different = terminal.run("diff", "production:", "sandbox:", code=2).stdout
+    assert "+++ sandbox:b/connector.yaml" in different and "a/" not in different.replace("sandbox:", "").split()
+    assert changed(terminal.run("diff", "sandbox:a", "sandbox:b", code=2).stdout)[:1] == ["-name: A"]
+
+    terminal.run("export", "all.json", "--env", "sandbox")
+    assert len(json.loads(terminal.read("all.json"))) == 2
+    assert terminal.run("import", "all.json", "--yes").stdout.endswith("created 1, changed 0, deleted 0\n")
+    assert terminal.run("diff", "production:", "sandbox:").stdout == ""
+
+
+def test_five_hundred_new_connectors_pass_under_the_default_rate_limit(start, tmp_path):
+    server = start()
+    terminal = Terminal(tmp_path, **server.sail)
+    # The limit is of 100 in 10 s; a tenth of the connectors shows the same in a tenth of the time.
+    count = int(os.environ.get("CONNECTORY_TEST_CONNECTORS", 60))
+    for n in range(count):
+        write_connector(terminal, f"c/bulk-{n}", f"Bulk {n}")
+    done = terminal.run("apply", "c", "--yes")
+    assert done.stdout.endswith(f"created {count}, changed 0, deleted 0\n") and done.stderr == ""
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+
+
+def test_lint_is_fast_machine_readable_and_mends(terminal):
+    for n in range(100):
+        write_connector(terminal, f"c/c-{n}", f"C {n}")
+        terminal.write(f"c/c-{n}/translations/de.properties", "menuLabel_Connection=Verbindung\nsectionLabel_Server=Server\n")
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert terminal.run("lint", "c").stderr == "0 errors and 100 warnings in 100 connectors\n"
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.1, took
+
+    shutil.rmtree(terminal.folder / "c")
+    write_connector(terminal, "c/a", "A")
+    terminal.write("c/a/source-config.xml", FORM.format(name="B").replace('type="text"', 'type="text" parentKey="hst"'))
+    terminal.write("c/a/source-template.xml", '<Application name="A"/>\n')
+    with open(terminal.folder / "c/a/translations/en.properties", "a") as english:
+        english.write("old=Old\n")
+    found = json.loads(terminal.run("lint", "c", "--format", "json", code=1).stdout)
+    assert [(f["rule"], f["file"], f["line"], f["fixable"]) for f in found] == [
+        ("connector-name", "c/a/source-config.xml", 1, True),
+        ("unknown-parent", "c/a/source-config.xml", 4, False),
+        ("unused-translation", "c/a/translations/en.properties", 3, True),
+    ]
+    assert "there is no field `hst`; did you mean `host`?" in found[1]["message"]
+    sarif = json.loads(terminal.run("lint", "c", "--format", "sarif", code=1).stdout)
+    assert sarif["version"] == "2.1.0" and len(sarif["runs"][0]["results"]) == 3
+    github = terminal.run("lint", "c", "--format", "github", code=1).stdout.splitlines()
+    assert github[1].startswith("::error file=c/a/source-config.xml,line=4,col=75,title=unknown-parent::there is no")
+    fixed = terminal.run("lint", "c", "--fix", code=1)
+    assert "mended 2 findings" in fixed.stderr and fixed.stderr.endswith("1 error and 0 warnings in 1 connector\n")
+    assert 'connectorName="A"' in terminal.read("c/a/source-config.xml")
+    assert "old" not in terminal.read("c/a/translations/en.properties")
+
+
+def test_our_own_catalogue_has_no_error():
+    lint = connectory("lint", str(ROOT / "catalog"), check=False)
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_every_operation_has_a_command(terminal):
+    run = terminal.run
+    created = json.loads(run("connector", "create", "A", "--class-name", "x.Y", "--indirect", "-o", "json").stdout)
+    assert (created["scriptName"], created["directConnect"]) == ("a", False)
+    assert run("connector", "list", "--custom").stdout == (
+        "NAME  SCRIPT NAME  TYPE      STATUS    FEATURES\nA     a            custom A  RELEASED\n")
+    assert len(json.loads(run("connector", "list", "--limit", "3", "-o", "json").stdout)) == 3
+    assert "scriptName: a" in run("connector", "list", "--filter", 'name sw "a" and directConnect eq false', "-o", "yaml").stdout
+    assert "column 6: field `name` does not support" in run("connector", "list", "--filter", 'name eq "a"', code=1).stderr
+    for document in ["source-config", "source-template", "correlation-config"]:
+        run("connector", f"get-{document}", "a", "--file", "d.xml")
+        terminal.write("d.xml", terminal.read("d.xml") + "<!-- changed -->\n")
+        assert run("connector", f"set-{document}", "a", "d.xml").stdout.startswith("a UPDATED custom-connector/a/")
+        assert run("connector", f"get-{document}", "a").stdout == terminal.read("d.xml")
+    terminal.write("d.xml", "<Form/>")
+    assert "unsupported xsd version" in run("connector", "set-source-config", "a", "d.xml", code=1).stderr
+    run("connector", "set-translations", "de", "a", "-", stdin="ShortDesc=Kurz\n")
+    assert run("connector", "get-translations", "de", "a").stdout == "ShortDesc=Kurz\n"
+    run("connector", "patch", "a", "-", stdin='[{"op": "add", "path": "/connectorMetadata/category", "value": "X"}]')
+    assert run("connector", "get", "a").stdout.endswith('metadata        {"category":"X"}\n')
+    assert "give --yes" in run("connector", "delete", "a", code=1).stderr
+    assert run("connector", "--quiet", "delete", "a", "--yes").stdout == ""
+    gone = run("connector", "get", "a", code=1).stderr
+    assert re.fullmatch(r"error: the service answered 404 Not Found: .*\(tracking id [0-9a-f]{32}\)\n", gone), gone
+
+
+def test_completions_man_pages_and_usage_errors(terminal):
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"]:
+        assert "connectory" in terminal.run("completions", shell).stdout
+    terminal.run("man", "man")
+    assert {"connectory.1", "connectory-apply.1", "connectory-connector-list.1"} <= set(os.listdir(terminal.folder / "man"))
+    assert "unrecognized subcommand" in terminal.run("aply", code=1).stderr, "2 is for differences"
+    assert "Exit codes: 0 done" in terminal.run("--help").stdout
+
+
+def test_the_sdks_readme_example_is_the_one_that_runs(terminal):
+    example = (ROOT / "crates/connectory-client/examples/readme.rs").read_text()
+    assert f"```rust\n{example}```" in (ROOT / "README.md").read_text()
+    built = TARGET / "debug/examples/readme"
+    ran = subprocess.run([built], env=environment(**terminal.variables), capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "Payroll (payroll)\n"), ran.stderr
