@@ -276,7 +276,7 @@ def test_lint_is_fast_machine_readable_and_mends(terminal):
     sarif = json.loads(terminal.run("lint", "c", "--format", "sarif", code=1).stdout)
     assert sarif["version"] == "2.1.0" and len(sarif["runs"][0]["results"]) == 3
     github = terminal.run("lint", "c", "--format", "github", code=1).stdout.splitlines()
-    assert github[1].startswith("::error file=c/a/source-config.xml,line=4,col=75,title=unknown-parent::there is no")
+    assert github[1].startswith("::error file=c/a/source-config.xml,line=4,col=74,title=unknown-parent::there is no")
     fixed = terminal.run("lint", "c", "--fix", code=1)
     assert "mended 2 findings" in fixed.stderr and fixed.stderr.endswith("1 error and 0 warnings in 1 connector\n")
     assert 'connectorName="A"' in terminal.read("c/a/source-config.xml")
