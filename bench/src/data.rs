@@ -89,7 +89,7 @@ pub async fn seed(path: &Path, count: usize) -> Result<()> {
         commits.spawn(async move {
             let connector = Arc::new(connector(n));
             let edit = Edit::new(Change::Create, connector, Vec::new(), "seed");
-            store.commit(tenant, edit, |_| ()).await
+            store.commit(tenant, edit, |_| (), || ()).await
         });
         if commits.len() >= 512 {
             commits.join_next().await.expect("not empty")??;

@@ -48,6 +48,8 @@
 //!
 //! With the feature `blocking`, [`blocking::Client`] has the same operations.
 
+#![warn(missing_docs)]
+
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;

@@ -89,19 +89,22 @@ enum ConnectorCommand {
     SetCorrelationConfig(Upload),
     /// Print the translations of a locale, or the English ones where it has none
     GetTranslations {
+        /// The connector's script name
+        script_name: String,
         /// The locale
-        #[arg(value_name = "LOCALE")]
         locale: Locale,
-        #[command(flatten)]
-        download: Download,
+        /// The file to write to [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Upload the translations of a locale; an empty file removes them
     SetTranslations {
+        /// The connector's script name
+        script_name: String,
         /// The locale
-        #[arg(value_name = "LOCALE")]
         locale: Locale,
-        #[command(flatten)]
-        upload: Upload,
+        /// The file, `-` for standard input
+        file: PathBuf,
     },
 }
 
@@ -222,10 +225,10 @@ pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArgumen
         ConnectorCommand::SetSourceTemplate(arguments) => upload(DocumentKind::SourceTemplate, arguments).await,
         ConnectorCommand::GetCorrelationConfig(arguments) => download(DocumentKind::CorrelationConfig, arguments).await,
         ConnectorCommand::SetCorrelationConfig(arguments) => upload(DocumentKind::CorrelationConfig, arguments).await,
-        ConnectorCommand::GetTranslations { locale, download: Download { script_name, file } } => {
+        ConnectorCommand::GetTranslations { script_name, locale, file } => {
             write(file.as_deref(), &client.translations(&script_name, locale).await?)
         }
-        ConnectorCommand::SetTranslations { locale, upload: Upload { script_name, file } } => {
+        ConnectorCommand::SetTranslations { script_name, locale, file } => {
             uploaded(client.set_translations(&script_name, locale, &read(&file)?).await?).map(say)
         }
     }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use connectory_model::lint::{Finding, Level, RULES, Text, lint};
 use serde_json::{Value, json};
 
+use crate::output;
 use crate::sync::folders::{LocalFolder, local_folders};
 
 #[derive(Args)]
@@ -83,10 +84,12 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     }
     let errors = found.iter().filter(|found| found.finding.rule.level == Level::Error).count();
     let warnings = found.len() - errors;
-    let summary = [(errors, "error"), (warnings, "warning"), (folders.len(), "connector")]
-        .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
-    let [errors_said, warnings_said, connectors_said] = summary;
-    let summary = format!("{errors_said} and {warnings_said} in {connectors_said}");
+    let summary = format!(
+        "{} and {} in {}",
+        output::count(errors, "error"),
+        output::count(warnings, "warning"),
+        output::count(folders.len(), "connector")
+    );
     if errors > 0 || (arguments.strict && warnings > 0) {
         bail!("{summary}");
     }

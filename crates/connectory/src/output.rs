@@ -1,5 +1,6 @@
 //! What commands print: tables that fit the terminal, JSON and YAML. Colour is for terminals only.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use anyhow::{Context, Result};
@@ -40,6 +41,24 @@ pub fn value(format: Format, value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// A number of things, such as `1 file` or `2 files`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A line of a document as a terminal can show it: a control character could move the cursor or change what is shown.
+pub fn shown(line: &str) -> Cow<'_, str> {
+    let is_harmless = |c: char| c == '\t' || !c.is_control();
+    if line.chars().all(is_harmless) {
+        return line.into();
+    }
+    let mut shown = String::with_capacity(line.len() + 8);
+    for c in line.chars() {
+        if is_harmless(c) { shown.push(c) } else { shown.extend(c.escape_default()) }
+    }
+    shown.into()
+}
+
 pub const BOLD: &str = "\x1b[1m";
 pub const RED: &str = "\x1b[31m";
 pub const GREEN: &str = "\x1b[32m";
@@ -48,4 +67,15 @@ pub const CYAN: &str = "\x1b[36m";
 /// A text in a style, which is left out where the output is no terminal.
 pub fn styled(style: &str, text: impl Display) -> String {
     format!("{style}{text}\x1b[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_document_holds_cannot_steer_the_terminal() {
+        assert_eq!(shown("a\tb ü"), "a\tb ü");
+        assert_eq!(shown("\u{1b}[2Ja\u{9b}b\r"), "\\u{1b}[2Ja\\u{9b}b\\r");
+    }
 }

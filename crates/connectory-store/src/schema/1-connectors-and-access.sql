@@ -44,6 +44,6 @@ CREATE TABLE connectors (
     name_key    TEXT NOT NULL, -- the name in lower case
     seq         INTEGER NOT NULL, -- of its newest revision
     summary     TEXT NOT NULL,
-    PRIMARY KEY (tenant_id, script_name),
-    UNIQUE (tenant_id, name_key)
+    PRIMARY KEY (tenant_id, name_key), -- the order in which a start reads them
+    UNIQUE (tenant_id, script_name)
 ) STRICT, WITHOUT ROWID;

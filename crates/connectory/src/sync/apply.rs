@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::PARALLEL;
 use super::plan::{Action, Plan, Step, changed_documents, changed_translations, find};
+use crate::output;
 
 /// Does every step, several at a time, and says what was done. A step that fails leaves the others alone; what it has
 /// done stays, and the next plan goes on from there.
@@ -46,7 +47,11 @@ pub async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
         return Ok(());
     }
     failures.sort();
-    bail!("{} connectors failed; run the command again to go on:\n  {}", failures.len(), failures.join("\n  "))
+    bail!(
+        "{} failed; run the command again to go on:\n  {}",
+        output::count(failures.len(), "connector"),
+        failures.join("\n  ")
+    )
 }
 
 async fn step(client: &Client, step: &Step) -> Result<()> {

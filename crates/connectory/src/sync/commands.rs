@@ -15,8 +15,9 @@ use connectory_model::import;
 use super::apply::apply;
 use super::confirmed;
 use super::folders::{self, local_folders};
-use super::plan::{Wanted, as_found, custom, details, find, is_same, plan, print_diff};
+use super::plan::{Plan, Wanted, as_found, custom, details, find, is_same, plan, print_diff};
 use crate::lint::refuse_errors;
+use crate::output;
 use crate::remote::RemoteArguments;
 
 /// There is nothing to change.
@@ -61,23 +62,19 @@ pub async fn pull(arguments: PullArguments) -> Result<()> {
     } else {
         details(&client, arguments.names.into_iter()).await?
     };
-    let (mut files, mut connectors) = (0, 0);
+    let mut files = 0;
     for detail in &pulled {
-        let changed = folders::write(&arguments.dir.join(detail.script_name.as_str()), &as_found(detail)?)?;
-        files += changed;
-        connectors += usize::from(changed > 0);
+        files += folders::write(&arguments.dir.join(detail.script_name.as_str()), &as_found(detail)?)?;
     }
     if !arguments.quiet {
-        println!("pulled {} connectors: {files} files of {connectors} connectors changed", pulled.len());
+        println!("pulled {}, {} changed", output::count(pulled.len(), "connector"), output::count(files, "file"));
     }
     Ok(())
 }
 
+/// Whether to replace connectors.
 #[derive(Args)]
-struct Choices {
-    /// Delete custom connectors that are not among those wanted
-    #[arg(long)]
-    prune: bool,
+struct Replacing {
     /// Delete and create again where a member differs that the API cannot change: name, type, className,
     /// directConnect, status
     #[arg(long)]
@@ -98,8 +95,9 @@ struct Consent {
 pub struct PlanArguments {
     /// A folder of connector folders, or one connector folder
     dir: PathBuf,
-    #[command(flatten)]
-    choices: Choices,
+    /// Delete custom connectors that have no folder
+    #[arg(long)]
+    prune: bool,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -108,6 +106,8 @@ pub struct PlanArguments {
 pub struct ApplyArguments {
     #[command(flatten)]
     plan: PlanArguments,
+    #[command(flatten)]
+    replacing: Replacing,
     #[command(flatten)]
     consent: Consent,
 }
@@ -126,7 +126,7 @@ fn wanted(dir: &Path) -> Result<Vec<Wanted>> {
 /// Prints what `apply` would do.
 pub async fn plan_folder(arguments: PlanArguments) -> Result<ExitCode> {
     let wanted = wanted(&arguments.dir)?;
-    let plan = plan(&arguments.remote.client()?, wanted, arguments.choices.prune).await?;
+    let plan = plan(&arguments.remote.client()?, wanted, arguments.prune).await?;
     plan.print();
     if !plan.fixed.is_empty() {
         plan.check(true)?;
@@ -135,18 +135,18 @@ pub async fn plan_folder(arguments: PlanArguments) -> Result<ExitCode> {
 }
 
 /// Makes a server have the connectors of a folder.
-pub async fn apply_folder(ApplyArguments { plan, consent }: ApplyArguments) -> Result<()> {
-    let PlanArguments { dir, choices, remote } = plan;
-    let wanted = wanted(&dir)?;
-    make_so(&remote.client()?, wanted, choices, consent).await
+pub async fn apply_folder(ApplyArguments { plan: arguments, replacing, consent }: ApplyArguments) -> Result<()> {
+    let wanted = wanted(&arguments.dir)?;
+    let client = arguments.remote.client()?;
+    let plan = plan(&client, wanted, arguments.prune).await?;
+    make_so(&client, plan, &replacing, &consent).await
 }
 
-async fn make_so(client: &Client, wanted: Vec<Wanted>, choices: Choices, consent: Consent) -> Result<()> {
-    let plan = plan(client, wanted, choices.prune).await?;
+async fn make_so(client: &Client, plan: Plan, replacing: &Replacing, consent: &Consent) -> Result<()> {
     if !consent.quiet {
         plan.print();
     }
-    plan.check(choices.replace)?;
+    plan.check(replacing.replace)?;
     if plan.steps.is_empty() {
         return Ok(());
     }
@@ -167,9 +167,8 @@ pub struct PromoteArguments {
     /// Their script names
     #[arg(required = true)]
     names: Vec<ScriptName>,
-    /// Delete and create again where a member differs that the API cannot change
-    #[arg(long)]
-    replace: bool,
+    #[command(flatten)]
+    replacing: Replacing,
     #[command(flatten)]
     consent: Consent,
 }
@@ -179,8 +178,9 @@ pub async fn promote(arguments: PromoteArguments) -> Result<()> {
     let [from, to] = [arguments.from, arguments.to].map(|name| RemoteArguments { env: Some(name) });
     let taken = details(&from.client()?, arguments.names.into_iter()).await?;
     let wanted: Result<_> = taken.iter().map(wanted_as).collect();
-    let choices = Choices { prune: false, replace: arguments.replace };
-    make_so(&to.client()?, wanted?, choices, arguments.consent).await
+    let client = to.client()?;
+    let plan = plan(&client, wanted?, false).await?;
+    make_so(&client, plan, &arguments.replacing, &arguments.consent).await
 }
 
 fn wanted_as(detail: &ConnectorDetail) -> Result<Wanted> {
@@ -192,9 +192,8 @@ pub struct ImportArguments {
     /// What `connectory export` wrote, or a folder of connector folders
     #[arg(value_name = "FILE|DIR")]
     from: PathBuf,
-    /// Delete and create again where a member differs that the API cannot change
-    #[arg(long)]
-    replace: bool,
+    #[command(flatten)]
+    replacing: Replacing,
     #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
@@ -214,8 +213,9 @@ pub async fn import(arguments: ImportArguments) -> Result<()> {
             .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) })
             .collect()
     };
-    let choices = Choices { prune: false, replace: arguments.replace };
-    make_so(&arguments.remote.client()?, wanted, choices, arguments.consent).await
+    let client = arguments.remote.client()?;
+    let plan = plan(&client, wanted, false).await?;
+    make_so(&client, plan, &arguments.replacing, &arguments.consent).await
 }
 
 #[derive(Args)]

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use similar::{ChangeTag, TextDiff};
 
 use super::PARALLEL;
-use crate::output::{BOLD, CYAN, GREEN, RED, styled};
+use crate::output::{BOLD, CYAN, GREEN, RED, shown, styled};
 
 /// A connector as it is wanted.
 pub struct Wanted {
@@ -251,7 +251,7 @@ pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, 
             anstream::println!("{}", styled(CYAN, hunk.header()));
             for change in hunk.iter_changes() {
                 let line = change.value();
-                let ended = line.strip_suffix('\n').unwrap_or(line);
+                let ended = shown(line.strip_suffix('\n').unwrap_or(line));
                 match change.tag() {
                     ChangeTag::Equal => anstream::println!(" {ended}"),
                     ChangeTag::Delete => anstream::println!("{}", styled(RED, format_args!("-{ended}"))),
