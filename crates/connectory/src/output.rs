@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// How to print an answer.
@@ -19,12 +19,18 @@ pub enum Format {
     Yaml,
 }
 
+/// Columns that are not wrapped, because people copy what stands there.
+const WHOLE: &[&str] = &["ID", "SCRIPT NAME"];
+
 /// Prints rows under a header; on a terminal, cells are wrapped to its width.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     for row in rows {
         table.add_row(row);
+    }
+    for (at, _) in header.iter().enumerate().filter(|(_, name)| WHOLE.contains(name)) {
+        table.column_mut(at).expect("the column is there").set_constraint(ColumnConstraint::ContentWidth);
     }
     for line in table.lines() {
         // The first column's padding would set the table off from everything else.
