@@ -55,7 +55,7 @@ impl SourceConfig {
 
     /// Whether a source of this connector takes uploaded files.
     pub fn file_upload(&self) -> bool {
-        xml::parse_checked(&self.0).root_element().attribute("fileUpload").is_some_and(|flag| flag == "true")
+        xml::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
     }
 
     /// The form with its translation keys replaced by a locale's texts: where the locale has none by the English

@@ -60,8 +60,7 @@ impl SourceTemplate {
 
     /// The features of the connector, from the comma-separated `featuresString`.
     pub fn features(&self) -> Vec<String> {
-        let tree = xml::parse_checked(&self.0);
-        let listed = tree.root_element().attribute("featuresString").unwrap_or_default();
+        let listed = xml::root_attribute(&self.0, "featuresString").unwrap_or_default();
         listed.split(',').map(str::trim).filter(|feature| !feature.is_empty()).map(str::to_owned).collect()
     }
 

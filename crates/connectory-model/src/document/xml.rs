@@ -5,10 +5,11 @@
 //! then builds the tree, strictly: characters, names, references and nesting as XML 1.0 wants them.
 //! Nothing is ever fetched, and nothing is ever expanded: a DTD may be named, but not written in the document.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use quick_xml::Reader;
 use quick_xml::events::Event;
+use quick_xml::{Reader, XmlVersion};
 
 /// How deep elements may nest.
 pub const MAX_DEPTH: usize = 100;
@@ -79,6 +80,26 @@ fn tree(text: &str) -> Result<roxmltree::Document<'_>, roxmltree::Error> {
         text,
         roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() },
     )
+}
+
+/// An attribute of the root element of a text that was checked before. It reads no further than that element's tag,
+/// because lists and writes ask for one of every document.
+pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
+    let mut reader = Reader::from_str(text);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(tag) | Event::Empty(tag) => {
+                let attribute = tag
+                    .attributes()
+                    .with_checks(false)
+                    .flatten()
+                    .find(|found| found.key.local_name().as_ref() == name)?;
+                return attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(Cow::into_owned);
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
 }
 
 fn check_bounds(text: &str) -> Result<(), Malformed> {
@@ -205,6 +226,19 @@ mod tests {
         assert!(problem("<A x=\"1\" x=\"2\"/>").contains("line 1, column 10"), "{}", problem("<A x=\"1\" x=\"2\"/>"));
         assert!(problem("<A>&nbsp;</A>").contains("nbsp"));
         assert!(utf8(b"<A>\n\xff</A>").unwrap_err().to_string().starts_with("line 2, column 1: not UTF-8"));
+    }
+
+    #[test]
+    fn a_root_attribute_is_what_the_whole_tree_has() {
+        for text in [
+            "<a b='1'/>",
+            "\u{feff}<?xml version='1.0'?>\n<!-- <a b='0'> --><!DOCTYPE a SYSTEM 'x'><?p b='0'?><a c='2' b='&lt;&#10;&#xe4;\n\tü'><b b='3'/></a>",
+            "<x:a xmlns:x='y' x:b='1'><b b='2'/></x:a>",
+            "<a b=\"it's &quot;x&quot;\r\n\" />",
+        ] {
+            let tree = parse(text).expect(text);
+            assert_eq!(root_attribute(text, "b").as_deref(), tree.root_element().attribute("b"), "{text}");
+        }
     }
 
     #[test]
