@@ -247,6 +247,10 @@ impl Catalog {
             None => publishing.remove(&summary.script_name),
         };
         let seq = self.store.commit(tenant.id, edit, publish, move || showing.show()).await?;
+        // What was changed is not asked for again. Left where it is, it would crowd out what is.
+        if let Change::Update { expected } | Change::Delete { expected } = change {
+            self.connectors.remove(&expected);
+        }
         if is_there {
             self.connectors.insert(seq, connector);
         }
