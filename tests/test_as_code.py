@@ -323,6 +323,16 @@ def test_completions_man_pages_and_usage_errors(terminal):
     assert "Exit codes: 0 done" in terminal.run("--help").stdout
 
 
+def test_a_reader_that_has_had_enough_is_no_error(terminal):
+    for n in range(40):
+        write_connector(terminal, f"c/c-{n}", f"C {n}")
+    shell = f"set -o pipefail; {BINARY} plan c | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", shell], env=environment(**terminal.variables), cwd=terminal.folder, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "create c-0\n", "")
+
+
 def test_the_sdks_readme_example_is_the_one_that_runs(terminal):
     example = (ROOT / "crates/connectory-client/examples/readme.rs").read_text()
     assert f"```rust\n{example}```" in (ROOT / "README.md").read_text()

@@ -1,6 +1,6 @@
 //! `connectory connector …`: one command for each operation of the API.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -158,7 +158,7 @@ pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArgumen
     let client = remote.client()?;
     let say = |text: String| {
         if !quiet {
-            anstream::println!("{text}");
+            say!("{text}");
         }
     };
     let download = async |kind: DocumentKind, Download { script_name, file }: Download| {
@@ -249,7 +249,7 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
         list = list.custom(arguments.custom);
     }
     if arguments.count {
-        anstream::println!("{}", list.count().await?);
+        say!("{}", list.count().await?);
         return Ok(());
     }
     let limit = arguments.limit.unwrap_or(usize::MAX);
@@ -291,6 +291,6 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 fn write(file: Option<&Path>, bytes: &[u8]) -> Result<()> {
     match file {
         Some(file) => std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display())),
-        None => std::io::stdout().write_all(bytes).context("cannot write to standard output"),
+        None => output::bytes(bytes),
     }
 }

@@ -78,8 +78,8 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     let found = find(&folders);
     match arguments.format {
         LintFormat::Text => print_text(&found),
-        LintFormat::Json => anstream::println!("{}", serde_json::to_string_pretty(&json_of(&found))?),
-        LintFormat::Sarif => anstream::println!("{}", serde_json::to_string_pretty(&sarif(&found))?),
+        LintFormat::Json => say!("{}", serde_json::to_string_pretty(&json_of(&found))?),
+        LintFormat::Sarif => say!("{}", serde_json::to_string_pretty(&sarif(&found))?),
         LintFormat::Github => found.iter().for_each(print_github),
     }
     let errors = found.iter().filter(|found| found.finding.rule.level == Level::Error).count();
@@ -144,7 +144,7 @@ fn print_text(found: &[Found<'_>]) {
             let annotation = AnnotationKind::Primary.span(span.clone());
             title.element(Snippet::source(text.text.as_ref()).path(path).annotation(annotation))
         };
-        anstream::println!("{}\n", renderer.render(&[group]));
+        say!("{}\n", renderer.render(&[group]));
     }
 }
 
@@ -198,7 +198,7 @@ fn print_github(found: &Found<'_>) {
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let [(line, column), _] = found.place();
     let Finding { rule, message, .. } = &found.finding;
-    anstream::println!(
+    say!(
         "::{} file={},line={line},col={column},title={}::{}",
         word(rule.level),
         property(&found.path().display().to_string()),

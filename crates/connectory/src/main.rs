@@ -1,9 +1,11 @@
 //! The one binary: the server and everything that is done from a terminal.
 
+#[macro_use]
+mod output;
+
 mod access;
 mod connector;
 mod lint;
-mod output;
 mod remote;
 mod serve;
 mod settings;

@@ -1,12 +1,33 @@
 //! What commands print: tables that fit the terminal, JSON and YAML. Colour is for terminals only.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Arguments, Display};
+use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
+
+/// Prints a line to standard output.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
+}
+
+/// Prints a line. When whoever reads has had enough, as `head` has, there is nothing left to do.
+pub fn line(text: Arguments<'_>) {
+    if let Err(error) = writeln!(anstream::stdout().lock(), "{text}") {
+        std::process::exit(i32::from(error.kind() != ErrorKind::BrokenPipe));
+    }
+}
+
+/// Writes bytes to standard output as they are.
+pub fn bytes(bytes: &[u8]) -> Result<()> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
+        _ => Ok(()),
+    }
+}
 
 /// How to print an answer.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,15 +55,15 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     }
     for line in table.lines() {
         // The first column's padding would set the table off from everything else.
-        anstream::println!("{}", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+        say!("{}", line.strip_prefix(' ').unwrap_or(&line).trim_end());
     }
 }
 
 /// Prints a value as JSON or YAML.
 pub fn value(format: Format, value: &impl Serialize) -> Result<()> {
     match format {
-        Format::Yaml => anstream::print!("{}", serde_saphyr::to_string(value).context("cannot be written as YAML")?),
-        Format::Json | Format::Table => anstream::println!("{}", serde_json::to_string_pretty(value)?),
+        Format::Yaml => say!("{}", serde_saphyr::to_string(value).context("cannot be written as YAML")?.trim_end()),
+        Format::Json | Format::Table => say!("{}", serde_json::to_string_pretty(value)?),
     }
     Ok(())
 }

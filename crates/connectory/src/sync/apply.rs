@@ -41,7 +41,7 @@ pub async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
     progress.finish_and_clear();
     if !quiet {
         let replaced = if replaced > 0 { format!(", replaced {replaced}") } else { String::new() };
-        anstream::println!("created {created}, changed {changed}, deleted {deleted}{replaced}");
+        say!("created {created}, changed {changed}, deleted {deleted}{replaced}");
     }
     if failures.is_empty() {
         return Ok(());

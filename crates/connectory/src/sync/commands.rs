@@ -1,7 +1,6 @@
 //! The commands.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -67,7 +66,7 @@ pub async fn pull(arguments: PullArguments) -> Result<()> {
         files += folders::write(&arguments.dir.join(detail.script_name.as_str()), &as_found(detail)?)?;
     }
     if !arguments.quiet {
-        println!("pulled {}, {} changed", output::count(pulled.len(), "connector"), output::count(files, "file"));
+        say!("pulled {}, {} changed", output::count(pulled.len(), "connector"), output::count(files, "file"));
     }
     Ok(())
 }
@@ -232,7 +231,7 @@ pub async fn export(arguments: ExportArguments) -> Result<()> {
     text.push(b'\n');
     match arguments.file {
         Some(file) => std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display())),
-        None => std::io::stdout().write_all(&text).context("cannot write to standard output"),
+        None => output::bytes(&text),
     }
 }
 

@@ -205,11 +205,11 @@ impl Plan {
                 ),
                 Action::Delete => styled(RED, format_args!("delete {name}")),
             };
-            anstream::println!("{}", styled(BOLD, what));
+            say!("{}", styled(BOLD, what));
             let found = step.found.as_ref().map(|(_, folder)| folder);
             print_diff(name.as_str(), name.as_str(), found, step.wanted.as_ref());
         }
-        anstream::println!("{}", self.summary());
+        say!("{}", self.summary());
     }
 
     /// Refuses what cannot be done, or not without being told so.
@@ -243,22 +243,22 @@ pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, 
             Some(_) => format!("{name}/{file}"),
             None => "/dev/null".to_owned(),
         };
-        anstream::println!("{}", styled(BOLD, format_args!("--- {}", header(before_name, &before))));
-        anstream::println!("{}", styled(BOLD, format_args!("+++ {}", header(after_name, &after))));
+        say!("{}", styled(BOLD, format_args!("--- {}", header(before_name, &before))));
+        say!("{}", styled(BOLD, format_args!("+++ {}", header(after_name, &after))));
         let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
         let diff = TextDiff::from_lines(before.as_str(), after.as_str());
         for hunk in diff.unified_diff().iter_hunks() {
-            anstream::println!("{}", styled(CYAN, hunk.header()));
+            say!("{}", styled(CYAN, hunk.header()));
             for change in hunk.iter_changes() {
                 let line = change.value();
                 let ended = shown(line.strip_suffix('\n').unwrap_or(line));
                 match change.tag() {
-                    ChangeTag::Equal => anstream::println!(" {ended}"),
-                    ChangeTag::Delete => anstream::println!("{}", styled(RED, format_args!("-{ended}"))),
-                    ChangeTag::Insert => anstream::println!("{}", styled(GREEN, format_args!("+{ended}"))),
+                    ChangeTag::Equal => say!(" {ended}"),
+                    ChangeTag::Delete => say!("{}", styled(RED, format_args!("-{ended}"))),
+                    ChangeTag::Insert => say!("{}", styled(GREEN, format_args!("+{ended}"))),
                 }
                 if change.missing_newline() {
-                    anstream::println!("\\ No newline at end of file");
+                    say!("\\ No newline at end of file");
                 }
             }
         }
