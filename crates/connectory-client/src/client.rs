@@ -172,8 +172,8 @@ impl Client {
     /// # }
     /// ```
     pub async fn get(&self, script_name: &str, locale: Option<Locale>) -> Result<ConnectorDetail, Error> {
-        let locale = locale.map(|locale| [("locale", locale.tag())]);
-        self.call(Method::GET, &[script_name], &|request| request.query(&locale.as_slice().concat())).await?.json()
+        let locale = locale.map(|locale| ("locale", locale.tag()));
+        self.call(Method::GET, &[script_name], &|request| request.query(locale.as_slice())).await?.json()
     }
 
     /// Deletes a custom connector.

@@ -58,12 +58,14 @@ impl NewConnector {
     /// Reads the members; `class_name` stands in for a missing class name.
     pub(crate) fn from_members(members: Members<'_>, class_name: Option<&str>) -> Result<Self, InvalidMember> {
         let name = members.required_text("name", None)?;
+        let connector_type = members.text("type")?;
+        let default = Self::new(name, members.required_text("className", class_name)?);
         Ok(Self {
-            connector_type: members.text("type")?.unwrap_or_else(|| format!("custom {name}")),
-            class_name: members.required_text("className", class_name)?,
-            direct_connect: members.flag("directConnect")?.unwrap_or(true),
-            status: members.status()?.unwrap_or(Status::Released),
-            name,
+            connector_type: connector_type.unwrap_or(default.connector_type),
+            direct_connect: members.flag("directConnect")?.unwrap_or(default.direct_connect),
+            status: members.status()?.unwrap_or(default.status),
+            name: default.name,
+            class_name: default.class_name,
         })
     }
 

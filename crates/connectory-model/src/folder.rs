@@ -75,26 +75,16 @@ pub struct Folder {
     pub translations: Translations,
 }
 
-/// What `connector.yaml` says.
-#[derive(Debug, Clone, PartialEq)]
+/// What `connector.yaml` says; serialized, in the order in which it is written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Description {
     /// The members that a connector is created with.
+    #[serde(flatten)]
     pub members: NewConnector,
     /// The free-form members.
-    pub connector_metadata: Metadata,
-}
-
-/// `connector.yaml`, in the order in which it is written.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DescriptionFile<'a> {
-    name: &'a str,
-    r#type: &'a str,
-    class_name: &'a str,
-    direct_connect: bool,
-    status: &'a str,
     #[serde(skip_serializing_if = "Metadata::is_empty")]
-    connector_metadata: &'a Metadata,
+    pub connector_metadata: Metadata,
 }
 
 impl Description {
@@ -111,16 +101,7 @@ impl Description {
 
     /// `connector.yaml` as it is written: the same members always give the same text.
     pub fn to_yaml(&self) -> String {
-        let NewConnector { name, connector_type, class_name, direct_connect, status } = &self.members;
-        let file = DescriptionFile {
-            name,
-            r#type: connector_type,
-            class_name,
-            direct_connect: *direct_connect,
-            status: status.as_str(),
-            connector_metadata: &self.connector_metadata,
-        };
-        serde_saphyr::to_string(&file).expect("strings, booleans and JSON values are YAML")
+        serde_saphyr::to_string(self).expect("strings, booleans and JSON values are YAML")
     }
 }
 

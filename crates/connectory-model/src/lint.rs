@@ -233,12 +233,7 @@ impl Lint {
                 return None;
             }
         };
-        let expected = match kind {
-            DocumentKind::SourceConfig => "Form",
-            DocumentKind::SourceTemplate => "Application",
-            DocumentKind::CorrelationConfig => "CorrelationConfig",
-        };
-        let root = tree.root_element();
+        let (root, expected) = (tree.root_element(), kind.root_element());
         if root.tag_name().name() == expected {
             return Some(tree);
         }
@@ -352,16 +347,16 @@ impl Lint {
         let mut locales = BTreeMap::new();
         for (path, bytes) in files {
             let Some(tag) = locale_tag(path) else { continue };
-            let Ok(locale) = tag.parse::<Locale>() else {
-                let tags: Vec<_> = Locale::ALL.iter().map(|locale| locale.tag()).collect();
-                let message = format!("`{tag}` is not a supported locale; the locales are {}", tags.join(", "));
-                self.push(&UNKNOWN_LOCALE, path, 0..0, message);
-                continue;
+            let locale = match tag.parse::<Locale>() {
+                Ok(locale) => locale,
+                Err(error) => {
+                    self.push(&UNKNOWN_LOCALE, path, 0..0, error.to_string());
+                    continue;
+                }
             };
             match Properties::parse(bytes) {
                 Ok(properties) => {
-                    let text = Text::decode(bytes).text.into_owned();
-                    locales.insert(locale, (path, properties.lines(), text));
+                    locales.insert(locale, (path, properties.lines(), properties));
                 }
                 Err(PropertiesError::Line { line, reason }) => {
                     let text = Text::decode(bytes);
@@ -381,10 +376,11 @@ impl Lint {
             .collect();
         let translated: BTreeSet<_> =
             locales.values().flat_map(|(_, lines, _)| lines.iter().map(|entry| entry.key.as_str())).collect();
-        for (locale, (path, lines, text)) in &locales {
+        for (locale, (path, lines, properties)) in &locales {
+            let text = properties.text();
             for Entry { line, key, value } in lines {
-                let span = line_span(text, *line);
                 if !is_used(key) {
+                    let span = line_span(text, *line);
                     let fix = Some(Fix { range: logical_line(text, *line), text: String::new() });
                     let message = format!("the source config does not use the key `{key}`");
                     let file = (*path).clone();
@@ -395,13 +391,16 @@ impl Lint {
                     && english.get(&**key) == Some(&&**value)
                     && value.chars().any(char::is_alphabetic)
                 {
-                    self.push(&UNTRANSLATED, path, span, format!("the text of `{key}` is the English one"));
+                    self.push(
+                        &UNTRANSLATED,
+                        path,
+                        line_span(text, *line),
+                        format!("the text of `{key}` is the English one"),
+                    );
                 }
             }
             let own: HashSet<_> = lines.iter().map(|entry| entry.key.as_str()).collect();
-            let missing: Vec<_> =
-                used.keys().filter(|key| translated.contains(**key) && !own.contains(**key)).collect();
-            for key in missing {
+            for key in used.keys().filter(|key| translated.contains(**key) && !own.contains(**key)) {
                 self.push(
                     &MISSING_TRANSLATION,
                     path,

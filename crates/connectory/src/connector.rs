@@ -194,8 +194,10 @@ pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArgumen
             Ok(())
         }
         ConnectorCommand::Create { name, class_name, connector_type, indirect, status, output } => {
-            let new = NewConnector { direct_connect: !indirect, status, ..NewConnector::new(name, class_name) };
-            let new = NewConnector { connector_type: connector_type.unwrap_or(new.connector_type.clone()), ..new };
+            let mut new = NewConnector { direct_connect: !indirect, status, ..NewConnector::new(name, class_name) };
+            if let Some(connector_type) = connector_type {
+                new.connector_type = connector_type;
+            }
             let created = client.create(&new).await?;
             match output {
                 Format::Table => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, expect_root, xml};
+use super::{DocumentError, DocumentKind, expect_root, xml};
 
 /// A checked correlation config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ impl CorrelationConfig {
     /// Checks a correlation config.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
         let text = xml::utf8(bytes)?;
-        expect_root(&xml::parse(text)?, "CorrelationConfig")?;
+        expect_root(&xml::parse(text)?, DocumentKind::CorrelationConfig)?;
         Ok(Self(text.to_owned()))
     }
 }

@@ -55,6 +55,15 @@ impl DocumentKind {
         }
     }
 
+    /// The name of the document's root element.
+    pub(crate) const fn root_element(self) -> &'static str {
+        match self {
+            Self::SourceConfig => "Form",
+            Self::SourceTemplate => "Application",
+            Self::CorrelationConfig => "CorrelationConfig",
+        }
+    }
+
     /// The member of `ConnectorDetail` that holds the document.
     pub const fn member(self) -> &'static str {
         match self {
@@ -121,9 +130,9 @@ pub enum DocumentError {
 #[error("{0}")]
 pub struct Unacceptable(String);
 
-/// Refuses a document whose root is not `name`.
-fn expect_root(tree: &roxmltree::Document<'_>, name: &str) -> Result<(), Unacceptable> {
-    let root = tree.root_element();
+/// Refuses a document whose root is not that of its kind.
+fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) -> Result<(), Unacceptable> {
+    let (root, name) = (tree.root_element(), kind.root_element());
     if root.tag_name().name() == name {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::xml::{self, Replacement};
-use super::{DocumentError, Unacceptable, expect_root};
+use super::{DocumentError, DocumentKind, Unacceptable, expect_root};
 use crate::Locale;
 use crate::translations::Translations;
 
@@ -28,7 +28,7 @@ impl SourceConfig {
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
         let text = xml::utf8(bytes)?;
         let tree = xml::parse(text)?;
-        expect_root(&tree, "Form")?;
+        expect_root(&tree, DocumentKind::SourceConfig)?;
         let form = tree.root_element();
         if form.tag_name().namespace() != Some(FORM_NAMESPACE) {
             return Err(Unacceptable(format!(

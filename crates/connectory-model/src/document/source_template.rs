@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DocumentError, expect_root, xml};
+use super::{DocumentError, DocumentKind, expect_root, xml};
 
 /// A checked source template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl SourceTemplate {
     /// Checks a source template.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
         let text = xml::utf8(bytes)?;
-        expect_root(&xml::parse(text)?, "Application")?;
+        expect_root(&xml::parse(text)?, DocumentKind::SourceTemplate)?;
         Ok(Self(text.to_owned()))
     }
 

@@ -115,18 +115,24 @@ fn read(path: &Path) -> Result<Vec<Connector>, CatalogError> {
         let text = std::fs::read(path).map_err(io)?;
         return import::from_json(&text).map_err(|error| CatalogError::Import { path: path.to_owned(), error });
     }
+    let folders = folders_in(path).map_err(io)?;
+    if folders.is_empty() {
+        return Err(CatalogError::Empty(path.to_owned()));
+    }
+    folders.iter().map(|folder| read_folder(folder)).collect()
+}
+
+/// The connector folders in a folder on disk, by name.
+pub fn folders_in(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(io)? {
-        let folder = entry.map_err(io)?.path();
+    for entry in std::fs::read_dir(path)? {
+        let folder = entry?.path();
         if folder.join(CONNECTOR_FILE).is_file() {
             folders.push(folder);
         }
     }
-    if folders.is_empty() {
-        return Err(CatalogError::Empty(path.to_owned()));
-    }
     folders.sort();
-    folders.iter().map(|folder| read_folder(folder)).collect()
+    Ok(folders)
 }
 
 /// The files of a connector folder on disk.

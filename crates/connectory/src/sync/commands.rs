@@ -14,7 +14,7 @@ use connectory_model::import;
 use super::apply::apply;
 use super::confirmed;
 use super::folders::{self, local_folders};
-use super::plan::{Plan, Wanted, as_found, custom, details, find, is_same, plan, print_diff};
+use super::plan::{Wanted, as_found, custom, details, find, is_same, plan, print_diff};
 use crate::lint::refuse_errors;
 use crate::output;
 use crate::remote::RemoteArguments;
@@ -127,21 +127,24 @@ pub async fn plan_folder(arguments: PlanArguments) -> Result<ExitCode> {
     let wanted = wanted(&arguments.dir)?;
     let plan = plan(&arguments.remote.client()?, wanted, arguments.prune).await?;
     plan.print();
-    if !plan.fixed.is_empty() {
-        plan.check(true)?;
-    }
+    plan.check_built_in()?;
     Ok(if plan.steps.is_empty() { SAME } else { DIFFERENT }.into())
 }
 
 /// Makes a server have the connectors of a folder.
 pub async fn apply_folder(ApplyArguments { plan: arguments, replacing, consent }: ApplyArguments) -> Result<()> {
     let wanted = wanted(&arguments.dir)?;
-    let client = arguments.remote.client()?;
-    let plan = plan(&client, wanted, arguments.prune).await?;
-    make_so(&client, plan, &replacing, &consent).await
+    make_so(&arguments.remote.client()?, wanted, arguments.prune, &replacing, &consent).await
 }
 
-async fn make_so(client: &Client, plan: Plan, replacing: &Replacing, consent: &Consent) -> Result<()> {
+async fn make_so(
+    client: &Client,
+    wanted: Vec<Wanted>,
+    prune: bool,
+    replacing: &Replacing,
+    consent: &Consent,
+) -> Result<()> {
+    let plan = plan(client, wanted, prune).await?;
     if !consent.quiet {
         plan.print();
     }
@@ -177,9 +180,7 @@ pub async fn promote(arguments: PromoteArguments) -> Result<()> {
     let [from, to] = [arguments.from, arguments.to].map(|name| RemoteArguments { env: Some(name) });
     let taken = details(&from.client()?, arguments.names.into_iter()).await?;
     let wanted: Result<_> = taken.iter().map(wanted_as).collect();
-    let client = to.client()?;
-    let plan = plan(&client, wanted?, false).await?;
-    make_so(&client, plan, &arguments.replacing, &arguments.consent).await
+    make_so(&to.client()?, wanted?, false, &arguments.replacing, &arguments.consent).await
 }
 
 fn wanted_as(detail: &ConnectorDetail) -> Result<Wanted> {
@@ -212,9 +213,7 @@ pub async fn import(arguments: ImportArguments) -> Result<()> {
             .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) })
             .collect()
     };
-    let client = arguments.remote.client()?;
-    let plan = plan(&client, wanted, false).await?;
-    make_so(&client, plan, &arguments.replacing, &arguments.consent).await
+    make_so(&arguments.remote.client()?, wanted, false, &arguments.replacing, &arguments.consent).await
 }
 
 #[derive(Args)]
@@ -250,18 +249,23 @@ pub async fn diff(DiffArguments { a, b, remote }: DiffArguments) -> Result<ExitC
     let (before, after) = (side(&a, &remote).await?, side(&b, &remote).await?);
     let mut is_different = false;
     if let (Side::One(before), Side::One(after)) = (&before, &after) {
-        is_different = !(is_same(before, after) && is_same(after, before));
+        is_different = !is_equal(before, after);
         print_diff(&a, &b, Some(before), Some(after));
     } else {
         let (before, after) = (before.named(&a), after.named(&b));
         let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
         for name in names {
             let (before, after) = (before.get(name), after.get(name));
-            is_different |= !before.zip(after).is_some_and(|(a, b)| is_same(a, b) && is_same(b, a));
+            is_different |= !before.zip(after).is_some_and(|(a, b)| is_equal(a, b));
             print_diff(&format!("{a}{name}"), &format!("{b}{name}"), before, after);
         }
     }
     Ok(if is_different { DIFFERENT } else { SAME }.into())
+}
+
+/// Whether neither would change if the other were wanted.
+fn is_equal(a: &Folder, b: &Folder) -> bool {
+    is_same(a, b) && is_same(b, a)
 }
 
 /// One side of a comparison.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use connectory_model::folder::{CONNECTOR_FILE, Files, Folder, locale_tag};
-use connectory_server::catalog::builtin::files_of;
+use connectory_server::catalog::builtin::{files_of, folders_in};
 
 /// A connector folder.
 pub struct LocalFolder {
@@ -18,21 +18,13 @@ pub struct LocalFolder {
 
 /// The connector folders in a folder, by name; or the folder itself, if it is one.
 pub fn local_folders(dir: &Path) -> Result<Vec<LocalFolder>> {
-    let unreadable = || format!("cannot read {}", dir.display());
     if dir.join(CONNECTOR_FILE).is_file() {
         return Ok(vec![local_folder(dir)?]);
     }
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(unreadable)? {
-        let path = entry.with_context(unreadable)?.path();
-        if path.join(CONNECTOR_FILE).is_file() {
-            paths.push(path);
-        }
-    }
+    let paths = folders_in(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     if paths.is_empty() {
         bail!("{} has no connector folder, which is one with a {CONNECTOR_FILE} in it", dir.display());
     }
-    paths.sort();
     paths.iter().map(|path| local_folder(path)).collect()
 }
 

@@ -212,12 +212,18 @@ impl Plan {
         say!("{}", self.summary());
     }
 
+    /// Refuses to change built-in connectors.
+    pub fn check_built_in(&self) -> Result<()> {
+        if self.fixed.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = self.fixed.iter().map(ScriptName::as_str).collect();
+        bail!("built-in connectors cannot be changed, and these differ: {}", names.join(", "))
+    }
+
     /// Refuses what cannot be done, or not without being told so.
     pub fn check(&self, replace: bool) -> Result<()> {
-        if !self.fixed.is_empty() {
-            let names: Vec<_> = self.fixed.iter().map(ScriptName::as_str).collect();
-            bail!("built-in connectors cannot be changed, and these differ: {}", names.join(", "));
-        }
+        self.check_built_in()?;
         for step in &self.steps {
             let (Action::Replace(_), Some(wanted)) = (&step.action, &step.wanted) else { continue };
             if !replace {
