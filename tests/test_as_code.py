@@ -326,11 +326,13 @@ def test_completions_man_pages_and_usage_errors(terminal):
 def test_a_reader_that_has_had_enough_is_no_error(terminal):
     for n in range(40):
         write_connector(terminal, f"c/c-{n}", f"C {n}")
-    shell = f"set -o pipefail; {BINARY} plan c | head -n 1"
+    reading, writing = os.pipe()
+    os.close(reading)
     done = subprocess.run(
-        ["bash", "-c", shell], env=environment(**terminal.variables), cwd=terminal.folder, capture_output=True, text=True
+        [BINARY, "plan", "c"], env=environment(**terminal.variables), cwd=terminal.folder, stdout=writing, stderr=subprocess.PIPE, text=True
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "create c-0\n", "")
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_sdks_readme_example_is_the_one_that_runs(terminal):
