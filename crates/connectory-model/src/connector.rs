@@ -143,6 +143,7 @@ impl Connector {
             features: self.source_template.features(),
             connector_metadata: self.connector_metadata.clone(),
             short_descriptions: self.translations.short_descriptions(),
+            locales: self.translations.0.keys().copied().collect(),
         }
     }
 }
@@ -171,4 +172,7 @@ pub struct Summary {
     pub connector_metadata: Metadata,
     /// The short description of every locale that has one.
     pub short_descriptions: BTreeMap<Locale, String>,
+    /// The locales that have texts, in order.
+    #[serde(default)]
+    pub locales: Vec<Locale>,
 }

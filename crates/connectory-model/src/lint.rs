@@ -11,6 +11,7 @@ use std::ops::Range;
 use roxmltree::{Attribute, Document as Tree, Node};
 
 use crate::document::{DocumentKind, FORM_NAMESPACE, Malformed, TRANSLATED, parse, utf8};
+use crate::lines::{line_span, logical_line};
 use crate::folder::{CONNECTOR_FILE, Description, Files, locale_tag};
 use crate::translations::{Entry, Properties, PropertiesError, SHORT_DESCRIPTION};
 use crate::{Locale, ScriptName};
@@ -433,32 +434,6 @@ fn at(text: &str, line: usize, column: usize) -> Range<usize> {
     let all = line_span(text, line);
     let before: usize = text[all.clone()].chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
     all.start + before..all.end
-}
-
-/// A line, from 1, without its end.
-fn line_span(text: &str, line: usize) -> Range<usize> {
-    let mut start = 0;
-    for (at, content) in text.split('\n').enumerate() {
-        if at + 1 == line {
-            return start..start + content.trim_end_matches('\r').len();
-        }
-        start += content.len() + 1;
-    }
-    text.len()..text.len()
-}
-
-/// A line of properties with its end and with the lines that continue it.
-fn logical_line(text: &str, line: usize) -> Range<usize> {
-    let start = line_span(text, line).start;
-    let mut end = start;
-    for content in text[start..].split_inclusive('\n') {
-        end += content.len();
-        let escapes = content.trim_end_matches(['\r', '\n']).bytes().rev().take_while(|byte| *byte == b'\\').count();
-        if escapes % 2 == 0 {
-            break;
-        }
-    }
-    start..end
 }
 
 fn line_that_begins(text: &str, start: &str) -> Option<Range<usize>> {

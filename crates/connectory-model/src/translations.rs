@@ -10,6 +10,7 @@ use java_properties::{LineContent, PropertiesIter};
 use serde::{Deserialize, Serialize};
 
 use crate::Locale;
+use crate::lines::logical_line;
 
 /// The translation key of a connector's short description.
 pub const SHORT_DESCRIPTION: &str = "ShortDesc";
@@ -106,6 +107,77 @@ impl Properties {
         let mut entries = Vec::new();
         self.read(|entry| entries.push(entry)).expect("the text was checked when it was made");
         entries
+    }
+
+    /// The text with a key's value replaced or added, or without the key. Every other line stays as it is.
+    #[must_use]
+    pub fn with(&self, key: &str, value: Option<&str>) -> Self {
+        let text = self.text();
+        let lines = self.lines();
+        let mut expected = self.entries();
+        match value {
+            Some(value) => expected.insert(key.to_owned(), value.to_owned()),
+            None => expected.remove(key),
+        };
+        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let written = value.map(|value| self.written(key, value) + ending);
+        // The last line of a key counts, so it is the one to change; without a value all of them go.
+        let of_key = lines.iter().rev().filter(|entry| entry.key == key).map(|entry| entry.line);
+        let changed = if value.is_some() { of_key.take(1).collect::<Vec<_>>() } else { of_key.collect() };
+        let mut edited = text.to_owned();
+        for line in &changed {
+            let mut range = logical_line(text, *line);
+            if *line == 1 && text.starts_with('\u{feff}') {
+                range.start += '\u{feff}'.len_utf8();
+            }
+            edited.replace_range(range, written.as_deref().unwrap_or_default());
+        }
+        if let (Some(written), true) = (&written, changed.is_empty()) {
+            if !edited.is_empty() && !edited.ends_with(['\n', '\r']) {
+                edited.push_str(ending);
+            }
+            edited.push_str(written);
+        }
+        let edited = self.of_text(edited);
+        if edited.read(drop).is_ok() && edited.entries() == expected {
+            return edited;
+        }
+        // Lines that end in a lone carriage return are not found by number: the text is written anew.
+        let mut entries: Vec<_> = expected.into_iter().collect();
+        entries.sort();
+        self.of_text(entries.iter().map(|(key, value)| self.written(key, value) + ending).collect())
+    }
+
+    fn of_text(&self, text: String) -> Self {
+        match self {
+            Self::Utf8(_) => Self::Utf8(text),
+            Self::Latin1 { .. } => Self::Latin1 { text },
+        }
+    }
+
+    /// A line of a key and its value, escaped for this text's encoding. Not by the parser's own writer, which escapes
+    /// every space and writes `\u` with fewer than four digits.
+    fn written(&self, key: &str, value: &str) -> String {
+        let mut line = String::new();
+        let is_utf8 = matches!(self, Self::Utf8(_));
+        let mut push = |c: char, escaped: bool| match c {
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            '\u{c}' => line.push_str("\\f"),
+            '\\' => line.push_str("\\\\"),
+            c if escaped => line.extend(['\\', c]),
+            c if c.is_control() || c == '\u{feff}' || !(is_utf8 || u32::from(c) < 0x100) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    line.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            c => line.push(c),
+        };
+        key.chars().for_each(|c| push(c, matches!(c, ' ' | ':' | '=' | '#' | '!')));
+        push('=', false);
+        value.chars().enumerate().for_each(|(at, c)| push(c, at == 0 && c == ' '));
+        line
     }
 
     fn read(&self, mut each: impl FnMut(Entry)) -> Result<(), PropertiesError> {
@@ -240,7 +312,35 @@ mod tests {
         assert_eq!(translations.short_descriptions(), BTreeMap::from([(Locale::En, "d".to_owned())]));
     }
 
+    #[test]
+    fn one_key_is_changed_and_all_else_stays() {
+        let text = Properties::parse("\u{feff}# texts\na=1\nb : two \\\n  lines\nc=3".as_bytes()).expect("valid");
+        assert_eq!(text.with("b", Some(" x\ny")).text(), "\u{feff}# texts\na=1\nb=\\ x\\ny\nc=3");
+        assert_eq!(text.with("b", None).text(), "\u{feff}# texts\na=1\nc=3");
+        assert!(text.with("d e", Some("ł")).text().ends_with("c=3\nd\\ e=ł\n"));
+        let latin1 = Properties::parse(b"a=\xe4\r\n").expect("valid");
+        assert_eq!(latin1.with("b", Some("ł😀")).to_bytes(), b"a=\xe4\r\nb=\\u0142\\ud83d\\ude00\r\n");
+    }
+
     proptest! {
+        #[test]
+        fn a_changed_key_reads_back_and_no_other_changes(
+            bytes in r"([ab=#: \r\n\\é]|\\u00e9){0,30}", key in "[ab =é]{1,3}", value: Option<String>,
+        ) {
+            if let Ok(before) = Properties::parse(bytes.as_bytes())
+                && value.as_ref().is_none_or(|value| !value.contains('\0'))
+            {
+                let after = before.with(&key, value.as_deref());
+                let mut expected = before.entries();
+                match &value {
+                    Some(value) => expected.insert(key, value.clone()),
+                    None => expected.remove(&key),
+                };
+                prop_assert_eq!(after.entries(), expected);
+                prop_assert_eq!(Properties::parse(&after.to_bytes()), Ok(after));
+            }
+        }
+
         #[test]
         fn any_bytes_are_refused_or_come_back_unchanged(bytes: Vec<u8>) {
             if let Ok(properties) = Properties::parse(&bytes) {

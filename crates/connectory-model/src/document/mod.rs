@@ -6,6 +6,7 @@
 //! `UpdateDetail` of status `ERROR`).
 
 mod correlation_config;
+pub mod form;
 mod scaffold;
 mod source_config;
 mod source_template;
