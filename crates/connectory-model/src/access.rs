@@ -80,22 +80,30 @@ pub struct UnknownWord {
     known: String,
 }
 
-/// What an operation does with connectors.
+/// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
-    /// Lists or gets.
+    /// Lists or gets connectors.
     Read,
-    /// Creates, changes or deletes.
+    /// Creates, changes or deletes connectors.
     Write,
+    /// Creates or deletes API clients (our decision: whoever may, may have every scope and level).
+    ManageClients,
 }
 
 impl Permission {
-    const LEVELS: [UserLevel; 3] = [UserLevel::OrgAdmin, UserLevel::SourceAdmin, UserLevel::SourceSubadmin];
+    fn levels(self) -> &'static [UserLevel] {
+        match self {
+            Self::Read | Self::Write => &[UserLevel::OrgAdmin, UserLevel::SourceAdmin, UserLevel::SourceSubadmin],
+            Self::ManageClients => &[UserLevel::OrgAdmin],
+        }
+    }
 
     fn scopes(self) -> &'static [Scope] {
         match self {
-            Permission::Read => &[Scope::ReadConnectors, Scope::ManageConnectors, Scope::All],
-            Permission::Write => &[Scope::ManageConnectors, Scope::All],
+            Self::Read => &[Scope::ReadConnectors, Scope::ManageConnectors, Scope::All],
+            Self::Write => &[Scope::ManageConnectors, Scope::All],
+            Self::ManageClients => &[Scope::All],
         }
     }
 
@@ -104,8 +112,8 @@ impl Permission {
     /// # Errors
     /// Says what is missing and what would be enough.
     pub fn check(self, level: UserLevel, scopes: &[Scope]) -> Result<(), Denied> {
-        if !Self::LEVELS.contains(&level) {
-            return Err(Denied::Level(level));
+        if !self.levels().contains(&level) {
+            return Err(Denied::Level { permission: self, level });
         }
         if !self.scopes().iter().any(|scope| scopes.contains(scope)) {
             return Err(Denied::Scope(self));
@@ -117,16 +125,21 @@ impl Permission {
 /// Why a permission is not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The user level does not reach connectors.
-    #[error("user level {0} has no access to connectors; it takes ORG_ADMIN, SOURCE_ADMIN or SOURCE_SUBADMIN")]
-    Level(UserLevel),
+    /// The user level does not reach what it takes.
+    #[error("user level {level} does not have access to this; it takes {}", list(.permission.levels(), " or "))]
+    Level {
+        /// What was to be done.
+        permission: Permission,
+        /// The level.
+        level: UserLevel,
+    },
     /// No scope of the token grants it.
-    #[error("the token's scopes do not allow this; it takes one of {}", scope_list(*.0))]
+    #[error("the token's scopes do not allow this; it takes one of {}", list(.0.scopes(), ", "))]
     Scope(Permission),
 }
 
-fn scope_list(permission: Permission) -> String {
-    permission.scopes().iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
+fn list(words: &[impl fmt::Display], separator: &str) -> String {
+    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
 }
 
 #[cfg(test)]
@@ -135,7 +148,7 @@ mod tests {
 
     #[test]
     fn level_and_scope_are_both_needed() {
-        use Permission::{Read, Write};
+        use Permission::{ManageClients, Read, Write};
         let table = [
             (Read, UserLevel::OrgAdmin, Scope::ReadConnectors, true),
             (Read, UserLevel::SourceSubadmin, Scope::ManageConnectors, true),
@@ -145,6 +158,9 @@ mod tests {
             (Write, UserLevel::OrgAdmin, Scope::ReadConnectors, false),
             (Write, UserLevel::OrgAdmin, Scope::ManageConnectors, true),
             (Write, UserLevel::User, Scope::ManageConnectors, false),
+            (ManageClients, UserLevel::OrgAdmin, Scope::All, true),
+            (ManageClients, UserLevel::SourceAdmin, Scope::All, false),
+            (ManageClients, UserLevel::OrgAdmin, Scope::ManageConnectors, false),
         ];
         for (permission, level, scope, allowed) in table {
             assert_eq!(permission.check(level, &[scope]).is_ok(), allowed, "{permission:?} {level} {scope}");

@@ -10,6 +10,8 @@ use crate::auth::Auth;
 use crate::auth::rate_limit::RateLimit;
 use crate::catalog::Catalog;
 use crate::catalog::builtin::{self, CatalogError};
+use crate::console::oidc::{Oidc, OidcOptions};
+use crate::console::session::Sessions;
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Options {
     pub max_document: usize,
     /// The address under which clients reach the server, without a slash at its end.
     pub public_url: String,
+    /// The OpenID provider at which administrators may sign in to the console.
+    pub oidc: Option<OidcOptions>,
 }
 
 impl Default for Options {
@@ -37,6 +41,7 @@ impl Default for Options {
             max_request: 10 * 1024 * 1024,
             max_document: 5 * 1024 * 1024,
             public_url: "http://127.0.0.1:8080".to_owned(),
+            oidc: None,
         }
     }
 }
@@ -60,6 +65,8 @@ pub struct App {
     pub(crate) store: Store,
     pub(crate) catalog: Catalog,
     pub(crate) auth: Auth,
+    pub(crate) sessions: Sessions,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) options: Options,
 }
 
@@ -73,7 +80,8 @@ impl App {
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
         }
-        Ok(Arc::new(Self { store, catalog, auth, options }))
+        let oidc = options.oidc.clone().map(Oidc::new);
+        Ok(Arc::new(Self { store, catalog, auth, sessions: Sessions::default(), oidc, options }))
     }
 
     /// How many built-in connectors there are.

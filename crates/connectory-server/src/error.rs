@@ -55,6 +55,16 @@ impl ApiError {
         Self::new(StatusCode::REQUEST_TIMEOUT, text)
     }
 
+    /// 409: what was changed is not what was read.
+    pub fn conflict() -> Self {
+        Self::new(StatusCode::CONFLICT, "someone else changed this meanwhile; read it again and repeat the change")
+    }
+
+    /// 502: another server does not do its part; the log says more than the response.
+    pub fn bad_gateway(text: impl Into<String>, internal: String) -> Self {
+        Self { internal: Some(internal), ..Self::new(StatusCode::BAD_GATEWAY, text) }
+    }
+
     /// 413: more bytes than are accepted.
     pub fn too_large(what: &str, limit: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("{what} is larger than {limit} bytes"))

@@ -1,12 +1,13 @@
 //! Serving connectors: the Connectors API over HTTP, in front of a store.
 //!
 //! A request passes `telemetry` (tracking id, log, refusals), `auth` (token, rate limit, permission) and a handler of
-//! `api`, which reads from `catalog` and changes through it. [`router::router`] has the whole API on one page.
+//! `api` or `console`, which reads from `catalog` and changes through it. [`router::router`] has the whole API on one page.
 
 mod api;
 pub mod app;
 pub mod auth;
 pub mod catalog;
+mod console;
 mod error;
 pub mod listen;
 mod openapi;

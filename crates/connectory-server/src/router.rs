@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{BoxError, Router};
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::api::{connectors, documents, frequent, translations};
 use crate::app::App;
 use crate::auth::{authorize, oauth};
+use crate::console;
 use crate::error::{ApiError, json};
 use crate::openapi;
 use crate::telemetry::Trace;
@@ -66,7 +67,7 @@ fn routes(app: &Arc<App>) -> Router {
     }
     let (routes, document) = api.split_for_parts();
     routes
-        .route("/", get(|| async { Redirect::temporary("/docs/") }))
+        .merge(console::routes(app))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .fallback(not_found)

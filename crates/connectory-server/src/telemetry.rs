@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
 use crate::auth::Caller;
+use crate::console::ErrorPage;
 use crate::error::{ApiError, json};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
@@ -35,8 +36,10 @@ impl Trace {
         let caller = response.extensions_mut().remove::<Caller>();
         if let Some(error) = error {
             let allow = response.headers().get(header::ALLOW).cloned();
-            let body = serde_json::to_vec(&error.body(&tracking_id)).expect("refusals are JSON");
-            response = json(status, body);
+            response = match response.extensions_mut().remove::<ErrorPage>() {
+                Some(page) => page.render(&error, &tracking_id),
+                None => json(status, serde_json::to_vec(&error.body(&tracking_id)).expect("refusals are JSON")),
+            };
             if let Some(allow) = allow {
                 response.headers_mut().insert(header::ALLOW, allow);
             }

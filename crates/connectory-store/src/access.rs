@@ -128,11 +128,7 @@ impl AccessDb {
 
     /// Every client, or those of one tenant, by name.
     pub fn clients(&self, tenant: Option<&str>) -> Result<Vec<Client>> {
-        self.connection
-            .prepare(&format!("{CLIENTS} WHERE ?1 IS NULL OR tenants.name = ?1 ORDER BY tenants.name, clients.name"))?
-            .query_map([tenant], client_row)?
-            .collect::<rusqlite::Result<_>>()
-            .map_err(StoreError::from)
+        clients(&self.connection, tenant)
     }
 
     /// Creates a client of a tenant.
@@ -142,10 +138,25 @@ impl AccessDb {
 
     /// Deletes a client; its tokens end within seconds.
     pub fn delete_client(&self, id: &str) -> Result<()> {
-        match self.connection.execute("DELETE FROM clients WHERE id = ?1", [id])? {
-            0 => Err(StoreError::Unknown(format!("the client `{id}`"))),
-            _ => Ok(()),
-        }
+        delete_client(&self.connection, None, id)
+    }
+}
+
+pub(crate) fn clients(connection: &Connection, tenant: Option<&str>) -> Result<Vec<Client>> {
+    connection
+        .prepare_cached(&format!(
+            "{CLIENTS} WHERE ?1 IS NULL OR tenants.name = ?1 ORDER BY tenants.name, clients.name, clients.id"
+        ))?
+        .query_map([tenant], client_row)?
+        .collect::<rusqlite::Result<_>>()
+        .map_err(StoreError::from)
+}
+
+pub(crate) fn delete_client(connection: &Connection, tenant: Option<TenantId>, id: &str) -> Result<()> {
+    let tenant = tenant.map(|tenant| tenant.0);
+    match connection.execute("DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2)", params![id, tenant])? {
+        0 => Err(StoreError::Unknown(format!("the client `{id}`"))),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -69,6 +70,8 @@ impl Edit {
 pub struct Revision {
     /// Its number.
     pub seq: Seq,
+    /// The connector that changed.
+    pub script_name: ScriptName,
     /// `create`, `update` or `delete`.
     pub action: String,
     /// The members or files that changed.
@@ -80,7 +83,7 @@ pub struct Revision {
 }
 
 /// An edit in the form in which it is written: serialized before it reaches the writer, which does as little as it can.
-pub(crate) struct Row {
+pub(crate) struct NewRevision {
     tenant: TenantId,
     edit: Edit,
     name_key: String,
@@ -88,7 +91,7 @@ pub(crate) struct Row {
     summary: String,
 }
 
-impl Row {
+impl NewRevision {
     pub fn new(tenant: TenantId, edit: Edit) -> Result<Self> {
         Ok(Self {
             tenant,
@@ -207,23 +210,43 @@ pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
         .and_then(|body| from_json(&body))
 }
 
+const REVISIONS: &str = "SELECT seq, script_name, action, changed, client_id, created_at FROM revisions";
+
+/// A connector's revisions, the newest first.
 pub(crate) fn history(connection: &Connection, tenant: TenantId, script_name: &ScriptName) -> Result<Vec<Revision>> {
     connection
-        .prepare_cached(
-            "SELECT seq, action, changed, client_id, created_at FROM revisions
-             WHERE tenant_id = ?1 AND script_name = ?2 ORDER BY seq DESC",
-        )?
-        .query_map(params![tenant.0, script_name.as_str()], |row| {
-            Ok(Revision {
-                seq: Seq(row.get(0)?),
-                action: row.get(1)?,
-                changed: row.get::<_, String>(2)?.split_whitespace().map(str::to_owned).collect(),
-                client_id: row.get(3)?,
-                created_at: row.get(4)?,
-            })
-        })?
+        .prepare_cached(&format!("{REVISIONS} WHERE tenant_id = ?1 AND script_name = ?2 ORDER BY seq DESC"))?
+        .query_map(params![tenant.0, script_name.as_str()], revision)?
         .collect::<rusqlite::Result<_>>()
         .map_err(StoreError::from)
+}
+
+/// A tenant's revisions before one, the newest first.
+pub(crate) fn activity(
+    connection: &Connection,
+    tenant: TenantId,
+    before: Option<Seq>,
+    limit: u32,
+) -> Result<Vec<Revision>> {
+    let before = before.map_or(i64::MAX, |seq| seq.0);
+    connection
+        .prepare_cached(&format!("{REVISIONS} WHERE seq < ?2 AND +tenant_id = ?1 ORDER BY seq DESC LIMIT ?3"))?
+        .query_map(params![tenant.0, before, limit], revision)?
+        .collect::<rusqlite::Result<_>>()
+        .map_err(StoreError::from)
+}
+
+fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
+    let script_name: String = row.get(1)?;
+    let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error));
+    Ok(Revision {
+        seq: Seq(row.get(0)?),
+        script_name: script_name.parse().map_err(unreadable)?,
+        action: row.get(2)?,
+        changed: row.get::<_, String>(3)?.split_whitespace().map(str::to_owned).collect(),
+        client_id: row.get(4)?,
+        created_at: row.get(5)?,
+    })
 }
 
 fn to_json(value: &impl Serialize) -> Result<String> {

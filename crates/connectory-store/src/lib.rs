@@ -19,7 +19,7 @@ use std::sync::Arc;
 use connectory_model::{Connector, ScriptName, Summary};
 
 pub use access::{Client, SigningKey, Tenant, TenantId};
-pub use connectors::{Change, Edit, Seq};
+pub use connectors::{Change, Edit, Revision, Seq};
 use lock::Lock;
 use reader::Readers;
 use writer::Writer;
@@ -114,7 +114,7 @@ impl Store {
         publish: impl FnOnce(Seq) + Send + 'static,
         show: impl FnOnce() + Send + 'static,
     ) -> Result<Seq> {
-        let row = connectors::Row::new(tenant, edit)?;
+        let row = connectors::NewRevision::new(tenant, edit)?;
         self.writer.write(move |connection| row.write(connection), move |seq: &Seq| publish(*seq), show).await
     }
 
@@ -132,14 +132,34 @@ impl Store {
         self.readers.read(move |connection| connectors::at(connection, seq)).await
     }
 
-    /// The history of a connector, newest first: sequence numbers and what was done.
-    pub async fn history(&self, tenant: TenantId, script_name: ScriptName) -> Result<Vec<connectors::Revision>> {
+    /// The revisions of a connector, the newest first; a deleted connector keeps its own.
+    pub async fn history(&self, tenant: TenantId, script_name: ScriptName) -> Result<Vec<Revision>> {
         self.readers.read(move |connection| connectors::history(connection, tenant, &script_name)).await
+    }
+
+    /// Up to `limit` revisions of a tenant's connectors that were made before one, the newest first.
+    pub async fn activity(&self, tenant: TenantId, before: Option<Seq>, limit: u32) -> Result<Vec<Revision>> {
+        self.readers.read(move |connection| connectors::activity(connection, tenant, before, limit)).await
     }
 
     /// A client by its id.
     pub async fn client(&self, id: String) -> Result<Option<Client>> {
         self.readers.read(move |connection| access::client(connection, &id)).await
+    }
+
+    /// A tenant's clients, by name.
+    pub async fn clients(&self, tenant: String) -> Result<Vec<Client>> {
+        self.readers.read(move |connection| access::clients(connection, Some(&tenant))).await
+    }
+
+    /// Creates a client of a tenant.
+    pub async fn create_client(&self, tenant: String, client: access::NewClient) -> Result<()> {
+        self.writer.write(move |connection| access::create_client(connection, &tenant, &client), |()| (), || ()).await
+    }
+
+    /// Deletes a client of a tenant; its tokens and sessions end within seconds.
+    pub async fn delete_client(&self, tenant: TenantId, id: String) -> Result<()> {
+        self.writer.write(move |connection| access::delete_client(connection, Some(tenant), &id), |()| (), || ()).await
     }
 
     /// Every tenant, the oldest first.

@@ -58,6 +58,16 @@ impl SourceConfig {
         xml::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
     }
 
+    /// The values of the attributes that are translation keys, in the order of the document.
+    pub fn translation_keys(&self) -> Vec<String> {
+        let tree = xml::parse_checked(&self.0);
+        let attributes = tree.descendants().flat_map(|node| node.attributes());
+        attributes
+            .filter(|attribute| TRANSLATED.contains(&attribute.name()) && !attribute.value().is_empty())
+            .map(|attribute| attribute.value().to_owned())
+            .collect()
+    }
+
     /// The form with its translation keys replaced by a locale's texts: where the locale has none by the English
     /// one, and where there is none at all the key stays.
     pub fn localized(&self, translations: &Translations, locale: Locale) -> String {

@@ -126,6 +126,13 @@ impl Texts {
         self.starts.get(row).map_or(self.bytes.len(), |start| *start as usize)
     }
 
+    /// The first text of a row.
+    fn first(&self, row: usize) -> &[u8] {
+        // A row begins with one byte, and where it has a text, with another.
+        let texts = self.bytes.get(self.start(row) + 2..self.start(row + 1)).unwrap_or_default();
+        texts.split(|byte| *byte == TEXT).next().unwrap_or_default()
+    }
+
     /// The rows in which the bytes are found.
     pub fn find(&self, finder: &Finder<'_>) -> Rows {
         let mut rows = Rows::default();
@@ -222,6 +229,16 @@ impl Columns {
             labels: self.labels.split_off(row),
             direct_connect: self.direct_connect.split_off(row),
         }
+    }
+
+    /// A row's type in lower case, by which it can be sorted.
+    pub fn connector_type(&self, row: usize) -> &[u8] {
+        self.connector_type.first(row)
+    }
+
+    /// A row's category in lower case, or nothing.
+    pub fn category(&self, row: usize) -> &[u8] {
+        self.category.first(row)
     }
 
     /// How many rows there are.

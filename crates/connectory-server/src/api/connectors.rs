@@ -9,7 +9,7 @@ use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem, Origin};
-use connectory_model::{Connector, Locale, ScriptName};
+use connectory_model::{Connector, Locale, ScriptName, Summary};
 use connectory_store::{Change, Edit, StoreError};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -103,6 +103,12 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     let request = body::json(&app.options, &headers, body, &["application/json"]).await?;
     let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let summary = new_connector(&app, &caller, new).await?;
+    Ok(answer(&ConnectorItem::new(&summary, Locale::En)))
+}
+
+/// Creates a connector under a script name that is free.
+pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Result<Arc<Summary>, ApiError> {
     loop {
         let snapshot = caller.tenant().snapshot();
         if snapshot.has_name(&new.name) {
@@ -113,7 +119,7 @@ pub async fn create(
         let edit = Edit::new(Change::Create, connector, Vec::new(), caller.client_id());
         let summary = Arc::clone(edit.summary());
         match app.catalog.commit(caller.tenant(), edit).await {
-            Ok(_) => return Ok(answer(&ConnectorItem::new(&summary, Locale::En))),
+            Ok(_) => return Ok(summary),
             // Another request took the script name first, and is published by now.
             Err(StoreError::ScriptNameTaken) => {}
             Err(error) => return Err(error.into()),
@@ -151,17 +157,8 @@ pub async fn delete(
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
 ) -> Result<Response, ApiError> {
-    loop {
-        let entry = edit::find_custom(&caller, &script_name)?;
-        let connector = app.catalog.connector(entry.source).await?;
-        let crate::catalog::Source::Stored(expected) = entry.source else { continue };
-        let edit = Edit::new(Change::Delete { expected }, connector, Vec::new(), caller.client_id());
-        match app.catalog.commit(caller.tenant(), edit).await {
-            Ok(_) => return Ok(StatusCode::NO_CONTENT.into_response()),
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    edit::delete(&app, &caller, &script_name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// An operation of a JSON Patch, as it is documented; [`PatchSet`] reads it.
@@ -228,7 +225,7 @@ pub async fn patch(
 }
 
 /// The patched connector with what of it changed, if anything did.
-fn revision(connector: &Connector, next: Connector, max_document: usize) -> Result<Option<Next>, ApiError> {
+pub(crate) fn revision(connector: &Connector, next: Connector, max_document: usize) -> Result<Option<Next>, ApiError> {
     let mut changed = Vec::new();
     for kind in DocumentKind::ALL {
         if next.document(kind) != connector.document(kind) {

@@ -80,3 +80,18 @@ where
         }
     }
 }
+
+/// Deletes a connector, whatever it is by then.
+pub async fn delete(app: &App, caller: &Caller, script_name: &ScriptName) -> Result<(), ApiError> {
+    loop {
+        let entry = find_custom(caller, script_name)?;
+        let connector = app.catalog.connector(entry.source).await?;
+        let Source::Stored(expected) = entry.source else { continue };
+        let edit = Edit::new(Change::Delete { expected }, connector, Vec::new(), caller.client_id());
+        match app.catalog.commit(caller.tenant(), edit).await {
+            Ok(_) => return Ok(()),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 pub mod body;
 pub mod connectors;
 pub mod documents;
-mod edit;
+pub mod edit;
 pub mod frequent;
-mod parameters;
+pub mod parameters;
 pub mod translations;

@@ -61,7 +61,7 @@ pub struct Principal {
 
 impl Principal {
     /// Whether the token has not ended, and its client was read a moment ago.
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.checked_at.elapsed() < CURRENT && self.expires_at > now()
     }
 }
@@ -74,6 +74,20 @@ pub struct Caller {
 }
 
 impl Caller {
+    pub(crate) fn new(principal: Arc<Principal>, version: &'static ApiVersion) -> Self {
+        Self { principal, version }
+    }
+
+    /// The caller's tenant as the store has it.
+    pub(crate) fn tenant_record(&self) -> &connectory_store::Tenant {
+        &self.principal.tenant_record
+    }
+
+    /// The caller's level.
+    pub(crate) fn level(&self) -> UserLevel {
+        self.principal.level
+    }
+
     /// The connectors that the caller sees.
     pub fn tenant(&self) -> &Arc<catalog::Tenant> {
         &self.principal.tenant
@@ -86,7 +100,11 @@ impl Caller {
 
     /// Whether the caller may make requests of this method.
     pub(crate) fn permit(&self, method: &Method) -> Result<(), ApiError> {
-        let permission = if method.is_safe() { Permission::Read } else { Permission::Write };
+        self.has(if method.is_safe() { Permission::Read } else { Permission::Write })
+    }
+
+    /// Whether the caller has a permission.
+    pub(crate) fn has(&self, permission: Permission) -> Result<(), ApiError> {
         let allowed = permission.check(self.principal.level, &self.principal.scopes);
         allowed.map_err(|denied| ApiError::forbidden(denied.to_string()))
     }
@@ -202,19 +220,44 @@ impl Auth {
             self.principals.remove(token);
             return Err(Refusal::Token("the client of the JWT does not exist any more"));
         };
-        let principal = Arc::new(Principal {
-            // A token never does more than its client may now, nor more than it was issued for.
-            scopes: client.scopes.into_iter().filter(|scope| claims.scope.contains(scope)).collect(),
-            level: client.level,
-            windows: self.windows(&client.id),
-            tenant: app.catalog.tenant(client.tenant.id).await?,
-            tenant_record: client.tenant,
-            client_id: client.id,
-            expires_at: claims.exp,
-            checked_at: Instant::now(),
-        });
+        // A token never does more than its client may now, nor more than it was issued for.
+        let scopes = client.scopes.into_iter().filter(|scope| claims.scope.contains(scope)).collect();
+        let principal = self.principal_until(app, client.id, client.level, scopes, client.tenant, claims.exp).await?;
         self.principals.insert(token.to_owned(), Arc::clone(&principal));
         Ok(principal)
+    }
+
+    /// A principal with these rights as of now, without a token.
+    pub(crate) async fn principal_now(
+        &self,
+        app: &App,
+        client_id: String,
+        level: UserLevel,
+        scopes: Vec<Scope>,
+        tenant: connectory_store::Tenant,
+    ) -> Result<Arc<Principal>, ApiError> {
+        Ok(self.principal_until(app, client_id, level, scopes, tenant, u64::MAX).await?)
+    }
+
+    async fn principal_until(
+        &self,
+        app: &App,
+        client_id: String,
+        level: UserLevel,
+        scopes: Vec<Scope>,
+        tenant: connectory_store::Tenant,
+        expires_at: u64,
+    ) -> Result<Arc<Principal>, StoreError> {
+        Ok(Arc::new(Principal {
+            scopes,
+            level,
+            windows: self.windows(&client_id),
+            tenant: app.catalog.tenant(tenant.id).await?,
+            tenant_record: tenant,
+            client_id,
+            expires_at,
+            checked_at: Instant::now(),
+        }))
     }
 
     fn windows(&self, client_id: &str) -> Arc<Windows> {

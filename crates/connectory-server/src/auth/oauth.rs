@@ -79,7 +79,7 @@ pub struct TokenResponse {
 pub struct TokenError {
     /// The error's code.
     #[schema(example = "invalid_client")]
-    error: &'static str,
+    pub(crate) error: &'static str,
     /// What was wrong, and what would be right.
     error_description: String,
 }
@@ -215,7 +215,8 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
     Ok(Some(readings))
 }
 
-async fn authenticate(app: &App, credentials: Vec<(String, String)>) -> Result<Client, TokenError> {
+/// The client that one of the credentials, each an id and a secret, is right for.
+pub(crate) async fn authenticate(app: &App, credentials: Vec<(String, String)>) -> Result<Client, TokenError> {
     for (id, secret) in credentials {
         let found = app.store.client(id).await.map_err(|error| {
             tracing::error!(%error, "could not read a client");

@@ -3,6 +3,7 @@
 //! Only the short description depends on the locale, so the item is kept as one text with a range that a locale's
 //! own member takes the place of. A page of a list is then a concatenation of slices.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -10,7 +11,9 @@ use connectory_model::connector::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
 use connectory_store::Seq;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Where a connector's documents are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +44,8 @@ pub struct Entry {
     pub status: Status,
     /// Where its documents are.
     pub source: Source,
+    /// The locales that have texts.
+    pub locales: Box<[Locale]>,
     item: Item,
 }
 
@@ -61,6 +66,7 @@ impl Entry {
             name_key: lower_key(&summary.name).into(),
             status: summary.status,
             source,
+            locales: summary.locales.as_slice().into(),
             item: Item::new(summary),
         }
     }
@@ -73,6 +79,18 @@ impl Entry {
     /// By what lists are ordered: the name without case, then the script name.
     pub fn order(&self) -> (&str, &ScriptName) {
         (&self.name_key, &self.script_name)
+    }
+
+    /// What of it can be chosen by.
+    pub fn choices(&self) -> Choices<'_> {
+        serde_json::from_str(&self.item.json).unwrap_or_default()
+    }
+
+    /// The item in a locale.
+    pub fn item(&self, locale: Locale) -> ConnectorItem {
+        let mut json = Vec::with_capacity(self.item.json.len());
+        self.write_item(&mut json, locale);
+        serde_json::from_slice(&json).expect("an item is what was written")
     }
 
     /// How many bytes the item takes, without its localized part.
@@ -92,6 +110,33 @@ impl Entry {
             }
         }
     }
+}
+
+/// What the values of a list's filters are made of.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Choices<'a> {
+    /// The type.
+    #[serde(borrow, rename = "type")]
+    pub connector_type: Cow<'a, str>,
+    /// The features.
+    #[serde(borrow)]
+    pub features: Vec<Cow<'a, str>>,
+    /// Members of the metadata.
+    #[serde(borrow)]
+    pub connector_metadata: ChoicesOfMetadata<'a>,
+}
+
+/// The members of the metadata that are filtered by, whatever they are.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct ChoicesOfMetadata<'a> {
+    /// A text, if it is to be filtered by.
+    #[serde(borrow)]
+    pub category: Option<&'a RawValue>,
+    /// Texts or one text, if they are to be filtered by.
+    #[serde(borrow)]
+    pub labels: Option<&'a RawValue>,
 }
 
 /// Where an item's metadata begins, if it has none.

@@ -8,12 +8,13 @@
 
 pub mod builtin;
 mod entry;
+mod facets;
 mod snapshot;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use connectory_model::connector::Connector;
 use connectory_model::wire::ConnectorDetail;
@@ -24,7 +25,8 @@ use quick_cache::{Equivalent, Weighter};
 use tokio::sync::OnceCell;
 
 pub use entry::{Entry, Source};
-pub use snapshot::{Page, Selection, Snapshot, Window};
+pub use facets::{Facet, Facets};
+pub use snapshot::{Listing, Page, Selection, Snapshot, SortBy, Window};
 
 /// How many bytes of details are kept in memory (our decision).
 const DETAIL_BYTES: u64 = 32 * 1024 * 1024;
@@ -80,12 +82,29 @@ pub struct Tenant {
     published: Mutex<Snapshot>,
     /// The same when it is shown.
     current: ArcSwap<Snapshot>,
+    /// The counted values of the state of this number.
+    facets: ArcSwapOption<(u64, Facets)>,
 }
 
 impl Tenant {
     /// The connectors as they are now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The values by which a state of the list can be narrowed.
+    pub fn facets(&self, snapshot: &Snapshot) -> Arc<(u64, Facets)> {
+        let kept = self.facets.load_full().filter(|kept| kept.0 == snapshot.version());
+        kept.unwrap_or_else(|| {
+            let counted = Arc::new((snapshot.version(), snapshot.facets()));
+            self.facets.store(Some(Arc::clone(&counted)));
+            counted
+        })
+    }
+
+    /// The tenant's key in the store.
+    pub fn id(&self) -> TenantId {
+        self.id
     }
 
     fn published(&self) -> MutexGuard<'_, Snapshot> {
@@ -178,7 +197,7 @@ impl Catalog {
             }
         }
         let published = Mutex::new(snapshot.clone());
-        Ok(Arc::new(Tenant { id, base, published, current: ArcSwap::from_pointee(snapshot) }))
+        Ok(Arc::new(Tenant { id, base, published, current: ArcSwap::from_pointee(snapshot), facets: ArcSwapOption::empty() }))
     }
 
     /// A whole connector.

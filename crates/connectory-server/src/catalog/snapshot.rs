@@ -4,7 +4,7 @@
 //! The list is cut into chunks of up to 256 connectors, because a filter is fast on contiguous columns, and a write is
 //! cheap on small ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -12,7 +12,8 @@ use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
 use connectory_model::wire::Origin;
 use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
 
-use super::entry::Entry;
+use super::entry::{Entry, Source};
+use super::facets::Facets;
 
 /// A tenant's connectors, built-in ones included, in list order.
 #[derive(Clone, Default)]
@@ -31,6 +32,8 @@ struct Chunk {
     /// Those of each status, in the order of [`Status::ALL`].
     of_status: [Rows; Status::ALL.len()],
     custom: Rows,
+    /// Counted when they are first asked for.
+    facets: OnceLock<Facets>,
 }
 
 impl Chunk {
@@ -54,6 +57,7 @@ impl Chunk {
     }
 
     fn index(&mut self) {
+        self.facets = OnceLock::new();
         self.of_status = Default::default();
         self.custom = Rows::default();
         for (row, entry) in self.entries.iter().enumerate() {
@@ -262,6 +266,77 @@ impl Snapshot {
             }
         }
         Page { json: array(&page, locale).into(), total: count.then_some(selected) }
+    }
+}
+
+/// By what a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortBy {
+    /// The name without case.
+    Name,
+    /// The type without case.
+    Type,
+    /// The category without case; those without one come first.
+    Category,
+    /// How far it is.
+    Status,
+    /// When it last changed; built-in connectors come first.
+    Changed,
+}
+
+/// A sorted part of a list.
+pub struct Listing<'a> {
+    /// The entries.
+    pub entries: Vec<&'a Entry>,
+    /// How many were selected.
+    pub total: usize,
+}
+
+impl Snapshot {
+    /// The values by which the list can be narrowed, counted over all of it.
+    pub fn facets(&self) -> Facets {
+        Facets::sum(self.chunks.iter().map(|chunk| {
+            chunk.facets.get_or_init(|| Facets::count(chunk.entries.iter().map(|entry| &**entry)))
+        }))
+    }
+
+    /// Part of the selected connectors in an order; of those that are equal, in the list's own.
+    pub fn listing(
+        &self,
+        selection: &Selection,
+        sort: SortBy,
+        descending: bool,
+        offset: usize,
+        limit: usize,
+    ) -> Listing<'_> {
+        let selected = self.chunks.iter().flat_map(|chunk| {
+            let rows: Vec<_> = chunk.select(selection).iter().collect();
+            rows.into_iter().map(move |row| (chunk, row))
+        });
+        let mut sorted: Vec<_> = selected
+            .map(|(chunk, row)| {
+                let entry = &*chunk.entries[row];
+                let key = match sort {
+                    SortBy::Name => (0, &[][..]),
+                    SortBy::Type => (0, chunk.columns.connector_type(row)),
+                    SortBy::Category => (0, chunk.columns.category(row)),
+                    SortBy::Status => (entry.status as i64, &[][..]),
+                    SortBy::Changed => match entry.source {
+                        Source::Stored(seq) => (seq.0, &[][..]),
+                        Source::BuiltIn(_) => (0, &[][..]),
+                    },
+                };
+                (key, entry)
+            })
+            .collect();
+        match sort {
+            SortBy::Name if descending => sorted.reverse(),
+            SortBy::Name => {}
+            _ if descending => sorted.sort_by(|(a, _), (b, _)| b.cmp(a)),
+            _ => sorted.sort_by(|(a, _), (b, _)| a.cmp(b)),
+        }
+        let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| *entry).collect();
+        Listing { entries, total: sorted.len() }
     }
 }
 

@@ -1,0 +1,102 @@
+//! The values by which a list can be narrowed, with how many connectors have each.
+//!
+//! They are counted chunk by chunk when someone looks, so that a write costs the counting of one chunk, and a server
+//! without lookers nothing.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::Entry;
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet {
+    /// The connector's type.
+    Type,
+    /// The metadata's category.
+    Category,
+    /// The template's features.
+    Feature,
+    /// The metadata's labels.
+    Label,
+}
+
+/// How many values of each facet are offered: the most frequent ones.
+const MAX_VALUES: usize = 200;
+
+/// Values with how many connectors have them, in the order of [`Facet`].
+#[derive(Debug, Clone, Default)]
+pub struct Facets([Vec<(Box<str>, u32)>; 4]);
+
+type Counts<'a> = [HashMap<&'a str, u32>; 4];
+
+impl Facets {
+    /// The values of a facet, in alphabetical order.
+    pub fn of(&self, facet: Facet) -> &[(Box<str>, u32)] {
+        &self.0[facet as usize]
+    }
+
+    /// Counts the values of entries.
+    pub fn count<'a>(entries: impl Iterator<Item = &'a Entry>) -> Self {
+        let choices: Vec<_> = entries.map(Entry::choices).collect();
+        let texts: Vec<_> = choices
+            .iter()
+            .map(|choices| {
+                let metadata = &choices.connector_metadata;
+                let category = metadata.category.and_then(|json| serde_json::from_str::<String>(json.get()).ok());
+                let labels = metadata.labels.and_then(|json| serde_json::from_str(json.get()).ok());
+                (category, labels.unwrap_or(Labels::Several(Vec::new())))
+            })
+            .collect();
+        let mut counts = Counts::default();
+        for (choices, (category, labels)) in choices.iter().zip(&texts) {
+            let labels = match labels {
+                Labels::One(label) => std::slice::from_ref(label),
+                Labels::Several(labels) => labels.as_slice(),
+            };
+            add(&mut counts, Facet::Type, &choices.connector_type, 1);
+            category.iter().for_each(|category| add(&mut counts, Facet::Category, category, 1));
+            choices.features.iter().for_each(|feature| add(&mut counts, Facet::Feature, feature, 1));
+            labels.iter().for_each(|label| add(&mut counts, Facet::Label, label, 1));
+        }
+        Self::from_counts(counts, usize::MAX)
+    }
+
+    /// The sums of counts.
+    pub fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut counts = Counts::default();
+        for part in parts {
+            for facet in [Facet::Type, Facet::Category, Facet::Feature, Facet::Label] {
+                part.of(facet).iter().for_each(|(value, count)| add(&mut counts, facet, value, *count));
+            }
+        }
+        Self::from_counts(counts, MAX_VALUES)
+    }
+
+    fn from_counts(counts: Counts<'_>, most: usize) -> Self {
+        Self(counts.map(|counts| {
+            let mut values: Vec<_> = counts.into_iter().collect();
+            if values.len() > most {
+                values.select_nth_unstable_by(most, |(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
+                values.truncate(most);
+            }
+            values.sort_unstable();
+            values.into_iter().map(|(value, count)| (value.into(), count)).collect()
+        }))
+    }
+}
+
+fn add<'a>(counts: &mut Counts<'a>, facet: Facet, value: &'a str, more: u32) {
+    if !value.is_empty() {
+        *counts[facet as usize].entry(value).or_default() += more;
+    }
+}
+
+/// Labels as metadata may have them: texts, or one text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Labels {
+    One(String),
+    Several(Vec<String>),
+}

@@ -1,0 +1,86 @@
+//! Two texts beside each other, with what differs within a line marked.
+
+use maud::{Markup, html};
+use similar::{ChangeTag, DiffOp, TextDiff};
+
+use super::page::View;
+
+/// How many lines around a difference are shown.
+const AROUND: usize = 3;
+/// Beyond so many bytes a diff is not worth the time that it takes.
+const MOST: usize = 1024 * 1024;
+
+/// A line on one side: its number, and its parts with whether each differs.
+type Line<'a> = (usize, Vec<(bool, &'a str)>);
+
+/// Both texts, the titles of which have these keys.
+pub fn side_by_side(view: &View, old: &str, new: &str, old_title: &str, new_title: &str) -> Markup {
+    if old.len() + new.len() > MOST {
+        return html! { p.note { (view.t("diff.too_large")) } };
+    }
+    let diff = TextDiff::from_lines(old, new);
+    let groups = diff.grouped_ops(AROUND);
+    html! {
+        div.diff-frame tabindex="0" role="region" aria-label=(view.t("diff.region")) {
+            table.diff {
+                colgroup { col.number; col.side; col.number; col.side; }
+                thead { tr {
+                    th scope="col" colspan="2" { (view.language.text(old_title).unwrap_or(old_title)) }
+                    th scope="col" colspan="2" { (view.language.text(new_title).unwrap_or(new_title)) }
+                } }
+                @for (at, group) in groups.iter().enumerate() {
+                    tbody {
+                        @if at > 0 || group.first().is_some_and(|op| op.old_range().start > 0) {
+                            tr.gap { td colspan="4" { "⋯" } }
+                        }
+                        @for op in group { (rows(&diff, op)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp) -> Markup {
+    let (mut left, mut right) = (Vec::<Line<'_>>::new(), Vec::<Line<'_>>::new());
+    for change in diff.iter_inline_changes(op) {
+        let line = |index: Option<usize>| {
+            let values = change.values().iter().map(|(differs, text)| (*differs, *text)).collect();
+            (index.map_or(0, |index| index + 1), values)
+        };
+        match change.tag() {
+            ChangeTag::Equal => {
+                left.push(line(change.old_index()));
+                right.push(line(change.new_index()));
+            }
+            ChangeTag::Delete => left.push(line(change.old_index())),
+            ChangeTag::Insert => right.push(line(change.new_index())),
+        }
+    }
+    let changed = !matches!(op, DiffOp::Equal { .. });
+    html! {
+        @for at in 0..left.len().max(right.len()) {
+            tr {
+                (side(left.get(at), changed, "removed"))
+                (side(right.get(at), changed, "added"))
+            }
+        }
+    }
+}
+
+fn side(line: Option<&Line<'_>>, changed: bool, class: &str) -> Markup {
+    let class = changed.then_some(class);
+    html! {
+        @if let Some((number, parts)) = line {
+            td.number { (number) }
+            td class=[class] {
+                @for (differs, text) in parts {
+                    @let text = text.trim_end_matches(['\n', '\r']);
+                    @if *differs && changed { mark { (text) } } @else { (text) }
+                }
+            }
+        } @else {
+            td.number {} td.nothing {}
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The history of a connector: who changed what and when, what a change changed, and the way back. A deleted connector
+//! keeps its history, and comes back from it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::document::DocumentKind;
+use connectory_model::folder::locale_file;
+use connectory_model::translations::Properties;
+use connectory_model::{Connector, Locale, ScriptName, Status};
+use connectory_store::{Change, Edit, Revision, Seq};
+use maud::{Markup, html};
+
+use super::connector::{Tab, page as connector_page, url};
+use super::diff;
+use super::form::Submitted;
+use super::metadata::pretty;
+use super::page::{Place, SignedIn, View, client_names, done, time};
+use crate::api::edit;
+use crate::api::parameters::ScriptNamePath;
+use crate::app::App;
+use crate::auth::Caller;
+use crate::catalog::Source;
+use crate::error::ApiError;
+
+/// How many changes a page of the activity has.
+const PAGE: u32 = 50;
+
+/// A table of revisions, where they are of several connectors with their names.
+pub fn table(view: &View, revisions: &[Revision], names: &HashMap<String, String>, of_several: bool) -> Markup {
+    html! {
+        table.revisions {
+            thead { tr {
+                th scope="col" { (view.t("history.revision")) }
+                th scope="col" { (view.t("history.when")) }
+                th scope="col" { (view.t("history.who")) }
+                @if of_several { th scope="col" { (view.t("history.connector")) } }
+                th scope="col" { (view.t("history.what")) }
+            } }
+            tbody {
+                @for revision in revisions {
+                    tr {
+                        th scope="row" { a href=(url(&revision.script_name, &format!("/history/{}", revision.seq.0))) { (revision.seq.0) } }
+                        td data-label=(view.t("history.when")) { (time(revision.created_at)) }
+                        td data-label=(view.t("history.who")) {
+                            span title=(revision.client_id) { (names.get(&revision.client_id).unwrap_or(&revision.client_id)) }
+                        }
+                        @if of_several {
+                            td data-label=(view.t("history.connector")) { a href=(url(&revision.script_name, "/history")) { (revision.script_name) } }
+                        }
+                        td data-label=(view.t("history.what")) {
+                            span.change data-action=(revision.action) { (view.language.text(&format!("action.{}", revision.action)).unwrap_or(&revision.action)) }
+                            " " (revision.changed.join(", "))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A connector with its revisions, which may be all that is left of it.
+struct Past {
+    revisions: Vec<Revision>,
+    /// As it is, or was when it was deleted.
+    newest: Arc<Connector>,
+    /// Where it is now.
+    current: Option<Source>,
+}
+
+impl Past {
+    async fn find(app: &App, caller: &Caller, script_name: &ScriptName) -> Result<Self, ApiError> {
+        let revisions = app.store.history(caller.tenant().id(), script_name.clone()).await?;
+        let current = edit::find(caller, script_name).ok().map(|entry| entry.source);
+        let source = match (current, revisions.first()) {
+            (Some(source), _) => source,
+            (None, Some(last)) => Source::Stored(last.seq),
+            (None, None) => return Err(ApiError::no_connector(script_name.as_str())),
+        };
+        Ok(Self { revisions, newest: app.catalog.connector(source).await?, current })
+    }
+
+    fn status(&self) -> Option<Status> {
+        self.current.map(|_| self.newest.status)
+    }
+
+    /// The revision of this number and the one before it.
+    fn at(&self, seq: i64) -> Result<(&Revision, Option<&Revision>), ApiError> {
+        let at = self.revisions.iter().position(|revision| revision.seq == Seq(seq));
+        let at = at.ok_or_else(|| ApiError::not_found(format!("the connector has no revision {seq}")))?;
+        // What came before a creation was another connector of the same name, or nothing.
+        let before = self.revisions.get(at + 1).filter(|_| self.revisions[at].action != "create");
+        Ok((&self.revisions[at], before))
+    }
+
+    fn page(&self, view: &View, content: &Markup) -> Response {
+        connector_page(view, &self.newest.name, &self.newest.script_name, self.status(), Tab::History, content)
+    }
+}
+
+/// The page.
+pub async fn page(
+    State(app): State<Arc<App>>,
+    SignedIn { view, caller }: SignedIn,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let past = Past::find(&app, &caller, &script_name).await?;
+    let names = client_names(&app, &caller).await?;
+    let content = html! {
+        (done(&view, &query.unwrap_or_default()))
+        @if past.revisions.is_empty() { p.empty { (view.t("overview.no_revisions")) } }
+        @else { (table(&view, &past.revisions, &names, false)) }
+    };
+    Ok(past.page(&view, &content))
+}
+
+/// A script name and a revision's number.
+type RevisionPath = Path<(ScriptName, i64)>;
+
+/// What a revision changed.
+pub async fn revision(
+    State(app): State<Arc<App>>,
+    SignedIn { view, caller }: SignedIn,
+    path: Result<RevisionPath, axum::extract::rejection::PathRejection>,
+) -> Result<Response, ApiError> {
+    let Path((script_name, seq)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
+    let past = Past::find(&app, &caller, &script_name).await?;
+    let names = client_names(&app, &caller).await?;
+    let (revision, before) = past.at(seq)?;
+    let after = app.catalog.connector(Source::Stored(revision.seq)).await?;
+    let deleted = revision.action == "delete";
+    let old = match before {
+        Some(before) => Some(app.catalog.connector(Source::Stored(before.seq)).await?),
+        None => None,
+    };
+    let is_current = past.current == Some(Source::Stored(revision.seq));
+    let can_restore = view.may_write() && !is_current && !matches!(past.current, Some(Source::BuiltIn(_)));
+    let differences = if deleted { differences(Some(&after), None) } else { differences(old.as_deref(), Some(&after)) };
+    let content = html! {
+        p { a href=(url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
+        h2 { (view.f("list.revision", &[&seq])) }
+        (table(&view, std::slice::from_ref(revision), &names, false))
+        @if can_restore {
+            form method="post" action=(url(&script_name, &format!("/history/{seq}/restore"))) {
+                (view.token())
+                p { button type="submit" { (view.f("history.restore", &[&seq])) } }
+            }
+        } @else if is_current { p.note { (view.t("history.current")) } }
+        @if differences.is_empty() { p.empty { (view.t("history.no_difference")) } }
+        @for (part, old, new) in &differences {
+            section.part-of-diff {
+                h3 { (part) }
+                (diff::side_by_side(&view, old, new, "history.before", "history.after"))
+            }
+        }
+    };
+    Ok(past.page(&view, &content))
+}
+
+/// The parts in which two states of a connector differ, as texts; without a state, from or to nothing.
+fn differences(old: Option<&Connector>, new: Option<&Connector>) -> Vec<(String, String, String)> {
+    let document = |connector: Option<&Connector>, kind| {
+        connector.map(|connector| connector.document(kind).to_owned()).unwrap_or_default()
+    };
+    let metadata = |connector: Option<&Connector>| {
+        connector.map(|connector| pretty(&connector.connector_metadata)).unwrap_or_default()
+    };
+    let texts = |connector: Option<&Connector>, locale: Locale| {
+        let properties = connector.and_then(|connector| connector.translations.0.get(&locale));
+        properties.map(Properties::text).unwrap_or_default().to_owned()
+    };
+    let parts = [("connectorMetadata".to_owned(), metadata(old), metadata(new))].into_iter();
+    let documents = DocumentKind::ALL
+        .into_iter()
+        .map(|kind| (kind.file_name().to_owned(), document(old, kind), document(new, kind)));
+    let locales: BTreeSet<Locale> =
+        [old, new].into_iter().flatten().flat_map(|connector| connector.translations.0.keys().copied()).collect();
+    let translations =
+        locales.into_iter().map(|locale| (locale_file(locale), texts(old, locale), texts(new, locale)));
+    parts.chain(documents).chain(translations).filter(|(_, old, new)| old != new).collect()
+}
+
+/// Makes a connector again what it was at a revision, as a new revision.
+pub async fn restore(
+    State(app): State<Arc<App>>,
+    path: Result<RevisionPath, axum::extract::rejection::PathRejection>,
+    Submitted { caller, .. }: Submitted,
+) -> Result<Response, ApiError> {
+    let Path((script_name, seq)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
+    let past = Past::find(&app, &caller, &script_name).await?;
+    let (revision, _) = past.at(seq)?;
+    let old = app.catalog.connector(Source::Stored(revision.seq)).await?;
+    if past.current.is_none() {
+        if caller.tenant().snapshot().has_name(&old.name) {
+            return Err(connectory_store::StoreError::NameTaken.into());
+        }
+        let changed = differences(None, Some(&old)).into_iter().map(|(part, ..)| part).collect();
+        let edit = Edit::new(Change::Create, old, changed, caller.client_id());
+        app.catalog.commit(caller.tenant(), edit).await?;
+    } else {
+        let next = move |connector: &Connector| {
+            let changed: Vec<_> =
+                differences(Some(connector), Some(&old)).into_iter().map(|(part, ..)| part).collect();
+            // The name of a connector that was deleted and created again may be another one.
+            let next = Connector { name: connector.name.clone(), ..(*old).clone() };
+            Ok((next != *connector).then_some((next, changed)))
+        };
+        edit::edit(&app, &caller, &script_name, next).await?;
+    }
+    Ok(Redirect::to(&url(&script_name, "/history?done=restored")).into_response())
+}
+
+/// What changed lately in the tenant.
+pub async fn activity(
+    State(app): State<Arc<App>>,
+    SignedIn { view, caller }: SignedIn,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
+    let before = before.and_then(|(_, seq)| seq.parse().ok()).map(Seq);
+    let revisions = app.store.activity(caller.tenant().id(), before, PAGE).await?;
+    let names = client_names(&app, &caller).await?;
+    let content = html! {
+        h1 { (view.t("nav.activity")) }
+        @if revisions.is_empty() { p.empty { (view.t("activity.none")) } }
+        @else { (table(&view, &revisions, &names, true)) }
+        nav.pages aria-label=(view.t("list.pages")) {
+            @if before.is_some() { a.button href="/console/activity" { (view.t("activity.newest")) } }
+            @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE as usize) {
+                a.button rel="next" href=(format!("/console/activity?before={}", last.seq.0)) { (view.t("activity.older")) }
+            }
+        }
+    };
+    Ok(view.page(Place::Activity, view.t("nav.activity"), &content))
+}

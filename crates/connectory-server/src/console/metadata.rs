@@ -1,0 +1,193 @@
+//! The metadata as a form: the members that everyone knows as fields, all others as JSON.
+//!
+//! A change is made as a JSON Patch of `/connectorMetadata`, so that the API's rules hold here too.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::connector::SHORT_DESC;
+use connectory_model::patch::PatchSet;
+use connectory_model::wire::{ConnectorDetail, Origin};
+use connectory_model::{Connector, Locale, Metadata};
+use http::StatusCode;
+use maud::{Markup, html};
+use serde_json::{Value, json};
+
+use super::connector::{Subject, Tab, url};
+use super::diff;
+use super::documents::fingerprint;
+use super::form::{Form, Submitted};
+use super::page::{SignedIn, done};
+use crate::api::connectors::revision;
+use crate::api::edit;
+use crate::api::parameters::ScriptNamePath;
+use crate::app::App;
+use crate::catalog::Facet;
+use crate::error::ApiError;
+
+/// What the form has fields for.
+const KNOWN: [&str; 3] = ["category", "labels", SHORT_DESC];
+
+/// Metadata as text: of which a fingerprint is taken, and which a diff shows.
+pub fn pretty(metadata: &Metadata) -> String {
+    serde_json::to_string_pretty(metadata).expect("metadata is JSON")
+}
+
+/// What the fields hold.
+struct Fields {
+    category: String,
+    labels: String,
+    description: String,
+    others: String,
+}
+
+impl Fields {
+    fn of(metadata: &Metadata) -> Self {
+        let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let labels = match metadata.get("labels") {
+            Some(Value::Array(labels)) => labels.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+            _ => text("labels"),
+        };
+        // What is not what its field can show is left to the JSON.
+        let others = metadata.iter().filter(|(name, value)| {
+            let is_shown = match name.as_str() {
+                "labels" => {
+                    value.is_string() || value.as_array().is_some_and(|labels| labels.iter().all(Value::is_string))
+                }
+                name => KNOWN.contains(&name) && value.is_string(),
+            };
+            !is_shown
+        });
+        let others: Metadata = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { category: text("category"), labels, description: text(SHORT_DESC), others: pretty(&others) }
+    }
+
+    fn sent(form: &Form) -> Self {
+        Self {
+            category: form.get("category").trim().to_owned(),
+            labels: form.lines("labels", ""),
+            description: form.lines("description", "").trim().to_owned(),
+            others: form.lines("others", ""),
+        }
+    }
+
+    /// The metadata in the order in which it was.
+    fn metadata(&self, before: &Metadata) -> Result<Metadata, String> {
+        let others: Value = serde_json::from_str(&self.others).map_err(|error| error.to_string())?;
+        let Value::Object(others) = others else { return Err("expected an object such as {\"platform\": …}".to_owned()) };
+        let labels: Vec<_> = self.labels.lines().map(str::trim).filter(|label| !label.is_empty()).collect();
+        let mut members = Metadata::new();
+        if !self.category.is_empty() {
+            members.insert(KNOWN[0].to_owned(), json!(self.category));
+        }
+        if !labels.is_empty() {
+            let was_text = before.get("labels").is_some_and(Value::is_string) && labels.len() == 1;
+            members.insert(KNOWN[1].to_owned(), if was_text { json!(labels[0]) } else { json!(labels) });
+        }
+        if !self.description.is_empty() {
+            members.insert(KNOWN[2].to_owned(), json!(self.description));
+        }
+        members.extend(others);
+        let mut metadata = Metadata::new();
+        for name in before.keys().cloned().chain(members.keys().cloned().collect::<Vec<_>>()) {
+            if let Some(value) = members.get(&name) {
+                metadata.insert(name, value.clone());
+            }
+        }
+        Ok(metadata)
+    }
+}
+
+/// The page.
+pub async fn page(
+    State(app): State<Arc<App>>,
+    SignedIn { view, caller }: SignedIn,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+    let content = html! {
+        (done(&view, &query.unwrap_or_default()))
+        (form(&subject, &Fields::of(&subject.connector.connector_metadata), None))
+    };
+    Ok(subject.page(Tab::Metadata, &content))
+}
+
+fn form(subject: &Subject, fields: &Fields, problem: Option<&str>) -> Markup {
+    let view = &subject.view;
+    let readonly = !subject.is_writable();
+    let snapshot = subject.caller.tenant().snapshot();
+    let facets = subject.caller.tenant().facets(&snapshot);
+    html! {
+        @if readonly { p.note { (view.t(if view.may_write() { "document.built_in" } else { "document.read_only" })) } }
+        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
+        form.narrow method="post" action=(subject.url("/metadata")) {
+            (view.token())
+            input type="hidden" name="base" value=(fingerprint(&pretty(&subject.connector.connector_metadata)));
+            label { (view.t("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
+            datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
+            label { (view.t("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }
+            label { (view.t("metadata.description")) textarea name="description" rows="3" readonly[readonly] { "\n" (fields.description) } }
+            label { (view.t("metadata.others")) textarea.code name="others" rows="8" spellcheck="false" readonly[readonly] { "\n" (fields.others) } }
+            @if !readonly { button.primary type="submit" { (view.t("action.save")) } }
+        }
+    }
+}
+
+/// Saves the form.
+pub async fn save(
+    State(app): State<Arc<App>>,
+    ScriptNamePath(script_name): ScriptNamePath,
+    Submitted { view, caller, form: sent }: Submitted,
+) -> Result<Response, ApiError> {
+    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+    let fields = Fields::sent(&sent);
+    let refuse = |subject: &Subject, problem: &str| {
+        let mut response = subject.page(Tab::Metadata, &form(subject, &fields, Some(problem)));
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        response
+    };
+    let metadata = match fields.metadata(&subject.connector.connector_metadata) {
+        Ok(metadata) => metadata,
+        Err(problem) => return Ok(refuse(&subject, &format!("{}: {problem}", view.t("metadata.not_json")))),
+    };
+    let mine = pretty(&metadata);
+    let operations = json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
+    let patch = PatchSet::from_json(operations).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let (base, max_document) = (sent.get("base").to_owned(), app.options.max_document);
+    let next = move |connector: &Connector| {
+        let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
+        let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let revision = revision(connector, next, max_document)?;
+        if revision.is_some() && base != fingerprint(&pretty(&connector.connector_metadata)) {
+            return Err(ApiError::conflict());
+        }
+        Ok(revision)
+    };
+    match edit::edit(&app, &caller, &script_name, next).await {
+        Ok(edited) => {
+            let word = if matches!(edited, edit::Edited::Changed(_)) { "saved" } else { "unchanged" };
+            Ok(Redirect::to(&url(&script_name, &format!("/metadata?done={word}"))).into_response())
+        }
+        Err(error) if error.status == StatusCode::CONFLICT => {
+            let theirs = Subject::find(&app, &view, &caller, &script_name).await?;
+            let stored = pretty(&theirs.connector.connector_metadata);
+            let content = html! {
+                section.conflict role="alert" {
+                    h2 { (view.t("conflict.title")) }
+                    p { (view.t("conflict.lead")) }
+                    (diff::side_by_side(&view, &stored, &mine, "conflict.theirs", "conflict.mine"))
+                    p { a.button href=(theirs.url("/metadata")) { (view.t("conflict.take_theirs")) } }
+                    p { (view.t("conflict.keep_mine")) }
+                }
+                (form(&theirs, &fields, None))
+            };
+            let mut response = theirs.page(Tab::Metadata, &content);
+            *response.status_mut() = StatusCode::CONFLICT;
+            Ok(response)
+        }
+        Err(error) if error.status.is_client_error() => Ok(refuse(&subject, &error.text)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,200 @@
+//! A source config as the form that an administrator fills in, in any locale.
+//!
+//! Nothing that is typed there goes anywhere. Texts of translations may hold markup, of which a sanitizer lets through
+//! `<br>` and `<strong>` alone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use ammonia::Builder;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use connectory_model::Locale;
+use connectory_model::document::form::{Condition, Field, Form, Section};
+use maud::{Markup, PreEscaped, html};
+
+use super::connector::{Subject, Tab};
+use super::page::{SignedIn, View};
+use crate::api::parameters::{ScriptNamePath, detail_locale};
+use crate::app::App;
+use crate::error::ApiError;
+
+static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::empty();
+    builder.tags(HashSet::from(["br", "strong"])).generic_attributes(HashSet::new()).tag_attributes(HashMap::new());
+    builder
+});
+
+/// A text of a translation with the markup that it may have.
+fn markup(text: &str) -> Markup {
+    if text.contains(['<', '&']) { PreEscaped(SANITIZER.clean(text).to_string()) } else { html! { (text) } }
+}
+
+/// The page.
+pub async fn page(
+    State(app): State<Arc<App>>,
+    SignedIn { view, caller }: SignedIn,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let locale = if query.contains("locale=") { detail_locale(&query) } else { view.locale() };
+    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+    let content = html! {
+        p.note { (view.t("preview.lead")) }
+        form.locale-choice method="get" action=(subject.url("/preview")) {
+            label { (view.t("preview.locale")) (locales(locale, true)) }
+            button.no-script type="submit" { (view.t("nav.apply")) }
+        }
+        div.preview { (form(&view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+    };
+    Ok(subject.page(Tab::Preview, &content))
+}
+
+/// The preview beside the editor, which renews it.
+pub fn pane(subject: &Subject, locale: Locale) -> Markup {
+    let view = &subject.view;
+    html! {
+        section.pane aria-label=(view.t("tab.preview")) {
+            div.pane-head {
+                h2 { (view.t("tab.preview")) }
+                label { span.visually-hidden { (view.t("preview.locale")) } (locales(locale, false)) }
+            }
+            div.preview #preview { (form(view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+        }
+    }
+}
+
+fn locales(chosen: Locale, submits: bool) -> Markup {
+    html! {
+        select name="locale" data-submits[submits] data-locale[!submits] {
+            @for locale in Locale::ALL { option value=(locale) selected[*locale == chosen] { (locale) } }
+        }
+    }
+}
+
+/// The form.
+pub fn form(view: &View, form: &Form) -> Markup {
+    html! {
+        @if form.fields().next().is_none() { p.empty { (view.t("preview.empty")) } }
+        @for menu in &form.menus {
+            section.menu {
+                @if !menu.label.is_empty() { h3 { (markup(&menu.label)) } }
+                @for of_menu in &menu.sections { (section(view, form, of_menu)) }
+            }
+        }
+    }
+}
+
+/// The attributes of something that is shown while another field has a value.
+fn shown(form: &Form, condition: Option<&Condition>, content: &Markup) -> Markup {
+    html! {
+        div.part data-parent=[condition.map(|condition| &condition.field)]
+            data-value=[condition.map(|condition| &condition.value)]
+            hidden[!form.holds_initially(condition)]
+        { (content) }
+    }
+}
+
+fn section(view: &View, form: &Form, section: &Section) -> Markup {
+    let content = html! {
+        fieldset {
+            @if !section.label.is_empty() { legend { (markup(&section.label)) } }
+            @if let Some(info) = &section.info { p.info { (markup(info)) } }
+            @if let Some((address, text)) = &section.link {
+                @if address.starts_with("https://") || address.starts_with("http://") {
+                    p { a href=(address) target="_blank" rel="noopener noreferrer" { (markup(text)) } }
+                } @else { p { (markup(text)) } }
+            }
+            @for field in section.fields.iter().filter(|field| !field.hidden) {
+                (shown(form, field.condition.as_ref(), &input(view, field)))
+            }
+        }
+    };
+    shown(form, section.condition.as_ref(), &content)
+}
+
+fn input(view: &View, field: &Field) -> Markup {
+    let label = html! {
+        span.label { (markup(&field.label)) @if field.required { span.required title=(view.t("preview.required")) { " *" } } }
+    };
+    let help = html! { @if let Some(help) = &field.help { span.hint { (markup(help)) } } };
+    let (name, initial) = (field.name.as_str(), field.initial());
+    let one_line = |kind: &str| {
+        html! {
+            label.field { (label)
+                input type=(kind) data-name=(name) value=(initial) placeholder=[field.placeholder.as_ref()]
+                    maxlength=[field.max_length] autocomplete="off" aria-required=[field.required.then_some("true")];
+                (help)
+            }
+        }
+    };
+    match field.field_type.as_str() {
+        "textarea" | "list" | "keyValue" => html! {
+            label.field { (label)
+                textarea data-name=(name) rows="3" placeholder=[field.placeholder.as_ref()] maxlength=[field.max_length]
+                    aria-required=[field.required.then_some("true")] { "\n" (initial) }
+                @match field.field_type.as_str() {
+                    "list" => span.hint { (view.t("preview.list")) },
+                    "keyValue" => span.hint { (view.t("preview.key_value")) },
+                    _ => {}
+                }
+                (help)
+            }
+        },
+        "checkbox" | "toggle" | "boolean" => html! {
+            label.field.check {
+                input type="checkbox" data-name=(name) checked[initial == "true"] role=[(field.field_type == "toggle").then_some("switch")];
+                (label) (help)
+            }
+        },
+        "select" => html! {
+            label.field { (label)
+                select data-name=(name) aria-required=[field.required.then_some("true")] {
+                    @if !field.options.iter().any(|choice| choice.value == initial) { option value="" { "" } }
+                    @for choice in &field.options { option value=(choice.value) selected[choice.value == initial] { (choice.label) } }
+                }
+                (help)
+            }
+        },
+        "radio" => html! {
+            fieldset.field.radios {
+                legend { (label) }
+                @for choice in &field.options {
+                    label.check { input type="radio" name=(format!("preview-{name}")) data-name=(name) value=(choice.value) checked[choice.value == initial]; (markup(&choice.label)) }
+                }
+                (help)
+            }
+        },
+        "fileupload" => html! {
+            label.field { (label) input type="file" data-name=(name); (help) }
+        },
+        "secret" => one_line("password"),
+        "number" => one_line("number"),
+        "url" => one_line("url"),
+        "text" => one_line("text"),
+        unknown => html! {
+            (one_line("text"))
+            p.hint { (view.f("preview.unknown_type", &[&unknown])) }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::markup;
+
+    #[test]
+    fn only_line_breaks_and_strong_text_pass() {
+        for (text, shown) in [
+            ("a & b", "a &amp; b"),
+            ("<b>x</b> <strong onclick=\"a()\">y</strong><br/>", "x <strong>y</strong><br>"),
+            ("<script>alert(1)</script>z", "alert(1)z"),
+            ("<img src=x onerror=alert(1)>", ""),
+            ("1 < 2", "1 &lt; 2"),
+            ("<a href='javascript:alert(1)'>w</a>", "w"),
+        ] {
+            assert_eq!(markup(text).into_string(), shown);
+        }
+    }
+}

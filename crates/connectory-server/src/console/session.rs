@@ -1,0 +1,182 @@
+//! Sessions: who is signed in, kept in memory under a random id that the browser has in a cookie.
+//!
+//! A session has what its client has at the moment: the client is read again every few seconds, as for tokens, so that
+//! one that was deleted or narrowed loses its sessions too. Sessions end with the process (our decision): a restart
+//! asks administrators to sign in again, and nothing that lets anyone in is on disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use connectory_model::access::{Scope, UserLevel};
+use cookie::{Cookie, SameSite};
+use http::{HeaderMap, HeaderValue, header};
+use subtle::ConstantTimeEq;
+
+use crate::app::App;
+use crate::auth::{Caller, Principal, secret};
+use crate::error::ApiError;
+use crate::version::VERSIONS;
+
+/// For how long a session without a request lives (our decision).
+const IDLE: Duration = Duration::from_hours(1);
+/// For how long a session lives at most (our decision).
+const LIFETIME: Duration = Duration::from_hours(12);
+/// How many sessions there are at most; the one unused for longest makes room.
+const MOST: usize = 10_000;
+/// The cookie's name.
+const COOKIE: &str = "connectory_session";
+
+/// The sessions of a server.
+#[derive(Default)]
+pub struct Sessions(Mutex<HashMap<String, Entry>>);
+
+struct Entry {
+    session: Arc<Session>,
+    used: Instant,
+}
+
+/// Someone who is signed in.
+pub struct Session {
+    who: Who,
+    csrf: String,
+    began: Instant,
+    principal: ArcSwap<Principal>,
+}
+
+/// As whom someone signed in.
+#[derive(Debug, Clone)]
+pub enum Who {
+    /// As an API client, with its id and secret.
+    Client(String),
+    /// At an OpenID provider.
+    Person(Person),
+}
+
+/// Someone whom an OpenID provider knows.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// How they are named in the history.
+    pub name: String,
+    /// Their level.
+    pub level: UserLevel,
+    /// Their scopes.
+    pub scopes: Vec<Scope>,
+    /// The tenant they manage.
+    pub tenant: connectory_store::Tenant,
+}
+
+impl Session {
+    /// The token that every form of the session carries.
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
+    /// Whether a form carries the session's token.
+    pub fn is_own(&self, token: &str) -> bool {
+        self.csrf.as_bytes().ct_eq(token.as_bytes()).into()
+    }
+}
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signs in. Returns the cookie to set.
+    pub async fn begin(&self, app: &App, who: Who) -> Result<HeaderValue, ApiError> {
+        let principal = principal(app, &who).await?.ok_or_else(|| ApiError::forbidden("the client does not exist"))?;
+        let session = Session {
+            who,
+            csrf: secret::new_secret(),
+            began: Instant::now(),
+            principal: ArcSwap::new(principal),
+        };
+        let id = secret::new_secret();
+        let mut sessions = self.lock();
+        sessions.retain(|_, entry| entry.is_alive());
+        if sessions.len() >= MOST
+            && let Some(oldest) = sessions.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| id.clone())
+        {
+            sessions.remove(&oldest);
+        }
+        sessions.insert(id.clone(), Entry { session: Arc::new(session), used: Instant::now() });
+        Ok(cookie(app, COOKIE, id, "/", LIFETIME))
+    }
+
+    /// The session of a request, with what its client may do now.
+    pub async fn find(&self, app: &App, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, ApiError> {
+        let Some(id) = cookie_value(headers, COOKIE) else { return Ok(None) };
+        let session = {
+            let mut sessions = self.lock();
+            match sessions.get_mut(&id) {
+                Some(entry) if entry.is_alive() => {
+                    entry.used = Instant::now();
+                    Arc::clone(&entry.session)
+                }
+                _ => return Ok(None),
+            }
+        };
+        if !session.principal.load().is_current() {
+            let Some(current) = principal(app, &session.who).await? else {
+                self.lock().remove(&id);
+                return Ok(None);
+            };
+            session.principal.store(current);
+        }
+        let caller = Caller::new(session.principal.load_full(), &VERSIONS[4]);
+        Ok(Some((session, caller)))
+    }
+
+    /// Signs out. Returns the cookie to set.
+    pub fn end(&self, app: &App, headers: &HeaderMap) -> HeaderValue {
+        if let Some(id) = cookie_value(headers, COOKIE) {
+            self.lock().remove(&id);
+        }
+        cookie(app, COOKIE, String::new(), "/", Duration::ZERO)
+    }
+}
+
+impl Entry {
+    fn is_alive(&self) -> bool {
+        self.used.elapsed() < IDLE && self.session.began.elapsed() < LIFETIME
+    }
+}
+
+async fn principal(app: &App, who: &Who) -> Result<Option<Arc<Principal>>, ApiError> {
+    match who {
+        Who::Client(id) => {
+            let Some(client) = app.store.client(id.clone()).await? else { return Ok(None) };
+            app.auth.principal_now(app, client.id, client.level, client.scopes, client.tenant).await.map(Some)
+        }
+        Who::Person(Person { name, level, scopes, tenant }) => {
+            let now = app.auth.principal_now(app, name.clone(), *level, scopes.clone(), tenant.clone());
+            now.await.map(Some)
+        }
+    }
+}
+
+/// A cookie that scripts cannot read and other sites' forms do not send.
+pub fn cookie(app: &App, name: &'static str, value: String, path: &'static str, lives: Duration) -> HeaderValue {
+    let cookie = Cookie::build((name, value))
+        .path(path)
+        .http_only(true)
+        // Not Strict: someone who comes back from an OpenID provider comes from another site.
+        .same_site(SameSite::Lax)
+        .secure(app.options.public_url.starts_with("https:"))
+        .max_age(lives.try_into().unwrap_or(cookie::time::Duration::ZERO))
+        .build();
+    HeaderValue::try_from(cookie.encoded().to_string()).expect("an encoded cookie is a header value")
+}
+
+/// A cookie's value.
+pub fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(Cookie::split_parse_encoded)
+        .flatten()
+        .find(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned())
+        .filter(|value| !value.is_empty())
+}
