@@ -16,3 +16,4 @@ mod telemetry;
 mod version;
 
 pub use app::{App, Options, StartError};
+pub use console::oidc::OidcOptions;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_server::Options;
+use connectory_server::{OidcOptions, Options};
 use connectory_server::auth::rate_limit::RateLimit;
 use directories::ProjectDirs;
 use serde::Deserialize;
@@ -51,9 +51,66 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
 
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub oidc: OidcArguments,
+
     /// What to log, as `info`, `debug` or in tracing's filter syntax [default: info]
     #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+}
+
+/// The OpenID provider at which administrators may sign in to the console.
+#[derive(Args, Deserialize, Default)]
+pub struct OidcArguments {
+    /// The OpenID provider at which administrators may sign in to the console, beside API clients
+    #[arg(long, env = "CONNECTORY_OIDC_ISSUER", value_name = "URL")]
+    pub oidc_issuer: Option<String>,
+
+    /// The server's client id at the OpenID provider, whose redirect URI is PUBLIC-URL/console/oidc/callback
+    #[arg(long, env = "CONNECTORY_OIDC_CLIENT_ID", value_name = "ID")]
+    pub oidc_client_id: Option<String>,
+
+    /// The server's client secret there; better given in the environment, where no process list shows it
+    #[arg(long, env = "CONNECTORY_OIDC_CLIENT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub oidc_client_secret: Option<String>,
+
+    /// The claim of the ID token that holds someone's groups [default: groups]
+    #[arg(long, env = "CONNECTORY_OIDC_GROUPS_CLAIM", value_name = "CLAIM")]
+    pub oidc_groups_claim: Option<String>,
+
+    /// The group whose members manage connectors and API clients
+    #[arg(long, env = "CONNECTORY_OIDC_ADMIN_GROUP", value_name = "GROUP")]
+    pub oidc_admin_group: Option<String>,
+
+    /// The group whose members see connectors; whoever is in neither group does not get in
+    #[arg(long, env = "CONNECTORY_OIDC_READER_GROUP", value_name = "GROUP")]
+    pub oidc_reader_group: Option<String>,
+
+    /// The tenant that they see [default: default]
+    #[arg(long, env = "CONNECTORY_OIDC_TENANT", value_name = "NAME")]
+    pub oidc_tenant: Option<String>,
+}
+
+impl OidcArguments {
+    /// The options, if there is a provider.
+    fn options(self, file: Self) -> Result<Option<OidcOptions>> {
+        let Some(issuer) = self.oidc_issuer.or(file.oidc_issuer) else { return Ok(None) };
+        let admin_group = self.oidc_admin_group.or(file.oidc_admin_group);
+        let reader_group = self.oidc_reader_group.or(file.oidc_reader_group);
+        if admin_group.is_none() && reader_group.is_none() {
+            bail!("with --oidc-issuer, nobody gets in without --oidc-admin-group or --oidc-reader-group; give one");
+        }
+        Ok(Some(OidcOptions {
+            issuer,
+            client_id: self.oidc_client_id.or(file.oidc_client_id).context("--oidc-issuer needs --oidc-client-id")?,
+            client_secret: self.oidc_client_secret.or(file.oidc_client_secret),
+            groups_claim: self.oidc_groups_claim.or(file.oidc_groups_claim).unwrap_or_else(|| "groups".to_owned()),
+            admin_group,
+            reader_group,
+            tenant: self.oidc_tenant.or(file.oidc_tenant).unwrap_or_else(|| "default".to_owned()),
+        }))
+    }
 }
 
 /// The database, which every command that needs one takes the same way.
@@ -166,6 +223,7 @@ impl ServeArguments {
                 max_request: self.max_request.or(file.max_request).unwrap_or(defaults.max_request),
                 max_document: self.max_document.or(file.max_document).unwrap_or(defaults.max_document),
                 public_url: defaults.public_url,
+                oidc: self.oidc.options(file.oidc)?,
             },
         })
     }

@@ -189,7 +189,7 @@ mod tests {
         for (text, shown) in [
             ("a & b", "a &amp; b"),
             ("<b>x</b> <strong onclick=\"a()\">y</strong><br/>", "x <strong>y</strong><br>"),
-            ("<script>alert(1)</script>z", "alert(1)z"),
+            ("<script>alert(1)</script>z", "z"),
             ("<img src=x onerror=alert(1)>", ""),
             ("1 < 2", "1 &lt; 2"),
             ("<a href='javascript:alert(1)'>w</a>", "w"),
