@@ -138,7 +138,7 @@ impl View {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":false}"#;
+                    meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":"reload"}"#;
                     title { (title) " · connectory" }
                     link rel="icon" href=(assets::url("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::url("codemirror.css"));

@@ -41,6 +41,7 @@ pub async fn page(
     let locale = if query.contains("locale=") { detail_locale(&query) } else { view.locale() };
     let subject = Subject::find(&app, &view, &caller, &script_name).await?;
     let content = html! {
+        h2.visually-hidden { (view.t("tab.preview")) }
         p.note { (view.t("preview.lead")) }
         form.locale-choice method="get" action=(subject.url("/preview")) {
             label { (view.t("preview.locale")) (locales(locale, true)) }

@@ -1,6 +1,6 @@
 //! The translations as a grid: a row for each key, a column for each locale, and what is missing.
 //!
-//! A key counts if the source config uses it or English has a text for it. A text is saved when its field is left; what
+//! A key counts if the source config uses it or English has a text for it, and the short description always does. A text is saved when its field is left; what
 //! was there when it was entered is sent along, so that nobody overwrites what they have not seen.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -41,9 +41,7 @@ impl Texts {
         // Attributes hold keys or texts; which, shows where a text is found.
         keys.retain(|key| of_locale.values().any(|texts| texts.contains_key(key)) || !key.contains(' '));
         keys.extend(of_locale.get(&Locale::En).into_iter().flat_map(HashMap::keys).cloned());
-        if of_locale.values().any(|texts| texts.contains_key(SHORT_DESCRIPTION)) {
-            keys.insert(SHORT_DESCRIPTION.to_owned());
-        }
+        keys.insert(SHORT_DESCRIPTION.to_owned());
         Self { keys, of_locale }
     }
 
@@ -97,8 +95,7 @@ pub async fn page(
     let content = html! {
         (done(&view, &query))
         (choice(&subject, &texts, &shown))
-        @if texts.keys.is_empty() { p.empty { (view.t("translations.no_keys")) } }
-        @else { (grid(&subject, &texts, &shown)) }
+        (grid(&subject, &texts, &shown))
         @if subject.is_writable() { (import_form(&subject, &shown)) }
     };
     Ok(subject.page(Tab::Translations, &content))

@@ -47,10 +47,15 @@
       readOnly: text.readOnly,
       indentUnit: 4,
       viewportMargin: 50,
+      inputStyle: "contenteditable",
       screenReaderLabel: text.dataset.editor,
       // Tab leaves the editor, as everywhere on a page.
       extraKeys: { Tab: false, "Shift-Tab": false },
     });
+    const input = editor.getInputField();
+    input.setAttribute("role", "textbox");
+    input.setAttribute("aria-multiline", "true");
+    if (text.readOnly) input.setAttribute("aria-readonly", "true");
     const saved = editor.getValue();
     let sending = false;
     text.form.addEventListener("submit", () => (sending = true));
