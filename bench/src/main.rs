@@ -10,6 +10,7 @@ mod data;
 mod limit;
 mod load;
 mod ordinary;
+mod pages;
 mod process;
 mod report;
 mod suite;

@@ -14,6 +14,7 @@ use crate::load::Measure;
 pub struct Report {
     pub rows: Vec<Row>,
     pub processes: Vec<Process>,
+    pub pages: Vec<Page>,
 }
 
 /// One kind of work at one size, over so many connections: medians of the rounds.
@@ -41,6 +42,16 @@ pub struct Row {
 #[derive(Serialize, Clone, Copy)]
 pub struct Numbers {
     pub rate: f64,
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// A page of the console: its length, and the milliseconds from the request to its last byte.
+#[derive(Serialize)]
+pub struct Page {
+    pub name: String,
+    pub size: usize,
+    pub bytes: u64,
     pub p50: f64,
     pub p99: f64,
 }
@@ -180,6 +191,18 @@ impl Report {
                 format!("{:.2}", process.start_seconds),
                 megabytes(process.memory_at_start),
                 megabytes(process.memory_after_load),
+            ]);
+        }
+        println!("{table}\n");
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN).set_header(["page", "connectors", "KB", "p50 ms", "p99 ms"]);
+        for page in &self.pages {
+            table.add_row([
+                page.name.clone(),
+                page.size.to_string(),
+                format!("{:.0}", page.bytes as f64 / 1e3),
+                format!("{:.2}", page.p50),
+                format!("{:.2}", page.p99),
             ]);
         }
         println!("{table}");

@@ -14,7 +14,7 @@ use crate::load::{self, Connection, Measure, Requests, request};
 use crate::process::{Cores, Server, output, pin};
 use crate::report::{Process, Report, Row, median};
 use crate::works::{self, BASE};
-use crate::{data, ordinary};
+use crate::{data, ordinary, pages};
 
 /// How to measure.
 #[derive(Args)]
@@ -46,6 +46,7 @@ struct Suite {
     cores: Cores,
     connections: Vec<usize>,
     rounds: usize,
+    quick: bool,
     time: Duration,
     work: PathBuf,
     connectory: PathBuf,
@@ -66,6 +67,7 @@ pub fn run(options: &Options) -> Result<()> {
         cores,
         connections: if options.quick { vec![1, 64] } else { options.connections.clone() },
         rounds,
+        quick: options.quick,
         time: Duration::from_millis(milliseconds),
         work: options.work.clone(),
         connectory,
@@ -176,6 +178,7 @@ impl Suite {
                 self.report.rows.push(row);
             }
         }
+        self.report.pages.extend(pages::measure(ours.address, &token, size, self.quick).await?);
         for connections in [1, 64] {
             let numbers = Arc::new(AtomicUsize::new(connections * 10_000_000));
             let mut rounds = Vec::new();

@@ -11,8 +11,8 @@ use std::ops::Range;
 use roxmltree::{Attribute, Document as Tree, Node};
 
 use crate::document::{DocumentKind, FORM_NAMESPACE, Malformed, TRANSLATED, parse, utf8};
-use crate::lines::{line_span, logical_line};
 use crate::folder::{CONNECTOR_FILE, Description, Files, locale_tag};
+use crate::lines::{line_span, logical_line};
 use crate::translations::{Entry, Properties, PropertiesError, SHORT_DESCRIPTION};
 use crate::{Locale, ScriptName};
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 
 use java_properties::{LineContent, PropertiesIter};
 use serde::{Deserialize, Serialize};
@@ -169,7 +170,7 @@ impl Properties {
             c if escaped => line.extend(['\\', c]),
             c if c.is_control() || c == '\u{feff}' || !(is_utf8 || u32::from(c) < 0x100) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    line.push_str(&format!("\\u{unit:04x}"));
+                    write!(line, "\\u{unit:04x}").expect("a string takes any text");
                 }
             }
             c => line.push(c),

@@ -154,7 +154,9 @@ pub(crate) fn clients(connection: &Connection, tenant: Option<&str>) -> Result<V
 
 pub(crate) fn delete_client(connection: &Connection, tenant: Option<TenantId>, id: &str) -> Result<()> {
     let tenant = tenant.map(|tenant| tenant.0);
-    match connection.execute("DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2)", params![id, tenant])? {
+    match connection
+        .execute("DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2)", params![id, tenant])?
+    {
         0 => Err(StoreError::Unknown(format!("the client `{id}`"))),
         _ => Ok(()),
     }

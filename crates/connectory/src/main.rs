@@ -36,7 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the Connectors API.
-    Serve(settings::ServeArguments),
+    Serve(Box<settings::ServeArguments>),
     /// Manage API clients: what tokens are issued to.
     #[command(subcommand)]
     Client(access::ClientCommand),
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
-        Command::Serve(arguments) => done(serve::run(arguments)),
+        Command::Serve(arguments) => done(serve::run(*arguments)),
         Command::Client(command) => done(access::client(command)),
         Command::Tenant(command) => done(access::tenant(command)),
         Command::Lint(arguments) => done(lint::run(&arguments)),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_server::{OidcOptions, Options};
 use connectory_server::auth::rate_limit::RateLimit;
+use connectory_server::{OidcOptions, Options};
 use directories::ProjectDirs;
 use serde::Deserialize;
 
@@ -62,6 +62,7 @@ pub struct ServeArguments {
 
 /// The OpenID provider at which administrators may sign in to the console.
 #[derive(Args, Deserialize, Default)]
+#[expect(clippy::struct_field_names, reason = "they are the names of options")]
 pub struct OidcArguments {
     /// The OpenID provider at which administrators may sign in to the console, beside API clients
     #[arg(long, env = "CONNECTORY_OIDC_ISSUER", value_name = "URL")]

@@ -212,7 +212,9 @@ mod tests {
     use crate::translations::Properties;
 
     fn form(body: &str, german: &str) -> Form {
-        let text = format!("<Form xmlns=\"{FORM_NAMESPACE}\"><Menu label='m'><Section label='s'>{body}</Section></Menu></Form>");
+        let text = format!(
+            "<Form xmlns=\"{FORM_NAMESPACE}\"><Menu label='m'><Section label='s'>{body}</Section></Menu></Form>"
+        );
         let german = Properties::parse(german.as_bytes()).expect("valid");
         let translations = Translations(BTreeMap::from([(Locale::De, german)]));
         SourceConfig::parse(text.as_bytes()).expect("a form").form(&translations, Locale::De)

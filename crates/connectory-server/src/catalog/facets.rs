@@ -56,9 +56,15 @@ impl Facets {
                 Labels::Several(labels) => labels.as_slice(),
             };
             add(&mut counts, Facet::Type, &choices.connector_type, 1);
-            category.iter().for_each(|category| add(&mut counts, Facet::Category, category, 1));
-            choices.features.iter().for_each(|feature| add(&mut counts, Facet::Feature, feature, 1));
-            labels.iter().for_each(|label| add(&mut counts, Facet::Label, label, 1));
+            if let Some(category) = category {
+                add(&mut counts, Facet::Category, category, 1);
+            }
+            for feature in &choices.features {
+                add(&mut counts, Facet::Feature, feature, 1);
+            }
+            for label in labels {
+                add(&mut counts, Facet::Label, label, 1);
+            }
         }
         Self::from_counts(counts, usize::MAX)
     }
@@ -68,7 +74,9 @@ impl Facets {
         let mut counts = Counts::default();
         for part in parts {
             for facet in [Facet::Type, Facet::Category, Facet::Feature, Facet::Label] {
-                part.of(facet).iter().for_each(|(value, count)| add(&mut counts, facet, value, *count));
+                for (value, count) in part.of(facet) {
+                    add(&mut counts, facet, value, *count);
+                }
             }
         }
         Self::from_counts(counts, MAX_VALUES)

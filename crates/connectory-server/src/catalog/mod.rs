@@ -197,7 +197,13 @@ impl Catalog {
             }
         }
         let published = Mutex::new(snapshot.clone());
-        Ok(Arc::new(Tenant { id, base, published, current: ArcSwap::from_pointee(snapshot), facets: ArcSwapOption::empty() }))
+        Ok(Arc::new(Tenant {
+            id,
+            base,
+            published,
+            current: ArcSwap::from_pointee(snapshot),
+            facets: ArcSwapOption::empty(),
+        }))
     }
 
     /// A whole connector.

@@ -4,8 +4,8 @@
 //! The list is cut into chunks of up to 256 connectors, because a filter is fast on contiguous columns, and a write is
 //! cheap on small ones.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
@@ -295,9 +295,11 @@ pub struct Listing<'a> {
 impl Snapshot {
     /// The values by which the list can be narrowed, counted over all of it.
     pub fn facets(&self) -> Facets {
-        Facets::sum(self.chunks.iter().map(|chunk| {
-            chunk.facets.get_or_init(|| Facets::count(chunk.entries.iter().map(|entry| &**entry)))
-        }))
+        Facets::sum(
+            self.chunks
+                .iter()
+                .map(|chunk| chunk.facets.get_or_init(|| Facets::count(chunk.entries.iter().map(|entry| &**entry)))),
+        )
     }
 
     /// Part of the selected connectors in an order; of those that are equal, in the list's own.
@@ -333,7 +335,7 @@ impl Snapshot {
             SortBy::Name if descending => sorted.reverse(),
             SortBy::Name => {}
             _ if descending => sorted.sort_by(|(a, _), (b, _)| b.cmp(a)),
-            _ => sorted.sort_by(|(a, _), (b, _)| a.cmp(b)),
+            _ => sorted.sort_by_key(|(key, _)| *key),
         }
         let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| *entry).collect();
         Listing { entries, total: sorted.len() }

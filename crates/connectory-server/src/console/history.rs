@@ -178,8 +178,7 @@ fn differences(old: Option<&Connector>, new: Option<&Connector>) -> Vec<(String,
         .map(|kind| (kind.file_name().to_owned(), document(old, kind), document(new, kind)));
     let locales: BTreeSet<Locale> =
         [old, new].into_iter().flatten().flat_map(|connector| connector.translations.0.keys().copied()).collect();
-    let translations =
-        locales.into_iter().map(|locale| (locale_file(locale), texts(old, locale), texts(new, locale)));
+    let translations = locales.into_iter().map(|locale| (locale_file(locale), texts(old, locale), texts(new, locale)));
     parts.chain(documents).chain(translations).filter(|(_, old, new)| old != new).collect()
 }
 
@@ -202,8 +201,7 @@ pub async fn restore(
         app.catalog.commit(caller.tenant(), edit).await?;
     } else {
         let next = move |connector: &Connector| {
-            let changed: Vec<_> =
-                differences(Some(connector), Some(&old)).into_iter().map(|(part, ..)| part).collect();
+            let changed: Vec<_> = differences(Some(connector), Some(&old)).into_iter().map(|(part, ..)| part).collect();
             // The name of a connector that was deleted and created again may be another one.
             let next = Connector { name: connector.name.clone(), ..(*old).clone() };
             Ok((next != *connector).then_some((next, changed)))

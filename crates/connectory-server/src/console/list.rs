@@ -70,7 +70,11 @@ impl Query {
     }
 
     fn sorted_by(&self, word: &str) -> String {
-        let sort = if self.sort == word || (self.sort.is_empty() && word == "name") { format!("-{word}") } else { word.to_owned() };
+        let sort = if self.sort == word || (self.sort.is_empty() && word == "name") {
+            format!("-{word}")
+        } else {
+            word.to_owned()
+        };
         Self { sort, page: String::new(), ..self.clone() }.url()
     }
 
@@ -114,10 +118,7 @@ const COLUMNS: [(&str, SortBy, &str); 5] = [
 ];
 
 /// The page.
-pub async fn page(
-    SignedIn { view, caller }: SignedIn,
-    RawQuery(query): RawQuery,
-) -> Response {
+pub async fn page(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Response {
     let raw = query.unwrap_or_default();
     let query = Query::parse(&raw);
     let (descending, word) = query.sort.strip_prefix('-').map_or((false, &*query.sort), |word| (true, word));

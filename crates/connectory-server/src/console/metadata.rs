@@ -75,7 +75,9 @@ impl Fields {
     /// The metadata in the order in which it was.
     fn metadata(&self, before: &Metadata) -> Result<Metadata, String> {
         let others: Value = serde_json::from_str(&self.others).map_err(|error| error.to_string())?;
-        let Value::Object(others) = others else { return Err("expected an object such as {\"platform\": …}".to_owned()) };
+        let Value::Object(others) = others else {
+            return Err("expected an object such as {\"platform\": …}".to_owned());
+        };
         let labels: Vec<_> = self.labels.lines().map(str::trim).filter(|label| !label.is_empty()).collect();
         let mut members = Metadata::new();
         if !self.category.is_empty() {

@@ -27,7 +27,11 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 /// A text of a translation with the markup that it may have.
 fn markup(text: &str) -> Markup {
-    if text.contains(['<', '&']) { PreEscaped(SANITIZER.clean(text).to_string()) } else { html! { (text) } }
+    if text.contains(['<', '&']) {
+        PreEscaped(SANITIZER.clean(text).to_string())
+    } else {
+        html! { (text) }
+    }
 }
 
 /// The page.

@@ -87,12 +87,8 @@ impl Sessions {
     /// Signs in. Returns the cookie to set.
     pub async fn begin(&self, app: &App, who: Who) -> Result<HeaderValue, ApiError> {
         let principal = principal(app, &who).await?.ok_or_else(|| ApiError::forbidden("the client does not exist"))?;
-        let session = Session {
-            who,
-            csrf: secret::new_secret(),
-            began: Instant::now(),
-            principal: ArcSwap::new(principal),
-        };
+        let session =
+            Session { who, csrf: secret::new_secret(), began: Instant::now(), principal: ArcSwap::new(principal) };
         let id = secret::new_secret();
         let mut sessions = self.lock();
         sessions.retain(|_, entry| entry.is_alive());

@@ -81,10 +81,19 @@ fn form(app: &App, view: &View, back: &str, id: &str, wrong: Option<&str>) -> Ma
     }
 }
 
-/// Signs out. It needs no token of the session: the worst that a forged one does is to sign out.
-pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+/// Signs out.
+pub async fn sign_out(
+    State(app): State<Arc<App>>,
+    Visitor(view): Visitor,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let form = Form::read(&app, &headers, body).await?;
+    if !view.is_own_token(form.get("csrf")) {
+        return Ok(Redirect::to("/").into_response());
+    }
     let cookie = app.sessions.end(&app, &headers);
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response()
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response())
 }
 
 /// Keeps language and theme.

@@ -60,7 +60,8 @@ impl Language {
         let mut text = String::with_capacity(rest.len() + 16);
         while let Some((before, after)) = rest.split_once('{') {
             text.push_str(before);
-            let place = after.split_once('}').and_then(|(at, after)| Some((values.get(at.parse::<usize>().ok()?)?, after)));
+            let place =
+                after.split_once('}').and_then(|(at, after)| Some((values.get(at.parse::<usize>().ok()?)?, after)));
             rest = if let Some((value, after)) = place {
                 text.push_str(&value.to_string());
                 after
@@ -74,9 +75,8 @@ impl Language {
 }
 
 static TEXTS: LazyLock<[HashMap<String, String>; 2]> = LazyLock::new(|| {
-    [include_str!("texts/en.properties"), include_str!("texts/de.properties")].map(|text| {
-        Properties::parse(text.as_bytes()).expect("the console's texts are properties").entries()
-    })
+    [include_str!("texts/en.properties"), include_str!("texts/de.properties")]
+        .map(|text| Properties::parse(text.as_bytes()).expect("the console's texts are properties").entries())
 });
 
 #[cfg(test)]

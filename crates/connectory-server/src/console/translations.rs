@@ -282,8 +282,7 @@ pub async fn import(
 ) -> Result<Response, ApiError> {
     let locale: Locale = form.get("locale").parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let bytes = form.file(app.options.max_document)?;
-    let properties =
-        Properties::parse(&bytes).map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
+    let properties = Properties::parse(&bytes).map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
     let next = move |connector: &Connector| {
         let mut next = connector.clone();
         next.translations.0.insert(locale, properties.clone());

@@ -1,0 +1,85 @@
+//! The console's pages: how long each takes from the request to its last byte, one at a time.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::data;
+use crate::load::{Connection, request};
+use crate::report::Page;
+use crate::works::BASE;
+
+/// How many times each page is asked for.
+const SAMPLES: usize = 200;
+
+/// Signs in and returns the session's cookie.
+async fn sign_in(address: SocketAddr) -> Result<String> {
+    let form = format!("client_id={}&client_secret={}", data::CLIENT_ID, data::CLIENT_SECRET);
+    let mut stream = TcpStream::connect(address).await?;
+    let head = "POST /console/sign-in HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n";
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("Set-Cookie: "));
+    Ok(cookie.and_then(|cookie| cookie.split(';').next()).context("the console gives no session")?.to_owned())
+}
+
+/// Measures every page of a catalogue of this size.
+pub async fn measure(address: SocketAddr, token: &str, size: usize, quick: bool) -> Result<Vec<Page>> {
+    let cookie = sign_in(address).await?;
+    let connector = format!("/console/connectors/{}", data::script_name(1));
+    let of_connector = |rest: &str| format!("{connector}{rest}");
+    let (rare, last) = (data::RARE, size.div_ceil(50));
+    let pages = [
+        ("connectors", "/".to_owned()),
+        ("connectors: last page", format!("/?page={last}")),
+        ("connectors: searched", format!("/?q={rare}")),
+        (
+            "connectors: narrowed",
+            "/?category=Category+3&label=label+3&feature=SEARCH&origin=custom&status=RELEASED".to_owned(),
+        ),
+        ("connectors: sorted by type", "/?sort=-type".to_owned()),
+        ("connectors: sorted by change", "/?sort=-changed".to_owned()),
+        ("connectors: after a change", "/".to_owned()),
+        ("overview", connector.clone()),
+        ("source config", of_connector("/documents/source-config")),
+        ("source template", of_connector("/documents/source-template")),
+        ("correlation config", of_connector("/documents/correlation-config")),
+        ("form preview", of_connector("/preview?locale=de")),
+        ("metadata", of_connector("/metadata")),
+        ("translations", of_connector("/translations?locale=de&locale=fr&locale=ja")),
+        ("history", of_connector("/history")),
+        ("revision", of_connector("/history/2")),
+        ("delete", of_connector("/delete")),
+        ("create", "/console/new".to_owned()),
+        ("activity", "/console/activity".to_owned()),
+        ("clients", "/console/clients".to_owned()),
+    ];
+    let mut connection = Connection::open(address).await?;
+    let mut measured = Vec::new();
+    for (name, path) in pages {
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n\r\n");
+        let mut times = Histogram::<u64>::new(3)?;
+        let mut bytes = 0;
+        for n in 0..if quick { 5 } else { SAMPLES } {
+            if name.ends_with("after a change") {
+                let patch = json!([{"op": "add", "path": "/connectorMetadata/measured", "value": n}]).to_string();
+                let (mut change, path) = (Vec::new(), format!("{BASE}/{}", data::script_name(1)));
+                request(&mut change, "PATCH", &path, token, "application/json-patch+json", patch.as_bytes());
+                connection.body(&change).await?;
+            }
+            let sent = Instant::now();
+            bytes = connection.body(asked.as_bytes()).await.with_context(|| format!("GET {path}"))?.len() as u64;
+            times.record(u64::try_from(sent.elapsed().as_micros())?)?;
+        }
+        let milliseconds = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
+        measured.push(Page { name: name.to_owned(), size, bytes, p50: milliseconds(0.5), p99: milliseconds(0.99) });
+    }
+    Ok(measured)
+}
