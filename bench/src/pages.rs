@@ -35,6 +35,12 @@ pub async fn measure(address: SocketAddr, token: &str, size: usize, quick: bool)
     let cookie = sign_in(address).await?;
     let connector = format!("/console/connectors/{}", data::script_name(1));
     let of_connector = |rest: &str| format!("{connector}{rest}");
+    let mut connection = Connection::open(address).await?;
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n\r\n");
+    let history = connection.body(ask(&of_connector("/history")).as_bytes()).await?;
+    let history = String::from_utf8_lossy(&history).into_owned();
+    let revision = history.split("/history/").nth(1).and_then(|rest| rest.split('"').next());
+    let revision = revision.context("the connector has no revision")?;
     let (rare, last) = (data::RARE, size.div_ceil(50));
     let pages = [
         ("connectors", "/".to_owned()),
@@ -55,16 +61,15 @@ pub async fn measure(address: SocketAddr, token: &str, size: usize, quick: bool)
         ("metadata", of_connector("/metadata")),
         ("translations", of_connector("/translations?locale=de&locale=fr&locale=ja")),
         ("history", of_connector("/history")),
-        ("revision", of_connector("/history/2")),
+        ("revision", of_connector(&format!("/history/{revision}"))),
         ("delete", of_connector("/delete")),
         ("create", "/console/new".to_owned()),
         ("activity", "/console/activity".to_owned()),
         ("clients", "/console/clients".to_owned()),
     ];
-    let mut connection = Connection::open(address).await?;
     let mut measured = Vec::new();
     for (name, path) in pages {
-        let asked = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n\r\n");
+        let asked = ask(&path);
         let mut times = Histogram::<u64>::new(3)?;
         let mut bytes = 0;
         for n in 0..if quick { 5 } else { SAMPLES } {

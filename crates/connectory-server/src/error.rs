@@ -119,6 +119,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NameTaken => Self::bad_request("`name` is taken: a connector of this name exists already"),
+            StoreError::Unknown(_) => Self::not_found(error.to_string()),
             other => Self::internal(&other),
         }
     }

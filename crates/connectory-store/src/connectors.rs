@@ -212,28 +212,27 @@ pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
 
 const REVISIONS: &str = "SELECT seq, script_name, action, changed, client_id, created_at FROM revisions";
 
-/// A connector's revisions, the newest first.
-pub(crate) fn history(connection: &Connection, tenant: TenantId, script_name: &ScriptName) -> Result<Vec<Revision>> {
-    connection
-        .prepare_cached(&format!("{REVISIONS} WHERE tenant_id = ?1 AND script_name = ?2 ORDER BY seq DESC"))?
-        .query_map(params![tenant.0, script_name.as_str()], revision)?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
-}
-
-/// A tenant's revisions before one, the newest first.
-pub(crate) fn activity(
+/// The revisions of a tenant, or of one of its connectors, that were made before one: the newest first.
+pub(crate) fn revisions(
     connection: &Connection,
     tenant: TenantId,
+    script_name: Option<&ScriptName>,
     before: Option<Seq>,
     limit: u32,
 ) -> Result<Vec<Revision>> {
     let before = before.map_or(i64::MAX, |seq| seq.0);
-    connection
-        .prepare_cached(&format!("{REVISIONS} WHERE seq < ?2 AND +tenant_id = ?1 ORDER BY seq DESC LIMIT ?3"))?
-        .query_map(params![tenant.0, before, limit], revision)?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
+    let read = |of: &str, script_name: &str| {
+        connection
+            .prepare_cached(&format!("{REVISIONS} WHERE {of} AND seq < ?3 ORDER BY seq DESC LIMIT ?4"))?
+            .query_map(params![tenant.0, script_name, before, limit], revision)?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(StoreError::from)
+    };
+    match script_name {
+        Some(script_name) => read("tenant_id = ?1 AND script_name = ?2", script_name.as_str()),
+        // Read backwards by number, not by the index of connectors, which would have to be sorted.
+        None => read("+tenant_id = ?1 AND ?2 = ''", ""),
+    }
 }
 
 fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {

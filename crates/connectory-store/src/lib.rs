@@ -132,14 +132,19 @@ impl Store {
         self.readers.read(move |connection| connectors::at(connection, seq)).await
     }
 
-    /// The revisions of a connector, the newest first; a deleted connector keeps its own.
-    pub async fn history(&self, tenant: TenantId, script_name: ScriptName) -> Result<Vec<Revision>> {
-        self.readers.read(move |connection| connectors::history(connection, tenant, &script_name)).await
-    }
-
-    /// Up to `limit` revisions of a tenant's connectors that were made before one, the newest first.
-    pub async fn activity(&self, tenant: TenantId, before: Option<Seq>, limit: u32) -> Result<Vec<Revision>> {
-        self.readers.read(move |connection| connectors::activity(connection, tenant, before, limit)).await
+    /// Up to `limit` revisions of a tenant, or of one of its connectors, that were made before one: the newest first. A
+    /// deleted connector keeps its own.
+    pub async fn revisions(
+        &self,
+        tenant: TenantId,
+        script_name: Option<ScriptName>,
+        before: Option<Seq>,
+        limit: u32,
+    ) -> Result<Vec<Revision>> {
+        let read = move |connection: &rusqlite::Connection| {
+            connectors::revisions(connection, tenant, script_name.as_ref(), before, limit)
+        };
+        self.readers.read(read).await
     }
 
     /// A client by its id.

@@ -60,7 +60,7 @@ async fn a_connector_lives_through_revisions_and_a_restart() {
     let delete = edit(Change::Delete { expected: second }, Arc::new(changed));
     let third = store.commit(tenant, delete, |_| (), || ()).await.unwrap();
     assert!(summaries(&store, tenant).await.is_empty());
-    let history = store.history(tenant, "hr".parse().unwrap()).await.unwrap();
+    let history = store.revisions(tenant, "hr".parse().ok(), None, 9).await.unwrap();
     let told: Vec<_> = history.iter().map(|revision| (revision.seq, revision.action.as_str())).collect();
     assert_eq!(told, [(third, "delete"), (second, "update"), (first, "create")]);
     assert_eq!((history[0].changed.as_slice(), history[0].client_id.as_str()), (&["a".into(), "b".into()][..], "me"));
@@ -80,7 +80,7 @@ async fn what_changed_meanwhile_or_is_taken_is_refused_and_not_published() {
     let stale = Seq(first.0 + 1);
     assert!(matches!(refuse(Change::Update { expected: stale }, connector("HR")).await, StoreError::Conflict));
     assert!(matches!(refuse(Change::Delete { expected: first }, connector("IT")).await, StoreError::Conflict));
-    assert_eq!(store.history(tenant, "hr".parse().unwrap()).await.unwrap().len(), 1);
+    assert_eq!(store.revisions(tenant, "hr".parse().ok(), None, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ use crate::catalog::{Entry, Source};
 use crate::error::ApiError;
 
 /// How many revisions the overview shows.
-const RECENT: usize = 5;
+const RECENT: u32 = 5;
 
 /// The page of a connector.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,7 @@ pub async fn overview(
 ) -> Result<Response, ApiError> {
     let subject = Subject::find(&app, &view, &caller, &script_name).await?;
     let connector = &subject.connector;
-    let revisions = app.store.history(caller.tenant().id(), script_name).await?;
+    let revisions = app.store.revisions(caller.tenant().id(), Some(script_name), None, RECENT).await?;
     let names = client_names(&app, &caller).await?;
     let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
     let description = connector.translations.texts(view.locale()).remove("ShortDesc");
@@ -177,7 +177,7 @@ pub async fn overview(
                 (coverage(&subject))
                 h2 { (view.t("overview.recent")) }
                 @if revisions.is_empty() { p.faint { (view.t("overview.no_revisions")) } }
-                @else { (history::table(&view, &revisions[..revisions.len().min(RECENT)], &names, false)) }
+                @else { (history::table(&view, &revisions, &names, false)) }
             }
         }
         @if subject.is_writable() {
@@ -258,7 +258,7 @@ pub async fn create(
         "name": form.get("name"),
         "className": form.get("className"),
         "type": form.get("type"),
-        "status": form.get("status"),
+        "status": Some(form.get("status")).filter(|status| !status.is_empty()),
         "directConnect": form.get("directConnect") == "true",
     });
     let created = match NewConnector::from_request(&request) {

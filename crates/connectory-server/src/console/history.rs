@@ -25,7 +25,7 @@ use crate::auth::Caller;
 use crate::catalog::Source;
 use crate::error::ApiError;
 
-/// How many changes a page of the activity has.
+/// How many revisions a page has (our decision).
 const PAGE: u32 = 50;
 
 /// A table of revisions, where they are of several connectors with their names.
@@ -61,9 +61,27 @@ pub fn table(view: &View, revisions: &[Revision], names: &HashMap<String, String
     }
 }
 
-/// A connector with its revisions, which may be all that is left of it.
+/// Part of a list of revisions, with ways to the newer and the older ones.
+fn part(view: &View, of: &str, before: Option<Seq>, revisions: &[Revision], table: &Markup) -> Markup {
+    html! {
+        (table)
+        nav.pages aria-label=(view.t("list.pages")) {
+            @if before.is_some() { a.button href=(of) { (view.t("activity.newest")) } }
+            @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE as usize) {
+                a.button rel="next" href=(format!("{of}?before={}", last.seq.0)) { (view.t("activity.older")) }
+            }
+        }
+    }
+}
+
+/// The revision that a query wants to see what came before of.
+fn before(query: &str) -> Option<Seq> {
+    let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
+    before.and_then(|(_, seq)| seq.parse().ok()).map(Seq)
+}
+
+/// A connector and its past, which may be all that is left of it.
 struct Past {
-    revisions: Vec<Revision>,
     /// As it is, or was when it was deleted.
     newest: Arc<Connector>,
     /// Where it is now.
@@ -72,27 +90,33 @@ struct Past {
 
 impl Past {
     async fn find(app: &App, caller: &Caller, script_name: &ScriptName) -> Result<Self, ApiError> {
-        let revisions = app.store.history(caller.tenant().id(), script_name.clone()).await?;
         let current = edit::find(caller, script_name).ok().map(|entry| entry.source);
-        let source = match (current, revisions.first()) {
-            (Some(source), _) => source,
-            (None, Some(last)) => Source::Stored(last.seq),
-            (None, None) => return Err(ApiError::no_connector(script_name.as_str())),
+        let source = match current {
+            Some(source) => source,
+            None => {
+                match app.store.revisions(caller.tenant().id(), Some(script_name.clone()), None, 1).await?.first() {
+                    Some(last) => Source::Stored(last.seq),
+                    None => return Err(ApiError::no_connector(script_name.as_str())),
+                }
+            }
         };
-        Ok(Self { revisions, newest: app.catalog.connector(source).await?, current })
+        Ok(Self { newest: app.catalog.connector(source).await?, current })
     }
 
     fn status(&self) -> Option<Status> {
         self.current.map(|_| self.newest.status)
     }
 
-    /// The revision of this number and the one before it.
-    fn at(&self, seq: i64) -> Result<(&Revision, Option<&Revision>), ApiError> {
-        let at = self.revisions.iter().position(|revision| revision.seq == Seq(seq));
-        let at = at.ok_or_else(|| ApiError::not_found(format!("the connector has no revision {seq}")))?;
+    /// The revision of this number and the one before it: of this connector of this tenant, or it is not found.
+    async fn at(&self, app: &App, caller: &Caller, seq: i64) -> Result<(Revision, Option<Revision>), ApiError> {
+        let script_name = Some(self.newest.script_name.clone());
+        let next = seq.checked_add(1).map(Seq);
+        let mut found = app.store.revisions(caller.tenant().id(), script_name, next, 2).await?.into_iter();
+        let revision = found.next().filter(|revision| revision.seq == Seq(seq));
+        let revision = revision.ok_or_else(|| ApiError::not_found(format!("the connector has no revision {seq}")))?;
         // What came before a creation was another connector of the same name, or nothing.
-        let before = self.revisions.get(at + 1).filter(|_| self.revisions[at].action != "create");
-        Ok((&self.revisions[at], before))
+        let before = found.next().filter(|_| revision.action != "create");
+        Ok((revision, before))
     }
 
     fn page(&self, view: &View, content: &Markup) -> Response {
@@ -108,11 +132,14 @@ pub async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let past = Past::find(&app, &caller, &script_name).await?;
+    let query = query.unwrap_or_default();
+    let before = before(&query);
+    let revisions = app.store.revisions(caller.tenant().id(), Some(script_name.clone()), before, PAGE).await?;
     let names = client_names(&app, &caller).await?;
     let content = html! {
-        (done(&view, &query.unwrap_or_default()))
-        @if past.revisions.is_empty() { p.empty { (view.t("overview.no_revisions")) } }
-        @else { (table(&view, &past.revisions, &names, false)) }
+        (done(&view, &query))
+        @if revisions.is_empty() { p.empty { (view.t("overview.no_revisions")) } }
+        @else { (part(&view, &url(&script_name, "/history"), before, &revisions, &table(&view, &revisions, &names, false))) }
     };
     Ok(past.page(&view, &content))
 }
@@ -129,7 +156,7 @@ pub async fn revision(
     let Path((script_name, seq)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let past = Past::find(&app, &caller, &script_name).await?;
     let names = client_names(&app, &caller).await?;
-    let (revision, before) = past.at(seq)?;
+    let (revision, before) = past.at(&app, &caller, seq).await?;
     let after = app.catalog.connector(Source::Stored(revision.seq)).await?;
     let deleted = revision.action == "delete";
     let old = match before {
@@ -142,7 +169,7 @@ pub async fn revision(
     let content = html! {
         p { a href=(url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
         h2 { (view.f("list.revision", &[&seq])) }
-        (table(&view, std::slice::from_ref(revision), &names, false))
+        (table(&view, std::slice::from_ref(&revision), &names, false))
         @if can_restore {
             form method="post" action=(url(&script_name, &format!("/history/{seq}/restore"))) {
                 (view.token())
@@ -190,7 +217,7 @@ pub async fn restore(
 ) -> Result<Response, ApiError> {
     let Path((script_name, seq)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let past = Past::find(&app, &caller, &script_name).await?;
-    let (revision, _) = past.at(seq)?;
+    let (revision, _) = past.at(&app, &caller, seq).await?;
     let old = app.catalog.connector(Source::Stored(revision.seq)).await?;
     if past.current.is_none() {
         if caller.tenant().snapshot().has_name(&old.name) {
@@ -217,21 +244,13 @@ pub async fn activity(
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = query.unwrap_or_default();
-    let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
-    let before = before.and_then(|(_, seq)| seq.parse().ok()).map(Seq);
-    let revisions = app.store.activity(caller.tenant().id(), before, PAGE).await?;
+    let before = before(&query.unwrap_or_default());
+    let revisions = app.store.revisions(caller.tenant().id(), None, before, PAGE).await?;
     let names = client_names(&app, &caller).await?;
     let content = html! {
         h1 { (view.t("nav.activity")) }
         @if revisions.is_empty() { p.empty { (view.t("activity.none")) } }
-        @else { (table(&view, &revisions, &names, true)) }
-        nav.pages aria-label=(view.t("list.pages")) {
-            @if before.is_some() { a.button href="/console/activity" { (view.t("activity.newest")) } }
-            @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE as usize) {
-                a.button rel="next" href=(format!("/console/activity?before={}", last.seq.0)) { (view.t("activity.older")) }
-            }
-        }
+        @else { (part(&view, "/console/activity", before, &revisions, &table(&view, &revisions, &names, true))) }
     };
     Ok(view.page(Place::Activity, view.t("nav.activity"), &content))
 }

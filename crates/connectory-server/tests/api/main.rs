@@ -4,6 +4,7 @@
 
 mod access;
 mod connectors;
+mod console;
 mod documents;
 mod list;
 mod openapi;

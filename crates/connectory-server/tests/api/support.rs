@@ -166,7 +166,7 @@ impl TestApp {
     }
 }
 
-fn new_client(id: &str, level: UserLevel, scopes: Vec<Scope>) -> NewClient {
+pub fn new_client(id: &str, level: UserLevel, scopes: Vec<Scope>) -> NewClient {
     NewClient { id: id.to_owned(), name: format!("client {id}"), secret_hash: secret::hash(SECRET), level, scopes }
 }
 
