@@ -117,7 +117,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
 }
 
 /// A parameter of the path; empty where the path is no text.
-async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
+pub async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
     parameters
         .iter()

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
 use connectory_model::{Connector, ScriptName, Status, connector};
+use http::request::Parts;
 use maud::{Markup, html};
 use serde_json::json;
 
 use super::form::Submitted;
 use super::history;
 use super::list::{features_of, status};
-use super::page::{Place, SignedIn, View, client_names, done};
+use super::page::{Place, SignedIn, View, client_names, done, parameter};
 use super::translations::coverage;
 use crate::api::connectors::new_connector;
 use crate::api::edit;
@@ -81,6 +82,11 @@ impl Subject {
         Ok(Self { view: Arc::clone(view), caller: caller.clone(), entry, connector })
     }
 
+    /// The same as it is now.
+    pub async fn again(&self, app: &App) -> Result<Self, ApiError> {
+        Self::find(app, &self.view, &self.caller, &self.connector.script_name).await
+    }
+
     /// Whether whoever looks may change it.
     pub fn is_writable(&self) -> bool {
         self.view.may_write() && matches!(self.entry.source, Source::Stored(_))
@@ -94,6 +100,17 @@ impl Subject {
     /// A page of it.
     pub fn page(&self, tab: Tab, content: &Markup) -> Response {
         page(&self.view, &self.connector.name, &self.connector.script_name, Some(self.entry.status), tab, content)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Subject {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let SignedIn { view, caller } = SignedIn::from_request_parts(parts, app).await?;
+        let refuse = |error: ApiError| error.into_response();
+        let ScriptNamePath(script_name) = ScriptNamePath::from_request_parts(parts, app).await.map_err(refuse)?;
+        Self::find(app, &view, &caller, &script_name).await.map_err(refuse)
     }
 }
 
@@ -136,20 +153,19 @@ pub fn page(
 /// The overview.
 pub async fn overview(
     State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    ScriptNamePath(script_name): ScriptNamePath,
+    subject: Subject,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
-    let connector = &subject.connector;
-    let revisions = app.store.revisions(caller.tenant().id(), Some(script_name), None, RECENT).await?;
-    let names = client_names(&app, &caller).await?;
+    let Subject { view, caller, connector, .. } = &subject;
+    let script_name = Some(connector.script_name.clone());
+    let revisions = app.store.revisions(caller.tenant().id(), script_name, None, RECENT).await?;
+    let names = client_names(&app, caller).await?;
     let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
     let description = connector.translations.texts(view.locale()).remove("ShortDesc");
     let yes_or_no = |flag: bool| view.t(if flag { "facet.yes" } else { "facet.no" });
     let labels = connector.connector_metadata.get("labels").and_then(serde_json::Value::as_array);
     let content = html! {
-        (done(&view, &query.unwrap_or_default()))
+        (done(view, &query.unwrap_or_default()))
         @if let Some(description) = description.as_deref().or_else(|| text(connector::SHORT_DESC)) { p.lead { (description) } }
         div.columns {
             section.card {
@@ -177,7 +193,7 @@ pub async fn overview(
                 (coverage(&subject))
                 h2 { (view.t("overview.recent")) }
                 @if revisions.is_empty() { p.faint { (view.t("overview.no_revisions")) } }
-                @else { (history::table(&view, &revisions, &names, false)) }
+                @else { (history::table(view, &revisions, &names, false)) }
             }
         }
         @if subject.is_writable() {
@@ -239,9 +255,7 @@ fn derived(caller: &Caller, name: &str) -> Markup {
 
 /// The script name while the name is typed.
 pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Markup {
-    let query = query.unwrap_or_default();
-    let typed = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "name");
-    let name: String = typed.map(|(_, value)| value.chars().take(255).collect()).unwrap_or_default();
+    let name: String = parameter(&query.unwrap_or_default(), "name").chars().take(255).collect();
     let is_taken = caller.tenant().snapshot().has_name(name.trim());
     html! {
         (derived(&caller, &name))
@@ -277,14 +291,9 @@ pub async fn create(
 }
 
 /// The page that asks for the name of what is to be deleted.
-pub async fn delete_page(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    ScriptNamePath(script_name): ScriptNamePath,
-) -> Result<Response, ApiError> {
-    caller.permit(&http::Method::DELETE)?;
-    edit::find_custom(&caller, &script_name)?;
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+pub async fn delete_page(subject: Subject) -> Result<Response, ApiError> {
+    subject.caller.permit(&http::Method::DELETE)?;
+    edit::find_custom(&subject.caller, &subject.connector.script_name)?;
     Ok(delete_form(&subject, None))
 }
 

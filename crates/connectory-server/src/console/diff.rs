@@ -41,6 +41,19 @@ pub fn side_by_side(view: &View, old: &str, new: &str, old_title: &str, new_titl
     }
 }
 
+/// What whoever saves second is told: the other's change beside their own, and the way to keep the other's.
+pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str) -> Markup {
+    html! {
+        section.conflict role="alert" {
+            h2 { (view.t("conflict.title")) }
+            p { (view.t("conflict.lead")) }
+            (side_by_side(view, theirs, mine, "conflict.theirs", "conflict.mine"))
+            p { a.button href=(keep_theirs) { (view.t("conflict.take_theirs")) } }
+            p { (view.t("conflict.keep_mine")) }
+        }
+    }
+}
+
 fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp) -> Markup {
     let (mut left, mut right) = (Vec::<Line<'_>>::new(), Vec::<Line<'_>>::new());
     for change in diff.iter_inline_changes(op) {

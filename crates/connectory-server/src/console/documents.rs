@@ -9,37 +9,38 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
 use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
 use connectory_model::folder::{Files, Folder};
 use connectory_model::lint::{Level, lint};
-use connectory_model::{Connector, Locale, ScriptName};
+use connectory_model::{Connector, Locale};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::connector::{Subject, Tab, url};
+use super::connector::{Subject, Tab};
 use super::diff;
 use super::form::Submitted;
-use super::page::{SignedIn, done};
+use super::page::done;
 use super::preview;
 use crate::api::edit;
+use crate::api::parameters::path_parameter;
 use crate::app::App;
 use crate::error::ApiError;
 
-/// A document of a path, and whose it is.
-pub struct DocumentPath(ScriptName, DocumentKind);
+/// The document of a path.
+pub struct KindPath(DocumentKind);
 
-impl<S: Send + Sync> axum::extract::FromRequestParts<S> for DocumentPath {
+impl<S: Send + Sync> FromRequestParts<S> for KindPath {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, ApiError> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((script_name, kind)) = path.map_err(|_| ApiError::not_found("there is no such page"))?;
-        let kind = DocumentKind::ALL.into_iter().find(|known| known.name() == kind);
-        let kind = kind.ok_or_else(|| ApiError::not_found("there is no such document"))?;
-        Ok(Self(script_name.parse().map_err(|_| ApiError::no_connector(&script_name))?, kind))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_parameter(parts, state, "kind").await;
+        let kind = DocumentKind::ALL.into_iter().find(|kind| kind.name() == text);
+        kind.map(Self).ok_or_else(|| ApiError::not_found("there is no such document"))
     }
 }
 
@@ -51,19 +52,12 @@ pub fn fingerprint(text: &str) -> String {
 }
 
 /// The page of a document.
-pub async fn page(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    DocumentPath(script_name, kind): DocumentPath,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
-    let text = subject.connector.document(kind).to_owned();
+pub async fn page(subject: Subject, KindPath(kind): KindPath, RawQuery(query): RawQuery) -> Response {
     let content = html! {
-        (done(&view, &query.unwrap_or_default()))
-        (editor(&subject, kind, &text, &[]))
+        (done(&subject.view, &query.unwrap_or_default()))
+        (editor(&subject, kind, subject.connector.document(kind), &[]))
     };
-    Ok(subject.page(Tab::Document(kind), &content))
+    subject.page(Tab::Document(kind), &content)
 }
 
 /// The editor with a text in it that may not be the stored one.
@@ -109,61 +103,45 @@ fn editor(subject: &Subject, kind: DocumentKind, text: &str, problems: &[Problem
 /// Saves what was edited.
 pub async fn save(
     State(app): State<Arc<App>>,
-    DocumentPath(script_name, kind): DocumentPath,
-    Submitted { view, caller, form }: Submitted,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    Submitted { form, .. }: Submitted,
 ) -> Result<Response, ApiError> {
-    let before = Subject::find(&app, &view, &caller, &script_name).await?;
-    let text = form.lines("text", before.connector.document(kind));
+    let text = form.lines("text", subject.connector.document(kind));
     if text.len() > app.options.max_document {
         return Err(ApiError::too_large("the document", app.options.max_document));
     }
-    let bytes = text.clone().into_bytes();
+    store(&app, &subject, kind, text.into(), Some(form.get("base").to_owned())).await
+}
+
+/// Stores an uploaded document.
+pub async fn upload(
+    State(app): State<Arc<App>>,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    Submitted { form, .. }: Submitted,
+) -> Result<Response, ApiError> {
+    let bytes = form.file(app.options.max_document)?;
+    store(&app, &subject, kind, bytes, None).await
+}
+
+/// Puts a document in the place of the one of this fingerprint, or of any, and leads on; or shows why not.
+async fn store(
+    app: &App,
+    subject: &Subject,
+    kind: DocumentKind,
+    bytes: Bytes,
+    base: Option<String>,
+) -> Result<Response, ApiError> {
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let parsed = edit::checked(bytes.len() > edit::MAX_INLINE, move || Document::parse(kind, &bytes)).await?;
     let document = match parsed {
         Ok(document) => document,
         Err(error) => {
-            let problems = [Problem::of(&error)];
-            let mut response = before.page(Tab::Document(kind), &editor(&before, kind, &text, &problems));
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            return Ok(response);
+            let content = editor(subject, kind, &text, &[Problem::of(&error)]);
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, subject.page(Tab::Document(kind), &content)).into_response());
         }
     };
-    let base = form.get("base").to_owned();
-    let saved = replace(&app, &caller, &script_name, kind, document, Some(base)).await;
-    match saved {
-        Err(error) if error.status == StatusCode::CONFLICT => {
-            let theirs = Subject::find(&app, &view, &caller, &script_name).await?;
-            let content = html! {
-                section.conflict role="alert" {
-                    h2 { (view.t("conflict.title")) }
-                    p { (view.t("conflict.lead")) }
-                    (diff::side_by_side(&view, theirs.connector.document(kind), &text, "conflict.theirs", "conflict.mine"))
-                    p { a.button href=(theirs.url(&format!("/documents/{}", kind.name()))) { (view.t("conflict.take_theirs")) } }
-                    p { (view.t("conflict.keep_mine")) }
-                }
-                (editor(&theirs, kind, &text, &[]))
-            };
-            let mut response = theirs.page(Tab::Document(kind), &content);
-            *response.status_mut() = StatusCode::CONFLICT;
-            Ok(response)
-        }
-        saved => {
-            let word = saved?;
-            Ok(Redirect::to(&url(&script_name, &format!("/documents/{}?done={word}", kind.name()))).into_response())
-        }
-    }
-}
-
-/// Puts a document in the place of the one of this fingerprint, or of any. Returns what was done, as a word for the
-/// next page.
-async fn replace(
-    app: &App,
-    caller: &crate::auth::Caller,
-    script_name: &ScriptName,
-    kind: DocumentKind,
-    document: Document,
-    base: Option<String>,
-) -> Result<&'static str, ApiError> {
     let next = move |connector: &Connector| {
         let mut next = connector.clone();
         next.set_document(document.clone());
@@ -175,58 +153,35 @@ async fn replace(
         }
         Ok(Some((next, vec![kind.file_name().to_owned()])))
     };
-    Ok(match edit::edit(app, caller, script_name, next).await? {
-        edit::Edited::Changed(_) => "saved",
-        edit::Edited::Unchanged(_) => "unchanged",
-    })
+    let address = subject.url(&format!("/documents/{}", kind.name()));
+    match edit::edit(app, &subject.caller, &subject.connector.script_name, next).await {
+        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", edited.word())).into_response()),
+        Err(error) if error.status == StatusCode::CONFLICT => {
+            let theirs = subject.again(app).await?;
+            let content = html! {
+                (diff::conflict(&theirs.view, theirs.connector.document(kind), &text, &address))
+                (editor(&theirs, kind, &text, &[]))
+            };
+            Ok((StatusCode::CONFLICT, theirs.page(Tab::Document(kind), &content)).into_response())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Answers the stored document as a file.
-pub async fn download(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    DocumentPath(script_name, kind): DocumentPath,
-) -> Result<Response, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+pub async fn download(subject: Subject, KindPath(kind): KindPath) -> Response {
+    let name = format!("{}-{}", subject.connector.script_name, kind.file_name());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
-        (header::CONTENT_DISPOSITION, attachment(&format!("{script_name}-{}", kind.file_name()))),
+        (header::CONTENT_DISPOSITION, attachment(&name)),
     ];
-    Ok((headers, subject.connector.document(kind).to_owned()).into_response())
+    (headers, subject.connector.document(kind).to_owned()).into_response()
 }
 
 /// What makes a browser keep an answer as a file of this name.
 pub fn attachment(name: &str) -> HeaderValue {
     let value = format!("attachment; filename=\"{name}\"");
     HeaderValue::try_from(value).expect("script names, locales and our file names are plain")
-}
-
-/// Stores an uploaded document.
-pub async fn upload(
-    State(app): State<Arc<App>>,
-    DocumentPath(script_name, kind): DocumentPath,
-    Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
-    let bytes = form.file(app.options.max_document)?;
-    let is_large = bytes.len() > edit::MAX_INLINE;
-    let parsed = {
-        let bytes = bytes.clone();
-        edit::checked(is_large, move || Document::parse(kind, &bytes)).await?
-    };
-    match parsed {
-        Ok(document) => {
-            let word = replace(&app, &caller, &script_name, kind, document, None).await?;
-            Ok(Redirect::to(&url(&script_name, &format!("/documents/{}?done={word}", kind.name()))).into_response())
-        }
-        Err(error) => {
-            let subject = Subject::find(&app, &view, &caller, &script_name).await?;
-            let text = String::from_utf8_lossy(&bytes);
-            let content = editor(&subject, kind, &text, &[Problem::of(&error)]);
-            let mut response = subject.page(Tab::Document(kind), &content);
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
-    }
 }
 
 /// What is wrong with a text, and what its form looks like.
@@ -260,11 +215,10 @@ impl Problem {
 
 /// Checks a text while it is typed: whether the API would take it, and what the linter says of it.
 pub async fn check(
-    State(app): State<Arc<App>>,
-    DocumentPath(script_name, kind): DocumentPath,
-    Submitted { view, caller, form }: Submitted,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<Verdict>, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
     let text = form.lines("text", "");
     let locale = Locale::or_english(Some(form.get("locale")));
     let is_large = text.len() + subject.connector.size() > edit::MAX_INLINE;

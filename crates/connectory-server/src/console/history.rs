@@ -17,7 +17,7 @@ use super::connector::{Tab, page as connector_page, url};
 use super::diff;
 use super::form::Submitted;
 use super::metadata::pretty;
-use super::page::{Place, SignedIn, View, client_names, done, time};
+use super::page::{Place, SignedIn, View, client_names, done, parameter, time};
 use crate::api::edit;
 use crate::api::parameters::ScriptNamePath;
 use crate::app::App;
@@ -76,8 +76,7 @@ fn part(view: &View, of: &str, before: Option<Seq>, revisions: &[Revision], tabl
 
 /// The revision that a query wants to see what came before of.
 fn before(query: &str) -> Option<Seq> {
-    let before = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "before");
-    before.and_then(|(_, seq)| seq.parse().ok()).map(Seq)
+    parameter(query, "before").parse().ok().map(Seq)
 }
 
 /// A connector and its past, which may be all that is left of it.

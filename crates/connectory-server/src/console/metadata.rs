@@ -14,14 +14,13 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::connector::{Subject, Tab, url};
+use super::connector::{Subject, Tab};
 use super::diff;
 use super::documents::fingerprint;
 use super::form::{Form, Submitted};
-use super::page::{SignedIn, done};
+use super::page::done;
 use crate::api::connectors::revision;
 use crate::api::edit;
-use crate::api::parameters::ScriptNamePath;
 use crate::app::App;
 use crate::catalog::Facet;
 use crate::error::ApiError;
@@ -102,18 +101,12 @@ impl Fields {
 }
 
 /// The page.
-pub async fn page(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    ScriptNamePath(script_name): ScriptNamePath,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
     let content = html! {
-        (done(&view, &query.unwrap_or_default()))
+        (done(&subject.view, &query.unwrap_or_default()))
         (form(&subject, &Fields::of(&subject.connector.connector_metadata), None))
     };
-    Ok(subject.page(Tab::Metadata, &content))
+    subject.page(Tab::Metadata, &content)
 }
 
 fn form(subject: &Subject, fields: &Fields, problem: Option<&str>) -> Markup {
@@ -140,15 +133,13 @@ fn form(subject: &Subject, fields: &Fields, problem: Option<&str>) -> Markup {
 /// Saves the form.
 pub async fn save(
     State(app): State<Arc<App>>,
-    ScriptNamePath(script_name): ScriptNamePath,
+    subject: Subject,
     Submitted { view, caller, form: sent }: Submitted,
 ) -> Result<Response, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
     let fields = Fields::sent(&sent);
     let refuse = |subject: &Subject, problem: &str| {
-        let mut response = subject.page(Tab::Metadata, &form(subject, &fields, Some(problem)));
-        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        response
+        let page = subject.page(Tab::Metadata, &form(subject, &fields, Some(problem)));
+        (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
     };
     let metadata = match fields.metadata(&subject.connector.connector_metadata) {
         Ok(metadata) => metadata,
@@ -167,27 +158,17 @@ pub async fn save(
         }
         Ok(revision)
     };
-    match edit::edit(&app, &caller, &script_name, next).await {
-        Ok(edited) => {
-            let word = if matches!(edited, edit::Edited::Changed(_)) { "saved" } else { "unchanged" };
-            Ok(Redirect::to(&url(&script_name, &format!("/metadata?done={word}"))).into_response())
-        }
+    let address = subject.url("/metadata");
+    match edit::edit(&app, &caller, &subject.connector.script_name, next).await {
+        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", edited.word())).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
-            let theirs = Subject::find(&app, &view, &caller, &script_name).await?;
+            let theirs = subject.again(&app).await?;
             let stored = pretty(&theirs.connector.connector_metadata);
             let content = html! {
-                section.conflict role="alert" {
-                    h2 { (view.t("conflict.title")) }
-                    p { (view.t("conflict.lead")) }
-                    (diff::side_by_side(&view, &stored, &mine, "conflict.theirs", "conflict.mine"))
-                    p { a.button href=(theirs.url("/metadata")) { (view.t("conflict.take_theirs")) } }
-                    p { (view.t("conflict.keep_mine")) }
-                }
+                (diff::conflict(&view, &stored, &mine, &address))
                 (form(&theirs, &fields, None))
             };
-            let mut response = theirs.page(Tab::Metadata, &content);
-            *response.status_mut() = StatusCode::CONFLICT;
-            Ok(response)
+            Ok((StatusCode::CONFLICT, theirs.page(Tab::Metadata, &content)).into_response())
         }
         Err(error) if error.status.is_client_error() => Ok(refuse(&subject, &error.text)),
         Err(error) => Err(error),

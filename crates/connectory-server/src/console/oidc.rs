@@ -25,6 +25,7 @@ use openidconnect::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::page::parameter;
 use super::session::{Person, Who, cookie, cookie_value};
 use super::sign_in::local;
 use crate::app::App;
@@ -191,9 +192,7 @@ pub async fn start(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Re
         .add_scopes(["profile", "email"].map(|scope| openidconnect::Scope::new(scope.to_owned())))
         .set_pkce_challenge(challenge)
         .url();
-    let query = query.unwrap_or_default();
-    let back = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "back");
-    let back = local(&back.map(|(_, back)| back.into_owned()).unwrap_or_default());
+    let back = local(&parameter(&query.unwrap_or_default(), "back"));
     let state = state.into_secret();
     oidc.remember(state.clone(), Attempt { nonce, verifier, back, began: Instant::now() })?;
     let cookie = cookie(&app, COOKIE, state, CALLBACK, PATIENCE);

@@ -336,9 +336,14 @@ pub fn time(milliseconds: i64) -> Markup {
     html! { time datetime=(time) { (time.strftime("%Y-%m-%d %H:%M UTC")) } }
 }
 
+/// A parameter of a query, or nothing.
+pub fn parameter(query: &str, name: &str) -> String {
+    let found = form_urlencoded::parse(query.as_bytes()).find(|(of, _)| of == name);
+    found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
 /// A message that something was done, where the query names one.
 pub fn done(view: &View, query: &str) -> Markup {
-    let done = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "done");
-    let text = done.and_then(|(_, word)| view.language.text(&format!("done.{word}")));
+    let text = view.language.text(&format!("done.{}", parameter(query, "done")));
     html! { @if let Some(text) = text { p.done role="status" { (text) } } }
 }

@@ -4,20 +4,17 @@
 //! `<br>` and `<strong>` alone.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use ammonia::Builder;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use axum::response::Response;
 use connectory_model::Locale;
 use connectory_model::document::form::{Condition, Field, Form, Section};
 use maud::{Markup, PreEscaped, html};
 
 use super::connector::{Subject, Tab};
-use super::page::{SignedIn, View};
-use crate::api::parameters::{ScriptNamePath, detail_locale};
-use crate::app::App;
-use crate::error::ApiError;
+use super::page::{View, parameter};
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
@@ -35,15 +32,9 @@ fn markup(text: &str) -> Markup {
 }
 
 /// The page.
-pub async fn page(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    ScriptNamePath(script_name): ScriptNamePath,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let query = query.unwrap_or_default();
-    let locale = if query.contains("locale=") { detail_locale(&query) } else { view.locale() };
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
+    let (view, asked) = (&subject.view, parameter(&query.unwrap_or_default(), "locale"));
+    let locale = if asked.is_empty() { view.locale() } else { Locale::or_english(Some(&asked)) };
     let content = html! {
         h2.visually-hidden { (view.t("tab.preview")) }
         p.note { (view.t("preview.lead")) }
@@ -51,9 +42,9 @@ pub async fn page(
             label { (view.t("preview.locale")) (locales(locale, true)) }
             button.no-script type="submit" { (view.t("nav.apply")) }
         }
-        div.preview { (form(&view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+        div.preview { (form(view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
     };
-    Ok(subject.page(Tab::Preview, &content))
+    subject.page(Tab::Preview, &content)
 }
 
 /// The preview beside the editor, which renews it.

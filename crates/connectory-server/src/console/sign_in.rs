@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
 use super::form::Form;
-use super::page::{PREFERENCES, Place, Theme, View, Visitor};
+use super::page::{PREFERENCES, Place, Theme, View, Visitor, parameter};
 use super::session::{Who, cookie};
 use super::texts::Language;
 use crate::app::App;
@@ -19,9 +19,8 @@ use crate::error::ApiError;
 
 /// The page for signing in.
 pub async fn page(State(app): State<Arc<App>>, Visitor(view): Visitor, RawQuery(query): RawQuery) -> Response {
-    let query = query.unwrap_or_default();
-    let back = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "back");
-    let content = form(&app, &view, &local(&back.map(|(_, back)| back.into_owned()).unwrap_or_default()), "", None);
+    let back = local(&parameter(&query.unwrap_or_default(), "back"));
+    let content = form(&app, &view, &back, "", None);
     view.page(Place::Elsewhere, view.t("sign_in.title"), &content)
 }
 

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::translations::{Properties, SHORT_DESCRIPTION};
 use connectory_model::wire::Upload;
-use connectory_model::{Connector, Locale, ScriptName};
+use connectory_model::{Connector, Locale};
+use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use serde_json::json;
@@ -18,9 +19,9 @@ use serde_json::json;
 use super::connector::{Subject, Tab, url};
 use super::documents::attachment;
 use super::form::Submitted;
-use super::page::{SignedIn, View, done};
+use super::page::{View, done};
 use crate::api::edit;
-use crate::api::parameters::ScriptNamePath;
+use crate::api::parameters::{ScriptNamePath, path_parameter};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -72,14 +73,8 @@ pub fn coverage(subject: &Subject) -> Markup {
 }
 
 /// The page.
-pub async fn page(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    ScriptNamePath(script_name): ScriptNamePath,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
     let texts = Texts::of(&subject.connector);
     let asked: Vec<Locale> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "locale")
@@ -93,12 +88,12 @@ pub async fn page(
         }))
         .collect();
     let content = html! {
-        (done(&view, &query))
+        (done(&subject.view, &query))
         (choice(&subject, &texts, &shown))
         (grid(&subject, &texts, &shown))
         @if subject.is_writable() { (import_form(&subject, &shown)) }
     };
-    Ok(subject.page(Tab::Translations, &content))
+    subject.page(Tab::Translations, &content)
 }
 
 fn choice(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
@@ -183,24 +178,23 @@ fn cell(
     }
 }
 
-/// A locale of a path, and whose texts.
-pub struct LocaleOfPath(ScriptName, Locale);
+/// The locale of a path.
+pub struct OneOfTheLocales(Locale);
 
-impl<S: Send + Sync> axum::extract::FromRequestParts<S> for LocaleOfPath {
+impl<S: Send + Sync> FromRequestParts<S> for OneOfTheLocales {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, ApiError> {
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((script_name, locale)) = path.map_err(|_| ApiError::not_found("there is no such page"))?;
-        let locale = locale.parse().map_err(|error| ApiError::not_found(format!("{error}")))?;
-        Ok(Self(script_name.parse().map_err(|_| ApiError::no_connector(&script_name))?, locale))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let tag = path_parameter(parts, state, "locale").await;
+        tag.parse().map(Self).map_err(|error| ApiError::not_found(format!("{error}")))
     }
 }
 
 /// Saves one text; an empty one removes the key from the locale.
 pub async fn save_text(
     State(app): State<Arc<App>>,
-    LocaleOfPath(script_name, locale): LocaleOfPath,
+    ScriptNamePath(script_name): ScriptNamePath,
+    OneOfTheLocales(locale): OneOfTheLocales,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, ApiError> {
     let (key, was) = (form.get("key").to_owned(), form.get("was").to_owned());
@@ -244,18 +238,14 @@ pub async fn save_text(
 }
 
 /// Answers a locale's texts as a file.
-pub async fn export(
-    State(app): State<Arc<App>>,
-    SignedIn { view, caller }: SignedIn,
-    LocaleOfPath(script_name, locale): LocaleOfPath,
-) -> Result<Response, ApiError> {
-    let subject = Subject::find(&app, &view, &caller, &script_name).await?;
+pub async fn export(subject: Subject, OneOfTheLocales(locale): OneOfTheLocales) -> Response {
     let texts = subject.connector.translations.0.get(&locale);
+    let name = format!("{}-{locale}.properties", subject.connector.script_name);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::CONTENT_DISPOSITION, attachment(&format!("{script_name}-{locale}.properties"))),
+        (header::CONTENT_DISPOSITION, attachment(&name)),
     ];
-    Ok((headers, texts.map(Properties::to_bytes).unwrap_or_default()).into_response())
+    (headers, texts.map(Properties::to_bytes).unwrap_or_default()).into_response()
 }
 
 fn import_form(subject: &Subject, shown: &[Locale]) -> Markup {
@@ -289,7 +279,6 @@ pub async fn import(
         let is_new = next.translations != connector.translations;
         Ok(is_new.then(|| (next, vec![Upload::Translations(locale).file_name()])))
     };
-    let edited = edit::edit(&app, &caller, &script_name, next).await?;
-    let word = if matches!(edited, edit::Edited::Changed(_)) { "saved" } else { "unchanged" };
+    let word = edit::edit(&app, &caller, &script_name, next).await?.word();
     Ok(Redirect::to(&url(&script_name, &format!("/translations?done={word}&locale={locale}"))).into_response())
 }
