@@ -46,7 +46,8 @@ pub fn source_config(variant: usize) -> String {
     )
 }
 
-fn connector(n: usize) -> Connector {
+/// The n-th connector.
+pub fn connector(n: usize) -> Connector {
     let mut schema = String::new();
     for attribute in 0..18 {
         let _infallible =

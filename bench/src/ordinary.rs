@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use crate::data;
 use crate::process::announce;
 
 /// The token that it takes.
@@ -41,32 +42,26 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Copies what a connectory database has.
-pub fn seed(path: &Path, from: &Path) -> Result<()> {
+/// Makes a database of the same connectors.
+pub fn seed(path: &Path, count: usize) -> Result<()> {
     let mut connection = open(path)?;
     connection.execute_batch(SCHEMA)?;
-    let source = Connection::open(from)?;
     let transaction = connection.transaction()?;
-    let mut bodies = source.prepare("SELECT body FROM revisions")?;
-    let mut rows = bodies.query([])?;
-    while let Some(row) = rows.next()? {
-        let body: Value = serde_json::from_str(row.get_ref(0)?.as_str()?)?;
-        let text = |member: &str| body[member].as_str().unwrap_or_default();
-        let metadata = body["connectorMetadata"].to_string();
-        let features = r#"["PROVISIONING","SEARCH","ENABLE"]"#;
+    for n in 0..count {
+        let connector = data::connector(n);
+        let metadata = serde_json::to_string(&connector.connector_metadata)?;
         transaction.prepare_cached(INSERT)?.execute(params![
-            text("scriptName"),
-            text("name"),
-            text("type"),
-            text("className"),
-            features,
+            connector.script_name.as_str(),
+            connector.name,
+            connector.connector_type,
+            connector.class_name,
+            r#"["PROVISIONING","SEARCH","ENABLE"]"#,
             metadata,
-            text("sourceConfig"),
-            text("sourceTemplate"),
-            text("correlationConfig")
+            connector.source_config.as_str(),
+            connector.source_template.as_str(),
+            connector.correlation_config.as_str(),
         ])?;
     }
-    drop(rows);
     transaction.commit()?;
     Ok(())
 }

@@ -63,7 +63,9 @@ pub struct Process {
     pub size: usize,
     pub start_seconds: f64,
     pub memory_at_start: u64,
-    pub memory_after_load: u64,
+    pub memory_after_reads: u64,
+    /// With the connectors that the writes created.
+    pub memory_after_writes: u64,
 }
 
 /// The middle one.
@@ -181,7 +183,8 @@ impl Report {
             "connectors",
             "start s",
             "MB at start",
-            "MB after load",
+            "MB after reads",
+            "MB after writes",
         ]);
         for process in &self.processes {
             let megabytes = |bytes: u64| format!("{:.0}", bytes as f64 / 1e6);
@@ -190,7 +193,8 @@ impl Report {
                 process.size.to_string(),
                 format!("{:.2}", process.start_seconds),
                 megabytes(process.memory_at_start),
-                megabytes(process.memory_after_load),
+                megabytes(process.memory_after_reads),
+                megabytes(process.memory_after_writes),
             ]);
         }
         println!("{table}\n");

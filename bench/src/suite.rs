@@ -122,7 +122,7 @@ impl Suite {
         let making = self.work.join("making.db");
         let _missing = std::fs::remove_file(&making);
         tokio::runtime::Runtime::new()?.block_on(data::seed(&making, size))?;
-        ordinary::seed(&theirs, &making)?;
+        ordinary::seed(&theirs, size)?;
         std::fs::rename(&making, &ours)?;
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Suite {
         let (database, other) = (self.copy(size, "connectory")?, self.copy(size, "ordinary")?);
         let ours = self.start_connectory(&database)?;
         let ordinary = Server::start(self.cores.server, own("ordinary")?.arg(&other), &self.work.join("ordinary.log"))?;
-        let (our_start, our_memory) = (ours.memory()?, ordinary.memory()?);
+        let (our_start, other_start) = (ours.memory()?, ordinary.memory()?);
         let token = token(&ours).await?;
         let reads = works::reads(size);
         for read in &reads {
@@ -179,6 +179,8 @@ impl Suite {
             }
         }
         self.report.pages.extend(pages::measure(ours.address, &token, size, self.quick).await?);
+        // Writes add tens of thousands of connectors, so this is the last moment at which there are so many.
+        let after_reads = [ours.memory()?, ordinary.memory()?];
         for connections in [1, 64] {
             let numbers = Arc::new(AtomicUsize::new(connections * 10_000_000));
             let mut rounds = Vec::new();
@@ -200,13 +202,15 @@ impl Suite {
                 self.report.rows.push(row);
             }
         }
-        for (server, name, at_start) in [(&ours, "connectory", our_start), (&ordinary, "ordinary", our_memory)] {
+        let servers = [(&ours, "connectory", our_start), (&ordinary, "ordinary", other_start)];
+        for ((server, name, at_start), after_reads) in servers.into_iter().zip(after_reads) {
             self.report.processes.push(Process {
                 name: name.to_owned(),
                 size,
                 start_seconds: server.start.as_secs_f64(),
                 memory_at_start: at_start,
-                memory_after_load: server.memory()?,
+                memory_after_reads: after_reads,
+                memory_after_writes: server.memory()?,
             });
         }
         drop((ours, ordinary, limit));

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
-use rusqlite::types::Type;
+use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,7 +88,7 @@ pub(crate) struct NewRevision {
     tenant: TenantId,
     edit: Edit,
     name_key: String,
-    body: String,
+    body: Vec<u8>,
     summary: String,
 }
 
@@ -96,7 +97,7 @@ impl NewRevision {
         Ok(Self {
             tenant,
             name_key: lower_key(&edit.connector.name),
-            body: to_json(&*edit.connector)?,
+            body: compress_prepend_size(to_json(&*edit.connector)?.as_bytes()),
             summary: to_json(&*edit.summary)?,
             edit,
         })
@@ -191,7 +192,7 @@ pub(crate) fn summaries<T>(
     let mut next = || {
         let Some(row) = rows.next()? else { return Ok(None) };
         let summary = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        Ok(Some((Seq(row.get(0)?), from_json(summary)?)))
+        Ok(Some((Seq(row.get(0)?), from_json(summary.as_bytes())?)))
     };
     let result = read(&mut std::iter::from_fn(|| {
         next().unwrap_or_else(|error| {
@@ -202,12 +203,19 @@ pub(crate) fn summaries<T>(
     failed.map_or(Ok(result), Err)
 }
 
+/// A connector at a revision. Its body is compressed, or the text of a database's first schema.
 pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
-    connection
-        .prepare_cached("SELECT body FROM revisions WHERE seq = ?1")?
-        .query_row([seq.0], |row| row.get::<_, String>(0))
-        .map_err(StoreError::from)
-        .and_then(|body| from_json(&body))
+    let mut statement = connection.prepare_cached("SELECT body FROM revisions WHERE seq = ?1")?;
+    let mut rows = statement.query([seq.0])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    match row.get_ref(0)? {
+        ValueRef::Blob(compressed) => {
+            let json =
+                decompress_size_prepended(compressed).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            from_json(&json)
+        }
+        text => from_json(text.as_bytes().map_err(rusqlite::Error::from)?),
+    }
 }
 
 const REVISIONS: &str = "SELECT seq, script_name, action, changed, client_id, created_at FROM revisions";
@@ -252,6 +260,6 @@ fn to_json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
+fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(|error| StoreError::Unreadable(error.to_string()))
 }

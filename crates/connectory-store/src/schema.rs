@@ -12,7 +12,10 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::{Result, StoreError};
 
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("schema/1-connectors-and-access.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("schema/1-connectors-and-access.sql")),
+    M::up(include_str!("schema/2-compressed-revisions.sql")),
+];
 
 /// How long a connection waits for another process's transaction, such as one of `connectory client create`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,4 +83,30 @@ fn mismatch(path: &Path, found: usize, advice: &'static str) -> StoreError {
 fn version(connection: &Connection) -> Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_first_schema_keeps_its_revisions_and_their_numbers() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(MIGRATIONS).to_version(&mut connection, 1).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO tenants VALUES (1, 'u', 't', 0);
+                 INSERT INTO revisions VALUES (7, 1, 'hr', 'create', '', 'me', 0, '{}'), (9, 1, 'x', 'create', '', 'me', 0, '{}');
+                 DELETE FROM revisions WHERE seq = 9;",
+            )
+            .unwrap();
+        migrate(&mut connection, Path::new("memory")).unwrap();
+        let body: String =
+            connection.query_row("SELECT body FROM revisions WHERE seq = 7", [], |row| row.get(0)).unwrap();
+        assert_eq!(body, "{}");
+        let insert = "INSERT INTO revisions (tenant_id, script_name, action, changed, client_id, created_at, body)
+                      VALUES (1, 'hr', 'update', '', 'me', 0, x'00')";
+        connection.execute(insert, []).unwrap();
+        assert_eq!(connection.last_insert_rowid(), 10, "a number never comes back");
+    }
 }
