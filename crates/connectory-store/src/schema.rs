@@ -52,6 +52,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // In KiB. A row is found by its number in a few pages, and what is read is kept elsewhere.
+    connection.pragma_update(None, "cache_size", -512)?;
     Ok(connection)
 }
 

@@ -29,14 +29,14 @@ pub use facets::{Facet, Facets};
 pub use snapshot::{Listing, Page, Selection, Snapshot, SortBy, Window};
 
 /// How many bytes of details are kept in memory (our decision).
-const DETAIL_BYTES: u64 = 32 * 1024 * 1024;
+const DETAIL_BYTES: u64 = 24 * 1024 * 1024;
 /// How many bytes of whole connectors, which single documents are read from and changes made from.
 const CONNECTOR_BYTES: u64 = 16 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
 
 /// How many bytes of pages are kept in memory (our decision).
-const PAGE_BYTES: u64 = 16 * 1024 * 1024;
+const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest query whose page is kept.
 const MAX_KEPT_QUERY: usize = 1024;
 
@@ -247,7 +247,11 @@ impl Catalog {
         if let Some(detail) = self.details.get(&key) {
             return Ok(detail);
         }
-        let connector = self.connector(source).await?;
+        // Where it is not kept already, it need not be beside its detail, which is what is asked for again.
+        let connector = match source {
+            Source::Stored(seq) if self.connectors.peek(&seq).is_none() => Arc::new(self.store.connector(seq).await?),
+            kept => self.connector(kept).await?,
+        };
         let detail = ConnectorDetail::new(&connector, source.origin(), locale, with_policies);
         let json = Bytes::from(serde_json::to_vec(&detail).expect("a detail is JSON"));
         self.details.insert(key, json.clone());
