@@ -1,4 +1,8 @@
 //! Two texts beside each other, with what differs within a line marked.
+//!
+//! Finding the smallest difference of two long texts takes long, so after a while a larger one has to do.
+
+use std::time::{Duration, Instant};
 
 use maud::{Markup, html};
 use similar::{ChangeTag, DiffOp, TextDiff};
@@ -7,8 +11,10 @@ use super::page::View;
 
 /// How many lines around a difference are shown.
 const AROUND: usize = 3;
-/// Beyond so many bytes a diff is not worth the time that it takes.
-const MOST: usize = 1024 * 1024;
+/// How many bytes are compared at most (our decision).
+const MOST: usize = 512 * 1024;
+/// For how long the smallest difference is looked for.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A line on one side: its number, and its parts with whether each differs.
 type Line<'a> = (usize, Vec<(bool, &'a str)>);
@@ -18,22 +24,23 @@ pub fn side_by_side(view: &View, old: &str, new: &str, old_title: &str, new_titl
     if old.len() + new.len() > MOST {
         return html! { p.note { (view.t("diff.too_large")) } };
     }
-    let diff = TextDiff::from_lines(old, new);
+    let deadline = Instant::now() + PATIENCE;
+    let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
     let groups = diff.grouped_ops(AROUND);
     html! {
         div.diff-frame tabindex="0" role="region" aria-label=(view.t("diff.region")) {
             table.diff {
                 colgroup { col.number; col.side; col.number; col.side; }
                 thead { tr {
-                    th scope="col" colspan="2" { (view.language.text(old_title).unwrap_or(old_title)) }
-                    th scope="col" colspan="2" { (view.language.text(new_title).unwrap_or(new_title)) }
+                    th scope="col" colspan="2" { (view.t(old_title)) }
+                    th scope="col" colspan="2" { (view.t(new_title)) }
                 } }
                 @for (at, group) in groups.iter().enumerate() {
                     tbody {
                         @if at > 0 || group.first().is_some_and(|op| op.old_range().start > 0) {
                             tr.gap { td colspan="4" { "⋯" } }
                         }
-                        @for op in group { (rows(&diff, op)) }
+                        @for op in group { (rows(&diff, op, deadline)) }
                     }
                 }
             }
@@ -54,9 +61,9 @@ pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str) -> Mar
     }
 }
 
-fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp) -> Markup {
+fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp, deadline: Instant) -> Markup {
     let (mut left, mut right) = (Vec::<Line<'_>>::new(), Vec::<Line<'_>>::new());
-    for change in diff.iter_inline_changes(op) {
+    for change in diff.iter_inline_changes_deadline(op, Some(deadline)) {
         let line = |index: Option<usize>| {
             let values = change.values().iter().map(|(differs, text)| (*differs, *text)).collect();
             (index.map_or(0, |index| index + 1), values)
