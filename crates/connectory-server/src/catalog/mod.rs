@@ -29,9 +29,9 @@ pub use facets::{Facet, Facets};
 pub use snapshot::{Listing, Page, Selection, Snapshot, SortBy, Window};
 
 /// How many bytes of details are kept in memory (our decision).
-const DETAIL_BYTES: u64 = 24 * 1024 * 1024;
+const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
 /// How many bytes of whole connectors, which single documents are read from and changes made from.
-const CONNECTOR_BYTES: u64 = 16 * 1024 * 1024;
+const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
 
@@ -253,7 +253,9 @@ impl Catalog {
             kept => self.connector(kept).await?,
         };
         let detail = ConnectorDetail::new(&connector, source.origin(), locale, with_policies);
-        let json = Bytes::from(serde_json::to_vec(&detail).expect("a detail is JSON"));
+        let json = serde_json::to_vec(&detail).expect("a detail is JSON");
+        // Without the room that it grew into, which may be as much again.
+        let json = Bytes::from(json.into_boxed_slice());
         self.details.insert(key, json.clone());
         Ok(json)
     }
