@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::app::App;
@@ -62,6 +63,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/console/clients", get(clients::page).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
         .route("/console/activity", get(history::activity))
+        .route("/console", get(|| async { Redirect::to("/") }))
         .route("/console/{*rest}", get(nothing))
         .layer(from_fn_with_state(Arc::clone(app), page::dress))
         .route("/console/assets/{name}", get(assets::get))

@@ -121,6 +121,7 @@ async fn a_page_of_a_refusal_has_the_tracking_id_and_the_headers_of_every_page()
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
+    assert_eq!(session.get("/console").await.header("location"), Some("/"));
     let script = session.get("/console/assets/console.js").await;
     assert_eq!(script.header("cache-control"), Some("public, max-age=31536000, immutable"));
     assert_eq!(session.get("/console/assets/..%2Fmod.rs").await.status, StatusCode::NOT_FOUND);
