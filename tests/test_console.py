@@ -199,10 +199,10 @@ def test_a_connector_is_created_with_its_script_name_shown_and_deleted_by_its_na
     page.get_by_role("link", name="Delete connector").click()
     admin.look("delete")
     page.get_by_label(re.compile("Type the name")).fill("größe")
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete this connector").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was deleted.")
     page.get_by_label(re.compile("Type the name")).fill("Größe & Ärzte")
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete this connector").click()
     expect(page.get_by_role("status")).to_contain_text("deleted")
     # It comes back from its history, which activity leads to.
     admin.open("/console/activity")
