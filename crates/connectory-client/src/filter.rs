@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use connectory_model::filter::FilterError;
+use connectory_model::filter::{FilterError, quoted};
 
 /// A filter for a list of connectors.
 ///
@@ -111,10 +111,6 @@ impl Text<true> {
     pub fn equals(self, text: &str) -> Filter {
         Filter(format!("{} eq {}", self.0, quoted(text)))
     }
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]

@@ -17,6 +17,16 @@ pub type Metadata = Map<String, Value>;
 /// The member of the metadata that a locale's short description replaces.
 pub const SHORT_DESC: &str = "shortDesc";
 
+/// The labels in metadata: an array of strings, or one string.
+pub fn labels(metadata: &Metadata) -> impl Iterator<Item = &str> {
+    let labels = match metadata.get("labels") {
+        Some(Value::Array(labels)) => labels.as_slice(),
+        Some(label) => std::slice::from_ref(label),
+        None => &[],
+    };
+    labels.iter().filter_map(Value::as_str)
+}
+
 /// How far a connector is; lists show only what is released, unless asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

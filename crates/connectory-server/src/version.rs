@@ -31,3 +31,6 @@ pub static VERSIONS: [ApiVersion; COUNT] = [
     ApiVersion { shows_policies: true, ..version(4, "/connectors/v1", "ConnectorsV1") },
     ApiVersion { is_complete: false, ..version(5, "/beta/connectors", "Beta") },
 ];
+
+/// The version that has all that there is.
+pub static NEWEST: &ApiVersion = &VERSIONS[4];

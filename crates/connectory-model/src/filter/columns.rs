@@ -6,6 +6,7 @@
 use memchr::memmem::Finder;
 use serde_json::Value;
 
+use crate::connector::labels;
 use crate::{Summary, lower_key};
 
 /// How many rows there are at most.
@@ -191,20 +192,14 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Puts a connector in front of a row. Its category and labels are members of its metadata (our decision); labels
-    /// may be an array of strings or one string.
+    /// Puts a connector in front of a row. Its category and labels are members of its metadata (our decision).
     pub fn insert(&mut self, row: usize, summary: &Summary) {
         let metadata = &summary.connector_metadata;
-        let labels = match metadata.get("labels") {
-            Some(Value::Array(labels)) => labels.as_slice(),
-            Some(label) => std::slice::from_ref(label),
-            None => &[],
-        };
         self.name.insert(row, [summary.name.as_str()]);
         self.connector_type.insert(row, [summary.connector_type.as_str()]);
         self.category.insert(row, metadata.get("category").and_then(Value::as_str));
         self.features.insert(row, summary.features.iter().map(String::as_str));
-        self.labels.insert(row, labels.iter().filter_map(Value::as_str));
+        self.labels.insert(row, labels(metadata));
         self.direct_connect.insert(row, summary.direct_connect);
     }
 

@@ -141,5 +141,10 @@ fn test(field: &Field, operator: Operator, values: syntax::Values<'_>) -> Result
     Ok(if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) })
 }
 
+/// A text as filters write it: in double quotes, with a backslash before those in it and before each other.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+}
+
 #[cfg(test)]
 mod tests;

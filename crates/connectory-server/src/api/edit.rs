@@ -19,16 +19,6 @@ pub enum Edited {
     Unchanged(Source),
 }
 
-impl Edited {
-    /// What came of it, as a word of the console's addresses.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Changed(_) => "saved",
-            Self::Unchanged(_) => "unchanged",
-        }
-    }
-}
-
 /// The next revision, and the members or files that it changes.
 pub type Next = (Connector, Vec<String>);
 

@@ -227,19 +227,8 @@ impl Auth {
         Ok(principal)
     }
 
-    /// A principal with these rights as of now, without a token.
-    pub(crate) async fn principal_now(
-        &self,
-        app: &App,
-        client_id: String,
-        level: UserLevel,
-        scopes: Vec<Scope>,
-        tenant: connectory_store::Tenant,
-    ) -> Result<Arc<Principal>, ApiError> {
-        Ok(self.principal_until(app, client_id, level, scopes, tenant, u64::MAX).await?)
-    }
-
-    async fn principal_until(
+    /// A principal with these rights as of now.
+    pub(crate) async fn principal_until(
         &self,
         app: &App,
         client_id: String,

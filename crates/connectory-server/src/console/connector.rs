@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
+use connectory_model::translations::SHORT_DESCRIPTION;
 use connectory_model::{Connector, ScriptName, Status, connector};
 use http::request::Parts;
 use maud::{Markup, html};
@@ -92,6 +93,12 @@ impl Subject {
         self.view.may_write() && matches!(self.entry.source, Source::Stored(_))
     }
 
+    /// Why it cannot be changed, where it cannot.
+    pub fn read_only_note(&self) -> Markup {
+        let why = if self.view.may_write() { "document.built_in" } else { "document.read_only" };
+        html! { @if !self.is_writable() { p.note { (self.view.t(why)) } } }
+    }
+
     /// The address of one of its pages.
     pub fn url(&self, rest: &str) -> String {
         url(&self.connector.script_name, rest)
@@ -161,7 +168,7 @@ pub async fn overview(
     let revisions = app.store.revisions(caller.tenant().id(), script_name, None, RECENT).await?;
     let names = client_names(&app, caller).await?;
     let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
-    let description = connector.translations.texts(view.locale()).remove("ShortDesc");
+    let description = connector.translations.texts(view.locale()).remove(SHORT_DESCRIPTION);
     let yes_or_no = |flag: bool| view.t(if flag { "facet.yes" } else { "facet.no" });
     let labels = connector.connector_metadata.get("labels").and_then(serde_json::Value::as_array);
     let content = html! {

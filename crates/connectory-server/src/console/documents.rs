@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::connector::{Subject, Tab};
 use super::diff;
 use super::form::Submitted;
-use super::page::done;
+use super::page::{done, outcome};
 use super::preview;
 use crate::api::edit;
 use crate::api::parameters::path_parameter;
@@ -67,7 +67,7 @@ fn editor(subject: &Subject, kind: DocumentKind, text: &str, problems: &[Problem
     let is_form = kind == DocumentKind::SourceConfig;
     let title = view.t(Tab::Document(kind).title());
     html! {
-        @if !subject.is_writable() { p.note { (view.t(if view.may_write() { "document.built_in" } else { "document.read_only" })) } }
+        (subject.read_only_note())
         @for Problem { line, message, .. } in problems {
             p.problem role="alert" { (view.f("document.line", &[line])) ": " (message) }
         }
@@ -155,7 +155,7 @@ async fn store(
     };
     let address = subject.url(&format!("/documents/{}", kind.name()));
     match edit::edit(app, &subject.caller, &subject.connector.script_name, next).await {
-        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", edited.word())).into_response()),
+        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
             let theirs = subject.again(app).await?;
             let content = html! {

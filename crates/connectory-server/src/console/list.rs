@@ -1,15 +1,14 @@
 //! The list of connectors: searched, narrowed and sorted, with everything in the URL, so that a view can be shared.
 
-use std::fmt::Write;
-
 use axum::extract::RawQuery;
 use axum::response::Response;
-use connectory_model::filter::Filter;
-use connectory_model::wire::{ConnectorItem, Origin};
+use connectory_model::filter::{Filter, quoted};
+use connectory_model::wire::Origin;
 use connectory_model::{Status, connector};
 use http::HeaderValue;
 use maud::{Markup, html};
 
+use super::connector::url;
 use super::page::{Place, SignedIn, View, done};
 use crate::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
 
@@ -92,8 +91,7 @@ impl Query {
         let mut tests = Vec::new();
         let mut test = |template: &str, value: &str| {
             if !value.is_empty() {
-                let quoted = format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
-                tests.push(template.replace("{}", &quoted));
+                tests.push(template.replace("{}", &quoted(value)));
             }
         };
         test("(name co {} or type co {})", &self.search);
@@ -233,7 +231,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
     html! {
         tr {
             th scope="row" {
-                a.name href=(connector_url(&item)) { (item.name) }
+                a.name href=(url(&item.script_name, "")) { (item.name) }
                 @if let Some(description) = metadata(connector::SHORT_DESC) { p.faint.clipped { (description) } }
             }
             td data-label=(view.t("column.type")) { (item.connector_type) }
@@ -242,7 +240,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
             td data-label=(view.t("column.changed")) {
                 @match entry.source {
                     Source::BuiltIn(_) => span.faint { (view.t("facet.built_in")) },
-                    Source::Stored(seq) => a href=(format!("{}/history", connector_url(&item))) { (view.f("list.revision", &[&seq.0])) },
+                    Source::Stored(seq) => a href=(url(&item.script_name, "/history")) { (view.f("list.revision", &[&seq.0])) },
                 }
             }
             td data-label=(view.t("column.features")) {
@@ -254,12 +252,6 @@ fn row(view: &View, entry: &Entry) -> Markup {
             td data-label=(view.t("column.locales")) { @for locale in &entry.locales { span.locale { (locale) } " " } }
         }
     }
-}
-
-fn connector_url(item: &ConnectorItem) -> String {
-    let mut url = "/console/connectors/".to_owned();
-    write!(url, "{}", item.script_name).expect("a string takes any text");
-    url
 }
 
 /// Features as chips.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_model::connector::SHORT_DESC;
+use connectory_model::connector::{SHORT_DESC, labels};
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, Origin};
 use connectory_model::{Connector, Locale, Metadata};
@@ -18,7 +18,7 @@ use super::connector::{Subject, Tab};
 use super::diff;
 use super::documents::fingerprint;
 use super::form::{Form, Submitted};
-use super::page::done;
+use super::page::{done, outcome};
 use crate::api::connectors::revision;
 use crate::api::edit;
 use crate::app::App;
@@ -44,10 +44,7 @@ struct Fields {
 impl Fields {
     fn of(metadata: &Metadata) -> Self {
         let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let labels = match metadata.get("labels") {
-            Some(Value::Array(labels)) => labels.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
-            _ => text("labels"),
-        };
+        let labels = labels(metadata).collect::<Vec<_>>().join("\n");
         // What is not what its field can show is left to the JSON.
         let others = metadata.iter().filter(|(name, value)| {
             let is_shown = match name.as_str() {
@@ -115,7 +112,7 @@ fn form(subject: &Subject, fields: &Fields, problem: Option<&str>) -> Markup {
     let snapshot = subject.caller.tenant().snapshot();
     let facets = subject.caller.tenant().facets(&snapshot);
     html! {
-        @if readonly { p.note { (view.t(if view.may_write() { "document.built_in" } else { "document.read_only" })) } }
+        (subject.read_only_note())
         @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
         form.narrow method="post" action=(subject.url("/metadata")) {
             (view.token())
@@ -160,7 +157,7 @@ pub async fn save(
     };
     let address = subject.url("/metadata");
     match edit::edit(&app, &caller, &subject.connector.script_name, next).await {
-        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", edited.word())).into_response()),
+        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
             let theirs = subject.again(&app).await?;
             let stored = pretty(&theirs.connector.connector_metadata);

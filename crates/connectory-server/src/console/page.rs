@@ -20,6 +20,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::assets;
 use super::session::{Session, cookie_value};
 use super::texts::Language;
+use crate::api::edit::Edited;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -340,6 +341,14 @@ pub fn time(milliseconds: i64) -> Markup {
 pub fn parameter(query: &str, name: &str) -> String {
     let found = form_urlencoded::parse(query.as_bytes()).find(|(of, _)| of == name);
     found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// What came of a change, as the word that [`done`] reads on the next page.
+pub fn outcome(edited: &Edited) -> &'static str {
+    match edited {
+        Edited::Changed(_) => "saved",
+        Edited::Unchanged(_) => "unchanged",
+    }
 }
 
 /// A message that something was done, where the query names one.

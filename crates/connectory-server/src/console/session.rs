@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use crate::app::App;
 use crate::auth::{Caller, Principal, secret};
 use crate::error::ApiError;
-use crate::version::VERSIONS;
+use crate::version::NEWEST;
 
 /// For how long a session without a request lives (our decision).
 const IDLE: Duration = Duration::from_hours(1);
@@ -121,7 +121,7 @@ impl Sessions {
             };
             session.principal.store(current);
         }
-        let caller = Caller::new(session.principal.load_full(), &VERSIONS[4]);
+        let caller = Caller::new(session.principal.load_full(), NEWEST);
         Ok(Some((session, caller)))
     }
 
@@ -141,16 +141,15 @@ impl Entry {
 }
 
 async fn principal(app: &App, who: &Who) -> Result<Option<Arc<Principal>>, ApiError> {
-    match who {
+    let (name, level, scopes, tenant) = match who {
         Who::Client(id) => {
             let Some(client) = app.store.client(id.clone()).await? else { return Ok(None) };
-            app.auth.principal_now(app, client.id, client.level, client.scopes, client.tenant).await.map(Some)
+            (client.id, client.level, client.scopes, client.tenant)
         }
-        Who::Person(Person { name, level, scopes, tenant }) => {
-            let now = app.auth.principal_now(app, name.clone(), *level, scopes.clone(), tenant.clone());
-            now.await.map(Some)
-        }
-    }
+        Who::Person(person) => (person.name.clone(), person.level, person.scopes.clone(), person.tenant.clone()),
+    };
+    // The session ends it, not a token.
+    Ok(Some(app.auth.principal_until(app, name, level, scopes, tenant, u64::MAX).await?))
 }
 
 /// A cookie that scripts cannot read and other sites' forms do not send.

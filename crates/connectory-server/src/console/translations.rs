@@ -19,7 +19,7 @@ use serde_json::json;
 use super::connector::{Subject, Tab, url};
 use super::documents::attachment;
 use super::form::Submitted;
-use super::page::{View, done};
+use super::page::{View, done, outcome};
 use crate::api::edit;
 use crate::api::parameters::{ScriptNamePath, path_parameter};
 use crate::app::App;
@@ -144,22 +144,17 @@ fn grid(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
     }
 }
 
-/// A text that was typed over one that has changed meanwhile.
-struct Late<'a> {
-    typed: &'a str,
-}
-
-/// A cell; with the connector it can be edited.
+/// A cell; with the connector it can be edited. `late` was typed over a text that has changed meanwhile.
 fn cell(
     editable: Option<&Subject>,
     view: &View,
     key: &str,
     locale: Locale,
     text: Option<&str>,
-    late: Option<&Late<'_>>,
+    late: Option<&str>,
 ) -> Markup {
     let stored = text.unwrap_or_default();
-    let shown = late.map_or(stored, |late| late.typed);
+    let shown = late.unwrap_or(stored);
     html! {
         td.missing[text.is_none()] lang=(locale) {
             @if let Some(subject) = editable {
@@ -225,13 +220,13 @@ pub async fn save_text(
     };
     let conflict = match edit::edit(&app, &caller, &script_name, next).await {
         Ok(_) => None,
-        Err(error) if error.status == StatusCode::CONFLICT => Some(Late { typed: &text }),
+        Err(error) if error.status == StatusCode::CONFLICT => Some(text.as_str()),
         Err(error) => return Err(error),
     };
     let subject = Subject::find(&app, &view, &caller, &script_name).await?;
     let texts = Texts::of(&subject.connector);
     let fragment = html! {
-        (cell(Some(&subject), &view, &key, locale, texts.get(locale, &key), conflict.as_ref()))
+        (cell(Some(&subject), &view, &key, locale, texts.get(locale, &key), conflict))
         small id=(format!("coverage-{locale}")) hx-swap-oob="true" { (percent(&texts, locale)) }
     };
     Ok(fragment.into_response())
@@ -279,6 +274,6 @@ pub async fn import(
         let is_new = next.translations != connector.translations;
         Ok(is_new.then(|| (next, vec![Upload::Translations(locale).file_name()])))
     };
-    let word = edit::edit(&app, &caller, &script_name, next).await?.word();
+    let word = outcome(&edit::edit(&app, &caller, &script_name, next).await?);
     Ok(Redirect::to(&url(&script_name, &format!("/translations?done={word}&locale={locale}"))).into_response())
 }
