@@ -114,10 +114,19 @@ impl AccessDb {
         if let Err(StoreError::InUse { path, pid }) = &self.lock {
             return Err(StoreError::InUse { path: path.clone(), pid: *pid });
         }
-        match self.connection.execute("DELETE FROM tenants WHERE name = ?1", [name])? {
-            0 => Err(unknown_tenant(name)),
-            _ => Ok(()),
-        }
+        let transaction = self.connection.unchecked_transaction()?;
+        let delete = "DELETE FROM tenants WHERE name = ?1 RETURNING id";
+        let id: Option<i64> = transaction.query_row(delete, [name], |row| row.get(0)).optional()?;
+        let id = id.ok_or_else(|| unknown_tenant(name))?;
+        // Its newest number never comes back: an empty revision of no tenant keeps it.
+        transaction.execute(
+            "UPDATE revisions
+             SET tenant_id = 0, script_name = '', previous = NULL, changed = '', client_id = '', created_at = 0, body = ''
+             WHERE tenant_id = ?1 AND seq = (SELECT max(seq) FROM revisions)",
+            [id],
+        )?;
+        transaction.execute("DELETE FROM revisions WHERE tenant_id = ?1", [id])?;
+        Ok(transaction.commit()?)
     }
 
     /// How many connectors a tenant has.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
 use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -88,6 +88,7 @@ pub(crate) struct NewRevision {
     tenant: TenantId,
     edit: Edit,
     name_key: String,
+    changed: String,
     body: Vec<u8>,
     summary: String,
 }
@@ -97,87 +98,92 @@ impl NewRevision {
         Ok(Self {
             tenant,
             name_key: lower_key(&edit.connector.name),
+            changed: edit.changed.join(" "),
             body: compress_prepend_size(to_json(&*edit.connector)?.as_bytes()),
             summary: to_json(&*edit.summary)?,
             edit,
         })
     }
 
-    pub fn write(&self, connection: &Connection) -> Result<Seq> {
+    /// Writes the revision under a number. A refusal comes from the first statement, before anything is written.
+    pub fn write(&self, connection: &Connection, seq: Seq) -> Result<()> {
         let tenant = self.tenant.0;
         let script_name = self.edit.connector.script_name.as_str();
-        match self.edit.change {
+        let (action, previous) = match self.edit.change {
             Change::Create => {
-                self.expect_free(connection)?;
-                let seq = self.append(connection, "create")?;
                 connection
                     .prepare_cached(
                         "INSERT INTO connectors (tenant_id, script_name, name_key, seq, summary)
                          VALUES (?1, ?2, ?3, ?4, ?5)",
                     )?
-                    .execute(params![tenant, script_name, self.name_key, seq.0, self.summary])?;
-                Ok(seq)
+                    .execute(params![tenant, script_name, self.name_key, seq.0, self.summary])
+                    .or_else(|error| Err(self.refused(connection, error)?))?;
+                let before = connection
+                    .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2 RETURNING seq")?
+                    .query_row(params![tenant, script_name], |row| row.get(0))
+                    .optional()?;
+                ("create", before)
             }
             Change::Update { expected } => {
-                self.expect_unchanged(connection, expected)?;
-                let seq = self.append(connection, "update")?;
-                connection
+                let changed = connection
                     .prepare_cached(
-                        "UPDATE connectors SET seq = ?3, summary = ?4 WHERE tenant_id = ?1 AND script_name = ?2",
+                        "UPDATE connectors SET seq = ?4, summary = ?5
+                         WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3",
                     )?
-                    .execute(params![tenant, script_name, seq.0, self.summary])?;
-                Ok(seq)
+                    .execute(params![tenant, script_name, expected.0, seq.0, self.summary])?;
+                expect_unchanged(changed)?;
+                ("update", Some(expected.0))
             }
             Change::Delete { expected } => {
-                self.expect_unchanged(connection, expected)?;
-                let seq = self.append(connection, "delete")?;
+                let changed = connection
+                    .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3")?
+                    .execute(params![tenant, script_name, expected.0])?;
+                expect_unchanged(changed)?;
                 connection
-                    .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
-                    .execute(params![tenant, script_name])?;
-                Ok(seq)
+                    .prepare_cached("INSERT INTO deleted (tenant_id, script_name, seq) VALUES (?1, ?2, ?3)")?
+                    .execute(params![tenant, script_name, seq.0])?;
+                ("delete", Some(expected.0))
             }
-        }
-    }
-
-    fn append(&self, connection: &Connection, action: &str) -> Result<Seq> {
+        };
         connection
             .prepare_cached(
-                "INSERT INTO revisions (tenant_id, script_name, action, changed, client_id, created_at, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO revisions
+                    (seq, tenant_id, script_name, previous, action, changed, client_id, created_at, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
-                self.tenant.0,
-                self.edit.connector.script_name.as_str(),
+                seq.0,
+                tenant,
+                script_name,
+                previous,
                 action,
-                self.edit.changed.join(" "),
+                self.changed,
                 self.edit.client_id,
                 now(),
                 self.body
             ])?;
-        Ok(Seq(connection.last_insert_rowid()))
+        Ok(())
     }
 
-    fn expect_free(&self, connection: &Connection) -> Result<()> {
-        let tenant = self.tenant.0;
+    /// What is taken that a new connector was refused for; its name, if that is.
+    fn refused(&self, connection: &Connection, error: rusqlite::Error) -> Result<StoreError> {
+        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+            return Ok(error.into());
+        }
         let name_taken = connection
             .prepare_cached("SELECT 1 FROM connectors WHERE tenant_id = ?1 AND name_key = ?2")?
-            .exists(params![tenant, self.name_key])?;
-        if name_taken {
-            return Err(StoreError::NameTaken);
-        }
-        let script_name_taken = connection
-            .prepare_cached("SELECT 1 FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
-            .exists(params![tenant, self.edit.connector.script_name.as_str()])?;
-        if script_name_taken { Err(StoreError::ScriptNameTaken) } else { Ok(()) }
+            .exists(params![self.tenant.0, self.name_key])?;
+        Ok(if name_taken { StoreError::NameTaken } else { StoreError::ScriptNameTaken })
     }
+}
 
-    fn expect_unchanged(&self, connection: &Connection, expected: Seq) -> Result<()> {
-        let found: Option<i64> = connection
-            .prepare_cached("SELECT seq FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
-            .query_row(params![self.tenant.0, self.edit.connector.script_name.as_str()], |row| row.get(0))
-            .optional()?;
-        if found == Some(expected.0) { Ok(()) } else { Err(StoreError::Conflict) }
-    }
+fn expect_unchanged(changed: usize) -> Result<()> {
+    if changed == 1 { Ok(()) } else { Err(StoreError::Conflict) }
+}
+
+/// The number of the newest revision of any tenant.
+pub(crate) fn last_seq(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM revisions", [], |row| row.get(0))?)
 }
 
 pub(crate) fn summaries<T>(
@@ -218,7 +224,23 @@ pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
     }
 }
 
-const REVISIONS: &str = "SELECT seq, script_name, action, changed, client_id, created_at FROM revisions";
+/// A connector's history, from its newest revision to the one before it and so on.
+const OF_CONNECTOR: &str = "
+    WITH RECURSIVE newest AS (
+        SELECT seq FROM connectors WHERE tenant_id = ?1 AND script_name = ?2
+        UNION ALL
+        SELECT seq FROM deleted WHERE tenant_id = ?1 AND script_name = ?2
+    ), history (seq, script_name, action, changed, client_id, created_at, previous) AS (
+        SELECT seq, script_name, action, changed, client_id, created_at, previous FROM revisions JOIN newest USING (seq)
+        UNION ALL
+        SELECT of.seq, of.script_name, of.action, of.changed, of.client_id, of.created_at, of.previous
+        FROM history JOIN revisions AS of ON of.seq = history.previous
+    )
+    SELECT * FROM history WHERE seq < ?3 LIMIT ?4";
+
+const OF_TENANT: &str = "
+    SELECT seq, script_name, action, changed, client_id, created_at FROM revisions
+    WHERE tenant_id = ?1 AND ?2 = '' AND seq < ?3 ORDER BY seq DESC LIMIT ?4";
 
 /// The revisions of a tenant, or of one of its connectors, that were made before one: the newest first.
 pub(crate) fn revisions(
@@ -229,18 +251,12 @@ pub(crate) fn revisions(
     limit: u32,
 ) -> Result<Vec<Revision>> {
     let before = before.map_or(i64::MAX, |seq| seq.0);
-    let read = |of: &str, script_name: &str| {
-        connection
-            .prepare_cached(&format!("{REVISIONS} WHERE {of} AND seq < ?3 ORDER BY seq DESC LIMIT ?4"))?
-            .query_map(params![tenant.0, script_name, before, limit], revision)?
-            .collect::<rusqlite::Result<_>>()
-            .map_err(StoreError::from)
-    };
-    match script_name {
-        Some(script_name) => read("tenant_id = ?1 AND script_name = ?2", script_name.as_str()),
-        // Read backwards by number, not by the index of connectors, which would have to be sorted.
-        None => read("+tenant_id = ?1 AND ?2 = ''", ""),
-    }
+    let (query, script_name) = script_name.map_or((OF_TENANT, ""), |name| (OF_CONNECTOR, name.as_str()));
+    connection
+        .prepare_cached(query)?
+        .query_map(params![tenant.0, script_name, before, limit], revision)?
+        .collect::<rusqlite::Result<_>>()
+        .map_err(StoreError::from)
 }
 
 fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {

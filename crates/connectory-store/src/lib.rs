@@ -15,8 +15,10 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use connectory_model::{Connector, ScriptName, Summary};
+use rusqlite::Connection;
 
 pub use access::{Client, SigningKey, Tenant, TenantId};
 pub use connectors::{Change, Edit, Revision, Seq};
@@ -92,6 +94,8 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Store {
     readers: Arc<Readers>,
     writer: Writer,
+    /// The number of the newest revision. Only the writer's thread gives numbers, and only this process has the database.
+    last_seq: Arc<AtomicI64>,
 }
 
 impl Store {
@@ -101,7 +105,8 @@ impl Store {
         let lock = Lock::take(path)?;
         let mut connection = schema::open(path)?;
         schema::migrate(&mut connection, path)?;
-        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, lock) })
+        let last_seq = Arc::new(AtomicI64::new(connectors::last_seq(&connection)?));
+        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, lock), last_seq })
     }
 
     /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits; a
@@ -114,8 +119,13 @@ impl Store {
         publish: impl FnOnce(Seq) + Send + 'static,
         show: impl FnOnce() + Send + 'static,
     ) -> Result<Seq> {
-        let row = connectors::NewRevision::new(tenant, edit)?;
-        self.writer.write(move |connection| row.write(connection), move |seq: &Seq| publish(*seq), show).await
+        let revision = connectors::NewRevision::new(tenant, edit)?;
+        let last_seq = Arc::clone(&self.last_seq);
+        let write = move |connection: &Connection| {
+            let seq = Seq(last_seq.fetch_add(1, Ordering::Relaxed) + 1);
+            revision.write(connection, seq).map(|()| seq)
+        };
+        self.writer.write(write, move |seq: &Seq| publish(*seq), show).await
     }
 
     /// Reads every connector of a tenant as lists show it, ordered by name without case, one at a time.
@@ -141,7 +151,7 @@ impl Store {
         before: Option<Seq>,
         limit: u32,
     ) -> Result<Vec<Revision>> {
-        let read = move |connection: &rusqlite::Connection| {
+        let read = move |connection: &Connection| {
             connectors::revisions(connection, tenant, script_name.as_ref(), before, limit)
         };
         self.readers.read(read).await
@@ -174,7 +184,7 @@ impl Store {
 
     /// Creates the first tenant with its client, where there is no tenant yet. Says whether it did.
     pub async fn bootstrap(&self, tenant: String, client: access::NewClient) -> Result<bool> {
-        let job = move |connection: &rusqlite::Connection| {
+        let job = move |connection: &Connection| {
             if !access::tenants(connection)?.is_empty() {
                 return Ok(false);
             }

@@ -15,6 +15,7 @@ use crate::{Result, StoreError};
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("schema/1-connectors-and-access.sql")),
     M::up(include_str!("schema/2-compressed-revisions.sql")),
+    M::up(include_str!("schema/3-chained-revisions.sql")),
 ];
 
 /// How long a connection waits for another process's transaction, such as one of `connectory client create`.
@@ -90,25 +91,37 @@ fn version(connection: &Connection) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TenantId;
+    use crate::connectors::{last_seq, revisions};
 
     #[test]
-    fn a_database_of_the_first_schema_keeps_its_revisions_and_their_numbers() {
+    fn a_database_of_the_first_schema_keeps_its_revisions_their_order_and_their_numbers() {
         let mut connection = Connection::open_in_memory().unwrap();
         Migrations::from_slice(MIGRATIONS).to_version(&mut connection, 1).unwrap();
         connection
             .execute_batch(
-                "INSERT INTO tenants VALUES (1, 'u', 't', 0);
-                 INSERT INTO revisions VALUES (7, 1, 'hr', 'create', '', 'me', 0, '{}'), (9, 1, 'x', 'create', '', 'me', 0, '{}');
+                "INSERT INTO tenants VALUES (1, 'u', 't', 0), (2, 'v', 'other', 0);
+                 INSERT INTO revisions VALUES
+                    (4, 1, 'hr', 'create', '', 'me', 0, '{}'),
+                    (5, 1, 'gone', 'create', '', 'me', 0, '{}'),
+                    (6, 2, 'hr', 'create', '', 'me', 0, '{}'),
+                    (7, 1, 'hr', 'update', 'name', 'me', 0, '{}'),
+                    (8, 1, 'gone', 'delete', '', 'me', 0, '{}'),
+                    (9, 1, 'x', 'create', '', 'me', 0, '{}');
+                 INSERT INTO connectors VALUES (1, 'hr', 'hr', 7, '{}'), (2, 'hr', 'hr', 6, '{}');
                  DELETE FROM revisions WHERE seq = 9;",
             )
             .unwrap();
         migrate(&mut connection, Path::new("memory")).unwrap();
+        let history = |tenant, script_name: &str| {
+            let script_name = script_name.parse().expect("valid");
+            let revisions = revisions(&connection, TenantId(tenant), Some(&script_name), None, 9).unwrap();
+            revisions.iter().map(|revision| revision.seq.0).collect::<Vec<_>>()
+        };
+        assert_eq!((history(1, "hr"), history(2, "hr"), history(1, "gone")), (vec![7, 4], vec![6], vec![8, 5]));
         let body: String =
             connection.query_row("SELECT body FROM revisions WHERE seq = 7", [], |row| row.get(0)).unwrap();
         assert_eq!(body, "{}");
-        let insert = "INSERT INTO revisions (tenant_id, script_name, action, changed, client_id, created_at, body)
-                      VALUES (1, 'hr', 'update', '', 'me', 0, x'00')";
-        connection.execute(insert, []).unwrap();
-        assert_eq!(connection.last_insert_rowid(), 10, "a number never comes back");
+        assert_eq!(last_seq(&connection).unwrap(), 9, "a number never comes back");
     }
 }

@@ -1,13 +1,14 @@
 //! Group commit: one thread writes everything that waits in one transaction.
 //!
 //! A commit costs one `fsync`, whatever it holds, so throughput grows with load while latency stays near one
-//! `fsync`. Each job runs in a savepoint of its own: one that fails takes nothing of the others with it. When their
-//! transaction is on disk, all jobs are published in the order of commits, then all are shown, then all are answered.
+//! `fsync`. A job that refuses has written nothing, and takes nothing of the others with it; if SQLite fails, nothing
+//! of them all is written. When their transaction is on disk, all jobs are published in the order of commits, then all
+//! are shown, then all are answered.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::lock::Lock;
@@ -20,18 +21,12 @@ const MAX_BATCH: usize = 256;
 
 /// A write on the way.
 trait Job: Send {
-    /// Writes within the savepoint, and says whether to keep what it wrote.
-    fn run(&mut self, connection: &Connection) -> Outcome;
+    /// Writes within the transaction, or refuses before it wrote anything. Fails as SQLite does.
+    fn run(&mut self, connection: &Connection) -> Result<(), String>;
     /// Publishes what is on disk.
     fn publish(&mut self);
     /// Lets the caller have the result, given how the commit went.
-    fn answer(self: Box<Self>, committed: Result<(), &rusqlite::Error>);
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Keep,
-    RollBack,
+    fn answer(self: Box<Self>, committed: Result<(), &String>);
 }
 
 /// A job made of closures.
@@ -50,11 +45,14 @@ where
     S: FnOnce() + Send,
     T: Send,
 {
-    fn run(&mut self, connection: &Connection) -> Outcome {
+    fn run(&mut self, connection: &Connection) -> Result<(), String> {
         if let Some(write) = self.write.take() {
             self.result = write(connection);
         }
-        if self.result.is_ok() { Outcome::Keep } else { Outcome::RollBack }
+        match &self.result {
+            Err(StoreError::Sqlite(error)) => Err(error.to_string()),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn publish(&mut self) {
@@ -63,9 +61,9 @@ where
         }
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), &rusqlite::Error>) {
+    fn answer(self: Box<Self>, committed: Result<(), &String>) {
         let result = if let Err(error) = committed {
-            Err(StoreError::Commit(error.to_string()))
+            Err(StoreError::Commit(error.clone()))
         } else {
             (self.show)();
             self.result
@@ -101,7 +99,8 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                run(connection, receiver);
+                run(&connection, receiver);
+                drop(connection);
                 drop(lock);
             })
             .expect("the system can start a thread");
@@ -125,10 +124,10 @@ impl Writer {
     }
 }
 
-fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        let committed = commit(&mut connection, &mut batch);
+        let committed = commit(connection, &mut batch);
         match &committed {
             Ok(()) => batch.iter_mut().for_each(|job| job.publish()),
             Err(error) => tracing::error!(%error, jobs = batch.len(), "could not commit"),
@@ -139,16 +138,17 @@ fn run(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     }
 }
 
-fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let execute = |sql| transaction.prepare_cached(sql)?.execute([]);
-    for job in batch {
-        // Not rusqlite's own savepoints, which compile their statements each time.
-        execute("SAVEPOINT job")?;
-        if job.run(&transaction) == Outcome::RollBack {
-            execute("ROLLBACK TO job")?;
-        }
-        execute("RELEASE job")?;
+fn commit(connection: &Connection, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
+    // Not rusqlite's own transactions, which compile their statements each time.
+    let execute = |sql| match connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    };
+    execute("BEGIN IMMEDIATE")?;
+    let committed = batch.iter_mut().try_for_each(|job| job.run(connection)).and_then(|()| execute("COMMIT"));
+    // SQLite may have rolled back by itself.
+    if committed.is_err() && !connection.is_autocommit() {
+        execute("ROLLBACK")?;
     }
-    transaction.commit()
+    committed
 }

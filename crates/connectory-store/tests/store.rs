@@ -64,6 +64,18 @@ async fn a_connector_lives_through_revisions_and_a_restart() {
     let told: Vec<_> = history.iter().map(|revision| (revision.seq, revision.action.as_str())).collect();
     assert_eq!(told, [(third, "delete"), (second, "update"), (first, "create")]);
     assert_eq!((history[0].changed.as_slice(), history[0].client_id.as_str()), (&["a".into(), "b".into()][..], "me"));
+
+    // One that is created anew continues the history, and may be deleted again.
+    let fourth = store.commit(tenant, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let delete = edit(Change::Delete { expected: fourth }, connector("HR"));
+    let fifth = store.commit(tenant, delete, |_| (), || ()).await.unwrap();
+    let numbers = async |before, limit| {
+        let history = store.revisions(tenant, "hr".parse().ok(), before, limit).await.unwrap();
+        history.into_iter().map(|revision| revision.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(None, 9).await, [fifth, fourth, third, second, first]);
+    assert_eq!(numbers(Some(fourth), 2).await, [third, second]);
+    assert_eq!(numbers(Some(first), 2).await, []);
 }
 
 #[tokio::test]
@@ -157,7 +169,7 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
         .await
         .unwrap();
     end.try_recv().unwrap();
-    store.commit(other.id, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let last = store.commit(other.id, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
     drop(store);
 
     let access = AccessDb::open(&path).unwrap();
@@ -166,6 +178,14 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     assert_eq!(names, ["default"]);
     let clients: Vec<_> = access.clients(None).unwrap().into_iter().map(|client| client.id).collect();
     assert_eq!(clients, ["ours"]);
+    let default = access.tenants().unwrap()[0].id;
+    drop(access);
+
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.revisions(other.id, None, None, 9).await.unwrap(), []);
+    assert_eq!(store.revisions(other.id, "hr".parse().ok(), None, 9).await.unwrap(), []);
+    let next = store.commit(default, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    assert!(next > last, "a number never comes back");
 }
 
 #[tokio::test]

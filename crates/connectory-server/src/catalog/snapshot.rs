@@ -29,55 +29,67 @@ pub struct Snapshot {
 struct Chunk {
     entries: Vec<Arc<Entry>>,
     columns: Columns,
+    /// Made when the chunk is first looked through, as are the facets.
+    index: OnceLock<Index>,
+    facets: OnceLock<Facets>,
+}
+
+/// Which rows of a chunk are what.
+#[derive(Clone, Default)]
+struct Index {
     /// Those of each status, in the order of [`Status::ALL`].
     of_status: [Rows; Status::ALL.len()],
     custom: Rows,
-    /// Counted when they are first asked for.
-    facets: OnceLock<Facets>,
+}
+
+impl Index {
+    fn new(entries: &[Arc<Entry>]) -> Self {
+        let mut index = Self::default();
+        for (row, entry) in entries.iter().enumerate() {
+            index.of_status[entry.status as usize].insert(row);
+            if entry.source.origin() == Origin::Custom {
+                index.custom.insert(row);
+            }
+        }
+        index
+    }
 }
 
 impl Chunk {
     fn insert(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
         self.entries.insert(row, entry);
         self.columns.insert(row, summary);
-        self.index();
+        self.changed();
     }
 
     fn replace(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
         self.entries[row] = entry;
         self.columns.remove(row);
         self.columns.insert(row, summary);
-        self.index();
+        self.changed();
     }
 
     fn remove(&mut self, row: usize) {
         self.entries.remove(row);
         self.columns.remove(row);
-        self.index();
+        self.changed();
     }
 
-    fn index(&mut self) {
+    /// Forgets what was made from the rows before they changed.
+    fn changed(&mut self) {
+        self.index = OnceLock::new();
         self.facets = OnceLock::new();
-        self.of_status = Default::default();
-        self.custom = Rows::default();
-        for (row, entry) in self.entries.iter().enumerate() {
-            self.of_status[entry.status as usize].insert(row);
-            if entry.source.origin() == Origin::Custom {
-                self.custom.insert(row);
-            }
-        }
     }
 
     /// Cuts the second half off.
     fn split(&mut self) -> Self {
         let middle = self.entries.len() / 2;
-        let mut second = Self {
+        let second = Self {
             entries: self.entries.split_off(middle),
             columns: self.columns.split_off(middle),
             ..Self::default()
         };
-        self.index();
-        second.index();
+        self.changed();
         second
     }
 
@@ -88,10 +100,11 @@ impl Chunk {
 
     fn select(&self, Selection { statuses, origin, filter }: &Selection) -> Rows {
         let statuses = if statuses.is_empty() { &[Status::Released][..] } else { statuses };
-        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(self.of_status[*status as usize]));
+        let index = self.index.get_or_init(|| Index::new(&self.entries));
+        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(index.of_status[*status as usize]));
         match origin {
-            Some(Origin::Custom) => rows = rows.and(self.custom),
-            Some(Origin::BuiltIn) => rows = rows.without(self.custom),
+            Some(Origin::Custom) => rows = rows.and(index.custom),
+            Some(Origin::BuiltIn) => rows = rows.without(index.custom),
             None => {}
         }
         match filter {
@@ -155,8 +168,7 @@ impl Snapshot {
         snapshot
     }
 
-    fn push(&mut self, mut chunk: Chunk) {
-        chunk.index();
+    fn push(&mut self, chunk: Chunk) {
         self.chunks.push_back(Arc::new(chunk));
     }
 
