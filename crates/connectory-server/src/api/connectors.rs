@@ -110,11 +110,10 @@ pub async fn create(
 /// Creates a connector under a script name that is free.
 pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Result<Arc<Summary>, ApiError> {
     loop {
-        let snapshot = caller.tenant().snapshot();
-        if snapshot.has_name(&new.name) {
+        if caller.tenant().snapshot().has_name(&new.name) {
             return Err(StoreError::NameTaken.into());
         }
-        let script_name = ScriptName::derive(&new.name, |candidate| snapshot.get(candidate).is_some());
+        let script_name = ScriptName::derive(&new.name, |candidate| caller.tenant().entry(candidate).is_some());
         let connector = Arc::new(new.clone().build(script_name, &[]));
         let edit = Edit::new(Change::Create, connector, Vec::new(), caller.client_id());
         let summary = Arc::clone(edit.summary());

@@ -24,8 +24,7 @@ pub type Next = (Connector, Vec<String>);
 
 /// The entry of a connector that the caller's tenant has.
 pub fn find(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entry>, ApiError> {
-    let snapshot = caller.tenant().snapshot();
-    snapshot.get(script_name).cloned().ok_or_else(|| ApiError::no_connector(script_name.as_str()))
+    caller.tenant().entry(script_name).ok_or_else(|| ApiError::no_connector(script_name.as_str()))
 }
 
 /// The same, if it can be changed.

@@ -27,7 +27,7 @@ pub fn answer<B>(app: &App, request: &Request<B>) -> Option<Response> {
         page(app.catalog.page(caller.tenant(), query, list_query).ok()?)
     } else {
         let script_name: ScriptName = rest.strip_prefix('/').filter(|_| version.is_complete)?.parse().ok()?;
-        let source = caller.tenant().snapshot().get(&script_name)?.source;
+        let source = caller.tenant().entry(&script_name)?.source;
         json(StatusCode::OK, app.catalog.kept_detail(source, detail_locale(query), version.shows_policies)?)
     };
     caller.permit(request.method()).ok()?;

@@ -1,8 +1,9 @@
 //! The in-memory read model: what lists and filters need of every tenant, and the documents that were read lately.
 //!
-//! Each tenant has an immutable [`Snapshot`] behind an atomic pointer. Readers load the pointer and never wait;
-//! the store's writer puts a new snapshot there after a commit is on disk and before it is acknowledged, so nobody
-//! reads what is not durable, and whoever was answered reads what they wrote. Tenants are loaded on first use.
+//! Each tenant has an immutable [`Snapshot`] of its list behind an atomic pointer, and a map from script names that is
+//! read without locks. Readers never wait; the store's writer renews both after a commit is on disk and before it is
+//! acknowledged, so nobody reads what is not durable, and whoever was answered reads what they wrote. Tenants are
+//! loaded on first use.
 //!
 //! A revision never changes, so what is cached under its number needs no invalidation.
 
@@ -71,13 +72,15 @@ impl Equivalent<PageKey> for PageOf<'_> {
 /// What every tenant starts from: the built-in connectors.
 struct Base {
     snapshot: Snapshot,
-    summaries: HashMap<ScriptName, Summary>,
+    by_script_name: HashMap<ScriptName, (Arc<Entry>, Summary)>,
 }
 
 /// A tenant's connectors.
 pub struct Tenant {
     id: TenantId,
     base: Arc<Base>,
+    /// The custom connectors.
+    by_script_name: papaya::HashMap<ScriptName, Arc<Entry>>,
     /// What was published, used by the store's writer alone: changes that are committed together copy a chunk once.
     published: Mutex<Snapshot>,
     /// The same when it is shown.
@@ -111,16 +114,31 @@ impl Tenant {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connector of a script name.
+    pub fn entry(&self, script_name: &ScriptName) -> Option<Arc<Entry>> {
+        let custom = self.by_script_name.pin().get(script_name).cloned();
+        custom.or_else(|| self.base.by_script_name.get(script_name).map(|(entry, _)| Arc::clone(entry)))
+    }
+
     fn insert(&self, entry: Entry, summary: &Summary) {
-        self.published().insert(Arc::new(entry), summary);
+        let mut published = self.published();
+        // A built-in connector of another name may be hidden by this one.
+        if let Some(before) = self.entry(&entry.script_name).filter(|before| before.order() != entry.order()) {
+            published.remove(&before);
+        }
+        let entry = Arc::new(entry);
+        published.insert(Arc::clone(&entry), summary);
+        self.by_script_name.pin().insert(entry.script_name.clone(), entry);
     }
 
     fn remove(&self, script_name: &ScriptName) {
         let mut published = self.published();
-        published.remove(script_name);
+        if let Some(entry) = self.by_script_name.pin().remove(script_name) {
+            published.remove(entry);
+        }
         // A built-in connector that came with a later version may have been hidden by this one.
-        if let Some(hidden) = self.base.snapshot.get(script_name) {
-            published.insert(Arc::clone(hidden), &self.base.summaries[script_name]);
+        if let Some((hidden, summary)) = self.base.by_script_name.get(script_name) {
+            published.insert(Arc::clone(hidden), summary);
         }
     }
 
@@ -145,9 +163,9 @@ impl Catalog {
             })
             .collect();
         listed.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
-        let summaries = listed.iter().map(|(entry, summary)| (entry.script_name.clone(), summary.clone())).collect();
+        let by_script_name = listed.iter().map(|listed| (listed.0.script_name.clone(), listed.clone())).collect();
         Self {
-            base: Arc::new(Base { snapshot: Snapshot::from_ordered(listed), summaries }),
+            base: Arc::new(Base { snapshot: Snapshot::from_ordered(listed), by_script_name }),
             builtins,
             store,
             tenants: Mutex::default(),
@@ -175,24 +193,29 @@ impl Catalog {
     async fn load(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
         let base = Arc::clone(&self.base);
         let read = move |summaries: &mut dyn Iterator<Item = (Seq, Summary)>| {
-            let listed = summaries.map(|(seq, summary)| (Arc::new(Entry::new(&summary, Source::Stored(seq))), summary));
-            Snapshot::from_ordered(listed)
+            let by_script_name = papaya::HashMap::new();
+            let listed = summaries.map(|(seq, summary)| {
+                let entry = Arc::new(Entry::new(&summary, Source::Stored(seq)));
+                by_script_name.pin().insert(entry.script_name.clone(), Arc::clone(&entry));
+                (entry, summary)
+            });
+            (Snapshot::from_ordered(listed), by_script_name)
         };
-        let custom = self.store.summaries(id, read).await?;
+        let (custom, by_script_name) = self.store.summaries(id, read).await?;
         let mut snapshot = base.snapshot.clone();
-        if custom.entries().next().is_some() {
+        if !by_script_name.is_empty() {
             snapshot = custom;
-            for entry in base.snapshot.entries() {
-                let hidden = snapshot.get(&entry.script_name).is_some();
+            for (script_name, (entry, summary)) in &base.by_script_name {
+                let hidden = by_script_name.pin().contains_key(script_name);
                 if hidden || snapshot.has_name(entry.name_key()) {
                     tracing::warn!(
-                        script_name = %entry.script_name,
+                        %script_name,
                         hidden,
                         "a custom connector has the name or script name of this built-in one; delete it to see this one"
                     );
                 }
                 if !hidden {
-                    snapshot.insert(Arc::clone(entry), &base.summaries[&entry.script_name]);
+                    snapshot.insert(Arc::clone(entry), summary);
                 }
             }
         }
@@ -200,6 +223,7 @@ impl Catalog {
         Ok(Arc::new(Tenant {
             id,
             base,
+            by_script_name,
             published,
             current: ArcSwap::from_pointee(snapshot),
             facets: ArcSwapOption::empty(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
+use connectory_model::{Locale, Status, Summary, lower_key};
 
 use super::entry::{Entry, Source};
 use super::facets::Facets;
@@ -21,7 +21,6 @@ pub struct Snapshot {
     /// No two different states have the same.
     version: u64,
     chunks: imbl::Vector<Arc<Chunk>>,
-    by_script_name: imbl::HashMap<ScriptName, Arc<Entry>>,
 }
 
 /// Connectors that follow each other in the list; never none.
@@ -153,7 +152,6 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let mut chunk = Chunk::default();
         for (entry, summary) in entries {
-            snapshot.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
             let end = chunk.entries.len();
             chunk.entries.push(entry);
             chunk.columns.insert(end, &summary);
@@ -187,11 +185,6 @@ impl Snapshot {
         self.chunks.iter().flat_map(|chunk| &chunk.entries)
     }
 
-    /// The connector of a script name.
-    pub fn get(&self, script_name: &ScriptName) -> Option<&Arc<Entry>> {
-        self.by_script_name.get(script_name)
-    }
-
     /// Whether a connector has this name, without case.
     pub fn has_name(&self, name: &str) -> bool {
         let key = lower_key(name);
@@ -200,58 +193,41 @@ impl Snapshot {
         self.chunks[chunk].entries.binary_search_by(|entry| entry.name_key().cmp(&key)).is_ok()
     }
 
-    /// Puts an entry where it belongs, in place of the one of the same script name.
+    /// Puts an entry where it belongs, in place of the one of the same name and script name.
     pub fn insert(&mut self, entry: Arc<Entry>, summary: &Summary) {
-        if self.get(&entry.script_name).is_some_and(|before| before.order() != entry.order()) {
-            self.remove(&entry.script_name);
-        }
         self.changed();
-        let before = self.by_script_name.insert(entry.script_name.clone(), Arc::clone(&entry));
         let at = self.chunk_of(&entry);
-        if before.is_some() {
-            let (chunk, row) = self.found(at, &entry);
-            return chunk.replace(row, entry, summary);
-        }
         let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else {
             let mut chunk = Chunk::default();
             chunk.insert(0, entry, summary);
             return self.chunks.push_back(Arc::new(chunk));
         };
-        let second = (chunk.entries.len() == MAX_ROWS).then(|| chunk.split());
-        match second {
-            Some(mut second) if second.entries[0].order() < entry.order() => {
-                let row = second.position(&entry).unwrap_or_else(|row| row);
-                second.insert(row, entry, summary);
-                self.chunks.insert(at + 1, Arc::new(second));
-            }
-            second => {
-                let row = chunk.position(&entry).unwrap_or_else(|row| row);
-                chunk.insert(row, entry, summary);
-                if let Some(second) = second {
-                    self.chunks.insert(at + 1, Arc::new(second));
-                }
-            }
+        let row = match chunk.position(&entry) {
+            Ok(row) => return chunk.replace(row, entry, summary),
+            Err(row) => row,
+        };
+        if chunk.entries.len() < MAX_ROWS {
+            return chunk.insert(row, entry, summary);
         }
+        let mut second = chunk.split();
+        match row.checked_sub(chunk.entries.len()) {
+            Some(row) => second.insert(row, entry, summary),
+            None => chunk.insert(row, entry, summary),
+        }
+        self.chunks.insert(at + 1, Arc::new(second));
     }
 
     /// Takes a connector out.
-    pub fn remove(&mut self, script_name: &ScriptName) {
-        let Some(entry) = self.by_script_name.remove(script_name) else { return };
-        self.changed();
-        let at = self.chunk_of(&entry);
-        let (chunk, row) = self.found(at, &entry);
+    pub fn remove(&mut self, entry: &Entry) {
+        let at = self.chunk_of(entry);
+        let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else { return };
+        let Ok(row) = chunk.position(entry) else { return };
         if chunk.entries.len() == 1 {
             self.chunks.remove(at);
         } else {
             chunk.remove(row);
         }
-    }
-
-    /// The chunk of an entry that is there, to be changed, and its row.
-    fn found(&mut self, at: usize, entry: &Entry) -> (&mut Chunk, usize) {
-        let chunk = Arc::make_mut(self.chunks.get_mut(at).expect("an entry is in a chunk"));
-        let row = chunk.position(entry).expect("an entry is in the chunk that it belongs to");
-        (chunk, row)
+        self.changed();
     }
 
     /// The last chunk that begins before the entry or with it, or the first.
@@ -428,7 +404,8 @@ mod tests {
         let before = Snapshot::from_ordered([entry("a", "RELEASED"), entry("b", "RELEASED")]);
         let mut after = before.clone();
         insert(&mut after, "a", "DEPRECATED");
-        after.remove(&"b".parse().expect("a script name"));
+        after.remove(&entry("b", "RELEASED").0);
+        after.remove(&entry("c", "RELEASED").0);
         assert_eq!(names(&after, &[], None, 0, 9).1, 0);
         assert_eq!(names(&after, &Status::ALL, None, 0, 9), (vec!["a".to_owned()], 1));
         assert_eq!(names(&before, &[], None, 0, 9).1, 2);
@@ -444,7 +421,7 @@ mod tests {
         let gone = names_in.split_off(1000);
         let before = snapshot.clone();
         for name in &gone {
-            snapshot.remove(&name.parse().expect("a script name"));
+            snapshot.remove(&entry(name, "RELEASED").0);
         }
         names_in.sort();
         let listed: Vec<_> = snapshot.entries().map(|entry| entry.name_key().to_owned()).collect();

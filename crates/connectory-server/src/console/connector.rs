@@ -252,11 +252,10 @@ fn create_form(view: &View, caller: &Caller, form: &super::form::Form, problem: 
 
 /// The script name that a name would get now.
 fn derived(caller: &Caller, name: &str) -> Markup {
-    let snapshot = caller.tenant().snapshot();
     let name = name.trim();
     html! {
         @if name.is_empty() { "…" }
-        @else { code { (ScriptName::derive(name, |candidate| snapshot.get(candidate).is_some())) } }
+        @else { code { (ScriptName::derive(name, |candidate| caller.tenant().entry(candidate).is_some())) } }
     }
 }
 
