@@ -118,10 +118,15 @@ impl NewRevision {
                     )?
                     .execute(params![tenant, script_name, self.name_key, seq.0, self.summary])
                     .or_else(|error| Err(self.refused(connection, error)?))?;
-                let before = connection
-                    .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2 RETURNING seq")?
+                let before: Option<i64> = connection
+                    .prepare_cached("SELECT seq FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
                     .query_row(params![tenant, script_name], |row| row.get(0))
                     .optional()?;
+                if before.is_some() {
+                    connection
+                        .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
+                        .execute(params![tenant, script_name])?;
+                }
                 ("create", before)
             }
             Change::Update { expected } => {
