@@ -29,6 +29,9 @@ pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Ou
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).title_case_headers(true);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD_TIMEOUT);
     let graceful = GracefulShutdown::new();
+    // A timer that is due before any request's own: for one that is due earlier than all others, tokio wakes itself by
+    // a system call.
+    let mut clock = tokio::time::interval(Duration::from_secs(1));
     let mut stop = std::pin::pin!(stop);
     loop {
         let stream = tokio::select! {
@@ -41,6 +44,7 @@ pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Ou
                     continue;
                 }
             },
+            _ = clock.tick() => continue,
             () = &mut stop => break,
         };
         // Without this, small responses wait for the client's acknowledgement.

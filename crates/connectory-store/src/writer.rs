@@ -127,6 +127,13 @@ impl Writer {
 fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+        // Whoever is about to send a job may do it first: a commit costs the same for one more.
+        std::thread::yield_now();
+        while batch.len() < MAX_BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            batch.push(job);
+        }
         let committed = commit(connection, &mut batch);
         match &committed {
             Ok(()) => batch.iter_mut().for_each(|job| job.publish()),
