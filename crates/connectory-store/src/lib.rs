@@ -105,8 +105,9 @@ impl Store {
         let lock = Lock::take(path)?;
         let mut connection = schema::open(path)?;
         schema::migrate(&mut connection, path)?;
+        let copying = schema::open(path)?;
         let last_seq = Arc::new(AtomicI64::new(connectors::last_seq(&connection)?));
-        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, lock), last_seq })
+        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, copying, lock), last_seq })
     }
 
     /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits; a

@@ -4,9 +4,15 @@
 //! `fsync`. A job that refuses has written nothing, and takes nothing of the others with it; if SQLite fails, nothing
 //! of them all is written. When their transaction is on disk, all jobs are published in the order of commits, then all
 //! are shown, then all are answered.
+//!
+//! What was committed is copied from the log into the database by a second thread, so that nobody waits for it. The
+//! writer only copies what is left when the log has grown long, and begins the log again.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +24,8 @@ use crate::{Result, StoreError};
 const QUEUE: usize = 1024;
 /// How many jobs one transaction takes, so that the first is not kept waiting for long.
 const MAX_BATCH: usize = 256;
+/// How long the log is left alone between two copies: a page that changes often is then copied once.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(200);
 
 /// A write on the way.
 trait Job: Send {
@@ -93,17 +101,23 @@ impl Drop for Handle {
 }
 
 impl Writer {
-    /// Starts the thread, which owns the lock of the database until it ends.
-    pub fn start(connection: Connection, lock: Lock) -> Self {
+    /// Starts the thread, which owns the lock of the database until it ends, and the one that copies the log through a
+    /// connection of its own.
+    pub fn start(connection: Connection, copying: Connection, lock: Lock) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || {
-                run(&connection, receiver);
-                drop(connection);
-                drop(lock);
-            })
-            .expect("the system can start a thread");
+        let thread = spawn("writer", move || {
+            let (commits, committed) = sync_channel(1);
+            let (running, ended) = channel();
+            let checkpoints = spawn("checkpoints", move || checkpoint(&copying, &committed, &ended));
+            let committed = || {
+                let _one_waits_already = commits.try_send(());
+            };
+            run(&connection, receiver, committed);
+            drop((commits, running));
+            let _panicked = checkpoints.join();
+            drop(connection);
+            drop(lock);
+        });
         Self(Arc::new(Handle { jobs: Some(sender), thread: Some(thread) }))
     }
 
@@ -124,7 +138,23 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system can start a thread")
+}
+
+/// Copies the log into the database after commits, until the writer has ended.
+fn checkpoint(connection: &Connection, committed: &Receiver<()>, ended: &Receiver<Infallible>) {
+    while committed.recv().is_ok() {
+        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            tracing::warn!(%error, "could not copy the log into the database");
+        }
+        if ended.recv_timeout(CHECKPOINT_PAUSE) == Err(RecvTimeoutError::Disconnected) {
+            break;
+        }
+    }
+}
+
+fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, committed: impl Fn()) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         // Whoever is about to send a job may do it first: a commit costs the same for one more.
@@ -134,14 +164,15 @@ fn run(connection: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         {
             batch.push(job);
         }
-        let committed = commit(connection, &mut batch);
-        match &committed {
+        let result = commit(connection, &mut batch);
+        match &result {
             Ok(()) => batch.iter_mut().for_each(|job| job.publish()),
             Err(error) => tracing::error!(%error, jobs = batch.len(), "could not commit"),
         }
         for job in batch.drain(..) {
-            job.answer(committed.as_ref().copied());
+            job.answer(result.as_ref().copied());
         }
+        committed();
     }
 }
 
