@@ -52,6 +52,18 @@ def test_options_come_from_a_file_too(start, tmp_path):
     assert refused.returncode == 1 and "unknown field `rate_limt`" in refused.stderr
 
 
+def test_metrics_have_an_address_of_their_own(start):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = "127.0.0.1:%d" % free.getsockname()[1]
+    server = start("--metrics-listen", address)
+    assert server.session().get(f"{server.url}/v3/connectors", timeout=30).ok
+    metrics = requests.get(f"http://{address}/metrics", timeout=30)
+    assert metrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    counted = 'http_server_request_duration_seconds_count{http_request_method="GET",http_route="/v3/connectors",'
+    assert counted + 'http_response_status_code="200"} 1\n' in metrics.text
+    assert requests.get(f"{server.url}/metrics", timeout=30).status_code == 404
+
+
 def test_a_second_process_on_the_database_is_refused(start):
     server = start()
     refused = connectory("serve", "--listen", "127.0.0.1:0", "--database", server.database, check=False)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_client::{
@@ -41,7 +42,9 @@ impl Server {
             client_id: "id".to_owned(),
             client_secret: "secret".to_owned(),
         };
-        tokio::spawn(listen::serve(listener, Service::new(app), std::future::pending()));
+        let service = Arc::new(Service::new(app));
+        let answer = move |request| Arc::clone(&service).answer(request);
+        tokio::spawn(listen::serve(listener, answer, std::future::pending()));
         Self { environment, _folder: folder }
     }
 

@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::catalog::builtin::{self, CatalogError};
 use crate::console::oidc::{Oidc, OidcOptions};
 use crate::console::session::Sessions;
+use crate::metrics::Metrics;
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) options: Options,
+    /// What it counts.
+    pub metrics: Metrics,
 }
 
 impl App {
@@ -81,7 +84,8 @@ impl App {
             catalog.tenant(tenant.id).await?;
         }
         let oidc = options.oidc.clone().map(Oidc::new);
-        Ok(Arc::new(Self { store, catalog, auth, sessions: Sessions::default(), oidc, options }))
+        let (sessions, metrics) = Default::default();
+        Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, metrics }))
     }
 
     /// How many built-in connectors there are.

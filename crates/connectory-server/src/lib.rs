@@ -1,6 +1,6 @@
 //! Serving connectors: the Connectors API over HTTP, in front of a store.
 //!
-//! A request passes `telemetry` (tracking id, log, refusals), `auth` (token, rate limit, permission) and a handler of
+//! A request passes `telemetry` (tracking id, log, metrics, refusals), `auth` (token, rate limit, permission) and a handler of
 //! `api` or `console`, which reads from `catalog` and changes through it. [`router::router`] has the whole API on one page.
 
 mod api;
@@ -10,6 +10,7 @@ pub mod catalog;
 mod console;
 mod error;
 pub mod listen;
+mod metrics;
 mod openapi;
 pub mod router;
 mod telemetry;

@@ -4,9 +4,10 @@
 //! slow ones could hold every connection.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::Response;
+use futures_util::FutureExt;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,16 +15,19 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
-use crate::router::Service;
-
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests in flight may take to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves until `stop` resolves, then finishes what is in flight.
-pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Output = ()>) {
-    let service = Arc::new(service);
+pub async fn serve<R>(
+    listener: TcpListener,
+    answer: impl Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    stop: impl Future<Output = ()>,
+) where
+    R: Future<Output = Response> + Send + 'static,
+{
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // The official Python client looks headers up as the vendor's service writes them: `X-Total-Count`.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).title_case_headers(true);
@@ -49,11 +53,8 @@ pub async fn serve(listener: TcpListener, service: Service, stop: impl Future<Ou
         };
         // Without this, small responses wait for the client's acknowledgement.
         let _unsupported = stream.set_nodelay(true);
-        let service = Arc::clone(&service);
-        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let service = Arc::clone(&service);
-            async move { Ok::<_, Infallible>(service.answer(request).await) }
-        });
+        let answer = answer.clone();
+        let service = hyper::service::service_fn(move |request| answer(request).map(Ok::<_, Infallible>));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

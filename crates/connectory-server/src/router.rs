@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{MatchedPath, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{BoxError, Router};
@@ -40,22 +40,25 @@ impl Service {
     }
 
     /// Answers a request. A panic is a bug of ours; it must not look like a broken network to the client.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response
+    pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let trace = Trace::start();
+        let metrics = &self.app.metrics;
         let panicked = |_| ApiError::internal("the handler panicked").into_response();
         let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(&self.app, &request)));
-        if let Some(response) = frequent.unwrap_or_else(|panic| Some(panicked(panic))) {
-            return trace.finish(request.method(), request.uri().path(), response);
+        if let Some((route, response)) = frequent.unwrap_or_else(|panic| Some(("", panicked(panic)))) {
+            return trace.finish(metrics, request.method(), request.uri().path(), route.into(), response);
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(routed).catch_unwind().await;
-        let response = answered.map_or_else(panicked, |response| response.unwrap_or_else(|never| match never {}));
-        trace.finish(&method, uri.path(), response)
+        let mut response = answered.map_or_else(panicked, |response| response.unwrap_or_else(|never| match never {}));
+        let route = response.extensions_mut().remove::<MatchedPath>();
+        let route = route.map(|route| route.as_str().to_owned()).unwrap_or_default();
+        trace.finish(metrics, &method, uri.path(), route.into(), response)
     }
 }
 
@@ -73,6 +76,16 @@ fn routes(app: &Arc<App>) -> Router {
         .fallback(not_found)
         .with_state(Arc::clone(app))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)))
+        .layer(from_fn(tell_route))
+}
+
+/// Leaves the route with the response, for the metrics.
+async fn tell_route(route: Option<MatchedPath>, request: Request<Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
 }
 
 /// The operations of the Connectors API.

@@ -1,7 +1,9 @@
-//! The outermost layer: gives each request its tracking id, renders refusals with it, and writes one line to the log.
+//! The outermost layer: gives each request its tracking id, renders refusals with it, counts it and writes one
+//! line to the log.
 //!
 //! The log has the path without its query, because a token request may carry its secret there.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use axum::response::Response;
@@ -11,6 +13,7 @@ use uuid::Uuid;
 use crate::auth::Caller;
 use crate::console::ErrorPage;
 use crate::error::{ApiError, json};
+use crate::metrics::Metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
@@ -27,8 +30,15 @@ impl Trace {
         Self { tracking_id, started: Instant::now() }
     }
 
-    /// Completes the response and writes the log.
-    pub fn finish(self, method: &Method, path: &str, mut response: Response) -> Response {
+    /// Completes the response, counts it and writes the log.
+    pub fn finish(
+        self,
+        metrics: &Metrics,
+        method: &Method,
+        path: &str,
+        route: Cow<'static, str>,
+        mut response: Response,
+    ) -> Response {
         let Self { tracking_id, started } = self;
         let status = response.status();
         let error = refusal(&response);
@@ -45,7 +55,9 @@ impl Trace {
             }
         }
         let client = caller.as_ref().map(Caller::client_id).unwrap_or_default();
-        let ms = started.elapsed().as_secs_f64() * 1000.0;
+        let took = started.elapsed();
+        metrics.count(method, route, status, took);
+        let ms = took.as_secs_f64() * 1000.0;
         let status = status.as_u16();
         match status {
             500.. => {

@@ -7,6 +7,8 @@ pub struct ApiVersion {
     pub index: usize,
     /// Where its list is.
     pub base: &'static str,
+    /// Where a connector is, as a route.
+    pub detail: &'static str,
     /// What tells its operations apart from those of other versions in the OpenAPI document.
     pub suffix: &'static str,
     /// Whether it has all operations or the list only.
@@ -15,8 +17,17 @@ pub struct ApiVersion {
     pub shows_policies: bool,
 }
 
-const fn version(index: usize, base: &'static str, suffix: &'static str) -> ApiVersion {
-    ApiVersion { index, base, suffix, is_complete: true, shows_policies: false }
+macro_rules! version {
+    ($index:literal, $base:literal, $suffix:literal) => {
+        ApiVersion {
+            index: $index,
+            base: $base,
+            detail: concat!($base, "/{scriptName}"),
+            suffix: $suffix,
+            is_complete: true,
+            shows_policies: false,
+        }
+    };
 }
 
 /// How many versions there are.
@@ -24,12 +35,12 @@ pub const COUNT: usize = 6;
 
 /// Every version.
 pub static VERSIONS: [ApiVersion; COUNT] = [
-    version(0, "/v3/connectors", ""),
-    version(1, "/v2024/connectors", "V2024"),
-    version(2, "/v2025/connectors", "V2025"),
-    version(3, "/v2026/connectors", "V2026"),
-    ApiVersion { shows_policies: true, ..version(4, "/connectors/v1", "ConnectorsV1") },
-    ApiVersion { is_complete: false, ..version(5, "/beta/connectors", "Beta") },
+    version!(0, "/v3/connectors", ""),
+    version!(1, "/v2024/connectors", "V2024"),
+    version!(2, "/v2025/connectors", "V2025"),
+    version!(3, "/v2026/connectors", "V2026"),
+    ApiVersion { shows_policies: true, ..version!(4, "/connectors/v1", "ConnectorsV1") },
+    ApiVersion { is_complete: false, ..version!(5, "/beta/connectors", "Beta") },
 ];
 
 /// The version that has all that there is.

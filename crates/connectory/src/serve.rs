@@ -1,7 +1,9 @@
 //! `connectory serve`: start, tell where and as whom to connect, serve until told to stop.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use connectory_model::access::{Scope, UserLevel};
@@ -32,9 +34,16 @@ pub fn run(arguments: ServeArguments) -> Result<()> {
 }
 
 async fn serve(settings: Settings) -> Result<()> {
-    let Settings { listen, database, public_url, mut options, .. } = settings;
+    let Settings { listen, metrics_listen, database, public_url, mut options, .. } = settings;
     let store = Store::open(&database)?;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let bind = async |address: SocketAddr| {
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    };
+    let listener = bind(listen).await?;
+    let metrics_listener = match metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     options.public_url = match public_url {
         Some(url) => url,
         None => local_url(&listener)?,
@@ -51,8 +60,15 @@ async fn serve(settings: Settings) -> Result<()> {
     if let Some(client) = first {
         print_first_client(&base_url, &database, &client);
     }
+    if let Some(listener) = metrics_listener {
+        println!("Metrics are at {}/metrics", local_url(&listener)?);
+        let app = Arc::clone(&app);
+        let answer = move |request| std::future::ready(app.metrics.answer(&request));
+        tokio::spawn(listen::serve(listener, answer, std::future::pending()));
+    }
     let stop = stop_signal()?;
-    listen::serve(listener, Service::new(app), stop).await;
+    let service = Arc::new(Service::new(app));
+    listen::serve(listener, move |request| Arc::clone(&service).answer(request), stop).await;
     Ok(())
 }
 

@@ -21,6 +21,11 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
 
+    /// Another address and port, at which a collector such as Prometheus reads `/metrics`, without a token [default:
+    /// none]
+    #[arg(long, env = "CONNECTORY_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
+
     #[command(flatten)]
     #[serde(flatten)]
     pub database: DatabaseArgument,
@@ -195,6 +200,8 @@ impl TryFrom<String> for RateLimitSetting {
 pub struct Settings {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The address of the metrics.
+    pub metrics_listen: Option<SocketAddr>,
     /// The database's file.
     pub database: PathBuf,
     /// The address that clients are told, if it is not the one to listen on.
@@ -214,6 +221,7 @@ impl ServeArguments {
         let limit = self.rate_limit.or(file.rate_limit);
         Ok(Settings {
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            metrics_listen: self.metrics_listen.or(file.metrics_listen),
             database: self.database.or(file.database)?,
             public_url: self.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned()),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),

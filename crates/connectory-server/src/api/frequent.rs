@@ -14,8 +14,8 @@ use crate::app::App;
 use crate::error::json;
 use crate::version::VERSIONS;
 
-/// The answer, if it is at hand.
-pub fn answer<B>(app: &App, request: &Request<B>) -> Option<Response> {
+/// The answer, if it is at hand, and the route that would have led to it.
+pub fn answer<B>(app: &App, request: &Request<B>) -> Option<(&'static str, Response)> {
     if request.method() != Method::GET {
         return None;
     }
@@ -23,14 +23,15 @@ pub fn answer<B>(app: &App, request: &Request<B>) -> Option<Response> {
         VERSIONS.iter().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
     let caller = app.auth.remembered(version, request.headers())?;
     let query = request.uri().query().unwrap_or_default();
-    let response = if rest.is_empty() {
-        page(app.catalog.page(caller.tenant(), query, list_query).ok()?)
+    let answer = if rest.is_empty() {
+        (version.base, page(app.catalog.page(caller.tenant(), query, list_query).ok()?))
     } else {
         let script_name: ScriptName = rest.strip_prefix('/').filter(|_| version.is_complete)?.parse().ok()?;
         let source = caller.tenant().entry(&script_name)?.source;
-        json(StatusCode::OK, app.catalog.kept_detail(source, detail_locale(query), version.shows_policies)?)
+        let detail = app.catalog.kept_detail(source, detail_locale(query), version.shows_policies)?;
+        (version.detail, json(StatusCode::OK, detail))
     };
     caller.permit(request.method()).ok()?;
     app.auth.count(&caller).ok()?;
-    Some(response)
+    Some(answer)
 }

@@ -7,6 +7,7 @@ mod connectors;
 mod console;
 mod documents;
 mod list;
+mod metrics;
 mod openapi;
 mod patch;
 mod protocol;

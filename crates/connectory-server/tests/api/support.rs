@@ -19,7 +19,8 @@ pub const CLIENT_ID: &str = "first";
 pub const SECRET: &str = "s3cret: with \"odd\" characters &+%";
 
 pub struct TestApp {
-    service: Service,
+    pub app: Arc<App>,
+    service: Arc<Service>,
     folder: TempDir,
     token: String,
 }
@@ -77,7 +78,8 @@ impl TestApp {
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, vec![Scope::All]);
         store.bootstrap("default".to_owned(), client).await.unwrap();
         let app: Arc<App> = App::new(store, options).await.unwrap();
-        let mut this = Self { service: Service::new(app), folder, token: String::new() };
+        let service = Arc::new(Service::new(Arc::clone(&app)));
+        let mut this = Self { app, service, folder, token: String::new() };
         this.token = this.token_of(CLIENT_ID).await;
         this
     }
@@ -107,7 +109,7 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.service.answer(request).await;
+        let response = Arc::clone(&self.service).answer(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }

@@ -1,0 +1,71 @@
+//! What the server counts and times, for a collector that reads `OpenMetrics`, such as Prometheus.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{Method, Request, StatusCode, header};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The upper ends of the histogram's buckets, in seconds: from an answer that is in memory to a slow disk.
+const BUCKETS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 10.0];
+
+/// By what requests are told apart.
+#[expect(clippy::struct_field_names, reason = "the names are those of OpenTelemetry's conventions for HTTP")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    http_request_method: &'static str,
+    /// The path as the router has it, or nothing where it has none: clients must not be able to add any.
+    http_route: Cow<'static, str>,
+    http_response_status_code: u16,
+}
+
+/// The metrics of a server.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Kind, Histogram, fn() -> Histogram>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("connectory_build", "The version that is running", version);
+        let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let help = "How long requests took, from their head to their answer";
+        registry.register_with_unit("http_server_request_duration", help, Unit::Seconds, requests.clone());
+        Self { registry, requests }
+    }
+}
+
+impl Metrics {
+    /// Counts a request that was answered.
+    pub(crate) fn count(&self, method: &Method, route: Cow<'static, str>, status: StatusCode, took: Duration) {
+        let kind =
+            Kind { http_request_method: word(method), http_route: route, http_response_status_code: status.as_u16() };
+        self.requests.get_or_create(&kind).observe(took.as_secs_f64());
+    }
+
+    /// Answers a collector's request.
+    pub fn answer<B>(&self, request: &Request<B>) -> Response {
+        if (request.method(), request.uri().path()) != (&Method::GET, "/metrics") {
+            return (StatusCode::NOT_FOUND, "the metrics are at GET /metrics\n").into_response();
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes any text");
+        ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+    }
+}
+
+/// The method if it is a known one: clients may send any word.
+fn word(method: &Method) -> &'static str {
+    const KNOWN: [Method; 7] =
+        [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
+    const WORDS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.iter().position(|known| known == method).map_or("_OTHER", |at| WORDS[at])
+}
