@@ -63,23 +63,22 @@ impl Service {
 }
 
 fn routes(app: &Arc<App>) -> Router {
-    let mut api =
-        OpenApiRouter::new().routes(routes!(oauth::token)).routes(routes!(oauth::info)).routes(routes!(oauth::jwks));
+    let mut api = OpenApiRouter::from(console::routes(app))
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::info))
+        .routes(routes!(oauth::jwks))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .layer(from_fn(tell_route));
     for version in &VERSIONS {
         api = api.nest(version.base, operations(app, version));
     }
     let (routes, document) = api.split_for_parts();
-    routes
-        .merge(console::routes(app))
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .fallback(not_found)
-        .with_state(Arc::clone(app))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)))
-        .layer(from_fn(tell_route))
+    let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)));
+    routes.fallback(not_found).with_state(Arc::clone(app)).merge(docs.layer(from_fn(tell_route)))
 }
 
-/// Leaves the route with the response, for the metrics.
+/// Leaves the route with the response, for the metrics. `authorize` does so for its operations.
 async fn tell_route(route: Option<MatchedPath>, request: Request<Body>, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(route) = route {

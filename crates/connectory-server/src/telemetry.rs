@@ -1,5 +1,5 @@
-//! The outermost layer: gives each request its tracking id, renders refusals with it, counts it and writes one
-//! line to the log.
+//! The outermost layer: gives each request its tracking id, renders refusals with it, counts it and logs
+//! it: by default what fails, is refused or lets someone in, and all else for debugging.
 //!
 //! The log has the path without its query, because a token request may carry its secret there.
 
@@ -64,7 +64,10 @@ impl Trace {
                 tracing::error!(tracking_id, client, %method, path, status, ms, error = internal, "request failed");
             }
             400.. => tracing::info!(tracking_id, client, %method, path, status, ms, "request refused"),
-            _ if !method.is_safe() => tracing::info!(tracking_id, client, %method, path, status, ms, "request"),
+            // What a caller changes is in the history. A token that is issued or a session that begins has no caller yet.
+            _ if !method.is_safe() && caller.is_none() => {
+                tracing::info!(tracking_id, %method, path, status, ms, "request");
+            }
             _ => tracing::debug!(tracking_id, client, %method, path, status, ms, "request"),
         }
         let id = HeaderValue::try_from(tracking_id).expect("hexadecimal digits are a header value");

@@ -1,12 +1,12 @@
 //! Connectors and their revisions.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
 use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::now;
@@ -95,12 +95,15 @@ pub(crate) struct NewRevision {
 
 impl NewRevision {
     pub fn new(tenant: TenantId, edit: Edit) -> Result<Self> {
+        // Room for it all at once, escaped quotes included.
+        let mut body = Vec::with_capacity(edit.connector.size() * 5 / 4 + 1024);
+        serde_json::to_writer(&mut body, &*edit.connector).map_err(unreadable)?;
         Ok(Self {
             tenant,
             name_key: lower_key(&edit.connector.name),
             changed: edit.changed.join(" "),
-            body: compress_prepend_size(to_json(&*edit.connector)?.as_bytes()),
-            summary: to_json(&*edit.summary)?,
+            body: compress_prepend_size(&body),
+            summary: serde_json::to_string(&*edit.summary).map_err(unreadable)?,
             edit,
         })
     }
@@ -221,8 +224,7 @@ pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     match row.get_ref(0)? {
         ValueRef::Blob(compressed) => {
-            let json =
-                decompress_size_prepended(compressed).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            let json = decompress_size_prepended(compressed).map_err(unreadable)?;
             from_json(&json)
         }
         text => from_json(text.as_bytes().map_err(rusqlite::Error::from)?),
@@ -266,10 +268,10 @@ pub(crate) fn revisions(
 
 fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
     let script_name: String = row.get(1)?;
-    let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error));
+    let not_one = |error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error));
     Ok(Revision {
         seq: Seq(row.get(0)?),
-        script_name: script_name.parse().map_err(unreadable)?,
+        script_name: script_name.parse().map_err(not_one)?,
         action: row.get(2)?,
         changed: row.get::<_, String>(3)?.split_whitespace().map(str::to_owned).collect(),
         client_id: row.get(4)?,
@@ -277,10 +279,10 @@ fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
     })
 }
 
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| StoreError::Unreadable(error.to_string()))
+fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(unreadable)
 }
 
-fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text).map_err(|error| StoreError::Unreadable(error.to_string()))
+fn unreadable(error: impl Display) -> StoreError {
+    StoreError::Unreadable(error.to_string())
 }

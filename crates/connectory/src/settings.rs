@@ -60,7 +60,8 @@ pub struct ServeArguments {
     #[serde(flatten)]
     pub oidc: OidcArguments,
 
-    /// What to log, as `info`, `debug` or in tracing's filter syntax [default: info]
+    /// What to log: `info` for refusals, failures and sign-ins, `debug` for every request, or in tracing's filter syntax
+    /// [default: info]
     #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
     pub log: Option<String>,
 }

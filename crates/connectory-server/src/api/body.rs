@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
+use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, header};
@@ -22,8 +23,9 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const DRAINED: usize = 32 * 1024 * 1024;
 
 /// Reads a JSON body of one of the media types. A body without a type is taken for JSON.
-pub async fn json(options: &Options, headers: &HeaderMap, body: Body, media_types: &[&str]) -> Result<Value, ApiError> {
-    let content_type = header_text(headers, header::CONTENT_TYPE);
+pub async fn json(options: &Options, request: Request, media_types: &[&str]) -> Result<Value, ApiError> {
+    let (head, body) = request.into_parts();
+    let content_type = content_type(&head.headers);
     let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
     if let Some(essence) = essence
         && !media_types.iter().any(|expected| expected.eq_ignore_ascii_case(essence))
@@ -49,13 +51,9 @@ pub enum Upload {
 }
 
 /// Reads the file of a multipart body: the part of this name, or the first of any name.
-pub async fn upload(
-    options: &Options,
-    headers: &HeaderMap,
-    body: Body,
-    part: Option<&str>,
-) -> Result<Upload, ApiError> {
-    let boundary = header_text(headers, header::CONTENT_TYPE).map(multer::parse_boundary);
+pub async fn upload(options: &Options, request: Request, part: Option<&str>) -> Result<Upload, ApiError> {
+    let (head, body) = request.into_parts();
+    let boundary = content_type(&head.headers).map(multer::parse_boundary);
     let Some(Ok(boundary)) = boundary else {
         // The official clients send no body and no type where they have no file to send.
         return match read(body, options.max_request).await? {
@@ -149,7 +147,7 @@ async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiE
     })
 }
 
-fn header_text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+fn content_type(headers: &HeaderMap) -> Option<&str> {
     // A value that is no text cannot be any media type that is accepted.
-    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+    headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"))
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
@@ -11,7 +10,7 @@ use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem, Origin};
 use connectory_model::{Connector, Locale, ScriptName, Summary};
 use connectory_store::{Change, Edit, StoreError};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -95,13 +94,8 @@ enum CreateStatus {
     responses((status = 200, description = "The new connector.", body = ConnectorItem), Refusals),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
-pub async fn create(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let request = body::json(&app.options, &headers, body, &["application/json"]).await?;
+pub async fn create(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, ApiError> {
+    let request = body::json(&app.options, request, &["application/json"]).await?;
     let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let summary = new_connector(&app, &caller, new).await?;
     Ok(answer(&ConnectorItem::new(&summary, Locale::En)))
@@ -205,11 +199,10 @@ pub async fn patch(
     State(app): State<Arc<App>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let media_types = ["application/json-patch+json", "application/json"];
-    let request = body::json(&app.options, &headers, body, &media_types).await?;
+    let request = body::json(&app.options, request, &media_types).await?;
     let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let max_document = app.options.max_document;
     let with_policies = caller.version().shows_policies;

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use connectory_model::document::{Document, DocumentError, DocumentKind};
 use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
 use connectory_model::{Connector, ScriptName};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
 use super::body::{self, Upload};
@@ -70,10 +69,9 @@ macro_rules! document_operations {
                 State(app): State<Arc<App>>,
                 caller: Caller,
                 ScriptNamePath(script_name): ScriptNamePath,
-                headers: HeaderMap,
-                body: Body,
+                request: Request,
             ) -> Result<Response, ApiError> {
-                replace(&app, &caller, script_name, DocumentKind::$kind, &headers, body).await
+                replace(&app, &caller, script_name, DocumentKind::$kind, request).await
             }
         }
     };
@@ -121,10 +119,9 @@ async fn replace(
     caller: &Caller,
     script_name: ScriptName,
     kind: DocumentKind,
-    headers: &HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let (status, message) = match body::upload(&app.options, headers, body, Some("file")).await? {
+    let (status, message) = match body::upload(&app.options, request, Some("file")).await? {
         Upload::Nothing => {
             edit::find_custom(caller, &script_name)?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use connectory_model::translations::Properties;
 use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
 use connectory_model::{Connector, Locale};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
 use super::body::{self, Upload};
@@ -80,10 +79,9 @@ pub async fn put(
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     LocalePath(locale): LocalePath,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let uploaded = body::upload(&app.options, &headers, body, None).await?;
+    let uploaded = body::upload(&app.options, request, None).await?;
     let locale: Locale = locale.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let (status, message) = match uploaded {
         Upload::Nothing | Upload::NoSuchPart => {

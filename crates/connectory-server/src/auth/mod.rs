@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
@@ -156,10 +156,11 @@ impl IntoResponse for Refusal {
 /// The layer in front of every operation of an API version.
 pub async fn authorize(
     State((app, version)): State<(Arc<App>, &'static ApiVersion)>,
+    route: MatchedPath,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match app.auth.admit(&app, version, request.method(), request.headers()).await {
+    let mut response = match app.auth.admit(&app, version, request.method(), request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
@@ -170,7 +171,9 @@ pub async fn authorize(
             body::drain(request.into_body()).await;
             refusal.into_response()
         }
-    }
+    };
+    response.extensions_mut().insert(route);
+    response
 }
 
 impl Auth {
