@@ -16,6 +16,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("schema/1-connectors-and-access.sql")),
     M::up(include_str!("schema/2-compressed-revisions.sql")),
     M::up(include_str!("schema/3-chained-revisions.sql")),
+    M::up(include_str!("schema/4-dictionary.sql")),
 ];
 
 /// How long a connection waits for another process's transaction, such as one of `connectory client create`.
@@ -88,6 +89,12 @@ fn version(connection: &Connection) -> Result<usize> {
     Ok(usize::try_from(version).unwrap_or_default())
 }
 
+/// Brings the schema of an empty database to a version, as a program of its time would.
+#[cfg(test)]
+pub(crate) fn migrate_to(connection: &mut Connection, version: usize) {
+    Migrations::from_slice(MIGRATIONS).to_version(connection, version).expect("it is an older version");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +104,7 @@ mod tests {
     #[test]
     fn a_database_of_the_first_schema_keeps_its_revisions_their_order_and_their_numbers() {
         let mut connection = Connection::open_in_memory().unwrap();
-        Migrations::from_slice(MIGRATIONS).to_version(&mut connection, 1).unwrap();
+        migrate_to(&mut connection, 1);
         connection
             .execute_batch(
                 "INSERT INTO tenants VALUES (1, 'u', 't', 0), (2, 'v', 'other', 0);
