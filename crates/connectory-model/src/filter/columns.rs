@@ -82,16 +82,28 @@ impl Rows {
 }
 
 /// The texts of one field, in lower case.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
     /// Where each row begins.
     starts: Vec<u32>,
 }
 
+impl Clone for Texts {
+    /// A copy is made to be changed, so it has room for a few rows more.
+    fn clone(&self) -> Self {
+        let mut bytes = Vec::with_capacity(self.bytes.len() * 9 / 8 + 64);
+        bytes.extend_from_slice(&self.bytes);
+        let mut starts = Vec::with_capacity(MAX_ROWS);
+        starts.extend_from_slice(&self.starts);
+        Self { bytes, starts }
+    }
+}
+
 impl Texts {
     fn insert<'a>(&mut self, row: usize, texts: impl IntoIterator<Item = &'a str>) {
-        let mut encoded = vec![ROW];
+        let mut encoded = Vec::with_capacity(64);
+        encoded.push(ROW);
         for text in texts {
             if encoded.len() == 1 {
                 encoded.push(TEXT);

@@ -24,7 +24,7 @@ pub struct Snapshot {
 }
 
 /// Connectors that follow each other in the list; never none.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Chunk {
     entries: Vec<Arc<Entry>>,
     columns: Columns,
@@ -34,7 +34,7 @@ struct Chunk {
 }
 
 /// Which rows of a chunk are what.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Index {
     /// Those of each status, in the order of [`Status::ALL`].
     of_status: [Rows; Status::ALL.len()],
@@ -51,6 +51,15 @@ impl Index {
             }
         }
         index
+    }
+}
+
+impl Clone for Chunk {
+    /// A copy is made to be changed: it has room for more entries, and nothing that was made from those before.
+    fn clone(&self) -> Self {
+        let mut entries = Vec::with_capacity(MAX_ROWS);
+        entries.extend_from_slice(&self.entries);
+        Self { entries, columns: self.columns.clone(), ..Self::default() }
     }
 }
 
