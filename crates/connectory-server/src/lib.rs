@@ -1,7 +1,7 @@
 //! Serving connectors: the Connectors API over HTTP, in front of a store.
 //!
 //! A request passes `telemetry` (tracking id, log, metrics, refusals), `auth` (token, rate limit, permission) and a handler of
-//! `api` or `console`, which reads from `catalog` and changes through it. [`router::router`] has the whole API on one page.
+//! `api` or `console`, which reads from `catalog` and changes through it. [`router`] has the whole API on one page.
 
 mod api;
 pub mod app;
