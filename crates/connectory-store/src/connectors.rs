@@ -4,9 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
-use lz4_flex::block::{
-    compress_prepend_size_with_dict, decompress_size_prepended, decompress_size_prepended_with_dict,
-};
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
@@ -234,12 +232,12 @@ pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
     let ValueRef::Blob(compressed) = body else {
         return from_json(body.as_bytes().map_err(rusqlite::Error::from)?);
     };
-    let json = match row.get(1)? {
-        None => decompress_size_prepended(compressed),
-        Some(DICTIONARY_NUMBER) => decompress_size_prepended_with_dict(compressed, DICTIONARY),
+    let dictionary = match row.get(1)? {
+        None => &[],
+        Some(DICTIONARY_NUMBER) => DICTIONARY,
         Some(other) => return Err(unreadable(format_args!("a body compressed with dictionary {other}"))),
     };
-    from_json(&json.map_err(unreadable)?)
+    from_json(&decompress_size_prepended_with_dict(compressed, dictionary).map_err(unreadable)?)
 }
 
 /// A connector's history, from its newest revision to the one before it and so on.

@@ -89,7 +89,7 @@ fn version(connection: &Connection) -> Result<usize> {
     Ok(usize::try_from(version).unwrap_or_default())
 }
 
-/// Brings the schema of an empty database to a version, as a program of its time would.
+/// Brings the schema up to a version that was the latest once.
 #[cfg(test)]
 pub(crate) fn migrate_to(connection: &mut Connection, version: usize) {
     Migrations::from_slice(MIGRATIONS).to_version(connection, version).expect("it is an older version");
