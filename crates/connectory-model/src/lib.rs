@@ -11,6 +11,7 @@ pub mod document;
 pub mod filter;
 pub mod folder;
 pub mod import;
+pub mod limits;
 mod lines;
 pub mod lint;
 mod locale;

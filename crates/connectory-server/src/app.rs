@@ -13,6 +13,7 @@ use crate::catalog::builtin::{self, CatalogError};
 use crate::console::oidc::{Oidc, OidcOptions};
 use crate::console::session::Sessions;
 use crate::metrics::Metrics;
+use crate::work::Work;
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
@@ -69,6 +70,7 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) oidc: Option<Oidc>,
     pub(crate) options: Options,
+    pub(crate) work: Work,
     /// What it counts.
     pub metrics: Metrics,
 }
@@ -84,8 +86,8 @@ impl App {
             catalog.tenant(tenant.id).await?;
         }
         let oidc = options.oidc.clone().map(Oidc::new);
-        let (sessions, metrics) = Default::default();
-        Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, metrics }))
+        let (sessions, metrics, work) = Default::default();
+        Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, metrics, work }))
     }
 
     /// How many built-in connectors there are.

@@ -4,9 +4,12 @@
 //! (`telemetry`), so that handlers need not know the id.
 
 use axum::response::{IntoResponse, Response};
+use connectory_model::limits::RETRY_AFTER;
 use connectory_model::wire::{ErrorMessage, ErrorResponse};
 use connectory_store::StoreError;
 use http::{HeaderValue, StatusCode, header};
+
+use crate::work::WorkError;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +20,13 @@ pub struct ApiError {
     pub text: String,
     /// What is to be known of an internal fault, for the log only.
     pub internal: Option<String>,
+    /// After how many seconds the same request may succeed (`Retry-After`).
+    pub retry_after: Option<u64>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), internal: None }
+        Self { status, text: text.into(), internal: None, retry_after: None }
     }
 
     /// 400: the request is wrong.
@@ -82,7 +87,13 @@ impl ApiError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             text: "an internal fault occurred; the server's log has more under this tracking id".to_owned(),
             internal: Some(error.to_string()),
+            retry_after: None,
         }
+    }
+
+    /// 503: it cannot be done for the moment, and nothing was done.
+    pub fn unavailable(text: impl Into<String>) -> Self {
+        Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
     /// The body, for a tracking id.
@@ -121,6 +132,15 @@ impl From<StoreError> for ApiError {
             StoreError::NameTaken => Self::bad_request("`name` is taken: a connector of this name exists already"),
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
             other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<WorkError> for ApiError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Busy => Self::unavailable(error.to_string()),
+            WorkError::Panicked => Self::internal(&error),
         }
     }
 }

@@ -15,6 +15,7 @@ mod openapi;
 pub mod router;
 mod telemetry;
 mod version;
+mod work;
 
 pub use app::{App, Options, StartError};
 pub use console::oidc::OidcOptions;

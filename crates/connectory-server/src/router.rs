@@ -26,6 +26,7 @@ use crate::error::{ApiError, json};
 use crate::openapi;
 use crate::telemetry::Trace;
 use crate::version::{ApiVersion, VERSIONS};
+use crate::work::Work;
 
 /// What answers requests.
 pub struct Service {
@@ -54,7 +55,7 @@ impl Service {
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));
-        let answered = AssertUnwindSafe(routed).catch_unwind().await;
+        let answered = AssertUnwindSafe(Work::request(routed)).catch_unwind().await;
         let mut response = answered.map_or_else(panicked, |response| response.unwrap_or_else(|never| match never {}));
         let route = response.extensions_mut().remove::<MatchedPath>();
         let route = route.map(|route| route.as_str().to_owned()).unwrap_or_default();

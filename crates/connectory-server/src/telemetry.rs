@@ -46,12 +46,15 @@ impl Trace {
         let caller = response.extensions_mut().remove::<Caller>();
         if let Some(error) = error {
             let allow = response.headers().get(header::ALLOW).cloned();
+            let retry_after = error.retry_after.map(HeaderValue::from);
             response = match response.extensions_mut().remove::<ErrorPage>() {
                 Some(page) => page.render(&error, &tracking_id),
                 None => json(status, serde_json::to_vec(&error.body(&tracking_id)).expect("refusals are JSON")),
             };
-            if let Some(allow) = allow {
-                response.headers_mut().insert(header::ALLOW, allow);
+            for (name, value) in [(header::ALLOW, allow), (header::RETRY_AFTER, retry_after)] {
+                if let Some(value) = value {
+                    response.headers_mut().insert(name, value);
+                }
             }
         }
         let client = caller.as_ref().map(Caller::client_id).unwrap_or_default();

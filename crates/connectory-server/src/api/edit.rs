@@ -38,21 +38,6 @@ pub fn find_custom(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entr
     }
 }
 
-/// How large documents may be to be checked at once, in bytes: less than a millisecond's work.
-pub const MAX_INLINE: usize = 64 * 1024;
-
-/// Checks documents: large ones on a thread of their own, because other requests should not wait for them.
-pub async fn checked<T: Send + 'static>(
-    is_large: bool,
-    check: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ApiError> {
-    if is_large {
-        tokio::task::spawn_blocking(check).await.map_err(|error| ApiError::internal(&error))
-    } else {
-        Ok(check())
-    }
-}
-
 /// Makes the next revision with `next` and commits it; `next` returns none where nothing changes.
 pub async fn edit<F>(app: &App, caller: &Caller, script_name: &ScriptName, next: F) -> Result<Edited, ApiError>
 where
@@ -62,10 +47,9 @@ where
     loop {
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
-        let is_large = connector.size() > MAX_INLINE;
         let made = {
             let next = Arc::clone(&next);
-            checked(is_large, move || next(&connector)).await??
+            app.work.run(connector.size(), move |_| next(&connector)).await??
         };
         let (Some((connector, changed)), Source::Stored(expected)) = (made, entry.source) else {
             return Ok(Edited::Unchanged(entry.source));

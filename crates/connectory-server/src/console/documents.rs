@@ -134,7 +134,7 @@ async fn store(
     base: Option<String>,
 ) -> Result<Response, ApiError> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let parsed = edit::checked(bytes.len() > edit::MAX_INLINE, move || Document::parse(kind, &bytes)).await?;
+    let parsed = app.work.run(bytes.len(), move |_| Document::parse(kind, &bytes)).await?;
     let document = match parsed {
         Ok(document) => document,
         Err(error) => {
@@ -215,14 +215,14 @@ impl Problem {
 
 /// Checks a text while it is typed: whether the API would take it, and what the linter says of it.
 pub async fn check(
+    State(app): State<Arc<App>>,
     subject: Subject,
     KindPath(kind): KindPath,
     Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<Verdict>, ApiError> {
     let text = form.lines("text", "");
     let locale = Locale::or_english(Some(form.get("locale")));
-    let is_large = text.len() + subject.connector.size() > edit::MAX_INLINE;
-    let verdict = edit::checked(is_large, move || {
+    let verdict = app.work.run(text.len() + subject.connector.size(), move |_| {
         let problems = problems(&subject.connector, kind, &text);
         let preview = (kind == DocumentKind::SourceConfig)
             .then(|| SourceConfig::parse(text.as_bytes()).ok())
@@ -230,7 +230,7 @@ pub async fn check(
             .map(|config| preview::form(&view, &config.form(&subject.connector.translations, locale)).into_string());
         Verdict { problems, preview }
     });
-    verdict.await.map(Json)
+    Ok(Json(verdict.await?))
 }
 
 fn problems(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Problem> {

@@ -1,0 +1,156 @@
+//! Every limit of connectory, on one page: what it bounds, and why it is this number.
+//!
+//! A limit that an operator may want to change is the default of an option of `connectory serve`; its comment names the
+//! option. All others are fixed. They are our decisions where no specification is named.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+// A document.
+
+/// Bytes of a document, or of a locale's texts. Real source configs have up to 300 KB. Option `--max-document`.
+pub const DOCUMENT_BYTES: usize = 5 * MIB;
+/// Levels of elements in an XML document. Real documents have about ten; a parser recurses for each.
+pub const XML_DEPTH: usize = 100;
+/// Elements of an XML document. Each costs the tree about 100 bytes.
+pub const XML_ELEMENTS: usize = 100_000;
+/// Attributes of one element. The tree's parser compares each with every other.
+pub const XML_ATTRIBUTES: usize = 100;
+/// Namespace declarations of an XML document. The tree's parser compares each with every other.
+pub const XML_NAMESPACES: usize = 256;
+/// Bytes of a source config whose keys are replaced by texts. A key may be used in every element, so that a short form
+/// with one long text would become gigabytes. A form that would be longer keeps its keys.
+pub const LOCALIZED_BYTES: usize = 16 * MIB;
+
+// A connector.
+
+/// Bytes of a whole connector as JSON, which is what a revision stores. Option `--max-connector`.
+pub const CONNECTOR_BYTES: usize = 16 * MIB;
+/// Characters of a name, type or class name. The vendor's forms take as many.
+pub const MEMBER_CHARS: usize = 255;
+/// Characters of a script name. It is part of paths and file names.
+pub const SCRIPT_NAME_CHARS: usize = 100;
+/// Keys of a locale's texts. Real connectors have up to a few hundred.
+pub const KEYS_PER_LOCALE: usize = 10_000;
+/// Bytes of a short description, in the metadata or in a locale. Every list has it.
+pub const SHORT_DESCRIPTION_BYTES: usize = 4 * KIB;
+/// Features of a source template. Every list has them; real ones have up to 40.
+pub const FEATURES: usize = 200;
+/// Bytes of one feature.
+pub const FEATURE_BYTES: usize = 255;
+/// Labels in the metadata. The console counts the connectors of each.
+pub const LABELS: usize = 100;
+/// Bytes of one label, or of the category.
+pub const LABEL_BYTES: usize = 1020;
+/// Bytes of the metadata as JSON. Every list has it.
+pub const METADATA_BYTES: usize = 64 * KIB;
+/// Levels of the metadata.
+pub const METADATA_DEPTH: usize = 32;
+
+// A request.
+
+/// Bytes of a request's head. Tokens have about 1 KB, filters up to 8 KiB, which percent-encoding may triple.
+pub const HEAD_BYTES: usize = 64 * KIB;
+/// Bytes of a request's body. Option `--max-request`.
+pub const REQUEST_BYTES: usize = 10 * MIB;
+/// Bytes of a body that is read before its sender is known: a token request, or the form for signing in.
+pub const ANONYMOUS_BYTES: usize = 16 * KIB;
+/// Fields of a form. The console's largest has 19 locales and a few more.
+pub const FORM_FIELDS: usize = 64;
+/// Fields of a form that is read before its sender is known.
+pub const ANONYMOUS_FIELDS: usize = 16;
+/// Values in a JSON body: a byte pair such as `0,` becomes 32 bytes in memory.
+pub const JSON_VALUES: usize = 100_000;
+/// Operations of a JSON Patch.
+pub const PATCH_OPERATIONS: usize = 1000;
+/// Bytes that the `copy` operations of one patch may copy, all together.
+pub const PATCH_COPIED_BYTES: usize = 32 * MIB;
+/// Bytes of a filter.
+pub const FILTER_BYTES: usize = 8 * KIB;
+/// Levels of parentheses and `not` in a filter.
+pub const FILTER_DEPTH: usize = 50;
+/// Comparisons of a filter: each is a search through the names of the whole catalog.
+pub const FILTER_COMPARISONS: usize = 100;
+/// Time for a request's body to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+/// Bytes of a refused body that are read and dropped, so that its sender sees the answer instead of a reset connection.
+pub const DRAINED_BYTES: usize = 32 * MIB;
+/// Time in which they are.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+// A connection.
+
+/// Connections at a time. Each costs 10 to 30 KB and a descriptor. Option `--max-connections`; never more than the
+/// descriptors that the system grants, less those that the server needs itself.
+pub const CONNECTIONS: usize = 4096;
+/// Connections of one peer at a time, so that one machine cannot hold all. Option `--max-connections-per-peer`; it does
+/// not hold for the addresses of `--trusted-proxy`.
+pub const CONNECTIONS_PER_PEER: usize = 512;
+/// Descriptors that the server needs itself: the database, its readers, the listeners, standard streams.
+pub const OWN_DESCRIPTORS: usize = 64;
+/// Time from the begin of a connection to the end of its first request's head, the preface of HTTP/2 included.
+pub const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time from the end of a request to the end of the next one's head. Clients keep connections for less.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a reader must have taken [`WRITE_BYTES`] of an answer that waits for it.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes that a reader must have taken in [`WRITE_TIMEOUT`]: 3 KB a second.
+pub const WRITE_BYTES: usize = 64 * KIB;
+/// Requests of one HTTP/2 connection at a time.
+pub const HTTP2_STREAMS: u32 = 64;
+/// Bytes of bodies that one HTTP/2 stream, and one connection, may have on the way. Their buffers hold no more.
+pub const HTTP2_STREAM_BYTES: u32 = 256 * 1024;
+/// See [`HTTP2_STREAM_BYTES`].
+pub const HTTP2_CONNECTION_BYTES: u32 = 1024 * 1024;
+/// Bytes of an answer that one HTTP/2 stream buffers.
+pub const HTTP2_SEND_BYTES: usize = 64 * KIB;
+/// Time for requests in flight to end when the server stops.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+
+// The process.
+
+/// Bytes of request bodies in memory at a time. Option `--max-bodies`.
+pub const BODIES_BYTES: usize = 64 * MIB;
+/// Bytes of answers that are on the way to their readers at a time. Option `--max-answers`.
+pub const ANSWERS_BYTES: usize = 64 * MIB;
+/// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. All connections
+/// together hold no more than this times [`CONNECTIONS`].
+pub const UNCOUNTED_BYTES: usize = 16 * KIB;
+/// Bytes of documents that are worked on at once on an async worker: less than a millisecond's work.
+pub const INLINE_BYTES: usize = 64 * KIB;
+/// Bytes of large connectors that requests work on at a time: one of the largest, or four smaller ones. What is made
+/// of a connector while it is worked on takes up to seven times its size.
+pub const LARGE_BYTES: usize = CONNECTOR_BYTES;
+/// Time that a request waits for its turn to work on something large.
+pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that long work may take: a filter over the whole catalog, a preview, a difference.
+pub const WORK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Searches through a chunk of 256 connectors that a list may take on an async worker: about half a millisecond.
+pub const INLINE_SEARCHES: usize = 512;
+/// Lines of the log that wait for whoever reads it. More are dropped and counted.
+pub const LOG_LINES: usize = 4096;
+/// Bytes of a path in the log.
+pub const LOG_PATH_BYTES: usize = 200;
+/// Refusals of one status that are logged in a second. More are counted, and the next line has their number.
+pub const LOGGED_REFUSALS: u32 = 20;
+/// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).
+pub const RETRY_AFTER: u64 = 2;
+
+// A page of the console.
+
+/// Keys on a page of the translations.
+pub const KEYS_PER_PAGE: usize = 100;
+/// Characters of one text that the translations page saves.
+pub const TEXT_CHARS: usize = 10_000;
+/// Fields and options that a preview shows.
+pub const PREVIEW_PARTS: usize = 2000;
+/// Bytes of texts that a preview shows.
+pub const PREVIEW_BYTES: usize = MIB;
+/// Bytes of texts that a page of differences compares, both sides together.
+pub const DIFF_BYTES: usize = 512 * KIB;
+/// Time in which a page looks for the smallest differences; after that, larger ones have to do.
+pub const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
+/// Findings that the check of a document answers.
+pub const FINDINGS: usize = 500;

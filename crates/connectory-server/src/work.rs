@@ -1,0 +1,165 @@
+//! Long work: on a thread where it may block, a little of it at a time, within a deadline, and not after its client has
+//! left.
+//!
+//! Connectors have up to 16 MiB, and what is made of one while it is worked on takes several times that. So a request
+//! that works on something large waits for its turn: permits stand for bytes, the largest connector takes all of them.
+//! A request takes its turn once, at the first large thing it needs, and keeps it until it is answered; it can
+//! therefore never wait for itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, TURN_TIMEOUT, WORK_TIMEOUT};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What one permit stands for.
+const UNIT: usize = 1024;
+
+tokio::task_local! {
+    /// The turn of the request that runs, once it has one.
+    static TURN: Mutex<Option<Arc<OwnedSemaphorePermit>>>;
+}
+
+/// Why work is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WorkError {
+    /// Others work on large connectors, and did not end in time.
+    #[error("the server works on too many large connectors at the moment; try again")]
+    Busy,
+    /// The work panicked.
+    #[error("the work panicked")]
+    Panicked,
+}
+
+/// The large things that are worked on in a process.
+#[derive(Clone)]
+pub struct Work(Arc<Semaphore>);
+
+impl Default for Work {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_BYTES / UNIT)))
+    }
+}
+
+impl Work {
+    /// Runs a request, so that it can have a turn.
+    pub async fn request<T>(request: impl Future<Output = T>) -> T {
+        TURN.scope(Mutex::default(), request).await
+    }
+
+    /// Waits for the request's turn to work on this many bytes, unless they are few or it has its turn already.
+    pub async fn turn(&self, bytes: usize) -> Result<(), WorkError> {
+        self.permit(bytes).await.map(drop)
+    }
+
+    async fn permit(&self, bytes: usize) -> Result<Option<Arc<OwnedSemaphorePermit>>, WorkError> {
+        if bytes <= INLINE_BYTES {
+            return Ok(None);
+        }
+        let taken = TURN.try_with(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        if let Ok(Some(permit)) = taken {
+            return Ok(Some(permit));
+        }
+        // No more than four at a time, because all of them also want the processor.
+        let permits = (bytes.clamp(LARGE_BYTES / 4, LARGE_BYTES) / UNIT).try_into().unwrap_or(u32::MAX);
+        let acquiring = Arc::clone(&self.0).acquire_many_owned(permits);
+        let acquired = tokio::time::timeout(TURN_TIMEOUT, acquiring).await;
+        let permit = Arc::new(acquired.map_err(|_| WorkError::Busy)?.map_err(|_| WorkError::Busy)?);
+        let _outside = TURN.try_with(|turn| {
+            *turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&permit));
+        });
+        Ok(Some(permit))
+    }
+
+    /// Works on this many bytes: on a thread of its own where they are many.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let Some(permit) = self.permit(bytes).await? else { return Ok(work(&Stop::after(WORK_TIMEOUT))) };
+        let stop = Stop::after(WORK_TIMEOUT);
+        let _client = Leaves(Arc::clone(&stop.left));
+        let working = tokio::task::spawn_blocking(move || {
+            // Kept until the work ends, even if nobody waits for it any more.
+            let _permit = permit;
+            work(&stop)
+        });
+        working.await.map_err(|_| WorkError::Panicked)
+    }
+}
+
+/// When long work should end before it is done.
+pub struct Stop {
+    deadline: Instant,
+    left: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// After so long.
+    pub fn after(time: Duration) -> Self {
+        Self { deadline: Instant::now() + time, left: Arc::default() }
+    }
+
+    /// Whether it should end now: its time is over, or nobody waits for it.
+    pub fn is_due(&self) -> bool {
+        self.left.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+
+    /// The end of its time.
+    #[expect(dead_code, reason = "differences will use it")]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+/// Says that the client has left, when the request is dropped.
+struct Leaves(Arc<AtomicBool>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_has_one_turn_and_others_wait_for_it() {
+        let work = Work::default();
+        Work::request(async {
+            for _ in 0..3 {
+                work.turn(LARGE_BYTES).await.unwrap();
+            }
+            let other = work.clone();
+            let waits = tokio::spawn(async move { Work::request(other.turn(LARGE_BYTES)).await });
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(!waits.is_finished());
+            waits.abort();
+            assert_eq!(work.run(1, |_| 1).await, Ok(1), "small work never waits");
+        })
+        .await;
+        Work::request(work.turn(LARGE_BYTES)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_is_told_that_its_client_has_left() {
+        let (ended, end) = std::sync::mpsc::channel();
+        let work = Work::default();
+        let running = tokio::spawn(async move {
+            let busy = move |stop: &Stop| {
+                while !stop.is_due() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                ended.send(stop.left.load(Ordering::Relaxed)).unwrap();
+            };
+            Work::request(work.run(LARGE_BYTES, busy)).await
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        running.abort();
+        assert!(end.recv_timeout(Duration::from_secs(1)).unwrap());
+    }
+}
