@@ -89,7 +89,7 @@ pub async fn seed(path: &Path, count: usize) -> Result<()> {
         let store = store.clone();
         commits.spawn(async move {
             let connector = Arc::new(connector(n));
-            let edit = Edit::new(Change::Create, connector, Vec::new(), "seed");
+            let edit = Edit::new(Change::Create, connector, &[], "seed");
             store.commit(tenant, edit, |_| (), || ()).await
         });
         if commits.len() >= 512 {

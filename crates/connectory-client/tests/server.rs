@@ -11,6 +11,7 @@ use connectory_client::{
 };
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
+use connectory_server::listen::Connections;
 use connectory_server::router::Service;
 use connectory_server::{App, Options, listen};
 use connectory_store::Store;
@@ -43,8 +44,8 @@ impl Server {
             client_secret: "secret".to_owned(),
         };
         let service = Arc::new(Service::new(app));
-        let answer = move |request| Arc::clone(&service).answer(request);
-        tokio::spawn(listen::serve(listener, answer, std::future::pending()));
+        let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
+        tokio::spawn(listen::serve(listener, Connections::default(), answer, std::future::pending()));
         Self { environment, _folder: folder }
     }
 

@@ -88,6 +88,8 @@ pub const CONNECTIONS: usize = 4096;
 /// Connections of one peer at a time, so that one machine cannot hold all. Option `--max-connections-per-peer`; it does
 /// not hold for the addresses of `--trusted-proxy`.
 pub const CONNECTIONS_PER_PEER: usize = 512;
+/// Connections to the address of the metrics, at a time.
+pub const METRICS_CONNECTIONS: usize = 16;
 /// Descriptors that the server needs itself: the database, its readers, the listeners, standard streams.
 pub const OWN_DESCRIPTORS: usize = 64;
 /// Time from the begin of a connection to the end of its first request's head, the preface of HTTP/2 included.
@@ -127,8 +129,13 @@ pub const LARGE_BYTES: usize = CONNECTOR_BYTES;
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that long work may take: a filter over the whole catalog, a preview, a difference.
 pub const WORK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Searches through a chunk of 256 connectors that a list may take on an async worker: about half a millisecond.
-pub const INLINE_SEARCHES: usize = 512;
+/// Time that a list may be looked through on an async worker. A search that takes longer begins again on a thread of its
+/// own; 100,000 names take less than a tenth of this.
+pub const INLINE_TIME: Duration = Duration::from_millis(1);
+/// Long searches at a time. Each takes a processor.
+pub const SEARCHES: usize = 2;
+/// Bytes of a page of a list: 250 connectors with the largest metadata have 22 MiB.
+pub const LIST_BYTES: usize = 32 * MIB;
 /// Lines of the log that wait for whoever reads it. More are dropped and counted.
 pub const LOG_LINES: usize = 4096;
 /// Bytes of a path in the log.

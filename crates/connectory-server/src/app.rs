@@ -4,15 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connectory_model::limits;
 use connectory_store::{Store, StoreError};
 
 use crate::auth::Auth;
 use crate::auth::rate_limit::RateLimit;
+use crate::budget::Budget;
 use crate::catalog::Catalog;
 use crate::catalog::builtin::{self, CatalogError};
 use crate::console::oidc::{Oidc, OidcOptions};
 use crate::console::session::Sessions;
+use crate::listen::TrustedProxies;
 use crate::metrics::Metrics;
+use crate::telemetry::Refusals;
 use crate::work::Work;
 
 /// What a server is started with.
@@ -28,6 +32,14 @@ pub struct Options {
     pub max_request: usize,
     /// How large a document may be, in bytes.
     pub max_document: usize,
+    /// How large a whole connector may be, in bytes of JSON.
+    pub max_connector: usize,
+    /// How many bytes request bodies may have together.
+    pub max_bodies: usize,
+    /// How many bytes answers on the way may have together.
+    pub max_answers: usize,
+    /// The proxies that are believed when they say whom they speak for.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// The address under which clients reach the server, without a slash at its end.
     pub public_url: String,
     /// The OpenID provider at which administrators may sign in to the console.
@@ -40,8 +52,12 @@ impl Default for Options {
             catalogs: Vec::new(),
             rate_limit: Some(RateLimit::STANDARD),
             token_lifetime: Duration::from_mins(12),
-            max_request: 10 * 1024 * 1024,
-            max_document: 5 * 1024 * 1024,
+            max_request: limits::REQUEST_BYTES,
+            max_document: limits::DOCUMENT_BYTES,
+            max_connector: limits::CONNECTOR_BYTES,
+            max_bodies: limits::BODIES_BYTES,
+            max_answers: limits::ANSWERS_BYTES,
+            trusted_proxies: Arc::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             oidc: None,
         }
@@ -71,6 +87,11 @@ pub struct App {
     pub(crate) oidc: Option<Oidc>,
     pub(crate) options: Options,
     pub(crate) work: Work,
+    /// The bytes of request bodies.
+    pub(crate) bodies: Budget,
+    /// The bytes of answers.
+    pub(crate) answers: Budget,
+    pub(crate) refusals: Refusals,
     /// What it counts.
     pub metrics: Metrics,
 }
@@ -80,14 +101,16 @@ impl App {
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let builtins = builtin::load(&options.catalogs)?;
         let auth = Auth::new(&store, options.rate_limit).await?;
-        let catalog = Catalog::new(store.clone(), builtins);
+        let work = Work::default();
+        let catalog = Catalog::new(store.clone(), builtins, work.clone());
         // A tenant is loaded on first use; the first request should not be the one that waits for it.
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
         }
         let oidc = options.oidc.clone().map(Oidc::new);
-        let (sessions, metrics, work) = Default::default();
-        Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, metrics, work }))
+        let (sessions, metrics, refusals) = Default::default();
+        let (bodies, answers) = (Budget::new(options.max_bodies), Budget::new(options.max_answers));
+        Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, work, bodies, answers, refusals, metrics }))
     }
 
     /// How many built-in connectors there are.

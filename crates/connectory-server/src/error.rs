@@ -6,9 +6,10 @@
 use axum::response::{IntoResponse, Response};
 use connectory_model::limits::RETRY_AFTER;
 use connectory_model::wire::{ErrorMessage, ErrorResponse};
-use connectory_store::StoreError;
+use connectory_store::{StoreError, Unavailable};
 use http::{HeaderValue, StatusCode, header};
 
+use crate::catalog::ListError;
 use crate::work::WorkError;
 
 /// Why a request is refused.
@@ -131,7 +132,25 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::NameTaken => Self::bad_request("`name` is taken: a connector of this name exists already"),
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
+            // What is deleted and created at the same time by two: who comes second should read it again.
+            StoreError::Conflict | StoreError::ScriptNameTaken | StoreError::Exists(_) => Self::conflict(),
+            StoreError::Unavailable(Unavailable::Full) => Self {
+                retry_after: Some(RETRY_AFTER),
+                ..Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; nothing was changed"))
+            },
+            StoreError::Unavailable(_) => Self::unavailable(format!("{error}; nothing was changed, try again")),
+            StoreError::Closed => Self::unavailable("the server is stopping; nothing was changed"),
+            StoreError::Uncertain(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<ListError> for ApiError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Work(error) => error.into(),
+            ListError::Large(_) => Self::bad_request(error.to_string()),
         }
     }
 }
@@ -139,7 +158,7 @@ impl From<StoreError> for ApiError {
 impl From<WorkError> for ApiError {
     fn from(error: WorkError) -> Self {
         match error {
-            WorkError::Busy => Self::unavailable(error.to_string()),
+            WorkError::Busy | WorkError::Late => Self::unavailable(error.to_string()),
             WorkError::Panicked => Self::internal(&error),
         }
     }

@@ -6,6 +6,7 @@
 mod api;
 pub mod app;
 pub mod auth;
+mod budget;
 pub mod catalog;
 mod console;
 mod error;

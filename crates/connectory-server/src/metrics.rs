@@ -1,12 +1,14 @@
 //! What the server counts and times, for a collector that reads `OpenMetrics`, such as Prometheus.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request, StatusCode, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
@@ -29,6 +31,7 @@ struct Kind {
 pub struct Metrics {
     registry: Registry,
     requests: Family<Kind, Histogram, fn() -> Histogram>,
+    dropped_lines: Counter,
 }
 
 impl Default for Metrics {
@@ -39,7 +42,10 @@ impl Default for Metrics {
         let requests = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let help = "How long requests took, from their head to their answer";
         registry.register_with_unit("http_server_request_duration", help, Unit::Seconds, requests.clone());
-        Self { registry, requests }
+        let dropped_lines = Counter::default();
+        let help = "Lines of the log that were dropped because nobody read them in time";
+        registry.register("connectory_log_lines_dropped", help, dropped_lines.clone());
+        Self { registry, requests, dropped_lines }
     }
 }
 
@@ -51,8 +57,9 @@ impl Metrics {
         self.requests.get_or_create(&kind).observe(took.as_secs_f64());
     }
 
-    /// Answers a collector's request.
-    pub fn answer<B>(&self, request: &Request<B>) -> Response {
+    /// Answers a collector's request, given how many lines of the log were dropped so far.
+    pub fn answer<B>(&self, request: &Request<B>, dropped_lines: u64) -> Response {
+        self.dropped_lines.inner().store(dropped_lines, Ordering::Relaxed);
         if (request.method(), request.uri().path()) != (&Method::GET, "/metrics") {
             return (StatusCode::NOT_FOUND, "the metrics are at GET /metrics\n").into_response();
         }

@@ -1,30 +1,31 @@
 //! The whole API on one page. Operations are registered through their OpenAPI description, so that the document
 //! cannot drift from what is served.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, State};
+use axum::extract::MatchedPath;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::api::{connectors, documents, frequent, translations};
+use crate::api::{connectors, documents, frequent, health, translations};
 use crate::app::App;
 use crate::auth::{authorize, oauth};
 use crate::console;
-use crate::error::{ApiError, json};
+use crate::error::ApiError;
 use crate::openapi;
-use crate::telemetry::Trace;
+use crate::telemetry::{Asked, Trace};
 use crate::version::{ApiVersion, VERSIONS};
 use crate::work::Work;
 
@@ -40,27 +41,39 @@ impl Service {
         Self { routes: routes(&app), app }
     }
 
-    /// Answers a request. A panic is a bug of ours; it must not look like a broken network to the client.
-    pub async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Response
+    /// Answers a request of a peer. A panic is a bug of ours; it must not look like a broken network to the client.
+    pub async fn answer<B>(self: Arc<Self>, request: Request<B>, peer: IpAddr) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let trace = Trace::start();
-        let metrics = &self.app.metrics;
+        let app = &*self.app;
         let panicked = |_| ApiError::internal("the handler panicked").into_response();
-        let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(&self.app, &request)));
+        let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(app, &request)));
         if let Some((route, response)) = frequent.unwrap_or_else(|panic| Some(("", panicked(panic)))) {
-            return trace.finish(metrics, request.method(), request.uri().path(), route.into(), response);
+            let asked =
+                Asked { method: request.method(), path: request.uri().path(), headers: request.headers(), peer };
+            return trace.finish(app, &asked, route.into(), response);
         }
-        let (method, uri) = (request.method().clone(), request.uri().clone());
+        // Only what the log needs of them if the request is refused.
+        let (method, uri, headers) = (request.method().clone(), request.uri().clone(), forwarded(request.headers()));
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(Work::request(routed)).catch_unwind().await;
         let mut response = answered.map_or_else(panicked, |response| response.unwrap_or_else(|never| match never {}));
         let route = response.extensions_mut().remove::<MatchedPath>();
         let route = route.map(|route| route.as_str().to_owned()).unwrap_or_default();
-        trace.finish(metrics, &method, uri.path(), route.into(), response)
+        trace.finish(app, &Asked { method: &method, path: uri.path(), headers: &headers, peer }, route.into(), response)
     }
+}
+
+/// What a proxy says of whom it speaks for.
+fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    let mut forwarded = HeaderMap::new();
+    for value in headers.get_all("x-forwarded-for") {
+        forwarded.append("x-forwarded-for", value.clone());
+    }
+    forwarded
 }
 
 fn routes(app: &Arc<App>) -> Router {
@@ -68,8 +81,8 @@ fn routes(app: &Arc<App>) -> Router {
         .routes(routes!(oauth::token))
         .routes(routes!(oauth::info))
         .routes(routes!(oauth::jwks))
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
         .layer(from_fn(tell_route));
     for version in &VERSIONS {
         api = api.nest(version.base, operations(app, version));
@@ -107,20 +120,4 @@ fn operations(app: &Arc<App>, version: &'static ApiVersion) -> OpenApiRouter<Arc
 async fn not_found(request: Request<Body>) -> ApiError {
     let path: String = request.uri().path().chars().take(200).collect();
     ApiError::not_found(format!("there is nothing at `{path}`; /docs lists every path"))
-}
-
-/// Whether the process answers.
-async fn live() -> Response {
-    json(StatusCode::OK, r#"{"status":"live"}"#)
-}
-
-/// Whether requests can be served: the database answers.
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.store.ping().await {
-        Ok(()) => json(StatusCode::OK, r#"{"status":"ready"}"#),
-        Err(error) => {
-            tracing::error!(%error, "not ready");
-            json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#).into_response()
-        }
-    }
 }

@@ -1,19 +1,23 @@
 //! The outermost layer: gives each request its tracking id, renders refusals with it, counts it and logs
 //! it: by default what fails, is refused or lets someone in, and all else for debugging.
 //!
-//! The log has the path without its query, because a token request may carry its secret there.
+//! The log has the path without its query, because a token request may carry its secret there. Of many refusals of one
+//! status in a second only some are logged, with how many were not.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use connectory_model::limits::{LOG_PATH_BYTES, LOGGED_REFUSALS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
+use crate::app::App;
 use crate::auth::Caller;
 use crate::console::ErrorPage;
 use crate::error::{ApiError, json};
-use crate::metrics::Metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
@@ -31,51 +35,118 @@ impl Trace {
     }
 
     /// Completes the response, counts it and writes the log.
-    pub fn finish(
-        self,
-        metrics: &Metrics,
-        method: &Method,
-        path: &str,
-        route: Cow<'static, str>,
-        mut response: Response,
-    ) -> Response {
+    pub fn finish(self, app: &App, asked: &Asked<'_>, route: Cow<'static, str>, response: Response) -> Response {
         let Self { tracking_id, started } = self;
+        let &Asked { method, path, .. } = asked;
+        let (mut response, error) = self::rendered(app, response, &tracking_id);
         let status = response.status();
-        let error = refusal(&response);
-        let internal = error.as_ref().and_then(|error| error.internal.clone());
         let caller = response.extensions_mut().remove::<Caller>();
-        if let Some(error) = error {
-            let allow = response.headers().get(header::ALLOW).cloned();
-            let retry_after = error.retry_after.map(HeaderValue::from);
-            response = match response.extensions_mut().remove::<ErrorPage>() {
-                Some(page) => page.render(&error, &tracking_id),
-                None => json(status, serde_json::to_vec(&error.body(&tracking_id)).expect("refusals are JSON")),
-            };
-            for (name, value) in [(header::ALLOW, allow), (header::RETRY_AFTER, retry_after)] {
-                if let Some(value) = value {
-                    response.headers_mut().insert(name, value);
-                }
-            }
-        }
         let client = caller.as_ref().map(Caller::client_id).unwrap_or_default();
         let took = started.elapsed();
-        metrics.count(method, route, status, took);
+        app.metrics.count(method, route, status, took);
         let ms = took.as_secs_f64() * 1000.0;
-        let status = status.as_u16();
-        match status {
-            500.. => {
-                tracing::error!(tracking_id, client, %method, path, status, ms, error = internal, "request failed");
+        // A path may be as long as a request's head.
+        let path = &path[..path.floor_char_boundary(LOG_PATH_BYTES)];
+        let peer = || app.options.trusted_proxies.client(asked.peer, asked.headers);
+        match status.as_u16() {
+            status @ 400.. => {
+                if let Some(unsaid) = app.refusals.admit(status) {
+                    let (peer, error) = (peer(), error.and_then(|error| error.internal));
+                    if status >= 500 {
+                        tracing::error!(tracking_id, client, %peer, %method, path, status, ms, error, unsaid, "request failed");
+                    } else {
+                        tracing::info!(tracking_id, client, %peer, %method, path, status, ms, unsaid, "request refused");
+                    }
+                }
             }
-            400.. => tracing::info!(tracking_id, client, %method, path, status, ms, "request refused"),
             // What a caller changes is in the history. A token that is issued or a session that begins has no caller yet.
-            _ if !method.is_safe() && caller.is_none() => {
-                tracing::info!(tracking_id, %method, path, status, ms, "request");
+            status if !method.is_safe() && caller.is_none() => {
+                let peer = peer();
+                tracing::info!(tracking_id, %peer, %method, path, status, ms, "request");
             }
-            _ => tracing::debug!(tracking_id, client, %method, path, status, ms, "request"),
+            status => tracing::debug!(tracking_id, client, %method, path, status, ms, "request"),
         }
         let id = HeaderValue::try_from(tracking_id).expect("hexadecimal digits are a header value");
         response.headers_mut().insert(REQUEST_ID, id);
         response
+    }
+}
+
+/// What was asked, for the log.
+pub struct Asked<'a> {
+    /// How.
+    pub method: &'a Method,
+    /// For what.
+    pub path: &'a str,
+    /// The request's headers, or those that say whom a proxy speaks for.
+    pub headers: &'a HeaderMap,
+    /// The other end of the connection.
+    pub peer: IpAddr,
+}
+
+/// The answer with its bytes counted, or with its refusal rendered.
+fn rendered(app: &App, mut response: Response, tracking_id: &str) -> (Response, Option<ApiError>) {
+    let mut error = refusal(&response);
+    if error.is_none() {
+        match app.answers.count(response) {
+            Ok(counted) => return (counted, None),
+            Err(refused) => {
+                response = Response::new(axum::body::Body::empty());
+                error = Some(refused);
+            }
+        }
+    }
+    let Some(error) = error else { return (response, None) };
+    let caller = response.extensions_mut().remove::<Caller>();
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let retry_after = error.retry_after.map(HeaderValue::from);
+    let mut rendered = match response.extensions_mut().remove::<ErrorPage>() {
+        Some(page) => page.render(&error, tracking_id),
+        None => json(error.status, serde_json::to_vec(&error.body(tracking_id)).expect("refusals are JSON")),
+    };
+    for (name, value) in [(header::ALLOW, allow), (header::RETRY_AFTER, retry_after)] {
+        if let Some(value) = value {
+            rendered.headers_mut().insert(name, value);
+        }
+    }
+    if let Some(caller) = caller {
+        rendered.extensions_mut().insert(caller);
+    }
+    (rendered, Some(error))
+}
+
+/// How many refusals of each status were logged in the current second, so that a flood of them is sampled.
+pub struct Refusals {
+    started: Instant,
+    /// For each status from 400 on: the second in the upper half, how many in it in the lower.
+    logged: [AtomicU64; 200],
+    unsaid: AtomicU64,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self { started: Instant::now(), logged: std::array::from_fn(|_| AtomicU64::new(0)), unsaid: AtomicU64::new(0) }
+    }
+}
+
+impl Refusals {
+    /// Whether one of this status is logged; if so, how many were not since the last one that was.
+    fn admit(&self, status: u16) -> Option<u64> {
+        let second = self.started.elapsed().as_secs() & u64::from(u32::MAX);
+        let counted = self.logged.get(usize::from(status.checked_sub(400)?))?.fetch_update(
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+            |state| match (state >> 32 == second, state & u64::from(u32::MAX)) {
+                (true, logged) if logged >= u64::from(LOGGED_REFUSALS) => None,
+                (true, _) => Some(state + 1),
+                (false, _) => Some(second << 32 | 1),
+            },
+        );
+        if counted.is_err() {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.unsaid.swap(0, Ordering::Relaxed))
     }
 }
 

@@ -10,42 +10,66 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, TURN_TIMEOUT, WORK_TIMEOUT};
+use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::budget::Charge;
 
 /// What one permit stands for.
 const UNIT: usize = 1024;
 
 tokio::task_local! {
-    /// The turn of the request that runs, once it has one.
-    static TURN: Mutex<Option<Arc<OwnedSemaphorePermit>>>;
+    /// What the request that runs holds until it is answered.
+    static HELD: Mutex<Held>;
+}
+
+/// What a request holds until it is answered.
+#[derive(Default)]
+struct Held {
+    /// Its turn, once it has one.
+    turn: Option<Arc<OwnedSemaphorePermit>>,
+    /// What its body is counted with.
+    body: Option<Charge>,
+}
+
+/// Keeps what a request's body is counted with until the request is answered.
+pub fn hold(body: Charge) {
+    let _outside = HELD.try_with(|held| {
+        held.lock().unwrap_or_else(PoisonError::into_inner).body = Some(body);
+    });
 }
 
 /// Why work is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
-    /// Others work on large connectors, and did not end in time.
-    #[error("the server works on too many large connectors at the moment; try again")]
+    /// Others work on large connectors or search, and did not end in time.
+    #[error("the server works on too many large connectors or long searches at the moment; try again")]
     Busy,
+    /// It took too long.
+    #[error("this takes too long for the moment; narrow it down, or try again")]
+    Late,
     /// The work panicked.
     #[error("the work panicked")]
     Panicked,
 }
 
-/// The large things that are worked on in a process.
+/// The long work of a process.
 #[derive(Clone)]
-pub struct Work(Arc<Semaphore>);
+pub struct Work {
+    large: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
+}
 
 impl Default for Work {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LARGE_BYTES / UNIT)))
+        Self { large: Arc::new(Semaphore::new(LARGE_BYTES / UNIT)), searches: Arc::new(Semaphore::new(SEARCHES)) }
     }
 }
 
 impl Work {
     /// Runs a request, so that it can have a turn.
     pub async fn request<T>(request: impl Future<Output = T>) -> T {
-        TURN.scope(Mutex::default(), request).await
+        HELD.scope(Mutex::default(), request).await
     }
 
     /// Waits for the request's turn to work on this many bytes, unless they are few or it has its turn already.
@@ -57,17 +81,17 @@ impl Work {
         if bytes <= INLINE_BYTES {
             return Ok(None);
         }
-        let taken = TURN.try_with(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let taken = HELD.try_with(|held| held.lock().unwrap_or_else(PoisonError::into_inner).turn.clone());
         if let Ok(Some(permit)) = taken {
             return Ok(Some(permit));
         }
         // No more than four at a time, because all of them also want the processor.
         let permits = (bytes.clamp(LARGE_BYTES / 4, LARGE_BYTES) / UNIT).try_into().unwrap_or(u32::MAX);
-        let acquiring = Arc::clone(&self.0).acquire_many_owned(permits);
+        let acquiring = Arc::clone(&self.large).acquire_many_owned(permits);
         let acquired = tokio::time::timeout(TURN_TIMEOUT, acquiring).await;
         let permit = Arc::new(acquired.map_err(|_| WorkError::Busy)?.map_err(|_| WorkError::Busy)?);
-        let _outside = TURN.try_with(|turn| {
-            *turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&permit));
+        let _outside = HELD.try_with(|held| {
+            held.lock().unwrap_or_else(PoisonError::into_inner).turn = Some(Arc::clone(&permit));
         });
         Ok(Some(permit))
     }
@@ -78,16 +102,36 @@ impl Work {
         bytes: usize,
         work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
-        let Some(permit) = self.permit(bytes).await? else { return Ok(work(&Stop::after(WORK_TIMEOUT))) };
-        let stop = Stop::after(WORK_TIMEOUT);
-        let _client = Leaves(Arc::clone(&stop.left));
-        let working = tokio::task::spawn_blocking(move || {
-            // Kept until the work ends, even if nobody waits for it any more.
-            let _permit = permit;
-            work(&stop)
-        });
-        working.await.map_err(|_| WorkError::Panicked)
+        match self.permit(bytes).await? {
+            Some(permit) => apart(permit, work).await,
+            None => Ok(work(&Stop::after(WORK_TIMEOUT))),
+        }
     }
+
+    /// Looks through much that is in memory already.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        search: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> Result<T, WorkError> {
+        let acquiring = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.searches).acquire_owned());
+        let permit = acquiring.await.map_err(|_| WorkError::Busy)?.map_err(|_| WorkError::Busy)?;
+        apart(permit, search).await
+    }
+}
+
+/// Works on a thread where it may block.
+async fn apart<T: Send + 'static>(
+    permit: impl Send + 'static,
+    work: impl FnOnce(&Stop) -> T + Send + 'static,
+) -> Result<T, WorkError> {
+    let stop = Stop::after(WORK_TIMEOUT);
+    let _client = Leaves(Arc::clone(&stop.left));
+    let working = tokio::task::spawn_blocking(move || {
+        // Kept until the work ends, even if nobody waits for it any more.
+        let _permit = permit;
+        work(&stop)
+    });
+    working.await.map_err(|_| WorkError::Panicked)
 }
 
 /// When long work should end before it is done.
@@ -108,7 +152,7 @@ impl Stop {
     }
 
     /// The end of its time.
-    #[expect(dead_code, reason = "differences will use it")]
+    #[allow(dead_code, reason = "differences will use it")]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -160,6 +204,7 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         running.abort();
+        let _cancelled = running.await;
         assert!(end.recv_timeout(Duration::from_secs(1)).unwrap());
     }
 }

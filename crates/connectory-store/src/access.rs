@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use connectory_model::access::{Scope, UserLevel};
@@ -13,7 +14,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use crate::lock::Lock;
+use crate::file::{DatabaseFile, Lock};
 use crate::{Result, StoreError, schema};
 
 /// A tenant's key in the database.
@@ -78,25 +79,28 @@ pub struct SigningKey {
 
 /// Access management on a database, with or without a server on it.
 pub struct AccessDb {
+    // In this order: the file is closed after the connection.
     connection: Connection,
     lock: Result<Lock>,
+    _file: Arc<DatabaseFile>,
 }
 
 impl AccessDb {
     /// Opens a database; creates it where it is missing.
     pub fn open(path: &Path) -> Result<Self> {
-        let lock = match Lock::take(path) {
+        let file = DatabaseFile::open(path)?;
+        let lock = match file.lock() {
             Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
             lock => lock,
         };
-        let mut connection = schema::open(path)?;
+        let mut connection = schema::open(&file, schema::COMMAND_WAIT)?;
         if lock.is_ok() {
-            schema::migrate(&mut connection, path)?;
+            schema::migrate(&mut connection, file.path())?;
         } else {
             // Whoever serves the database has brought its schema to their version; it must be ours, too.
-            schema::expect_current(&connection, path)?;
+            schema::expect_current(&connection, file.path())?;
         }
-        Ok(Self { connection, lock })
+        Ok(Self { connection, lock, _file: file })
     }
 
     /// Every tenant, the oldest first.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
-use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict, uncompressed_size};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
@@ -38,21 +38,38 @@ pub enum Change {
     },
 }
 
-/// A change of a connector, by whom, and what of it changes.
+/// A change of a connector, by whom, and what of it changes; in the form in which it is written. Making it serializes and
+/// compresses the connector, so that the writer does as little as it can.
 #[derive(Debug, Clone)]
 pub struct Edit {
     change: Change,
     connector: Arc<Connector>,
     summary: Arc<Summary>,
-    changed: Vec<String>,
+    changed: String,
     client_id: String,
+    name_key: String,
+    body: Vec<u8>,
+    summary_json: String,
 }
 
 impl Edit {
     /// A change by a client to what the connector will be; of a deletion, to what it was. `changed` names the members
     /// or files that change.
-    pub fn new(change: Change, connector: Arc<Connector>, changed: Vec<String>, client_id: &str) -> Self {
-        Self { change, summary: Arc::new(connector.summary()), connector, changed, client_id: client_id.to_owned() }
+    pub fn new(change: Change, connector: Arc<Connector>, changed: &[String], client_id: &str) -> Self {
+        let summary = connector.summary();
+        // Room for it all at once, escaped quotes included.
+        let mut body = Vec::with_capacity(connector.size() * 5 / 4 + 1024);
+        serde_json::to_writer(&mut body, &*connector).expect("a connector is JSON");
+        Self {
+            change,
+            changed: changed.join(" "),
+            client_id: client_id.to_owned(),
+            name_key: lower_key(&connector.name),
+            body: compress_prepend_size_with_dict(&body, DICTIONARY),
+            summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
+            summary: Arc::new(summary),
+            connector,
+        }
     }
 
     /// What is done.
@@ -88,107 +105,81 @@ pub struct Revision {
     pub created_at: i64,
 }
 
-/// An edit in the form in which it is written: serialized before it reaches the writer, which does as little as it can.
-pub(crate) struct NewRevision {
-    tenant: TenantId,
-    edit: Edit,
-    name_key: String,
-    changed: String,
-    body: Vec<u8>,
-    summary: String,
-}
-
-impl NewRevision {
-    pub fn new(tenant: TenantId, edit: Edit) -> Result<Self> {
-        // Room for it all at once, escaped quotes included.
-        let mut body = Vec::with_capacity(edit.connector.size() * 5 / 4 + 1024);
-        serde_json::to_writer(&mut body, &*edit.connector).map_err(unreadable)?;
-        Ok(Self {
-            tenant,
-            name_key: lower_key(&edit.connector.name),
-            changed: edit.changed.join(" "),
-            body: compress_prepend_size_with_dict(&body, DICTIONARY),
-            summary: serde_json::to_string(&*edit.summary).map_err(unreadable)?,
-            edit,
-        })
-    }
-
-    /// Writes the revision under a number. A refusal comes from the first statement, before anything is written.
-    pub fn write(&self, connection: &Connection, seq: Seq) -> Result<()> {
-        let tenant = self.tenant.0;
-        let script_name = self.edit.connector.script_name.as_str();
-        let (action, previous) = match self.edit.change {
-            Change::Create => {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO connectors (tenant_id, script_name, name_key, seq, summary)
+/// Writes the revision under a number. A refusal comes from the first statement, before anything is written.
+pub(crate) fn write(connection: &Connection, tenant: TenantId, edit: &Edit, seq: Seq) -> Result<()> {
+    let tenant = tenant.0;
+    let script_name = edit.connector.script_name.as_str();
+    let (action, previous) = match edit.change {
+        Change::Create => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO connectors (tenant_id, script_name, name_key, seq, summary)
                          VALUES (?1, ?2, ?3, ?4, ?5)",
-                    )?
-                    .execute(params![tenant, script_name, self.name_key, seq.0, self.summary])
-                    .or_else(|error| Err(self.refused(connection, error)?))?;
-                let before: Option<i64> = connection
-                    .prepare_cached("SELECT seq FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
-                    .query_row(params![tenant, script_name], |row| row.get(0))
-                    .optional()?;
-                if before.is_some() {
-                    connection
-                        .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
-                        .execute(params![tenant, script_name])?;
-                }
-                ("create", before)
-            }
-            Change::Update { expected } => {
-                let changed = connection
-                    .prepare_cached(
-                        "UPDATE connectors SET seq = ?4, summary = ?5
-                         WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3",
-                    )?
-                    .execute(params![tenant, script_name, expected.0, seq.0, self.summary])?;
-                expect_unchanged(changed)?;
-                ("update", Some(expected.0))
-            }
-            Change::Delete { expected } => {
-                let changed = connection
-                    .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3")?
-                    .execute(params![tenant, script_name, expected.0])?;
-                expect_unchanged(changed)?;
+                )?
+                .execute(params![tenant, script_name, edit.name_key, seq.0, edit.summary_json])
+                .or_else(|error| Err(refused(connection, tenant, edit, error)?))?;
+            let before: Option<i64> = connection
+                .prepare_cached("SELECT seq FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
+                .query_row(params![tenant, script_name], |row| row.get(0))
+                .optional()?;
+            if before.is_some() {
                 connection
-                    .prepare_cached("INSERT INTO deleted (tenant_id, script_name, seq) VALUES (?1, ?2, ?3)")?
-                    .execute(params![tenant, script_name, seq.0])?;
-                ("delete", Some(expected.0))
+                    .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
+                    .execute(params![tenant, script_name])?;
             }
-        };
-        connection
-            .prepare_cached(
-                "INSERT INTO revisions
+            ("create", before)
+        }
+        Change::Update { expected } => {
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE connectors SET seq = ?4, summary = ?5
+                         WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3",
+                )?
+                .execute(params![tenant, script_name, expected.0, seq.0, edit.summary_json])?;
+            expect_unchanged(changed)?;
+            ("update", Some(expected.0))
+        }
+        Change::Delete { expected } => {
+            let changed = connection
+                .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3")?
+                .execute(params![tenant, script_name, expected.0])?;
+            expect_unchanged(changed)?;
+            connection
+                .prepare_cached("INSERT INTO deleted (tenant_id, script_name, seq) VALUES (?1, ?2, ?3)")?
+                .execute(params![tenant, script_name, seq.0])?;
+            ("delete", Some(expected.0))
+        }
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO revisions
                     (seq, tenant_id, script_name, previous, action, changed, client_id, created_at, body, dictionary)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            )?
-            .execute(params![
-                seq.0,
-                tenant,
-                script_name,
-                previous,
-                action,
-                self.changed,
-                self.edit.client_id,
-                now(),
-                self.body,
-                DICTIONARY_NUMBER
-            ])?;
-        Ok(())
-    }
+        )?
+        .execute(params![
+            seq.0,
+            tenant,
+            script_name,
+            previous,
+            action,
+            edit.changed,
+            edit.client_id,
+            now(),
+            edit.body,
+            DICTIONARY_NUMBER
+        ])?;
+    Ok(())
+}
 
-    /// What is taken that a new connector was refused for; its name, if that is.
-    fn refused(&self, connection: &Connection, error: rusqlite::Error) -> Result<StoreError> {
-        if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
-            return Ok(error.into());
-        }
-        let name_taken = connection
-            .prepare_cached("SELECT 1 FROM connectors WHERE tenant_id = ?1 AND name_key = ?2")?
-            .exists(params![self.tenant.0, self.name_key])?;
-        Ok(if name_taken { StoreError::NameTaken } else { StoreError::ScriptNameTaken })
+/// What is taken that a new connector was refused for; its name, if that is.
+fn refused(connection: &Connection, tenant: i64, edit: &Edit, error: rusqlite::Error) -> Result<StoreError> {
+    if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+        return Ok(error.into());
     }
+    let name_taken = connection
+        .prepare_cached("SELECT 1 FROM connectors WHERE tenant_id = ?1 AND name_key = ?2")?
+        .exists(params![tenant, edit.name_key])?;
+    Ok(if name_taken { StoreError::NameTaken } else { StoreError::ScriptNameTaken })
 }
 
 fn expect_unchanged(changed: usize) -> Result<()> {
@@ -223,21 +214,38 @@ pub(crate) fn summaries<T>(
     failed.map_or(Ok(result), Err)
 }
 
-/// A connector at a revision. Its body is compressed, or the text of a database's first schema.
-pub(crate) fn at(connection: &Connection, seq: Seq) -> Result<Connector> {
-    let mut statement = connection.prepare_cached("SELECT body, dictionary FROM revisions WHERE seq = ?1")?;
-    let mut rows = statement.query([seq.0])?;
-    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let body = row.get_ref(0)?;
-    let ValueRef::Blob(compressed) = body else {
-        return from_json(body.as_bytes().map_err(rusqlite::Error::from)?);
+/// A connector that was looked for.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    /// The connector.
+    Connector(Box<Connector>),
+    /// It has more bytes than were asked for: about so many.
+    Large(usize),
+}
+
+/// A connector at a revision, if it has at most so many bytes. Its body is compressed, or the text of a database's first
+/// schema. What is too large is not read, let alone parsed.
+pub(crate) fn at(connection: &Connection, seq: Seq, most: usize) -> Result<Found> {
+    let mut statement = connection.prepare_cached(
+        "SELECT length(body), iif(length(body) > ?2, NULL, body), dictionary FROM revisions WHERE seq = ?1",
+    )?;
+    let mut rows = statement.query(params![seq.0, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let row = rows.next()?.ok_or_else(|| unreadable(format_args!("there is no revision {}", seq.0)))?;
+    let compressed = match row.get_ref(1)? {
+        ValueRef::Null => return Ok(Found::Large(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX))),
+        ValueRef::Blob(compressed) => compressed,
+        text => return from_json(text.as_bytes().map_err(rusqlite::Error::from)?).map(Found::Connector),
     };
-    let dictionary = match row.get(1)? {
+    let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
+    if bytes > most {
+        return Ok(Found::Large(bytes));
+    }
+    let dictionary = match row.get(2)? {
         None => &[],
         Some(DICTIONARY_NUMBER) => DICTIONARY,
         Some(other) => return Err(unreadable(format_args!("a body compressed with dictionary {other}"))),
     };
-    from_json(&decompress_size_prepended_with_dict(compressed, dictionary).map_err(unreadable)?)
+    from_json(&decompress_size_prepended_with_dict(compressed, dictionary).map_err(unreadable)?).map(Found::Connector)
 }
 
 /// A connector's history, from its newest revision to the one before it and so on.
@@ -328,18 +336,19 @@ mod tests {
         let insert = "INSERT INTO revisions VALUES (2, 1, 'hr', 'update', '', 'me', 0, ?1)";
         connection.execute(insert, [compress_prepend_size(json.as_bytes())]).unwrap();
         schema::migrate(&mut connection, Path::new("memory")).unwrap();
-        let edit = Edit::new(Change::Create, Arc::new(connector.clone()), Vec::new(), "me");
-        let revision = NewRevision::new(TenantId(1), edit).unwrap();
-        assert!(
-            revision.body.len() * 4 < json.len(),
-            "a new connector is much like the dictionary: {}",
-            revision.body.len()
-        );
-        revision.write(&connection, Seq(3)).unwrap();
+        let edit = Edit::new(Change::Create, Arc::new(connector.clone()), &[], "me");
+        let length = edit.body.len();
+        assert!(length * 4 < json.len(), "a new connector is much like the dictionary: {length}");
+        write(&connection, TenantId(1), &edit, Seq(3)).unwrap();
         for seq in 1..=3 {
-            assert_eq!(at(&connection, Seq(seq)).unwrap(), connector, "{seq}");
+            let found = at(&connection, Seq(seq), usize::MAX).unwrap();
+            assert_eq!(found, Found::Connector(Box::new(connector.clone())), "{seq}");
+            assert!(
+                matches!(at(&connection, Seq(seq), length).unwrap(), Found::Large(bytes) if bytes > length),
+                "{seq}"
+            );
         }
         connection.execute("UPDATE revisions SET dictionary = 2 WHERE seq = 3", []).unwrap();
-        assert!(at(&connection, Seq(3)).unwrap_err().to_string().ends_with("with dictionary 2"));
+        assert!(at(&connection, Seq(3), usize::MAX).unwrap_err().to_string().ends_with("with dictionary 2"));
     }
 }

@@ -1,14 +1,19 @@
 //! Keeping connectors on embedded SQLite: every change is a revision, and an acknowledged one is on disk.
 //!
-//! One process owns a database at a time ([`lock`]), because the server keeps what it read in memory. Writes go
+//! One process owns a database at a time ([`file`]), because the server keeps what it read in memory. Writes go
 //! through one thread that commits all that waits in one transaction ([`writer`]); reads use a few connections of
 //! their own ([`reader`]). Access management ([`access`]) works beside a running server.
+//!
+//! A write that cannot be done for the moment, because the disk is full, say, is rolled back and refused with
+//! [`Unavailable`]; reads go on, and writes do as soon as the cause is gone. Where it is not known what is on disk, after
+//! a failed sync or a panic of the writer, the process ends.
 //!
 //! There is no trait over engines: with one engine it would be a copy of this struct.
 
 pub mod access;
 mod connectors;
-mod lock;
+mod failure;
+mod file;
 mod reader;
 mod schema;
 mod writer;
@@ -16,13 +21,15 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use connectory_model::{Connector, ScriptName, Summary};
 use rusqlite::Connection;
 
 pub use access::{Client, SigningKey, Tenant, TenantId};
-pub use connectors::{Change, Edit, Revision, Seq};
-use lock::Lock;
+pub use connectors::{Change, Edit, Found, Revision, Seq};
+pub use failure::Unavailable;
+use file::DatabaseFile;
 use reader::Readers;
 use writer::Writer;
 
@@ -36,6 +43,22 @@ pub enum StoreError {
         path: PathBuf,
         /// The other process, where it left its id.
         pid: Option<u32>,
+    },
+    /// The database's file has several names.
+    #[error("the database {} has {links} names (hard links); each would have a log of its own. Keep one name, or make the others symbolic links", .path.display())]
+    Linked {
+        /// The database.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+    /// The database is on a file system of other machines.
+    #[error("the database {} is on {kind}, a network file system, whose locks and shared memory SQLite cannot rely on; put it on a local disk", .path.display())]
+    Network {
+        /// The database.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: &'static str,
     },
     /// The database was written by a newer version, or by an older one that is running.
     #[error("the database {} has schema version {found}, this program needs {expected}; {advice}", .path.display())]
@@ -75,9 +98,15 @@ pub enum StoreError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// It cannot be done for the moment; nothing was written.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    /// The database's file went away while the change was written.
+    #[error("whether the change is kept is not known: while it was written, {0}; read before you repeat it")]
+    Uncertain(Unavailable),
     /// SQLite refused.
     #[error("SQLite: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     /// The transaction of several changes could not be committed.
     #[error("SQLite could not commit: {0}")]
     Commit(String),
@@ -85,6 +114,9 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
 }
+
+/// How long a check of the database may take. It is longer than the writer waits for another program's transaction.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A result of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -102,12 +134,15 @@ impl Store {
     /// Opens a database for this process alone; creates the file and its folder where they are missing, and brings
     /// the schema up to date.
     pub fn open(path: &Path) -> Result<Self> {
-        let lock = Lock::take(path)?;
-        let mut connection = schema::open(path)?;
-        schema::migrate(&mut connection, path)?;
-        let copying = schema::open(path)?;
+        let file = DatabaseFile::open(path)?;
+        let lock = file.lock()?;
+        let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
+        schema::migrate(&mut connection, file.path())?;
+        let copying = schema::open(&file, schema::SERVER_WAIT)?;
         let last_seq = Arc::new(AtomicI64::new(connectors::last_seq(&connection)?));
-        Ok(Self { readers: Arc::new(Readers::new(path)), writer: Writer::start(connection, copying, lock), last_seq })
+        let readers = Arc::new(Readers::open(&file)?);
+        file.has_log()?;
+        Ok(Self { readers, writer: Writer::start(connection, copying, lock, file), last_seq })
     }
 
     /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits; a
@@ -120,11 +155,10 @@ impl Store {
         publish: impl FnOnce(Seq) + Send + 'static,
         show: impl FnOnce() + Send + 'static,
     ) -> Result<Seq> {
-        let revision = connectors::NewRevision::new(tenant, edit)?;
         let last_seq = Arc::clone(&self.last_seq);
         let write = move |connection: &Connection| {
             let seq = Seq(last_seq.fetch_add(1, Ordering::Relaxed) + 1);
-            revision.write(connection, seq).map(|()| seq)
+            connectors::write(connection, tenant, &edit, seq).map(|()| seq)
         };
         self.writer.write(write, move |seq: &Seq| publish(*seq), show).await
     }
@@ -138,9 +172,17 @@ impl Store {
         self.readers.read(move |connection| connectors::summaries(connection, tenant, read)).await
     }
 
+    /// The connector as a revision left it, if it has at most so many bytes.
+    pub async fn find(&self, seq: Seq, most: usize) -> Result<Found> {
+        self.readers.read(move |connection| connectors::at(connection, seq, most)).await
+    }
+
     /// The connector as a revision left it.
     pub async fn connector(&self, seq: Seq) -> Result<Connector> {
-        self.readers.read(move |connection| connectors::at(connection, seq)).await
+        match self.find(seq, usize::MAX).await? {
+            Found::Connector(connector) => Ok(*connector),
+            Found::Large(bytes) => Err(StoreError::Unreadable(format!("a connector of {bytes} bytes"))),
+        }
     }
 
     /// Up to `limit` revisions of a tenant, or of one of its connectors, that were made before one: the newest first. A
@@ -201,8 +243,15 @@ impl Store {
         self.writer.write(move |connection| access::signing_keys(connection, &generated), |_| (), || ()).await
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<()> {
-        self.readers.read(|connection| Ok(connection.query_row("SELECT 1", [], |_| Ok(()))?)).await
+    /// Whether a read would succeed.
+    pub async fn check_reads(&self) -> Result<()> {
+        let read = self.readers.read(|connection| access::tenants(connection).map(drop));
+        tokio::time::timeout(CHECK_TIMEOUT, read).await.unwrap_or(Err(Unavailable::Slow.into()))
+    }
+
+    /// Whether a write would succeed: by what came of the last one, if that was in the last second, or by writing.
+    pub async fn check_writes(&self) -> Result<()> {
+        let check = self.writer.check();
+        tokio::time::timeout(CHECK_TIMEOUT, check).await.unwrap_or(Err(Unavailable::Slow.into()))
     }
 }

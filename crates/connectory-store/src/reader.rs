@@ -3,26 +3,29 @@
 //! In WAL mode readers neither wait for the writer nor hold it up. There are no more than a few, because each takes a
 //! thread and memory, and a read takes microseconds: whoever comes while all are busy waits for less than a thread costs.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use crate::file::DatabaseFile;
 use crate::{Result, StoreError, schema};
 
 /// How many there are (our decision).
 const MOST: usize = 8;
 
+/// They are all opened at the start, because the path may lead to another file later.
 pub(crate) struct Readers {
-    path: PathBuf,
+    // In this order: the file is closed after the connections.
     idle: Mutex<Vec<Connection>>,
+    _file: Arc<DatabaseFile>,
     free: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Mutex::default(), free: Arc::new(Semaphore::new(MOST)) }
+    pub fn open(file: &Arc<DatabaseFile>) -> Result<Self> {
+        let connections = (0..MOST).map(|_| schema::open_reader(file)).collect::<Result<_>>()?;
+        Ok(Self { idle: Mutex::new(connections), _file: Arc::clone(file), free: Arc::new(Semaphore::new(MOST)) })
     }
 
     /// Runs a query on a thread where it may block.
@@ -35,16 +38,26 @@ impl Readers {
         tokio::task::spawn_blocking(move || {
             // Kept until the read ends, even if nobody waits for it any more.
             let _permit = permit;
-            let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => schema::open_reader(&readers.path)?,
-            };
-            let result = query(&connection);
-            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            result
+            let connection = Lent { connection: readers.take(), readers: &readers };
+            query(connection.connection.as_ref().expect("there are as many connections as permits"))
         })
         .await
         .map_err(|_| StoreError::Closed)?
+    }
+
+    fn take(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+/// A connection that is given back however its query ends.
+struct Lent<'a> {
+    connection: Option<Connection>,
+    readers: &'a Readers,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! Migrations are only ever appended; `rusqlite_migration` keeps the version in the file's `user_version`.
 
-use std::fs::OpenOptions;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
+use crate::file::DatabaseFile;
 use crate::{Result, StoreError};
 
 const MIGRATIONS: &[M<'_>] = &[
@@ -19,43 +18,36 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("schema/4-dictionary.sql")),
 ];
 
-/// How long a connection waits for another process's transaction, such as one of `connectory client create`.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// After how many pages the log is copied into the database: 32 MiB. A page that many transactions change is then copied
-/// once, and a start after a crash still reads the log in a moment.
-const CHECKPOINT_PAGES: u32 = 8192;
+/// How long a command waits for another process's transaction.
+pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(10);
+/// How long the server does, whose other writes wait meanwhile. A transaction of `connectory client create` takes
+/// milliseconds.
+pub(crate) const SERVER_WAIT: Duration = Duration::from_secs(2);
 
 /// Opens a connection that writes, durably: in WAL mode with `synchronous=FULL` a commit returns when it is on disk.
-pub(crate) fn open(path: &Path) -> Result<Connection> {
-    create_private(path).map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+pub(crate) fn open(file: &DatabaseFile, wait: Duration) -> Result<Connection> {
+    // Without the flag that creates the file: where it is missing now, it was there a moment ago.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file.path(), flags)?;
+    connection.busy_timeout(wait)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // The log is copied into the database by the writer and its helper, and by whoever closes the database last.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-/// Creates the file for its owner alone, because it holds the key that tokens are signed with. SQLite gives the files
-/// beside it the same permissions.
-fn create_private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
 /// Opens a connection that only reads.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
+pub(crate) fn open_reader(file: &DatabaseFile) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let connection = Connection::open_with_flags(file.path(), flags)?;
+    connection.busy_timeout(SERVER_WAIT)?;
     // In KiB. A row is found by its number in a few pages, and what is read is kept elsewhere.
     connection.pragma_update(None, "cache_size", -512)?;
+    // A connection opens the log with its first read.
+    version(&connection)?;
     Ok(connection)
 }
 
@@ -84,7 +76,8 @@ fn mismatch(path: &Path, found: usize, advice: &'static str) -> StoreError {
     StoreError::Schema { path: path.to_owned(), found, expected: MIGRATIONS.len(), advice }
 }
 
-fn version(connection: &Connection) -> Result<usize> {
+/// The version of the schema that the database has.
+pub(crate) fn version(connection: &Connection) -> Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or_default())
 }

@@ -18,7 +18,7 @@ fn connector(name: &str) -> Arc<Connector> {
 }
 
 fn edit(change: Change, connector: Arc<Connector>) -> Edit {
-    Edit::new(change, connector, vec!["a".to_owned(), "b".to_owned()], "me")
+    Edit::new(change, connector, &["a".to_owned(), "b".to_owned()], "me")
 }
 
 fn client(id: &str) -> NewClient {

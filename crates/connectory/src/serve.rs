@@ -7,12 +7,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::{LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
 use connectory_server::auth::secret;
+use connectory_server::listen::Connections;
 use connectory_server::router::Service;
 use connectory_server::{App, listen};
 use connectory_store::Store;
 use connectory_store::access::NewClient;
+use http::Request;
+use hyper::body::Incoming;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 use tracing_subscriber::EnvFilter;
 
 use crate::settings::{ServeArguments, Settings};
@@ -25,16 +31,40 @@ const CLIENT_SECRET: &str = "CONNECTORY_CLIENT_SECRET";
 pub fn run(arguments: ServeArguments) -> Result<()> {
     let settings = arguments.settings()?;
     let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("`{}` is no log filter", settings.log))?;
+    // Nobody may read the log. So it is written by a thread of its own, and what waits too long for that is dropped.
+    let (writer, written) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES).finish(std::io::stderr());
+    let dropped = writer.error_counter();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    tokio::runtime::Runtime::new().context("cannot start the runtime")?.block_on(serve(settings))
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let served = runtime.block_on(serve(settings, &dropped));
+    // What is still to be logged is, if it is read within a second.
+    drop(written);
+    served
 }
 
-async fn serve(settings: Settings) -> Result<()> {
-    let Settings { listen, metrics_listen, database, public_url, mut options, .. } = settings;
+/// Raises the limit on descriptors as far as it goes. Returns how many connections there may be of those that are wanted.
+fn connections(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let granted = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let most = granted.map_or(usize::MAX, |granted| usize::try_from(granted).unwrap_or(usize::MAX));
+    let most = most.saturating_sub(OWN_DESCRIPTORS).max(1);
+    if wanted > most {
+        tracing::warn!(wanted, most, "fewer connections than wanted: the system grants no more descriptors");
+    }
+    wanted.min(most)
+}
+
+async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
+    let Settings { listen, metrics_listen, database, public_url, max_connections, per_peer, mut options, .. } =
+        settings;
+    let connections =
+        Connections { most: connections(max_connections), per_peer, trusted: Arc::clone(&options.trusted_proxies) };
     let store = Store::open(&database)?;
     let bind = async |address: SocketAddr| {
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
@@ -63,12 +93,18 @@ async fn serve(settings: Settings) -> Result<()> {
     if let Some(listener) = metrics_listener {
         println!("Metrics are at {}/metrics", local_url(&listener)?);
         let app = Arc::clone(&app);
-        let answer = move |request| std::future::ready(app.metrics.answer(&request));
-        tokio::spawn(listen::serve(listener, answer, std::future::pending()));
+        let dropped = dropped.clone();
+        let answer = move |request: Request<Incoming>, _| {
+            std::future::ready(app.metrics.answer(&request, dropped.dropped_lines() as u64))
+        };
+        // A collector has one connection, and another one where it is made new.
+        let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
+        tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
     }
     let stop = stop_signal()?;
     let service = Arc::new(Service::new(app));
-    listen::serve(listener, move |request| Arc::clone(&service).answer(request), stop).await;
+    let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
+    listen::serve(listener, connections, answer, stop).await;
     Ok(())
 }
 

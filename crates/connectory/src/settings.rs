@@ -4,11 +4,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER};
 use connectory_server::auth::rate_limit::RateLimit;
+use connectory_server::listen::TrustedProxies;
 use connectory_server::{OidcOptions, Options};
 use directories::ProjectDirs;
 use serde::Deserialize;
@@ -51,6 +54,33 @@ pub struct ServeArguments {
     /// How many bytes a document may have [default: 5242880]
     #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES")]
     pub max_document: Option<usize>,
+
+    /// How many bytes a whole connector may have [default: 16777216]
+    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES")]
+    pub max_connector: Option<usize>,
+
+    /// How many bytes the bodies of all requests may have together; more are refused with 503 [default: 67108864]
+    #[arg(long, env = "CONNECTORY_MAX_BODIES", value_name = "BYTES")]
+    pub max_bodies: Option<usize>,
+
+    /// How many bytes the answers that wait for their readers may have together; more are refused with 503 [default:
+    /// 67108864]
+    #[arg(long, env = "CONNECTORY_MAX_ANSWERS", value_name = "BYTES")]
+    pub max_answers: Option<usize>,
+
+    /// How many connections there may be at a time; at most the system's limit on descriptors less 64 [default: 4096]
+    #[arg(long, env = "CONNECTORY_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
+    pub max_connections: Option<usize>,
+
+    /// How many connections one peer may have at a time: an IPv4 address, or an IPv6 network of 64 bits [default: 512]
+    #[arg(long, env = "CONNECTORY_MAX_CONNECTIONS_PER_PEER", value_name = "NUMBER", value_parser = at_least_one)]
+    pub max_connections_per_peer: Option<usize>,
+
+    /// A proxy in front of the server, by its address or network: it may have any number of connections, and its
+    /// X-Forwarded-For header is believed; may be given several times
+    #[arg(long, env = "CONNECTORY_TRUSTED_PROXY", value_name = "ADDRESS|CIDR", value_delimiter = ',')]
+    #[serde(default)]
+    pub trusted_proxy: Vec<String>,
 
     /// The address under which clients reach the server [default: http:// and the listen address]
     #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
@@ -209,6 +239,10 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// What to log.
     pub log: String,
+    /// How many connections there may be at a time.
+    pub max_connections: usize,
+    /// How many of them one peer may have.
+    pub per_peer: usize,
     /// The server's options.
     pub options: Options,
 }
@@ -220,13 +254,20 @@ impl ServeArguments {
         let defaults = Options::default();
         let lifetime = self.token_lifetime.or(file.token_lifetime);
         let limit = self.rate_limit.or(file.rate_limit);
+        let proxies = if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy };
         Ok(Settings {
             listen: self.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             metrics_listen: self.metrics_listen.or(file.metrics_listen),
             database: self.database.or(file.database)?,
             public_url: self.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned()),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            max_connections: self.max_connections.or(file.max_connections).unwrap_or(CONNECTIONS),
+            per_peer: self.max_connections_per_peer.or(file.max_connections_per_peer).unwrap_or(CONNECTIONS_PER_PEER),
             options: Options {
+                trusted_proxies: Arc::new(TrustedProxies::new(&proxies).context("--trusted-proxy")?),
+                max_bodies: self.max_bodies.or(file.max_bodies).unwrap_or(defaults.max_bodies),
+                max_answers: self.max_answers.or(file.max_answers).unwrap_or(defaults.max_answers),
+                max_connector: self.max_connector.or(file.max_connector).unwrap_or(defaults.max_connector),
                 catalogs: if self.catalog.is_empty() { file.catalog } else { self.catalog },
                 rate_limit: limit.map_or(defaults.rate_limit, |RateLimitSetting(limit)| limit),
                 token_lifetime: lifetime.map_or(defaults.token_lifetime, |s| Duration::from_secs(s.into())),
@@ -237,6 +278,10 @@ impl ServeArguments {
             },
         })
     }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{text}` is not a number of 1 or more"))
 }
 
 fn read_file(path: Option<&Path>) -> Result<ServeArguments> {

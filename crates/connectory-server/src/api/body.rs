@@ -5,25 +5,23 @@
 
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use http::{HeaderMap, header};
+use connectory_model::limits::{BODY_TIMEOUT, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
 use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::Value;
 
-use crate::app::Options;
+use crate::app::{App, Options};
 use crate::error::ApiError;
-
-/// How long a body may take to arrive (our decision).
-const TIMEOUT: Duration = Duration::from_mins(1);
-/// How much of a refused body is read and dropped (our decision).
-const DRAINED: usize = 32 * 1024 * 1024;
+use crate::work::hold;
 
 /// Reads a JSON body of one of the media types. A body without a type is taken for JSON.
-pub async fn json(options: &Options, request: Request, media_types: &[&str]) -> Result<Value, ApiError> {
+pub async fn json(app: &App, request: Request, media_types: &[&str]) -> Result<Value, ApiError> {
     let (head, body) = request.into_parts();
     let content_type = content_type(&head.headers);
     let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
@@ -33,7 +31,7 @@ pub async fn json(options: &Options, request: Request, media_types: &[&str]) -> 
         drain(body).await;
         return Err(ApiError::unsupported_media_type(content_type, &media_types.join(" or ")));
     }
-    let bytes = read(body, options.max_request).await?;
+    let bytes = read(app, body, app.options.max_request).await?;
     if bytes.is_empty() {
         return Err(ApiError::bad_request("the body is empty; expected JSON"));
     }
@@ -51,31 +49,38 @@ pub enum Upload {
 }
 
 /// Reads the file of a multipart body: the part of this name, or the first of any name.
-pub async fn upload(options: &Options, request: Request, part: Option<&str>) -> Result<Upload, ApiError> {
+pub async fn upload(app: &App, request: Request, part: Option<&str>) -> Result<Upload, ApiError> {
     let (head, body) = request.into_parts();
     let boundary = content_type(&head.headers).map(multer::parse_boundary);
     let Some(Ok(boundary)) = boundary else {
         // The official clients send no body and no type where they have no file to send.
-        return match read(body, options.max_request).await? {
+        return match read(app, body, app.options.max_request).await? {
             bytes if bytes.is_empty() => Ok(Upload::Nothing),
             _ => Err(ApiError::bad_request(
                 "the body is not multipart/form-data with a boundary; send the file as a form part named `file`",
             )),
         };
     };
-    if body.size_hint().lower() > options.max_request as u64 {
+    if body.size_hint().lower() > app.options.max_request as u64 {
         drain(body).await;
-        return Err(ApiError::too_large("the request", options.max_request));
+        return Err(ApiError::too_large("the request", app.options.max_request));
     }
     let mut stream = body.into_data_stream();
-    let found = within(TIMEOUT, file(options, &mut stream, &boundary, part)).await;
+    let mut charge = app.bodies.charge();
+    let counted = (&mut stream).map(|chunk| match chunk {
+        Ok(chunk) if charge.add(chunk.len()) => Ok(chunk),
+        Ok(_) => Err(TooManyBodies.into()),
+        Err(error) => Err(BoxError::from(error)),
+    });
+    let found = within(BODY_TIMEOUT, file(&app.options, counted, &boundary, part)).await;
+    hold(charge);
     drain_stream(&mut stream).await;
     found
 }
 
 async fn file(
     options: &Options,
-    stream: &mut BodyDataStream,
+    stream: impl Stream<Item = Result<Bytes, BoxError>> + Send,
     boundary: &str,
     part: Option<&str>,
 ) -> Result<Upload, ApiError> {
@@ -83,21 +88,34 @@ async fn file(
     let refuse = |error: multer::Error| match error {
         multer::Error::StreamSizeExceeded { .. } => ApiError::too_large("the request", options.max_request),
         multer::Error::FieldSizeExceeded { .. } => ApiError::too_large("the file", options.max_document),
+        multer::Error::StreamReadFailed(cause) if cause.is::<TooManyBodies>() => TooManyBodies.into(),
         error => ApiError::bad_request(format!("the body is not valid multipart/form-data: {error}")),
     };
     let mut parts = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limit));
-    while let Some(field) = parts.next_field().await.map_err(refuse)? {
+    for _ in 0..FORM_FIELDS {
+        let Some(mut field) = parts.next_field().await.map_err(refuse)? else { return Ok(Upload::NoSuchPart) };
         if part.is_none_or(|name| field.name() == Some(name)) {
             return field.bytes().await.map(Upload::File).map_err(refuse);
         }
         // The next part begins where this one ends, and its bytes count as well.
-        field.bytes().await.map_err(refuse)?;
+        while field.chunk().await.map_err(refuse)?.is_some() {}
     }
-    Ok(Upload::NoSuchPart)
+    Err(ApiError::bad_request(format!("the form has more than {FORM_FIELDS} parts")))
 }
 
-/// Reads a body of a few bytes or of many, up to a limit.
-pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+/// Bodies hold as much memory as they may.
+#[derive(Debug, thiserror::Error)]
+#[error("too many large requests are being read at the moment; try again")]
+struct TooManyBodies;
+
+impl From<TooManyBodies> for ApiError {
+    fn from(error: TooManyBodies) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+/// Reads a body of a few bytes or of many, up to a limit. It counts among all bodies until the request is answered.
+pub async fn read(app: &App, body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::too_large("the request", limit);
     if body.size_hint().lower() > limit as u64 {
         drain(body).await;
@@ -105,21 +123,77 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
     }
     let mut stream = body.into_data_stream();
     let mut bytes = BytesMut::new();
-    let read = within(TIMEOUT, async {
+    let mut charge = app.bodies.charge();
+    let read = within(BODY_TIMEOUT, async {
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
             if bytes.len() + chunk.len() > limit {
                 return Err(too_large());
+            }
+            if !charge.add(chunk.len()) {
+                return Err(TooManyBodies.into());
             }
             bytes.extend_from_slice(&chunk);
         }
         Ok(())
     })
     .await;
+    hold(charge);
     if read.is_err() {
+        drop(bytes);
         drain_stream(&mut stream).await;
+        return read.map(|()| Bytes::new());
     }
-    read.map(|()| bytes.freeze())
+    Ok(bytes.freeze())
+}
+
+/// Reads a form of either kind, up to a limit of bytes and of fields: the fields, and the file if it has one.
+pub async fn form(
+    app: &App,
+    content_type: Option<&HeaderValue>,
+    body: Body,
+    (max_bytes, max_fields): (usize, usize),
+) -> Result<Option<FormBody>, ApiError> {
+    let bytes = read(app, body, max_bytes).await?;
+    let mut form = FormBody::default();
+    if bytes.is_empty() {
+        return Ok(Some(form));
+    }
+    let too_many = || ApiError::bad_request(format!("the form has more than {max_fields} fields"));
+    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let Ok(boundary) = multer::parse_boundary(content_type) {
+        let wrong = |error: multer::Error| ApiError::bad_request(format!("the form cannot be read: {error}"));
+        let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
+        let mut parts = Multipart::new(stream, boundary);
+        while let Some(part) = parts.next_field().await.map_err(wrong)? {
+            if form.fields.len() == max_fields {
+                return Err(too_many());
+            }
+            let name = part.name().unwrap_or_default().to_owned();
+            if name == "file" {
+                form.file = Some(part.bytes().await.map_err(wrong)?);
+            } else {
+                form.fields.push((name, part.text().await.map_err(wrong)?));
+            }
+        }
+    } else if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        form.fields = form_urlencoded::parse(&bytes).into_owned().take(max_fields + 1).collect();
+        if form.fields.len() > max_fields {
+            return Err(too_many());
+        }
+    } else {
+        return Ok(None);
+    }
+    Ok(Some(form))
+}
+
+/// A form's fields, and its file if it has one.
+#[derive(Debug, Default)]
+pub struct FormBody {
+    /// Names and values, in the order in which they were sent.
+    pub fields: Vec<(String, String)>,
+    /// The part named `file`.
+    pub file: Option<Bytes>,
 }
 
 /// Reads a body to a point and drops it.
@@ -128,7 +202,7 @@ pub async fn drain(body: Body) {
 }
 
 async fn drain_stream(stream: &mut BodyDataStream) {
-    let mut left = DRAINED;
+    let mut left = DRAINED_BYTES;
     let reading = async {
         while let Some(Ok(chunk)) = stream.next().await {
             left = left.saturating_sub(chunk.len());
@@ -138,7 +212,7 @@ async fn drain_stream(stream: &mut BodyDataStream) {
         }
     };
     // Whatever is left when the time is up is left to the connection.
-    let _late = tokio::time::timeout(Duration::from_secs(10), reading).await;
+    let _late = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
 }
 
 async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {

@@ -42,7 +42,12 @@ pub async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    app.catalog.page(caller.tenant(), &query.unwrap_or_default(), list_query).map(page)
+    let query = query.unwrap_or_default();
+    if let Some(kept) = app.catalog.kept_page(caller.tenant(), &query) {
+        return Ok(page(kept));
+    }
+    let (selection, window) = list_query(&query)?;
+    Ok(page(app.catalog.page(caller.tenant(), &query, selection, window).await?))
 }
 
 /// A page as an answer.
@@ -95,7 +100,7 @@ enum CreateStatus {
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn create(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, ApiError> {
-    let request = body::json(&app.options, request, &["application/json"]).await?;
+    let request = body::json(&app, request, &["application/json"]).await?;
     let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let summary = new_connector(&app, &caller, new).await?;
     Ok(answer(&ConnectorItem::new(&summary, Locale::En)))
@@ -109,7 +114,7 @@ pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Res
         }
         let script_name = ScriptName::derive(&new.name, |candidate| caller.tenant().entry(candidate).is_some());
         let connector = Arc::new(new.clone().build(script_name, &[]));
-        let edit = Edit::new(Change::Create, connector, Vec::new(), caller.client_id());
+        let edit = Edit::new(Change::Create, connector, &[], caller.client_id());
         let summary = Arc::clone(edit.summary());
         match app.catalog.commit(caller.tenant(), edit).await {
             Ok(_) => return Ok(summary),
@@ -202,7 +207,7 @@ pub async fn patch(
     request: Request,
 ) -> Result<Response, ApiError> {
     let media_types = ["application/json-patch+json", "application/json"];
-    let request = body::json(&app.options, request, &media_types).await?;
+    let request = body::json(&app, request, &media_types).await?;
     let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let max_document = app.options.max_document;
     let with_policies = caller.version().shows_policies;

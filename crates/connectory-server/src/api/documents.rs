@@ -121,7 +121,7 @@ async fn replace(
     kind: DocumentKind,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (status, message) = match body::upload(&app.options, request, Some("file")).await? {
+    let (status, message) = match body::upload(app, request, Some("file")).await? {
         Upload::Nothing => {
             edit::find_custom(caller, &script_name)?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))

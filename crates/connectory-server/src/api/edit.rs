@@ -47,14 +47,19 @@ where
     loop {
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
+        let size = connector.size();
+        let Source::Stored(expected) = entry.source else { return Ok(Edited::Unchanged(entry.source)) };
         let made = {
-            let next = Arc::clone(&next);
-            app.work.run(connector.size(), move |_| next(&connector)).await??
+            let (next, client_id) = (Arc::clone(&next), caller.client_id().to_owned());
+            // What is written is made here, too: of a large connector it takes as long as the change.
+            let make = move |_: &_| -> Result<Option<Edit>, ApiError> {
+                let made = next(&connector)?;
+                let change = Change::Update { expected };
+                Ok(made.map(|(connector, changed)| Edit::new(change, Arc::new(connector), &changed, &client_id)))
+            };
+            app.work.run(size, make).await??
         };
-        let (Some((connector, changed)), Source::Stored(expected)) = (made, entry.source) else {
-            return Ok(Edited::Unchanged(entry.source));
-        };
-        let edit = Edit::new(Change::Update { expected }, Arc::new(connector), changed, caller.client_id());
+        let Some(edit) = made else { return Ok(Edited::Unchanged(entry.source)) };
         match app.catalog.commit(caller.tenant(), edit).await {
             Ok(source) => return Ok(Edited::Changed(source)),
             // Someone was faster. Their change is published by now, so every round builds on a newer revision.
@@ -69,8 +74,11 @@ pub async fn delete(app: &App, caller: &Caller, script_name: &ScriptName) -> Res
     loop {
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
+        let size = connector.size();
         let Source::Stored(expected) = entry.source else { continue };
-        let edit = Edit::new(Change::Delete { expected }, connector, Vec::new(), caller.client_id());
+        let client_id = caller.client_id().to_owned();
+        let make = move |_: &_| Edit::new(Change::Delete { expected }, connector, &[], &client_id);
+        let edit = app.work.run(size, make).await?;
         match app.catalog.commit(caller.tenant(), edit).await {
             Ok(_) => return Ok(()),
             Err(StoreError::Conflict) => {}

@@ -5,5 +5,6 @@ pub mod connectors;
 pub mod documents;
 pub mod edit;
 pub mod frequent;
+pub mod health;
 pub mod parameters;
 pub mod translations;

@@ -81,7 +81,7 @@ pub async fn put(
     LocalePath(locale): LocalePath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let uploaded = body::upload(&app.options, request, None).await?;
+    let uploaded = body::upload(&app, request, None).await?;
     let locale: Locale = locale.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let (status, message) = match uploaded {
         Upload::Nothing | Upload::NoSuchPart => {

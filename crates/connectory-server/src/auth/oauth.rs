@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, RETRY_AFTER};
 use connectory_store::Client;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -23,8 +24,8 @@ use crate::api::body;
 use crate::app::App;
 use crate::error::{ApiError, json};
 
-/// How large a token request may be (our decision).
-const MAX_REQUEST: usize = 64 * 1024;
+/// The code of an error that passes by itself (RFC 6749, section 4.1.2.1, which has it for another endpoint).
+const UNAVAILABLE: &str = "temporarily_unavailable";
 /// Where tenants are served, in the vendor's words; there is only here.
 const POD: &str = "local";
 
@@ -92,6 +93,8 @@ pub struct TokenError {
         (status = 200, description = "A token.", body = TokenResponse),
         (status = 400, description = "The request is wrong.", body = TokenError),
         (status = 401, description = "The client's id or secret is wrong.", body = TokenError),
+        (status = 503, description = "It cannot be done for the moment; `Retry-After` says when to try again.",
+         body = TokenError),
     )
 )]
 pub async fn token(State(app): State<Arc<App>>, parts: Parts, body: Body) -> Response {
@@ -99,9 +102,15 @@ pub async fn token(State(app): State<Arc<App>>, parts: Parts, body: Body) -> Res
     let mut response = match issue(&app, &parts, body).await {
         Ok(token) => Json(token).into_response(),
         Err(error) => {
-            let status =
-                if error.error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+            let status = match error.error {
+                "invalid_client" => StatusCode::UNAUTHORIZED,
+                UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::BAD_REQUEST,
+            };
             let mut response = (status, Json(error)).into_response();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+            }
             if status == StatusCode::UNAUTHORIZED && basic {
                 let challenge = HeaderValue::from_static("Basic realm=\"connectory\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -114,7 +123,7 @@ pub async fn token(State(app): State<Arc<App>>, parts: Parts, body: Body) -> Res
 }
 
 async fn issue(app: &App, parts: &Parts, body: Body) -> Result<TokenResponse, TokenError> {
-    let fields = fields(parts, body).await?;
+    let fields = fields(app, parts, body).await?;
     let field = |name: &str| fields.get(name).map(String::as_str).filter(|value| !value.is_empty());
     match field("grant_type") {
         None => return Err(refuse("invalid_request", "`grant_type` is missing; expected client_credentials")),
@@ -164,29 +173,19 @@ async fn issue(app: &App, parts: &Parts, body: Body) -> Result<TokenResponse, To
 }
 
 /// The parameters of the query and of the body, which wins.
-async fn fields(parts: &Parts, body: Body) -> Result<HashMap<String, String>, TokenError> {
-    let wrong = |error: String| refuse("invalid_request", error);
+async fn fields(app: &App, parts: &Parts, body: Body) -> Result<HashMap<String, String>, TokenError> {
     let query = parts.uri.query().unwrap_or_default();
-    let mut fields: HashMap<_, _> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let bytes = body::read(body, MAX_REQUEST).await.map_err(|error| wrong(error.text))?;
-    if bytes.is_empty() {
-        return Ok(fields);
-    }
-    let content_type =
-        parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if let Ok(boundary) = multer::parse_boundary(content_type) {
-        let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
-        let mut form = multer::Multipart::new(stream, boundary);
-        while let Some(field) = form.next_field().await.map_err(|error| wrong(error.to_string()))? {
-            let name = field.name().unwrap_or_default().to_owned();
-            fields.insert(name, field.text().await.map_err(|error| wrong(error.to_string()))?);
+    let mut fields: HashMap<_, _> =
+        form_urlencoded::parse(query.as_bytes()).into_owned().take(ANONYMOUS_FIELDS).collect();
+    let content_type = parts.headers.get(header::CONTENT_TYPE);
+    match body::form(app, content_type, body, (ANONYMOUS_BYTES, ANONYMOUS_FIELDS)).await {
+        Ok(Some(form)) => fields.extend(form.fields),
+        Ok(None) => {
+            let expected = "the body must be a form: application/x-www-form-urlencoded or multipart/form-data";
+            return Err(refuse("invalid_request", expected));
         }
-    } else if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-        fields.extend(form_urlencoded::parse(&bytes).into_owned());
-    } else {
-        return Err(wrong(
-            "the body must be a form: application/x-www-form-urlencoded or multipart/form-data".to_owned(),
-        ));
+        Err(error) if error.status.is_server_error() => return Err(refuse(UNAVAILABLE, error.text)),
+        Err(error) => return Err(refuse("invalid_request", error.text)),
     }
     Ok(fields)
 }
@@ -220,7 +219,7 @@ pub(crate) async fn authenticate(app: &App, credentials: Vec<(String, String)>) 
     for (id, secret) in credentials {
         let found = app.store.client(id).await.map_err(|error| {
             tracing::error!(%error, "could not read a client");
-            refuse("invalid_request", "the client could not be read; try again")
+            refuse(UNAVAILABLE, "the client could not be read; try again")
         })?;
         let hash = found.as_ref().map(|client| client.secret_hash.clone());
         let verified = app.auth.verifier.verify(secret, hash).await;

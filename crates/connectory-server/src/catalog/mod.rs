@@ -18,16 +18,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use connectory_model::connector::Connector;
+use connectory_model::limits::{INLINE_BYTES, INLINE_TIME, LIST_BYTES};
 use connectory_model::wire::ConnectorDetail;
 use connectory_model::{Locale, ScriptName, Summary};
-use connectory_store::{Change, Edit, Seq, Store, StoreError, TenantId};
+use connectory_store::{Change, Edit, Found, Seq, Store, StoreError, TenantId, Unavailable};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use tokio::sync::OnceCell;
 
+use crate::work::{Stop, Work, WorkError};
+
 pub use entry::{Entry, Source};
 pub use facets::{Facet, Facets};
-pub use snapshot::{Listing, Page, Selection, Snapshot, SortBy, Window};
+use snapshot::NoPage;
+pub use snapshot::{Page, Selection, Snapshot, SortBy, Window};
 
 /// How many bytes of details are kept in memory (our decision).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
@@ -47,6 +51,7 @@ type DetailKey = (Source, Locale, bool);
 /// Every tenant's connectors.
 pub struct Catalog {
     store: Store,
+    work: Work,
     builtins: Vec<Arc<Connector>>,
     base: Arc<Base>,
     tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
@@ -66,6 +71,26 @@ struct PageOf<'a>(u64, &'a str);
 impl Equivalent<PageKey> for PageOf<'_> {
     fn equivalent(&self, key: &PageKey) -> bool {
         (self.0, self.1) == (key.0, &key.1)
+    }
+}
+
+/// Why a list has no page.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The search took too long, or others take long.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// The page would be too large.
+    #[error("the page would have {0} bytes, and may have {LIST_BYTES}; ask for fewer connectors with `limit`")]
+    Large(usize),
+}
+
+impl From<NoPage> for ListError {
+    fn from(error: NoPage) -> Self {
+        match error {
+            NoPage::Late => Self::Work(WorkError::Late),
+            NoPage::Large(bytes) => Self::Large(bytes),
+        }
     }
 }
 
@@ -153,7 +178,7 @@ impl Tenant {
 
 impl Catalog {
     /// A catalogue of built-in connectors and whatever the store holds.
-    pub fn new(store: Store, builtins: Vec<Arc<Connector>>) -> Self {
+    pub fn new(store: Store, builtins: Vec<Arc<Connector>>, work: Work) -> Self {
         let mut listed: Vec<_> = builtins
             .iter()
             .enumerate()
@@ -168,6 +193,7 @@ impl Catalog {
             base: Arc::new(Base { snapshot: Snapshot::from_ordered(listed), by_script_name }),
             builtins,
             store,
+            work,
             tenants: Mutex::default(),
             connectors: Cache::with_weighter(CACHE_ITEMS, CONNECTOR_BYTES, ByDocuments),
             details: Cache::with_weighter(CACHE_ITEMS, DETAIL_BYTES, ByLength),
@@ -230,30 +256,45 @@ impl Catalog {
         }))
     }
 
-    /// A whole connector.
+    /// A whole connector. A large one is read when it is the request's turn.
     pub async fn connector(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
         match source {
             Source::BuiltIn(at) => Ok(Arc::clone(&self.builtins[at])),
-            Source::Stored(seq) => {
-                let read = async { self.store.connector(seq).await.map(Arc::new) };
-                self.connectors.get_or_insert_async(&seq, read).await
-            }
+            Source::Stored(seq) => self.connectors.get_or_insert_async(&seq, self.read(seq)).await,
         }
     }
 
-    /// The page that a query asks for. What is asked again of the same state, as clients that poll do, is kept.
-    pub fn page<E>(
+    async fn read(&self, seq: Seq) -> Result<Arc<Connector>, StoreError> {
+        let bytes = match self.store.find(seq, INLINE_BYTES).await? {
+            Found::Connector(connector) => return Ok(connector.into()),
+            Found::Large(bytes) => bytes,
+        };
+        self.work.turn(bytes).await.map_err(|_| Unavailable::Busy)?;
+        self.store.connector(seq).await.map(Arc::new)
+    }
+
+    /// The page that a query asks for, if it was asked for lately. What is asked again of the same state, as clients that
+    /// poll do, is kept.
+    pub fn kept_page(&self, tenant: &Tenant, query: &str) -> Option<Page> {
+        self.pages.get(&PageOf(tenant.current.load().version(), query))
+    }
+
+    /// The page that a selection and a window of it make; under `query`, it is kept. A long search goes on on a thread of
+    /// its own, and ends when its time is over.
+    pub async fn page(
         &self,
         tenant: &Tenant,
         query: &str,
-        parse: impl FnOnce(&str) -> Result<(Selection, Window), E>,
-    ) -> Result<Page, E> {
+        selection: Selection,
+        window: Window,
+    ) -> Result<Page, ListError> {
         let snapshot = tenant.snapshot();
-        if let Some(page) = self.pages.get(&PageOf(snapshot.version(), query)) {
-            return Ok(page);
+        let mut page = snapshot.page(&selection, window, &Stop::after(INLINE_TIME));
+        if let Err(NoPage::Late) = page {
+            let snapshot = Arc::clone(&snapshot);
+            page = self.work.search(move |stop| snapshot.page(&selection, window, stop)).await?;
         }
-        let (selection, window) = parse(query)?;
-        let page = snapshot.page(&selection, window);
+        let page = page?;
         if query.len() <= MAX_KEPT_QUERY {
             self.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
         }
@@ -273,13 +314,17 @@ impl Catalog {
         }
         // Where it is not kept already, it need not be beside its detail, which is what is asked for again.
         let connector = match source {
-            Source::Stored(seq) if self.connectors.peek(&seq).is_none() => Arc::new(self.store.connector(seq).await?),
+            Source::Stored(seq) if self.connectors.peek(&seq).is_none() => self.read(seq).await?,
             kept => self.connector(kept).await?,
         };
-        let detail = ConnectorDetail::new(&connector, source.origin(), locale, with_policies);
-        let json = serde_json::to_vec(&detail).expect("a detail is JSON");
-        // Without the room that it grew into, which may be as much again.
-        let json = Bytes::from(json.into_boxed_slice());
+        let size = connector.size();
+        let render = move |_: &Stop| {
+            let detail = ConnectorDetail::new(&connector, source.origin(), locale, with_policies);
+            let json = serde_json::to_vec(&detail).expect("a detail is JSON");
+            // Without the room that it grew into, which may be as much again.
+            Bytes::from(json.into_boxed_slice())
+        };
+        let json = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
         self.details.insert(key, json.clone());
         Ok(json)
     }

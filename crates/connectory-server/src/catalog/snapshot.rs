@@ -9,11 +9,13 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
+use connectory_model::limits::LIST_BYTES;
 use connectory_model::wire::Origin;
 use connectory_model::{Locale, Status, Summary, lower_key};
 
 use super::entry::{Entry, Source};
 use super::facets::Facets;
+use crate::work::Stop;
 
 /// A tenant's connectors, built-in ones included, in list order.
 #[derive(Clone, Default)]
@@ -246,7 +248,7 @@ impl Snapshot {
     }
 
     /// A page of the selected connectors.
-    pub fn page(&self, selection: &Selection, window: Window) -> Page {
+    pub fn page(&self, selection: &Selection, window: Window, stop: &Stop) -> Result<Page, NoPage> {
         let Window { offset, limit, locale, count } = window;
         let mut page = Vec::with_capacity(limit);
         let mut selected = 0;
@@ -261,9 +263,21 @@ impl Snapshot {
             if page.len() == limit && !count {
                 break;
             }
+            if stop.is_due() {
+                return Err(NoPage::Late);
+            }
         }
-        Page { json: array(&page, locale).into(), total: count.then_some(selected) }
+        Ok(Page { json: array(&page, locale)?.into(), total: count.then_some(selected) })
     }
+}
+
+/// Why there is no page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPage {
+    /// It had to stop before.
+    Late,
+    /// It would have so many bytes.
+    Large(usize),
 }
 
 /// By what a list is sorted.
@@ -282,9 +296,9 @@ pub enum SortBy {
 }
 
 /// A sorted part of a list.
-pub struct Listing<'a> {
+pub struct Listing {
     /// The entries.
-    pub entries: Vec<&'a Entry>,
+    pub entries: Vec<Arc<Entry>>,
     /// How many were selected.
     pub total: usize,
 }
@@ -307,14 +321,15 @@ impl Snapshot {
         descending: bool,
         offset: usize,
         limit: usize,
-    ) -> Listing<'_> {
-        let selected = self.chunks.iter().flat_map(|chunk| {
+        stop: &Stop,
+    ) -> Listing {
+        let selected = self.chunks.iter().take_while(|_| !stop.is_due()).flat_map(|chunk| {
             let rows: Vec<_> = chunk.select(selection).iter().collect();
             rows.into_iter().map(move |row| (chunk, row))
         });
         let mut sorted: Vec<_> = selected
             .map(|(chunk, row)| {
-                let entry = &*chunk.entries[row];
+                let entry = &chunk.entries[row];
                 let key = match sort {
                     SortBy::Name => (0, &[][..]),
                     SortBy::Type => (0, chunk.columns.connector_type(row)),
@@ -334,13 +349,16 @@ impl Snapshot {
             _ if descending => sorted.sort_by(|(a, _), (b, _)| b.cmp(a)),
             _ => sorted.sort_by_key(|(key, _)| *key),
         }
-        let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| *entry).collect();
+        let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| Arc::clone(entry)).collect();
         Listing { entries, total: sorted.len() }
     }
 }
 
-fn array(entries: &[&Entry], locale: Locale) -> Vec<u8> {
+fn array(entries: &[&Entry], locale: Locale) -> Result<Vec<u8>, NoPage> {
     let length = entries.iter().map(|entry| entry.item_length() + 1).sum::<usize>();
+    if length > LIST_BYTES {
+        return Err(NoPage::Large(length));
+    }
     let mut json = Vec::with_capacity(length + 2);
     json.push(b'[');
     for entry in entries {
@@ -350,11 +368,13 @@ fn array(entries: &[&Entry], locale: Locale) -> Vec<u8> {
         entry.write_item(&mut json, locale);
     }
     json.push(b']');
-    json
+    Ok(json)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use connectory_model::import;
     use serde_json::{Value, json};
 
@@ -381,7 +401,8 @@ mod tests {
     ) -> (Vec<String>, usize) {
         let filter = filter.map(|filter| Filter::parse(filter).expect("valid"));
         let selection = Selection { statuses: statuses.to_vec(), origin: None, filter };
-        let page = snapshot.page(&selection, Window { offset, limit, locale: Locale::En, count: true });
+        let window = Window { offset, limit, locale: Locale::En, count: true };
+        let page = snapshot.page(&selection, window, &Stop::after(Duration::from_secs(9))).expect("it is quick");
         let items: Vec<Value> = serde_json::from_slice(&page.json).expect("JSON");
         let names = items.iter().map(|item| item["name"].as_str().expect("a name").to_owned()).collect();
         (names, page.total.expect("counted"))

@@ -6,43 +6,39 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use connectory_model::access::Permission;
+use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, FORM_FIELDS};
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 
 use super::page::{SignedIn, View};
-use crate::api::body;
+use crate::api::body::{self, FormBody};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 
 /// A form's fields, and its file if it has one.
 #[derive(Debug, Default)]
-pub struct Form {
-    fields: Vec<(String, String)>,
-    file: Option<Bytes>,
-}
+pub struct Form(FormBody);
 
 impl Form {
-    /// Reads the body of a request, a form of either kind.
-    pub async fn read(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, ApiError> {
-        let bytes = body::read(body, app.options.max_request).await?;
-        let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let mut form = Self::default();
-        let Ok(boundary) = multer::parse_boundary(content_type.unwrap_or_default()) else {
-            form.fields = form_urlencoded::parse(&bytes).into_owned().collect();
-            return Ok(form);
-        };
-        let wrong = |error: multer::Error| ApiError::bad_request(format!("the form cannot be read: {error}"));
-        let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
-        let mut parts = multer::Multipart::new(stream, boundary);
-        while let Some(part) = parts.next_field().await.map_err(wrong)? {
-            let name = part.name().unwrap_or_default().to_owned();
-            if name == "file" {
-                form.file = Some(part.bytes().await.map_err(wrong)?);
-            } else {
-                form.fields.push((name, part.text().await.map_err(wrong)?));
-            }
-        }
-        Ok(form)
+    /// Reads a form of someone who is signed in.
+    async fn read(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, ApiError> {
+        Self::up_to((app.options.max_request, FORM_FIELDS), app, headers, body).await
+    }
+
+    /// Reads a form of anyone.
+    pub async fn anonymous(app: &App, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, ApiError> {
+        Self::up_to((ANONYMOUS_BYTES, ANONYMOUS_FIELDS), app, headers, body).await
+    }
+
+    async fn up_to(
+        limits: (usize, usize),
+        app: &App,
+        headers: &HeaderMap,
+        body: axum::body::Body,
+    ) -> Result<Self, ApiError> {
+        let form = body::form(app, headers.get(CONTENT_TYPE), body, limits).await?;
+        Ok(Self(form.unwrap_or_default()))
     }
 
     /// A field's value, or nothing.
@@ -52,7 +48,7 @@ impl Form {
 
     /// Every value of a field.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.fields.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
+        self.0.fields.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
     /// A text of several lines as it was before the browser ended each with CR LF (HTML, section 4.10.22.7). Where the
@@ -64,7 +60,7 @@ impl Form {
 
     /// The file that was sent.
     pub fn file(&self, limit: usize) -> Result<Bytes, ApiError> {
-        match &self.file {
+        match &self.0.file {
             Some(file) if file.len() > limit => Err(ApiError::too_large("the file", limit)),
             Some(file) if !file.is_empty() => Ok(file.clone()),
             _ => Err(ApiError::bad_request("no file was sent; choose one")),

@@ -222,8 +222,8 @@ pub async fn restore(
         if caller.tenant().snapshot().has_name(&old.name) {
             return Err(connectory_store::StoreError::NameTaken.into());
         }
-        let changed = differences(None, Some(&old)).into_iter().map(|(part, ..)| part).collect();
-        let edit = Edit::new(Change::Create, old, changed, caller.client_id());
+        let changed: Vec<_> = differences(None, Some(&old)).into_iter().map(|(part, ..)| part).collect();
+        let edit = Edit::new(Change::Create, old, &changed, caller.client_id());
         app.catalog.commit(caller.tenant(), edit).await?;
     } else {
         let next = move |connector: &Connector| {

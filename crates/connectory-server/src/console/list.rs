@@ -1,6 +1,8 @@
 //! The list of connectors: searched, narrowed and sorted, with everything in the URL, so that a view can be shared.
 
-use axum::extract::RawQuery;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::wire::Origin;
@@ -10,7 +12,10 @@ use maud::{Markup, html};
 
 use super::connector::url;
 use super::page::{Place, SignedIn, View, done};
+use crate::app::App;
 use crate::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
+use crate::error::ApiError;
+use crate::work::Stop;
 
 /// How many connectors a page has (our decision).
 const PAGE: usize = 50;
@@ -116,15 +121,25 @@ const COLUMNS: [(&str, SortBy, &str); 5] = [
 ];
 
 /// The page.
-pub async fn page(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Response {
+pub async fn page(
+    State(app): State<Arc<App>>,
+    SignedIn { view, caller }: SignedIn,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let raw = query.unwrap_or_default();
     let query = Query::parse(&raw);
     let (descending, word) = query.sort.strip_prefix('-').map_or((false, &*query.sort), |word| (true, word));
     let sort = COLUMNS.iter().find(|(known, ..)| *known == word).map_or(SortBy::Name, |(_, sort, _)| *sort);
     let number = query.page.parse().unwrap_or(1).clamp(1, usize::MAX / PAGE);
     let snapshot = caller.tenant().snapshot();
-    let facets = caller.tenant().facets(&snapshot);
-    let listing = snapshot.listing(&query.selection(), sort, descending, (number - 1) * PAGE, PAGE);
+    let tenant = Arc::clone(caller.tenant());
+    let selection = query.selection();
+    // Of many connectors, counting and sorting take milliseconds.
+    let search = move |stop: &Stop| {
+        let listing = snapshot.listing(&selection, sort, descending, (number - 1) * PAGE, PAGE, stop);
+        (tenant.facets(&snapshot), listing)
+    };
+    let (facets, listing) = app.work.search(search).await?;
 
     let first = (number - 1) * PAGE + 1;
     let last = first + listing.entries.len().saturating_sub(1);
@@ -157,7 +172,7 @@ pub async fn page(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery
     if let Ok(url) = HeaderValue::try_from(query.url()) {
         response.headers_mut().insert("hx-replace-url", url);
     }
-    response
+    Ok(response)
 }
 
 fn filters(view: &View, query: &Query, facets: &Facets) -> Markup {
@@ -206,7 +221,7 @@ fn filters(view: &View, query: &Query, facets: &Facets) -> Markup {
     }
 }
 
-fn table(view: &View, query: &Query, sort: SortBy, descending: bool, entries: &[&Entry]) -> Markup {
+fn table(view: &View, query: &Query, sort: SortBy, descending: bool, entries: &[Arc<Entry>]) -> Markup {
     let direction = if descending { "descending" } else { "ascending" };
     html! {
         table.connectors {

@@ -31,7 +31,7 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let sent = Form::read(&app, &headers, body).await?;
+    let sent = Form::anonymous(&app, &headers, body).await?;
     let (id, back) = (sent.get("client_id").trim(), local(sent.get("back")));
     let credentials = vec![(id.to_owned(), sent.get("client_secret").trim().to_owned())];
     match oauth::authenticate(&app, credentials).await {
@@ -87,7 +87,7 @@ pub async fn sign_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let form = Form::read(&app, &headers, body).await?;
+    let form = Form::anonymous(&app, &headers, body).await?;
     if !view.is_own_token(form.get("csrf")) {
         return Ok(Redirect::to("/").into_response());
     }
@@ -97,7 +97,7 @@ pub async fn sign_out(
 
 /// Keeps language and theme.
 pub async fn preferences(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let form = Form::read(&app, &headers, body).await?;
+    let form = Form::anonymous(&app, &headers, body).await?;
     let language = Language::of_tag(form.get("language")).unwrap_or(Language::En);
     let value = format!("{}.{}", language.tag(), Theme::of_word(form.get("theme")).word());
     let year = Duration::from_hours(365 * 24);

@@ -1,0 +1,37 @@
+//! Whether the process answers, and whether requests would succeed.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use connectory_model::limits::RETRY_AFTER;
+use connectory_store::StoreError;
+use http::{StatusCode, header};
+use serde_json::json;
+
+use crate::app::App;
+use crate::error::json as respond;
+
+/// The process answers.
+pub async fn live() -> Response {
+    respond(StatusCode::OK, r#"{"status":"live"}"#)
+}
+
+/// Whether a write would succeed, or with `for=reads` whether a read would. 503 has the reason.
+pub async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let reads_only = form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "for" && value == "reads");
+    let mut ready = app.store.check_reads().await;
+    if ready.is_ok() && !reads_only {
+        ready = app.store.check_writes().await;
+    }
+    let Err(error) = ready else { return respond(StatusCode::OK, r#"{"status":"ready"}"#) };
+    // Anyone may ask, so nothing is said that only the operator should know.
+    let reason = match &error {
+        StoreError::Unavailable(why) | StoreError::Uncertain(why) => why.to_string(),
+        _ => "the database fails; the server's log says more".to_owned(),
+    };
+    tracing::debug!(%error, "not ready");
+    let body = json!({"status": "not ready", "reason": reason}).to_string();
+    ([(header::RETRY_AFTER, RETRY_AFTER)], respond(StatusCode::SERVICE_UNAVAILABLE, body)).into_response()
+}

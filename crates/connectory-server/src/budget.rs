@@ -1,0 +1,148 @@
+//! Bytes that may be in memory at a time, all requests together.
+//!
+//! Each request and each answer has a limit of its own; this is the one for all of them. The first bytes of each are
+//! not counted, so that small ones pass while large ones are refused.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use connectory_model::limits::UNCOUNTED_BYTES;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::ApiError;
+
+/// What one permit stands for.
+const UNIT: usize = 1024;
+
+/// So many bytes at a time.
+#[derive(Clone)]
+pub struct Budget(Arc<Semaphore>);
+
+/// Bytes that are counted until this is dropped.
+pub struct Charge {
+    budget: Budget,
+    permit: Option<OwnedSemaphorePermit>,
+    counted: usize,
+    total: usize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// A charge of nothing yet.
+    pub fn charge(&self) -> Charge {
+        Charge { budget: self.clone(), permit: None, counted: 0, total: 0 }
+    }
+
+    /// Counts an answer until its bytes are handed to the system, or refuses it.
+    pub fn count(&self, response: Response) -> Result<Response, ApiError> {
+        let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
+        if bytes <= UNCOUNTED_BYTES {
+            return Ok(response);
+        }
+        let mut charge = self.charge();
+        if !charge.add(bytes) {
+            return Err(ApiError::unavailable("too many large answers are on the way at the moment; try again"));
+        }
+        let charge = Arc::new(charge);
+        Ok(response.map(|body| Body::new(Counted { body, charge })))
+    }
+}
+
+impl Charge {
+    /// Counts more bytes; says whether there was room.
+    #[must_use]
+    pub fn add(&mut self, bytes: usize) -> bool {
+        self.total = self.total.saturating_add(bytes);
+        let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT);
+        let Some(more) = due.checked_sub(self.counted).filter(|more| *more > 0) else { return true };
+        let permits = u32::try_from(more).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(&self.budget.0).try_acquire_many_owned(permits) else { return false };
+        match &mut self.permit {
+            Some(taken) => taken.merge(permit),
+            none => *none = Some(permit),
+        }
+        self.counted = due;
+        true
+    }
+}
+
+/// An answer's body. Its bytes hold the charge, because the connection keeps them until they are written.
+struct Counted {
+    body: Body,
+    charge: Arc<Charge>,
+}
+
+/// Bytes with their charge.
+struct Charged {
+    bytes: Bytes,
+    _charge: Arc<Charge>,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let charge = &self.charge;
+        polled.map_ok(|frame| frame.map_data(|bytes| Bytes::from_owner(Charged { bytes, _charge: Arc::clone(charge) })))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_counts_until_its_bytes_are_gone() {
+        let budget = Budget::new(100 * UNIT);
+        let large = || vec![0_u8; 80 * UNIT].into_response();
+        let mut first = budget.count(large()).unwrap();
+        assert_eq!(budget.count(large()).unwrap_err().retry_after, Some(2));
+        assert!(budget.count(vec![0_u8; UNIT].into_response()).is_ok(), "small ones pass");
+        let bytes = first.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(first);
+        assert!(budget.count(large()).is_err(), "the connection still holds the bytes");
+        drop(bytes);
+        assert!(budget.count(large()).is_ok());
+    }
+
+    #[test]
+    fn a_charge_grows_with_what_is_read_and_the_first_bytes_are_free() {
+        let budget = Budget::new(10 * UNIT);
+        let (mut small, mut large) = (budget.charge(), budget.charge());
+        assert!(large.add(UNCOUNTED_BYTES) && large.add(9 * UNIT + 1));
+        assert!(small.add(UNCOUNTED_BYTES) && !small.add(1));
+        drop(large);
+        assert!(small.add(1));
+    }
+}

@@ -1,0 +1,239 @@
+//! The database's file: created once, locked for the process that serves it, and looked after while it is served.
+//!
+//! POSIX drops *all* locks that a process has on a file when the process closes *any* descriptor of it. SQLite knows
+//! this and closes none too early; whoever else opens the file in the same process takes SQLite's locks away, and the
+//! next program that opens the database believes itself alone and removes the log under the server. So this module
+//! opens the file once in a process, before any connection, and keeps that descriptor until the last connection is
+//! closed: everything that holds connections holds a [`DatabaseFile`] beside them.
+//!
+//! The lock is one of the file itself (`flock`, which SQLite does not use), not of its path: a renamed database, one that
+//! is mounted elsewhere, and one whose lock file was removed are still locked. A file beside it holds the process's id.
+
+use std::collections::HashMap;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+
+use crate::{Result, StoreError, Unavailable};
+
+/// A file, whatever its path: the device and the number on it.
+type FileId = (u64, u64);
+
+/// The databases that this process has open.
+static OPEN: LazyLock<Mutex<HashMap<FileId, Weak<DatabaseFile>>>> = LazyLock::new(Mutex::default);
+
+/// A database's file, open.
+pub(crate) struct DatabaseFile {
+    path: PathBuf,
+    file: File,
+    id: FileId,
+    /// Whether something in this process has the lock.
+    locked: AtomicBool,
+    /// The files beside the database without which it loses writes: its log, and the index of the log.
+    beside: OnceLock<[(PathBuf, FileId); 2]>,
+}
+
+impl DatabaseFile {
+    /// Opens the file; creates it and its folder where they are missing.
+    pub fn open(path: &Path) -> Result<Arc<Self>> {
+        let io = |error| StoreError::Io { path: path.to_owned(), error };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(io)?;
+        }
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, file| file.strong_count() > 0);
+        let known = std::fs::metadata(path).ok().and_then(|metadata| open.get(&id(&metadata))?.upgrade());
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let file = open_private(path).map_err(io)?;
+        let metadata = file.metadata().map_err(io)?;
+        // The log and the lock are beside one path. Under another one, there would be another log.
+        let path = path.canonicalize().map_err(io)?;
+        if links(&metadata) > 1 {
+            return Err(StoreError::Linked { path, links: links(&metadata) });
+        }
+        if let Some(kind) = network_file_system(&file) {
+            return Err(StoreError::Network { path, kind });
+        }
+        let id = id(&metadata);
+        let opened = Arc::new(Self { path, file, id, locked: AtomicBool::default(), beside: OnceLock::new() });
+        open.insert(id, Arc::downgrade(&opened));
+        Ok(opened)
+    }
+
+    /// The one path under which the database is opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Remembers the log and its index, which exist as soon as a connection has read.
+    pub fn has_log(&self) -> Result<()> {
+        let found = |end: &str| -> Result<_> {
+            let path = beside(&self.path, end);
+            let metadata = std::fs::metadata(&path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
+            Ok((path, id(&metadata)))
+        };
+        let files = [found("-wal")?, found("-shm")?];
+        self.beside.get_or_init(|| files);
+        Ok(())
+    }
+
+    /// Whether the database, its log and the log's index are still where they were opened. Otherwise what is written
+    /// goes to a file that nobody finds again.
+    pub fn in_place(&self) -> Result<(), Unavailable> {
+        let is_at = |path: &Path, expected: FileId| match std::fs::metadata(path) {
+            Ok(metadata) if id(&metadata) == expected => Ok(()),
+            Ok(_) => Err(Unavailable::Replaced),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unavailable::Missing),
+            Err(_) => Err(Unavailable::Unreachable),
+        };
+        is_at(&self.path, self.id)?;
+        self.beside.get().into_iter().flatten().try_for_each(|(path, id)| is_at(path, *id))
+    }
+
+    /// Takes the lock, or says who has it.
+    pub fn lock(self: &Arc<Self>) -> Result<Lock> {
+        let in_use = |pid| StoreError::InUse { path: self.path.clone(), pid };
+        if self.locked.swap(true, Ordering::AcqRel) {
+            return Err(in_use(Some(std::process::id())));
+        }
+        let unlocked = |error| {
+            self.locked.store(false, Ordering::Release);
+            error
+        };
+        let path = beside(&self.path, ".lock");
+        let io = |error| StoreError::Io { path: path.clone(), error };
+        let mut holder = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| unlocked(io(error)))?;
+        // On other systems SQLite's own locks would collide with this one; there the lock beside the path has to do.
+        let on_file = if cfg!(target_os = "linux") { self.file.try_lock() } else { Ok(()) };
+        match on_file.and_then(|()| holder.try_lock()) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The id is a courtesy; without it the refusal still stands.
+                let _unreadable = holder.read_to_string(&mut pid);
+                let _not_locked = self.file.unlock();
+                return Err(unlocked(in_use(pid.trim().parse().ok())));
+            }
+            Err(TryLockError::Error(error)) => return Err(unlocked(io(error))),
+        }
+        let lock = Lock { database: Arc::clone(self), holder };
+        (&lock.holder).rewind().and_then(|()| lock.holder.set_len(0)).map_err(io)?;
+        write!(&lock.holder, "{}", std::process::id()).map_err(io)?;
+        Ok(lock)
+    }
+}
+
+/// The lock of a database. The system drops it when the process ends, however it ends.
+pub(crate) struct Lock {
+    database: Arc<DatabaseFile>,
+    holder: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _closed_anyway = self.holder.unlock();
+        let _closed_anyway = self.database.file.unlock();
+        self.database.locked.store(false, Ordering::Release);
+    }
+}
+
+/// Opens the file, and creates it for its owner alone where it is missing, because it holds the key that tokens are
+/// signed with. SQLite gives the files beside it the same permissions.
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(end);
+    path.into()
+}
+
+#[cfg(unix)]
+fn id(metadata: &Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(unix)]
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// The name of a file system of other machines, on which neither locks nor shared memory can be relied on.
+#[cfg(target_os = "linux")]
+fn network_file_system(file: &File) -> Option<&'static str> {
+    const NETWORK: [(u32, &str); 9] = [
+        (0x6969, "NFS"),
+        (0x517B, "SMB"),
+        (0xFE53_4D42, "SMB"),
+        (0xFF53_4D42, "CIFS"),
+        (0x0102_1997, "9P"),
+        (0x5346_414F, "AFS"),
+        (0x00C3_6400, "Ceph"),
+        (0x0BD0_0BD0, "Lustre"),
+        (0x7461_636F, "OCFS2"),
+    ];
+    let found = rustix::fs::fstatfs(file).ok()?.f_type;
+    NETWORK.iter().find(|(number, _)| i128::from(found) & 0xFFFF_FFFF == i128::from(*number)).map(|(_, name)| *name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network_file_system(_: &File) -> Option<&'static str> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::access::AccessDb;
+    use crate::{Store, StoreError};
+
+    /// Whether SQLite has a lock on the file in this process.
+    fn is_locked_by_sqlite(path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let inode = format!(":{}", std::fs::metadata(path).unwrap().ino());
+        let pid = std::process::id().to_string();
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|words| {
+            words.contains(&"POSIX") && words.contains(&pid.as_str()) && words.iter().any(|word| word.ends_with(&inode))
+        })
+    }
+
+    #[test]
+    fn nothing_in_the_process_takes_the_locks_of_the_database_away() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("c.db");
+        let store = Store::open(&path).unwrap();
+        assert!(is_locked_by_sqlite(&path));
+        drop(AccessDb::open(&path).unwrap());
+        assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
+        let alias = folder.path().join("alias.db");
+        std::os::unix::fs::symlink(&path, &alias).unwrap();
+        assert!(matches!(Store::open(&alias), Err(StoreError::InUse { .. })));
+        let linked = folder.path().join("linked.db");
+        std::fs::hard_link(&path, &linked).unwrap();
+        assert!(matches!(Store::open(&linked), Err(StoreError::InUse { .. })));
+        assert!(is_locked_by_sqlite(&path), "another look at the database has dropped its locks");
+        drop(store);
+        assert!(!is_locked_by_sqlite(&path));
+        assert!(matches!(Store::open(&path), Err(StoreError::Linked { links: 2, .. })));
+        std::fs::remove_file(&linked).unwrap();
+        Store::open(&path).unwrap();
+    }
+}
