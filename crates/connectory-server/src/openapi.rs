@@ -34,16 +34,19 @@ impl IntoResponses for Refusals {
             ("403", "The client's user level or the token's scopes do not allow this.", standard()),
             ("404", "There is no such connector in this tenant.", standard()),
             ("405", "The path does not know this method.", standard()),
-            ("413", "The request or a file in it is too large.", standard()),
+            ("413", "The request, a file in it, or the connector that it would make is too large.", standard()),
             ("415", "The body has another media type than this operation takes.", standard()),
             ("429", "Too many requests in this period.", plain("message", " Rate Limit Exceeded ")),
             ("500", "An internal fault.", standard()),
+            ("503", "It cannot be done for the moment, and nothing was done.", standard()),
+            ("504", "Whether the change is kept is not known; read before you repeat it.", standard()),
+            ("507", "The server's disk is full; nothing was changed.", standard()),
         ];
         table
             .into_iter()
             .map(|(status, description, content)| {
                 let mut response = ResponseBuilder::new().description(description).content("application/json", content);
-                if status == "429" {
+                if matches!(status, "429" | "503" | "507") {
                     let seconds =
                         HeaderBuilder::new().schema(Some(i64::schema())).description(Some("Whole seconds to wait."));
                     response = response.header("Retry-After", seconds.build());

@@ -12,7 +12,7 @@ use crate::StoreError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// There is no space.
-    #[error("the disk with the database is full")]
+    #[error("there is no space left for the database")]
     Full,
     /// The file or its file system became read-only.
     #[error("the database is read-only")]
@@ -30,7 +30,7 @@ pub enum Unavailable {
     #[error("the database's folder cannot be reached")]
     Unreachable,
     /// The disk fails.
-    #[error("the disk with the database fails")]
+    #[error("the database cannot be written or read: its disk fails")]
     Disk,
     /// It did not answer in time.
     #[error("the database does not answer in time")]

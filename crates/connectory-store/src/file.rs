@@ -48,6 +48,12 @@ impl DatabaseFile {
         if let Some(known) = known {
             return Ok(known);
         }
+        // SQLite would take an empty database for new, and remove the log of the one that was there.
+        let log = beside(path, "-wal");
+        let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
+        if (!path.exists() || is_empty(path)) && log.exists() && !is_empty(&log) {
+            return Err(StoreError::Orphaned { path: path.to_owned(), log });
+        }
         let file = open_private(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         // The log and the lock are beside one path. Under another one, there would be another log.
@@ -213,6 +219,18 @@ mod tests {
         locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|words| {
             words.contains(&"POSIX") && words.contains(&pid.as_str()) && words.iter().any(|word| word.ends_with(&inode))
         })
+    }
+
+    #[test]
+    fn a_log_is_not_taken_from_the_database_that_it_belongs_to() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (path, log) = (folder.path().join("c.db"), folder.path().join("c.db-wal"));
+        std::fs::write(&log, "changes").unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Orphaned { .. })));
+        assert!(!path.exists());
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(AccessDb::open(&path), Err(StoreError::Orphaned { .. })));
+        assert_eq!(std::fs::read(&log).unwrap(), b"changes");
     }
 
     #[test]

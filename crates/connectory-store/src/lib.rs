@@ -52,6 +52,14 @@ pub enum StoreError {
         /// How many names it has.
         links: u64,
     },
+    /// There is a log without the database that it belongs to.
+    #[error("the database {} is gone or empty, but its log is still there and may hold acknowledged changes: {}; put the database back, or remove the log to begin anew", .path.display(), .log.display())]
+    Orphaned {
+        /// The database.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+    },
     /// The database is on a file system of other machines.
     #[error("the database {} is on {kind}, a network file system, whose locks and shared memory SQLite cannot rely on; put it on a local disk", .path.display())]
     Network {

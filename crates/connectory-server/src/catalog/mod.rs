@@ -258,10 +258,17 @@ impl Catalog {
 
     /// A whole connector. A large one is read when it is the request's turn.
     pub async fn connector(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
-        match source {
-            Source::BuiltIn(at) => Ok(Arc::clone(&self.builtins[at])),
-            Source::Stored(seq) => self.connectors.get_or_insert_async(&seq, self.read(seq)).await,
+        let seq = match source {
+            Source::BuiltIn(at) => return Ok(Arc::clone(&self.builtins[at])),
+            Source::Stored(seq) => seq,
+        };
+        if let Some(connector) = self.connectors.get(&seq) {
+            return Ok(connector);
         }
+        // Two may read the same at once. If one waited for the other, it could hold the turn that the other waits for.
+        let connector = self.read(seq).await?;
+        self.connectors.insert(seq, Arc::clone(&connector));
+        Ok(connector)
     }
 
     async fn read(&self, seq: Seq) -> Result<Arc<Connector>, StoreError> {
