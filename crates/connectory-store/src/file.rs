@@ -61,6 +61,9 @@ impl DatabaseFile {
         if links(&metadata) > 1 {
             return Err(StoreError::Linked { path, links: links(&metadata) });
         }
+        if is_mount_point(&path) {
+            return Err(StoreError::Mounted(path));
+        }
         if let Some(kind) = network_file_system(&file) {
             return Err(StoreError::Network { path, kind });
         }
@@ -178,6 +181,14 @@ fn id(metadata: &Metadata) -> FileId {
 #[cfg(unix)]
 fn links(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// Whether a file is mounted by itself, as container runtimes do with single files.
+fn is_mount_point(path: &Path) -> bool {
+    // The fifth field of a line is where it is mounted, with octal escapes (proc_pid_mountinfo(5)).
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let escaped = path.to_string_lossy().replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011");
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(&escaped))
 }
 
 /// The name of a file system of other machines, on which neither locks nor shared memory can be relied on.

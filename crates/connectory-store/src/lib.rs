@@ -52,6 +52,9 @@ pub enum StoreError {
         /// How many names it has.
         links: u64,
     },
+    /// The database's file is mounted by itself.
+    #[error("the database {} is mounted by itself, so its log would be outside of the mount and be lost with it; mount the folder that holds the database", .0.display())]
+    Mounted(PathBuf),
     /// There is a log without the database that it belongs to.
     #[error("the database {} is gone or empty, but its log is still there and may hold acknowledged changes: {}; put the database back, or remove the log to begin anew", .path.display(), .log.display())]
     Orphaned {
