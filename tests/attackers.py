@@ -33,7 +33,7 @@ LOCALES = "de no fi sv ru pt ko zh-TW en it fr zh-CN hu es cs ja pl da nl".split
 # The server's process.
 
 
-def limited(memory=6 << 30, files=None):
+def limited(memory=4 << 30, files=None):
     """What bounds a server that does not bound itself: its address space, and its descriptors where a test is about them."""
 
     def prepare():
@@ -376,7 +376,7 @@ class Holders:
 class Asker:
     """Asks over some connections, so many times a second altogether, and throws the answers away."""
 
-    def __init__(self, url, prepared, connections, per_second, source, timeout=30):
+    def __init__(self, url, prepared, connections, per_second, source, timeout=10):
         self.url, self.prepared, self.source, self.timeout = url, prepared, source, timeout
         self.connections, self.per_second = connections, per_second
         self.statuses = {}

@@ -211,7 +211,7 @@ def test_a_large_form_of_someone_unknown_is_not_kept(attacked, path):
             status, told = ask(server.url, attack)
             # The refusals of tokens are those of RFC 6749, which knows 400 for it.
             assert status in ([400, 413] if path == "/oauth/token" else [413]), (status, told[:300])
-        known = f"grant_type=client_credentials&client_id=ci&client_secret=secret&csrf=x&language=de&back=/"
+        known = "grant_type=client_credentials&client_id=ci&client_secret=secret&csrf=x&language=de&back=/"
         for what, more in [("20 KB", "&more=" + "x" * 20_000), ("20 fields", "&a=b" * 20)]:
             status, told = ask(server.url, request("POST", path, (known + more).encode(), **form))
             assert status in (400, 413), f"{what} are taken"
