@@ -261,9 +261,9 @@ def test_one_http2_connection_cannot_fill_the_memory_with_bodies(attacked):
 
 
 @pytest.fixture(scope="module")
-def wide():
+def wide(tmp_path_factory):
     """The folder of a database whose lists are as large as they may be: 250 connectors, and one with large documents."""
-    server = Server(tempfile.mkdtemp(prefix="connectory-"), "--rate-limit", "off", **GIVEN)
+    server = Server(tmp_path_factory.mktemp("wide"), "--rate-limit", "off", **GIVEN)
     session = server.session()
     for n in range(250):
         connector = create(server, session, f"wide {n}")
@@ -282,7 +282,7 @@ def wide():
 def copy_of(folder):
     copy = tempfile.mkdtemp(prefix="connectory-")
     for file in folder.glob("connectory.db*"):
-        (type(folder)(copy) / file.name).write_bytes(file.read_bytes())
+        shutil.copy(file, copy)
     return copy
 
 

@@ -123,7 +123,7 @@ def test_a_bystander_notices_nothing_of_all_attacks_at_once(start, tmp_path):
         limited(memory=4 << 30, files=(1024, 8192))()
         os.sched_setaffinity(0, {cores[0]})
 
-    server = start("--rate-limit", "off", prepare=prepare, stderr=writing, **GIVEN)
+    server = start("--rate-limit", "off", folder=tmp_path, prepare=prepare, stderr=writing, **GIVEN)
     os.close(writing)
     # Nobody reads the log from now on.
     changed = fill_the_server(server, server.session())
