@@ -31,12 +31,18 @@ def connectory(*arguments, check=True, **variables):
 
 
 class Server:
-    """`connectory serve` as a process."""
+    """`connectory serve` as a process. Its output is in its folder, and its database too unless that is given.
 
-    def __init__(self, folder, *arguments, **variables):
+    `prepare` runs in the process before the server does, and `stderr` takes the place of the file `log`.
+    """
+
+    def __init__(self, folder, *arguments, database=None, prepare=None, stderr=None, **variables):
         self.folder = pathlib.Path(folder)
-        self.database = f"sqlite:{self.folder / 'connectory.db'}"
+        self.path = pathlib.Path(database) if database else self.folder / "connectory.db"
+        self.database = f"sqlite:{self.path}"
         self.arguments = arguments
+        self.prepare = prepare
+        self.stderr = stderr
         self.variables = variables
         self.client_id = self.secret = None
         self.start()
@@ -47,7 +53,7 @@ class Server:
         with open(self.folder / "log", "a") as log, open(output, "w") as stdout:
             self.process = subprocess.Popen(
                 [BINARY, "serve", "--listen", "127.0.0.1:0", "--database", self.database, *self.arguments],
-                env=environment(**self.variables), stdout=stdout, stderr=log,
+                env=environment(**self.variables), stdout=stdout, stderr=self.stderr or log, preexec_fn=self.prepare,
             )
         while not (found := re.match(r"connectory \S+ is ready at (http://\S+): .*\n", output.read_text())):
             assert self.process.poll() is None and time.monotonic() < began + 60, (self.folder / "log").read_text()
@@ -60,6 +66,18 @@ class Server:
         exported = dict(re.findall(r"export (SAIL_\w+)=(\S+)", self.printed))
         if "SAIL_CLIENT_ID" in exported:
             self.client_id, self.secret = exported["SAIL_CLIENT_ID"], exported["SAIL_CLIENT_SECRET"]
+        elif "CONNECTORY_CLIENT_SECRET" in self.variables:
+            self.client_id = self.variables["CONNECTORY_CLIENT_ID"]
+            self.secret = self.variables["CONNECTORY_CLIENT_SECRET"]
+
+    @property
+    def connectors(self):
+        """Where the connectors are, in the version of the API that most tests use."""
+        return f"{self.url}/v3/connectors"
+
+    @property
+    def log(self):
+        return (self.folder / "log").read_text()
 
     @property
     def sail(self):
@@ -101,8 +119,8 @@ def start():
     """Starts servers, each in a folder of its own unless one is given, and ends them."""
     servers = []
 
-    def start(*arguments, folder=None, **variables):
-        servers.append(Server(folder or tempfile.mkdtemp(prefix="connectory-"), *arguments, **variables))
+    def start(*arguments, folder=None, **others):
+        servers.append(Server(folder or tempfile.mkdtemp(prefix="connectory-"), *arguments, **others))
         return servers[-1]
 
     yield start
