@@ -77,6 +77,8 @@ pub const FILTER_COMPARISONS: usize = 100;
 pub const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of a refused body that are read and dropped, so that its sender sees the answer instead of a reset connection.
 pub const DRAINED_BYTES: usize = 32 * MIB;
+/// Time to wait for more of them.
+pub const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Time in which they are.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 

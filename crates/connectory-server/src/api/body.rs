@@ -9,7 +9,7 @@ use axum::BoxError;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use connectory_model::limits::{BODY_TIMEOUT, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS};
+use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
@@ -204,7 +204,8 @@ pub async fn drain(body: Body) {
 async fn drain_stream(stream: &mut BodyDataStream) {
     let mut left = DRAINED_BYTES;
     let reading = async {
-        while let Some(Ok(chunk)) = stream.next().await {
+        // Someone who sends nothing more waits for the answer.
+        while let Ok(Some(Ok(chunk))) = tokio::time::timeout(DRAIN_PAUSE, stream.next()).await {
             left = left.saturating_sub(chunk.len());
             if left == 0 {
                 break;
