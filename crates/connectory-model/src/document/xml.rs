@@ -12,14 +12,7 @@ use memchr::memmem;
 use quick_xml::events::Event;
 use quick_xml::{Reader, XmlVersion};
 
-/// How deep elements may nest.
-pub const MAX_DEPTH: usize = 100;
-/// How many elements a document may have.
-pub const MAX_ELEMENTS: usize = 100_000;
-/// How many attributes an element may have.
-pub const MAX_ATTRIBUTES: usize = 100;
-/// How many namespaces a document may declare.
-const MAX_NAMESPACES: usize = 256;
+use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES};
 
 /// A text that is not XML as we accept it, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +98,7 @@ pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
 
 fn check_bounds(text: &str) -> Result<(), Malformed> {
     // Attributes are told apart only where there may be too many, which costs most of this otherwise.
-    let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > MAX_NAMESPACES;
+    let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > XML_NAMESPACES;
     let mut reader = Reader::from_str(text);
     let (mut depth, mut elements, mut namespaces) = (0_usize, 0_usize, 0_usize);
     loop {
@@ -121,17 +114,17 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                     depth += 1;
                 }
                 let mut attributes = 0;
-                if many_namespaces || memchr::memchr_iter(b'=', tag.as_bytes()).count() > MAX_ATTRIBUTES {
+                if many_namespaces || memchr::memchr_iter(b'=', tag.as_bytes()).count() > XML_ATTRIBUTES {
                     for attribute in tag.attributes().with_checks(false).flatten() {
                         attributes += 1;
                         namespaces += usize::from(attribute.key.as_ref().starts_with("xmlns"));
                     }
                 }
                 for (what, count, most) in [
-                    ("elements", elements, MAX_ELEMENTS),
-                    ("levels of elements", depth, MAX_DEPTH),
-                    ("attributes in one element", attributes, MAX_ATTRIBUTES),
-                    ("namespace declarations", namespaces, MAX_NAMESPACES),
+                    ("elements", elements, XML_ELEMENTS),
+                    ("levels of elements", depth, XML_DEPTH),
+                    ("attributes in one element", attributes, XML_ATTRIBUTES),
+                    ("namespace declarations", namespaces, XML_NAMESPACES),
                 ] {
                     if count > most {
                         return refuse(format!("more than {most} {what}; a document may have at most {most}"));
@@ -164,20 +157,20 @@ fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// A replacement of one attribute's value, by its range in the text.
-pub(super) struct Replacement {
+/// A replacement of one attribute's value by an escaped one, by its range in the text.
+pub(super) struct Replacement<'a> {
     pub range: Range<usize>,
-    pub value: String,
+    pub value: &'a str,
 }
 
-/// The text with attribute values replaced; everything else stays as it is.
-pub(super) fn with_values(text: &str, mut replacements: Vec<Replacement>) -> String {
+/// The text with attribute values replaced, which then has this length; everything else stays as it is.
+pub(super) fn with_values(text: &str, length: usize, mut replacements: Vec<Replacement<'_>>) -> String {
     replacements.sort_by_key(|replacement| replacement.range.start);
-    let mut result = String::with_capacity(text.len() * 2);
+    let mut result = String::with_capacity(length);
     let mut copied = 0;
     for Replacement { range, value } in replacements {
         result.push_str(&text[copied..range.start]);
-        push_attribute_value(&mut result, &value);
+        result.push_str(value);
         copied = range.end;
     }
     result.push_str(&text[copied..]);
@@ -186,7 +179,8 @@ pub(super) fn with_values(text: &str, mut replacements: Vec<Replacement>) -> Str
 
 /// Escapes a value so that a parser reads it back as it is. Line breaks become references, because a parser
 /// turns literal ones into spaces (XML 1.0, section 3.3.3); what XML cannot hold at all is left out.
-fn push_attribute_value(result: &mut String, value: &str) {
+pub(super) fn attribute_value(value: &str) -> String {
+    let mut result = String::with_capacity(value.len() + 16);
     for c in quick_xml::escape::escape(value).chars() {
         match c {
             '\n' => result.push_str("&#10;"),
@@ -196,6 +190,7 @@ fn push_attribute_value(result: &mut String, value: &str) {
             c => result.push(c),
         }
     }
+    result
 }
 
 /// Whether XML 1.0 can hold the character (section 2.2).
@@ -274,7 +269,7 @@ mod tests {
     fn depth_elements_attributes_and_namespaces_are_bounded() {
         let deep = format!("{}{}", "<a>".repeat(101), "</a>".repeat(101));
         assert!(problem(&deep).contains("more than 100 levels"));
-        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(XML_ELEMENTS));
         assert!(problem(&wide).contains("more than 100000 elements"));
         let attributes = (0..101).map(|n| format!("a{n}='1'")).collect::<Vec<_>>().join(" ");
         assert!(problem(&format!("<a {attributes}/>")).contains("more than 100 attributes"));

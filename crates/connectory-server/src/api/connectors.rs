@@ -213,7 +213,8 @@ pub async fn patch(
     let with_policies = caller.version().shows_policies;
     let next = move |connector: &Connector| {
         let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
-        let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let next =
+            patch.apply(connector, &detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         revision(connector, next, max_document)
     };
     let (Edited::Changed(source) | Edited::Unchanged(source)) = edit::edit(&app, &caller, &script_name, next).await?;

@@ -227,7 +227,7 @@ pub async fn check(
         let preview = (kind == DocumentKind::SourceConfig)
             .then(|| SourceConfig::parse(text.as_bytes()).ok())
             .flatten()
-            .map(|config| preview::form(&view, &config.form(&subject.connector.translations, locale)).into_string());
+            .map(|config| preview::form(&view, config.form(&subject.connector.translations, locale)).into_string());
         Verdict { problems, preview }
     });
     Ok(Json(verdict.await?))

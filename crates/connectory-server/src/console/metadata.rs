@@ -148,7 +148,8 @@ pub async fn save(
     let (base, max_document) = (sent.get("base").to_owned(), app.options.max_document);
     let next = move |connector: &Connector| {
         let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
-        let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let next =
+            patch.apply(connector, &detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         let revision = revision(connector, next, max_document)?;
         if revision.is_some() && base != fingerprint(&pretty(&connector.connector_metadata)) {
             return Err(ApiError::conflict());

@@ -11,6 +11,7 @@ use axum::extract::RawQuery;
 use axum::response::Response;
 use connectory_model::Locale;
 use connectory_model::document::form::{Condition, Field, Form, Section};
+use connectory_model::limits::{PREVIEW_BYTES, PREVIEW_PARTS};
 use maud::{Markup, PreEscaped, html};
 
 use super::connector::{Subject, Tab};
@@ -42,7 +43,7 @@ pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
             label { (view.t("preview.locale")) (locales(locale, true)) }
             button.no-script type="submit" { (view.t("nav.apply")) }
         }
-        div.preview { (form(view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+        div.preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
     };
     subject.page(Tab::Preview, &content)
 }
@@ -56,7 +57,7 @@ pub fn pane(subject: &Subject, locale: Locale) -> Markup {
                 h2 { (view.t("tab.preview")) }
                 label { span.visually-hidden { (view.t("preview.locale")) } (locales(locale, false)) }
             }
-            div.preview #preview { (form(view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+            div.preview #preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
         }
     }
 }
@@ -69,30 +70,32 @@ fn locales(chosen: Locale, submits: bool) -> Markup {
     }
 }
 
-/// The form.
-pub fn form(view: &View, form: &Form) -> Markup {
+/// The form, or the first part of a long one.
+pub fn form(view: &View, mut form: Form) -> Markup {
+    let was_cut = form.cut(PREVIEW_PARTS, PREVIEW_BYTES);
     html! {
         @if form.fields().next().is_none() { p.empty { (view.t("preview.empty")) } }
         @for menu in &form.menus {
             section.menu {
                 @if !menu.label.is_empty() { h3 { (markup(&menu.label)) } }
-                @for of_menu in &menu.sections { (section(view, form, of_menu)) }
+                @for of_menu in &menu.sections { (section(view, of_menu)) }
             }
         }
+        @if was_cut { p.note { (view.t("preview.cut")) } }
     }
 }
 
 /// The attributes of something that is shown while another field has a value.
-fn shown(form: &Form, condition: Option<&Condition>, content: &Markup) -> Markup {
+fn shown(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Markup {
     html! {
         div.part data-parent=[condition.map(|condition| &condition.field)]
             data-value=[condition.map(|condition| &condition.value)]
-            hidden[!form.holds_initially(condition)]
+            hidden[!is_shown]
         { (content) }
     }
 }
 
-fn section(view: &View, form: &Form, section: &Section) -> Markup {
+fn section(view: &View, section: &Section) -> Markup {
     let content = html! {
         fieldset {
             @if !section.label.is_empty() { legend { (markup(&section.label)) } }
@@ -103,11 +106,11 @@ fn section(view: &View, form: &Form, section: &Section) -> Markup {
                 } @else { p { (markup(text)) } }
             }
             @for field in section.fields.iter().filter(|field| !field.hidden) {
-                (shown(form, field.condition.as_ref(), &input(view, field)))
+                (shown(field.condition.as_ref(), field.is_shown, &input(view, field)))
             }
         }
     };
-    shown(form, section.condition.as_ref(), &content)
+    shown(section.condition.as_ref(), section.is_shown, &content)
 }
 
 fn input(view: &View, field: &Field) -> Markup {
