@@ -149,6 +149,8 @@ pub const RETRY_AFTER: u64 = 2;
 
 /// Keys on a page of the translations.
 pub const KEYS_PER_PAGE: usize = 100;
+/// Bytes of texts on a page of the translations. What is beyond is shown by its beginning.
+pub const GRID_BYTES: usize = MIB;
 /// Characters of one text that the translations page saves.
 pub const TEXT_CHARS: usize = 10_000;
 /// Fields and options that a preview shows.
@@ -157,6 +159,8 @@ pub const PREVIEW_PARTS: usize = 2000;
 pub const PREVIEW_BYTES: usize = MIB;
 /// Bytes of texts that a page of differences compares, both sides together.
 pub const DIFF_BYTES: usize = 512 * KIB;
+/// Lines of texts that a page of differences compares, both sides together. Each may be a row of its tables.
+pub const DIFF_LINES: usize = 20_000;
 /// Time in which a page looks for the smallest differences; after that, larger ones have to do.
 pub const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 /// Findings that the check of a document answers.

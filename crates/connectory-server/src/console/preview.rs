@@ -4,10 +4,10 @@
 //! `<br>` and `<strong>` alone.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use ammonia::Builder;
-use axum::extract::RawQuery;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::Locale;
 use connectory_model::document::form::{Condition, Field, Form, Section};
@@ -16,6 +16,8 @@ use maud::{Markup, PreEscaped, html};
 
 use super::connector::{Subject, Tab};
 use super::page::{View, parameter};
+use crate::app::App;
+use crate::error::ApiError;
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
@@ -33,8 +35,17 @@ fn markup(text: &str) -> Markup {
 }
 
 /// The page.
-pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
-    let (view, asked) = (&subject.view, parameter(&query.unwrap_or_default(), "locale"));
+pub async fn page(
+    State(app): State<Arc<App>>,
+    subject: Subject,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    Ok(app.work.run(subject.connector.size(), move |_| whole(&subject, &query)).await?)
+}
+
+fn whole(subject: &Subject, query: &str) -> Response {
+    let (view, asked) = (&subject.view, parameter(query, "locale"));
     let locale = if asked.is_empty() { view.locale() } else { Locale::or_english(Some(&asked)) };
     let content = html! {
         h2.visually-hidden { (view.t("tab.preview")) }
