@@ -16,6 +16,9 @@ pub const DOCUMENT_BYTES: usize = 5 * MIB;
 pub const XML_DEPTH: usize = 100;
 /// Elements of an XML document. Each costs the tree about 100 bytes.
 pub const XML_ELEMENTS: usize = 100_000;
+/// Nodes of an XML document: elements, attributes, texts, comments and instructions. Each costs the tree about 100 bytes,
+/// and a comment has as few as 7.
+pub const XML_NODES: usize = 600_000;
 /// Attributes of one element. The tree's parser compares each with every other.
 pub const XML_ATTRIBUTES: usize = 100;
 /// Namespace declarations of an XML document. The tree's parser compares each with every other.
@@ -151,6 +154,9 @@ pub const RETRY_AFTER: u64 = 2;
 pub const KEYS_PER_PAGE: usize = 100;
 /// Bytes of texts on a page of the translations. What is beyond is shown by its beginning.
 pub const GRID_BYTES: usize = MIB;
+/// Bytes of a text whose markup a preview shows; a longer one is shown as it is written. Reading markup that nests takes
+/// the square of its length.
+pub const MARKUP_BYTES: usize = 10_000;
 /// Characters of one text that the translations page saves.
 pub const TEXT_CHARS: usize = 10_000;
 /// Fields and options that a preview shows.

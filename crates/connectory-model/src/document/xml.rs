@@ -12,7 +12,7 @@ use memchr::memmem;
 use quick_xml::events::Event;
 use quick_xml::{Reader, XmlVersion};
 
-use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES};
+use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
 
 /// A text that is not XML as we accept it, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,8 +99,9 @@ pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
 fn check_bounds(text: &str) -> Result<(), Malformed> {
     // Attributes are told apart only where there may be too many, which costs most of this otherwise.
     let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > XML_NAMESPACES;
+    let many_attributes = memchr::memchr_iter(b'=', text.as_bytes()).count() > XML_NODES / 2;
     let mut reader = Reader::from_str(text);
-    let (mut depth, mut elements, mut namespaces) = (0_usize, 0_usize, 0_usize);
+    let (mut depth, mut elements, mut namespaces, mut nodes) = (0_usize, 0_usize, 0_usize, 0_usize);
     loop {
         let start = offset(reader.buffer_position());
         let refuse = |reason: String| Err(Malformed::at(text, start, reason));
@@ -114,17 +115,23 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                     depth += 1;
                 }
                 let mut attributes = 0;
-                if many_namespaces || memchr::memchr_iter(b'=', tag.as_bytes()).count() > XML_ATTRIBUTES {
+                if many_namespaces
+                    || many_attributes
+                    || memchr::memchr_iter(b'=', tag.as_bytes()).count() > XML_ATTRIBUTES
+                {
                     for attribute in tag.attributes().with_checks(false).flatten() {
                         attributes += 1;
                         namespaces += usize::from(attribute.key.as_ref().starts_with("xmlns"));
                     }
                 }
+                // Attributes that were not told apart are no more than half of what may be.
+                nodes += attributes + 1;
                 for (what, count, most) in [
                     ("elements", elements, XML_ELEMENTS),
                     ("levels of elements", depth, XML_DEPTH),
                     ("attributes in one element", attributes, XML_ATTRIBUTES),
                     ("namespace declarations", namespaces, XML_NAMESPACES),
+                    (NODES, nodes, XML_NODES),
                 ] {
                     if count > most {
                         return refuse(format!("more than {most} {what}; a document may have at most {most}"));
@@ -148,10 +155,18 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                 }
             }
             Event::Eof => return Ok(()),
-            _ => {}
+            _ => {
+                nodes += 1;
+                if nodes > XML_NODES {
+                    return refuse(format!("more than {XML_NODES} {NODES}; a document may have at most {XML_NODES}"));
+                }
+            }
         }
     }
 }
+
+/// What a tree is made of, in words.
+const NODES: &str = "elements, attributes, texts, comments and instructions";
 
 fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
@@ -275,6 +290,10 @@ mod tests {
         assert!(problem(&format!("<a {attributes}/>")).contains("more than 100 attributes"));
         let namespaces = "<b xmlns:x='y'/>".repeat(257);
         assert!(problem(&format!("<a>{namespaces}</a>")).contains("more than 256 namespace"));
+        let comments = format!("<a>{}</a>", "<!---->".repeat(XML_NODES));
+        assert!(problem(&comments).contains("more than 600000 elements, attributes, texts, comments"));
+        let attributes = (0..90).map(|n| format!(" a{n}=''")).collect::<Vec<_>>().concat();
+        assert!(problem(&format!("<a>{}</a>", format!("<b{attributes}/>").repeat(7000))).contains("more than 600000"));
         let no_attributes = format!("<a b='{}'>{}</a>", "=".repeat(101), "xmlns ".repeat(257));
         assert!(parse(&no_attributes).is_ok(), "what only looks like too many is not");
     }

@@ -239,6 +239,9 @@ pub async fn check(
     Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<Verdict>, ApiError> {
     let text = form.lines("text", "");
+    if text.len() > app.options.max_document {
+        return Err(ApiError::too_large("the document", app.options.max_document));
+    }
     let locale = Locale::or_english(Some(form.get("locale")));
     let verdict = app.work.run(text.len() + subject.connector.size(), move |stop| {
         let problems = problems(&subject.connector, kind, &text);

@@ -11,7 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::Locale;
 use connectory_model::document::form::{Condition, Field, Form, Section};
-use connectory_model::limits::{PREVIEW_BYTES, PREVIEW_PARTS};
+use connectory_model::limits::{MARKUP_BYTES, PREVIEW_BYTES, PREVIEW_PARTS};
 use maud::{Markup, PreEscaped, html};
 
 use super::connector::{Subject, Tab};
@@ -27,7 +27,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 /// A text of a translation with the markup that it may have.
 fn markup(text: &str) -> Markup {
-    if text.contains(['<', '&']) {
+    if text.len() <= MARKUP_BYTES && text.contains(['<', '&']) {
         PreEscaped(SANITIZER.clean(text).to_string())
     } else {
         html! { (text) }
@@ -192,7 +192,20 @@ fn input(view: &View, field: &Field) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::markup;
+
+    #[test]
+    fn long_markup_is_shown_as_it_is_written() {
+        let start = Instant::now();
+        for text in ["<b a=1>", "<strong>", "<b><a>", "<table><b>", "<p><i></p>"] {
+            let long = text.repeat(120_000 / text.len());
+            assert!(markup(&long).into_string().starts_with("&lt;"));
+            markup(&text.repeat(10_000 / text.len()));
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
 
     #[test]
     fn only_line_breaks_and_strong_text_pass() {
