@@ -413,7 +413,7 @@ mod tests {
             let start = std::time::Instant::now();
             let form = config.form(&Translations::default(), Locale::En);
             assert_eq!(shown(&form).len(), if first_is_shown { 12_000 } else { 0 });
-            assert!(start.elapsed().as_millis() < 1500, "{:?}", start.elapsed());
+            assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
         }
     }
 
