@@ -8,11 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::document::{Scaffold, is_xml_char};
+use crate::limits::MEMBER_CHARS;
 use crate::translations::Translations;
 use crate::{Connector, Metadata, ScriptName, Status};
-
-/// How long a name, type or class name may be, in characters (our decision).
-pub const MAX_TEXT: usize = 255;
 
 /// A member that is missing or not what it should be; the text names it and says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,8 +118,8 @@ impl<'a> Members<'a> {
         let Some(value) = self.get(member) else { return Ok(None) };
         let text = value.as_str().ok_or_else(|| Self::wrong_type(member, "a string", value))?.trim();
         let length = text.chars().count();
-        if length > MAX_TEXT {
-            let reason = format!("`{member}` has {length} characters; it may have at most {MAX_TEXT}");
+        if length > MEMBER_CHARS {
+            let reason = format!("`{member}` has {length} characters; it may have at most {MEMBER_CHARS}");
             return Err(InvalidMember(reason));
         }
         if let Some(c) = text.chars().find(|&c| c.is_control() || !is_xml_char(c)) {

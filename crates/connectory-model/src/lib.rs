@@ -5,14 +5,16 @@
 //! rule can be tested as a function, and the server, the SDK and the linter apply the same ones.
 
 pub mod access;
+pub mod bounds;
 pub mod connector;
 pub mod create;
 pub mod document;
 pub mod filter;
 pub mod folder;
 pub mod import;
+pub mod json;
 pub mod limits;
-mod lines;
+pub mod lines;
 pub mod lint;
 mod locale;
 pub mod patch;

@@ -16,6 +16,9 @@ pub const DOCUMENT_BYTES: usize = 5 * MIB;
 pub const XML_DEPTH: usize = 100;
 /// Elements of an XML document. Each costs the tree about 100 bytes.
 pub const XML_ELEMENTS: usize = 100_000;
+/// Nodes of an XML document: elements, attributes, texts, comments and instructions. Each costs the tree about 100 bytes,
+/// and a comment has as few as 7.
+pub const XML_NODES: usize = 600_000;
 /// Attributes of one element. The tree's parser compares each with every other.
 pub const XML_ATTRIBUTES: usize = 100;
 /// Namespace declarations of an XML document. The tree's parser compares each with every other.
@@ -151,6 +154,11 @@ pub const RETRY_AFTER: u64 = 2;
 
 /// Keys on a page of the translations.
 pub const KEYS_PER_PAGE: usize = 100;
+/// Bytes of texts on a page of the translations. What is beyond is shown by its beginning.
+pub const GRID_BYTES: usize = MIB;
+/// Bytes of a text whose markup a preview shows; a longer one is shown as it is written. Reading markup that nests takes
+/// the square of its length.
+pub const MARKUP_BYTES: usize = 10_000;
 /// Characters of one text that the translations page saves.
 pub const TEXT_CHARS: usize = 10_000;
 /// Fields and options that a preview shows.
@@ -159,6 +167,8 @@ pub const PREVIEW_PARTS: usize = 2000;
 pub const PREVIEW_BYTES: usize = MIB;
 /// Bytes of texts that a page of differences compares, both sides together.
 pub const DIFF_BYTES: usize = 512 * KIB;
+/// Lines of texts that a page of differences compares, both sides together. Each may be a row of its tables.
+pub const DIFF_LINES: usize = 20_000;
 /// Time in which a page looks for the smallest differences; after that, larger ones have to do.
 pub const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 /// Findings that the check of a document answers.

@@ -2,28 +2,65 @@
 
 use std::ops::Range;
 
-/// A line, from 1, without its end.
-pub(crate) fn line_span(text: &str, line: usize) -> Range<usize> {
-    let mut start = 0;
-    for (at, content) in text.split('\n').enumerate() {
-        if at + 1 == line {
-            return start..start + content.trim_end_matches('\r').len();
-        }
-        start += content.len() + 1;
-    }
-    text.len()..text.len()
+/// Where each line of a text begins, so that a line is found without reading the text again.
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
 }
 
-/// A line of properties with its end and with the lines that continue it.
-pub(crate) fn logical_line(text: &str, line: usize) -> Range<usize> {
-    let start = line_span(text, line).start;
-    let mut end = start;
-    for content in text[start..].split_inclusive('\n') {
-        end += content.len();
-        let escapes = content.trim_end_matches(['\r', '\n']).bytes().rev().take_while(|byte| *byte == b'\\').count();
-        if escapes % 2 == 0 {
-            break;
-        }
+impl<'a> Lines<'a> {
+    /// Reads a text once.
+    pub fn of(text: &'a str) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
+        Self { text, starts: std::iter::once(0).chain(newlines.map(|at| at + 1)).collect() }
     }
-    start..end
+
+    /// The number of the line that holds a byte, from 1.
+    pub fn number(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at)
+    }
+
+    /// A line, from 1, without its end.
+    pub(crate) fn span(&self, line: usize) -> Range<usize> {
+        let Range { start, end } = self.whole(line);
+        start..start + self.text[start..end].trim_end_matches('\n').trim_end_matches('\r').len()
+    }
+
+    /// A line of properties with its end and with the lines that continue it.
+    pub(crate) fn logical(&self, line: usize) -> Range<usize> {
+        let start = self.whole(line).start;
+        let mut end = start;
+        for line in line..=self.starts.len() {
+            let content = &self.text[self.whole(line)];
+            end += content.len();
+            let escapes =
+                content.trim_end_matches(['\r', '\n']).bytes().rev().take_while(|byte| *byte == b'\\').count();
+            if escapes % 2 == 0 {
+                break;
+            }
+        }
+        start..end
+    }
+
+    /// A line with its end; behind the last one nothing.
+    fn whole(&self, line: usize) -> Range<usize> {
+        let start = |line: usize| self.starts.get(line).copied().unwrap_or(self.text.len());
+        start(line.saturating_sub(1))..start(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_by_number_and_by_byte() {
+        let text = "a\r\nb\\\n  c\n\nd";
+        let lines = Lines::of(text);
+        let found: Vec<_> = (1..=6).map(|line| &text[lines.span(line)]).collect();
+        assert_eq!(found, ["a", "b\\", "  c", "", "d", ""]);
+        assert_eq!(&text[lines.logical(2)], "b\\\n  c\n");
+        assert_eq!((&text[lines.logical(1)], &text[lines.logical(5)], lines.logical(9)), ("a\r\n", "d", 12..12));
+        assert_eq!([0, 2, 3, 5, 11, 12].map(|at| lines.number(at)), [1, 1, 2, 2, 5, 5]);
+    }
 }

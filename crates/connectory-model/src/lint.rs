@@ -12,7 +12,8 @@ use roxmltree::{Attribute, Document as Tree, Node};
 
 use crate::document::{DocumentKind, FORM_NAMESPACE, Malformed, TRANSLATED, parse, utf8};
 use crate::folder::{CONNECTOR_FILE, Description, Files, locale_tag};
-use crate::lines::{line_span, logical_line};
+use crate::limits::MEMBER_CHARS;
+use crate::lines::Lines;
 use crate::translations::{Entry, Properties, PropertiesError, SHORT_DESCRIPTION};
 use crate::{Locale, ScriptName};
 
@@ -125,23 +126,38 @@ impl<'a> Text<'a> {
 
 /// Checks a folder of this name; findings are ordered by file and place.
 pub fn lint(folder_name: &str, files: &Files<'_>) -> Vec<Finding> {
-    let mut lint = Lint { findings: Vec::new() };
-    if let Err(error) = folder_name.parse::<ScriptName>() {
-        lint.push(&FOLDER_NAME, CONNECTOR_FILE, 0..0, format!("the folder's name: {error}"));
+    Lint { findings: Vec::new(), only: None, most: usize::MAX, comparisons: COMPARISONS }.folder(folder_name, files)
+}
+
+/// The same for one file of a folder, and at most so many findings.
+pub fn lint_file(folder_name: &str, files: &Files<'_>, file: &str, most: usize) -> Vec<Finding> {
+    Lint { findings: Vec::new(), only: Some(file), most, comparisons: COMPARISONS }.folder(folder_name, files)
+}
+
+/// How many names are compared with those that were probably meant, in all. After that no more are offered.
+const COMPARISONS: usize = 200_000;
+
+impl Lint<'_> {
+    fn folder(mut self, folder_name: &str, files: &Files<'_>) -> Vec<Finding> {
+        let lint = &mut self;
+        if let Err(error) = folder_name.parse::<ScriptName>() {
+            lint.push(&FOLDER_NAME, CONNECTOR_FILE, 0..0, format!("the folder's name: {error}"));
+        }
+        let name = lint.description(files);
+        let trees =
+            DocumentKind::ALL.map(|kind| Some((kind.file_name(), lint.tree(kind, files.get(kind.file_name())?)?)));
+        let [form, template, correlation] = &trees;
+        let keys = form.as_ref().map(|(file, tree)| lint.form(file, tree));
+        if let (Some((form_file, form)), Some((template_file, template))) = (form, template) {
+            lint.names(form_file, form, template_file, template, name.as_deref());
+        }
+        if let (Some((_, template)), Some((file, correlation))) = (template, correlation) {
+            lint.correlation(template, file, correlation);
+        }
+        lint.translations(files, keys.as_ref());
+        self.findings.sort_by(|a, b| (&a.file, a.span.start, a.rule.id).cmp(&(&b.file, b.span.start, b.rule.id)));
+        self.findings
     }
-    let name = lint.description(files);
-    let trees = DocumentKind::ALL.map(|kind| Some((kind.file_name(), lint.tree(kind, files.get(kind.file_name())?)?)));
-    let [form, template, correlation] = &trees;
-    let keys = form.as_ref().map(|(file, tree)| lint.form(file, tree));
-    if let (Some((form_file, form)), Some((template_file, template))) = (form, template) {
-        lint.names(form_file, form, template_file, template, name.as_deref());
-    }
-    if let (Some((_, template)), Some((file, correlation))) = (template, correlation) {
-        lint.correlation(template, file, correlation);
-    }
-    lint.translations(files, keys.as_ref());
-    lint.findings.sort_by(|a, b| (&a.file, a.span.start, a.rule.id).cmp(&(&b.file, b.span.start, b.rule.id)));
-    lint.findings
 }
 
 /// What each element of a source config may have.
@@ -194,13 +210,36 @@ const FIELD_TYPES: &[&str] = &[
 const KEY_PREFIXES: &[&str] =
     &["menuLabel_", "sectionLabel_", "sectionInfo_", "placeHolder_", "docLinkLabel_", "helpKey_"];
 
-struct Lint {
+struct Lint<'f> {
     findings: Vec<Finding>,
+    /// The one file whose findings are wanted, if not all are.
+    only: Option<&'f str>,
+    /// How many findings are wanted.
+    most: usize,
+    /// How many names may still be compared with those that were probably meant.
+    comparisons: usize,
 }
 
-impl Lint {
+impl Lint<'_> {
+    /// Whether another finding of a file is wanted.
+    fn wants(&self, file: &str) -> bool {
+        self.only.is_none_or(|only| only == file) && self.findings.len() < self.most
+    }
+
     fn push(&mut self, rule: &'static Rule, file: &str, span: Range<usize>, message: impl Into<String>) {
-        self.findings.push(Finding { rule, file: file.to_owned(), span, message: message.into(), fix: None });
+        if self.wants(file) {
+            self.findings.push(Finding { rule, file: file.to_owned(), span, message: message.into(), fix: None });
+        }
+    }
+
+    /// The name that was probably meant, as the end of a sentence.
+    fn similar(&mut self, name: &str, names: &HashSet<&str>) -> String {
+        // A long list of names that are all wrong would be compared with itself.
+        if self.comparisons < names.len() || name.len() > MEMBER_CHARS {
+            return String::new();
+        }
+        self.comparisons -= names.len();
+        similar(name, names)
     }
 
     /// Checks `connector.yaml`, and returns the connector's name.
@@ -252,12 +291,13 @@ impl Lint {
         }
         let fields: Vec<_> = root.descendants().filter(|node| node.tag_name().name() == "Field").collect();
         let names: HashSet<_> = fields.iter().filter_map(|field| field.attribute("name")).collect();
+        let lines = Lines::of(tree.input_text());
         let mut seen = HashMap::new();
         for field in &fields {
             match attribute(*field, "name").filter(|name| !name.value().is_empty()) {
                 None => self.push(&FIELD_NAME, file, tag(*field), "the field has no name; give it a `name` attribute"),
                 Some(name) => {
-                    let line = tree.text_pos_at(name.range().start).row;
+                    let line = lines.number(name.range().start);
                     if let Some(first) = seen.insert(name.value(), line) {
                         let message = format!("the field `{}` stands on line {first} already", name.value());
                         self.push(&DUPLICATE_FIELD, file, name.range_value(), message);
@@ -272,7 +312,8 @@ impl Lint {
         let mut keys = BTreeMap::new();
         for node in root.descendants().filter(Node::is_element) {
             if let Some(parent) = attribute(node, "parentKey").filter(|parent| !names.contains(parent.value())) {
-                let message = format!("there is no field `{}`{}", parent.value(), similar(parent.value(), &names));
+                let meant = self.similar(parent.value(), &names);
+                let message = format!("there is no field `{}`{meant}", parent.value());
                 self.push(&UNKNOWN_PARENT, file, parent.range_value(), message);
             }
             let element = node.tag_name().name();
@@ -315,6 +356,9 @@ impl Lint {
         for (file, attribute) in wrong.filter(|(_, attribute)| Some(attribute.value()) != name) {
             let fix = name
                 .map(|name| Fix { range: attribute.range_value(), text: quick_xml::escape::escape(name).into_owned() });
+            if !self.wants(file) {
+                continue;
+            }
             let (span, message) = (attribute.range_value(), message.clone());
             self.findings.push(Finding { rule: &CONNECTOR_NAME, file: file.to_owned(), span, message, fix });
         }
@@ -335,7 +379,7 @@ impl Lint {
                 continue;
             };
             if !attributes.contains(property) && !attributes.contains(value) {
-                let meant = [property, value].map(|name| similar(name, &attributes)).concat();
+                let meant = [property, value].map(|name| self.similar(name, &attributes)).concat();
                 let message = format!(
                     "neither `{property}` nor `{value}` is an attribute of the source template's account schema{meant}"
                 );
@@ -361,7 +405,7 @@ impl Lint {
                 }
                 Err(PropertiesError::Line { line, reason }) => {
                     let text = Text::decode(bytes);
-                    self.push(&PROPERTIES_SYNTAX, path, line_span(&text.text, line), reason);
+                    self.push(&PROPERTIES_SYNTAX, path, Lines::of(&text.text).span(line), reason);
                 }
                 Err(error @ PropertiesError::Binary(_)) => {
                     self.push(&PROPERTIES_SYNTAX, path, 0..0, error.to_string());
@@ -378,11 +422,17 @@ impl Lint {
         let translated: BTreeSet<_> =
             locales.values().flat_map(|(_, lines, _)| lines.iter().map(|entry| entry.key.as_str())).collect();
         for (locale, (path, lines, properties)) in &locales {
-            let text = properties.text();
+            if !self.wants(path) {
+                continue;
+            }
+            let text = Lines::of(properties.text());
             for Entry { line, key, value } in lines {
+                if !self.wants(path) {
+                    break;
+                }
                 if !is_used(key) {
-                    let span = line_span(text, *line);
-                    let fix = Some(Fix { range: logical_line(text, *line), text: String::new() });
+                    let span = text.span(*line);
+                    let fix = Some(Fix { range: text.logical(*line), text: String::new() });
                     let message = format!("the source config does not use the key `{key}`");
                     let file = (*path).clone();
                     self.findings.push(Finding { rule: &UNUSED_TRANSLATION, file, span, message, fix });
@@ -392,12 +442,7 @@ impl Lint {
                     && english.get(&**key) == Some(&&**value)
                     && value.chars().any(char::is_alphabetic)
                 {
-                    self.push(
-                        &UNTRANSLATED,
-                        path,
-                        line_span(text, *line),
-                        format!("the text of `{key}` is the English one"),
-                    );
+                    self.push(&UNTRANSLATED, path, text.span(*line), format!("the text of `{key}` is the English one"));
                 }
             }
             let own: HashSet<_> = lines.iter().map(|entry| entry.key.as_str()).collect();
@@ -431,14 +476,14 @@ fn tag(node: Node<'_, '_>) -> Range<usize> {
 
 /// From a line and column to the line's end.
 fn at(text: &str, line: usize, column: usize) -> Range<usize> {
-    let all = line_span(text, line);
+    let all = Lines::of(text).span(line);
     let before: usize = text[all.clone()].chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
     all.start + before..all.end
 }
 
 fn line_that_begins(text: &str, start: &str) -> Option<Range<usize>> {
     let line = text.lines().position(|line| line.starts_with(start))?;
-    Some(line_span(text, line + 1))
+    Some(Lines::of(text).span(line + 1))
 }
 
 /// The name that was probably meant, as the end of a sentence.
@@ -450,6 +495,10 @@ fn similar(name: &str, names: &HashSet<&str>) -> String {
 
 /// Whether two names differ in one run of at most two characters.
 fn is_one_edit_away(a: &str, b: &str) -> bool {
+    // A character has up to four bytes.
+    if a.len().abs_diff(b.len()) > 8 {
+        return false;
+    }
     let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
     let start = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[start..], &b[start..]);
@@ -567,6 +616,26 @@ mod tests {
             findings[0].message,
             "the source config is of `H&R`, the source template of `HR`; the connector's name is `A&B`"
         );
+    }
+
+    #[test]
+    fn many_findings_and_many_names_are_found_in_time() {
+        let fields = (0..20_000)
+            .map(|n| format!("<Field name='name_{n}'/>\n<Field name='name_{n}' parentKey='Missing_{n}' x='1'/>\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        let (form, texts) = (form(&fields), (0..20_000).map(|n| format!("key{n}=x\n")).collect::<Vec<_>>().concat());
+        let given =
+            files(&[(CONNECTOR_FILE, YAML), ("source-config.xml", &form), ("translations/en.properties", &texts)]);
+        let start = std::time::Instant::now();
+        let findings = lint("hr", &given);
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        let count = |rule: &Rule| findings.iter().filter(|finding| finding.rule == rule).count();
+        let rules = [&DUPLICATE_FIELD, &UNKNOWN_PARENT, &UNKNOWN_ATTRIBUTE, &UNUSED_TRANSLATION];
+        assert_eq!(rules.map(count), [20_000; 4], "nothing is left out");
+        let first = lint_file("hr", &given, "source-config.xml", 500);
+        assert!(first.len() == 500 && first.iter().all(|finding| finding.file == "source-config.xml"));
+        assert_eq!(lint_file("hr", &given, CONNECTOR_FILE, 500), []);
     }
 
     #[test]

@@ -4,23 +4,21 @@
 //! a refusal names the operation; then the patched members are read back and checked as an upload would be. What
 //! the connector was is not touched, so a refused patch changes nothing.
 
-use json_patch::{PatchErrorKind, PatchOperation};
+use json_patch::{CopyOperation, MoveOperation, PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
+use crate::bounds::json_bytes;
 use crate::create::kind;
 use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
+use crate::limits::{METADATA_BYTES, METADATA_DEPTH, PATCH_COPIED_BYTES, PATCH_OPERATIONS};
 use crate::wire::ConnectorDetail;
 use crate::{Connector, Metadata};
 
-/// How many operations a patch may have (our decision).
-pub const MAX_OPERATIONS: usize = 1000;
-/// How large the metadata may become, in bytes of JSON (our decision).
-pub const MAX_METADATA: usize = 64 * 1024;
-/// How deep the metadata may nest (our decision).
-pub const MAX_METADATA_DEPTH: usize = 32;
-
 const METADATA: &str = "connectorMetadata";
-const PATCHABLE: [&str; 4] = [METADATA, "applicationXml", "correlationConfigXml", "sourceConfigXml"];
+/// The pointer to the metadata.
+const METADATA_PATH: &str = "/connectorMetadata";
+/// The pointers that may be changed; what is below them only where it is metadata.
+const PATCHABLE: [&str; 4] = [METADATA_PATH, "/applicationXml", "/correlationConfigXml", "/sourceConfigXml"];
 
 /// Why a patch is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,55 +59,83 @@ impl PatchSet {
             Value::Array(operations) => operations,
             other => return Err(PatchError::Body(format!("expected an array of operations, got {}", kind(&other)))),
         };
-        if operations.len() > MAX_OPERATIONS {
+        if operations.len() > PATCH_OPERATIONS {
             let count = operations.len();
-            return Err(PatchError::Body(format!("{count} operations; a patch may have {MAX_OPERATIONS}")));
+            return Err(PatchError::Body(format!("{count} operations; a patch may have {PATCH_OPERATIONS}")));
         }
         operations
             .into_iter()
             .enumerate()
             .map(|(index, operation)| {
-                check_shape(&operation).and_then(|()| read(&operation)).map_err(|reason| PatchError::Operation {
-                    index,
-                    operation: described(&operation),
-                    reason,
-                })
+                let description = described(&operation);
+                check_shape(&operation)
+                    .and_then(|()| serde_json::from_value(operation).map_err(|error| error.to_string()))
+                    .map_err(|reason| PatchError::Operation { index, operation: description, reason })
             })
             .collect::<Result<_, _>>()
             .map(Self)
     }
 
-    /// Applies the patch to a connector, whose detail in English is what its operations see.
-    pub fn apply(&self, connector: &Connector, detail: &ConnectorDetail) -> Result<Connector, PatchError> {
-        let mut members = serde_json::to_value(detail).expect("a detail is JSON");
-        for (index, operation) in self.0.iter().enumerate() {
-            json_patch::patch_unsafe(&mut members, std::slice::from_ref(operation))
-                .map_err(|error| explain(&error.kind, operation, &members))
-                .and_then(|()| check_bounds(&members[METADATA]))
-                .map_err(|reason| PatchError::Operation { index, operation: display(operation), reason })?;
-        }
-        self.read_back(connector, &members)
+    /// How many bytes of texts it brings along.
+    pub fn size(&self) -> usize {
+        self.0
+            .iter()
+            .map(|operation| match operation {
+                PatchOperation::Add(operation) => weight(&operation.value),
+                PatchOperation::Replace(operation) => weight(&operation.value),
+                PatchOperation::Test(operation) => weight(&operation.value),
+                PatchOperation::Remove(_) | PatchOperation::Move(_) | PatchOperation::Copy(_) => 0,
+            })
+            .sum()
     }
 
-    fn read_back(&self, connector: &Connector, members: &Value) -> Result<Connector, PatchError> {
+    /// Applies the patch to a connector, whose detail in English is what its operations see. A copy into a document may
+    /// have `max_document` bytes.
+    pub fn apply(
+        &self,
+        connector: &Connector,
+        detail: &ConnectorDetail,
+        max_document: usize,
+    ) -> Result<Connector, PatchError> {
+        let mut members = serde_json::to_value(detail).expect("a detail is JSON");
+        // Metadata that is too large already may stay so.
+        let most = json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
+        let mut copied = 0;
+        for (index, operation) in self.0.iter().enumerate() {
+            check_value(operation, &members, max_document, &mut copied)
+                .and_then(|()| {
+                    json_patch::patch_unsafe(&mut members, std::slice::from_ref(operation))
+                        .map_err(|error| explain(&error.kind, operation, &members))
+                })
+                .and_then(|()| match operation {
+                    PatchOperation::Test(_) | PatchOperation::Remove(_) => Ok(()),
+                    _ if !is_metadata(operation.path().as_str()) => Ok(()),
+                    _ => check_metadata(&members[METADATA], most),
+                })
+                .map_err(|reason| PatchError::Operation { index, operation: display(operation), reason })?;
+        }
+        self.read_back(connector, members)
+    }
+
+    fn read_back(&self, connector: &Connector, mut members: Value) -> Result<Connector, PatchError> {
         let mut patched = connector.clone();
-        patched.connector_metadata = match members.get(METADATA).cloned() {
+        patched.connector_metadata = match members.get_mut(METADATA).map(Value::take) {
             Some(Value::Object(metadata)) => metadata,
             None => Metadata::new(),
             Some(other) => {
                 return Err(self.wrong_result(METADATA, &format!("it must be an object, got {}", kind(&other))));
             }
         };
-        if let Some(config) = self.document(connector, members, DocumentKind::SourceConfig, SourceConfig::parse)? {
+        if let Some(config) = self.document(connector, &members, DocumentKind::SourceConfig, SourceConfig::parse)? {
             patched.source_config = config;
         }
         if let Some(template) =
-            self.document(connector, members, DocumentKind::SourceTemplate, SourceTemplate::parse)?
+            self.document(connector, &members, DocumentKind::SourceTemplate, SourceTemplate::parse)?
         {
             patched.source_template = template;
         }
         let kind = DocumentKind::CorrelationConfig;
-        if let Some(config) = self.document(connector, members, kind, CorrelationConfig::parse)? {
+        if let Some(config) = self.document(connector, &members, kind, CorrelationConfig::parse)? {
             patched.correlation_config = config;
         }
         Ok(patched)
@@ -174,16 +200,71 @@ fn check_shape(operation: &Value) -> Result<(), String> {
     }
     let targets = [changes.then_some(path), from.filter(|_| op == "move")];
     for target in targets.into_iter().flatten() {
-        if !PATCHABLE.contains(&first_token(target)) {
-            let patchable = PATCHABLE.map(|member| format!("/{member}")).join(", ");
-            return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below /{METADATA}"));
+        if !PATCHABLE.contains(&target) && !is_metadata(target) {
+            let target: String = target.chars().take(100).collect();
+            let patchable = PATCHABLE.join(", ");
+            return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below {METADATA_PATH}"));
         }
     }
     Ok(())
 }
 
-fn read(operation: &Value) -> Result<PatchOperation, String> {
-    serde_json::from_value(operation.clone()).map_err(|error| error.to_string())
+/// Whether a pointer is to the metadata or below it.
+fn is_metadata(pointer: &str) -> bool {
+    pointer.strip_prefix(METADATA_PATH).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+/// Checks what an operation puts in its place before it does: a document is a text, and copies are bounded.
+fn check_value(
+    operation: &PatchOperation,
+    members: &Value,
+    max_document: usize,
+    copied: &mut usize,
+) -> Result<(), String> {
+    let value = match operation {
+        PatchOperation::Add(operation) => &operation.value,
+        PatchOperation::Replace(operation) => &operation.value,
+        PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => {
+            // What is not there is refused by the operation itself.
+            let Some(value) = members.pointer(from.as_str()) else { return Ok(()) };
+            value
+        }
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => return Ok(()),
+    };
+    let path = operation.path().as_str();
+    let into_metadata = is_metadata(path);
+    if !into_metadata && !value.is_string() {
+        let member = first_token(path);
+        return Err(format!("`{member}`: it must be a string, got {}", kind(value)));
+    }
+    if let PatchOperation::Copy(CopyOperation { from, .. }) = operation {
+        let from: String = from.as_str().chars().take(100).collect();
+        let bytes = match value {
+            Value::String(text) if !into_metadata && text.len() > max_document => {
+                return Err(format!("`{from}` is larger than a document may be, {max_document} bytes"));
+            }
+            Value::String(text) if !into_metadata => text.len(),
+            value => json_bytes(value, METADATA_BYTES).ok_or_else(|| {
+                format!("`{from}` is larger than all of the metadata may be, {} KiB", METADATA_BYTES / 1024)
+            })?,
+        };
+        *copied += bytes;
+        if *copied > PATCH_COPIED_BYTES {
+            let most = PATCH_COPIED_BYTES / (1024 * 1024);
+            return Err(format!("the copies of this patch have more than {most} MiB; send fewer"));
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes the texts in a value have.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
 }
 
 /// The first part of a JSON pointer. None of the patchable members holds a character that a pointer escapes.
@@ -223,31 +304,25 @@ fn explain(error: &PatchErrorKind, operation: &PatchOperation, members: &Value) 
     }
 }
 
-/// Bounds the metadata after every operation: copies double what they copy.
-fn check_bounds(metadata: &Value) -> Result<(), String> {
-    let mut bytes = 0;
-    measure(metadata, 1, &mut bytes)
+/// Bounds the metadata after every operation that may have grown it.
+fn check_metadata(metadata: &Value, most: usize) -> Result<(), String> {
+    if !is_within(metadata, METADATA_DEPTH) {
+        return Err(format!("the metadata nests deeper than {METADATA_DEPTH} levels"));
+    }
+    match json_bytes(metadata, most) {
+        Some(_) => Ok(()),
+        None => Err(format!("the metadata is larger than {} KiB", METADATA_BYTES / 1024)),
+    }
 }
 
-fn measure(value: &Value, depth: usize, bytes: &mut usize) -> Result<(), String> {
-    if depth > MAX_METADATA_DEPTH {
-        return Err(format!("the metadata nests deeper than {MAX_METADATA_DEPTH} levels"));
-    }
-    // Quotes, separators and the shortest scalars are a few bytes; escapes are not counted.
-    *bytes += 4;
+/// Whether a value nests no deeper than so many levels.
+fn is_within(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else { return false };
     match value {
-        Value::String(text) => *bytes += text.len(),
-        Value::Array(items) => items.iter().try_for_each(|item| measure(item, depth + 1, bytes))?,
-        Value::Object(members) => members.iter().try_for_each(|(member, value)| {
-            *bytes += member.len();
-            measure(value, depth + 1, bytes)
-        })?,
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Array(items) => items.iter().all(|item| is_within(item, below)),
+        Value::Object(members) => members.values().all(|value| is_within(value, below)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
-    if *bytes > MAX_METADATA {
-        return Err(format!("the metadata is larger than {} KiB", MAX_METADATA / 1024));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

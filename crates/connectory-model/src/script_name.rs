@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::SCRIPT_NAME_CHARS;
+
 /// A URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ScriptName(Arc<str>);
-
-const MAX_LENGTH: usize = 100;
 
 impl ScriptName {
     /// The script name for a connector's name, avoiding those that `is_taken` knows.
@@ -29,7 +29,7 @@ impl ScriptName {
         (2..=u64::MAX)
             .map(|n| {
                 let suffix = format!("-{n}");
-                let kept = base[..base.len().min(MAX_LENGTH - suffix.len())].trim_end_matches('-');
+                let kept = base[..base.len().min(SCRIPT_NAME_CHARS - suffix.len())].trim_end_matches('-');
                 Self(format!("{kept}{suffix}").into())
             })
             .find(|candidate| !is_taken(candidate))
@@ -50,7 +50,7 @@ fn slug(name: &str) -> String {
         } else if !slug.is_empty() && !slug.ends_with('-') {
             slug.push('-');
         }
-        if slug.len() == MAX_LENGTH {
+        if slug.len() == SCRIPT_NAME_CHARS {
             break;
         }
     }
@@ -61,7 +61,7 @@ fn slug(name: &str) -> String {
 /// A text that cannot be a script name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a script name: it takes a-z and 0-9, then also `-`, `_` and `.`, at most {MAX_LENGTH} characters"
+    "`{0}` is not a script name: it takes a-z and 0-9, then also `-`, `_` and `.`, at most {SCRIPT_NAME_CHARS} characters"
 )]
 pub struct InvalidScriptName(String);
 
@@ -70,10 +70,14 @@ impl FromStr for ScriptName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let valid = text.len() <= MAX_LENGTH
+        let valid = text.len() <= SCRIPT_NAME_CHARS
             && text.as_bytes().first().is_some_and(|&first| is_word(first))
             && text.bytes().all(|b| is_word(b) || matches!(b, b'-' | b'_' | b'.'));
-        if valid { Ok(Self(text.into())) } else { Err(InvalidScriptName(text.chars().take(MAX_LENGTH).collect())) }
+        if valid {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidScriptName(text.chars().take(SCRIPT_NAME_CHARS).collect()))
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use java_properties::{LineContent, PropertiesIter};
 use serde::{Deserialize, Serialize};
 
 use crate::Locale;
-use crate::lines::logical_line;
+use crate::lines::Lines;
 
 /// The translation key of a connector's short description.
 pub const SHORT_DESCRIPTION: &str = "ShortDesc";
@@ -97,25 +97,59 @@ impl Properties {
     /// Keys and values; of a key that stands twice, the last value counts, as in Java.
     pub fn entries(&self) -> HashMap<String, String> {
         let mut entries = HashMap::new();
-        for Entry { key, value, .. } in self.lines() {
+        self.each(|Entry { key, value, .. }| {
             entries.insert(key, value);
-        }
+        });
         entries
     }
 
     /// Keys and values in the order of their lines.
     pub fn lines(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
-        self.read(|entry| entries.push(entry)).expect("the text was checked when it was made");
+        self.each(|entry| entries.push(entry));
         entries
+    }
+
+    /// Each key and value in the order of their lines, so that they need not all be kept.
+    pub fn each(&self, each: impl FnMut(Entry)) {
+        self.read(each).expect("the text was checked when it was made");
+    }
+
+    /// How many keys the text has, each as often as it stands there; or any number up to `most`, if it has no more.
+    pub(crate) fn count_over(&self, most: usize) -> usize {
+        let ends = memchr::memchr2_iter(b'\n', b'\r', self.text().as_bytes()).count();
+        if ends < most {
+            return ends;
+        }
+        let mut count = 0;
+        self.each(|_| count += 1);
+        count
+    }
+
+    /// The short description, without reading all else: lists ask for it at every change.
+    pub fn short_description(&self) -> Option<String> {
+        let candidates = lines_that_may_have(SHORT_DESCRIPTION, self.text());
+        let mut found = None;
+        let read = Self::Utf8(candidates).read(|Entry { key, value, .. }| {
+            if key == SHORT_DESCRIPTION {
+                found = Some(value);
+            }
+        });
+        read.expect("lines of a checked text were checked with it");
+        found
     }
 
     /// The text with a key's value replaced or added, or without the key. Every other line stays as it is.
     #[must_use]
     pub fn with(&self, key: &str, value: Option<&str>) -> Self {
         let text = self.text();
-        let lines = self.lines();
-        let mut expected = self.entries();
+        let (mut expected, mut of_key) = (HashMap::new(), Vec::new());
+        self.each(|entry| {
+            if entry.key == key {
+                of_key.push(entry.line);
+            }
+            expected.insert(entry.key, entry.value);
+        });
         match value {
             Some(value) => expected.insert(key.to_owned(), value.to_owned()),
             None => expected.remove(key),
@@ -123,16 +157,20 @@ impl Properties {
         let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let written = value.map(|value| self.written(key, value) + ending);
         // The last line of a key counts, so it is the one to change; without a value all of them go.
-        let of_key = lines.iter().rev().filter(|entry| entry.key == key).map(|entry| entry.line);
-        let changed = if value.is_some() { of_key.take(1).collect::<Vec<_>>() } else { of_key.collect() };
-        let mut edited = text.to_owned();
-        for line in &changed {
-            let mut range = logical_line(text, *line);
+        let changed = if value.is_some() { &of_key[of_key.len().saturating_sub(1)..] } else { &of_key };
+        let lines = Lines::of(text);
+        let (mut edited, mut copied) = (String::with_capacity(text.len() + 64), 0);
+        for line in changed {
+            let mut range = lines.logical(*line);
             if *line == 1 && text.starts_with('\u{feff}') {
                 range.start += '\u{feff}'.len_utf8();
             }
-            edited.replace_range(range, written.as_deref().unwrap_or_default());
+            let start = range.start.max(copied);
+            edited.push_str(&text[copied..start]);
+            edited.push_str(written.as_deref().unwrap_or_default());
+            copied = range.end.max(start);
         }
+        edited.push_str(&text[copied..]);
         if let (Some(written), true) = (&written, changed.is_empty()) {
             if !edited.is_empty() && !edited.ends_with(['\n', '\r']) {
                 edited.push_str(ending);
@@ -140,7 +178,11 @@ impl Properties {
             edited.push_str(written);
         }
         let edited = self.of_text(edited);
-        if edited.read(drop).is_ok() && edited.entries() == expected {
+        let mut found = HashMap::new();
+        let read = edited.read(|Entry { key, value, .. }| {
+            found.insert(key, value);
+        });
+        if read.is_ok() && found == expected {
             return edited;
         }
         // Lines that end in a lone carriage return are not found by number: the text is written anew.
@@ -196,6 +238,45 @@ impl Properties {
         }
         Ok(())
     }
+}
+
+/// The lines whose key may be this one, with those that continue them: a key may be written with escapes, so what
+/// begins like the key up to a backslash may be it.
+fn lines_that_may_have(key: &str, text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut candidates = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let line = rest.trim_start_matches([' ', '\t', '\u{c}']);
+        let common = line.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count();
+        let is_candidate = common == key.len() || line.as_bytes().get(common) == Some(&b'\\');
+        let is_comment = line.starts_with(['#', '!']);
+        let mut end = natural_line(rest);
+        while !is_comment && continues(&rest[..end]) && end < rest.len() {
+            end += natural_line(&rest[end..]);
+        }
+        if is_candidate {
+            candidates.push_str(&rest[..end]);
+        }
+        rest = &rest[end..];
+    }
+    candidates
+}
+
+/// How many bytes a line has with its end: a line feed, a carriage return, or both.
+fn natural_line(text: &str) -> usize {
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        None => text.len(),
+        Some(at) if text[at..].starts_with("\r\n") => at + 2,
+        Some(at) => at + 1,
+    }
+}
+
+/// Whether the next line continues the last one of these.
+fn continues(lines: &str) -> bool {
+    let line = lines.strip_suffix('\n').unwrap_or(lines);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 /// Java writes a character beyond U+FFFF as two escapes (`\ud83d\ude00`); the parser takes one at a time and
@@ -259,10 +340,7 @@ impl Translations {
 
     /// The short description of every locale that has one.
     pub fn short_descriptions(&self) -> BTreeMap<Locale, String> {
-        self.0
-            .iter()
-            .filter_map(|(locale, properties)| Some((*locale, properties.entries().remove(SHORT_DESCRIPTION)?)))
-            .collect()
+        self.0.iter().filter_map(|(locale, properties)| Some((*locale, properties.short_description()?))).collect()
     }
 }
 
@@ -323,7 +401,37 @@ mod tests {
         assert_eq!(latin1.with("b", Some("ł😀")).to_bytes(), b"a=\xe4\r\nb=\\u0142\\ud83d\\ude00\r\n");
     }
 
+    #[test]
+    fn a_key_that_stands_on_many_lines_is_removed_in_time() {
+        let text = Properties::parse("a=1\n".repeat(100_000).as_bytes()).expect("valid");
+        let start = std::time::Instant::now();
+        assert_eq!(text.with("a", None).text(), "");
+        assert!(text.with("a", Some("2")).text().ends_with("a=1\na=2\n"));
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_short_description_is_found_without_reading_all_lines() {
+        let text = "a=\\u00e4 \\\n  b\n".repeat(50_000) + "ShortDesc=x\n";
+        let text = Properties::Utf8(text);
+        let start = std::time::Instant::now();
+        assert_eq!(text.short_description().as_deref(), Some("x"));
+        let some = start.elapsed();
+        assert_eq!(text.entries().len(), 2);
+        let all = start.elapsed() - some;
+        assert!(some < all / 3, "{some:?} {all:?}");
+    }
+
     proptest! {
+        #[test]
+        fn the_short_description_is_what_all_entries_have(
+            text in r"(\u{feff})?(ShortDesc|Sh\\u006frtDesc|Short\\[\r\n]{1,2}|Desc|[ #!:=\t\f\r\n\\]|\\[\r\n]|ab|é|\r\n){0,14}",
+        ) {
+            if let Ok(properties) = Properties::parse(text.as_bytes()) {
+                prop_assert_eq!(properties.short_description(), properties.entries().remove(SHORT_DESCRIPTION));
+            }
+        }
+
         #[test]
         fn a_changed_key_reads_back_and_no_other_changes(
             bytes in r"([ab=#: \r\n\\é]|\\u00e9){0,30}", key in "[ab =é]{1,3}", value: Option<String>,

@@ -4,6 +4,7 @@
 //! (`telemetry`), so that handlers need not know the id.
 
 use axum::response::{IntoResponse, Response};
+use connectory_model::bounds::TooLarge;
 use connectory_model::limits::RETRY_AFTER;
 use connectory_model::wire::{ErrorMessage, ErrorResponse};
 use connectory_store::{StoreError, Unavailable};
@@ -74,6 +75,11 @@ impl ApiError {
     /// 413: more bytes than are accepted.
     pub fn too_large(what: &str, limit: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("{what} is larger than {limit} bytes"))
+    }
+
+    /// 413: the connector would be larger than it may be.
+    pub fn out_of_bounds(error: &TooLarge) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
     }
 
     /// 415: another media type than this takes.

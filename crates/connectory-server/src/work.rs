@@ -148,11 +148,15 @@ impl Stop {
 
     /// Whether it should end now: its time is over, or nobody waits for it.
     pub fn is_due(&self) -> bool {
-        self.left.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+        self.has_left() || Instant::now() >= self.deadline
+    }
+
+    /// Whether nobody waits for it any more.
+    pub fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// The end of its time.
-    #[allow(dead_code, reason = "differences will use it")]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }

@@ -19,7 +19,7 @@ pub use scaffold::Scaffold;
 pub(crate) use source_config::TRANSLATED;
 pub use source_config::{FORM_NAMESPACE, SourceConfig};
 pub use source_template::{PolicyField, ProvisioningPolicy, SourceTemplate};
-pub use xml::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, Malformed};
+pub use xml::Malformed;
 pub(crate) use xml::{is_xml_char, parse, utf8};
 
 /// Which of the three documents.

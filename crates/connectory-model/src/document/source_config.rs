@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::xml::{self, Replacement};
 use super::{DocumentError, DocumentKind, Unacceptable, expect_root};
 use crate::Locale;
+use crate::limits::LOCALIZED_BYTES;
 use crate::translations::Translations;
 
 /// The namespace of the one schema version that is accepted.
@@ -69,7 +70,8 @@ impl SourceConfig {
     }
 
     /// The form with its translation keys replaced by a locale's texts: where the locale has none by the English
-    /// one, and where there is none at all the key stays.
+    /// one, and where there is none at all the key stays. A form that would be too long keeps its keys: one text may
+    /// stand in every element.
     pub fn localized(&self, translations: &Translations, locale: Locale) -> String {
         let texts = translations.texts(locale);
         if texts.is_empty() { self.0.clone() } else { self.with_texts(&texts) }
@@ -77,16 +79,24 @@ impl SourceConfig {
 
     fn with_texts(&self, texts: &HashMap<String, String>) -> String {
         let tree = xml::parse_checked(&self.0);
-        let replacements = tree
+        let mut escaped = HashMap::new();
+        let mut length = self.0.len();
+        let keys: Vec<_> = tree
             .descendants()
             .flat_map(|node| node.attributes())
             .filter(|attribute| TRANSLATED.contains(&attribute.name()))
-            .filter_map(|attribute| {
-                let value = texts.get(attribute.value())?.clone();
-                Some(Replacement { range: attribute.range_value(), value })
-            })
+            .filter_map(|attribute| Some((attribute.range_value(), texts.get_key_value(attribute.value())?)))
             .collect();
-        xml::with_values(&self.0, replacements)
+        for (range, (key, text)) in &keys {
+            let value = escaped.entry(key.as_str()).or_insert_with(|| xml::attribute_value(text));
+            length = length - range.len() + value.len();
+            if length > LOCALIZED_BYTES {
+                return self.0.clone();
+            }
+        }
+        let replacements =
+            keys.into_iter().map(|(range, (key, _))| Replacement { range, value: &escaped[key.as_str()] });
+        xml::with_values(&self.0, length, replacements.collect())
     }
 }
 
@@ -120,6 +130,18 @@ mod tests {
     fn unknown_attributes_and_field_types_pass() {
         let newer = form("brandNew='1'", "<Field name='a' type='hologram'/>");
         assert!(SourceConfig::parse(newer.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_form_that_would_be_too_long_keeps_its_keys() {
+        let stored = form("", &"<Menu label='k'/>".repeat(20_000));
+        let config = SourceConfig::parse(stored.as_bytes()).expect("a form");
+        let texts = |length: usize| HashMap::from([("k".to_owned(), "x".repeat(length))]);
+        let start = std::time::Instant::now();
+        assert_eq!(config.with_texts(&texts(5_000_000)), stored);
+        assert_eq!(config.with_texts(&texts(1000)), stored);
+        assert_eq!(config.with_texts(&texts(500)).len(), stored.len() + 20_000 * 499);
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
     }
 
     #[test]

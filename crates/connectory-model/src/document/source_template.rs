@@ -88,16 +88,10 @@ fn policy(form: roxmltree::Node<'_, '_>) -> ProvisioningPolicy {
 
 fn field(node: roxmltree::Node<'_, '_>) -> PolicyField {
     let is_true = |name| node.attribute(name).is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
-    let entries = node
-        .children()
+    let mut entries = Map::new();
+    node.children()
         .filter(|child| child.has_tag_name("Attributes"))
-        .flat_map(|attributes| attributes.descendants())
-        .filter(|descendant| descendant.has_tag_name("entry"))
-        .filter_map(|entry| {
-            let value = entry.attribute("value").or_else(|| entry.text()).unwrap_or_default();
-            Some((entry.attribute("key")?.to_owned(), Value::from(value)))
-        })
-        .collect();
+        .for_each(|child| read_entries(child, &mut entries));
     PolicyField {
         name: node.attribute("name").map(str::to_owned),
         transform: Map::new(),
@@ -105,6 +99,19 @@ fn field(node: roxmltree::Node<'_, '_>) -> PolicyField {
         is_required: is_true("required"),
         field_type: node.attribute("type").unwrap_or("string").to_owned(),
         is_multi_valued: is_true("multi"),
+    }
+}
+
+/// Reads the entries below an element. Those of a field within it are that field's.
+fn read_entries(parent: roxmltree::Node<'_, '_>, entries: &mut Map<String, Value>) {
+    for node in parent.children().filter(|node| node.is_element() && !node.has_tag_name("Field")) {
+        if node.has_tag_name("entry")
+            && let Some(key) = node.attribute("key")
+        {
+            let value = node.attribute("value").or_else(|| node.text()).unwrap_or_default();
+            entries.insert(key.to_owned(), value.into());
+        }
+        read_entries(node, entries);
     }
 }
 
@@ -137,6 +144,21 @@ mod tests {
             ["PROVISIONING", "SEARCH"]
         );
         assert!(template("<Application/>").features().is_empty());
+    }
+
+    #[test]
+    fn an_entry_belongs_to_the_nearest_field_only() {
+        let open = "<Field name='f'><Attributes><Map><entry key='k' value='v'/></Map>";
+        let close = "</Attributes></Field>";
+        let text = format!(
+            "<Application><ProvisioningForms><Form>{}<entry key='inner' value='x'/>{}</Form></ProvisioningForms></Application>",
+            open.repeat(40),
+            close.repeat(40)
+        );
+        let policies = template(&text).provisioning_policies();
+        let fields = &policies[0].fields;
+        let counts: Vec<_> = fields.iter().map(|field| field.attributes.len()).collect();
+        assert_eq!((counts.len(), counts[39], counts[..39].iter().all(|count| *count == 1)), (40, 2, true));
     }
 
     #[test]

@@ -12,14 +12,7 @@ use memchr::memmem;
 use quick_xml::events::Event;
 use quick_xml::{Reader, XmlVersion};
 
-/// How deep elements may nest.
-pub const MAX_DEPTH: usize = 100;
-/// How many elements a document may have.
-pub const MAX_ELEMENTS: usize = 100_000;
-/// How many attributes an element may have.
-pub const MAX_ATTRIBUTES: usize = 100;
-/// How many namespaces a document may declare.
-const MAX_NAMESPACES: usize = 256;
+use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
 
 /// A text that is not XML as we accept it, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,9 +98,10 @@ pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
 
 fn check_bounds(text: &str) -> Result<(), Malformed> {
     // Attributes are told apart only where there may be too many, which costs most of this otherwise.
-    let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > MAX_NAMESPACES;
+    let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > XML_NAMESPACES;
+    let many_attributes = memchr::memchr_iter(b'=', text.as_bytes()).count() > XML_NODES / 2;
     let mut reader = Reader::from_str(text);
-    let (mut depth, mut elements, mut namespaces) = (0_usize, 0_usize, 0_usize);
+    let (mut depth, mut elements, mut namespaces, mut nodes) = (0_usize, 0_usize, 0_usize, 0_usize);
     loop {
         let start = offset(reader.buffer_position());
         let refuse = |reason: String| Err(Malformed::at(text, start, reason));
@@ -121,17 +115,23 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                     depth += 1;
                 }
                 let mut attributes = 0;
-                if many_namespaces || memchr::memchr_iter(b'=', tag.as_bytes()).count() > MAX_ATTRIBUTES {
+                if many_namespaces
+                    || many_attributes
+                    || memchr::memchr_iter(b'=', tag.as_bytes()).count() > XML_ATTRIBUTES
+                {
                     for attribute in tag.attributes().with_checks(false).flatten() {
                         attributes += 1;
                         namespaces += usize::from(attribute.key.as_ref().starts_with("xmlns"));
                     }
                 }
+                // Attributes that were not told apart are no more than half of what may be.
+                nodes += attributes + 1;
                 for (what, count, most) in [
-                    ("elements", elements, MAX_ELEMENTS),
-                    ("levels of elements", depth, MAX_DEPTH),
-                    ("attributes in one element", attributes, MAX_ATTRIBUTES),
-                    ("namespace declarations", namespaces, MAX_NAMESPACES),
+                    ("elements", elements, XML_ELEMENTS),
+                    ("levels of elements", depth, XML_DEPTH),
+                    ("attributes in one element", attributes, XML_ATTRIBUTES),
+                    ("namespace declarations", namespaces, XML_NAMESPACES),
+                    (NODES, nodes, XML_NODES),
                 ] {
                     if count > most {
                         return refuse(format!("more than {most} {what}; a document may have at most {most}"));
@@ -155,29 +155,37 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                 }
             }
             Event::Eof => return Ok(()),
-            _ => {}
+            _ => {
+                nodes += 1;
+                if nodes > XML_NODES {
+                    return refuse(format!("more than {XML_NODES} {NODES}; a document may have at most {XML_NODES}"));
+                }
+            }
         }
     }
 }
+
+/// What a tree is made of, in words.
+const NODES: &str = "elements, attributes, texts, comments and instructions";
 
 fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// A replacement of one attribute's value, by its range in the text.
-pub(super) struct Replacement {
+/// A replacement of one attribute's value by an escaped one, by its range in the text.
+pub(super) struct Replacement<'a> {
     pub range: Range<usize>,
-    pub value: String,
+    pub value: &'a str,
 }
 
-/// The text with attribute values replaced; everything else stays as it is.
-pub(super) fn with_values(text: &str, mut replacements: Vec<Replacement>) -> String {
+/// The text with attribute values replaced, which then has this length; everything else stays as it is.
+pub(super) fn with_values(text: &str, length: usize, mut replacements: Vec<Replacement<'_>>) -> String {
     replacements.sort_by_key(|replacement| replacement.range.start);
-    let mut result = String::with_capacity(text.len() * 2);
+    let mut result = String::with_capacity(length);
     let mut copied = 0;
     for Replacement { range, value } in replacements {
         result.push_str(&text[copied..range.start]);
-        push_attribute_value(&mut result, &value);
+        result.push_str(value);
         copied = range.end;
     }
     result.push_str(&text[copied..]);
@@ -186,7 +194,8 @@ pub(super) fn with_values(text: &str, mut replacements: Vec<Replacement>) -> Str
 
 /// Escapes a value so that a parser reads it back as it is. Line breaks become references, because a parser
 /// turns literal ones into spaces (XML 1.0, section 3.3.3); what XML cannot hold at all is left out.
-fn push_attribute_value(result: &mut String, value: &str) {
+pub(super) fn attribute_value(value: &str) -> String {
+    let mut result = String::with_capacity(value.len() + 16);
     for c in quick_xml::escape::escape(value).chars() {
         match c {
             '\n' => result.push_str("&#10;"),
@@ -196,6 +205,7 @@ fn push_attribute_value(result: &mut String, value: &str) {
             c => result.push(c),
         }
     }
+    result
 }
 
 /// Whether XML 1.0 can hold the character (section 2.2).
@@ -274,12 +284,16 @@ mod tests {
     fn depth_elements_attributes_and_namespaces_are_bounded() {
         let deep = format!("{}{}", "<a>".repeat(101), "</a>".repeat(101));
         assert!(problem(&deep).contains("more than 100 levels"));
-        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(XML_ELEMENTS));
         assert!(problem(&wide).contains("more than 100000 elements"));
         let attributes = (0..101).map(|n| format!("a{n}='1'")).collect::<Vec<_>>().join(" ");
         assert!(problem(&format!("<a {attributes}/>")).contains("more than 100 attributes"));
         let namespaces = "<b xmlns:x='y'/>".repeat(257);
         assert!(problem(&format!("<a>{namespaces}</a>")).contains("more than 256 namespace"));
+        let comments = format!("<a>{}</a>", "<!---->".repeat(XML_NODES));
+        assert!(problem(&comments).contains("more than 600000 elements, attributes, texts, comments"));
+        let attributes = (0..90).map(|n| format!(" a{n}=''")).collect::<Vec<_>>().concat();
+        assert!(problem(&format!("<a>{}</a>", format!("<b{attributes}/>").repeat(7000))).contains("more than 600000"));
         let no_attributes = format!("<a b='{}'>{}</a>", "=".repeat(101), "xmlns ".repeat(257));
         assert!(parse(&no_attributes).is_ok(), "what only looks like too many is not");
     }

@@ -21,10 +21,7 @@ use columns::{Texts, finder};
 use fields::{FIELDS, Field, Read};
 use syntax::{Comparison, Condition, Operator};
 
-/// How long a filter may be, in bytes (our decision).
-pub const MAX_LENGTH: usize = 8 * 1024;
-/// How deep parentheses and `not` may nest (our decision).
-pub const MAX_DEPTH: usize = 50;
+use crate::limits::FILTER_BYTES;
 
 /// Why a filter is refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +61,8 @@ enum Test {
 impl Filter {
     /// Reads a filter.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let parsed = if text.len() > MAX_LENGTH {
-            Err(Problem::new(MAX_LENGTH, format!("the filter is longer than {MAX_LENGTH} bytes")))
+        let parsed = if text.len() > FILTER_BYTES {
+            Err(Problem::new(FILTER_BYTES, format!("the filter is longer than {FILTER_BYTES} bytes")))
         } else {
             lexer::tokens(text).and_then(|tokens| syntax::parse(text, &tokens)).and_then(resolve)
         };

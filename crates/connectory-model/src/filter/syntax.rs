@@ -8,8 +8,9 @@
 //! values     = value | "(" value ("," value)* ")"
 //! ```
 
+use super::Problem;
 use super::lexer::{Kind, Token};
-use super::{MAX_DEPTH, Problem};
+use crate::limits::{FILTER_COMPARISONS, FILTER_DEPTH};
 
 macro_rules! operators {
     ($($variant:ident = $word:literal),+ $(,)?) => {
@@ -57,7 +58,7 @@ pub(super) struct Values<'a> {
 }
 
 pub(super) fn parse<'a>(text: &str, tokens: &[Token<'a>]) -> Result<Condition<'a>, Problem> {
-    let mut parser = Parser { tokens, next: 0, end: text.len(), depth: 0 };
+    let mut parser = Parser { tokens, next: 0, end: text.len(), depth: 0, comparisons: 0 };
     let condition = parser.condition()?;
     match parser.peek() {
         None => Ok(condition),
@@ -71,6 +72,7 @@ struct Parser<'t, 'a> {
     next: usize,
     end: usize,
     depth: usize,
+    comparisons: usize,
 }
 
 impl<'t, 'a> Parser<'t, 'a> {
@@ -136,12 +138,24 @@ impl<'t, 'a> Parser<'t, 'a> {
         inner: impl FnOnce(&mut Self) -> Result<Condition<'a>, Problem>,
     ) -> Result<Condition<'a>, Problem> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(Problem::new(at, format!("more than {MAX_DEPTH} levels of parentheses and `not`")));
+        if self.depth > FILTER_DEPTH {
+            return Err(Problem::new(at, format!("more than {FILTER_DEPTH} levels of parentheses and `not`")));
         }
         let condition = inner(self);
         self.depth -= 1;
         condition
+    }
+
+    /// Counts a comparison that begins here; each value of a list is one.
+    fn count(&mut self, at: usize) -> Result<(), Problem> {
+        self.comparisons += 1;
+        if self.comparisons > FILTER_COMPARISONS {
+            let reason = format!(
+                "more than {FILTER_COMPARISONS} comparisons; a filter may have at most {FILTER_COMPARISONS}, and each value of a list counts"
+            );
+            return Err(Problem::new(at, reason));
+        }
+        Ok(())
     }
 
     fn comparison(&mut self, at: usize, word: &'a str) -> Result<Condition<'a>, Problem> {
@@ -151,30 +165,38 @@ impl<'t, 'a> Parser<'t, 'a> {
             let Kind::Word(field) = token.kind else {
                 return Err(Problem::new(token.at, format!("expected a field, got {}", named(token))));
             };
+            self.count(at)?;
             ((token.at, field), (at, Operator::Pr), none(at))
         } else {
             let token = self.take("an operator such as `co`")?;
             let operator = operator(token)?;
             let values = match operator {
-                Operator::IsNull => none(token.at),
+                Operator::IsNull => {
+                    self.count(at)?;
+                    none(token.at)
+                }
                 Operator::Pr => {
                     return Err(Problem::new(token.at, format!("`pr` stands before its field: `pr {word}`")));
                 }
-                _ => self.values()?,
+                _ => self.values(at)?,
             };
             ((at, word), (token.at, operator), values)
         };
         Ok(Condition::Comparison(Comparison { field, operator, values }))
     }
 
-    fn values(&mut self) -> Result<Values<'a>, Problem> {
+    /// The values of a comparison that begins at `start`.
+    fn values(&mut self, start: usize) -> Result<Values<'a>, Problem> {
         let token = self.take("a value such as \"text\"")?;
         if token.kind != Kind::Open {
+            self.count(start)?;
             return Ok(Values { at: token.at, is_list: false, items: vec![value(token)?] });
         }
         let mut items = Vec::new();
         loop {
-            items.push(value(self.take("a value such as \"text\"")?)?);
+            let (at, item) = value(self.take("a value such as \"text\"")?)?;
+            self.count(at)?;
+            items.push((at, item));
             match self.take("`,` or `)`")? {
                 Token { kind: Kind::Comma, .. } => {}
                 Token { kind: Kind::Close, .. } => return Ok(Values { at: token.at, is_list: true, items }),

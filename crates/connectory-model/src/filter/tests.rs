@@ -112,6 +112,20 @@ fn a_refusal_names_the_column_and_what_would_be_right() {
     }
 }
 
+#[test]
+fn comparisons_are_counted_and_so_is_each_value_of_a_list() {
+    let chain = |count: usize| vec!["name co a"; count].join(" or ");
+    let list = |count: usize| format!("features ca ({})", vec!["a"; count].join(","));
+    assert!(Filter::parse(&chain(100)).is_ok() && Filter::parse(&list(100)).is_ok());
+    let expected = "more than 100 comparisons; a filter may have at most 100, and each value of a list counts";
+    let mixed = format!("{} and {}", list(60), chain(41));
+    for (text, column) in [(chain(101), 1301), (list(101), 214), (mixed, 659)] {
+        let refusal = Filter::parse(&text).expect_err("too many");
+        assert_eq!((refusal.column, refusal.reason.as_str()), (column, expected));
+    }
+    assert!(Filter::parse(&vec!["pr name"; 101].join(" or ")).expect_err("too many").reason.contains("more than 100"));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused_within_its_columns(text in ".*") {

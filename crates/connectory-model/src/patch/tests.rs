@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::limits::DOCUMENT_BYTES;
 use crate::wire::Origin;
 use crate::{Locale, import};
 
@@ -11,8 +12,12 @@ fn connector() -> Connector {
 }
 
 fn apply(patch: Value) -> Result<Connector, PatchError> {
-    let connector = connector();
-    PatchSet::from_json(patch)?.apply(&connector, &ConnectorDetail::new(&connector, Origin::Custom, Locale::En, true))
+    apply_to(&connector(), patch, DOCUMENT_BYTES)
+}
+
+fn apply_to(connector: &Connector, patch: Value, max_document: usize) -> Result<Connector, PatchError> {
+    let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, true);
+    PatchSet::from_json(patch)?.apply(connector, &detail, max_document)
 }
 
 #[test]
@@ -115,6 +120,87 @@ fn copies_of_copies_are_bounded() {
     let nested = (0..40).fold(json!(1), |inner, _| json!([inner]));
     let refusal = apply(json!([{"op": "add", "path": "/connectorMetadata/deep", "value": nested}]));
     assert!(refusal.expect_err("too deep").to_string().contains("nests deeper than 32"));
+}
+
+#[test]
+fn only_the_whole_of_a_document_is_changed_and_always_by_a_text() {
+    let text = "<Application/>";
+    let table = [
+        (
+            json!([{"op": "add", "path": "/applicationXml/-", "value": text}]),
+            "operation 0 (add /applicationXml/-): `/applicationXml/-` cannot be changed; only /connectorMetadata,",
+        ),
+        (
+            json!([{"op": "copy", "from": "/applicationXml", "path": "/applicationXml/-"}]),
+            "operation 0 (copy /applicationXml/-): `/applicationXml/-` cannot be changed",
+        ),
+        (
+            json!([{"op": "remove", "path": "/sourceConfigXml/0"}]),
+            "operation 0 (remove /sourceConfigXml/0): `/sourceConfigXml/0` cannot be changed",
+        ),
+        (
+            json!([{"op": "move", "from": "/applicationXml/0", "path": "/connectorMetadata/x"}]),
+            "operation 0 (move /connectorMetadata/x): `/applicationXml/0` cannot be changed",
+        ),
+        (
+            json!([{"op": "replace", "path": "/applicationXml", "value": []},
+                   {"op": "replace", "path": "/applicationXml", "value": text}]),
+            "operation 0 (replace /applicationXml): `applicationXml`: it must be a string, got an array",
+        ),
+        (
+            json!([{"op": "copy", "from": "/connectorMetadata", "path": "/applicationXml"}]),
+            "operation 0 (copy /applicationXml): `applicationXml`: it must be a string, got an object",
+        ),
+        (
+            json!([{"op": "move", "from": "/connectorMetadata/labels", "path": "/sourceConfigXml"}]),
+            "operation 0 (move /sourceConfigXml): `sourceConfigXml`: it must be a string, got an array",
+        ),
+        (
+            json!([{"op": "add", "path": "/connectorMetadataX", "value": 1}]),
+            "operation 0 (add /connectorMetadataX): `/connectorMetadataX` cannot be changed",
+        ),
+    ];
+    for (patch, expected) in table {
+        let refusal = apply(patch).expect_err(expected).to_string();
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+    let read =
+        apply(json!([{"op": "test", "path": "/applicationXml/0", "value": 1}])).expect_err("a test reads anything");
+    assert!(read.to_string().ends_with("the path does not exist"), "{read}");
+    let there_and_back = json!([
+        {"op": "copy", "from": "/applicationXml", "path": "/connectorMetadata/kept"},
+        {"op": "remove", "path": "/applicationXml"},
+        {"op": "move", "from": "/connectorMetadata/kept", "path": "/applicationXml"},
+    ]);
+    assert_eq!(apply(there_and_back).expect("applies"), connector());
+}
+
+#[test]
+fn what_is_copied_is_measured_before_it_is_copied() {
+    let mut large = connector();
+    let template = format!("<Application a='{}'/>", "x".repeat(100_000));
+    large.source_template = SourceTemplate::parse(template.as_bytes()).expect("valid");
+    let copy = |from: &str, path: &str| json!({"op": "copy", "from": from, "path": path});
+    let refusal = |patch: Value, max_document| apply_to(&large, patch, max_document).expect_err("refused").to_string();
+    for from in ["/applicationXml", ""] {
+        let expected = format!("`{from}` is larger than all of the metadata may be, 64 KiB");
+        assert!(refusal(json!([copy(from, "/connectorMetadata/x")]), DOCUMENT_BYTES).ends_with(&expected));
+    }
+    let to_document = json!([copy("/applicationXml", "/sourceConfigXml")]);
+    assert!(refusal(to_document, 99_999).ends_with("is larger than a document may be, 99999 bytes"));
+    let many = json!(vec![copy("/applicationXml", "/sourceConfigXml"); 400]);
+    let refused = refusal(many, DOCUMENT_BYTES);
+    assert!(refused.starts_with("operation 335 (copy /sourceConfigXml): the copies"), "{refused}");
+}
+
+#[test]
+fn metadata_that_is_too_large_already_can_be_made_smaller() {
+    let mut large = connector();
+    large.connector_metadata.insert("a".to_owned(), "x".repeat(50_000).into());
+    large.connector_metadata.insert("b".to_owned(), "x".repeat(50_000).into());
+    let replace = |count| json!([{"op": "replace", "path": "/connectorMetadata/a", "value": "x".repeat(count)}]);
+    assert!(apply_to(&large, replace(49_999), DOCUMENT_BYTES).is_ok());
+    assert!(apply_to(&large, replace(50_001), DOCUMENT_BYTES).is_err());
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -9,7 +9,8 @@ use axum::BoxError;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
-use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS};
+use connectory_model::json::{self, JsonError};
+use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
@@ -35,7 +36,10 @@ pub async fn json(app: &App, request: Request, media_types: &[&str]) -> Result<V
     if bytes.is_empty() {
         return Err(ApiError::bad_request("the body is empty; expected JSON"));
     }
-    serde_json::from_slice(&bytes).map_err(|error| ApiError::bad_request(format!("the body is not JSON: {error}")))
+    json::from_slice(&bytes, JSON_VALUES).map_err(|error| {
+        let verb = if matches!(error, JsonError::Syntax(_)) { "is" } else { "has" };
+        ApiError::bad_request(format!("the body {verb} {error}"))
+    })
 }
 
 /// What a request for an upload holds.

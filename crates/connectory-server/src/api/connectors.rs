@@ -114,6 +114,7 @@ pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Res
         }
         let script_name = ScriptName::derive(&new.name, |candidate| caller.tenant().entry(candidate).is_some());
         let connector = Arc::new(new.clone().build(script_name, &[]));
+        connector.check_bounds(app.options.max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
         let edit = Edit::new(Change::Create, connector, &[], caller.client_id());
         let summary = Arc::clone(edit.summary());
         match app.catalog.commit(caller.tenant(), edit).await {
@@ -209,14 +210,16 @@ pub async fn patch(
     let media_types = ["application/json-patch+json", "application/json"];
     let request = body::json(&app, request, &media_types).await?;
     let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let max_document = app.options.max_document;
+    let (bytes, max_document) = (patch.size(), app.options.max_document);
     let with_policies = caller.version().shows_policies;
     let next = move |connector: &Connector| {
         let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
-        let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let next =
+            patch.apply(connector, &detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         revision(connector, next, max_document)
     };
-    let (Edited::Changed(source) | Edited::Unchanged(source)) = edit::edit(&app, &caller, &script_name, next).await?;
+    let edited = edit::edit(&app, &caller, &script_name, bytes, next).await?;
+    let (Edited::Changed(source) | Edited::Unchanged(source)) = edited;
     let detail = app.catalog.detail(source, Locale::En, with_policies).await?;
     Ok(json(StatusCode::OK, detail))
 }

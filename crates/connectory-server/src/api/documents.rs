@@ -129,24 +129,27 @@ async fn replace(
         Upload::NoSuchPart => {
             return Err(ApiError::bad_request("the form has no part named `file`; send the document under that name"));
         }
-        Upload::File(bytes) => match app.work.run(bytes.len(), move |_| Document::parse(kind, &bytes)).await? {
-            Err(DocumentError::Malformed(malformed)) => {
-                return Err(ApiError::bad_request(format!("`file` is not acceptable XML: {malformed}")));
+        Upload::File(file) => {
+            let bytes = file.len();
+            match app.work.run(bytes, move |_| Document::parse(kind, &file)).await? {
+                Err(DocumentError::Malformed(malformed)) => {
+                    return Err(ApiError::bad_request(format!("`file` is not acceptable XML: {malformed}")));
+                }
+                Err(DocumentError::Unacceptable(reason)) => {
+                    edit::find_custom(caller, &script_name)?;
+                    (UpdateStatus::Error, Some(reason.to_string()))
+                }
+                Ok(document) => {
+                    let next = move |connector: &Connector| {
+                        let mut next = connector.clone();
+                        next.set_document(document.clone());
+                        let is_new = next.document(kind) != connector.document(kind);
+                        Ok(is_new.then(|| (next, vec![kind.file_name().to_owned()])))
+                    };
+                    (super::translations::status(&edit::edit(app, caller, &script_name, bytes, next).await?), None)
+                }
             }
-            Err(DocumentError::Unacceptable(reason)) => {
-                edit::find_custom(caller, &script_name)?;
-                (UpdateStatus::Error, Some(reason.to_string()))
-            }
-            Ok(document) => {
-                let next = move |connector: &Connector| {
-                    let mut next = connector.clone();
-                    next.set_document(document.clone());
-                    let is_new = next.document(kind) != connector.document(kind);
-                    Ok(is_new.then(|| (next, vec![kind.file_name().to_owned()])))
-                };
-                (super::translations::status(&edit::edit(app, caller, &script_name, next).await?), None)
-            }
-        },
+        }
     };
     Ok(answer(&UpdateDetail::new(script_name, Uploaded::Document(kind), status, message)))
 }

@@ -38,8 +38,15 @@ pub fn find_custom(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entr
     }
 }
 
-/// Makes the next revision with `next` and commits it; `next` returns none where nothing changes.
-pub async fn edit<F>(app: &App, caller: &Caller, script_name: &ScriptName, next: F) -> Result<Edited, ApiError>
+/// Makes the next revision with `next` and commits it; `next` returns none where nothing changes. It brings so many bytes
+/// along.
+pub async fn edit<F>(
+    app: &App,
+    caller: &Caller,
+    script_name: &ScriptName,
+    bytes: usize,
+    next: F,
+) -> Result<Edited, ApiError>
 where
     F: Fn(&Connector) -> Result<Option<Next>, ApiError> + Send + Sync + 'static,
 {
@@ -47,15 +54,16 @@ where
     loop {
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
-        let size = connector.size();
+        let size = connector.size() + bytes;
         let Source::Stored(expected) = entry.source else { return Ok(Edited::Unchanged(entry.source)) };
         let made = {
             let (next, client_id) = (Arc::clone(&next), caller.client_id().to_owned());
+            let max_connector = app.options.max_connector;
             // What is written is made here, too: of a large connector it takes as long as the change.
             let make = move |_: &_| -> Result<Option<Edit>, ApiError> {
-                let made = next(&connector)?;
-                let change = Change::Update { expected };
-                Ok(made.map(|(connector, changed)| Edit::new(change, Arc::new(connector), &changed, &client_id)))
+                let Some((changed, parts)) = next(&connector)? else { return Ok(None) };
+                changed.check_growth(&connector, max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
+                Ok(Some(Edit::new(Change::Update { expected }, Arc::new(changed), &parts, &client_id)))
             };
             app.work.run(size, make).await??
         };

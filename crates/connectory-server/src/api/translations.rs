@@ -92,10 +92,11 @@ pub async fn put(
             let properties = if bytes.is_empty() {
                 None
             } else {
-                let parsed = Properties::parse(&bytes);
+                let parsed = app.work.run(bytes.len(), move |_| Properties::parse(&bytes)).await?;
                 Some(parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?)
             };
             let upload = Uploaded::Translations(locale);
+            let bytes = properties.as_ref().map_or(0, |properties| properties.text().len());
             let next = move |connector: &Connector| {
                 let mut next = connector.clone();
                 let texts = &mut next.translations.0;
@@ -106,7 +107,7 @@ pub async fn put(
                 let is_new = next.translations != connector.translations;
                 Ok(is_new.then(|| (next, vec![upload.file_name()])))
             };
-            (status(&edit::edit(&app, &caller, &script_name, next).await?), None)
+            (status(&edit::edit(&app, &caller, &script_name, bytes, next).await?), None)
         }
     };
     Ok(answer(&UpdateDetail::new(script_name, Uploaded::Translations(locale), status, message)))

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use connectory_model::limits::{FEATURES, LABELS};
 use serde::Deserialize;
 
 use super::Entry;
@@ -59,10 +60,10 @@ impl Facets {
             if let Some(category) = category {
                 add(&mut counts, Facet::Category, category, 1);
             }
-            for feature in &choices.features {
+            for feature in choices.features.iter().take(FEATURES) {
                 add(&mut counts, Facet::Feature, feature, 1);
             }
-            for label in labels {
+            for label in labels.iter().take(LABELS) {
                 add(&mut counts, Facet::Label, label, 1);
             }
         }

@@ -1,13 +1,15 @@
 //! One connector: the frame of its pages, the overview, creating and deleting.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::translations::SHORT_DESCRIPTION;
-use connectory_model::{Connector, ScriptName, Status, connector};
+use connectory_model::limits::{FEATURES, LABELS};
+use connectory_model::{Connector, Locale, ScriptName, Status, connector};
+use connectory_store::Revision;
 use http::request::Parts;
 use maud::{Markup, html};
 use serde_json::json;
@@ -163,17 +165,24 @@ pub async fn overview(
     subject: Subject,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let Subject { view, caller, connector, .. } = &subject;
-    let script_name = Some(connector.script_name.clone());
-    let revisions = app.store.revisions(caller.tenant().id(), script_name, None, RECENT).await?;
-    let names = client_names(&app, caller).await?;
+    let script_name = Some(subject.connector.script_name.clone());
+    let revisions = app.store.revisions(subject.caller.tenant().id(), script_name, None, RECENT).await?;
+    let names = client_names(&app, &subject.caller).await?;
+    let query = query.unwrap_or_default();
+    Ok(app.work.run(subject.connector.size(), move |_| facts(&subject, &query, &revisions, &names)).await?)
+}
+
+fn facts(subject: &Subject, query: &str, revisions: &[Revision], names: &HashMap<String, String>) -> Response {
+    let Subject { view, connector, .. } = subject;
     let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
-    let description = connector.translations.texts(view.locale()).remove(SHORT_DESCRIPTION);
+    let descriptions = connector.translations.short_descriptions();
+    let description = descriptions.get(&view.locale()).or_else(|| descriptions.get(&Locale::En));
     let yes_or_no = |flag: bool| view.t(if flag { "facet.yes" } else { "facet.no" });
     let labels = connector.connector_metadata.get("labels").and_then(serde_json::Value::as_array);
+    let labels = labels.map(|labels| labels.iter().take(LABELS).filter_map(serde_json::Value::as_str));
     let content = html! {
-        (done(view, &query.unwrap_or_default()))
-        @if let Some(description) = description.as_deref().or_else(|| text(connector::SHORT_DESC)) { p.lead { (description) } }
+        (done(view, query))
+        @if let Some(description) = description.map(String::as_str).or_else(|| text(connector::SHORT_DESC)) { p.lead { (description) } }
         div.columns {
             section.card {
                 h2 { (view.t("overview.facts")) }
@@ -189,25 +198,25 @@ pub async fn overview(
                     @if let Some(category) = text("category") { dt { (view.t("column.category")) } dd { (category) } }
                     @if let Some(labels) = labels {
                         dt { (view.t("overview.labels")) }
-                        dd { @for label in labels.iter().filter_map(serde_json::Value::as_str) { span.chip { (label) } " " } }
+                        dd { @for label in labels { span.chip { (label) } " " } }
                     }
                     dt { (view.t("column.features")) }
-                    dd { (features_of(&connector.source_template.features(), usize::MAX)) }
+                    dd { (features_of(&connector.source_template.features(), FEATURES)) }
                 }
             }
             section.card {
                 h2 { (view.t("tab.translations")) }
-                (coverage(&subject))
+                (coverage(subject))
                 h2 { (view.t("overview.recent")) }
                 @if revisions.is_empty() { p.faint { (view.t("overview.no_revisions")) } }
-                @else { (history::table(view, &revisions, &names, false)) }
+                @else { (history::table(view, revisions, names, false)) }
             }
         }
         @if subject.is_writable() {
             p { a.button.danger href=(subject.url("/delete")) { (view.t("delete.link")) } }
         }
     };
-    Ok(subject.page(Tab::Overview, &content))
+    subject.page(Tab::Overview, &content)
 }
 
 /// The page for creating a connector.

@@ -2,29 +2,54 @@
 //!
 //! Finding the smallest difference of two long texts takes long, so after a while a larger one has to do.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use connectory_model::limits::{DIFF_BYTES, DIFF_LINES, DIFF_TIMEOUT};
 use maud::{Markup, html};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
 use super::page::View;
+use crate::work::Stop;
 
 /// How many lines around a difference are shown.
 const AROUND: usize = 3;
-/// How many bytes are compared at most (our decision).
-const MOST: usize = 512 * 1024;
-/// For how long the smallest difference is looked for.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A line on one side: its number, and its parts with whether each differs.
 type Line<'a> = (usize, Vec<(bool, &'a str)>);
 
+/// How much a page may still compare, all its texts together.
+pub struct Budget {
+    bytes: usize,
+    lines: usize,
+    deadline: Instant,
+}
+
+impl Budget {
+    /// Of a page that is made within some time.
+    pub fn of(stop: &Stop) -> Self {
+        let deadline = stop.deadline().min(Instant::now() + DIFF_TIMEOUT);
+        Self { bytes: DIFF_BYTES, lines: DIFF_LINES, deadline }
+    }
+
+    /// Takes what two texts need, if it is there.
+    fn takes(&mut self, old: &str, new: &str) -> bool {
+        let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let Some(bytes) = self.bytes.checked_sub(old.len() + new.len()) else { return false };
+        let Some(lines) = self.lines.checked_sub(lines(old) + lines(new)) else { return false };
+        (self.bytes, self.lines) = (bytes, lines);
+        true
+    }
+}
+
+/// Two titles by their keys.
+pub type Titles = [&'static str; 2];
+
 /// Both texts, the titles of which have these keys.
-pub fn side_by_side(view: &View, old: &str, new: &str, old_title: &str, new_title: &str) -> Markup {
-    if old.len() + new.len() > MOST {
+pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut Budget) -> Markup {
+    if !budget.takes(old, new) {
         return html! { p.note { (view.t("diff.too_large")) } };
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = budget.deadline;
     let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
     let groups = diff.grouped_ops(AROUND);
     html! {
@@ -32,8 +57,8 @@ pub fn side_by_side(view: &View, old: &str, new: &str, old_title: &str, new_titl
             table.diff {
                 colgroup { col.number; col.side; col.number; col.side; }
                 thead { tr {
-                    th scope="col" colspan="2" { (view.t(old_title)) }
-                    th scope="col" colspan="2" { (view.t(new_title)) }
+                    th scope="col" colspan="2" { (view.t(titles[0])) }
+                    th scope="col" colspan="2" { (view.t(titles[1])) }
                 } }
                 @for (at, group) in groups.iter().enumerate() {
                     tbody {
@@ -49,12 +74,13 @@ pub fn side_by_side(view: &View, old: &str, new: &str, old_title: &str, new_titl
 }
 
 /// What whoever saves second is told: the other's change beside their own, and the way to keep the other's.
-pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str) -> Markup {
+pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
+    let mut budget = Budget::of(stop);
     html! {
         section.conflict role="alert" {
             h2 { (view.t("conflict.title")) }
             p { (view.t("conflict.lead")) }
-            (side_by_side(view, theirs, mine, "conflict.theirs", "conflict.mine"))
+            (side_by_side(view, theirs, mine, ["conflict.theirs", "conflict.mine"], &mut budget))
             p { a.button href=(keep_theirs) { (view.t("conflict.take_theirs")) } }
             p { (view.t("conflict.keep_mine")) }
         }

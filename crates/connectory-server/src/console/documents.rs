@@ -14,7 +14,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
 use connectory_model::folder::{Files, Folder};
-use connectory_model::lint::{Level, lint};
+use connectory_model::limits::FINDINGS;
+use connectory_model::lines::Lines;
+use connectory_model::lint::{Level, lint_file};
 use connectory_model::{Connector, Locale};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -52,12 +54,21 @@ pub fn fingerprint(text: &str) -> String {
 }
 
 /// The page of a document.
-pub async fn page(subject: Subject, KindPath(kind): KindPath, RawQuery(query): RawQuery) -> Response {
-    let content = html! {
-        (done(&subject.view, &query.unwrap_or_default()))
-        (editor(&subject, kind, subject.connector.document(kind), &[]))
-    };
-    subject.page(Tab::Document(kind), &content)
+pub async fn page(
+    State(app): State<Arc<App>>,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let page = app.work.run(subject.connector.size(), move |_| {
+        let content = html! {
+            (done(&subject.view, &query))
+            (editor(&subject, kind, subject.connector.document(kind), &[]))
+        };
+        subject.page(Tab::Document(kind), &content)
+    });
+    Ok(page.await?)
 }
 
 /// The editor with a text in it that may not be the stored one.
@@ -111,7 +122,7 @@ pub async fn save(
     if text.len() > app.options.max_document {
         return Err(ApiError::too_large("the document", app.options.max_document));
     }
-    store(&app, &subject, kind, text.into(), Some(form.get("base").to_owned())).await
+    store(&app, subject, kind, text.into(), Some(form.get("base").to_owned())).await
 }
 
 /// Stores an uploaded document.
@@ -122,24 +133,28 @@ pub async fn upload(
     Submitted { form, .. }: Submitted,
 ) -> Result<Response, ApiError> {
     let bytes = form.file(app.options.max_document)?;
-    store(&app, &subject, kind, bytes, None).await
+    store(&app, subject, kind, bytes, None).await
 }
 
 /// Puts a document in the place of the one of this fingerprint, or of any, and leads on; or shows why not.
 async fn store(
     app: &App,
-    subject: &Subject,
+    subject: Subject,
     kind: DocumentKind,
     bytes: Bytes,
     base: Option<String>,
 ) -> Result<Response, ApiError> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let parsed = app.work.run(bytes.len(), move |_| Document::parse(kind, &bytes)).await?;
+    let size = bytes.len();
+    let parsed = app.work.run(size, move |_| Document::parse(kind, &bytes)).await?;
     let document = match parsed {
         Ok(document) => document,
         Err(error) => {
-            let content = editor(subject, kind, &text, &[Problem::of(&error)]);
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, subject.page(Tab::Document(kind), &content)).into_response());
+            let page = app.work.run(size + subject.connector.size(), move |_| {
+                let content = editor(&subject, kind, &text, &[Problem::of(&error)]);
+                subject.page(Tab::Document(kind), &content)
+            });
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page.await?).into_response());
         }
     };
     let next = move |connector: &Connector| {
@@ -154,15 +169,18 @@ async fn store(
         Ok(Some((next, vec![kind.file_name().to_owned()])))
     };
     let address = subject.url(&format!("/documents/{}", kind.name()));
-    match edit::edit(app, &subject.caller, &subject.connector.script_name, next).await {
+    match edit::edit(app, &subject.caller, &subject.connector.script_name, size, next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
             let theirs = subject.again(app).await?;
-            let content = html! {
-                (diff::conflict(&theirs.view, theirs.connector.document(kind), &text, &address))
-                (editor(&theirs, kind, &text, &[]))
-            };
-            Ok((StatusCode::CONFLICT, theirs.page(Tab::Document(kind), &content)).into_response())
+            let page = app.work.run(size + theirs.connector.size(), move |stop| {
+                let content = html! {
+                    (diff::conflict(&theirs.view, theirs.connector.document(kind), &text, &address, stop))
+                    (editor(&theirs, kind, &text, &[]))
+                };
+                theirs.page(Tab::Document(kind), &content)
+            });
+            Ok((StatusCode::CONFLICT, page.await?).into_response())
         }
         Err(error) => Err(error),
     }
@@ -221,13 +239,16 @@ pub async fn check(
     Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<Verdict>, ApiError> {
     let text = form.lines("text", "");
+    if text.len() > app.options.max_document {
+        return Err(ApiError::too_large("the document", app.options.max_document));
+    }
     let locale = Locale::or_english(Some(form.get("locale")));
-    let verdict = app.work.run(text.len() + subject.connector.size(), move |_| {
+    let verdict = app.work.run(text.len() + subject.connector.size(), move |stop| {
         let problems = problems(&subject.connector, kind, &text);
-        let preview = (kind == DocumentKind::SourceConfig)
+        let preview = (kind == DocumentKind::SourceConfig && !stop.is_due())
             .then(|| SourceConfig::parse(text.as_bytes()).ok())
             .flatten()
-            .map(|config| preview::form(&view, &config.form(&subject.connector.translations, locale)).into_string());
+            .map(|config| preview::form(&view, config.form(&subject.connector.translations, locale)).into_string());
         Verdict { problems, preview }
     });
     Ok(Json(verdict.await?))
@@ -237,10 +258,10 @@ fn problems(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Proble
     let mut files: Files<'_> =
         Folder::from(connector.clone()).files().into_iter().map(|(path, bytes)| (path, Cow::from(bytes))).collect();
     files.insert(kind.file_name().to_owned(), text.as_bytes().into());
-    let findings = lint(connector.script_name.as_str(), &files);
-    let mut by_line = BTreeMap::new();
-    for finding in findings.into_iter().filter(|finding| finding.file == kind.file_name()) {
-        let line = text[..finding.span.start.min(text.len())].matches('\n').count() + 1;
+    let findings = lint_file(connector.script_name.as_str(), &files, kind.file_name(), FINDINGS);
+    let (mut by_line, lines) = (BTreeMap::new(), Lines::of(text));
+    for finding in findings {
+        let line = lines.number(finding.span.start.min(text.len()));
         let level = if finding.rule.level == Level::Error { "error" } else { "warning" };
         by_line.entry((line, finding.message)).or_insert(level);
     }

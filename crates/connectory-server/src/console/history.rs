@@ -1,6 +1,7 @@
 //! The history of a connector: who changed what and when, what a change changed, and the way back. A deleted connector
 //! keeps its history, and comes back from it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -164,39 +165,48 @@ pub async fn revision(
     };
     let is_current = past.current == Some(Source::Stored(revision.seq));
     let can_restore = view.may_write() && !is_current && !matches!(past.current, Some(Source::BuiltIn(_)));
-    let differences = if deleted { differences(Some(&after), None) } else { differences(old.as_deref(), Some(&after)) };
-    let content = html! {
-        p { a href=(url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
-        h2 { (view.f("list.revision", &[&seq])) }
-        (table(&view, std::slice::from_ref(&revision), &names, false))
-        @if can_restore {
-            form method="post" action=(url(&script_name, &format!("/history/{seq}/restore"))) {
-                (view.token())
-                p { button type="submit" { (view.f("history.restore", &[&seq])) } }
+    let bytes = after.size() + old.as_ref().map_or(0, |old| old.size());
+    let page = app.work.run(bytes, move |stop| {
+        let mut budget = diff::Budget::of(stop);
+        let differences =
+            if deleted { differences(Some(&after), None) } else { differences(old.as_deref(), Some(&after)) };
+        let content = html! {
+            p { a href=(url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
+            h2 { (view.f("list.revision", &[&seq])) }
+            (table(&view, std::slice::from_ref(&revision), &names, false))
+            @if can_restore {
+                form method="post" action=(url(&script_name, &format!("/history/{seq}/restore"))) {
+                    (view.token())
+                    p { button type="submit" { (view.f("history.restore", &[&seq])) } }
+                }
+            } @else if is_current { p.note { (view.t("history.current")) } }
+            @if differences.is_empty() { p.empty { (view.t("history.no_difference")) } }
+            @for (part, old, new) in differences.iter().take_while(|_| !stop.has_left()) {
+                section.part-of-diff {
+                    h3 { (part) }
+                    (diff::side_by_side(&view, old, new, ["history.before", "history.after"], &mut budget))
+                }
             }
-        } @else if is_current { p.note { (view.t("history.current")) } }
-        @if differences.is_empty() { p.empty { (view.t("history.no_difference")) } }
-        @for (part, old, new) in &differences {
-            section.part-of-diff {
-                h3 { (part) }
-                (diff::side_by_side(&view, old, new, "history.before", "history.after"))
-            }
-        }
-    };
-    Ok(past.page(&view, &content))
+        };
+        past.page(&view, &content)
+    });
+    Ok(page.await?)
 }
 
+/// A part of a connector, and its text before and after.
+type Difference<'a> = (String, Cow<'a, str>, Cow<'a, str>);
+
 /// The parts in which two states of a connector differ, as texts; without a state, from or to nothing.
-fn differences(old: Option<&Connector>, new: Option<&Connector>) -> Vec<(String, String, String)> {
-    let document = |connector: Option<&Connector>, kind| {
-        connector.map(|connector| connector.document(kind).to_owned()).unwrap_or_default()
+fn differences<'a>(old: Option<&'a Connector>, new: Option<&'a Connector>) -> Vec<Difference<'a>> {
+    let document = |connector: Option<&'a Connector>, kind| -> Cow<'a, str> {
+        connector.map(|connector| connector.document(kind)).unwrap_or_default().into()
     };
-    let metadata = |connector: Option<&Connector>| {
-        connector.map(|connector| pretty(&connector.connector_metadata)).unwrap_or_default()
+    let metadata = |connector: Option<&Connector>| -> Cow<'a, str> {
+        connector.map(|connector| pretty(&connector.connector_metadata)).unwrap_or_default().into()
     };
-    let texts = |connector: Option<&Connector>, locale: Locale| {
+    let texts = |connector: Option<&'a Connector>, locale: Locale| -> Cow<'a, str> {
         let properties = connector.and_then(|connector| connector.translations.0.get(&locale));
-        properties.map(Properties::text).unwrap_or_default().to_owned()
+        properties.map(Properties::text).unwrap_or_default().into()
     };
     let parts = [("connectorMetadata".to_owned(), metadata(old), metadata(new))].into_iter();
     let documents = DocumentKind::ALL
@@ -218,12 +228,18 @@ pub async fn restore(
     let past = Past::find(&app, &caller, &script_name).await?;
     let (revision, _) = past.at(&app, &caller, seq).await?;
     let old = app.catalog.connector(Source::Stored(revision.seq)).await?;
+    let size = old.size();
     if past.current.is_none() {
         if caller.tenant().snapshot().has_name(&old.name) {
             return Err(connectory_store::StoreError::NameTaken.into());
         }
-        let changed: Vec<_> = differences(None, Some(&old)).into_iter().map(|(part, ..)| part).collect();
-        let edit = Edit::new(Change::Create, old, &changed, caller.client_id());
+        let (max_connector, client_id) = (app.options.max_connector, caller.client_id().to_owned());
+        let make = move |_: &_| -> Result<Edit, ApiError> {
+            old.check_bounds(max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
+            let changed: Vec<_> = differences(None, Some(&old)).into_iter().map(|(part, ..)| part).collect();
+            Ok(Edit::new(Change::Create, old, &changed, &client_id))
+        };
+        let edit = app.work.run(size, make).await??;
         app.catalog.commit(caller.tenant(), edit).await?;
     } else {
         let next = move |connector: &Connector| {
@@ -232,7 +248,7 @@ pub async fn restore(
             let next = Connector { name: connector.name.clone(), ..(*old).clone() };
             Ok((next != *connector).then_some((next, changed)))
         };
-        edit::edit(&app, &caller, &script_name, next).await?;
+        edit::edit(&app, &caller, &script_name, size, next).await?;
     }
     Ok(Redirect::to(&url(&script_name, "/history?done=restored")).into_response())
 }

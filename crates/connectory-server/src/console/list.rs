@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
+use connectory_model::limits;
 use connectory_model::wire::Origin;
 use connectory_model::{Status, connector};
 use http::HeaderValue;
@@ -261,7 +262,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
             td data-label=(view.t("column.features")) {
                 (features_of(features, FEATURES))
                 @if features.len() > FEATURES {
-                    span.more title=(features[FEATURES..].join(", ")) { (view.f("list.more", &[&(features.len() - FEATURES)])) }
+                    span.more title=(features[FEATURES..features.len().min(limits::FEATURES)].join(", ")) { (view.f("list.more", &[&(features.len() - FEATURES)])) }
                 }
             }
             td data-label=(view.t("column.locales")) { @for locale in &entry.locales { span.locale { (locale) } " " } }

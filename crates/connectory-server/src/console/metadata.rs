@@ -7,12 +7,14 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::connector::{SHORT_DESC, labels};
+use connectory_model::json;
+use connectory_model::limits::{METADATA_BYTES, WORK_TIMEOUT};
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, Origin};
 use connectory_model::{Connector, Locale, Metadata};
 use http::StatusCode;
 use maud::{Markup, html};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::connector::{Subject, Tab};
 use super::diff;
@@ -24,6 +26,10 @@ use crate::api::edit;
 use crate::app::App;
 use crate::catalog::Facet;
 use crate::error::ApiError;
+use crate::work::Stop;
+
+/// How many values the other members may have: each takes two bytes of the metadata at least.
+const OTHERS_VALUES: usize = METADATA_BYTES / 2;
 
 /// What the form has fields for.
 const KNOWN: [&str; 3] = ["category", "labels", SHORT_DESC];
@@ -70,21 +76,24 @@ impl Fields {
 
     /// The metadata in the order in which it was.
     fn metadata(&self, before: &Metadata) -> Result<Metadata, String> {
-        let others: Value = serde_json::from_str(&self.others).map_err(|error| error.to_string())?;
+        let others = json::from_slice(self.others.as_bytes(), OTHERS_VALUES).map_err(|error| error.to_string())?;
         let Value::Object(others) = others else {
             return Err("expected an object such as {\"platform\": …}".to_owned());
         };
         let labels: Vec<_> = self.labels.lines().map(str::trim).filter(|label| !label.is_empty()).collect();
         let mut members = Metadata::new();
         if !self.category.is_empty() {
-            members.insert(KNOWN[0].to_owned(), json!(self.category));
+            members.insert(KNOWN[0].to_owned(), serde_json::json!(self.category));
         }
         if !labels.is_empty() {
             let was_text = before.get("labels").is_some_and(Value::is_string) && labels.len() == 1;
-            members.insert(KNOWN[1].to_owned(), if was_text { json!(labels[0]) } else { json!(labels) });
+            members.insert(
+                KNOWN[1].to_owned(),
+                if was_text { serde_json::json!(labels[0]) } else { serde_json::json!(labels) },
+            );
         }
         if !self.description.is_empty() {
-            members.insert(KNOWN[2].to_owned(), json!(self.description));
+            members.insert(KNOWN[2].to_owned(), serde_json::json!(self.description));
         }
         members.extend(others);
         let mut metadata = Metadata::new();
@@ -143,12 +152,13 @@ pub async fn save(
         Err(problem) => return Ok(refuse(&subject, &format!("{}: {problem}", view.t("metadata.not_json")))),
     };
     let mine = pretty(&metadata);
-    let operations = json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
+    let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
     let patch = PatchSet::from_json(operations).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (base, max_document) = (sent.get("base").to_owned(), app.options.max_document);
     let next = move |connector: &Connector| {
         let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
-        let next = patch.apply(connector, &detail).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let next =
+            patch.apply(connector, &detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         let revision = revision(connector, next, max_document)?;
         if revision.is_some() && base != fingerprint(&pretty(&connector.connector_metadata)) {
             return Err(ApiError::conflict());
@@ -156,13 +166,13 @@ pub async fn save(
         Ok(revision)
     };
     let address = subject.url("/metadata");
-    match edit::edit(&app, &caller, &subject.connector.script_name, next).await {
+    match edit::edit(&app, &caller, &subject.connector.script_name, mine.len(), next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
             let theirs = subject.again(&app).await?;
             let stored = pretty(&theirs.connector.connector_metadata);
             let content = html! {
-                (diff::conflict(&view, &stored, &mine, &address))
+                (diff::conflict(&view, &stored, &mine, &address, &Stop::after(WORK_TIMEOUT)))
                 (form(&theirs, &fields, None))
             };
             Ok((StatusCode::CONFLICT, theirs.page(Tab::Metadata, &content)).into_response())

@@ -4,17 +4,20 @@
 //! `<br>` and `<strong>` alone.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use ammonia::Builder;
-use axum::extract::RawQuery;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::Locale;
 use connectory_model::document::form::{Condition, Field, Form, Section};
+use connectory_model::limits::{MARKUP_BYTES, PREVIEW_BYTES, PREVIEW_PARTS};
 use maud::{Markup, PreEscaped, html};
 
 use super::connector::{Subject, Tab};
 use super::page::{View, parameter};
+use crate::app::App;
+use crate::error::ApiError;
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
@@ -24,7 +27,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 /// A text of a translation with the markup that it may have.
 fn markup(text: &str) -> Markup {
-    if text.contains(['<', '&']) {
+    if text.len() <= MARKUP_BYTES && text.contains(['<', '&']) {
         PreEscaped(SANITIZER.clean(text).to_string())
     } else {
         html! { (text) }
@@ -32,8 +35,17 @@ fn markup(text: &str) -> Markup {
 }
 
 /// The page.
-pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
-    let (view, asked) = (&subject.view, parameter(&query.unwrap_or_default(), "locale"));
+pub async fn page(
+    State(app): State<Arc<App>>,
+    subject: Subject,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    Ok(app.work.run(subject.connector.size(), move |_| whole(&subject, &query)).await?)
+}
+
+fn whole(subject: &Subject, query: &str) -> Response {
+    let (view, asked) = (&subject.view, parameter(query, "locale"));
     let locale = if asked.is_empty() { view.locale() } else { Locale::or_english(Some(&asked)) };
     let content = html! {
         h2.visually-hidden { (view.t("tab.preview")) }
@@ -42,7 +54,7 @@ pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
             label { (view.t("preview.locale")) (locales(locale, true)) }
             button.no-script type="submit" { (view.t("nav.apply")) }
         }
-        div.preview { (form(view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+        div.preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
     };
     subject.page(Tab::Preview, &content)
 }
@@ -56,7 +68,7 @@ pub fn pane(subject: &Subject, locale: Locale) -> Markup {
                 h2 { (view.t("tab.preview")) }
                 label { span.visually-hidden { (view.t("preview.locale")) } (locales(locale, false)) }
             }
-            div.preview #preview { (form(view, &subject.connector.source_config.form(&subject.connector.translations, locale))) }
+            div.preview #preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
         }
     }
 }
@@ -69,30 +81,32 @@ fn locales(chosen: Locale, submits: bool) -> Markup {
     }
 }
 
-/// The form.
-pub fn form(view: &View, form: &Form) -> Markup {
+/// The form, or the first part of a long one.
+pub fn form(view: &View, mut form: Form) -> Markup {
+    let was_cut = form.cut(PREVIEW_PARTS, PREVIEW_BYTES);
     html! {
         @if form.fields().next().is_none() { p.empty { (view.t("preview.empty")) } }
         @for menu in &form.menus {
             section.menu {
                 @if !menu.label.is_empty() { h3 { (markup(&menu.label)) } }
-                @for of_menu in &menu.sections { (section(view, form, of_menu)) }
+                @for of_menu in &menu.sections { (section(view, of_menu)) }
             }
         }
+        @if was_cut { p.note { (view.t("preview.cut")) } }
     }
 }
 
 /// The attributes of something that is shown while another field has a value.
-fn shown(form: &Form, condition: Option<&Condition>, content: &Markup) -> Markup {
+fn shown(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Markup {
     html! {
         div.part data-parent=[condition.map(|condition| &condition.field)]
             data-value=[condition.map(|condition| &condition.value)]
-            hidden[!form.holds_initially(condition)]
+            hidden[!is_shown]
         { (content) }
     }
 }
 
-fn section(view: &View, form: &Form, section: &Section) -> Markup {
+fn section(view: &View, section: &Section) -> Markup {
     let content = html! {
         fieldset {
             @if !section.label.is_empty() { legend { (markup(&section.label)) } }
@@ -103,11 +117,11 @@ fn section(view: &View, form: &Form, section: &Section) -> Markup {
                 } @else { p { (markup(text)) } }
             }
             @for field in section.fields.iter().filter(|field| !field.hidden) {
-                (shown(form, field.condition.as_ref(), &input(view, field)))
+                (shown(field.condition.as_ref(), field.is_shown, &input(view, field)))
             }
         }
     };
-    shown(form, section.condition.as_ref(), &content)
+    shown(section.condition.as_ref(), section.is_shown, &content)
 }
 
 fn input(view: &View, field: &Field) -> Markup {
@@ -178,7 +192,20 @@ fn input(view: &View, field: &Field) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::markup;
+
+    #[test]
+    fn long_markup_is_shown_as_it_is_written() {
+        let start = Instant::now();
+        for text in ["<b a=1>", "<strong>", "<b><a>", "<table><b>", "<p><i></p>"] {
+            let long = text.repeat(120_000 / text.len());
+            assert!(markup(&long).into_string().starts_with("&lt;"));
+            markup(&text.repeat(10_000 / text.len()));
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
 
     #[test]
     fn only_line_breaks_and_strong_text_pass() {

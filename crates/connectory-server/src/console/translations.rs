@@ -3,11 +3,13 @@
 //! A key counts if the source config uses it or English has a text for it, and the short description always does. A text is saved when its field is left; what
 //! was there when it was entered is sent along, so that nobody overwrites what they have not seen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::limits::{GRID_BYTES, KEYS_PER_PAGE, MEMBER_CHARS, TEXT_CHARS};
 use connectory_model::translations::{Properties, SHORT_DESCRIPTION};
 use connectory_model::wire::Upload;
 use connectory_model::{Connector, Locale};
@@ -19,52 +21,80 @@ use serde_json::json;
 use super::connector::{Subject, Tab, url};
 use super::documents::attachment;
 use super::form::Submitted;
-use super::page::{View, done, outcome};
+use super::page::{View, done, outcome, parameter};
 use crate::api::edit;
 use crate::api::parameters::{ScriptNamePath, path_parameter};
 use crate::app::App;
 use crate::error::ApiError;
 
-/// How long a text may be, in characters (our decision).
-const MAX_TEXT: usize = 10_000;
+/// How many characters of a text are shown that is too long to be edited.
+const BEGINNING: usize = 200;
 
-/// Every text of a connector.
-struct Texts {
-    keys: BTreeSet<String>,
-    of_locale: BTreeMap<Locale, HashMap<String, String>>,
+/// The keys of a connector, and how many of them each locale has texts for.
+struct Keys {
+    /// In alphabetical order.
+    all: Vec<String>,
+    of_locale: BTreeMap<Locale, usize>,
 }
 
-impl Texts {
+impl Keys {
     fn of(connector: &Connector) -> Self {
-        let of_locale: BTreeMap<_, _> =
-            connector.translations.0.iter().map(|(locale, properties)| (*locale, properties.entries())).collect();
-        let mut keys: BTreeSet<_> = connector.source_config.translation_keys().into_iter().collect();
+        let translations = &connector.translations.0;
+        let mut all = connector.source_config.translation_keys();
+        if let Some(english) = translations.get(&Locale::En) {
+            english.each(|entry| all.push(entry.key));
+        }
+        all.push(SHORT_DESCRIPTION.to_owned());
+        all.sort_unstable();
+        all.dedup();
         // Attributes hold keys or texts; which, shows where a text is found.
-        keys.retain(|key| of_locale.values().any(|texts| texts.contains_key(key)) || !key.contains(' '));
-        keys.extend(of_locale.get(&Locale::En).into_iter().flat_map(HashMap::keys).cloned());
-        keys.insert(SHORT_DESCRIPTION.to_owned());
-        Self { keys, of_locale }
-    }
-
-    fn get(&self, locale: Locale, key: &str) -> Option<&str> {
-        self.of_locale.get(&locale)?.get(key).map(String::as_str)
+        let mut are_keys: Vec<_> = all.iter().map(|key| !key.contains(' ')).collect();
+        let mut of_locale = BTreeMap::new();
+        for (locale, properties) in translations {
+            let mut found = vec![false; all.len()];
+            properties.each(|entry| {
+                if let Ok(at) = all.binary_search(&entry.key) {
+                    found[at] = true;
+                }
+            });
+            of_locale.insert(*locale, found.iter().filter(|found| **found).count());
+            are_keys.iter_mut().zip(found).for_each(|(is_key, found)| *is_key |= found);
+        }
+        let mut are_keys = are_keys.into_iter();
+        all.retain(|_| are_keys.next() == Some(true));
+        Self { all, of_locale }
     }
 
     /// How many of a hundred keys a locale has texts for, rounded down, so that 100 means all.
     fn percent(&self, locale: Locale) -> usize {
-        let there = self.keys.iter().filter(|key| self.get(locale, key).is_some()).count();
-        (there * 100).checked_div(self.keys.len()).unwrap_or(100)
+        let there = self.of_locale.get(&locale).copied().unwrap_or_default();
+        (there * 100).checked_div(self.all.len()).unwrap_or(100)
     }
+}
+
+/// The texts of some keys, which are in alphabetical order, in some locales; by the key's position.
+fn texts_of(connector: &Connector, keys: &[String], locales: &[Locale]) -> HashMap<(Locale, usize), String> {
+    let mut texts = HashMap::new();
+    for locale in locales {
+        if let Some(properties) = connector.translations.0.get(locale) {
+            properties.each(|entry| {
+                if let Ok(at) = keys.binary_search(&entry.key) {
+                    texts.insert((*locale, at), entry.value);
+                }
+            });
+        }
+    }
+    texts
 }
 
 /// How far each locale is that has texts.
 pub fn coverage(subject: &Subject) -> Markup {
-    let texts = Texts::of(&subject.connector);
+    let keys = Keys::of(&subject.connector);
     html! {
-        @if texts.of_locale.is_empty() { p.faint { (subject.view.t("translations.none")) } }
+        @if keys.of_locale.is_empty() { p.faint { (subject.view.t("translations.none")) } }
         ul.coverage {
-            @for locale in texts.of_locale.keys() {
-                @let percent = texts.percent(*locale);
+            @for locale in keys.of_locale.keys() {
+                @let percent = keys.percent(*locale);
                 li { a href=(subject.url(&format!("/translations?locale={locale}"))) { (locale) } " "
                     progress max="100" value=(percent) aria-label=(locale) {} " " (percent) " %" }
             }
@@ -73,30 +103,60 @@ pub fn coverage(subject: &Subject) -> Markup {
 }
 
 /// The page.
-pub async fn page(subject: Subject, RawQuery(query): RawQuery) -> Response {
+pub async fn page(
+    State(app): State<Arc<App>>,
+    subject: Subject,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    let texts = Texts::of(&subject.connector);
+    Ok(app.work.run(subject.connector.size(), move |_| whole(&subject, &query)).await?)
+}
+
+fn whole(subject: &Subject, query: &str) -> Response {
+    let keys = Keys::of(&subject.connector);
     let asked: Vec<Locale> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "locale")
         .filter_map(|(_, tag)| tag.parse().ok())
         .collect();
+    let asked: Vec<_> = Locale::ALL.iter().copied().filter(|locale| asked.contains(locale)).collect();
     // English is what all others are translated from.
     let shown: Vec<_> = std::iter::once(Locale::En)
         .chain(Locale::ALL.iter().copied().filter(|locale| {
             *locale != Locale::En
-                && if asked.is_empty() { texts.of_locale.contains_key(locale) } else { asked.contains(locale) }
+                && if asked.is_empty() { keys.of_locale.contains_key(locale) } else { asked.contains(locale) }
         }))
         .collect();
+    let last = keys.all.len().div_ceil(KEYS_PER_PAGE).max(1);
+    let number = parameter(query, "page").parse().unwrap_or(1).clamp(1, last);
+    let first = (number - 1) * KEYS_PER_PAGE;
+    let on_page = &keys.all[first..keys.all.len().min(first + KEYS_PER_PAGE)];
     let content = html! {
-        (done(&subject.view, &query))
-        (choice(&subject, &texts, &shown))
-        (grid(&subject, &texts, &shown))
-        @if subject.is_writable() { (import_form(&subject, &shown)) }
+        (done(&subject.view, query))
+        (choice(subject, &keys, &shown))
+        @if last > 1 {
+            p.count { (subject.view.f("translations.count", &[&(first + 1), &(first + on_page.len()), &keys.all.len()])) }
+        }
+        (grid(subject, on_page, &shown))
+        @if last > 1 { (pages(subject, &asked, number, last)) }
+        @if subject.is_writable() { (import_form(subject, &shown)) }
     };
     subject.page(Tab::Translations, &content)
 }
 
-fn choice(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
+/// The ways to the pages before and after, in the locales that were asked for.
+fn pages(subject: &Subject, asked: &[Locale], number: usize, last: usize) -> Markup {
+    let view = &subject.view;
+    let locales: Vec<_> = asked.iter().map(|locale| format!("locale={locale}&")).collect();
+    let at = |page: usize| subject.url(&format!("/translations?{}page={page}", locales.concat()));
+    html! {
+        nav.pages aria-label=(view.t("list.pages")) {
+            @if number > 1 { a.button rel="prev" href=(at(number - 1)) { (view.t("list.previous")) } }
+            @if number < last { a.button rel="next" href=(at(number + 1)) { (view.t("list.next")) } }
+        }
+    }
+}
+
+fn choice(subject: &Subject, keys: &Keys, shown: &[Locale]) -> Markup {
     let view = &subject.view;
     html! {
         form.locales method="get" action=(subject.url("/translations")) {
@@ -104,7 +164,7 @@ fn choice(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
                 legend { (view.t("translations.shown")) }
                 @for locale in Locale::ALL {
                     label.check { input type="checkbox" name="locale" value=(locale) checked[shown.contains(locale)];
-                        (locale) " " small id=(format!("coverage-{locale}")) { (percent(texts, *locale)) } }
+                        (locale) " " small id=(format!("coverage-{locale}")) { (percent(keys, *locale)) } }
                 }
                 button type="submit" { (view.t("nav.apply")) }
             }
@@ -112,12 +172,14 @@ fn choice(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
     }
 }
 
-fn percent(texts: &Texts, locale: Locale) -> Markup {
-    html! { (texts.percent(locale)) " %" }
+fn percent(keys: &Keys, locale: Locale) -> Markup {
+    html! { (keys.percent(locale)) " %" }
 }
 
-fn grid(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
+fn grid(subject: &Subject, keys: &[String], shown: &[Locale]) -> Markup {
     let view = &subject.view;
+    let texts = texts_of(&subject.connector, keys, shown);
+    let mut room = GRID_BYTES;
     html! {
         div.grid-frame tabindex="0" role="region" aria-label=(view.t("tab.translations")) {
             table.grid {
@@ -130,11 +192,12 @@ fn grid(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
                     }
                 } }
                 tbody {
-                    @for key in &texts.keys {
+                    @for (at, key) in keys.iter().enumerate() {
                         tr {
-                            th scope="row" { code { (key) } }
+                            th scope="row" { code { (beginning(key)) } }
                             @for locale in shown {
-                                (cell(subject.is_writable().then_some(subject), view, key, *locale, texts.get(*locale, key), None))
+                                @let text = texts.get(&(*locale, at)).map(String::as_str);
+                                (cell(subject.is_writable().then_some(subject), view, key, *locale, text, None, &mut room))
                             }
                         }
                     }
@@ -144,7 +207,16 @@ fn grid(subject: &Subject, texts: &Texts, shown: &[Locale]) -> Markup {
     }
 }
 
-/// A cell; with the connector it can be edited. `late` was typed over a text that has changed meanwhile.
+/// A text, or how a long one begins.
+fn beginning(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(BEGINNING) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// A cell; with the connector it can be edited. `late` was typed over a text that has changed meanwhile. The page has
+/// `room` for so many bytes of texts.
 fn cell(
     editable: Option<&Subject>,
     view: &View,
@@ -152,13 +224,25 @@ fn cell(
     locale: Locale,
     text: Option<&str>,
     late: Option<&str>,
+    room: &mut usize,
 ) -> Markup {
     let stored = text.unwrap_or_default();
     let shown = late.unwrap_or(stored);
+    let is_editable = is_key(key) && stored.chars().count() <= TEXT_CHARS;
+    let left = if is_editable { room.checked_sub(stored.len()) } else { None };
+    let Some(left) = left else {
+        return html! {
+            td.missing[text.is_none()] lang=(locale) {
+                (beginning(stored)) " " span.faint { (view.t("translations.long")) }
+                @if late.is_some() { p.problem role="alert" { (view.f("translations.late", &[&beginning(stored)])) } }
+            }
+        };
+    };
+    *room = left;
     html! {
         td.missing[text.is_none()] lang=(locale) {
             @if let Some(subject) = editable {
-                textarea rows="1" name="text" aria-label=(format!("{key}, {locale}")) maxlength=(MAX_TEXT)
+                textarea rows="1" name="text" aria-label=(format!("{key}, {locale}")) maxlength=(TEXT_CHARS)
                     placeholder=(view.t("translations.missing"))
                     hx-post=(subject.url(&format!("/translations/{locale}/text"))) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
                     hx-vals=(json!({"key": key, "was": stored}))
@@ -171,6 +255,11 @@ fn cell(
             @else { span.faint { (view.t("translations.missing")) } }
         }
     }
+}
+
+/// Whether a text of a key can be edited here.
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && key.chars().count() <= MEMBER_CHARS
 }
 
 /// The locale of a path.
@@ -194,14 +283,15 @@ pub async fn save_text(
 ) -> Result<Response, ApiError> {
     let (key, was) = (form.get("key").to_owned(), form.get("was").to_owned());
     let text = form.lines("text", &was);
-    if key.is_empty() || key.chars().count() > 255 || text.chars().count() > MAX_TEXT || text.contains('\0') {
-        let limit = format!("a key has 1 to 255 characters, a text at most {MAX_TEXT} and no NUL");
+    if !is_key(&key) || text.chars().count() > TEXT_CHARS || text.contains('\0') {
+        let limit = format!("a key has 1 to {MEMBER_CHARS} characters, a text at most {TEXT_CHARS} and no NUL");
         return Err(ApiError::bad_request(limit));
     }
     let (sought, typed) = (key.clone(), text.clone());
     let next = move |connector: &Connector| {
         let stored = connector.translations.0.get(&locale);
-        let current = stored.and_then(|stored| stored.entries().remove(&sought)).unwrap_or_default();
+        let mut current = texts_of(connector, std::slice::from_ref(&sought), &[locale]);
+        let current = current.remove(&(locale, 0)).unwrap_or_default();
         if current == typed {
             return Ok(None);
         }
@@ -218,18 +308,22 @@ pub async fn save_text(
         }
         Ok(Some((next, vec![Upload::Translations(locale).file_name()])))
     };
-    let conflict = match edit::edit(&app, &caller, &script_name, next).await {
+    let conflict = match edit::edit(&app, &caller, &script_name, text.len(), next).await {
         Ok(_) => None,
-        Err(error) if error.status == StatusCode::CONFLICT => Some(text.as_str()),
+        Err(error) if error.status == StatusCode::CONFLICT => Some(text),
         Err(error) => return Err(error),
     };
     let subject = Subject::find(&app, &view, &caller, &script_name).await?;
-    let texts = Texts::of(&subject.connector);
-    let fragment = html! {
-        (cell(Some(&subject), &view, &key, locale, texts.get(locale, &key), conflict))
-        small id=(format!("coverage-{locale}")) hx-swap-oob="true" { (percent(&texts, locale)) }
-    };
-    Ok(fragment.into_response())
+    let fragment = app.work.run(subject.connector.size(), move |_| {
+        let texts = texts_of(&subject.connector, std::slice::from_ref(&key), &[locale]);
+        let (text, mut room) = (texts.get(&(locale, 0)).map(String::as_str), GRID_BYTES);
+        let keys = Keys::of(&subject.connector);
+        html! {
+            (cell(Some(&subject), &view, &key, locale, text, conflict.as_deref(), &mut room))
+            small id=(format!("coverage-{locale}")) hx-swap-oob="true" { (percent(&keys, locale)) }
+        }
+    });
+    Ok(fragment.await?.into_response())
 }
 
 /// Answers a locale's texts as a file.
@@ -267,13 +361,15 @@ pub async fn import(
 ) -> Result<Response, ApiError> {
     let locale: Locale = form.get("locale").parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let bytes = form.file(app.options.max_document)?;
-    let properties = Properties::parse(&bytes).map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
+    let size = bytes.len();
+    let parsed = app.work.run(size, move |_| Properties::parse(&bytes)).await?;
+    let properties = parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
     let next = move |connector: &Connector| {
         let mut next = connector.clone();
         next.translations.0.insert(locale, properties.clone());
         let is_new = next.translations != connector.translations;
         Ok(is_new.then(|| (next, vec![Upload::Translations(locale).file_name()])))
     };
-    let word = outcome(&edit::edit(&app, &caller, &script_name, next).await?);
+    let word = outcome(&edit::edit(&app, &caller, &script_name, size, next).await?);
     Ok(Redirect::to(&url(&script_name, &format!("/translations?done={word}&locale={locale}"))).into_response())
 }

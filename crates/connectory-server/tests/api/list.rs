@@ -149,3 +149,11 @@ async fn a_locale_changes_short_descriptions_and_nothing_else() {
     };
     assert_eq!(without(&english), without(&german));
 }
+
+#[tokio::test]
+async fn a_filter_of_too_many_comparisons_is_refused_with_its_column() {
+    let app = TestApp::start().await;
+    let values = vec!["a"; 101].join(",");
+    let refusal = app.get(&format!("/v3/connectors?filters=labels%20ca%20({values})")).await.refusal(400);
+    assert!(refusal.contains("column 212: more than 100 comparisons; a filter may have at most 100"), "{refusal}");
+}

@@ -1,5 +1,6 @@
 //! `PATCH …/connectors/{scriptName}`.
 
+use connectory_server::Options;
 use http::Method;
 use serde_json::json;
 
@@ -86,4 +87,86 @@ async fn concurrent_patches_all_arrive() {
     });
     futures_util::future::join_all(patches).await;
     assert_eq!(app.get(&path).await.ok()["connectorMetadata"].as_object().unwrap().len(), 24);
+}
+
+#[tokio::test]
+async fn copies_that_would_double_a_document_are_refused_before_they_are_made() {
+    let app = TestApp::start().await;
+    let path = format!("/v2025/connectors/{}", app.create("HR").await);
+    let config = format!("<Application a='{}'/>", "x".repeat(1024 * 1024));
+    app.put(&format!("{path}/source-template"), config.as_bytes()).await.ok();
+    let start = std::time::Instant::now();
+    let array = json!({"op": "replace", "path": "/applicationXml", "value": ["x"]});
+    let copy = |from: &str, to: &str| json!({"op": "copy", "from": from, "path": to});
+    for (patch, expected) in [
+        (
+            json!([array, copy("/applicationXml", "/applicationXml/-")]),
+            "operation 1 (copy /applicationXml/-): `/applicationXml/-` cannot be changed",
+        ),
+        (json!([array]), "operation 0 (replace /applicationXml): `applicationXml`: it must be a string, got an array"),
+        (
+            json!([copy("", "/connectorMetadata/x")]),
+            "operation 0 (copy /connectorMetadata/x): `` is larger than all of the metadata may be, 64 KiB",
+        ),
+        (
+            json!(vec![copy("/applicationXml", "/sourceConfigXml"); 60]),
+            "operation 31 (copy /sourceConfigXml): the copies of this patch have more than 32 MiB",
+        ),
+    ] {
+        let refusal = app.patch(&path, &patch).await.refusal(400);
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_body_of_too_many_values_is_refused_while_it_is_read() {
+    let app = TestApp::start().await;
+    let path = format!("/v2025/connectors/{}", app.create("HR").await);
+    let zeros = format!("[{}0]", "0,".repeat(5 * 1024 * 1024 - 2));
+    for (method, path, media_type) in [
+        (Method::PATCH, path.as_str(), "application/json-patch+json"),
+        (Method::POST, "/v2025/connectors", "application/json"),
+    ] {
+        let start = std::time::Instant::now();
+        let refusal = app.call(method, path, media_type, zeros.clone()).await.refusal(400);
+        assert!(refusal.starts_with("the body has more than 100000 values; send at most 100000"), "{refusal}");
+        assert!(start.elapsed().as_secs() < 3, "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_connector_that_becomes_too_large_is_refused_with_the_bound() {
+    let app = TestApp::with(Options { rate_limit: None, max_connector: 20_000, ..Options::default() }).await;
+    let path = format!("/v2025/connectors/{}", app.create("HR").await);
+    let before = app.get(&path).await.ok();
+    let texts = |count: usize| (0..count).map(|n| format!("k{n}=\n")).collect::<Vec<_>>().concat();
+    let translations = format!("{path}/translations/de");
+    let metadata = |member: &str, value: serde_json::Value| json!([{"op": "add", "path": format!("/connectorMetadata/{member}"), "value": value}]);
+    let features = |features: String| json!([{"op": "replace", "path": "/applicationXml", "value": format!("<Application featuresString='{features}'/>")}]);
+    let refusal = app.put(&translations, texts(4000).as_bytes()).await.refusal(413);
+    assert!(
+        refusal.starts_with("the connector as JSON has ") && refusal.ends_with("it may have at most 20000"),
+        "{refusal}"
+    );
+    for (patch, expected) in [
+        (
+            metadata("labels", json!(vec!["a"; 101])),
+            "`connectorMetadata.labels` has 101 labels; it may have at most 100",
+        ),
+        (metadata("shortDesc", json!("x".repeat(4097))), "`connectorMetadata.shortDesc` has 4097 bytes"),
+        (metadata("category", json!("x".repeat(1021))), "`connectorMetadata.category` has 1021 bytes"),
+        (features(vec!["A"; 201].join(",")), "`featuresString` has 201 features; it may have at most 200"),
+        (features("A".repeat(256)), "the longest feature has 256 bytes; it may have at most 255"),
+    ] {
+        let refusal = app.patch(&path, &patch).await.refusal(413);
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+    assert_eq!(app.get(&path).await.ok(), before);
+    app.put(&translations, texts(100).as_bytes()).await.ok();
+
+    let app = TestApp::start().await;
+    let path = format!("/v2025/connectors/{}", app.create("HR").await);
+    let refusal = app.put(&format!("{path}/translations/de"), texts(10_001).as_bytes()).await.refusal(413);
+    assert_eq!(refusal, "the locale `de` has 10001 keys; it may have at most 10000");
 }

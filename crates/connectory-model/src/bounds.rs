@@ -1,0 +1,244 @@
+//! How large a whole connector may be: each part of it that lists, pages or memory must hold.
+//!
+//! A connector that was stored before a bound was set, or under a larger one, can still be read, and changed as long as
+//! the change makes it no worse.
+
+use std::fmt;
+use std::io;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::connector::{SHORT_DESC, labels};
+use crate::limits::{FEATURE_BYTES, FEATURES, KEYS_PER_LOCALE, LABEL_BYTES, LABELS, SHORT_DESCRIPTION_BYTES};
+use crate::translations::Properties;
+use crate::{Connector, Locale};
+
+/// A part of a connector that is larger than its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{part} has {has} {}; it may have at most {most}", .part.unit())]
+pub struct TooLarge {
+    part: Part,
+    has: usize,
+    most: usize,
+}
+
+/// What is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Connector,
+    Keys(Locale),
+    LocaleDescription(Locale),
+    Description,
+    Features,
+    Feature,
+    Labels,
+    Label,
+    Category,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connector => f.write_str("the connector as JSON"),
+            Self::Keys(locale) => write!(f, "the locale `{locale}`"),
+            Self::LocaleDescription(locale) => write!(f, "the text of `ShortDesc` in the locale `{locale}`"),
+            Self::Description => f.write_str("`connectorMetadata.shortDesc`"),
+            Self::Features => f.write_str("`featuresString`"),
+            Self::Feature => f.write_str("the longest feature"),
+            Self::Labels => f.write_str("`connectorMetadata.labels`"),
+            Self::Label => f.write_str("the longest label"),
+            Self::Category => f.write_str("`connectorMetadata.category`"),
+        }
+    }
+}
+
+impl Part {
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::Keys(_) => "keys",
+            Self::Features => "features",
+            Self::Labels => "labels",
+            _ => "bytes",
+        }
+    }
+
+    /// The bound, given that of a whole connector.
+    const fn most(self, connector: usize) -> usize {
+        match self {
+            Self::Connector => connector,
+            Self::Keys(_) => KEYS_PER_LOCALE,
+            Self::LocaleDescription(_) | Self::Description => SHORT_DESCRIPTION_BYTES,
+            Self::Features => FEATURES,
+            Self::Feature => FEATURE_BYTES,
+            Self::Labels => LABELS,
+            Self::Label | Self::Category => LABEL_BYTES,
+        }
+    }
+
+    /// How much of it a connector has; no more than needed to know whether that is more than `most`.
+    fn measure(self, connector: &Connector, most: usize) -> usize {
+        let metadata = &connector.connector_metadata;
+        let text = |name: &str| metadata.get(name).and_then(Value::as_str).map_or(0, str::len);
+        let locale = |locale: &Locale| connector.translations.0.get(locale);
+        match self {
+            // JSON escapes a character in six bytes at most, so most connectors need not be written to know.
+            Self::Connector if connector.size() <= most / 6 => connector.size(),
+            Self::Connector => json_bytes(connector, usize::MAX).unwrap_or(usize::MAX),
+            Self::Keys(of) => locale(&of).map_or(0, |texts| texts.count_over(most)),
+            Self::LocaleDescription(of) => {
+                locale(&of).and_then(Properties::short_description).map_or(0, |text| text.len())
+            }
+            Self::Description => text(SHORT_DESC),
+            Self::Features => connector.source_template.features().len(),
+            Self::Feature => connector.source_template.features().iter().map(String::len).max().unwrap_or_default(),
+            Self::Labels => labels(metadata).count(),
+            Self::Label => labels(metadata).map(str::len).max().unwrap_or_default(),
+            Self::Category => text("category"),
+        }
+    }
+}
+
+impl Connector {
+    /// Checks that a new connector is no larger than it may be; all of it may have so many bytes as JSON.
+    pub fn check_bounds(&self, max_bytes: usize) -> Result<(), TooLarge> {
+        self.check(None, max_bytes)
+    }
+
+    /// Checks a changed connector. What was too large before may stay as large as it was.
+    pub fn check_growth(&self, before: &Self, max_bytes: usize) -> Result<(), TooLarge> {
+        self.check(Some(before), max_bytes)
+    }
+
+    fn check(&self, before: Option<&Self>, max_bytes: usize) -> Result<(), TooLarge> {
+        let check = |part: Part| {
+            let most = part.most(max_bytes);
+            let has = part.measure(self, most);
+            if has > most && before.is_none_or(|before| part.measure(before, 0) < has) {
+                return Err(TooLarge { part, has, most });
+            }
+            Ok(())
+        };
+        check(Part::Connector)?;
+        for (locale, texts) in &self.translations.0 {
+            if before.and_then(|before| before.translations.0.get(locale)) != Some(texts) {
+                check(Part::Keys(*locale))?;
+                check(Part::LocaleDescription(*locale))?;
+            }
+        }
+        if before.is_none_or(|before| before.source_template != self.source_template) {
+            check(Part::Features)?;
+            check(Part::Feature)?;
+        }
+        [Part::Description, Part::Labels, Part::Label, Part::Category].into_iter().try_for_each(check)
+    }
+}
+
+/// How many bytes a value has as JSON, unless it has more than `most`.
+pub(crate) fn json_bytes(value: &impl Serialize, most: usize) -> Option<usize> {
+    let mut counter = Counter { bytes: 0, most };
+    serde_json::to_writer(&mut counter, value).ok().map(|()| counter.bytes)
+}
+
+struct Counter {
+    bytes: usize,
+    most: usize,
+}
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes += bytes.len();
+        if self.bytes > self.most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::document::SourceTemplate;
+    use crate::limits::CONNECTOR_BYTES;
+    use crate::{ScriptName, create::NewConnector};
+
+    fn connector() -> Connector {
+        NewConnector::new("HR", "x.Y").build(ScriptName::derive("HR", |_| false), &[])
+    }
+
+    fn with_texts(text: &str) -> Connector {
+        let mut connector = connector();
+        connector.translations.0.insert(Locale::De, Properties::parse(text.as_bytes()).expect("valid"));
+        connector
+    }
+
+    fn with_metadata(metadata: Value) -> Connector {
+        let Value::Object(connector_metadata) = metadata else { panic!("an object") };
+        Connector { connector_metadata, ..connector() }
+    }
+
+    fn with_features(features: &str) -> Connector {
+        let template = format!("<Application featuresString='{features}'/>");
+        Connector { source_template: SourceTemplate::parse(template.as_bytes()).expect("valid"), ..connector() }
+    }
+
+    fn keys(count: usize) -> String {
+        (0..count).map(|n| format!("k{n}=\n")).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn what_is_too_large_is_named_with_its_bound() {
+        let long = |count: usize| "x".repeat(count);
+        for (connector, expected) in [
+            (with_texts(&keys(10_001)), "the locale `de` has 10001 keys; it may have at most 10000"),
+            (
+                with_texts(&format!("ShortDesc={}", long(4097))),
+                "the text of `ShortDesc` in the locale `de` has 4097 bytes; it may have at most 4096",
+            ),
+            (
+                with_metadata(json!({"shortDesc": long(5000)})),
+                "`connectorMetadata.shortDesc` has 5000 bytes; it may have at most 4096",
+            ),
+            (
+                with_metadata(json!({"labels": vec!["a"; 101]})),
+                "`connectorMetadata.labels` has 101 labels; it may have at most 100",
+            ),
+            (
+                with_metadata(json!({"labels": long(1021)})),
+                "the longest label has 1021 bytes; it may have at most 1020",
+            ),
+            (
+                with_metadata(json!({"category": long(1021)})),
+                "`connectorMetadata.category` has 1021 bytes; it may have at most 1020",
+            ),
+            (with_features(&vec!["a"; 201].join(",")), "`featuresString` has 201 features; it may have at most 200"),
+            (with_features(&long(256)), "the longest feature has 256 bytes; it may have at most 255"),
+        ] {
+            assert_eq!(connector.check_bounds(CONNECTOR_BYTES).expect_err(expected).to_string(), expected);
+        }
+        let within = [with_texts(&keys(10_000)), with_features(&vec!["a"; 200].join(",")), connector()];
+        assert!(within.iter().all(|connector| connector.check_bounds(CONNECTOR_BYTES).is_ok()));
+        // Each of these characters is six bytes in JSON.
+        let escaped = with_texts(&format!("a={}", "\u{1}".repeat(10_000)));
+        assert!(escaped.check_bounds(70_000).is_ok());
+        let refusal = escaped.check_bounds(60_000).expect_err("too large").to_string();
+        assert!(refusal.starts_with("the connector as JSON has 6"), "{refusal}");
+        assert!(refusal.ends_with("bytes; it may have at most 60000"), "{refusal}");
+    }
+
+    #[test]
+    fn what_was_too_large_before_may_shrink_and_stay_but_not_grow() {
+        let (less, same, more) = (with_texts(&keys(10_500)), with_texts(&keys(11_000)), with_texts(&keys(11_001)));
+        assert!(less.check_bounds(CONNECTOR_BYTES).is_err());
+        assert!(less.check_growth(&same, CONNECTOR_BYTES).is_ok());
+        assert!(same.check_growth(&same, CONNECTOR_BYTES).is_ok());
+        assert!(more.check_growth(&same, CONNECTOR_BYTES).is_err());
+        let mut renamed = same.clone();
+        renamed.connector_metadata.insert("category".to_owned(), json!("HR"));
+        assert!(renamed.check_growth(&same, CONNECTOR_BYTES).is_ok(), "another part is changed");
+        assert!(same.check_growth(&renamed, 1000).is_ok() && renamed.check_growth(&same, 1000).is_err());
+    }
+}
