@@ -118,10 +118,12 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 // The process.
 
-/// Bytes of request bodies in memory at a time. Option `--max-bodies`.
-pub const BODIES_BYTES: usize = 64 * MIB;
-/// Bytes of answers that are on the way to their readers at a time. Option `--max-answers`.
-pub const ANSWERS_BYTES: usize = 64 * MIB;
+/// Bytes of request bodies in memory at a time. One that has more is taken where there is no other. Option
+/// `--max-bodies`.
+pub const BODIES_BYTES: usize = 32 * MIB;
+/// Bytes of answers that are on the way to their readers at a time. One that has more is sent where there is no other.
+/// Option `--max-answers`.
+pub const ANSWERS_BYTES: usize = 32 * MIB;
 /// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. All connections
 /// together hold no more than this times [`CONNECTIONS`].
 pub const UNCOUNTED_BYTES: usize = 16 * KIB;
@@ -141,6 +143,10 @@ pub const INLINE_TIME: Duration = Duration::from_millis(1);
 pub const SEARCHES: usize = 2;
 /// Bytes of a page of a list: 250 connectors with the largest metadata have 22 MiB.
 pub const LIST_BYTES: usize = 32 * MIB;
+/// By how much long work gives way to everything else (`nice`): it gets a tenth of a busy processor.
+pub const NICENESS: i32 = 10;
+/// Threads that may block: the readers of the database, secrets that are verified.
+pub const BLOCKING_THREADS: usize = 32;
 /// Lines of the log that wait for whoever reads it. More are dropped and counted.
 pub const LOG_LINES: usize = 4096;
 /// Bytes of a path in the log.

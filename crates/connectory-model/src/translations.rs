@@ -417,8 +417,9 @@ mod tests {
         let start = std::time::Instant::now();
         assert_eq!(text.short_description().as_deref(), Some("x"));
         let some = start.elapsed();
+        let start = std::time::Instant::now();
         assert_eq!(text.entries().len(), 2);
-        let all = start.elapsed() - some;
+        let all = start.elapsed();
         assert!(some < all / 3, "{some:?} {all:?}");
     }
 

@@ -21,7 +21,10 @@ const UNIT: usize = 1024;
 
 /// So many bytes at a time.
 #[derive(Clone)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget {
+    free: Arc<Semaphore>,
+    units: usize,
+}
 
 /// Bytes that are counted until this is dropped.
 pub struct Charge {
@@ -34,7 +37,8 @@ pub struct Charge {
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS))))
+        let units = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(units)), units }
     }
 
     /// A charge of nothing yet.
@@ -62,10 +66,11 @@ impl Charge {
     #[must_use]
     pub fn add(&mut self, bytes: usize) -> bool {
         self.total = self.total.saturating_add(bytes);
-        let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT);
+        // What alone has more than there is takes all.
+        let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT).min(self.budget.units);
         let Some(more) = due.checked_sub(self.counted).filter(|more| *more > 0) else { return true };
         let permits = u32::try_from(more).unwrap_or(u32::MAX);
-        let Ok(permit) = Arc::clone(&self.budget.0).try_acquire_many_owned(permits) else { return false };
+        let Ok(permit) = Arc::clone(&self.budget.free).try_acquire_many_owned(permits) else { return false };
         match &mut self.permit {
             Some(taken) => taken.merge(permit),
             none => *none = Some(permit),
@@ -134,6 +139,7 @@ mod tests {
         assert!(budget.count(large()).is_err(), "the connection still holds the bytes");
         drop(bytes);
         assert!(budget.count(large()).is_ok());
+        assert!(budget.count(vec![0_u8; 200 * UNIT].into_response()).is_ok(), "one that is larger passes alone");
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl IntoResponses for Refusals {
             ContentBuilder::new().schema(Some(schema)).example(Some(json!({member: example}))).build()
         };
         let standard = || ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorResponse::name()))).build();
-        let table = [
+        let table = vec![
             ("400", "The request is wrong: the text says what, where, and what would be right.", standard()),
             (
                 "401",

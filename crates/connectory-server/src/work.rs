@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::budget::Charge;
 
@@ -119,20 +119,34 @@ impl Work {
     }
 }
 
-/// Works on a thread where it may block.
+/// Works on a thread of its own.
 async fn apart<T: Send + 'static>(
     permit: impl Send + 'static,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> Result<T, WorkError> {
     let stop = Stop::after(WORK_TIMEOUT);
     let _client = Leaves(Arc::clone(&stop.left));
-    let working = tokio::task::spawn_blocking(move || {
+    let (result, done) = oneshot::channel();
+    // A thread of its own, not one of tokio's: it gives way to all others, and cannot take that back.
+    let thread = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
+        give_way();
         // Kept until the work ends, even if nobody waits for it any more.
         let _permit = permit;
-        work(&stop)
+        let _client_left = result.send(work(&stop));
     });
-    working.await.map_err(|_| WorkError::Panicked)
+    thread.map_err(|_| WorkError::Busy)?;
+    done.await.map_err(|_| WorkError::Panicked)
 }
+
+/// Lets other threads go first, so that long work delays no short one. On other systems this would be one of the whole
+/// process.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    let _not_permitted = rustix::process::nice(NICENESS);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 /// When long work should end before it is done.
 pub struct Stop {

@@ -188,9 +188,9 @@ impl Store {
         self.readers.read(move |connection| connectors::at(connection, seq, most)).await
     }
 
-    /// The connector as a revision left it.
+    /// The connector as a revision left it, however large it is.
     pub async fn connector(&self, seq: Seq) -> Result<Connector> {
-        match self.find(seq, usize::MAX).await? {
+        match self.readers.read_large(move |connection| connectors::at(connection, seq, usize::MAX)).await? {
             Found::Connector(connector) => Ok(*connector),
             Found::Large(bytes) => Err(StoreError::Unreadable(format!("a connector of {bytes} bytes"))),
         }

@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::file::DatabaseFile;
-use crate::{Result, StoreError, schema};
+use crate::{Result, StoreError, Unavailable, schema};
 
 /// How many there are (our decision).
 const MOST: usize = 8;
@@ -33,16 +33,38 @@ impl Readers {
         self: &Arc<Self>,
         query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let query = self.lend(query).await?;
+        tokio::task::spawn_blocking(query).await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a query for something large on a thread that ends with it, so that nothing of what it needed stays with a
+    /// thread that may not be used again for long.
+    pub async fn read_large<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let query = self.lend(query).await?;
+        let (result, done) = oneshot::channel();
+        let read = move || {
+            let _nobody_waits = result.send(query());
+        };
+        std::thread::Builder::new().name("large read".to_owned()).spawn(read).map_err(|_| Unavailable::Busy)?;
+        done.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// A query with a connection, which it waits for.
+    async fn lend<T>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<impl FnOnce() -> Result<T> + Send + 'static> {
         let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
+        Ok(move || {
             // Kept until the read ends, even if nobody waits for it any more.
             let _permit = permit;
             let connection = Lent { connection: readers.take(), readers: &readers };
             query(connection.connection.as_ref().expect("there are as many connections as permits"))
         })
-        .await
-        .map_err(|_| StoreError::Closed)?
     }
 
     fn take(&self) -> Option<Connection> {

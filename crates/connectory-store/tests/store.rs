@@ -206,3 +206,24 @@ fn a_database_from_the_future_is_refused() {
     let refusal = Store::open(&path).err().unwrap().to_string();
     assert!(refusal.contains("schema version 99") && refusal.contains("newer program"), "{refusal}");
 }
+
+#[test]
+fn a_panic_of_the_writer_ends_the_process_with_a_last_line() {
+    const PANICS: &str = "CONNECTORY_TEST_PANICS";
+    if std::env::var_os(PANICS).is_some() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let folder = TempDir::new().unwrap();
+            let (store, tenant) = open(folder.path()).await;
+            let create = edit(Change::Create, connector("HR"));
+            let _never = store.commit(tenant, create, |_| panic!("while publishing"), || ()).await;
+        });
+        return;
+    }
+    let name = "a_panic_of_the_writer_ends_the_process_with_a_last_line";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let ended = again.args(["--exact", name, "--nocapture"]).env(PANICS, "1").output().unwrap();
+    assert!(!ended.status.success());
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.lines().last().unwrap().starts_with("connectory: the thread `writer` panicked"), "{told}");
+}

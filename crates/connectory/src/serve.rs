@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use connectory_model::access::{Scope, UserLevel};
-use connectory_model::limits::{LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
+use connectory_model::limits::{BLOCKING_THREADS, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
 use connectory_server::auth::secret;
 use connectory_server::listen::Connections;
 use connectory_server::router::Service;
@@ -40,7 +40,11 @@ pub fn run(arguments: ServeArguments) -> Result<()> {
         .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("cannot start the runtime")?;
     let served = runtime.block_on(serve(settings, &dropped));
     // What is still to be logged is, if it is read within a second.
     drop(written);
