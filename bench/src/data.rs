@@ -11,7 +11,7 @@ use connectory_model::{Connector, import};
 use connectory_server::auth::secret;
 use connectory_store::access::NewClient;
 use connectory_store::{Change, Edit, Store};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The client that the load runs as; the server hashes its secret on the first start.
 pub const CLIENT_ID: &str = "bench";
@@ -46,14 +46,14 @@ pub fn source_config(variant: usize) -> String {
     )
 }
 
-/// The n-th connector.
-pub fn connector(n: usize) -> Connector {
+/// The n-th connector as JSON: what the API lists of it, and its documents.
+pub fn listed(n: usize) -> Value {
     let mut schema = String::new();
     for attribute in 0..18 {
         let _infallible =
             write!(schema, "<AttributeDefinition name=\"attribute{attribute}\" type=\"string\" multi=\"false\"/>");
     }
-    let listed = json!([{
+    json!({
         "name": name(n),
         "type": format!("Type {}", n % 50),
         "className": "sailpoint.connector.OpenConnectorAdapter",
@@ -68,8 +68,12 @@ pub fn connector(n: usize) -> Connector {
             "<Application name=\"{n}\" featuresString=\"PROVISIONING, SEARCH, ENABLE\"><Schemas><Schema \
              objectType=\"account\">{schema}</Schema></Schemas></Application>"
         ),
-    }]);
-    import::from_json(listed.to_string().as_bytes()).expect("valid").remove(0)
+    })
+}
+
+/// The n-th connector.
+pub fn connector(n: usize) -> Connector {
+    import::from_json(json!([listed(n)]).to_string().as_bytes()).expect("valid").remove(0)
 }
 
 /// Makes a database of so many connectors through the store.

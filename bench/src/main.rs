@@ -1,14 +1,20 @@
 //! The load harness. One run starts the server under test, a bare-HTTP server that answers the very same bytes (the
-//! limit), and an ordinary server (the peer), and lets them take turns, so that all see the same machine.
+//! limit), and an ordinary server (the peer), and lets them take turns, so that all see the same machine. With
+//! `--against`, the server under test and another build of it take turns instead.
 //!
 //! Servers are pinned to one core, the load to another. What is compared are ratios within a round; a machine's mood
 //! changes between rounds, not within one.
 
 #![allow(clippy::cast_precision_loss, reason = "counts of requests and bytes are far below 2^52")]
 
+mod against;
+mod catalogue;
+mod connectory;
 mod data;
+mod database;
 mod limit;
 mod load;
+mod options;
 mod ordinary;
 mod pages;
 mod process;
@@ -24,13 +30,13 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures connectory against the bare-HTTP limit and an ordinary server.
+/// Measures connectory against the bare-HTTP limit and an ordinary server, or against another build of itself.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
     role: Option<Role>,
     #[command(flatten)]
-    options: suite::Options,
+    options: options::Options,
 }
 
 /// What the harness starts itself as, to be measured.
@@ -50,7 +56,10 @@ enum Role {
 fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.role {
-        None => suite::run(&cli.options),
+        None => match &cli.options.against {
+            None => suite::run(&cli.options),
+            Some(other) => against::run(&cli.options, other),
+        },
         Some(Role::Limit { folder }) => limit::run(&folder),
         Some(Role::Ordinary { database }) => ordinary::run(&database),
         Some(Role::Inserts { database, milliseconds }) => ordinary::inserts(&database, milliseconds),

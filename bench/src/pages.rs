@@ -5,14 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::data;
-use crate::load::{Connection, request};
+use crate::load::Connection;
 use crate::report::Page;
-use crate::works::BASE;
+use crate::{data, works};
 
 /// How many times each page is asked for.
 const SAMPLES: usize = 200;
@@ -74,9 +72,8 @@ pub async fn measure(address: SocketAddr, token: &str, size: usize, quick: bool)
         let mut bytes = 0;
         for n in 0..if quick { 5 } else { SAMPLES } {
             if name.ends_with("after a change") {
-                let patch = json!([{"op": "add", "path": "/connectorMetadata/measured", "value": n}]).to_string();
-                let (mut change, path) = (Vec::new(), format!("{BASE}/{}", data::script_name(1)));
-                request(&mut change, "PATCH", &path, token, "application/json-patch+json", patch.as_bytes());
+                let (mut change, script_name) = (Vec::new(), data::script_name(1));
+                works::patch(&mut change, token, &script_name, "/connectorMetadata/measured", &n.into());
                 connection.body(&change).await?;
             }
             let sent = Instant::now();

@@ -68,10 +68,15 @@ pub struct Process {
     pub memory_after_writes: u64,
 }
 
-/// The middle one.
-pub fn median(mut values: Vec<f64>) -> f64 {
+/// The ones that a quarter, half and three quarters are below.
+pub fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    [1, 2, 3].map(|quarter| values.get(values.len() * quarter / 4).copied().unwrap_or(f64::NAN))
+}
+
+/// The middle one.
+pub fn median(values: Vec<f64>) -> f64 {
+    quartiles(values)[1]
 }
 
 impl Numbers {

@@ -6,41 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use clap::Args;
-use serde_json::Value;
+use anyhow::Result;
 
 use crate::load::{self, Connection, Measure, Requests, request};
+use crate::options::{Extent, Options};
 use crate::process::{Cores, Server, output, pin};
 use crate::report::{Process, Report, Row, median};
-use crate::works::{self, BASE};
-use crate::{data, ordinary, pages};
+use crate::{connectory, data, database, ordinary, pages, works};
 
-/// How to measure.
-#[derive(Args)]
-pub struct Options {
-    /// A few seconds on small catalogues: proves that the harness works, and says nothing about times
-    #[arg(long)]
-    quick: bool,
-    /// How many connectors the catalogues have
-    #[arg(long, value_delimiter = ',', default_values_t = [300, 10_000, 100_000])]
-    sizes: Vec<usize>,
-    /// How many connections
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64])]
-    connections: Vec<usize>,
-    /// How many rounds; the report has medians
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// How long a server is loaded in a round, in milliseconds
-    #[arg(long, default_value_t = 700)]
-    milliseconds: u64,
-    /// Where results go
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
-    results: PathBuf,
-    /// Where catalogues are made and kept for the next run; on the disk to be measured
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench"))]
-    work: PathBuf,
-}
+/// Where results go unless another place was asked for.
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
 
 struct Suite {
     cores: Cores,
@@ -57,41 +32,30 @@ struct Suite {
 pub fn run(options: &Options) -> Result<()> {
     let cores = Cores::find()?;
     std::fs::create_dir_all(&options.work)?;
-    let connectory = build()?;
-    let (sizes, rounds, milliseconds) = if options.quick {
-        (vec![300, 2000], 1, 100)
-    } else {
-        (options.sizes.clone(), options.rounds, options.milliseconds)
-    };
+    let extent = options.extent(
+        Extent { sizes: vec![300, 2000], connections: vec![1, 64], rounds: 1, milliseconds: 100 },
+        Extent { sizes: vec![300, 10_000, 100_000], connections: vec![1, 16, 64], rounds: 5, milliseconds: 700 },
+    );
     let mut suite = Suite {
         cores,
-        connections: if options.quick { vec![1, 64] } else { options.connections.clone() },
-        rounds,
+        connections: extent.connections,
+        rounds: extent.rounds,
         quick: options.quick,
-        time: Duration::from_millis(milliseconds),
+        time: Duration::from_millis(extent.milliseconds),
         work: options.work.clone(),
-        connectory,
+        connectory: connectory::build()?,
         report: Report::default(),
     };
-    for size in &sizes {
+    for size in &extent.sizes {
         suite.prepare(*size)?;
     }
     pin(cores.load)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for size in sizes {
+    for size in extent.sizes {
         runtime.block_on(suite.measure(size))?;
     }
     suite.report.print();
-    suite.report.write(&options.results)
-}
-
-/// Builds the binary that users run.
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["build", "--release", "--quiet", "--package", "connectory"]).status()?;
-    anyhow::ensure!(status.success(), "connectory does not build");
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("a program has a folder")?.with_file_name("release").join("connectory"))
+    suite.report.write(options.results.as_deref().unwrap_or(Path::new(RESULTS)))
 }
 
 fn own(role: &str) -> Result<Command> {
@@ -112,39 +76,22 @@ impl Suite {
             return Ok(());
         }
         eprintln!("making a catalogue of {size} connectors");
-        for path in [&ours, &theirs] {
-            for end in ["", "-wal", "-shm", ".lock"] {
-                let mut file = path.clone().into_os_string();
-                file.push(end);
-                let _missing = std::fs::remove_file(file);
-            }
-        }
         let making = self.work.join("making.db");
-        let _missing = std::fs::remove_file(&making);
+        database::remove(&making);
+        database::remove(&theirs);
         tokio::runtime::Runtime::new()?.block_on(data::seed(&making, size))?;
         ordinary::seed(&theirs, size)?;
-        std::fs::rename(&making, &ours)?;
-        Ok(())
+        database::rename(&making, &ours)
     }
 
     fn copy(&self, size: usize, whose: &str) -> Result<PathBuf> {
         let copy = self.work.join(format!("run-{whose}.db"));
-        for end in ["-wal", "-shm"] {
-            let mut file = copy.clone().into_os_string();
-            file.push(end);
-            let _missing = std::fs::remove_file(file);
-        }
-        std::fs::copy(self.seed(size, whose), &copy)?;
+        database::copy(&self.seed(size, whose), &copy)?;
         Ok(copy)
     }
 
     fn start_connectory(&self, database: &Path) -> Result<Server> {
-        let mut command = Command::new(&self.connectory);
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "1000000000/10s", "--token-lifetime", "86400"])
-            .arg("--database")
-            .arg(format!("sqlite:{}", database.display()));
-        Server::start(self.cores.server, &mut command, &self.work.join("connectory.log"))
+        connectory::start(&self.connectory, self.cores.server, database, &self.work.join("connectory.log"))
     }
 
     async fn measure(&mut self, size: usize) -> Result<()> {
@@ -155,7 +102,7 @@ impl Suite {
         let ours = self.start_connectory(&database)?;
         let ordinary = Server::start(self.cores.server, own("ordinary")?.arg(&other), &self.work.join("ordinary.log"))?;
         let (our_start, other_start) = (ours.memory()?, ordinary.memory()?);
-        let token = token(&ours).await?;
+        let token = connectory::token(&ours).await?;
         let reads = works::reads(size);
         for read in &reads {
             let mut bytes = Vec::new();
@@ -254,15 +201,4 @@ impl Suite {
         command.arg(database).arg(self.time.as_millis().to_string());
         Ok(output(self.cores.server, &mut command)?.trim().parse()?)
     }
-}
-
-async fn token(server: &Server) -> Result<String> {
-    let form =
-        format!("grant_type=client_credentials&client_id={}&client_secret={}", data::CLIENT_ID, data::CLIENT_SECRET);
-    let mut bytes = Vec::new();
-    bytes.extend_from_slice(b"POST /oauth/token HTTP/1.1\r\nHost: bench\r\n");
-    bytes.extend_from_slice(b"Content-Type: application/x-www-form-urlencoded\r\n");
-    bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes());
-    let answer: Value = serde_json::from_slice(&Connection::open(server.address).await?.body(&bytes).await?)?;
-    Ok(answer["access_token"].as_str().with_context(|| format!("no token; is {BASE} connectory's?"))?.to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::data;
 use crate::load::{Requests, request};
@@ -10,7 +10,7 @@ use crate::load::{Requests, request};
 /// The base path of what is measured.
 pub const BASE: &str = "/v2025/connectors";
 
-/// A read, by the path that connectory and the peer answer.
+/// A read, by the path that connectory answers.
 pub struct Read {
     /// What it is called in the report, and where the limit answers its bytes.
     pub name: &'static str,
@@ -18,7 +18,7 @@ pub struct Read {
     pub path: Arc<dyn Fn(usize) -> String + Send + Sync>,
 }
 
-/// The reads of a catalogue of this size.
+/// The reads of a catalogue of this size, which the peer answers as well.
 pub fn reads(size: usize) -> Vec<Read> {
     let fixed = |path: String| -> Arc<dyn Fn(usize) -> String + Send + Sync> { Arc::new(move |_| path.clone()) };
     let varied =
@@ -36,6 +36,11 @@ pub fn reads(size: usize) -> Vec<Read> {
         Read { name: "new-filter", path: varied(filtered.clone()) },
         Read { name: "new-filter-count", path: varied(format!("{filtered}&count=true")) },
     ]
+}
+
+/// A read that always goes through connectory's router, where the others are answered in front of it.
+pub fn document() -> Read {
+    Read { name: "document", path: Arc::new(|n| format!("{BASE}/{}/source-config", data::script_name(n % 64))) }
 }
 
 impl Read {
@@ -59,13 +64,30 @@ impl Read {
     }
 }
 
+/// A create.
+pub fn create(into: &mut Vec<u8>, token: &str, connector: &Value) {
+    request(into, "POST", BASE, token, "application/json", connector.to_string().as_bytes());
+}
+
 /// Creates, each under a name of its own.
 pub fn creates(token: &str) -> Requests {
     let token = token.to_owned();
-    Arc::new(move |n, into| {
-        let body = json!({"name": format!("Created {n}"), "className": "x.Y"}).to_string();
-        request(into, "POST", BASE, &token, "application/json", body.as_bytes());
-    })
+    Arc::new(move |n, into| create(into, &token, &json!({"name": format!("Created {n}"), "className": "x.Y"})))
+}
+
+/// An upload of one of a connector's documents.
+pub fn upload(into: &mut Vec<u8>, token: &str, script_name: &str, document: &str, file: &str) {
+    let body =
+        format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.xml\"\r\n\r\n{file}\r\n--b--\r\n");
+    let path = format!("{BASE}/{script_name}/{document}");
+    request(into, "PUT", &path, token, "multipart/form-data; boundary=b", body.as_bytes());
+}
+
+/// A patch that adds a member.
+pub fn patch(into: &mut Vec<u8>, token: &str, script_name: &str, member: &str, value: &Value) {
+    let body = json!([{"op": "add", "path": member, "value": value}]).to_string();
+    let path = format!("{BASE}/{script_name}");
+    request(into, "PATCH", &path, token, "application/json-patch+json", body.as_bytes());
 }
 
 /// Uploads of source configs, each of them new.
@@ -73,11 +95,7 @@ pub fn puts(token: &str, size: usize) -> Requests {
     let token = token.to_owned();
     Arc::new(move |n, into| {
         let file = data::source_config(n + 1_000_000);
-        let body = format!(
-            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.xml\"\r\n\r\n{file}\r\n--b--\r\n"
-        );
-        let path = format!("{BASE}/{}/source-config", data::script_name(n % size.min(256)));
-        request(into, "PUT", &path, &token, "multipart/form-data; boundary=b", body.as_bytes());
+        upload(into, &token, &data::script_name(n % size.min(256)), "source-config", &file);
     })
 }
 
@@ -85,8 +103,7 @@ pub fn puts(token: &str, size: usize) -> Requests {
 pub fn patches(token: &str, size: usize) -> Requests {
     let token = token.to_owned();
     Arc::new(move |n, into| {
-        let body = json!([{"op": "add", "path": "/connectorMetadata/measured", "value": n}]).to_string();
-        let path = format!("{BASE}/{}", data::script_name(n % size.min(256)));
-        request(into, "PATCH", &path, &token, "application/json-patch+json", body.as_bytes());
+        let script_name = data::script_name(n % size.min(256));
+        patch(into, &token, &script_name, "/connectorMetadata/measured", &n.into());
     })
 }

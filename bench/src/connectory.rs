@@ -1,0 +1,51 @@
+//! connectory as it is measured: the program that users run, with a rate limit that nobody reaches.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::data;
+use crate::load::Connection;
+use crate::process::Server;
+use crate::works::BASE;
+
+/// Builds the binary that users run.
+pub fn build() -> Result<PathBuf> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--quiet", "--package", "connectory"]);
+    // `cargo run` tells a program of its package. Dependencies that look at this would be built again, for minutes.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of_package| name.to_string_lossy().starts_with(of_package)) {
+            cargo.env_remove(name);
+        }
+    }
+    anyhow::ensure!(cargo.status()?.success(), "connectory does not build");
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program has a folder")?.with_file_name("release").join("connectory"))
+}
+
+/// Starts a binary on a core. On a new database it creates the client that the load runs as.
+pub fn start(binary: &Path, core: usize, database: &Path, log: &Path) -> Result<Server> {
+    let mut command = Command::new(binary);
+    command
+        .env("CONNECTORY_CLIENT_ID", data::CLIENT_ID)
+        .env("CONNECTORY_CLIENT_SECRET", data::CLIENT_SECRET)
+        .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "1000000000/10s", "--token-lifetime", "86400"])
+        .arg("--database")
+        .arg(format!("sqlite:{}", database.display()));
+    Server::start(core, &mut command, log)
+}
+
+/// A token of the client that the load runs as.
+pub async fn token(server: &Server) -> Result<String> {
+    let form =
+        format!("grant_type=client_credentials&client_id={}&client_secret={}", data::CLIENT_ID, data::CLIENT_SECRET);
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(b"POST /oauth/token HTTP/1.1\r\nHost: bench\r\n");
+    bytes.extend_from_slice(b"Content-Type: application/x-www-form-urlencoded\r\n");
+    bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n{form}", form.len()).as_bytes());
+    let answer: Value = serde_json::from_slice(&Connection::open(server.address).await?.body(&bytes).await?)?;
+    Ok(answer["access_token"].as_str().with_context(|| format!("no token; is {BASE} connectory's?"))?.to_owned())
+}
