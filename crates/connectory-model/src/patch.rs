@@ -94,10 +94,12 @@ impl PatchSet {
     pub fn apply(
         &self,
         connector: &Connector,
-        detail: &ConnectorDetail,
+        detail: ConnectorDetail,
         max_document: usize,
     ) -> Result<Connector, PatchError> {
-        let mut members = serde_json::to_value(detail).expect("a detail is JSON");
+        let mut members = serde_json::to_value(&detail).expect("a detail is JSON");
+        // It may have many megabytes, and all of them are in `members` now.
+        drop(detail);
         // Metadata that is too large already may stay so.
         let most = json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
         let mut copied = 0;

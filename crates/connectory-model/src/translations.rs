@@ -78,6 +78,13 @@ impl Properties {
         }
     }
 
+    /// The same, without a copy.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Utf8(text) | Self::Latin1 { text } => text,
+        }
+    }
+
     /// The bytes as they were stored.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {

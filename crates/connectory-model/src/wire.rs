@@ -174,28 +174,33 @@ pub struct ConnectorDetail {
 impl ConnectorDetail {
     /// The detail of a connector in a locale, with its provisioning policies or without.
     pub fn new(connector: &Connector, origin: Origin, locale: Locale, with_policies: bool) -> Self {
+        Self::of(connector.clone(), origin, locale, with_policies)
+    }
+
+    /// The same of a connector that is not needed any more: a large one is then not copied.
+    pub fn of(connector: Connector, origin: Origin, locale: Locale, with_policies: bool) -> Self {
         Self {
-            name: connector.name.clone(),
-            connector_type: connector.connector_type.clone(),
-            class_name: connector.class_name.clone(),
-            script_name: connector.script_name.clone(),
-            application_xml: connector.source_template.as_str().to_owned(),
             provisioning_policies: with_policies.then(|| connector.source_template.provisioning_policies()),
-            correlation_config_xml: connector.correlation_config.as_str().to_owned(),
-            source_config_xml: connector.source_config.as_str().to_owned(),
             source_config: Some(connector.source_config.localized(&connector.translations, locale)),
-            source_config_from: Some("sp-connect".to_owned()),
-            s3_location: origin.location(&connector.script_name),
-            uploaded_files: Some(Vec::new()),
             file_upload: connector.source_config.file_upload(),
+            s3_location: origin.location(&connector.script_name),
+            name: connector.name,
+            connector_type: connector.connector_type,
+            class_name: connector.class_name,
+            script_name: connector.script_name,
+            application_xml: connector.source_template.into_text(),
+            correlation_config_xml: connector.correlation_config.into_text(),
+            source_config_xml: connector.source_config.into_text(),
+            source_config_from: Some("sp-connect".to_owned()),
+            uploaded_files: Some(Vec::new()),
             direct_connect: connector.direct_connect,
             translation_properties: connector
                 .translations
                 .0
-                .iter()
-                .map(|(locale, properties)| (Open::Known(*locale), properties.text().to_owned()))
+                .into_iter()
+                .map(|(locale, properties)| (Open::Known(locale), properties.into_text()))
                 .collect(),
-            connector_metadata: connector.connector_metadata.clone(),
+            connector_metadata: connector.connector_metadata,
             status: Open::Known(connector.status),
         }
     }

@@ -101,15 +101,15 @@ impl App {
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let builtins = builtin::load(&options.catalogs)?;
         let auth = Auth::new(&store, options.rate_limit).await?;
+        let (bodies, answers) = (Budget::new(options.max_bodies), Budget::new(options.max_answers));
         let work = Work::default();
-        let catalog = Catalog::new(store.clone(), builtins, work.clone());
+        let catalog = Catalog::new(store.clone(), builtins, work.clone(), answers.clone());
         // A tenant is loaded on first use; the first request should not be the one that waits for it.
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
         }
         let oidc = options.oidc.clone().map(Oidc::new);
         let (sessions, metrics, refusals) = Default::default();
-        let (bodies, answers) = (Budget::new(options.max_bodies), Budget::new(options.max_answers));
         Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, work, bodies, answers, refusals, metrics }))
     }
 

@@ -54,16 +54,18 @@ impl Service {
         if let Some((route, response)) = frequent.unwrap_or_else(|panic| Some(("", panicked(panic)))) {
             let asked =
                 Asked { method: request.method(), path: request.uri().path(), headers: request.headers(), peer };
-            return trace.finish(app, &asked, route.into(), response);
+            return trace.finish(app, &asked, route.into(), response, None);
         }
         // Only what the log needs of them if the request is refused.
         let (method, uri, headers) = (request.method().clone(), request.uri().clone(), forwarded(request.headers()));
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(Work::request(routed)).catch_unwind().await;
-        let mut response = answered.map_or_else(panicked, |response| response.unwrap_or_else(|never| match never {}));
+        let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic)), None));
+        let mut response = response.unwrap_or_else(|never| match never {});
         let route = response.extensions_mut().remove::<MatchedPath>();
         let route = route.map(|route| route.as_str().to_owned()).unwrap_or_default();
-        trace.finish(app, &Asked { method: &method, path: uri.path(), headers: &headers, peer }, route.into(), response)
+        let asked = Asked { method: &method, path: uri.path(), headers: &headers, peer };
+        trace.finish(app, &asked, route.into(), response, counted)
     }
 }
 

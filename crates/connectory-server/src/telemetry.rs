@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::budget::Charge;
 use crate::console::ErrorPage;
 use crate::error::{ApiError, json};
 
@@ -35,10 +36,17 @@ impl Trace {
     }
 
     /// Completes the response, counts it and writes the log.
-    pub fn finish(self, app: &App, asked: &Asked<'_>, route: Cow<'static, str>, response: Response) -> Response {
+    pub fn finish(
+        self,
+        app: &App,
+        asked: &Asked<'_>,
+        route: Cow<'static, str>,
+        response: Response,
+        counted: Option<Charge>,
+    ) -> Response {
         let Self { tracking_id, started } = self;
         let &Asked { method, path, .. } = asked;
-        let (mut response, error) = self::rendered(app, response, &tracking_id);
+        let (mut response, error) = rendered(app, response, counted, &tracking_id);
         let status = response.status();
         let caller = response.extensions_mut().remove::<Caller>();
         let client = caller.as_ref().map(Caller::client_id).unwrap_or_default();
@@ -85,10 +93,15 @@ pub struct Asked<'a> {
 }
 
 /// The answer with its bytes counted, or with its refusal rendered.
-fn rendered(app: &App, mut response: Response, tracking_id: &str) -> (Response, Option<ApiError>) {
+fn rendered(
+    app: &App,
+    mut response: Response,
+    counted: Option<Charge>,
+    tracking_id: &str,
+) -> (Response, Option<ApiError>) {
     let mut error = refusal(&response);
     if error.is_none() {
-        match app.answers.count(response) {
+        match app.answers.count(response, counted) {
             Ok(counted) => return (counted, None),
             Err(refused) => {
                 response = Response::new(axum::body::Body::empty());

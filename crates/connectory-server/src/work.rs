@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::budget::Charge;
+use crate::budget::{Budget, Charge};
 
 /// What one permit stands for.
 const UNIT: usize = 1024;
@@ -30,6 +30,23 @@ struct Held {
     turn: Option<Arc<OwnedSemaphorePermit>>,
     /// What its body is counted with.
     body: Option<Charge>,
+    /// What its answer will be counted with, if that was counted before it was made.
+    answer: Option<Charge>,
+}
+
+/// Counts a request's answer before it is made, unless it is small or counted already. What changes something does so
+/// before the change, because its answer must not be refused after it.
+pub fn reserve(answers: &Budget, bytes: usize) -> Result<(), WorkError> {
+    let mut charge = answers.charge();
+    let reserve = |held: &Mutex<Held>| {
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.answer.is_some() || charge.add(bytes) {
+            held.answer.get_or_insert(charge);
+            return Ok(());
+        }
+        Err(WorkError::Busy)
+    };
+    HELD.try_with(reserve).unwrap_or(Ok(()))
 }
 
 /// Keeps what a request's body is counted with until the request is answered.
@@ -67,9 +84,14 @@ impl Default for Work {
 }
 
 impl Work {
-    /// Runs a request, so that it can have a turn.
-    pub async fn request<T>(request: impl Future<Output = T>) -> T {
-        HELD.scope(Mutex::default(), request).await
+    /// Runs a request, so that it can have a turn. Also returns what its answer is counted with already.
+    pub async fn request<T>(request: impl Future<Output = T>) -> (T, Option<Charge>) {
+        HELD.scope(Mutex::default(), async {
+            let output = request.await;
+            let answer = HELD.with(|held| held.lock().unwrap_or_else(PoisonError::into_inner).answer.take());
+            (output, answer)
+        })
+        .await
     }
 
     /// Waits for the request's turn to work on this many bytes, unless they are few or it has its turn already.
@@ -204,7 +226,7 @@ mod tests {
             assert_eq!(work.run(1, |_| 1).await, Ok(1), "small work never waits");
         })
         .await;
-        Work::request(work.turn(LARGE_BYTES)).await.unwrap();
+        Work::request(work.turn(LARGE_BYTES)).await.0.unwrap();
     }
 
     #[tokio::test]
@@ -218,7 +240,7 @@ mod tests {
                 }
                 ended.send(stop.left.load(Ordering::Relaxed)).unwrap();
             };
-            Work::request(work.run(LARGE_BYTES, busy)).await
+            Work::request(work.run(LARGE_BYTES, busy)).await.0
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         running.abort();

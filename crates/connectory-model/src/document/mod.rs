@@ -154,6 +154,11 @@ macro_rules! document_text {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The same, without a copy.
+            pub(crate) fn into_text(self) -> String {
+                self.0
+            }
         }
     )+};
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body;
-use super::edit::{self, Edited, Next};
+use super::edit::{self, Answer, Edited, Next};
 use super::parameters::{DetailLocale, ListParameters, LocaleParameter, ScriptNamePath, list_query};
 use crate::app::App;
 use crate::auth::Caller;
@@ -215,10 +215,10 @@ pub async fn patch(
     let next = move |connector: &Connector| {
         let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
         let next =
-            patch.apply(connector, &detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
+            patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         revision(connector, next, max_document)
     };
-    let edited = edit::edit(&app, &caller, &script_name, bytes, next).await?;
+    let edited = edit::edit(&app, &caller, &script_name, (bytes, Answer::Detail), next).await?;
     let (Edited::Changed(source) | Edited::Unchanged(source)) = edited;
     let detail = app.catalog.detail(source, Locale::En, with_policies).await?;
     Ok(json(StatusCode::OK, detail))

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::body::{self, Upload};
 use super::connectors::answer;
-use super::edit;
+use super::edit::{self, Answer};
 use super::parameters::ScriptNamePath;
 use crate::app::App;
 use crate::auth::Caller;
@@ -146,7 +146,12 @@ async fn replace(
                         let is_new = next.document(kind) != connector.document(kind);
                         Ok(is_new.then(|| (next, vec![kind.file_name().to_owned()])))
                     };
-                    (super::translations::status(&edit::edit(app, caller, &script_name, bytes, next).await?), None)
+                    (
+                        super::translations::status(
+                            &edit::edit(app, caller, &script_name, (bytes, Answer::Short), next).await?,
+                        ),
+                        None,
+                    )
                 }
             }
         }

@@ -38,13 +38,22 @@ pub fn find_custom(caller: &Caller, script_name: &ScriptName) -> Result<Arc<Entr
     }
 }
 
+/// What a change is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The connector as it is then, which has to be possible before it is changed.
+    Detail,
+    /// Something short.
+    Short,
+}
+
 /// Makes the next revision with `next` and commits it; `next` returns none where nothing changes. It brings so many bytes
-/// along.
+/// along, and is answered so.
 pub async fn edit<F>(
     app: &App,
     caller: &Caller,
     script_name: &ScriptName,
-    bytes: usize,
+    (bytes, answer): (usize, Answer),
     next: F,
 ) -> Result<Edited, ApiError>
 where
@@ -55,6 +64,9 @@ where
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
         let size = connector.size() + bytes;
+        if answer == Answer::Detail {
+            app.catalog.reserve_detail(size)?;
+        }
         let Source::Stored(expected) = entry.source else { return Ok(Edited::Unchanged(entry.source)) };
         let made = {
             let (next, client_id) = (Arc::clone(&next), caller.client_id().to_owned());

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::body::{self, Upload};
 use super::connectors::answer;
-use super::edit::{self, Edited};
+use super::edit::{self, Answer, Edited};
 use super::parameters::{LocalePath, ScriptNamePath};
 use crate::app::App;
 use crate::auth::Caller;
@@ -107,7 +107,7 @@ pub async fn put(
                 let is_new = next.translations != connector.translations;
                 Ok(is_new.then(|| (next, vec![upload.file_name()])))
             };
-            (status(&edit::edit(&app, &caller, &script_name, bytes, next).await?), None)
+            (status(&edit::edit(&app, &caller, &script_name, (bytes, Answer::Short), next).await?), None)
         }
     };
     Ok(answer(&UpdateDetail::new(script_name, Uploaded::Translations(locale), status, message)))

@@ -26,7 +26,8 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use tokio::sync::OnceCell;
 
-use crate::work::{Stop, Work, WorkError};
+use crate::budget::Budget;
+use crate::work::{Stop, Work, WorkError, reserve};
 
 pub use entry::{Entry, Source};
 pub use facets::{Facet, Facets};
@@ -52,6 +53,7 @@ type DetailKey = (Source, Locale, bool);
 pub struct Catalog {
     store: Store,
     work: Work,
+    answers: Budget,
     builtins: Vec<Arc<Connector>>,
     base: Arc<Base>,
     tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
@@ -178,7 +180,7 @@ impl Tenant {
 
 impl Catalog {
     /// A catalogue of built-in connectors and whatever the store holds.
-    pub fn new(store: Store, builtins: Vec<Arc<Connector>>, work: Work) -> Self {
+    pub fn new(store: Store, builtins: Vec<Arc<Connector>>, work: Work, answers: Budget) -> Self {
         let mut listed: Vec<_> = builtins
             .iter()
             .enumerate()
@@ -194,6 +196,7 @@ impl Catalog {
             builtins,
             store,
             work,
+            answers,
             tenants: Mutex::default(),
             connectors: Cache::with_weighter(CACHE_ITEMS, CONNECTOR_BYTES, ByDocuments),
             details: Cache::with_weighter(CACHE_ITEMS, DETAIL_BYTES, ByLength),
@@ -308,6 +311,13 @@ impl Catalog {
         Ok(page)
     }
 
+    /// Counts the detail of a connector of this size among the answers, before it is made.
+    pub fn reserve_detail(&self, size: usize) -> Result<(), StoreError> {
+        // Its source config is in it twice, as it is stored and with a locale's texts.
+        let bytes = if size > INLINE_BYTES { 2 * size } else { 0 };
+        reserve(&self.answers, bytes).map_err(|_| Unavailable::Busy.into())
+    }
+
     /// A connector's detail as JSON, if it was asked for lately.
     pub fn kept_detail(&self, source: Source, locale: Locale, with_policies: bool) -> Option<Bytes> {
         self.details.get(&(source, locale, with_policies))
@@ -325,10 +335,13 @@ impl Catalog {
             kept => self.connector(kept).await?,
         };
         let size = connector.size();
+        self.reserve_detail(size)?;
         let render = move |_: &Stop| {
-            let detail = ConnectorDetail::new(&connector, source.origin(), locale, with_policies);
-            let json = serde_json::to_vec(&detail).expect("a detail is JSON");
-            // Without the room that it grew into, which may be as much again.
+            let connector = Arc::unwrap_or_clone(connector);
+            let detail = ConnectorDetail::of(connector, source.origin(), locale, with_policies);
+            // Room for it at once, because growing copies it. What is not needed is given back.
+            let mut json = Vec::with_capacity(3 * size + 1024);
+            serde_json::to_writer(&mut json, &detail).expect("a detail is JSON");
             Bytes::from(json.into_boxed_slice())
         };
         let json = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;

@@ -28,7 +28,7 @@ use super::diff;
 use super::form::Submitted;
 use super::page::{done, outcome};
 use super::preview;
-use crate::api::edit;
+use crate::api::edit::{self, Answer};
 use crate::api::parameters::path_parameter;
 use crate::app::App;
 use crate::error::ApiError;
@@ -169,7 +169,7 @@ async fn store(
         Ok(Some((next, vec![kind.file_name().to_owned()])))
     };
     let address = subject.url(&format!("/documents/{}", kind.name()));
-    match edit::edit(app, &subject.caller, &subject.connector.script_name, size, next).await {
+    match edit::edit(app, &subject.caller, &subject.connector.script_name, (size, Answer::Short), next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
             let theirs = subject.again(app).await?;

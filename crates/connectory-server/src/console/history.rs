@@ -19,7 +19,7 @@ use super::diff;
 use super::form::Submitted;
 use super::metadata::pretty;
 use super::page::{Place, SignedIn, View, client_names, done, parameter, time};
-use crate::api::edit;
+use crate::api::edit::{self, Answer};
 use crate::api::parameters::ScriptNamePath;
 use crate::app::App;
 use crate::auth::Caller;
@@ -248,7 +248,7 @@ pub async fn restore(
             let next = Connector { name: connector.name.clone(), ..(*old).clone() };
             Ok((next != *connector).then_some((next, changed)))
         };
-        edit::edit(&app, &caller, &script_name, size, next).await?;
+        edit::edit(&app, &caller, &script_name, (size, Answer::Short), next).await?;
     }
     Ok(Redirect::to(&url(&script_name, "/history?done=restored")).into_response())
 }

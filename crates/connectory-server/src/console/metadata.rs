@@ -22,7 +22,7 @@ use super::documents::fingerprint;
 use super::form::{Form, Submitted};
 use super::page::{done, outcome};
 use crate::api::connectors::revision;
-use crate::api::edit;
+use crate::api::edit::{self, Answer};
 use crate::app::App;
 use crate::catalog::Facet;
 use crate::error::ApiError;
@@ -158,7 +158,7 @@ pub async fn save(
     let next = move |connector: &Connector| {
         let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
         let next =
-            patch.apply(connector, &detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
+            patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         let revision = revision(connector, next, max_document)?;
         if revision.is_some() && base != fingerprint(&pretty(&connector.connector_metadata)) {
             return Err(ApiError::conflict());
@@ -166,7 +166,7 @@ pub async fn save(
         Ok(revision)
     };
     let address = subject.url("/metadata");
-    match edit::edit(&app, &caller, &subject.connector.script_name, mine.len(), next).await {
+    match edit::edit(&app, &caller, &subject.connector.script_name, (mine.len(), Answer::Short), next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(error) if error.status == StatusCode::CONFLICT => {
             let theirs = subject.again(&app).await?;

@@ -22,7 +22,7 @@ use super::connector::{Subject, Tab, url};
 use super::documents::attachment;
 use super::form::Submitted;
 use super::page::{View, done, outcome, parameter};
-use crate::api::edit;
+use crate::api::edit::{self, Answer};
 use crate::api::parameters::{ScriptNamePath, path_parameter};
 use crate::app::App;
 use crate::error::ApiError;
@@ -308,7 +308,7 @@ pub async fn save_text(
         }
         Ok(Some((next, vec![Upload::Translations(locale).file_name()])))
     };
-    let conflict = match edit::edit(&app, &caller, &script_name, text.len(), next).await {
+    let conflict = match edit::edit(&app, &caller, &script_name, (text.len(), Answer::Short), next).await {
         Ok(_) => None,
         Err(error) if error.status == StatusCode::CONFLICT => Some(text),
         Err(error) => return Err(error),
@@ -370,6 +370,6 @@ pub async fn import(
         let is_new = next.translations != connector.translations;
         Ok(is_new.then(|| (next, vec![Upload::Translations(locale).file_name()])))
     };
-    let word = outcome(&edit::edit(&app, &caller, &script_name, size, next).await?);
+    let word = outcome(&edit::edit(&app, &caller, &script_name, (size, Answer::Short), next).await?);
     Ok(Redirect::to(&url(&script_name, &format!("/translations?done={word}&locale={locale}"))).into_response())
 }
