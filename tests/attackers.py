@@ -489,10 +489,13 @@ class Bystander:
 
     def __enter__(self):
         self.someone.begin()
+        self.began = time.monotonic()
         return self
 
     def __exit__(self, kind, *_):
         if kind is None:
+            # An attack that is refused at once leaves too little time to see anything.
+            time.sleep(max(0, self.began + 1 - time.monotonic()))
             self.told = self.someone.end()
         self.someone.kill()
 

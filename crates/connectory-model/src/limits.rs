@@ -118,11 +118,11 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 // The process.
 
-/// Bytes of request bodies in memory at a time. One that has more is taken where there is no other. Option
-/// `--max-bodies`.
+/// Bytes of request bodies in memory at a time. One never takes more than three quarters of them, and
+/// passes if so many are free. Option `--max-bodies`.
 pub const BODIES_BYTES: usize = 16 * MIB;
-/// Bytes of answers that are on the way to their readers at a time. One that has more is sent where there is no other.
-/// Option `--max-answers`.
+/// Bytes of answers that are on the way to their readers at a time. One never takes more than three
+/// quarters of them, and passes if so many are free. Option `--max-answers`.
 pub const ANSWERS_BYTES: usize = 24 * MIB;
 /// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. All connections
 /// together hold no more than this times [`CONNECTIONS`].

@@ -67,8 +67,9 @@ impl Charge {
     #[must_use]
     pub fn add(&mut self, bytes: usize) -> bool {
         self.total = self.total.saturating_add(bytes);
-        // What alone has more than there is takes all.
-        let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT).min(self.budget.units);
+        // One that is larger than most of the budget leaves a quarter of it to others.
+        let most = (self.budget.units * 3 / 4).max(1);
+        let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT).min(most);
         let Some(more) = due.checked_sub(self.counted).filter(|more| *more > 0) else { return true };
         let permits = u32::try_from(more).unwrap_or(u32::MAX);
         let Ok(permit) = Arc::clone(&self.budget.free).try_acquire_many_owned(permits) else { return false };
@@ -147,8 +148,8 @@ mod tests {
     fn a_charge_grows_with_what_is_read_and_the_first_bytes_are_free() {
         let budget = Budget::new(10 * UNIT);
         let (mut small, mut large) = (budget.charge(), budget.charge());
-        assert!(large.add(UNCOUNTED_BYTES) && large.add(9 * UNIT + 1));
-        assert!(small.add(UNCOUNTED_BYTES) && !small.add(1));
+        assert!(large.add(UNCOUNTED_BYTES) && large.add(90 * UNIT), "alone it passes, however large");
+        assert!(small.add(UNCOUNTED_BYTES + 3 * UNIT) && !small.add(1), "a quarter is left to others");
         drop(large);
         assert!(small.add(1));
     }

@@ -10,9 +10,7 @@ use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use connectory_model::json::{self, JsonError};
-use connectory_model::limits::{
-    BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES, UNCOUNTED_BYTES,
-};
+use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use http_body::Body as _;
@@ -128,7 +126,6 @@ pub async fn read(app: &App, body: Body, limit: usize) -> Result<Bytes, ApiError
         drain(body).await;
         return Err(too_large());
     }
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit).min(limit);
     let mut stream = body.into_data_stream();
     let mut bytes = BytesMut::new();
     let mut charge = app.bodies.charge();
@@ -140,11 +137,6 @@ pub async fn read(app: &App, body: Body, limit: usize) -> Result<Bytes, ApiError
             }
             if !charge.add(chunk.len()) {
                 return Err(TooManyBodies.into());
-            }
-            if bytes.len() + chunk.len() > bytes.capacity() {
-                // Once something has come, there is room for all of it: growing would copy it, and need twice the room.
-                let all = expected.saturating_sub(bytes.len());
-                bytes.reserve(if bytes.len() < UNCOUNTED_BYTES { chunk.len() } else { all.max(chunk.len()) });
             }
             bytes.extend_from_slice(&chunk);
         }
