@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::error::ApiError;
 
 /// What one permit stands for.
-const UNIT: usize = 1024;
+pub const UNIT: usize = 1024;
 
 /// So many bytes at a time.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use axum::routing::get;
 use axum::{BoxError, Router};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, Request};
+use http::Request;
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -49,33 +49,23 @@ impl Service {
     {
         let trace = Trace::start();
         let app = &*self.app;
+        let client = app.options.trusted_proxies.client(peer, request.headers());
         let panicked = |_| ApiError::internal("the handler panicked").into_response();
         let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(app, &request)));
         if let Some((route, response)) = frequent.unwrap_or_else(|panic| Some(("", panicked(panic)))) {
-            let asked =
-                Asked { method: request.method(), path: request.uri().path(), headers: request.headers(), peer };
+            let asked = Asked { method: request.method(), path: request.uri().path(), client };
             return trace.finish(app, &asked, route.into(), response, None);
         }
-        // Only what the log needs of them if the request is refused.
-        let (method, uri, headers) = (request.method().clone(), request.uri().clone(), forwarded(request.headers()));
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(Work::request(routed)).catch_unwind().await;
         let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic)), None));
         let mut response = response.unwrap_or_else(|never| match never {});
         let route = response.extensions_mut().remove::<MatchedPath>();
         let route = route.map(|route| route.as_str().to_owned()).unwrap_or_default();
-        let asked = Asked { method: &method, path: uri.path(), headers: &headers, peer };
+        let asked = Asked { method: &method, path: uri.path(), client };
         trace.finish(app, &asked, route.into(), response, counted)
     }
-}
-
-/// What a proxy says of whom it speaks for.
-fn forwarded(headers: &HeaderMap) -> HeaderMap {
-    let mut forwarded = HeaderMap::new();
-    for value in headers.get_all("x-forwarded-for") {
-        forwarded.append("x-forwarded-for", value.clone());
-    }
-    forwarded
 }
 
 fn routes(app: &Arc<App>) -> Router {

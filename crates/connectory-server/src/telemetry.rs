@@ -6,16 +6,18 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::response::Response;
 use connectory_model::limits::{LOG_PATH_BYTES, LOGGED_REFUSALS};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::auth::rate_limit::{RateLimit, Window};
 use crate::budget::Charge;
 use crate::console::ErrorPage;
 use crate::error::{ApiError, json};
@@ -41,25 +43,24 @@ impl Trace {
         app: &App,
         asked: &Asked<'_>,
         route: Cow<'static, str>,
-        response: Response,
+        mut response: Response,
         counted: Option<Charge>,
     ) -> Response {
         let Self { tracking_id, started } = self;
-        let &Asked { method, path, .. } = asked;
+        let &Asked { method, path, client: peer } = asked;
+        let caller = response.extensions_mut().remove::<Caller>();
         let (mut response, error) = rendered(app, response, counted, &tracking_id);
         let status = response.status();
-        let caller = response.extensions_mut().remove::<Caller>();
         let client = caller.as_ref().map(Caller::client_id).unwrap_or_default();
         let took = started.elapsed();
         app.metrics.count(method, route, status, took);
         let ms = took.as_secs_f64() * 1000.0;
         // A path may be as long as a request's head.
         let path = &path[..path.floor_char_boundary(LOG_PATH_BYTES)];
-        let peer = || app.options.trusted_proxies.client(asked.peer, asked.headers);
         match status.as_u16() {
             status @ 400.. => {
                 if let Some(unsaid) = app.refusals.admit(status) {
-                    let (peer, error) = (peer(), error.and_then(|error| error.internal));
+                    let error = error.and_then(|error| error.internal);
                     if status >= 500 {
                         tracing::error!(tracking_id, client, %peer, %method, path, status, ms, error, unsaid, "request failed");
                     } else {
@@ -69,7 +70,6 @@ impl Trace {
             }
             // What a caller changes is in the history. A token that is issued or a session that begins has no caller yet.
             status if !method.is_safe() && caller.is_none() => {
-                let peer = peer();
                 tracing::info!(tracking_id, %peer, %method, path, status, ms, "request");
             }
             status => tracing::debug!(tracking_id, client, %method, path, status, ms, "request"),
@@ -86,10 +86,8 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// For what.
     pub path: &'a str,
-    /// The request's headers, or those that say whom a proxy speaks for.
-    pub headers: &'a HeaderMap,
-    /// The other end of the connection.
-    pub peer: IpAddr,
+    /// The address it comes from: the connection's, or the one that a trusted proxy has forwarded.
+    pub client: IpAddr,
 }
 
 /// The answer with its bytes counted, or with its refusal rendered.
@@ -110,7 +108,6 @@ fn rendered(
         }
     }
     let Some(error) = error else { return (response, None) };
-    let caller = response.extensions_mut().remove::<Caller>();
     let allow = response.headers().get(header::ALLOW).cloned();
     let retry_after = error.retry_after.map(HeaderValue::from);
     let mut rendered = match response.extensions_mut().remove::<ErrorPage>() {
@@ -122,40 +119,29 @@ fn rendered(
             rendered.headers_mut().insert(name, value);
         }
     }
-    if let Some(caller) = caller {
-        rendered.extensions_mut().insert(caller);
-    }
     (rendered, Some(error))
 }
 
-/// How many refusals of each status were logged in the current second, so that a flood of them is sampled.
+/// The log's own rate limit for refusals, for each status from 400 on, so that a flood of them is sampled.
 pub struct Refusals {
     started: Instant,
-    /// For each status from 400 on: the second in the upper half, how many in it in the lower.
-    logged: [AtomicU64; 200],
+    logged: [Window; 200],
     unsaid: AtomicU64,
 }
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self { started: Instant::now(), logged: std::array::from_fn(|_| AtomicU64::new(0)), unsaid: AtomicU64::new(0) }
+        let logged = std::array::from_fn(|_| Window::default());
+        Self { started: Instant::now(), logged, unsaid: AtomicU64::new(0) }
     }
 }
 
 impl Refusals {
     /// Whether one of this status is logged; if so, how many were not since the last one that was.
     fn admit(&self, status: u16) -> Option<u64> {
-        let second = self.started.elapsed().as_secs() & u64::from(u32::MAX);
-        let counted = self.logged.get(usize::from(status.checked_sub(400)?))?.fetch_update(
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-            |state| match (state >> 32 == second, state & u64::from(u32::MAX)) {
-                (true, logged) if logged >= u64::from(LOGGED_REFUSALS) => None,
-                (true, _) => Some(state + 1),
-                (false, _) => Some(second << 32 | 1),
-            },
-        );
-        if counted.is_err() {
+        let limit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
+        let window = self.logged.get(usize::from(status.checked_sub(400)?))?;
+        if window.admit(limit, self.started.elapsed()).is_err() {
             self.unsaid.fetch_add(1, Ordering::Relaxed);
             return None;
         }

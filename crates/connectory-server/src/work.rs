@@ -6,21 +6,19 @@
 //! A request takes its turn once, at the first large thing it needs, and keeps it until it is answered; it can
 //! therefore never wait for itself.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::budget::{Budget, Charge};
-
-/// What one permit stands for.
-const UNIT: usize = 1024;
+use crate::budget::{Budget, Charge, UNIT};
 
 tokio::task_local! {
     /// What the request that runs holds until it is answered.
-    static HELD: Mutex<Held>;
+    static HELD: RefCell<Held>;
 }
 
 /// What a request holds until it is answered.
@@ -34,26 +32,28 @@ struct Held {
     answer: Option<Charge>,
 }
 
+/// What the request that runs holds; nothing outside of one.
+fn held<T>(of_request: impl FnOnce(&mut Held) -> T) -> Option<T> {
+    HELD.try_with(|held| of_request(&mut held.borrow_mut())).ok()
+}
+
 /// Counts a request's answer before it is made, unless it is small or counted already. What changes something does so
 /// before the change, because its answer must not be refused after it.
 pub fn reserve(answers: &Budget, bytes: usize) -> Result<(), WorkError> {
     let mut charge = answers.charge();
-    let reserve = |held: &Mutex<Held>| {
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.answer.is_some() || charge.add(bytes) {
+    let reserved = held(|held| {
+        let has_room = held.answer.is_some() || charge.add(bytes);
+        if has_room {
             held.answer.get_or_insert(charge);
-            return Ok(());
         }
-        Err(WorkError::Busy)
-    };
-    HELD.try_with(reserve).unwrap_or(Ok(()))
+        has_room
+    });
+    if reserved == Some(false) { Err(WorkError::Busy) } else { Ok(()) }
 }
 
 /// Keeps what a request's body is counted with until the request is answered.
 pub fn hold(body: Charge) {
-    let _outside = HELD.try_with(|held| {
-        held.lock().unwrap_or_else(PoisonError::into_inner).body = Some(body);
-    });
+    held(|held| held.body = Some(body));
 }
 
 /// Why work is not done.
@@ -86,10 +86,9 @@ impl Default for Work {
 impl Work {
     /// Runs a request, so that it can have a turn. Also returns what its answer is counted with already.
     pub async fn request<T>(request: impl Future<Output = T>) -> (T, Option<Charge>) {
-        HELD.scope(Mutex::default(), async {
+        HELD.scope(RefCell::default(), async {
             let output = request.await;
-            let answer = HELD.with(|held| held.lock().unwrap_or_else(PoisonError::into_inner).answer.take());
-            (output, answer)
+            (output, held(|held| held.answer.take()).flatten())
         })
         .await
     }
@@ -103,18 +102,13 @@ impl Work {
         if bytes <= INLINE_BYTES {
             return Ok(None);
         }
-        let taken = HELD.try_with(|held| held.lock().unwrap_or_else(PoisonError::into_inner).turn.clone());
-        if let Ok(Some(permit)) = taken {
+        if let Some(permit) = held(|held| held.turn.clone()).flatten() {
             return Ok(Some(permit));
         }
         // No more than four at a time, because all of them also want the processor.
         let permits = (bytes.clamp(LARGE_BYTES / 4, LARGE_BYTES) / UNIT).try_into().unwrap_or(u32::MAX);
-        let acquiring = Arc::clone(&self.large).acquire_many_owned(permits);
-        let acquired = tokio::time::timeout(TURN_TIMEOUT, acquiring).await;
-        let permit = Arc::new(acquired.map_err(|_| WorkError::Busy)?.map_err(|_| WorkError::Busy)?);
-        let _outside = HELD.try_with(|held| {
-            held.lock().unwrap_or_else(PoisonError::into_inner).turn = Some(Arc::clone(&permit));
-        });
+        let permit = Arc::new(acquire(&self.large, permits).await?);
+        held(|held| held.turn = Some(Arc::clone(&permit)));
         Ok(Some(permit))
     }
 
@@ -135,10 +129,14 @@ impl Work {
         &self,
         search: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
-        let acquiring = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&self.searches).acquire_owned());
-        let permit = acquiring.await.map_err(|_| WorkError::Busy)?.map_err(|_| WorkError::Busy)?;
-        apart(permit, search).await
+        apart(acquire(&self.searches, 1).await?, search).await
     }
+}
+
+/// Waits for permits, not for long.
+async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> Result<OwnedSemaphorePermit, WorkError> {
+    let acquiring = Arc::clone(semaphore).acquire_many_owned(permits);
+    tokio::time::timeout(TURN_TIMEOUT, acquiring).await.ok().and_then(Result::ok).ok_or(WorkError::Busy)
 }
 
 /// Works on a thread of its own.

@@ -82,7 +82,7 @@ pub struct Windows([Window; COUNT]);
 /// The number of a window in the upper half, and how many requests it has seen in the lower; one word, so that both
 /// change together without a lock.
 #[derive(Debug, Default)]
-struct Window(AtomicU64);
+pub(crate) struct Window(AtomicU64);
 
 impl Limiter {
     /// Counts from now on.
@@ -100,7 +100,8 @@ impl Limiter {
 }
 
 impl Window {
-    fn admit(&self, limit: RateLimit, elapsed: Duration) -> Result<(), u64> {
+    /// Counts one more, at a time since the first window began, or says after how many whole seconds to come back.
+    pub(crate) fn admit(&self, limit: RateLimit, elapsed: Duration) -> Result<(), u64> {
         // Windows are numbered from 1, so that an unused counter is never of the current one.
         let seconds = u64::from(limit.seconds.get());
         let window = elapsed.as_secs() / seconds + 1;
