@@ -36,7 +36,14 @@ pub fn run(options: &Options, other: &Path) -> Result<()> {
     let ours = connectory::build()?;
     let binary = other.canonicalize().with_context(|| format!("there is no {}", other.display()))?;
     let cores = Cores::find()?;
-    let builds = Builds { fingerprint: fingerprint(&binary)?, ours, other: binary, cores, work: options.work.clone() };
+    let builds = Builds {
+        fingerprint: fingerprint(&binary)?,
+        ours,
+        other: binary,
+        cores,
+        work: options.work.clone(),
+        works: options.works.clone(),
+    };
     println!(
         "This build against {}: {} rounds, {} ms for each turn\n",
         other.display(),
@@ -71,6 +78,8 @@ struct Builds {
     fingerprint: u64,
     cores: Cores,
     work: PathBuf,
+    /// The works that are measured, or none for all.
+    works: Vec<String>,
 }
 
 /// One of the two servers.
@@ -96,6 +105,10 @@ impl Builds {
         works.push(("patch", of_both(&|token| works::patches(token, size))));
         // Creates make the catalogue larger, so they come last.
         works.push(("create", of_both(&works::creates)));
+        for asked in &self.works {
+            anyhow::ensure!(works.iter().any(|(name, _)| name == asked), "there is no work `{asked}`");
+        }
+        works.retain(|(name, _)| self.works.is_empty() || self.works.iter().any(|asked| asked == name));
         let mut rows = Vec::new();
         for (work, requests) in works {
             for &connections in &extent.connections {

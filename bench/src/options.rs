@@ -16,6 +16,9 @@ pub struct Options {
     /// How many connectors the catalogues have [default: 300,10000,100000; with --against 10000]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
+    /// Which works are measured, with --against [default: all]
+    #[arg(long, value_delimiter = ',', requires = "against")]
+    pub works: Vec<String>,
     /// How many connections [default: 1,16,64; with --against 1,64]
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,

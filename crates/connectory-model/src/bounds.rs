@@ -91,12 +91,17 @@ impl Part {
             }
             Self::Description => text(SHORT_DESC),
             Self::Features => connector.source_template.features().len(),
-            Self::Feature => connector.source_template.features().iter().map(String::len).max().unwrap_or_default(),
+            Self::Feature => longest(&connector.source_template.features()),
             Self::Labels => labels(metadata).count(),
             Self::Label => labels(metadata).map(str::len).max().unwrap_or_default(),
             Self::Category => text("category"),
         }
     }
+}
+
+/// The bytes of the longest of some texts.
+fn longest(texts: &[String]) -> usize {
+    texts.iter().map(String::len).max().unwrap_or_default()
 }
 
 impl Connector {
@@ -111,14 +116,14 @@ impl Connector {
     }
 
     fn check(&self, before: Option<&Self>, max_bytes: usize) -> Result<(), TooLarge> {
-        let check = |part: Part| {
+        let check_measured = |part: Part, has: usize| {
             let most = part.most(max_bytes);
-            let has = part.measure(self, most);
             if has > most && before.is_none_or(|before| part.measure(before, 0) < has) {
                 return Err(TooLarge { part, has, most });
             }
             Ok(())
         };
+        let check = |part: Part| check_measured(part, part.measure(self, part.most(max_bytes)));
         check(Part::Connector)?;
         for (locale, texts) in &self.translations.0 {
             if before.and_then(|before| before.translations.0.get(locale)) != Some(texts) {
@@ -127,8 +132,9 @@ impl Connector {
             }
         }
         if before.is_none_or(|before| before.source_template != self.source_template) {
-            check(Part::Features)?;
-            check(Part::Feature)?;
+            let features = self.source_template.features();
+            check_measured(Part::Features, features.len())?;
+            check_measured(Part::Feature, longest(&features))?;
         }
         [Part::Description, Part::Labels, Part::Label, Part::Category].into_iter().try_for_each(check)
     }

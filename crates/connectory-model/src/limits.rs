@@ -120,10 +120,10 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of request bodies in memory at a time. One never takes more than three quarters of them, and
 /// passes if so many are free. Option `--max-bodies`.
-pub const BODIES_BYTES: usize = 16 * MIB;
+pub const BODIES_BYTES: usize = 12 * MIB;
 /// Bytes of answers that are on the way to their readers at a time. One never takes more than three
 /// quarters of them, and passes if so many are free. Option `--max-answers`.
-pub const ANSWERS_BYTES: usize = 24 * MIB;
+pub const ANSWERS_BYTES: usize = 16 * MIB;
 /// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. All connections
 /// together hold no more than this times [`CONNECTIONS`].
 pub const UNCOUNTED_BYTES: usize = 16 * KIB;
@@ -139,6 +139,8 @@ pub const WORK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that a list may be looked through on an async worker. A search that takes longer begins again on a thread of its
 /// own; 100,000 names take less than a tenth of this.
 pub const INLINE_TIME: Duration = Duration::from_millis(1);
+/// Bytes of a page of a list that is made on an async worker: less than a millisecond's copying.
+pub const INLINE_LIST_BYTES: usize = MIB;
 /// Long searches at a time. Each takes a processor.
 pub const SEARCHES: usize = 2;
 /// Bytes of a page of a list: 250 connectors with the largest metadata have 22 MiB.

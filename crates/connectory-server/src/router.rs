@@ -42,7 +42,7 @@ impl Service {
     }
 
     /// Answers a request of a peer. A panic is a bug of ours; it must not look like a broken network to the client.
-    pub async fn answer<B>(self: Arc<Self>, request: Request<B>, peer: IpAddr) -> Response
+    pub async fn answer<B>(self: Arc<Self>, mut request: Request<B>, peer: IpAddr) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -51,10 +51,12 @@ impl Service {
         let app = &*self.app;
         let client = app.options.trusted_proxies.client(peer, request.headers());
         let panicked = |_| ApiError::internal("the handler panicked").into_response();
-        let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(app, &request)));
-        if let Some((route, response)) = frequent.unwrap_or_else(|panic| Some(("", panicked(panic)))) {
+        let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(app, &mut request)));
+        let frequent = frequent
+            .unwrap_or_else(|panic| Some(frequent::Answer { route: "", response: panicked(panic), counted: None }));
+        if let Some(frequent::Answer { route, response, counted }) = frequent {
             let asked = Asked { method: request.method(), path: request.uri().path(), client };
-            return trace.finish(app, &asked, route.into(), response, None);
+            return trace.finish(app, &asked, route.into(), response, counted);
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));

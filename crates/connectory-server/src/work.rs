@@ -51,6 +51,11 @@ pub fn reserve(answers: &Budget, bytes: usize) -> Result<(), WorkError> {
     if reserved == Some(false) { Err(WorkError::Busy) } else { Ok(()) }
 }
 
+/// Says what a request's answer is counted with.
+pub fn counted(answer: Charge) {
+    held(|held| held.answer = Some(answer));
+}
+
 /// Keeps what a request's body is counted with until the request is answered.
 pub fn hold(body: Charge) {
     held(|held| held.body = Some(body));

@@ -59,12 +59,12 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES")]
     pub max_connector: Option<usize>,
 
-    /// How many bytes the bodies of all requests may have together; more are refused with 503 [default: 16777216]
+    /// How many bytes the bodies of all requests may have together; more are refused with 503 [default: 12582912]
     #[arg(long, env = "CONNECTORY_MAX_BODIES", value_name = "BYTES")]
     pub max_bodies: Option<usize>,
 
     /// How many bytes the answers that wait for their readers may have together; more are refused with 503 [default:
-    /// 25165824]
+    /// 16777216]
     #[arg(long, env = "CONNECTORY_MAX_ANSWERS", value_name = "BYTES")]
     pub max_answers: Option<usize>,
 

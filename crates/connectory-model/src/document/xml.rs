@@ -79,6 +79,8 @@ fn tree(text: &str) -> Result<roxmltree::Document<'_>, roxmltree::Error> {
 /// An attribute of the root element of a text that was checked before. It reads no further than that element's tag,
 /// because lists and writes ask for one of every document.
 pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
+    // Looking for the word is much quicker than reading the document, and most lack it.
+    memmem::find(text.as_bytes(), name.as_bytes())?;
     let mut reader = Reader::from_str(text);
     loop {
         match reader.read_event().ok()? {

@@ -75,6 +75,8 @@ where
             let make = move |_: &_| -> Result<Option<Edit>, ApiError> {
                 let Some((changed, parts)) = next(&connector)? else { return Ok(None) };
                 changed.check_growth(&connector, max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
+                // What is written needs the memory that it has.
+                drop(connector);
                 Ok(Some(Edit::new(Change::Update { expected }, Arc::new(changed), &parts, &client_id)))
             };
             app.work.run(size, make).await??

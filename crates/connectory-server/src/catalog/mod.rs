@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use connectory_model::connector::Connector;
-use connectory_model::limits::{INLINE_BYTES, INLINE_TIME, LIST_BYTES};
+use connectory_model::limits::{INLINE_BYTES, INLINE_LIST_BYTES, INLINE_TIME, LIST_BYTES};
 use connectory_model::wire::ConnectorDetail;
 use connectory_model::{Locale, ScriptName, Summary};
 use connectory_store::{Change, Edit, Found, Seq, Store, StoreError, TenantId, Unavailable};
@@ -26,8 +26,8 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use tokio::sync::OnceCell;
 
-use crate::budget::Budget;
-use crate::work::{Stop, Work, WorkError, reserve};
+use crate::budget::{Budget, Charge};
+use crate::work::{Stop, Work, WorkError, counted, reserve};
 
 pub use entry::{Entry, Source};
 pub use facets::{Facet, Facets};
@@ -36,6 +36,8 @@ pub use snapshot::{Page, Selection, Snapshot, SortBy, Window};
 
 /// How many bytes of details are kept in memory (our decision).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
+/// How many bytes a detail or a connector has at most that is kept: a few large ones would crowd out all others.
+const MAX_KEPT_BYTES: usize = 1024 * 1024;
 /// How many bytes of whole connectors, which single documents are read from and changes made from.
 const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
@@ -91,6 +93,7 @@ impl From<NoPage> for ListError {
     fn from(error: NoPage) -> Self {
         match error {
             NoPage::Late => Self::Work(WorkError::Late),
+            NoPage::Busy => Self::Work(WorkError::Busy),
             NoPage::Large(bytes) => Self::Large(bytes),
         }
     }
@@ -270,8 +273,14 @@ impl Catalog {
         }
         // Two may read the same at once. If one waited for the other, it could hold the turn that the other waits for.
         let connector = self.read(seq).await?;
-        self.connectors.insert(seq, Arc::clone(&connector));
+        self.keep(seq, &connector);
         Ok(connector)
+    }
+
+    fn keep(&self, seq: Seq, connector: &Arc<Connector>) {
+        if connector.size() <= MAX_KEPT_BYTES {
+            self.connectors.insert(seq, Arc::clone(connector));
+        }
     }
 
     async fn read(&self, seq: Seq) -> Result<Arc<Connector>, StoreError> {
@@ -289,8 +298,27 @@ impl Catalog {
         self.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
-    /// The page that a selection and a window of it make; under `query`, it is kept. A long search goes on on a thread of
-    /// its own, and ends when its time is over.
+    /// The page that a selection and a window of it make, if that takes next to no time, and what it is counted with;
+    /// under `query`, it is kept.
+    pub fn quick_page(
+        &self,
+        tenant: &Tenant,
+        query: &str,
+        selection: &Selection,
+        window: Window,
+    ) -> Result<(Page, Charge), NoPage> {
+        let snapshot = tenant.current.load();
+        let mut charge = self.answers.charge();
+        let room = |length| match length {
+            ..=INLINE_LIST_BYTES => add(&mut charge, length),
+            _ => Err(NoPage::Late),
+        };
+        let page = snapshot.page(selection, window, &Stop::after(INLINE_TIME), room)?;
+        self.keep_page(&snapshot, query, &page);
+        Ok((page, charge))
+    }
+
+    /// The same, however long it takes. A long search goes on on a thread of its own, and ends when its time is over.
     pub async fn page(
         &self,
         tenant: &Tenant,
@@ -298,24 +326,34 @@ impl Catalog {
         selection: Selection,
         window: Window,
     ) -> Result<Page, ListError> {
-        let snapshot = tenant.snapshot();
-        let mut page = snapshot.page(&selection, window, &Stop::after(INLINE_TIME));
-        if let Err(NoPage::Late) = page {
-            let snapshot = Arc::clone(&snapshot);
-            page = self.work.search(move |stop| snapshot.page(&selection, window, stop)).await?;
-        }
-        let page = page?;
+        let (page, charge) = match self.quick_page(tenant, query, &selection, window) {
+            Err(NoPage::Late) => {
+                let (snapshot, mut charge) = (tenant.snapshot(), self.answers.charge());
+                let searched = Arc::clone(&snapshot);
+                let search = move |stop: &Stop| {
+                    let page = searched.page(&selection, window, stop, |length| add(&mut charge, length))?;
+                    Ok::<_, NoPage>((page, charge))
+                };
+                let (page, charge) = self.work.search(search).await??;
+                self.keep_page(&snapshot, query, &page);
+                (page, charge)
+            }
+            quick => quick?,
+        };
+        counted(charge);
+        Ok(page)
+    }
+
+    fn keep_page(&self, snapshot: &Snapshot, query: &str, page: &Page) {
         if query.len() <= MAX_KEPT_QUERY {
             self.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
         }
-        Ok(page)
     }
 
     /// Counts the detail of a connector of this size among the answers, before it is made.
     pub fn reserve_detail(&self, size: usize) -> Result<(), StoreError> {
         // Its source config is in it twice, as it is stored and with a locale's texts.
-        let bytes = if size > INLINE_BYTES { 2 * size } else { 0 };
-        reserve(&self.answers, bytes).map_err(|_| Unavailable::Busy.into())
+        reserve(&self.answers, 2 * size).map_err(|_| Unavailable::Busy.into())
     }
 
     /// A connector's detail as JSON, if it was asked for lately.
@@ -345,7 +383,9 @@ impl Catalog {
             Bytes::from(json.into_boxed_slice())
         };
         let json = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
-        self.details.insert(key, json.clone());
+        if json.len() <= MAX_KEPT_BYTES {
+            self.details.insert(key, json.clone());
+        }
         Ok(json)
     }
 
@@ -372,10 +412,15 @@ impl Catalog {
             self.connectors.remove(&expected);
         }
         if is_there {
-            self.connectors.insert(seq, connector);
+            self.keep(seq, &connector);
         }
         Ok(Source::Stored(seq))
     }
+}
+
+/// Counts a page before it is made.
+fn add(charge: &mut Charge, length: usize) -> Result<(), NoPage> {
+    if charge.add(length) { Ok(()) } else { Err(NoPage::Busy) }
 }
 
 #[derive(Clone)]

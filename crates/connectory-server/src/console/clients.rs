@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
+use connectory_model::limits::INLINE_BYTES;
 use connectory_store::access::NewClient;
 use maud::{Markup, html};
 
@@ -14,6 +15,7 @@ use super::page::{Place, SignedIn, View, done, time};
 use crate::app::App;
 use crate::auth::{Caller, secret};
 use crate::error::ApiError;
+use crate::work::reserve;
 
 /// The page.
 pub async fn page(
@@ -101,6 +103,8 @@ pub async fn create(
     if scopes.is_empty() {
         return Err(ApiError::bad_request("a client without a scope can do nothing; choose at least one"));
     }
+    // The answer has the only copy of the secret.
+    reserve(&app.answers, INLINE_BYTES)?;
     let (id, new_secret) = (secret::new_id(), secret::new_secret());
     let hashing = new_secret.clone();
     let hashed = tokio::task::spawn_blocking(move || secret::hash(&hashing)).await;
