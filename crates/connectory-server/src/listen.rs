@@ -11,9 +11,11 @@ mod peers;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
@@ -135,13 +137,17 @@ pub async fn serve<R>(
         let task = tokio::spawn(async move {
             let _until_the_end = (permit, share);
             let mut connection = std::pin::pin!(connection);
-            let ended = match tokio::time::timeout(FIRST_HEAD_TIMEOUT, &mut connection).await {
-                Ok(ended) => ended,
-                Err(_) if has_begun.load(Ordering::Relaxed) => connection.await,
-                Err(_) => return tracing::debug!("a connection sent no request in time"),
-            };
-            if let Err(error) = ended {
-                tracing::debug!(error, "connection ended");
+            let mut first_head = std::pin::pin!(tokio::time::sleep(FIRST_HEAD_TIMEOUT));
+            let ended = poll_fn(|context| match connection.as_mut().poll(context) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                // Looking at the timer costs, and from the first request on others count the time.
+                Poll::Pending if has_begun.load(Ordering::Relaxed) => Poll::Pending,
+                Poll::Pending => first_head.as_mut().poll(context).map(|()| None),
+            });
+            match ended.await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(error, "connection ended"),
+                None => tracing::debug!("a connection sent no request in time"),
             }
         });
         silent.push(begun, task.abort_handle());

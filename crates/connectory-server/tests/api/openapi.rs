@@ -77,15 +77,11 @@ async fn every_reference_leads_somewhere() {
 
 #[tokio::test]
 async fn everything_upstream_describes_is_there() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/upstream");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/upstream");
     let ours = document().await;
     for version in ["v3", "v2024"] {
         let file = folder.join(format!("connectors-{version}.openapi.json"));
-        let Ok(text) = std::fs::read(&file) else {
-            eprintln!("skipped: {} is not at hand", file.display());
-            continue;
-        };
-        let upstream: Value = serde_json::from_slice(&text).unwrap();
+        let upstream: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         let mut compared = 0;
         for (path, item) in upstream["paths"].as_object().unwrap() {
             let here = &ours["paths"][format!("/{version}{path}")];
