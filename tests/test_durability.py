@@ -531,6 +531,100 @@ def test_nothing_is_acknowledged_without_the_log_that_a_restart_would_read(tenan
     tenant.assert_nothing_lost_by_a_kill()
 
 
+def backup(path, to):
+    source, target = sqlite3.connect(path), sqlite3.connect(to)
+    source.backup(target)
+    source.close()
+    target.close()
+
+
+def vacuumed(path, to):
+    source = sqlite3.connect(path)
+    source.execute("VACUUM INTO ?", (str(to),))
+    source.close()
+
+
+def copied_after_a_stop(path, to):
+    shutil.copyfile(path, to)
+
+
+@pytest.mark.parametrize("into_place", [shutil.copyfile, os.rename], ids=["copied", "renamed"])
+@pytest.mark.parametrize("saved", [backup, vacuumed, copied_after_a_stop])
+def test_a_backup_is_not_served_with_the_log_of_the_database_that_it_replaces(tenant, saved, into_place):
+    server = tenant.server
+    tenant.create_some(5, "saved")
+    away = server.folder / "backup.db"
+    if saved is copied_after_a_stop:
+        server.stop()
+        saved(server.path, away)
+        server.start()
+        tenant.token = server.token()
+    else:
+        saved(server.path, away)
+    kept = list(tenant.acknowledged)
+    tenant.create_some(30, "lost by restoring")
+    server.kill()
+    log = server.path.with_name(server.path.name + "-wal")
+    assert log.stat().st_size, "the kill left a log"
+    into_place(away, server.path)
+    before = server.path.read_bytes()
+    for refused in (refusal(server.path), connectory("client", "list", "--database", f"sqlite:{server.path}", check=False).stderr):
+        assert "was not written for the database" in refused and log.name in refused, refused
+    assert server.path.read_bytes() == before and log.exists()
+
+    for end in ("-wal", "-shm"):
+        server.path.with_name(server.path.name + end).unlink()
+    server.start()
+    tenant.token = server.token()
+    assert sorted(tenant.listed()) == sorted(kept)
+    check = sqlite3.connect(server.path)
+    assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    check.close()
+
+
+def test_a_database_is_started_with_its_own_log_after_whatever_happened_to_it(tenant, tmp_path_factory):
+    server = tenant.server
+    tenant.create_some(20, "before")
+    # `VACUUM` and `ANALYZE` change the numbers by which the database is known.
+    outside = sqlite3.connect(server.path)
+    outside.execute("VACUUM")
+    outside.execute("ANALYZE")
+    outside.close()
+    for n in range(3):
+        tenant.create_some(5, f"after {n}")
+        tenant.assert_nothing_lost_by_a_kill()
+    # All files copied together, with and without the note of whose the log is.
+    tenant.create_some(5, "copied")
+    server.kill()
+    for ends in (["", "-wal", "-shm", ".lock"], ["", "-wal"]):
+        folder = tmp_path_factory.mktemp("copy")
+        for end in ends:
+            shutil.copyfile(f"{server.path}{end}", folder / f"c.db{end}")
+        names = sqlite3.connect(folder / "c.db").execute("SELECT count(*) FROM connectors").fetchone()[0]
+        assert names == len(tenant.acknowledged)
+
+
+def test_a_damaged_database_is_not_ready_and_takes_no_changes(tenant):
+    server = tenant.server
+    tenant.create_some(300, "before")
+    server.stop()
+    pages = server.path.stat().st_size // 4096
+    with open(server.path, "r+b") as file:
+        for page in range(2, pages):
+            file.seek(page * 4096)
+            file.write(b"\xff" * 4096)
+    refused = refusal(server.path)
+    assert "damaged" in refused and str(server.path) in refused, refused
+
+
+def test_a_command_makes_no_database(start, tmp_path):
+    missing = tmp_path / "nowhere" / "c.db"
+    for command in (["client", "list"], ["tenant", "list"], ["client", "create", "x"], ["tenant", "create", "x"]):
+        refused = connectory(*command, "--database", f"sqlite:{missing}", check=False)
+        assert refused.returncode == 1 and f"there is no database at {missing}" in refused.stderr, refused.stderr
+    assert not missing.parent.exists()
+
+
 # Calls that fail.
 
 

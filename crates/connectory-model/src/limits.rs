@@ -151,8 +151,8 @@ pub const NICENESS: i32 = 10;
 pub const BLOCKING_THREADS: usize = 32;
 /// Lines of the log that wait for whoever reads it. More are dropped and counted.
 pub const LOG_LINES: usize = 4096;
-/// Bytes of a path in the log.
-pub const LOG_PATH_BYTES: usize = 200;
+/// Bytes of a path, and of the reason of a refusal, in the log.
+pub const LOG_TEXT_BYTES: usize = 200;
 /// Refusals of one status that are logged in a second. More are counted, and the next line has their number.
 pub const LOGGED_REFUSALS: u32 = 20;
 /// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::response::Response;
-use connectory_model::limits::{LOG_PATH_BYTES, LOGGED_REFUSALS};
+use connectory_model::limits::{LOG_TEXT_BYTES, LOGGED_REFUSALS};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
@@ -56,15 +56,16 @@ impl Trace {
         app.metrics.count(method, route, status, took);
         let ms = took.as_secs_f64() * 1000.0;
         // A path may be as long as a request's head.
-        let path = &path[..path.floor_char_boundary(LOG_PATH_BYTES)];
+        let path = start_of(path);
         match status.as_u16() {
             status @ 400.. => {
                 if let Some(unsaid) = app.refusals.admit(status) {
-                    let error = error.and_then(|error| error.internal);
+                    let (reason, error) = error.map(|error| (error.text, error.internal)).unwrap_or_default();
+                    let reason = start_of(&reason);
                     if status >= 500 {
-                        tracing::error!(tracking_id, client, %peer, %method, path, status, ms, error, unsaid, "request failed");
+                        tracing::error!(tracking_id, client, %peer, %method, path, status, ms, reason, error, unsaid, "request failed");
                     } else {
-                        tracing::info!(tracking_id, client, %peer, %method, path, status, ms, unsaid, "request refused");
+                        tracing::info!(tracking_id, client, %peer, %method, path, status, ms, reason, unsaid, "request refused");
                     }
                 }
             }
@@ -78,6 +79,11 @@ impl Trace {
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }
+}
+
+/// As much of what a client sent as the log has.
+fn start_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOG_TEXT_BYTES)]
 }
 
 /// What was asked, for the log.

@@ -86,8 +86,15 @@ pub struct AccessDb {
 }
 
 impl AccessDb {
-    /// Opens a database; creates it where it is missing.
+    /// Opens a database. One that is missing is not created: its path is more likely wrong, or it was moved away.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_or_refuse(path).map_err(|error| error.of(path))
+    }
+
+    fn open_or_refuse(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Err(StoreError::Absent(path.to_owned()));
+        }
         let file = DatabaseFile::open(path)?;
         let lock = match file.lock() {
             Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),

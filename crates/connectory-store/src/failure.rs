@@ -21,10 +21,12 @@ pub enum Unavailable {
     #[error("another program has locked the database")]
     Locked,
     /// There is another file at the database's path, or at that of its log.
-    #[error("the database's file was replaced; put it back, or start the server again")]
+    #[error(
+        "the database's file, its log (`-wal`) or the log's index (`-shm`) was replaced; put it back, or start the server again"
+    )]
     Replaced,
     /// There is no file at the database's path, or none at that of its log.
-    #[error("the database's file is missing; put it back")]
+    #[error("the database's file, its log (`-wal`) or the log's index (`-shm`) is missing; put it back")]
     Missing,
     /// The folder cannot be read.
     #[error("the database's folder cannot be reached")]
@@ -32,6 +34,9 @@ pub enum Unavailable {
     /// The disk fails.
     #[error("the database cannot be written or read: its disk fails")]
     Disk,
+    /// The file is damaged.
+    #[error("the database is damaged; stop the server and restore a backup")]
+    Damaged,
     /// It did not answer in time.
     #[error("the database does not answer in time")]
     Slow,
@@ -46,6 +51,10 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => Unavailable::Full.into(),
             Some(ErrorCode::ReadOnly) => Unavailable::ReadOnly.into(),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Unavailable::Locked.into(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                tracing::error!(%error, "the database is damaged");
+                Unavailable::Damaged.into()
+            }
             Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
                 tracing::error!(%error, "the disk with the database fails");
                 Unavailable::Disk.into()

@@ -6,12 +6,17 @@
 //! opens the file once in a process, before any connection, and keeps that descriptor until the last connection is
 //! closed: everything that holds connections holds a [`DatabaseFile`] beside them.
 //!
+//! SQLite also takes whatever log lies beside a database for its own. After a crash the log stays, and would damage a
+//! backup that is put in the database's place. So each start of the server marks the database, and notes the mark beside
+//! it; a log is refused beside a database that has another one.
+//!
 //! The lock is one of the file itself (`flock`, which SQLite does not use), not of its path: a renamed database, one that
 //! is mounted elsewhere, and one whose lock file was removed are still locked. A file beside it holds the process's id.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
@@ -55,6 +60,16 @@ impl DatabaseFile {
             return Err(StoreError::Orphaned { path: path.to_owned(), log });
         }
         let file = open_private(path).map_err(io)?;
+        let marks = marks(&std::fs::read_to_string(beside(path, ".lock")).unwrap_or_default());
+        if !marks.is_empty()
+            && log.exists()
+            && !is_empty(&log)
+            && let Some(found) = header(&file).map_err(io)?
+            && !marks.iter().any(|mark| mark.is_of(found))
+        {
+            let (path, index, lock) = (path.to_owned(), beside(path, "-shm"), beside(path, ".lock"));
+            return Err(StoreError::ForeignLog { path, log, index, lock });
+        }
         let metadata = file.metadata().map_err(io)?;
         // The log and the lock are beside one path. Under another one, there would be another log.
         let path = path.canonicalize().map_err(io)?;
@@ -76,6 +91,28 @@ impl DatabaseFile {
     /// The one path under which the database is opened.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Marks the database as the one that its log belongs to from now on. `log_is_copied` begins the log again, and says
+    /// whether nothing is left in it.
+    pub fn mark(
+        &self,
+        lock: &Lock,
+        set: impl FnOnce(u32) -> Result<()>,
+        log_is_copied: impl FnOnce() -> Result<bool>,
+    ) -> Result<()> {
+        let io = |error| StoreError::Io { path: beside(&self.path, ".lock"), error };
+        let new = Mark { cookie: Mark::random(), changes: 0 };
+        // Until it is in the database, the log may belong to the one of before as well.
+        let both: Vec<_> = lock.marks.iter().copied().chain([new]).collect();
+        lock.note(&both).and_then(|()| lock.holder.sync_all()).map_err(io)?;
+        set(new.cookie)?;
+        if log_is_copied()?
+            && let Some(now) = header(&self.file).map_err(io)?
+        {
+            lock.note(&[now]).map_err(io)?;
+        }
+        Ok(())
     }
 
     /// Remembers the log and its index, which exist as soon as a connection has read.
@@ -131,13 +168,14 @@ impl DatabaseFile {
                 // The id is a courtesy; without it the refusal still stands.
                 let _unreadable = holder.read_to_string(&mut pid);
                 let _not_locked = self.file.unlock();
-                return Err(unlocked(in_use(pid.trim().parse().ok())));
+                return Err(unlocked(in_use(pid.lines().next().and_then(|pid| pid.trim().parse().ok()))));
             }
             Err(TryLockError::Error(error)) => return Err(unlocked(io(error))),
         }
-        let lock = Lock { database: Arc::clone(self), holder };
-        (&lock.holder).rewind().and_then(|()| lock.holder.set_len(0)).map_err(io)?;
-        write!(&lock.holder, "{}", std::process::id()).map_err(io)?;
+        let mut noted = String::new();
+        holder.read_to_string(&mut noted).map_err(|error| unlocked(io(error)))?;
+        let lock = Lock { database: Arc::clone(self), holder, marks: marks(&noted) };
+        lock.note(&lock.marks).map_err(io)?;
         Ok(lock)
     }
 }
@@ -146,6 +184,72 @@ impl DatabaseFile {
 pub(crate) struct Lock {
     database: Arc<DatabaseFile>,
     holder: File,
+    /// What was noted before.
+    marks: Vec<Mark>,
+}
+
+impl Lock {
+    /// Notes who has the lock, and the marks that the log's database may have.
+    fn note(&self, marks: &[Mark]) -> io::Result<()> {
+        use std::fmt::Write as _;
+        let mut text = std::process::id().to_string();
+        for Mark { cookie, changes } in marks {
+            let _infallible = write!(text, "\n{cookie} {changes}");
+        }
+        (&self.holder).rewind()?;
+        self.holder.set_len(0)?;
+        (&self.holder).write_all(text.as_bytes())
+    }
+}
+
+/// What tells a database from others, copies of it included: two numbers of its header (sqlite.org/fileformat2.html). A
+/// backup begins to count the changes anew, and gets another cookie or keeps the one of an earlier start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    /// The schema cookie, which SQLite only compares. Each start sets a random one.
+    cookie: u32,
+    /// How many changes SQLite has counted at least.
+    changes: u32,
+}
+
+impl Mark {
+    /// By how much programs from outside may raise the cookie: `VACUUM` does so by one.
+    const RAISED: u32 = 1000;
+    /// Far from the cookies of backups, which are small.
+    const COOKIES: RangeInclusive<u32> = 1 << 20..=1 << 30;
+
+    fn random() -> u32 {
+        let (random, ..) = uuid::Uuid::new_v4().as_fields();
+        Self::COOKIES.start() + random % (Self::COOKIES.end() - Self::COOKIES.start())
+    }
+
+    /// Whether a database with these numbers may be the one that was marked.
+    fn is_of(self, found: Self) -> bool {
+        (self.cookie..=self.cookie + Self::RAISED).contains(&found.cookie) && found.changes >= self.changes
+    }
+}
+
+/// The marks that are noted after the process's id.
+fn marks(noted: &str) -> Vec<Mark> {
+    let mark = |line: &str| {
+        let (cookie, changes) = line.split_once(' ')?;
+        let mark = Mark { cookie: cookie.parse().ok()?, changes: changes.parse().ok()? };
+        Mark::COOKIES.contains(&mark.cookie).then_some(mark)
+    };
+    noted.lines().skip(1).filter_map(mark).collect()
+}
+
+/// The numbers of a database that has a header.
+fn header(mut file: &File) -> io::Result<Option<Mark>> {
+    let mut header = [0; 44];
+    file.rewind()?;
+    match file.read_exact(&mut header) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    Ok(Some(Mark { cookie: number(40), changes: number(24) }))
 }
 
 impl Drop for Lock {
@@ -160,7 +264,7 @@ impl Drop for Lock {
 /// signed with. SQLite gives the files beside it the same permissions.
 fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.append(true).create(true);
+    options.read(true).append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

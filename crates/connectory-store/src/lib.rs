@@ -63,6 +63,18 @@ pub enum StoreError {
         /// The log.
         log: PathBuf,
     },
+    /// The log beside the database was written for another one.
+    #[error("the log {} was not written for the database {} that is there now, and would damage it; if you have restored a backup, remove the log and {} and start again; if you have brought the database and its log from elsewhere together, remove {} instead", .log.display(), .path.display(), .index.display(), .lock.display())]
+    ForeignLog {
+        /// The database.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+        /// The log's index.
+        index: PathBuf,
+        /// The file that notes whose the log is.
+        lock: PathBuf,
+    },
     /// The database is on a file system of other machines.
     #[error("the database {} is on {kind}, a network file system, whose locks and shared memory SQLite cannot rely on; put it on a local disk", .path.display())]
     Network {
@@ -115,6 +127,17 @@ pub enum StoreError {
     /// The database's file went away while the change was written.
     #[error("whether the change is kept is not known: while it was written, {0}; read before you repeat it")]
     Uncertain(Unavailable),
+    /// There is no file.
+    #[error("there is no database at {}; the server creates one when it starts", .0.display())]
+    Absent(PathBuf),
+    /// The file cannot be opened as a database.
+    #[error("the database {} cannot be opened: {why}", .path.display())]
+    Open {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// SQLite refused.
     #[error("SQLite: {0}")]
     Sqlite(rusqlite::Error),
@@ -124,6 +147,16 @@ pub enum StoreError {
     /// The writer has ended.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Says of which file SQLite speaks.
+    pub(crate) fn of(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(_) | Self::Unavailable(_) => Self::Open { path: path.to_owned(), why: self.to_string() },
+            other => other,
+        }
+    }
 }
 
 /// How long a check of the database may take. It is longer than the writer waits for another program's transaction.
@@ -145,6 +178,10 @@ impl Store {
     /// Opens a database for this process alone; creates the file and its folder where they are missing, and brings
     /// the schema up to date.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_or_refuse(path).map_err(|error| error.of(path))
+    }
+
+    fn open_or_refuse(path: &Path) -> Result<Self> {
         let file = DatabaseFile::open(path)?;
         let lock = file.lock()?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
@@ -153,6 +190,7 @@ impl Store {
         let last_seq = Arc::new(AtomicI64::new(connectors::last_seq(&connection)?));
         let readers = Arc::new(Readers::open(&file)?);
         file.has_log()?;
+        file.mark(&lock, |cookie| schema::mark(&connection, cookie), || schema::begin_log(&connection))?;
         Ok(Self { readers, writer: Writer::start(connection, copying, lock, file), last_seq })
     }
 

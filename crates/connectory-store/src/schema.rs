@@ -62,6 +62,16 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
         .map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
 }
 
+/// Sets the number by which the database is known again.
+pub(crate) fn mark(connection: &Connection, cookie: u32) -> Result<()> {
+    Ok(connection.pragma_update(None, "schema_version", cookie)?)
+}
+
+/// Copies the whole log into the database and begins it again; says whether it is empty then. Readers may prevent it.
+pub(crate) fn begin_log(connection: &Connection) -> Result<bool> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))? == 0)
+}
+
 /// Refuses a schema that is not this program's.
 pub(crate) fn expect_current(connection: &Connection, path: &Path) -> Result<()> {
     let found = version(connection)?;

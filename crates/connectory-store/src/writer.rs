@@ -247,6 +247,10 @@ fn checkpoint(connection: &Connection, committed: &Receiver<()>, ended: &Receive
                 failed = None;
                 pages.store(left, Ordering::Relaxed);
             }
+            Err(Failure::Unavailable(Unavailable::Damaged)) => end_process(
+                "the database is damaged, so that it cannot take what was acknowledged; keep its files, restore a backup, \
+                 and start again",
+            ),
             // A disk that is full stays full for a while: once is enough.
             Err(failure) if failed.as_ref() != Some(&failure) => {
                 tracing::warn!(error = %failure, "could not copy the log into the database");
@@ -296,13 +300,13 @@ fn run(batches: &Batches<'_>, mut jobs: mpsc::Receiver<Box<dyn Job>>, committed:
             }
         }
         match &result {
-            Ok(()) => failed = None,
+            Ok(()) if failed.take().is_some() => tracing::info!("changes succeed again"),
             // The same again is said once, because a disk that is full stays full for a while.
             Err(failure) if failed.as_ref() != Some(failure) => {
                 tracing::error!(error = %failure, jobs = batch.len(), "could not commit");
                 failed = Some(failure.clone());
             }
-            Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
         for job in batch.drain(..) {
             job.answer(result.as_ref().copied());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -48,33 +49,33 @@ pub struct ServeArguments {
     pub token_lifetime: Option<u32>,
 
     /// How many bytes a request may have [default: 10485760]
-    #[arg(long, env = "CONNECTORY_MAX_REQUEST", value_name = "BYTES")]
-    pub max_request: Option<usize>,
+    #[arg(long, env = "CONNECTORY_MAX_REQUEST", value_name = "BYTES", value_parser = at_least_one)]
+    pub max_request: Option<NonZeroUsize>,
 
     /// How many bytes a document may have [default: 5242880]
-    #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES")]
-    pub max_document: Option<usize>,
+    #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES", value_parser = at_least_one)]
+    pub max_document: Option<NonZeroUsize>,
 
     /// How many bytes a whole connector may have [default: 16777216]
-    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES")]
-    pub max_connector: Option<usize>,
+    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = at_least_one)]
+    pub max_connector: Option<NonZeroUsize>,
 
     /// How many bytes the bodies of all requests may have together; more are refused with 503 [default: 12582912]
-    #[arg(long, env = "CONNECTORY_MAX_BODIES", value_name = "BYTES")]
-    pub max_bodies: Option<usize>,
+    #[arg(long, env = "CONNECTORY_MAX_BODIES", value_name = "BYTES", value_parser = at_least_one)]
+    pub max_bodies: Option<NonZeroUsize>,
 
     /// How many bytes the answers that wait for their readers may have together; more are refused with 503 [default:
     /// 16777216]
-    #[arg(long, env = "CONNECTORY_MAX_ANSWERS", value_name = "BYTES")]
-    pub max_answers: Option<usize>,
+    #[arg(long, env = "CONNECTORY_MAX_ANSWERS", value_name = "BYTES", value_parser = at_least_one)]
+    pub max_answers: Option<NonZeroUsize>,
 
     /// How many connections there may be at a time; at most the system's limit on descriptors less 64 [default: 4096]
     #[arg(long, env = "CONNECTORY_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
-    pub max_connections: Option<usize>,
+    pub max_connections: Option<NonZeroUsize>,
 
     /// How many connections one peer may have at a time: an IPv4 address, or an IPv6 network of 64 bits [default: 512]
     #[arg(long, env = "CONNECTORY_MAX_CONNECTIONS_PER_PEER", value_name = "NUMBER", value_parser = at_least_one)]
-    pub max_connections_per_peer: Option<usize>,
+    pub max_connections_per_peer: Option<NonZeroUsize>,
 
     /// A proxy in front of the server, by its address or network: it may have any number of connections, and its
     /// X-Forwarded-For header is believed; may be given several times
@@ -261,18 +262,24 @@ impl ServeArguments {
             database: self.database.or(file.database)?,
             public_url: self.public_url.or(file.public_url).map(|url| url.trim_end_matches('/').to_owned()),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
-            max_connections: self.max_connections.or(file.max_connections).unwrap_or(CONNECTIONS),
-            per_peer: self.max_connections_per_peer.or(file.max_connections_per_peer).unwrap_or(CONNECTIONS_PER_PEER),
+            max_connections: self.max_connections.or(file.max_connections).map_or(CONNECTIONS, NonZeroUsize::get),
+            per_peer: self
+                .max_connections_per_peer
+                .or(file.max_connections_per_peer)
+                .map_or(CONNECTIONS_PER_PEER, NonZeroUsize::get),
             options: Options {
                 trusted_proxies: Arc::new(TrustedProxies::new(&proxies).context("--trusted-proxy")?),
-                max_bodies: self.max_bodies.or(file.max_bodies).unwrap_or(defaults.max_bodies),
-                max_answers: self.max_answers.or(file.max_answers).unwrap_or(defaults.max_answers),
-                max_connector: self.max_connector.or(file.max_connector).unwrap_or(defaults.max_connector),
+                max_bodies: self.max_bodies.or(file.max_bodies).map_or(defaults.max_bodies, NonZeroUsize::get),
+                max_answers: self.max_answers.or(file.max_answers).map_or(defaults.max_answers, NonZeroUsize::get),
+                max_connector: self
+                    .max_connector
+                    .or(file.max_connector)
+                    .map_or(defaults.max_connector, NonZeroUsize::get),
                 catalogs: if self.catalog.is_empty() { file.catalog } else { self.catalog },
                 rate_limit: limit.map_or(defaults.rate_limit, |RateLimitSetting(limit)| limit),
                 token_lifetime: lifetime.map_or(defaults.token_lifetime, |s| Duration::from_secs(s.into())),
-                max_request: self.max_request.or(file.max_request).unwrap_or(defaults.max_request),
-                max_document: self.max_document.or(file.max_document).unwrap_or(defaults.max_document),
+                max_request: self.max_request.or(file.max_request).map_or(defaults.max_request, NonZeroUsize::get),
+                max_document: self.max_document.or(file.max_document).map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
                 oidc: self.oidc.options(file.oidc)?,
             },
@@ -280,8 +287,8 @@ impl ServeArguments {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("`{text}` is not a number of 1 or more"))
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number of 1 or more"))
 }
 
 fn read_file(path: Option<&Path>) -> Result<ServeArguments> {

@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::app::App;
-use crate::error::json as respond;
+use crate::error::{ApiError, json as respond};
 
 /// The process answers.
 pub async fn live() -> Response {
@@ -20,7 +20,12 @@ pub async fn live() -> Response {
 /// Whether a write would succeed, or with `for=reads` whether a read would. 503 has the reason.
 pub async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let reads_only = form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "for" && value == "reads");
+    let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "for");
+    let reads_only = match asked.as_ref().map(|(_, what)| &**what) {
+        None | Some("writes") => false,
+        Some("reads") => true,
+        Some(_) => return ApiError::bad_request("`for` is `reads` or `writes`").into_response(),
+    };
     let mut ready = app.store.check_reads().await;
     if ready.is_ok() && !reads_only {
         ready = app.store.check_writes().await;
