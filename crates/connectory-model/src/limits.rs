@@ -113,6 +113,11 @@ pub const HTTP2_STREAM_BYTES: u32 = 256 * 1024;
 pub const HTTP2_CONNECTION_BYTES: u32 = 1024 * 1024;
 /// Bytes of an answer that one HTTP/2 stream buffers.
 pub const HTTP2_SEND_BYTES: usize = 64 * KIB;
+/// Answers of HTTP/2 of all connections that wait for their readers. Beyond that, a connection with more than
+/// [`HTTP2_ANSWERS_PER_CONNECTION`] of them ends. Each takes some 8 KB, however short it is.
+pub const HTTP2_ANSWERS: usize = 2048;
+/// See [`HTTP2_ANSWERS`].
+pub const HTTP2_ANSWERS_PER_CONNECTION: usize = 4;
 /// Time for requests in flight to end when the server stops.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -124,8 +129,11 @@ pub const BODIES_BYTES: usize = 12 * MIB;
 /// Bytes of answers that are on the way to their readers at a time. One never takes more than three
 /// quarters of them, and passes if so many are free. Option `--max-answers`.
 pub const ANSWERS_BYTES: usize = 16 * MIB;
-/// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. All connections
-/// together hold no more than this times [`CONNECTIONS`].
+/// The part of [`ANSWERS_BYTES`] that is for callers who are not known, beside it: the console's files, the reference page.
+pub const ANONYMOUS_PART: usize = 4;
+/// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. Of the answers that
+/// wait on one connection, only the first has them; so all connections together hold no more than this times
+/// [`CONNECTIONS`].
 pub const UNCOUNTED_BYTES: usize = 16 * KIB;
 /// Bytes of documents that are worked on at once on an async worker: less than a millisecond's work.
 pub const INLINE_BYTES: usize = 64 * KIB;

@@ -89,8 +89,9 @@ pub struct App {
     pub(crate) work: Work,
     /// The bytes of request bodies.
     pub(crate) bodies: Budget,
-    /// The bytes of answers.
+    /// The bytes of answers to callers who are known, and to others.
     pub(crate) answers: Budget,
+    pub(crate) anonymous_answers: Budget,
     pub(crate) refusals: Refusals,
     /// What it counts.
     pub metrics: Metrics,
@@ -103,6 +104,7 @@ impl App {
         let auth = Auth::new(&store, options.rate_limit).await?;
         let (bodies, answers) = (Budget::new(options.max_bodies), Budget::new(options.max_answers));
         let work = Work::default();
+        let anonymous_answers = Budget::new(options.max_answers / limits::ANONYMOUS_PART);
         let catalog = Catalog::new(store.clone(), builtins, work.clone(), answers.clone());
         // A tenant is loaded on first use; the first request should not be the one that waits for it.
         for tenant in store.tenants().await? {
@@ -110,7 +112,20 @@ impl App {
         }
         let oidc = options.oidc.clone().map(Oidc::new);
         let (sessions, metrics, refusals) = Default::default();
-        Ok(Arc::new(Self { store, catalog, auth, sessions, oidc, options, work, bodies, answers, refusals, metrics }))
+        Ok(Arc::new(Self {
+            store,
+            catalog,
+            auth,
+            sessions,
+            oidc,
+            options,
+            work,
+            bodies,
+            answers,
+            anonymous_answers,
+            refusals,
+            metrics,
+        }))
     }
 
     /// How many built-in connectors there are.

@@ -46,15 +46,20 @@ impl Budget {
         Charge { budget: self.clone(), permit: None, counted: 0, total: 0 }
     }
 
-    /// Counts an answer until its bytes are handed to the system, or refuses it, unless it is counted already.
-    pub fn count(&self, response: Response, counted: Option<Charge>) -> Result<Response, ApiError> {
+    /// Counts an answer until its bytes are handed to the system, or refuses it, unless it is counted already. Where
+    /// others wait on its connection, it counts from its first byte.
+    pub fn count(&self, response: Response, counted: Option<Charge>, others_wait: bool) -> Result<Response, ApiError> {
         let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
-        if bytes <= UNCOUNTED_BYTES {
+        if bytes <= UNCOUNTED_BYTES && !(others_wait && bytes > 0) {
             return Ok(response);
         }
         let is_counted = counted.is_some();
         let mut charge = counted.unwrap_or_else(|| self.charge());
-        if !charge.add(bytes.saturating_sub(charge.total)) && !is_counted {
+        let more = bytes.saturating_sub(charge.total);
+        if others_wait && !is_counted {
+            charge.total = UNCOUNTED_BYTES;
+        }
+        if !charge.add(more) && !is_counted {
             return Err(ApiError::unavailable("too many large answers are on the way at the moment; try again"));
         }
         let charge = Arc::new(charge);
@@ -133,15 +138,18 @@ mod tests {
     async fn an_answer_counts_until_its_bytes_are_gone() {
         let budget = Budget::new(100 * UNIT);
         let large = || vec![0_u8; 80 * UNIT].into_response();
-        let mut first = budget.count(large(), None).unwrap();
-        assert_eq!(budget.count(large(), None).unwrap_err().retry_after, Some(2));
-        assert!(budget.count(vec![0_u8; UNIT].into_response(), None).is_ok(), "small ones pass");
+        let mut first = budget.count(large(), None, false).unwrap();
+        assert_eq!(budget.count(large(), None, false).unwrap_err().retry_after, Some(2));
+        assert!(budget.count(vec![0_u8; UNIT].into_response(), None, false).is_ok(), "small ones pass");
         let bytes = first.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
         drop(first);
-        assert!(budget.count(large(), None).is_err(), "the connection still holds the bytes");
+        assert!(budget.count(large(), None, false).is_err(), "the connection still holds the bytes");
         drop(bytes);
-        assert!(budget.count(large(), None).is_ok());
-        assert!(budget.count(vec![0_u8; 200 * UNIT].into_response(), None).is_ok(), "one that is larger passes alone");
+        assert!(budget.count(large(), None, false).is_ok());
+        assert!(
+            budget.count(vec![0_u8; 200 * UNIT].into_response(), None, false).is_ok(),
+            "one that is larger passes alone"
+        );
     }
 
     #[test]

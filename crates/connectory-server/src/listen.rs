@@ -4,17 +4,18 @@
 //! so a few slow ones could hold every connection. Here each connection has to send its first request's head in time
 //! (the preface of HTTP/2 included, of which hyper knows no limit), and to take what is written to it. Connections are
 //! bounded in all and for each peer. Where all are taken, the one that has waited longest without sending a request makes
-//! room: silent connections then lock nobody out.
+//! room, or else the one that has been idle longest: such connections then lock nobody out.
 
 mod paced;
 mod peers;
+mod traffic;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -24,18 +25,19 @@ use connectory_model::limits::{
     HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, SHUTDOWN_TIMEOUT,
 };
 use futures_util::FutureExt;
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 
 use self::paced::Paced;
 use self::peers::Peers;
 pub use self::peers::{InvalidProxy, TrustedProxies};
+use self::traffic::Pace;
+pub use self::traffic::Traffic;
 
 /// How long a new connection waits for one that makes room.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(100);
@@ -66,22 +68,13 @@ pub async fn serve<R>(
 ) where
     R: Future<Output = Response> + Send + 'static,
 {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // The official Python client looks headers up as the vendor's service writes them: `X-Total-Count`.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).title_case_headers(true);
-    builder.http1().max_buf_size(HEAD_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIMEOUT)
-        .max_concurrent_streams(HTTP2_STREAMS)
-        .initial_stream_window_size(HTTP2_STREAM_BYTES)
-        .initial_connection_window_size(HTTP2_CONNECTION_BYTES)
-        .max_send_buf_size(HTTP2_SEND_BYTES);
+    let builder = protocols();
     let graceful = GracefulShutdown::new();
     let free = Arc::new(Semaphore::new(connections.most));
     let peers = Peers::new(connections.per_peer);
-    let mut silent = Silent::new(connections.most);
+    let mut opened = Opened::new(connections.most);
+    let waiting_in_all = Arc::<AtomicUsize>::default();
+    let second = Arc::<AtomicU64>::default();
     let (mut refused, mut failed) = (Repeated::default(), Repeated::default());
     // A timer that is due before any request's own: for one that is due earlier than all others, tokio wakes itself by
     // a system call.
@@ -100,7 +93,10 @@ pub async fn serve<R>(
                     continue;
                 }
             },
-            _ = clock.tick() => continue,
+            _ = clock.tick() => {
+                second.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             () = &mut stop => break,
         };
         let Some(share) = peers.enter(peer, connections.trusted.has(peer)) else {
@@ -113,7 +109,7 @@ pub async fn serve<R>(
             if let Some(times) = refused.again() {
                 tracing::warn!(%peer, times, "as many connections as there may be; one without a request makes room");
             }
-            if !silent.make_room() {
+            if !opened.make_room() {
                 continue;
             }
         }
@@ -123,34 +119,46 @@ pub async fn serve<R>(
         // Without this, small responses wait for the client's acknowledgement.
         let _unsupported = stream.set_nodelay(true);
         let answer = answer.clone();
-        let begun = Arc::new(AtomicBool::new(false));
+        let traffic = Arc::new(Traffic::new(Arc::clone(&waiting_in_all)));
         let service = {
-            let begun = Arc::clone(&begun);
-            hyper::service::service_fn(move |request| {
-                begun.store(true, Ordering::Relaxed);
-                answer(request, peer).map(Ok::<_, Infallible>)
+            let (traffic, second) = (Arc::clone(&traffic), Arc::clone(&second));
+            hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                let in_flight = traffic.begin(second.load(Ordering::Relaxed));
+                let followed = (request.version() == Version::HTTP_2).then(|| Arc::clone(&traffic));
+                if let Some(traffic) = &followed {
+                    request.extensions_mut().insert(Arc::clone(traffic));
+                }
+                answer(request, peer).map(move |response| {
+                    drop(in_flight);
+                    Ok::<_, Infallible>(match followed {
+                        Some(traffic) => traffic.follow(response),
+                        None => response,
+                    })
+                })
             })
         };
-        let connection = builder.serve_connection(TokioIo::new(Paced::new(stream)), service).into_owned();
-        let connection = graceful.watch(connection);
-        let has_begun = Arc::clone(&begun);
+        let paced = Paced::new(stream, Arc::clone(&traffic));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(paced), service).into_owned());
+        let of_task = Arc::clone(&traffic);
         let task = tokio::spawn(async move {
             let _until_the_end = (permit, share);
             let mut connection = std::pin::pin!(connection);
             let mut first_head = std::pin::pin!(tokio::time::sleep(FIRST_HEAD_TIMEOUT));
+            let mut pace = Pace::new(Arc::clone(&of_task));
             let ended = poll_fn(|context| match connection.as_mut().poll(context) {
                 Poll::Ready(ended) => Poll::Ready(Some(ended)),
                 // Looking at the timer costs, and from the first request on others count the time.
-                Poll::Pending if has_begun.load(Ordering::Relaxed) => Poll::Pending,
+                Poll::Pending if of_task.has_begun() => pace.poll(context).map(|()| None),
                 Poll::Pending => first_head.as_mut().poll(context).map(|()| None),
             });
             match ended.await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => tracing::debug!(error, "connection ended"),
-                None => tracing::debug!("a connection sent no request in time"),
+                None => tracing::debug!("a connection sent no request in time, or did not read its answers"),
             }
         });
-        silent.push(begun, task.abort_handle());
+        traffic.runs_as(task.abort_handle());
+        opened.push(traffic);
     }
     drop(listener);
     tracing::info!("stopping; finishing what is in flight");
@@ -159,41 +167,55 @@ pub async fn serve<R>(
     }
 }
 
-/// The connections that have not sent a request yet, the oldest first, among others that have or have ended.
-struct Silent {
-    connections: VecDeque<(Arc<AtomicBool>, AbortHandle)>,
+/// HTTP/1 and HTTP/2, bounded.
+fn protocols() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The official Python client looks headers up as the vendor's service writes them: `X-Total-Count`.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).title_case_headers(true);
+    builder.http1().max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIMEOUT)
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .initial_stream_window_size(HTTP2_STREAM_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_BYTES)
+        .max_send_buf_size(HTTP2_SEND_BYTES);
+    builder
+}
+
+/// The connections, the oldest first, among others that have ended.
+struct Opened {
+    connections: VecDeque<Arc<Traffic>>,
     most: usize,
 }
 
-impl Silent {
+impl Opened {
     fn new(most: usize) -> Self {
         Self { connections: VecDeque::new(), most }
     }
 
-    fn push(&mut self, begun: Arc<AtomicBool>, task: AbortHandle) {
-        while self.connections.front().is_some_and(is_done) {
+    fn push(&mut self, connection: Arc<Traffic>) {
+        while self.connections.front().is_some_and(|connection| connection.has_ended()) {
             self.connections.pop_front();
         }
         if self.connections.len() >= 2 * self.most {
-            self.connections.retain(|connection| !is_done(connection));
+            self.connections.retain(|connection| !connection.has_ended());
         }
-        self.connections.push_back((begun, task));
+        self.connections.push_back(connection);
     }
 
-    /// Ends the oldest of them; says whether there was one.
+    /// Ends the oldest that has sent no request, or else the one that has been idle longest; says whether there was one.
     fn make_room(&mut self) -> bool {
-        while let Some(connection) = self.connections.pop_front() {
-            if !is_done(&connection) {
-                connection.1.abort();
-                return true;
-            }
-        }
-        false
+        self.connections.retain(|connection| !connection.has_ended());
+        let silent = self.connections.iter().position(|connection| !connection.has_begun());
+        let idle = || {
+            let idle = self.connections.iter().enumerate();
+            idle.filter_map(|(at, connection)| Some((connection.idle_since()?, at))).min().map(|(_, at)| at)
+        };
+        let ended = silent.or_else(idle).and_then(|at| self.connections.remove(at));
+        ended.inspect(|connection| connection.end()).is_some()
     }
-}
-
-fn is_done((begun, task): &(Arc<AtomicBool>, AbortHandle)) -> bool {
-    begun.load(Ordering::Relaxed) || task.is_finished()
 }
 
 /// Something that happens again and again, and is said once a second.

@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::auth::{authorize, oauth};
 use crate::console;
 use crate::error::ApiError;
+use crate::listen::Traffic;
 use crate::openapi;
 use crate::telemetry::{Asked, Trace};
 use crate::version::{ApiVersion, VERSIONS};
@@ -50,12 +51,13 @@ impl Service {
         let trace = Trace::start();
         let app = &*self.app;
         let client = app.options.trusted_proxies.client(peer, request.headers());
+        let waits = request.extensions().get::<Arc<Traffic>>().is_some_and(|traffic| traffic.has_waiting());
         let panicked = |_| ApiError::internal("the handler panicked").into_response();
         let frequent = catch_unwind(AssertUnwindSafe(|| frequent::answer(app, &mut request)));
         let frequent = frequent
             .unwrap_or_else(|panic| Some(frequent::Answer { route: "", response: panicked(panic), counted: None }));
         if let Some(frequent::Answer { route, response, counted }) = frequent {
-            let asked = Asked { method: request.method(), path: request.uri().path(), client };
+            let asked = Asked { method: request.method(), path: request.uri().path(), client, waits, is_known: true };
             return trace.finish(app, &asked, route.into(), response, counted);
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -65,7 +67,7 @@ impl Service {
         let mut response = response.unwrap_or_else(|never| match never {});
         let route = response.extensions_mut().remove::<MatchedPath>();
         let route = route.map(|route| route.as_str().to_owned()).unwrap_or_default();
-        let asked = Asked { method: &method, path: uri.path(), client };
+        let asked = Asked { method: &method, path: uri.path(), client, waits, is_known: false };
         trace.finish(app, &asked, route.into(), response, counted)
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::rate_limit::{RateLimit, Window};
-use crate::budget::Charge;
+use crate::budget::{Budget, Charge};
 use crate::console::ErrorPage;
 use crate::error::{ApiError, json};
 
@@ -47,9 +47,10 @@ impl Trace {
         counted: Option<Charge>,
     ) -> Response {
         let Self { tracking_id, started } = self;
-        let &Asked { method, path, client: peer } = asked;
+        let &Asked { method, path, client: peer, waits, .. } = asked;
         let caller = response.extensions_mut().remove::<Caller>();
-        let (mut response, error) = rendered(app, response, counted, &tracking_id);
+        let answers = if asked.is_known || caller.is_some() { &app.answers } else { &app.anonymous_answers };
+        let (mut response, error) = rendered(answers, response, (counted, waits), &tracking_id);
         let status = response.status();
         let client = caller.as_ref().map(Caller::client_id).unwrap_or_default();
         let took = started.elapsed();
@@ -94,18 +95,22 @@ pub struct Asked<'a> {
     pub path: &'a str,
     /// The address it comes from: the connection's, or the one that a trusted proxy has forwarded.
     pub client: IpAddr,
+    /// Whether other answers wait on the same connection.
+    pub waits: bool,
+    /// Whether the caller is known, even if the response does not tell.
+    pub is_known: bool,
 }
 
 /// The answer with its bytes counted, or with its refusal rendered.
 fn rendered(
-    app: &App,
+    answers: &Budget,
     mut response: Response,
-    counted: Option<Charge>,
+    (counted, waits): (Option<Charge>, bool),
     tracking_id: &str,
 ) -> (Response, Option<ApiError>) {
     let mut error = refusal(&response);
     if error.is_none() {
-        match app.answers.count(response, counted) {
+        match answers.count(response, counted, waits) {
             Ok(counted) => return (counted, None),
             Err(refused) => {
                 response = Response::new(axum::body::Body::empty());

@@ -28,6 +28,11 @@ pub enum Unavailable {
     /// There is no file at the database's path, or none at that of its log.
     #[error("the database's file, its log (`-wal`) or the log's index (`-shm`) is missing; put it back")]
     Missing,
+    /// The file has a second name, under which another program would make another log.
+    #[error(
+        "the database's file, its log (`-wal`) or the log's index (`-shm`) has another name, a hard link; remove that"
+    )]
+    Linked,
     /// The folder cannot be read.
     #[error("the database's folder cannot be reached")]
     Unreachable,

@@ -131,7 +131,8 @@ impl DatabaseFile {
     /// goes to a file that nobody finds again.
     pub fn in_place(&self) -> Result<(), Unavailable> {
         let is_at = |path: &Path, expected: FileId| match id_at(path) {
-            Ok(found) if found == expected => Ok(()),
+            Ok((found, 1)) if found == expected => Ok(()),
+            Ok((found, _)) if found == expected => Err(Unavailable::Linked),
             Ok(_) => Err(Unavailable::Replaced),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unavailable::Missing),
             Err(_) => Err(Unavailable::Unreachable),
@@ -282,18 +283,18 @@ fn id(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }
 
-/// The file of a path. It does not ask for the file's times: after a look at them the system notes the exact time of the
+/// The file of a path, and how many names it has. It does not ask for the file's times: after a look at them the system notes the exact time of the
 /// next write, and a sync then has to write that as well, which takes a third longer.
 #[cfg(target_os = "linux")]
-fn id_at(path: &Path) -> io::Result<FileId> {
+fn id_at(path: &Path) -> io::Result<(FileId, u64)> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
-    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO)?;
-    Ok((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino))
+    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::NLINK)?;
+    Ok(((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino), found.stx_nlink.into()))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn id_at(path: &Path) -> io::Result<FileId> {
-    std::fs::metadata(path).map(|metadata| id(&metadata))
+fn id_at(path: &Path) -> io::Result<(FileId, u64)> {
+    std::fs::metadata(path).map(|metadata| (id(&metadata), links(&metadata)))
 }
 
 #[cfg(unix)]

@@ -140,6 +140,7 @@ struct Handle {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     last: Arc<Mutex<Last>>,
+    file: Arc<DatabaseFile>,
     checking: tokio::sync::Mutex<()>,
 }
 
@@ -163,6 +164,7 @@ impl Writer {
     pub fn start(connection: Connection, copying: Connection, lock: Lock, file: Arc<DatabaseFile>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let last = Arc::<Mutex<Last>>::default();
+        let served = Arc::clone(&file);
         let thread = {
             let last = Arc::clone(&last);
             spawn("writer", move || {
@@ -189,6 +191,7 @@ impl Writer {
             jobs: Some(sender),
             thread: Some(thread),
             last,
+            file: served,
             checking: tokio::sync::Mutex::default(),
         }))
     }
@@ -196,6 +199,7 @@ impl Writer {
     /// Whether a write would succeed. One check at a time writes; the others wait for what comes of it.
     pub async fn check(&self) -> Result<()> {
         let _one = self.0.checking.lock().await;
+        self.0.file.in_place()?;
         let last = *self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         match last.filter(|(when, _)| when.elapsed() < FRESH) {
             Some((_, None)) => Ok(()),

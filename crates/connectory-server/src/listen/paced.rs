@@ -6,11 +6,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use connectory_model::limits::{WRITE_BYTES, WRITE_TIMEOUT};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::traffic::Traffic;
 
 /// A stream with a minimum pace of writing.
 pub struct Paced<S> {
@@ -21,18 +24,20 @@ pub struct Paced<S> {
     waits: bool,
     /// What was taken in this span.
     taken: usize,
+    traffic: Arc<Traffic>,
 }
 
 impl<S> Paced<S> {
     /// A stream of which nothing is expected yet.
-    pub fn new(stream: S) -> Self {
-        Self { stream, end: None, waits: false, taken: 0 }
+    pub fn new(stream: S, traffic: Arc<Traffic>) -> Self {
+        Self { stream, end: None, waits: false, taken: 0, traffic }
     }
 
     fn wrote(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Ready(Ok(bytes)) => {
                 self.taken = self.taken.saturating_add(*bytes);
+                self.traffic.wrote(*bytes);
                 self.waits = false;
             }
             Poll::Ready(Err(_)) => {}
@@ -125,7 +130,10 @@ mod tests {
                     let _closed = theirs.read_exact(&mut buffer[..each]).await;
                 }
             });
-            let refused = Paced::new(ours).write_all(&vec![0; 1024 * 1024]).await.unwrap_err();
+            let refused = Paced::new(ours, Arc::new(Traffic::new(Arc::default())))
+                .write_all(&vec![0; 1024 * 1024])
+                .await
+                .unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
             reading.abort();
         }
@@ -140,7 +148,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
-        let mut paced = Paced::new(ours);
+        let mut paced = Paced::new(ours, Arc::new(Traffic::new(Arc::default())));
         for _ in 0..3 {
             paced.write_all(&vec![0; 512 * 1024]).await.unwrap();
             tokio::time::sleep(WRITE_TIMEOUT * 3).await;
