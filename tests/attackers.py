@@ -179,7 +179,7 @@ class Http2:
         if window is not None:
             self.connection.local_settings.initial_window_size = window
         self.connection.initiate_connection()
-        if window is not None:
+        if window:
             self.connection.increment_flow_control_window(window - 65_535)
         self.statuses = {}
         self.closed = set()

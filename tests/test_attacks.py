@@ -330,7 +330,63 @@ def established(server, source):
     return sum(row[1].endswith(local) and row[2].startswith(peer) and row[3] in ("01", "08") for row in rows)
 
 
+def test_http2_readers_without_a_window_keep_no_known_caller_out_and_are_cut_off(attacked):
+    server = attacked()
+    session = server.session()
+    name = create(server, session, "HR")
+    note = {"op": "add", "path": "/connectorMetadata", "value": {"notes": "x" * 30_000}}
+    assert patch(session, name, note).status_code == 200
+    paths = ["/openapi.json", "/console/assets/htmx.min.js", "/console/assets/console.js"]
+    readers = [Http2(server.url, "127.0.0.2", window=0) for _ in range(4)]
+    for reader in readers:
+        for n in range(60):
+            reader.request("GET", paths[n % len(paths)])
+        reader.read_until(lambda: len(reader.statuses) == 60)
+        assert len(reader.statuses) == 60 and reader.received == 0
+    began = time.monotonic()
+    for n in range(10):
+        assert patch(session, name, note | {"value": {"notes": "y" * 30_000, "n": n}}).status_code == 200
+        assert session.get(name, timeout=10).status_code == 200
+    while not all(reader.ended for reader in readers):
+        assert time.monotonic() < began + 45, "readers that take nothing are never cut off"
+        for reader in readers:
+            reader.read(0.1)
+    assert requests.get(f"{server.url}/openapi.json", timeout=10).status_code == 200
+    is_well(server)
+
+
+def test_http2_connections_full_of_unread_answers_end(attacked):
+    server = attacked(files=(1024, 4096))
+    readers = [Http2(server.url, "127.0.0.2", window=0) for _ in range(100)]
+    for reader in readers:
+        for n in range(60):
+            if not reader.ended:
+                reader.request("GET", f"/console/sign-in?back=%2F{n}")
+    deadline = time.monotonic() + 10
+    while sum(reader.ended for reader in readers) < 50:
+        assert time.monotonic() < deadline, "6,000 answers wait for readers"
+        for reader in readers:
+            reader.read(0.001)
+    is_well(server)
+
+
 # Connections.
+
+
+def test_idle_connections_make_room(attacked):
+    server = attacked(files=(256, 256))
+    asked = b"GET /health/live HTTP/1.1\r\nHost: connectory\r\n\r\n"
+    idle = []
+    for n in range(300):
+        connection = connect(server.url, f"127.0.0.{2 + n % 3}")
+        connection.sendall(asked)
+        answer(connection)
+        idle.append(connection)
+    for _ in range(5):
+        assert requests.get(f"{server.url}/health/live", timeout=5).status_code == 200
+    for connection in idle:
+        connection.close()
+
 
 NEWCOMER = {"path": "/health/live", "every": 0.1, "fresh": True}
 
@@ -381,6 +437,16 @@ def test_where_connections_take_all_there_is_others_get_in_again(attacked):
     bystander.was_well(1)
 
 
+def is_open(connection):
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
 def held(server, source, number):
     """Opens connections that each have asked once, and answers those that were answered."""
     open_ = []
@@ -406,8 +472,11 @@ def test_a_limit_for_each_machine_does_not_hold_for_a_trusted_proxy(attacked):
         for connection in open_:
             connection.close()
         time.sleep(0.2)
+    # Those that are idle make room for those that come.
     everyone = [connection for n in range(20, 40) for connection in held(server, f"127.0.0.{n}", 5)]
-    assert 50 <= len(everyone) <= 64
+    assert len(everyone) == 100
+    time.sleep(0.2)
+    assert 50 <= sum(map(is_open, everyone)) <= 64
     for connection in everyone:
         connection.close()
 

@@ -531,6 +531,21 @@ def test_nothing_is_acknowledged_without_the_log_that_a_restart_would_read(tenan
     tenant.assert_nothing_lost_by_a_kill()
 
 
+@pytest.mark.parametrize("end", ["", "-wal"])
+def test_nothing_is_acknowledged_while_the_database_has_a_second_name(tenant, end):
+    server = tenant.server
+    tenant.create_some(5, "before")
+    second = server.folder / f"second.db{end}"
+    os.link(f"{server.path}{end}", second)
+    time.sleep(0.02)
+    for n in range(3):
+        assert_refused_for_now(tenant.create(f"linked {n}"), 503)
+    assert_only_reads(tenant, "another name")
+    second.unlink()
+    assert_recovered(tenant, "linked 1")
+    tenant.assert_nothing_lost_by_a_kill()
+
+
 def backup(path, to):
     source, target = sqlite3.connect(path), sqlite3.connect(to)
     source.backup(target)
