@@ -23,6 +23,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.settings
+import h2.settings
 import requests
 
 MIB = 1024 * 1024
@@ -176,9 +177,11 @@ class Http2:
     def __init__(self, url, source="127.0.0.1", window=None, receive_buffer=None):
         self.socket = connect(url, source, receive_buffer=receive_buffer)
         self.connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
-        if window is not None:
+        if window:
             self.connection.local_settings.initial_window_size = window
         self.connection.initiate_connection()
+        if window == 0:
+            self.connection.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
         if window:
             self.connection.increment_flow_control_window(window - 65_535)
         self.statuses = {}
@@ -187,6 +190,8 @@ class Http2:
         self.ended = False
         self.flush()
         self.read_until(lambda: self.connection.remote_settings.max_concurrent_streams < 2**31)
+        if window == 0:
+            self.read_until(lambda: self.connection.local_settings.initial_window_size == 0)
 
     def flush(self):
         if data := self.connection.data_to_send():

@@ -147,6 +147,8 @@ async fn one_process_serves_a_database_and_access_management_works_beside_it() {
 async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("c.db");
+    assert!(matches!(AccessDb::open(&path), Err(StoreError::Absent(_))));
+    drop(Store::open(&path).unwrap());
     let access = AccessDb::open(&path).unwrap();
     let other = access.create_tenant("other").unwrap();
     assert!(matches!(access.create_tenant("other"), Err(StoreError::Exists(_))));
