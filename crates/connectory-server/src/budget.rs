@@ -3,18 +3,15 @@
 //! Each request and each answer has a limit of its own; this is the one for all of them. The first bytes of each are
 //! not counted, so that small ones pass while large ones are refused.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use connectory_model::limits::UNCOUNTED_BYTES;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
+use crate::holding::holding;
 
 /// What one permit stands for.
 pub const UNIT: usize = 1024;
@@ -62,8 +59,7 @@ impl Budget {
         if !charge.add(more) && !is_counted {
             return Err(ApiError::unavailable("too many large answers are on the way at the moment; try again"));
         }
-        let charge = Arc::new(charge);
-        Ok(response.map(|body| Body::new(Counted { body, charge })))
+        Ok(response.map(|body| holding(body, charge)))
     }
 }
 
@@ -84,46 +80,6 @@ impl Charge {
         }
         self.counted = due;
         true
-    }
-}
-
-/// An answer's body. Its bytes hold the charge, because the connection keeps them until they are written.
-struct Counted {
-    body: Body,
-    charge: Arc<Charge>,
-}
-
-/// Bytes with their charge.
-struct Charged {
-    bytes: Bytes,
-    _charge: Arc<Charge>,
-}
-
-impl AsRef<[u8]> for Charged {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let charge = &self.charge;
-        polled.map_ok(|frame| frame.map_data(|bytes| Bytes::from_owner(Charged { bytes, _charge: Arc::clone(charge) })))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

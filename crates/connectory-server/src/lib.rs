@@ -10,6 +10,7 @@ mod budget;
 pub mod catalog;
 mod console;
 mod error;
+mod holding;
 pub mod listen;
 mod metrics;
 mod openapi;

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use connectory_model::limits::{HTTP2_ANSWERS, HTTP2_ANSWERS_PER_CONNECTION, WRITE_BYTES, WRITE_TIMEOUT};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::holding::holding;
 
 /// A connection.
 pub struct Traffic {
@@ -23,7 +23,7 @@ pub struct Traffic {
     task: OnceLock<AbortHandle>,
     begun: AtomicBool,
     in_flight: AtomicUsize,
-    /// When its last request began or was answered, in seconds.
+    /// The second in which its last request began.
     last: AtomicU64,
     written: AtomicU64,
     /// How many answers wait, by whether they began in this span of time or in the one before.
@@ -107,8 +107,8 @@ impl Traffic {
         if in_all >= HTTP2_ANSWERS && own > HTTP2_ANSWERS_PER_CONNECTION {
             self.end();
         }
-        let waits = Arc::new(Waits { traffic: Arc::clone(self), span });
-        response.map(|body| Body::new(Followed { body, waits }))
+        let waits = Waits { traffic: Arc::clone(self), span };
+        response.map(|body| holding(body, waits))
     }
 }
 
@@ -134,47 +134,6 @@ impl Drop for Waits {
     }
 }
 
-/// An answer's body that is followed, and its bytes.
-struct Followed {
-    body: Body,
-    waits: Arc<Waits>,
-}
-
-struct FollowedBytes {
-    bytes: Bytes,
-    _waits: Arc<Waits>,
-}
-
-impl AsRef<[u8]> for FollowedBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl http_body::Body for Followed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let waits = &self.waits;
-        polled.map_ok(|frame| {
-            frame.map_data(|bytes| Bytes::from_owner(FollowedBytes { bytes, _waits: Arc::clone(waits) }))
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// The pace at which the reader of a connection has to take answers of HTTP/2.
 pub struct Pace {
     traffic: Arc<Traffic>,
@@ -193,8 +152,8 @@ impl Pace {
 
     /// Ready when the reader was too slow.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.runs &= self.traffic.has_waiting();
         if !self.traffic.has_waiting() {
+            self.runs = false;
             return Poll::Pending;
         }
         let next = || Instant::now() + WRITE_TIMEOUT;
