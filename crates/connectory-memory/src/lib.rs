@@ -3,27 +3,30 @@
 //! Rust's is mimalloc, which is fast for many short-lived buffers on several threads. SQLite has the system's: its pages
 //! come and go with each transaction, and mimalloc would give each of them back.
 //!
-//! By default both keep what is freed for a while, and longer where a thread does nothing any more. What is made of a
-//! large connector then stays beside what is made of the next one, on another thread. The only other way to change it is
-//! by environment variables that have to be set before the process starts.
+//! By default mimalloc keeps freed memory for a second, and glibc keeps blocks of up to 32 MiB for good. The memory of
+//! one large connector is then still there when the next one needs its own. The only other way to change this is by
+//! environment variables that have to be set before the process starts.
 
-use libmimalloc_sys::{mi_option_eager_commit_delay, mi_option_set, mi_option_t};
+use libmimalloc_sys::{mi_option_set, mi_option_t};
 pub use mimalloc::MiMalloc;
 
-/// After how many milliseconds what is free is given back. The bindings lack its number, which is the next one after this
-/// (`mimalloc.h`).
-const PURGE_DELAY: mi_option_t = mi_option_eager_commit_delay + 1;
+/// The option for the time after which mimalloc gives freed memory back. The bindings lack its number (`mimalloc.h`).
+const PURGE_DELAY: mi_option_t = 15;
+
+/// Milliseconds after which mimalloc gives freed memory back. At once would make writes over many connections a few
+/// percent slower.
+const PURGE_DELAY_MS: libc::c_long = 10;
 
 /// Bytes from which on glibc maps a block for itself, and gives it back when it is freed. By default they grow with what
 /// is freed, up to 32 MiB. Fewer cost time where many connectors are written at once.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES: libc::c_int = 1024 * 1024;
 
-/// Makes the allocators give memory back to the system as soon as it is free.
+/// Makes the allocators give freed memory back to the system soon.
 #[expect(unsafe_code, reason = "the allocators have their options in C only")]
-pub fn give_back_at_once() {
+pub fn give_back_soon() {
     // SAFETY: the call sets one number, atomically, and may be made at any time and from any thread.
-    unsafe { mi_option_set(PURGE_DELAY, 0) };
+    unsafe { mi_option_set(PURGE_DELAY, PURGE_DELAY_MS) };
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: the call sets two numbers under glibc's own lock, and may be made at any time (mallopt(3)).
     let _can_only_fail_for_wrong_numbers = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES) };
@@ -38,8 +41,8 @@ mod tests {
     fn the_number_is_that_of_the_delay() {
         // SAFETY: the call reads one number, atomically.
         let delay = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
-        assert_eq!(delay(), 10, "mimalloc's default, in milliseconds");
-        give_back_at_once();
-        assert_eq!(delay(), 0);
+        assert_eq!(delay(), 1000, "mimalloc's default, in milliseconds");
+        give_back_soon();
+        assert_eq!(delay(), PURGE_DELAY_MS);
     }
 }

@@ -17,6 +17,17 @@ pub type Metadata = Map<String, Value>;
 /// The member of the metadata that a locale's short description replaces.
 pub const SHORT_DESC: &str = "shortDesc";
 
+/// About how many bytes a value takes in memory, with its place in what holds it.
+fn memory_of(value: &Value) -> usize {
+    let below = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(memory_of).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + memory_of(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    2 * size_of::<Value>() + below
+}
+
 /// The labels in metadata: an array of strings, or one string.
 pub fn labels(metadata: &Metadata) -> impl Iterator<Item = &str> {
     let labels = match metadata.get("labels") {
@@ -130,6 +141,12 @@ impl Connector {
         let documents: usize = DocumentKind::ALL.iter().map(|kind| self.document(*kind).len()).sum();
         let translations: usize = self.translations.0.values().map(|text| text.text().len()).sum();
         documents + translations
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn memory(&self) -> usize {
+        let metadata: usize = self.connector_metadata.iter().map(|(name, value)| name.len() + memory_of(value)).sum();
+        size_of::<Self>() + self.size() + metadata
     }
 
     /// Puts a checked document in the place of the old one.

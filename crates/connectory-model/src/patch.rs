@@ -94,12 +94,10 @@ impl PatchSet {
     pub fn apply(
         &self,
         connector: &Connector,
-        detail: ConnectorDetail,
+        detail: impl FnOnce(&Connector) -> ConnectorDetail,
         max_document: usize,
     ) -> Result<Connector, PatchError> {
-        let mut members = serde_json::to_value(&detail).expect("a detail is JSON");
-        // It may have many megabytes, and all of them are in `members` now.
-        drop(detail);
+        let mut members = self.members(connector, detail);
         // Metadata that is too large already may stay so.
         let most = json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
         let mut copied = 0;
@@ -119,11 +117,46 @@ impl PatchSet {
         self.read_back(connector, members)
     }
 
+    /// The members that the operations see. A large connector is not copied for a patch of its metadata: where all
+    /// operations name members that may be changed, they see these and no others.
+    fn members(&self, connector: &Connector, detail: impl FnOnce(&Connector) -> ConnectorDetail) -> Value {
+        let is_patchable = |member: &str| PATCHABLE.iter().any(|path| first_token(path) == member);
+        if !self.named().all(is_patchable) {
+            return serde_json::to_value(detail(connector)).expect("a detail is JSON");
+        }
+        let mut members = Metadata::new();
+        if self.is_named(METADATA) {
+            members.insert(METADATA.to_owned(), connector.connector_metadata.clone().into());
+        }
+        for kind in DocumentKind::ALL.into_iter().filter(|kind| self.is_named(kind.member())) {
+            members.insert(kind.member().to_owned(), connector.document(kind).into());
+        }
+        Value::Object(members)
+    }
+
+    /// The members that the operations name, once for each time.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|operation| {
+            let from = match operation {
+                PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => {
+                    Some(from.as_str())
+                }
+                _ => None,
+            };
+            std::iter::once(operation.path().as_str()).chain(from).map(first_token)
+        })
+    }
+
+    fn is_named(&self, member: &str) -> bool {
+        self.named().any(|name| name == member)
+    }
+
     fn read_back(&self, connector: &Connector, mut members: Value) -> Result<Connector, PatchError> {
         let mut patched = connector.clone();
         patched.connector_metadata = match members.get_mut(METADATA).map(Value::take) {
             Some(Value::Object(metadata)) => metadata,
-            None => Metadata::new(),
+            None if self.is_named(METADATA) => Metadata::new(),
+            None => patched.connector_metadata,
             Some(other) => {
                 return Err(self.wrong_result(METADATA, &format!("it must be an object, got {}", kind(&other))));
             }
@@ -158,6 +191,7 @@ impl PatchSet {
                 parse(text.as_bytes()).map(Some).map_err(|error| self.wrong_result(member, &error.to_string()))
             }
             Some(other) => Err(self.wrong_result(member, &format!("it must be a string, got {}", kind(other)))),
+            None if !self.is_named(member) => Ok(None),
             None => Err(self.wrong_result(member, "it is gone; a connector always has one")),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use connectory_model::limits::INLINE_BYTES;
 use connectory_model::{Connector, ScriptName, Summary, lower_key};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict, uncompressed_size};
 use rusqlite::types::{Type, ValueRef};
@@ -60,12 +61,17 @@ impl Edit {
         // Room for it all at once, escaped quotes included.
         let mut body = Vec::with_capacity(connector.size() * 5 / 4 + 1024);
         serde_json::to_writer(&mut body, &*connector).expect("a connector is JSON");
+        let mut compressed = compress_prepend_size_with_dict(&body, DICTIONARY);
+        if body.len() > INLINE_BYTES {
+            // It has room for what cannot be compressed.
+            compressed.shrink_to_fit();
+        }
         Self {
             change,
             changed: changed.join(" "),
             client_id: client_id.to_owned(),
             name_key: lower_key(&connector.name),
-            body: compress_prepend_size_with_dict(&body, DICTIONARY),
+            body: compressed,
             summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
             summary: Arc::new(summary),
             connector,

@@ -16,7 +16,7 @@ fn apply(patch: Value) -> Result<Connector, PatchError> {
 }
 
 fn apply_to(connector: &Connector, patch: Value, max_document: usize) -> Result<Connector, PatchError> {
-    let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, true);
+    let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, true);
     PatchSet::from_json(patch)?.apply(connector, detail, max_document)
 }
 

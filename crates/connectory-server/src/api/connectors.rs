@@ -213,14 +213,17 @@ pub async fn patch(
     let (bytes, max_document) = (patch.size(), app.options.max_document);
     let with_policies = caller.version().shows_policies;
     let next = move |connector: &Connector| {
-        let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
+        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
         let next =
             patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         revision(connector, next, max_document)
     };
     let edited = edit::edit(&app, &caller, &script_name, (bytes, Answer::Detail), next).await?;
-    let (Edited::Changed(source) | Edited::Unchanged(source)) = edited;
-    let detail = app.catalog.detail(source, Locale::En, with_policies).await?;
+    let key = |source| (source, Locale::En, with_policies);
+    let detail = match edited {
+        Edited::Changed(source, connector) => app.catalog.render(key(source), connector).await?,
+        Edited::Unchanged(source) => app.catalog.detail(source, Locale::En, with_policies).await?,
+    };
     Ok(json(StatusCode::OK, detail))
 }
 

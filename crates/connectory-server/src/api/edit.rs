@@ -13,8 +13,8 @@ use crate::error::ApiError;
 
 /// What came of a change.
 pub enum Edited {
-    /// The connector is now there.
-    Changed(Source),
+    /// The connector, and where it is now.
+    Changed(Source, Arc<Connector>),
     /// There was nothing to change; it is still there.
     Unchanged(Source),
 }
@@ -82,8 +82,9 @@ where
             app.work.run(size, make).await??
         };
         let Some(edit) = made else { return Ok(Edited::Unchanged(entry.source)) };
+        let changed = Arc::clone(edit.connector());
         match app.catalog.commit(caller.tenant(), edit).await {
-            Ok(source) => return Ok(Edited::Changed(source)),
+            Ok(source) => return Ok(Edited::Changed(source, changed)),
             // Someone was faster. Their change is published by now, so every round builds on a newer revision.
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),

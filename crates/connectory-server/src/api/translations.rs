@@ -116,7 +116,7 @@ pub async fn put(
 /// The status of an upload that was acceptable.
 pub(super) const fn status(edited: &Edited) -> UpdateStatus {
     match edited {
-        Edited::Changed(_) => UpdateStatus::Updated,
+        Edited::Changed(..) => UpdateStatus::Updated,
         Edited::Unchanged(_) => UpdateStatus::Unchanged,
     }
 }

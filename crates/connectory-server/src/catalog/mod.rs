@@ -38,7 +38,7 @@ pub use snapshot::{Page, Selection, Snapshot, SortBy, Window};
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
 /// How many bytes a detail or a connector has at most that is kept: a few large ones would crowd out all others.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
-/// How many bytes of whole connectors, which single documents are read from and changes made from.
+/// How many bytes of whole connectors, which single documents are read from and changes made from, their metadata included.
 const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
@@ -49,7 +49,7 @@ const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_KEPT_QUERY: usize = 1024;
 
 /// A rendered detail: of which connector, in which locale, with provisioning policies or without.
-type DetailKey = (Source, Locale, bool);
+pub type DetailKey = (Source, Locale, bool);
 
 /// Every tenant's connectors.
 pub struct Catalog {
@@ -372,14 +372,21 @@ impl Catalog {
             Source::Stored(seq) if self.connectors.peek(&seq).is_none() => self.read(seq).await?,
             kept => self.connector(kept).await?,
         };
+        self.render(key, connector).await
+    }
+
+    /// The detail of a connector that was read or made already.
+    pub async fn render(&self, key: DetailKey, connector: Arc<Connector>) -> Result<Bytes, StoreError> {
         let size = connector.size();
         self.reserve_detail(size)?;
+        let (source, locale, with_policies) = key;
         let render = move |_: &Stop| {
             let connector = Arc::unwrap_or_clone(connector);
             let detail = ConnectorDetail::of(connector, source.origin(), locale, with_policies);
             // Room for it at once, because growing copies it. What is not needed is given back.
             let mut json = Vec::with_capacity(3 * size + 1024);
             serde_json::to_writer(&mut json, &detail).expect("a detail is JSON");
+            drop(detail);
             Bytes::from(json.into_boxed_slice())
         };
         let json = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
@@ -443,6 +450,6 @@ struct ByDocuments;
 
 impl Weighter<Seq, Arc<Connector>> for ByDocuments {
     fn weight(&self, _: &Seq, connector: &Arc<Connector>) -> u64 {
-        connector.size() as u64 + 1024
+        connector.memory() as u64
     }
 }

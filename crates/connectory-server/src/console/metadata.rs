@@ -156,7 +156,7 @@ pub async fn save(
     let patch = PatchSet::from_json(operations).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (base, max_document) = (sent.get("base").to_owned(), app.options.max_document);
     let next = move |connector: &Connector| {
-        let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
+        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
         let next =
             patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         let revision = revision(connector, next, max_document)?;

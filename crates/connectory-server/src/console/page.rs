@@ -346,7 +346,7 @@ pub fn parameter(query: &str, name: &str) -> String {
 /// What came of a change, as the word that [`done`] reads on the next page.
 pub fn outcome(edited: &Edited) -> &'static str {
     match edited {
-        Edited::Changed(_) => "saved",
+        Edited::Changed(..) => "saved",
         Edited::Unchanged(_) => "unchanged",
     }
 }
