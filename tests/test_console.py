@@ -601,7 +601,9 @@ def test_signing_in_at_an_openid_provider(someone, provider, server):
     expect(admin.page).to_have_url(f"{server.url}/console/activity")
     path = admin.create("By Ada")
     admin.open(f"{path}/history")
-    expect(admin.page.locator(".revisions")).to_contain_text("oidc:ada")
+    author = admin.page.locator(".revisions tbody span[title]").first
+    expect(author).to_have_text("ada")
+    expect(author).to_have_attribute("title", f"{provider.url}#1")
     reader = arrive(sub="2", email="bob@example.com", groups=["everyone"])
     expect(reader.page).to_have_url(f"{server.url}/console/activity")
     assert reader.open("/console/new").status == 403

@@ -10,7 +10,7 @@ use connectory_model::document::FORM_NAMESPACE;
 use connectory_model::{Connector, import};
 use connectory_server::auth::secret;
 use connectory_store::access::NewClient;
-use connectory_store::{Change, Edit, Store};
+use connectory_store::{Author, AuthorKind, Change, Edit, Origin, Store};
 use serde_json::{Value, json};
 
 /// The client that the load runs as; the server hashes its secret on the first start.
@@ -93,8 +93,10 @@ pub async fn seed(path: &Path, count: usize) -> Result<()> {
         let store = store.clone();
         commits.spawn(async move {
             let connector = Arc::new(connector(n));
-            let edit = Edit::new(Change::Create, connector, &[], "seed");
-            store.commit(tenant, edit, |_| (), || ()).await
+            let edit = Edit::new(Change::Create, connector, &[], None);
+            let author = Author { kind: AuthorKind::Operator, id: "seed".to_owned(), name: None };
+            let origin = Origin { author, tracking_id: None };
+            store.commit(tenant, edit, origin, |_| (), || ()).await
         });
         if commits.len() >= 512 {
             commits.join_next().await.expect("not empty")??;

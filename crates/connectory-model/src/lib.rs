@@ -17,6 +17,7 @@ pub mod limits;
 pub mod lines;
 pub mod lint;
 mod locale;
+mod part;
 pub mod patch;
 mod script_name;
 pub mod translations;
@@ -24,4 +25,5 @@ pub mod wire;
 
 pub use connector::{Connector, Metadata, Status, Summary, lower_key};
 pub use locale::Locale;
+pub use part::{Part, PartText, UnknownPart};
 pub use script_name::{InvalidScriptName, ScriptName};

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
+use std::string::FromUtf8Error;
 
 use java_properties::{LineContent, PropertiesIter};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,14 @@ impl Properties {
         };
         properties.read(drop)?;
         Ok(properties)
+    }
+
+    /// A text that was checked before it was stored. In UTF-8 the bytes are taken as they are.
+    pub fn stored(bytes: Vec<u8>, is_latin1: bool) -> Result<Self, FromUtf8Error> {
+        if is_latin1 {
+            return Ok(Self::Latin1 { text: encoding_rs::mem::decode_latin1(&bytes).into_owned() });
+        }
+        String::from_utf8(bytes).map(Self::Utf8)
     }
 
     /// The decoded text.

@@ -62,7 +62,7 @@ impl Service {
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));
-        let answered = AssertUnwindSafe(Work::request(routed)).catch_unwind().await;
+        let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), routed)).catch_unwind().await;
         let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic)), None));
         let mut response = response.unwrap_or_else(|never| match never {});
         let route = response.extensions_mut().remove::<MatchedPath>();

@@ -26,15 +26,19 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
 /// A request from its arrival to its answer.
 pub struct Trace {
-    tracking_id: String,
+    tracking_id: Uuid,
     started: Instant,
 }
 
 impl Trace {
     /// A request that arrives now.
     pub fn start() -> Self {
-        let tracking_id = Uuid::from_u128(rand::random()).simple().to_string();
-        Self { tracking_id, started: Instant::now() }
+        Self { tracking_id: Uuid::from_u128(rand::random()), started: Instant::now() }
+    }
+
+    /// The id under which the request is logged.
+    pub fn tracking_id(&self) -> Uuid {
+        self.tracking_id
     }
 
     /// Completes the response, counts it and writes the log.
@@ -46,7 +50,7 @@ impl Trace {
         mut response: Response,
         counted: Option<Charge>,
     ) -> Response {
-        let Self { tracking_id, started } = self;
+        let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
         let &Asked { method, path, client: peer, waits, .. } = asked;
         let caller = response.extensions_mut().remove::<Caller>();
         let answers = if asked.is_known || caller.is_some() { &app.answers } else { &app.anonymous_answers };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use uuid::Uuid;
 
 use crate::budget::{Budget, Charge, UNIT};
 
@@ -24,6 +25,8 @@ tokio::task_local! {
 /// What a request holds until it is answered.
 #[derive(Default)]
 struct Held {
+    /// The id under which it is logged.
+    tracking_id: Option<Uuid>,
     /// Its turn, once it has one.
     turn: Option<Arc<OwnedSemaphorePermit>>,
     /// What its body is counted with.
@@ -35,6 +38,11 @@ struct Held {
 /// What the request that runs holds; nothing outside of one.
 fn held<T>(of_request: impl FnOnce(&mut Held) -> T) -> Option<T> {
     HELD.try_with(|held| of_request(&mut held.borrow_mut())).ok()
+}
+
+/// The id under which the request that runs is logged.
+pub fn tracking_id() -> Option<Uuid> {
+    held(|held| held.tracking_id).flatten()
 }
 
 /// Counts a request's answer before it is made, unless it is small or counted already. What changes something does so
@@ -90,8 +98,9 @@ impl Default for Work {
 
 impl Work {
     /// Runs a request, so that it can have a turn. Also returns what its answer is counted with already.
-    pub async fn request<T>(request: impl Future<Output = T>) -> (T, Option<Charge>) {
-        HELD.scope(RefCell::default(), async {
+    pub async fn request<T>(tracking_id: Uuid, request: impl Future<Output = T>) -> (T, Option<Charge>) {
+        let held_by_it = Held { tracking_id: Some(tracking_id), ..Held::default() };
+        HELD.scope(RefCell::new(held_by_it), async {
             let output = request.await;
             (output, held(|held| held.answer.take()).flatten())
         })
@@ -217,19 +226,19 @@ mod tests {
     #[tokio::test]
     async fn a_request_has_one_turn_and_others_wait_for_it() {
         let work = Work::default();
-        Work::request(async {
+        Work::request(Uuid::nil(), async {
             for _ in 0..3 {
                 work.turn(LARGE_BYTES).await.unwrap();
             }
             let other = work.clone();
-            let waits = tokio::spawn(async move { Work::request(other.turn(LARGE_BYTES)).await });
+            let waits = tokio::spawn(async move { Work::request(Uuid::nil(), other.turn(LARGE_BYTES)).await });
             tokio::time::sleep(Duration::from_millis(50)).await;
             assert!(!waits.is_finished());
             waits.abort();
             assert_eq!(work.run(1, |_| 1).await, Ok(1), "small work never waits");
         })
         .await;
-        Work::request(work.turn(LARGE_BYTES)).await.0.unwrap();
+        Work::request(Uuid::nil(), work.turn(LARGE_BYTES)).await.0.unwrap();
     }
 
     #[tokio::test]
@@ -243,7 +252,7 @@ mod tests {
                 }
                 ended.send(stop.left.load(Ordering::Relaxed)).unwrap();
             };
-            Work::request(work.run(LARGE_BYTES, busy)).await.0
+            Work::request(Uuid::nil(), work.run(LARGE_BYTES, busy)).await.0
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         running.abort();

@@ -14,6 +14,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use crate::connectors::{end_key, first_key};
 use crate::file::{DatabaseFile, Lock};
 use crate::{Result, StoreError, schema};
 
@@ -129,14 +130,9 @@ impl AccessDb {
         let delete = "DELETE FROM tenants WHERE name = ?1 RETURNING id";
         let id: Option<i64> = transaction.query_row(delete, [name], |row| row.get(0)).optional()?;
         let id = id.ok_or_else(|| unknown_tenant(name))?;
-        // Its newest number never comes back: an empty revision of no tenant keeps it.
-        transaction.execute(
-            "UPDATE revisions
-             SET tenant_id = 0, script_name = '', previous = NULL, changed = '', client_id = '', created_at = 0, body = ''
-             WHERE tenant_id = ?1 AND seq = (SELECT max(seq) FROM revisions)",
-            [id],
-        )?;
-        transaction.execute("DELETE FROM revisions WHERE tenant_id = ?1", [id])?;
+        let keys = [first_key(TenantId(id)), end_key(TenantId(id))];
+        transaction.execute("DELETE FROM revisions WHERE key > ?1 AND key < ?2", keys)?;
+        transaction.execute("DELETE FROM parts WHERE key > ?1 AND key < ?2", keys)?;
         Ok(transaction.commit()?)
     }
 

@@ -3,24 +3,123 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use connectory_model::limits::INLINE_BYTES;
-use connectory_model::{Connector, ScriptName, Summary, lower_key};
-use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict, uncompressed_size};
+use connectory_model::{Connector, Part, ScriptName, Summary, lower_key};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::access::now;
+use crate::body::{self, Body, Found, Holders};
 use crate::{Result, StoreError, TenantId};
 
-/// What bodies are compressed with: a connector as it is created, so that a new one takes about 100 bytes instead of 700.
-/// Its bytes must stay as they are, because bodies are read with them; a better one gets the next number.
-const DICTIONARY: &[u8] = include_bytes!("dictionary-1.json");
-const DICTIONARY_NUMBER: i64 = 1;
+/// An enumeration that is a number in the database and a word everywhere else.
+macro_rules! words {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal, $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
 
-/// The number of a revision: it grows with every change of any connector, and never comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(pub i64);
+        impl $name {
+            /// The word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            const fn number(self) -> i64 {
+                match self { $(Self::$variant => $number,)+ }
+            }
+
+            const fn of(number: i64) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+/// The number of a tenant's revision. It grows by one with every change to a connector of the tenant, and is never used
+/// again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RevisionNumber(pub i64);
+
+/// A revision of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RevisionId {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its number among the tenant's.
+    pub number: RevisionNumber,
+}
+
+/// Bits of a key that are the number; the others are the tenant.
+const NUMBER_BITS: u32 = 40;
+
+impl RevisionId {
+    /// The key of its row.
+    fn key(self) -> i64 {
+        first_key(self.tenant) | self.number.0
+    }
+}
+
+/// The key that is before all of a tenant's.
+pub(crate) const fn first_key(tenant: TenantId) -> i64 {
+    tenant.0 << NUMBER_BITS
+}
+
+/// The key that is after all of a tenant's.
+pub(crate) const fn end_key(tenant: TenantId) -> i64 {
+    (tenant.0 + 1) << NUMBER_BITS
+}
+
+/// Who makes a change, and in which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Who.
+    pub author: Author,
+    /// The id under which the request is logged.
+    pub tracking_id: Option<Uuid>,
+}
+
+/// Who made a change, as it was then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// What the author is.
+    pub kind: AuthorKind,
+    /// The id of the client, or the issuer and the subject of a person.
+    pub id: String,
+    /// The name, if it is known.
+    pub name: Option<String>,
+}
+
+words! {
+    /// What an author is. The numbers are in the database.
+    pub enum AuthorKind {
+        /// An API client.
+        Client = 1, "client",
+        /// A person who signed in by OpenID Connect.
+        Person = 2, "person",
+        /// Whoever runs the server, at its command line.
+        Operator = 3, "operator",
+    }
+}
+
+words! {
+    /// What a revision did to its connector. The numbers are in the database.
+    pub enum Action {
+        /// Created it.
+        Create = 1, "create",
+        /// Changed it.
+        Update = 2, "update",
+        /// Deleted it.
+        Delete = 3, "delete",
+        /// Made it what it was at an earlier revision.
+        Restore = 4, "restore",
+    }
+}
 
 /// What is done to a connector. What exists is changed only as it was read: `expected` is the revision it was read at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,52 +129,61 @@ pub enum Change {
     /// It takes the place of what was.
     Update {
         /// The revision that it was made from.
-        expected: Seq,
+        expected: RevisionNumber,
     },
     /// It goes.
     Delete {
         /// The revision that was to go.
-        expected: Seq,
+        expected: RevisionNumber,
     },
 }
 
-/// A change of a connector, by whom, and what of it changes; in the form in which it is written. Making it serializes and
+/// A change to a connector, and what of it changes; in the form in which it is written. Making it serializes and
 /// compresses the connector, so that the writer does as little as it can.
 #[derive(Debug, Clone)]
 pub struct Edit {
     change: Change,
+    action: Action,
     connector: Arc<Connector>,
     summary: Arc<Summary>,
     changed: String,
-    client_id: String,
     name_key: String,
-    body: Vec<u8>,
+    body: Body,
     summary_json: String,
 }
 
 impl Edit {
-    /// A change by a client to what the connector will be; of a deletion, to what it was. `changed` names the members
-    /// or files that change.
-    pub fn new(change: Change, connector: Arc<Connector>, changed: &[String], client_id: &str) -> Self {
+    /// A change to what the connector will be; of a deletion, to what it was. `changed` names the members or files that
+    /// change. `before` is the connector as it was, and where its parts are stored: of a large one, only parts that
+    /// change are written.
+    pub fn new(
+        change: Change,
+        connector: Arc<Connector>,
+        changed: &[String],
+        before: Option<(&Connector, &Holders)>,
+    ) -> Self {
         let summary = connector.summary();
-        // Room for it all at once, escaped quotes included.
-        let mut body = Vec::with_capacity(connector.size() * 5 / 4 + 1024);
-        serde_json::to_writer(&mut body, &*connector).expect("a connector is JSON");
-        let mut compressed = compress_prepend_size_with_dict(&body, DICTIONARY);
-        if body.len() > INLINE_BYTES {
-            // It has room for what cannot be compressed.
-            compressed.shrink_to_fit();
-        }
+        let action = match change {
+            Change::Create => Action::Create,
+            Change::Update { .. } => Action::Update,
+            Change::Delete { .. } => Action::Delete,
+        };
         Self {
             change,
+            action,
             changed: changed.join(" "),
-            client_id: client_id.to_owned(),
             name_key: lower_key(&connector.name),
-            body: compressed,
+            body: Body::new(&connector, before),
             summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
             summary: Arc::new(summary),
             connector,
         }
+    }
+
+    /// The same edit, where it makes the connector what it was at an earlier revision.
+    #[must_use]
+    pub fn restoring(self) -> Self {
+        Self { action: Action::Restore, ..self }
     }
 
     /// What is done.
@@ -98,83 +206,107 @@ impl Edit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Its number.
-    pub seq: Seq,
+    pub number: RevisionNumber,
+    /// The number of the last revision of the same commit: one request may change several connectors.
+    pub change: RevisionNumber,
     /// The connector that changed.
     pub script_name: ScriptName,
-    /// `create`, `update` or `delete`.
-    pub action: String,
+    /// What was done.
+    pub action: Action,
     /// The members or files that changed.
     pub changed: Vec<String>,
-    /// The client that did it.
-    pub client_id: String,
+    /// Who did it.
+    pub author: Author,
+    /// The id under which the request was logged. It is not known of revisions before schema 5.
+    pub tracking_id: Option<Uuid>,
     /// When, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
 }
 
-/// Writes the revision under a number. A refusal comes from the first statement, before anything is written.
-pub(crate) fn write(connection: &Connection, tenant: TenantId, edit: &Edit, seq: Seq) -> Result<()> {
-    let tenant = tenant.0;
+/// Writes the revision under the tenant's next number. A refusal comes from the first statement, before anything is
+/// written.
+pub(crate) fn write(
+    connection: &Connection,
+    tenant: TenantId,
+    edit: &Edit,
+    origin: &Origin,
+    commit_id: Uuid,
+) -> Result<RevisionNumber> {
+    let number = RevisionNumber(last_number(connection, tenant)?.0 + 1);
+    let tenant_id = tenant.0;
     let script_name = edit.connector.script_name.as_str();
-    let (action, previous) = match edit.change {
+    let previous = match edit.change {
         Change::Create => {
             connection
                 .prepare_cached(
-                    "INSERT INTO connectors (tenant_id, script_name, name_key, seq, summary)
+                    "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary)
                          VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute(params![tenant, script_name, edit.name_key, seq.0, edit.summary_json])
-                .or_else(|error| Err(refused(connection, tenant, edit, error)?))?;
+                .execute(params![tenant_id, script_name, edit.name_key, number.0, edit.summary_json])
+                .or_else(|error| Err(refused(connection, tenant_id, edit, error)?))?;
             let before: Option<i64> = connection
-                .prepare_cached("SELECT seq FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
-                .query_row(params![tenant, script_name], |row| row.get(0))
+                .prepare_cached("SELECT number FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
+                .query_row(params![tenant_id, script_name], |row| row.get(0))
                 .optional()?;
             if before.is_some() {
                 connection
                     .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
-                    .execute(params![tenant, script_name])?;
+                    .execute(params![tenant_id, script_name])?;
             }
-            ("create", before)
+            before
         }
         Change::Update { expected } => {
             let changed = connection
                 .prepare_cached(
-                    "UPDATE connectors SET seq = ?4, summary = ?5
-                         WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3",
+                    "UPDATE connectors SET number = ?4, summary = ?5
+                         WHERE tenant_id = ?1 AND script_name = ?2 AND number = ?3",
                 )?
-                .execute(params![tenant, script_name, expected.0, seq.0, edit.summary_json])?;
+                .execute(params![tenant_id, script_name, expected.0, number.0, edit.summary_json])?;
             expect_unchanged(changed)?;
-            ("update", Some(expected.0))
+            Some(expected.0)
         }
         Change::Delete { expected } => {
             let changed = connection
-                .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2 AND seq = ?3")?
-                .execute(params![tenant, script_name, expected.0])?;
+                .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2 AND number = ?3")?
+                .execute(params![tenant_id, script_name, expected.0])?;
             expect_unchanged(changed)?;
             connection
-                .prepare_cached("INSERT INTO deleted (tenant_id, script_name, seq) VALUES (?1, ?2, ?3)")?
-                .execute(params![tenant, script_name, seq.0])?;
-            ("delete", Some(expected.0))
+                .prepare_cached("INSERT INTO deleted (tenant_id, script_name, number) VALUES (?1, ?2, ?3)")?
+                .execute(params![tenant_id, script_name, number.0])?;
+            Some(expected.0)
         }
     };
+    let key = RevisionId { tenant, number }.key();
+    let Author { kind, id, name } = &origin.author;
     connection
         .prepare_cached(
-            "INSERT INTO revisions
-                    (seq, tenant_id, script_name, previous, action, changed, client_id, created_at, body, dictionary)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO revisions (key, script_name, previous, commit_id, action, changed, author_kind, author_id,
+                                    author_name, tracking_id, created_at, format, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
-            seq.0,
-            tenant,
+            key,
             script_name,
             previous,
-            action,
+            commit_id.as_bytes(),
+            edit.action.number(),
             edit.changed,
-            edit.client_id,
+            kind.number(),
+            id,
+            name,
+            origin.tracking_id.as_ref().map(Uuid::as_bytes),
             now(),
-            edit.body,
-            DICTIONARY_NUMBER
+            edit.body.format,
+            edit.body.bytes
         ])?;
-    Ok(())
+    for (part, bytes) in &edit.body.parts {
+        connection.prepare_cached("INSERT INTO parts (key, part, body) VALUES (?1, ?2, ?3)")?.execute(params![
+            key,
+            part.to_string(),
+            bytes
+        ])?;
+    }
+    Ok(number)
 }
 
 /// What is taken that a new connector was refused for; its name, if that is.
@@ -192,24 +324,28 @@ fn expect_unchanged(changed: usize) -> Result<()> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
-/// The number of the newest revision of any tenant.
-pub(crate) fn last_seq(connection: &Connection) -> Result<i64> {
-    Ok(connection.query_row("SELECT coalesce(max(seq), 0) FROM revisions", [], |row| row.get(0))?)
+/// The number of a tenant's newest revision.
+pub(crate) fn last_number(connection: &Connection, tenant: TenantId) -> Result<RevisionNumber> {
+    let newest = connection
+        .prepare_cached("SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1")?
+        .query_row([first_key(tenant), end_key(tenant)], |row| row.get(0))
+        .optional()?;
+    Ok(RevisionNumber(newest.unwrap_or_default()))
 }
 
 pub(crate) fn summaries<T>(
     connection: &Connection,
     tenant: TenantId,
-    read: impl FnOnce(&mut dyn Iterator<Item = (Seq, Summary)>) -> T,
+    read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T,
 ) -> Result<T> {
     let mut statement =
-        connection.prepare_cached("SELECT seq, summary FROM connectors WHERE tenant_id = ?1 ORDER BY name_key")?;
+        connection.prepare_cached("SELECT number, summary FROM connectors WHERE tenant_id = ?1 ORDER BY name_key")?;
     let mut rows = statement.query([tenant.0])?;
     let mut failed = None;
     let mut next = || {
         let Some(row) = rows.next()? else { return Ok(None) };
         let summary = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        Ok(Some((Seq(row.get(0)?), from_json(summary.as_bytes())?)))
+        Ok(Some((RevisionNumber(row.get(0)?), from_json(summary.as_bytes())?)))
     };
     let result = read(&mut std::iter::from_fn(|| {
         next().unwrap_or_else(|error| {
@@ -220,85 +356,99 @@ pub(crate) fn summaries<T>(
     failed.map_or(Ok(result), Err)
 }
 
-/// A connector that was looked for.
-#[derive(Debug, PartialEq)]
-pub enum Found {
-    /// The connector.
-    Connector(Box<Connector>),
-    /// It has more bytes than were asked for: about so many.
-    Large(usize),
+/// A connector at a revision, if there is one and it has at most so many bytes. What is too large is not read.
+pub(crate) fn at(connection: &Connection, id: RevisionId, most: usize) -> Result<Option<Found>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT format, length(body), iif(length(body) > ?2, NULL, body) FROM revisions WHERE key = ?1",
+    )?;
+    let mut rows = statement.query(params![id.key(), i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let body = row.get_ref(2)?;
+    if body == ValueRef::Null {
+        return Ok(Some(Found::Large(usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX))));
+    }
+    let part = |part: Part, holder: Option<RevisionNumber>| {
+        let holder = RevisionId { number: holder.unwrap_or(id.number), ..id };
+        connection
+            .prepare_cached("SELECT body FROM parts WHERE key = ?1 AND part = ?2")?
+            .query_row(params![holder.key(), part.to_string()], |row| row.get(0))
+            .optional()?
+            .ok_or_else(|| unreadable(format_args!("revision {} has no part {part}", holder.number.0)))
+    };
+    body::read(row.get(0)?, body, most, part).map(Some)
 }
 
-/// A connector at a revision, if it has at most so many bytes. Its body is compressed, or the text of a database's first
-/// schema. What is too large is not read, let alone parsed.
-pub(crate) fn at(connection: &Connection, seq: Seq, most: usize) -> Result<Found> {
-    let mut statement = connection.prepare_cached(
-        "SELECT length(body), iif(length(body) > ?2, NULL, body), dictionary FROM revisions WHERE seq = ?1",
-    )?;
-    let mut rows = statement.query(params![seq.0, i64::try_from(most).unwrap_or(i64::MAX)])?;
-    let row = rows.next()?.ok_or_else(|| unreadable(format_args!("there is no revision {}", seq.0)))?;
-    let compressed = match row.get_ref(1)? {
-        ValueRef::Null => return Ok(Found::Large(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX))),
-        ValueRef::Blob(compressed) => compressed,
-        text => return from_json(text.as_bytes().map_err(rusqlite::Error::from)?).map(Found::Connector),
-    };
-    let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
-    if bytes > most {
-        return Ok(Found::Large(bytes));
-    }
-    let dictionary = match row.get(2)? {
-        None => &[],
-        Some(DICTIONARY_NUMBER) => DICTIONARY,
-        Some(other) => return Err(unreadable(format_args!("a body compressed with dictionary {other}"))),
-    };
-    from_json(&decompress_size_prepended_with_dict(compressed, dictionary).map_err(unreadable)?).map(Found::Connector)
+/// Where the parts of a large connector are stored at a revision; nowhere else, if it is small.
+pub(crate) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders> {
+    let mut statement = connection.prepare_cached("SELECT format, body FROM revisions WHERE key = ?1")?;
+    let mut rows = statement.query([id.key()])?;
+    let Some(row) = rows.next()? else { return Ok(Holders::default()) };
+    body::holders(row.get(0)?, row.get_ref(1)?, id.number)
 }
+
+const COLUMNS: &str =
+    "number, script_name, action, changed, author_kind, author_id, author_name, created_at, tracking_id,
+                       change, previous";
 
 /// A connector's history, from its newest revision to the one before it and so on.
-const OF_CONNECTOR: &str = "
-    WITH RECURSIVE newest AS (
-        SELECT seq FROM connectors WHERE tenant_id = ?1 AND script_name = ?2
-        UNION ALL
-        SELECT seq FROM deleted WHERE tenant_id = ?1 AND script_name = ?2
-    ), history (seq, script_name, action, changed, client_id, created_at, previous) AS (
-        SELECT seq, script_name, action, changed, client_id, created_at, previous FROM revisions JOIN newest USING (seq)
-        UNION ALL
-        SELECT of.seq, of.script_name, of.action, of.changed, of.client_id, of.created_at, of.previous
-        FROM history JOIN revisions AS of ON of.seq = history.previous
+fn of_connector() -> String {
+    let of = COLUMNS.split(',').map(|column| format!("found.{}", column.trim())).collect::<Vec<_>>().join(", ");
+    format!(
+        "WITH RECURSIVE newest (newest) AS (
+            SELECT number FROM connectors WHERE tenant_id = ?4 AND script_name = ?5
+            UNION ALL
+            SELECT number FROM deleted WHERE tenant_id = ?4 AND script_name = ?5
+        ), history ({COLUMNS}) AS (
+            SELECT {of} FROM newest JOIN revisions AS found ON found.key = ?1 + newest.newest
+            UNION ALL
+            SELECT {of} FROM history JOIN revisions AS found ON found.key = ?1 + history.previous
+        )
+        SELECT {COLUMNS} FROM history WHERE number < ?3 - ?1 LIMIT ?2"
     )
-    SELECT * FROM history WHERE seq < ?3 LIMIT ?4";
-
-const OF_TENANT: &str = "
-    SELECT seq, script_name, action, changed, client_id, created_at FROM revisions
-    WHERE tenant_id = ?1 AND ?2 = '' AND seq < ?3 ORDER BY seq DESC LIMIT ?4";
+}
 
 /// The revisions of a tenant, or of one of its connectors, that were made before one: the newest first.
 pub(crate) fn revisions(
     connection: &Connection,
     tenant: TenantId,
     script_name: Option<&ScriptName>,
-    before: Option<Seq>,
+    before: Option<RevisionNumber>,
     limit: u32,
 ) -> Result<Vec<Revision>> {
-    let before = before.map_or(i64::MAX, |seq| seq.0);
-    let (query, script_name) = script_name.map_or((OF_TENANT, ""), |name| (OF_CONNECTOR, name.as_str()));
-    connection
-        .prepare_cached(query)?
-        .query_map(params![tenant.0, script_name, before, limit], revision)?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
+    let first = first_key(tenant);
+    let before = before.map_or(end_key(tenant), |before| first.saturating_add(before.0).min(end_key(tenant)));
+    let rows = match script_name {
+        Some(script_name) => connection
+            .prepare_cached(&of_connector())?
+            .query_map(params![first, limit, before, tenant.0, script_name.as_str()], revision)?
+            .collect::<rusqlite::Result<_>>(),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
+            ))?
+            .query_map(params![first, before, limit], revision)?
+            .collect(),
+    };
+    rows.map_err(StoreError::from)
 }
 
 fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
     let script_name: String = row.get(1)?;
-    let not_one = |error| rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error));
+    let wrong = |column, error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error);
+    let number = RevisionNumber(row.get(0)?);
     Ok(Revision {
-        seq: Seq(row.get(0)?),
-        script_name: script_name.parse().map_err(not_one)?,
-        action: row.get(2)?,
+        number,
+        change: row.get::<_, Option<i64>>(9)?.map_or(number, RevisionNumber),
+        script_name: script_name.parse().map_err(|error| wrong(1, Box::new(error)))?,
+        action: Action::of(row.get(2)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, row.get(2)?))?,
         changed: row.get::<_, String>(3)?.split_whitespace().map(str::to_owned).collect(),
-        client_id: row.get(4)?,
-        created_at: row.get(5)?,
+        author: Author {
+            kind: AuthorKind::of(row.get(4)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(4, row.get(4)?))?,
+            id: row.get(5)?,
+            name: row.get(6)?,
+        },
+        created_at: row.get(7)?,
+        tracking_id: row.get::<_, Option<Vec<u8>>>(8)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()),
     })
 }
 
@@ -306,55 +456,6 @@ fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     serde_json::from_slice(text).map_err(unreadable)
 }
 
-fn unreadable(error: impl Display) -> StoreError {
+pub(crate) fn unreadable(error: impl Display) -> StoreError {
     StoreError::Unreadable(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use connectory_model::import;
-    use lz4_flex::block::compress_prepend_size;
-
-    use super::*;
-    use crate::schema;
-
-    #[test]
-    fn the_dictionary_never_changes() {
-        let sum = DICTIONARY.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
-        assert_eq!(
-            sum, 12_364_793_945_205_114_222,
-            "give another dictionary the next number, and keep this one for the bodies that need it"
-        );
-    }
-
-    #[test]
-    fn bodies_of_every_schema_are_read() {
-        let connector = import::from_json(br#"[{"name": "HR"}]"#).unwrap().remove(0);
-        let json = serde_json::to_string(&connector).unwrap();
-        let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate_to(&mut connection, 1);
-        connection.execute("INSERT INTO tenants VALUES (1, 'u', 't', 0)", []).unwrap();
-        let insert = "INSERT INTO revisions VALUES (1, 1, 'hr', 'create', '', 'me', 0, ?1)";
-        connection.execute(insert, [&json]).unwrap();
-        schema::migrate_to(&mut connection, 2);
-        let insert = "INSERT INTO revisions VALUES (2, 1, 'hr', 'update', '', 'me', 0, ?1)";
-        connection.execute(insert, [compress_prepend_size(json.as_bytes())]).unwrap();
-        schema::migrate(&mut connection, Path::new("memory")).unwrap();
-        let edit = Edit::new(Change::Create, Arc::new(connector.clone()), &[], "me");
-        let length = edit.body.len();
-        assert!(length * 4 < json.len(), "a new connector is much like the dictionary: {length}");
-        write(&connection, TenantId(1), &edit, Seq(3)).unwrap();
-        for seq in 1..=3 {
-            let found = at(&connection, Seq(seq), usize::MAX).unwrap();
-            assert_eq!(found, Found::Connector(Box::new(connector.clone())), "{seq}");
-            assert!(
-                matches!(at(&connection, Seq(seq), length).unwrap(), Found::Large(bytes) if bytes > length),
-                "{seq}"
-            );
-        }
-        connection.execute("UPDATE revisions SET dictionary = 2 WHERE seq = 3", []).unwrap();
-        assert!(at(&connection, Seq(3), usize::MAX).unwrap_err().to_string().ends_with("with dictionary 2"));
-    }
 }

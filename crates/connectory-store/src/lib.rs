@@ -11,6 +11,7 @@
 //! There is no trait over engines: with one engine it would be a copy of this struct.
 
 pub mod access;
+mod body;
 mod connectors;
 mod failure;
 mod file;
@@ -20,14 +21,15 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use connectory_model::{Connector, ScriptName, Summary};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 pub use access::{Client, SigningKey, Tenant, TenantId};
-pub use connectors::{Change, Edit, Found, Revision, Seq};
+pub use body::{Found, Holders};
+pub use connectors::{Action, Author, AuthorKind, Change, Edit, Origin, Revision, RevisionId, RevisionNumber};
 pub use failure::Unavailable;
 use file::DatabaseFile;
 use reader::Readers;
@@ -170,8 +172,6 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub struct Store {
     readers: Arc<Readers>,
     writer: Writer,
-    /// The number of the newest revision. Only the writer's thread gives numbers, and only this process has the database.
-    last_seq: Arc<AtomicI64>,
 }
 
 impl Store {
@@ -187,51 +187,54 @@ impl Store {
         let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
         schema::migrate(&mut connection, file.path())?;
         let copying = schema::open(&file, schema::SERVER_WAIT)?;
-        let last_seq = Arc::new(AtomicI64::new(connectors::last_seq(&connection)?));
         let readers = Arc::new(Readers::open(&file)?);
         file.has_log()?;
         file.mark(&lock, |cookie| schema::mark(&connection, cookie), || schema::begin_log(&connection))?;
-        Ok(Self { readers, writer: Writer::start(connection, copying, lock, file), last_seq })
+        Ok(Self { readers, writer: Writer::start(connection, copying, lock, file) })
     }
 
-    /// Commits a change. When it is on disk, `publish` is called with its sequence number, in the order of commits; a
+    /// Commits a change. When it is on disk, `publish` is called with its revision's number, in the order of commits; a
     /// refused change is not published. Before this returns, and after all that was committed together is published,
     /// `show` is called.
     pub async fn commit(
         &self,
         tenant: TenantId,
         edit: Edit,
-        publish: impl FnOnce(Seq) + Send + 'static,
+        origin: Origin,
+        publish: impl FnOnce(RevisionNumber) + Send + 'static,
         show: impl FnOnce() + Send + 'static,
-    ) -> Result<Seq> {
-        let last_seq = Arc::clone(&self.last_seq);
-        let write = move |connection: &Connection| {
-            let seq = Seq(last_seq.fetch_add(1, Ordering::Relaxed) + 1);
-            connectors::write(connection, tenant, &edit, seq).map(|()| seq)
-        };
-        self.writer.write(write, move |seq: &Seq| publish(*seq), show).await
+    ) -> Result<RevisionNumber> {
+        let commit_id = Uuid::new_v4();
+        let write = move |connection: &Connection| connectors::write(connection, tenant, &edit, &origin, commit_id);
+        self.writer.write(write, move |number: &RevisionNumber| publish(*number), show).await
     }
 
     /// Reads every connector of a tenant as lists show it, ordered by name without case, one at a time.
     pub async fn summaries<T: Send + 'static>(
         &self,
         tenant: TenantId,
-        read: impl FnOnce(&mut dyn Iterator<Item = (Seq, Summary)>) -> T + Send + 'static,
+        read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
     ) -> Result<T> {
         self.readers.read(move |connection| connectors::summaries(connection, tenant, read)).await
     }
 
-    /// The connector as a revision left it, if it has at most so many bytes.
-    pub async fn find(&self, seq: Seq, most: usize) -> Result<Found> {
-        self.readers.read(move |connection| connectors::at(connection, seq, most)).await
+    /// The connector as a revision left it, if there is such a revision and the connector has at most so many bytes.
+    pub async fn find(&self, id: RevisionId, most: usize) -> Result<Option<Found>> {
+        self.readers.read(move |connection| connectors::at(connection, id, most)).await
     }
 
     /// The connector as a revision left it, however large it is.
-    pub async fn connector(&self, seq: Seq) -> Result<Connector> {
-        match self.readers.read_large(move |connection| connectors::at(connection, seq, usize::MAX)).await? {
-            Found::Connector(connector) => Ok(*connector),
-            Found::Large(bytes) => Err(StoreError::Unreadable(format!("a connector of {bytes} bytes"))),
+    pub async fn connector(&self, id: RevisionId) -> Result<Option<Connector>> {
+        match self.readers.read_large(move |connection| connectors::at(connection, id, usize::MAX)).await? {
+            Some(Found::Connector(connector)) => Ok(Some(*connector)),
+            Some(Found::Large(bytes)) => Err(StoreError::Unreadable(format!("a connector of {bytes} bytes"))),
+            None => Ok(None),
         }
+    }
+
+    /// Where the parts of a large connector are stored, as a revision left it.
+    pub async fn holders(&self, id: RevisionId) -> Result<Holders> {
+        self.readers.read(move |connection| connectors::holders(connection, id)).await
     }
 
     /// Up to `limit` revisions of a tenant, or of one of its connectors, that were made before one: the newest first. A
@@ -240,7 +243,7 @@ impl Store {
         &self,
         tenant: TenantId,
         script_name: Option<ScriptName>,
-        before: Option<Seq>,
+        before: Option<RevisionNumber>,
         limit: u32,
     ) -> Result<Vec<Revision>> {
         let read = move |connection: &Connection| {

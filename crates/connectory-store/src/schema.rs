@@ -16,6 +16,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("schema/2-compressed-revisions.sql")),
     M::up(include_str!("schema/3-chained-revisions.sql")),
     M::up(include_str!("schema/4-dictionary.sql")),
+    M::up(include_str!("schema/5-revisions-of-tenants.sql")),
 ];
 
 /// How long a command waits for another process's transaction.
@@ -102,7 +103,7 @@ pub(crate) fn migrate_to(connection: &mut Connection, version: usize) {
 mod tests {
     use super::*;
     use crate::TenantId;
-    use crate::connectors::{last_seq, revisions};
+    use crate::connectors::{Action, Author, AuthorKind, RevisionNumber, last_number, revisions};
 
     #[test]
     fn a_database_of_the_first_schema_keeps_its_revisions_their_order_and_their_numbers() {
@@ -126,12 +127,18 @@ mod tests {
         let history = |tenant, script_name: &str| {
             let script_name = script_name.parse().expect("valid");
             let revisions = revisions(&connection, TenantId(tenant), Some(&script_name), None, 9).unwrap();
-            revisions.iter().map(|revision| revision.seq.0).collect::<Vec<_>>()
+            revisions.iter().map(|revision| (revision.number.0, revision.action)).collect::<Vec<_>>()
         };
-        assert_eq!((history(1, "hr"), history(2, "hr"), history(1, "gone")), (vec![7, 4], vec![6], vec![8, 5]));
+        assert_eq!(history(1, "hr"), [(7, Action::Update), (4, Action::Create)]);
+        assert_eq!(history(2, "hr"), [(6, Action::Create)]);
+        assert_eq!(history(1, "gone"), [(8, Action::Delete), (5, Action::Create)]);
+        let authors = revisions(&connection, TenantId(1), None, None, 9).unwrap();
+        let author = Author { kind: AuthorKind::Client, id: "me".to_owned(), name: None };
+        assert!(authors.iter().all(|revision| revision.author == author && revision.change == revision.number));
         let body: String =
-            connection.query_row("SELECT body FROM revisions WHERE seq = 7", [], |row| row.get(0)).unwrap();
+            connection.query_row("SELECT body FROM revisions WHERE number = 7", [], |row| row.get(0)).unwrap();
         assert_eq!(body, "{}");
-        assert_eq!(last_seq(&connection).unwrap(), 9, "a number never comes back");
+        assert_eq!(last_number(&connection, TenantId(1)).unwrap(), RevisionNumber(8));
+        assert_eq!(last_number(&connection, TenantId(2)).unwrap(), RevisionNumber(6));
     }
 }

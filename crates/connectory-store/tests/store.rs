@@ -7,10 +7,15 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use connectory_model::access::{Scope, UserLevel};
-use connectory_model::{Connector, Summary, import};
+use connectory_model::translations::Properties;
+use connectory_model::{Connector, Locale, Summary, import};
 use connectory_store::access::{AccessDb, NewClient};
-use connectory_store::{Change, Edit, Seq, SigningKey, Store, StoreError, TenantId};
+use connectory_store::{
+    Author, AuthorKind, Change, Edit, Found, Origin, RevisionId, RevisionNumber, SigningKey, Store, StoreError,
+    TenantId,
+};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 fn connector(name: &str) -> Arc<Connector> {
     let list = serde_json::json!([{"name": name}]).to_string();
@@ -18,7 +23,21 @@ fn connector(name: &str) -> Arc<Connector> {
 }
 
 fn edit(change: Change, connector: Arc<Connector>) -> Edit {
-    Edit::new(change, connector, &["a".to_owned(), "b".to_owned()], "me")
+    Edit::new(change, connector, &["a".to_owned(), "b".to_owned()], None)
+}
+
+fn origin() -> Origin {
+    let author = Author { kind: AuthorKind::Client, id: "me".to_owned(), name: Some("Me".to_owned()) };
+    Origin { author, tracking_id: Some(Uuid::from_u128(7)) }
+}
+
+async fn commit(store: &Store, tenant: TenantId, edit: Edit) -> RevisionNumber {
+    store.commit(tenant, edit, origin(), |_| (), || ()).await.unwrap()
+}
+
+/// The connector as a revision left it.
+async fn connector_at(store: &Store, tenant: TenantId, number: RevisionNumber) -> Connector {
+    store.connector(RevisionId { tenant, number }).await.unwrap().unwrap()
 }
 
 fn client(id: &str) -> NewClient {
@@ -38,7 +57,7 @@ async fn open(folder: &Path) -> (Store, TenantId) {
     (store, tenant)
 }
 
-async fn summaries(store: &Store, tenant: TenantId) -> Vec<(Seq, Summary)> {
+async fn summaries(store: &Store, tenant: TenantId) -> Vec<(RevisionNumber, Summary)> {
     store.summaries(tenant, |summaries| summaries.collect()).await.unwrap()
 }
 
@@ -46,32 +65,34 @@ async fn summaries(store: &Store, tenant: TenantId) -> Vec<(Seq, Summary)> {
 async fn a_connector_lives_through_revisions_and_a_restart() {
     let folder = TempDir::new().unwrap();
     let (store, tenant) = open(folder.path()).await;
-    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let first = commit(&store, tenant, edit(Change::Create, connector("HR"))).await;
     let mut changed = Connector::clone(&connector("HR"));
     changed.class_name = "other".to_owned();
     let update = edit(Change::Update { expected: first }, Arc::new(changed.clone()));
-    let second = store.commit(tenant, update, |_| (), || ()).await.unwrap();
+    let second = commit(&store, tenant, update).await;
     drop(store);
 
     let (store, tenant) = open(folder.path()).await;
     assert_eq!(summaries(&store, tenant).await, [(second, changed.summary())]);
-    assert_eq!(store.connector(first).await.unwrap(), *connector("HR"));
-    assert_eq!(store.connector(second).await.unwrap(), changed);
+    assert_eq!(connector_at(&store, tenant, first).await, *connector("HR"));
+    assert_eq!(connector_at(&store, tenant, second).await, changed);
     let delete = edit(Change::Delete { expected: second }, Arc::new(changed));
-    let third = store.commit(tenant, delete, |_| (), || ()).await.unwrap();
+    let third = commit(&store, tenant, delete).await;
     assert!(summaries(&store, tenant).await.is_empty());
     let history = store.revisions(tenant, "hr".parse().ok(), None, 9).await.unwrap();
-    let told: Vec<_> = history.iter().map(|revision| (revision.seq, revision.action.as_str())).collect();
+    let told: Vec<_> = history.iter().map(|revision| (revision.number, revision.action.as_str())).collect();
     assert_eq!(told, [(third, "delete"), (second, "update"), (first, "create")]);
-    assert_eq!((history[0].changed.as_slice(), history[0].client_id.as_str()), (&["a".into(), "b".into()][..], "me"));
+    assert_eq!(history[0].changed, ["a", "b"]);
+    assert_eq!((&history[0].author, history[0].tracking_id), (&origin().author, origin().tracking_id));
+    assert_eq!(history[0].change, history[0].number);
 
     // One that is created anew continues the history, and may be deleted again.
-    let fourth = store.commit(tenant, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let fourth = commit(&store, tenant, edit(Change::Create, connector("HR"))).await;
     let delete = edit(Change::Delete { expected: fourth }, connector("HR"));
-    let fifth = store.commit(tenant, delete, |_| (), || ()).await.unwrap();
+    let fifth = commit(&store, tenant, delete).await;
     let numbers = async |before, limit| {
         let history = store.revisions(tenant, "hr".parse().ok(), before, limit).await.unwrap();
-        history.into_iter().map(|revision| revision.seq).collect::<Vec<_>>()
+        history.into_iter().map(|revision| revision.number).collect::<Vec<_>>()
     };
     assert_eq!(numbers(None, 9).await, [fifth, fourth, third, second, first]);
     assert_eq!(numbers(Some(fourth), 2).await, [third, second]);
@@ -82,14 +103,16 @@ async fn a_connector_lives_through_revisions_and_a_restart() {
 async fn what_changed_meanwhile_or_is_taken_is_refused_and_not_published() {
     let folder = TempDir::new().unwrap();
     let (store, tenant) = open(folder.path()).await;
-    let first = store.commit(tenant, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let first = commit(&store, tenant, edit(Change::Create, connector("HR"))).await;
     let refuse = |change, connector| {
         let store = store.clone();
-        async move { store.commit(tenant, edit(change, connector), |_| panic!("published"), || ()).await.unwrap_err() }
+        async move {
+            store.commit(tenant, edit(change, connector), origin(), |_| panic!("published"), || ()).await.unwrap_err()
+        }
     };
     assert!(matches!(refuse(Change::Create, connector("hR")).await, StoreError::NameTaken));
     assert!(matches!(refuse(Change::Create, connector("HR!")).await, StoreError::ScriptNameTaken));
-    let stale = Seq(first.0 + 1);
+    let stale = RevisionNumber(first.0 + 1);
     assert!(matches!(refuse(Change::Update { expected: stale }, connector("HR")).await, StoreError::Conflict));
     assert!(matches!(refuse(Change::Delete { expected: first }, connector("IT")).await, StoreError::Conflict));
     assert_eq!(store.revisions(tenant, "hr".parse().ok(), None, 9).await.unwrap().len(), 1);
@@ -106,8 +129,8 @@ async fn concurrent_commits_are_published_in_the_order_of_their_numbers() {
             tokio::spawn(async move {
                 // Every third name is taken already, so that failures stand between successes.
                 let name = format!("c{}", n - n % 3);
-                let publish = move |seq: Seq| published.lock().unwrap().push(seq);
-                store.commit(tenant, edit(Change::Create, connector(&name)), publish, || ()).await.is_ok()
+                let publish = move |number: RevisionNumber| published.lock().unwrap().push(number.0);
+                store.commit(tenant, edit(Change::Create, connector(&name)), origin(), publish, || ()).await.is_ok()
             })
         })
         .collect();
@@ -117,8 +140,7 @@ async fn concurrent_commits_are_published_in_the_order_of_their_numbers() {
     }
     assert_eq!(kept, 100);
     let published = std::mem::take(&mut *published.lock().unwrap());
-    assert_eq!(published.len(), 100);
-    assert!(published.is_sorted());
+    assert_eq!(published, (1..=100).collect::<Vec<_>>(), "in their order, without gaps");
     assert_eq!(summaries(&store, tenant).await.len(), 100);
 }
 
@@ -159,19 +181,20 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
 
     let store = Store::open(&path).unwrap();
     assert!(!store.bootstrap("default".to_owned(), client("x")).await.unwrap());
-    let seq = store.commit(other.id, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let number = commit(&store, other.id, edit(Change::Create, connector("HR"))).await;
     let (ended, end) = mpsc::channel();
     store
         .commit(
             other.id,
-            edit(Change::Delete { expected: seq }, connector("HR")),
+            edit(Change::Delete { expected: number }, connector("HR")),
+            origin(),
             move |_| ended.send(()).unwrap(),
             || (),
         )
         .await
         .unwrap();
     end.try_recv().unwrap();
-    let last = store.commit(other.id, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
+    let last = commit(&store, other.id, edit(Change::Create, connector("HR"))).await;
     drop(store);
 
     let access = AccessDb::open(&path).unwrap();
@@ -186,8 +209,56 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     let store = Store::open(&path).unwrap();
     assert_eq!(store.revisions(other.id, None, None, 9).await.unwrap(), []);
     assert_eq!(store.revisions(other.id, "hr".parse().ok(), None, 9).await.unwrap(), []);
-    let next = store.commit(default, edit(Change::Create, connector("HR")), |_| (), || ()).await.unwrap();
-    assert!(next > last, "a number never comes back");
+    let id = RevisionId { tenant: other.id, number: last };
+    assert_eq!(store.find(id, usize::MAX).await.unwrap(), None);
+    assert_eq!(commit(&store, default, edit(Change::Create, connector("HR"))).await, RevisionNumber(1));
+}
+
+#[tokio::test]
+async fn a_small_change_to_a_large_connector_is_a_small_write() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let mut large = Connector::clone(&connector("HR"));
+    for (at, locale) in [Locale::De, Locale::En, Locale::Fr].into_iter().enumerate() {
+        // Texts that cannot be compressed much.
+        let values = (0..120_000_u64).map(|n| (n + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let text = values.map(|value| format!("k{value:x}={value:x}")).collect::<Vec<_>>().join("\n");
+        large.translations.0.insert(locale, Properties::parse(text.as_bytes()).unwrap());
+    }
+    let latin1 = Properties::parse(b"a=\xe4\n").unwrap();
+    large.translations.0.insert(Locale::Nl, latin1);
+    assert!(large.size() > 6 << 20);
+    let stored = || {
+        let connection = rusqlite::Connection::open(folder.path().join("c.db")).unwrap();
+        let bytes = "SELECT (SELECT sum(length(body)) FROM revisions) + (SELECT sum(length(body)) FROM parts)";
+        connection.query_row(bytes, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let first = commit(&store, tenant, edit(Change::Create, Arc::new(large.clone()))).await;
+    let before = stored();
+    assert!(before > 3 << 20, "{before}");
+
+    // Twice, so that the second names what is held by the first, not by the one before it.
+    let (mut newest, mut current) = (first, large.clone());
+    for n in 0..2 {
+        let holders = store.holders(RevisionId { tenant, number: newest }).await.unwrap();
+        let mut next = current.clone();
+        next.connector_metadata.insert("n".to_owned(), n.into());
+        let update = Change::Update { expected: newest };
+        let update = Edit::new(update, Arc::new(next.clone()), &[], Some((&current, &holders)));
+        newest = commit(&store, tenant, update).await;
+        current = next;
+    }
+    let holders = store.holders(RevisionId { tenant, number: newest }).await.unwrap();
+    let delete = Change::Delete { expected: newest };
+    let delete = Edit::new(delete, Arc::new(current.clone()), &[], Some((&current, &holders)));
+    let last = commit(&store, tenant, delete).await;
+    assert!(stored() - before < 3 << 10, "{before} {}", stored());
+
+    assert_eq!(connector_at(&store, tenant, first).await, large);
+    assert_eq!(connector_at(&store, tenant, newest).await, current);
+    assert_eq!(connector_at(&store, tenant, last).await, current);
+    let id = RevisionId { tenant, number: newest };
+    assert!(matches!(store.find(id, 1 << 20).await.unwrap(), Some(Found::Large(bytes)) if bytes > 6 << 20));
 }
 
 #[tokio::test]
@@ -218,7 +289,7 @@ fn a_panic_of_the_writer_ends_the_process_with_a_last_line() {
             let folder = TempDir::new().unwrap();
             let (store, tenant) = open(folder.path()).await;
             let create = edit(Change::Create, connector("HR"));
-            let _never = store.commit(tenant, create, |_| panic!("while publishing"), || ()).await;
+            let _never = store.commit(tenant, create, origin(), |_| panic!("while publishing"), || ()).await;
         });
         return;
     }

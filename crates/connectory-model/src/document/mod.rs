@@ -150,6 +150,11 @@ fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) -> Result<(),
 macro_rules! document_text {
     ($($document:ident),+) => {$(
         impl $document {
+            /// A document that was checked before it was stored.
+            pub const fn stored(text: String) -> Self {
+                Self(text)
+            }
+
             /// The text as it was stored.
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -115,9 +115,9 @@ pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Res
         let script_name = ScriptName::derive(&new.name, |candidate| caller.tenant().entry(candidate).is_some());
         let connector = Arc::new(new.clone().build(script_name, &[]));
         connector.check_bounds(app.options.max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
-        let edit = Edit::new(Change::Create, connector, &[], caller.client_id());
+        let edit = Edit::new(Change::Create, connector, &[], None);
         let summary = Arc::clone(edit.summary());
-        match app.catalog.commit(caller.tenant(), edit).await {
+        match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
             Ok(_) => return Ok(summary),
             // Another request took the script name first, and is published by now.
             Err(StoreError::ScriptNameTaken) => {}

@@ -45,6 +45,8 @@ pub enum Answer {
     Detail,
     /// Something short.
     Short,
+    /// The same, to a change that makes the connector what it was at an earlier revision.
+    ShortToRestore,
 }
 
 /// Makes the next revision with `next` and commits it; `next` returns none where nothing changes. It brings so many bytes
@@ -67,23 +69,24 @@ where
         if answer == Answer::Detail {
             app.catalog.reserve_detail(size)?;
         }
-        let Source::Stored(expected) = entry.source else { return Ok(Edited::Unchanged(entry.source)) };
+        let Source::Stored(read) = entry.source else { return Ok(Edited::Unchanged(entry.source)) };
+        let holders = app.catalog.holders(read, &connector).await?;
         let made = {
-            let (next, client_id) = (Arc::clone(&next), caller.client_id().to_owned());
+            let next = Arc::clone(&next);
             let max_connector = app.options.max_connector;
             // What is written is made here, too: of a large connector it takes as long as the change.
             let make = move |_: &_| -> Result<Option<Edit>, ApiError> {
                 let Some((changed, parts)) = next(&connector)? else { return Ok(None) };
                 changed.check_growth(&connector, max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
-                // What is written needs the memory that it has.
-                drop(connector);
-                Ok(Some(Edit::new(Change::Update { expected }, Arc::new(changed), &parts, &client_id)))
+                let change = Change::Update { expected: read.number };
+                Ok(Some(Edit::new(change, Arc::new(changed), &parts, Some((&connector, &holders)))))
             };
             app.work.run(size, make).await??
         };
         let Some(edit) = made else { return Ok(Edited::Unchanged(entry.source)) };
+        let edit = if answer == Answer::ShortToRestore { edit.restoring() } else { edit };
         let changed = Arc::clone(edit.connector());
-        match app.catalog.commit(caller.tenant(), edit).await {
+        match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
             Ok(source) => return Ok(Edited::Changed(source, changed)),
             // Someone was faster. Their change is published by now, so every round builds on a newer revision.
             Err(StoreError::Conflict) => {}
@@ -98,11 +101,14 @@ pub async fn delete(app: &App, caller: &Caller, script_name: &ScriptName) -> Res
         let entry = find_custom(caller, script_name)?;
         let connector = app.catalog.connector(entry.source).await?;
         let size = connector.size();
-        let Source::Stored(expected) = entry.source else { continue };
-        let client_id = caller.client_id().to_owned();
-        let make = move |_: &_| Edit::new(Change::Delete { expected }, connector, &[], &client_id);
+        let Source::Stored(read) = entry.source else { continue };
+        let holders = app.catalog.holders(read, &connector).await?;
+        let make = move |_: &_| {
+            let deleted = Arc::clone(&connector);
+            Edit::new(Change::Delete { expected: read.number }, deleted, &[], Some((&connector, &holders)))
+        };
         let edit = app.work.run(size, make).await?;
-        match app.catalog.commit(caller.tenant(), edit).await {
+        match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
             Ok(_) => return Ok(()),
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),

@@ -16,7 +16,7 @@ use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
-use connectory_store::{Store, StoreError};
+use connectory_store::{Author, AuthorKind, Origin, Store, StoreError};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use quick_cache::sync::Cache;
@@ -30,6 +30,7 @@ use crate::app::{App, StartError};
 use crate::catalog;
 use crate::error::ApiError;
 use crate::version::ApiVersion;
+use crate::work::tracking_id;
 
 /// How long a client that was read from the database counts as current.
 const CURRENT: Duration = Duration::from_secs(5);
@@ -49,7 +50,7 @@ pub struct Auth {
 
 /// The client that a token speaks for.
 pub struct Principal {
-    client_id: String,
+    author: Author,
     level: UserLevel,
     scopes: Vec<Scope>,
     tenant: Arc<catalog::Tenant>,
@@ -93,9 +94,14 @@ impl Caller {
         &self.principal.tenant
     }
 
-    /// The client's id.
+    /// The client's id; of a person, the issuer and the subject.
     pub fn client_id(&self) -> &str {
-        &self.principal.client_id
+        &self.principal.author.id
+    }
+
+    /// What the history says of changes that this request makes.
+    pub fn origin(&self) -> Origin {
+        Origin { author: self.principal.author.clone(), tracking_id: tracking_id() }
     }
 
     /// Whether the caller may make requests of this method.
@@ -233,7 +239,8 @@ impl Auth {
         };
         // A token never does more than its client may now, nor more than it was issued for.
         let scopes = client.scopes.into_iter().filter(|scope| claims.scope.contains(scope)).collect();
-        let principal = self.principal_until(app, client.id, client.level, scopes, client.tenant, claims.exp).await?;
+        let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
+        let principal = self.principal_until(app, author, client.level, scopes, client.tenant, claims.exp).await?;
         self.principals.insert(token.to_owned(), Arc::clone(&principal));
         Ok(principal)
     }
@@ -242,7 +249,7 @@ impl Auth {
     pub(crate) async fn principal_until(
         &self,
         app: &App,
-        client_id: String,
+        author: Author,
         level: UserLevel,
         scopes: Vec<Scope>,
         tenant: connectory_store::Tenant,
@@ -251,10 +258,10 @@ impl Auth {
         Ok(Arc::new(Principal {
             scopes,
             level,
-            windows: self.windows(&client_id),
+            windows: self.windows(&author.id),
             tenant: app.catalog.tenant(tenant.id).await?,
             tenant_record: tenant,
-            client_id,
+            author,
             expires_at,
             checked_at: Instant::now(),
         }))

@@ -10,7 +10,7 @@ use std::ops::Range;
 use connectory_model::connector::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
-use connectory_store::Seq;
+use connectory_store::RevisionId;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// In the store, at a revision; a custom connector.
-    Stored(Seq),
+    Stored(RevisionId),
     /// Among the built-in connectors, by position.
     BuiltIn(usize),
 }

@@ -21,7 +21,9 @@ use connectory_model::connector::Connector;
 use connectory_model::limits::{INLINE_BYTES, INLINE_LIST_BYTES, INLINE_TIME, LIST_BYTES};
 use connectory_model::wire::ConnectorDetail;
 use connectory_model::{Locale, ScriptName, Summary};
-use connectory_store::{Change, Edit, Found, Seq, Store, StoreError, TenantId, Unavailable};
+use connectory_store::{
+    Change, Edit, Found, Holders, Origin, RevisionId, RevisionNumber, Store, StoreError, TenantId, Unavailable,
+};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use tokio::sync::OnceCell;
@@ -59,7 +61,7 @@ pub struct Catalog {
     builtins: Vec<Arc<Connector>>,
     base: Arc<Base>,
     tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
-    connectors: Cache<Seq, Arc<Connector>, ByDocuments>,
+    connectors: Cache<RevisionId, Arc<Connector>, ByDocuments>,
     details: Cache<DetailKey, Bytes, ByLength>,
     pages: Cache<PageKey, Page, ByLength>,
 }
@@ -224,10 +226,10 @@ impl Catalog {
     /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
     async fn load(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
         let base = Arc::clone(&self.base);
-        let read = move |summaries: &mut dyn Iterator<Item = (Seq, Summary)>| {
+        let read = move |summaries: &mut dyn Iterator<Item = (RevisionNumber, Summary)>| {
             let by_script_name = papaya::HashMap::new();
-            let listed = summaries.map(|(seq, summary)| {
-                let entry = Arc::new(Entry::new(&summary, Source::Stored(seq)));
+            let listed = summaries.map(|(number, summary)| {
+                let entry = Arc::new(Entry::new(&summary, Source::Stored(RevisionId { tenant: id, number })));
                 by_script_name.pin().insert(entry.script_name.clone(), Arc::clone(&entry));
                 (entry, summary)
             });
@@ -264,32 +266,38 @@ impl Catalog {
 
     /// A whole connector. A large one is read when it is the request's turn.
     pub async fn connector(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
-        let seq = match source {
+        let id = match source {
             Source::BuiltIn(at) => return Ok(Arc::clone(&self.builtins[at])),
-            Source::Stored(seq) => seq,
+            Source::Stored(id) => id,
         };
-        if let Some(connector) = self.connectors.get(&seq) {
+        if let Some(connector) = self.connectors.get(&id) {
             return Ok(connector);
         }
         // Two may read the same at once. If one waited for the other, it could hold the turn that the other waits for.
-        let connector = self.read(seq).await?;
-        self.keep(seq, &connector);
+        let connector = self.read(id).await?;
+        self.keep(id, &connector);
         Ok(connector)
     }
 
-    fn keep(&self, seq: Seq, connector: &Arc<Connector>) {
+    fn keep(&self, id: RevisionId, connector: &Arc<Connector>) {
         if connector.size() <= MAX_KEPT_BYTES {
-            self.connectors.insert(seq, Arc::clone(connector));
+            self.connectors.insert(id, Arc::clone(connector));
         }
     }
 
-    async fn read(&self, seq: Seq) -> Result<Arc<Connector>, StoreError> {
-        let bytes = match self.store.find(seq, INLINE_BYTES).await? {
+    async fn read(&self, id: RevisionId) -> Result<Arc<Connector>, StoreError> {
+        let missing = || StoreError::Unreadable(format!("there is no revision {}", id.number.0));
+        let bytes = match self.store.find(id, INLINE_BYTES).await?.ok_or_else(missing)? {
             Found::Connector(connector) => return Ok(connector.into()),
             Found::Large(bytes) => bytes,
         };
         self.work.turn(bytes).await.map_err(|_| Unavailable::Busy)?;
-        self.store.connector(seq).await.map(Arc::new)
+        self.store.connector(id).await?.map(Arc::new).ok_or_else(missing)
+    }
+
+    /// Where the parts of a connector are stored that was read at a revision.
+    pub async fn holders(&self, id: RevisionId, connector: &Connector) -> Result<Holders, StoreError> {
+        if connector.size() > INLINE_BYTES { self.store.holders(id).await } else { Ok(Holders::default()) }
     }
 
     /// The page that a query asks for, if it was asked for lately. What is asked again of the same state, as clients that
@@ -369,7 +377,7 @@ impl Catalog {
         }
         // Where it is not kept already, it need not be beside its detail, which is what is asked for again.
         let connector = match source {
-            Source::Stored(seq) if self.connectors.peek(&seq).is_none() => self.read(seq).await?,
+            Source::Stored(id) if self.connectors.peek(&id).is_none() => self.read(id).await?,
             kept => self.connector(kept).await?,
         };
         self.render(key, connector).await
@@ -396,32 +404,33 @@ impl Catalog {
         Ok(json)
     }
 
-    /// Commits a change of a tenant's connector and publishes it. Returns where the connector is now.
-    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit) -> Result<Source, StoreError> {
+    /// Commits a change to a tenant's connector and publishes it. Returns where the connector is now.
+    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit, origin: Origin) -> Result<Source, StoreError> {
         let (change, connector, summary) = (edit.change(), Arc::clone(edit.connector()), Arc::clone(edit.summary()));
+        let at = |number| RevisionId { tenant: tenant.id, number };
         // Rendered here rather than on the writer's thread, which every other write waits for.
         let entry = match change {
-            Change::Create | Change::Update { .. } => Some(Entry::new(&summary, Source::Stored(Seq(0)))),
+            Change::Create | Change::Update { .. } => Some(Entry::new(&summary, Source::Stored(at(RevisionNumber(0))))),
             Change::Delete { .. } => None,
         };
         let is_there = entry.is_some();
         let (publishing, showing) = (Arc::clone(tenant), Arc::clone(tenant));
-        let publish = move |seq| match entry {
+        let publish = move |number| match entry {
             Some(mut entry) => {
-                entry.source = Source::Stored(seq);
+                entry.source = Source::Stored(RevisionId { tenant: publishing.id, number });
                 publishing.insert(entry, &summary);
             }
             None => publishing.remove(&summary.script_name),
         };
-        let seq = self.store.commit(tenant.id, edit, publish, move || showing.show()).await?;
+        let number = self.store.commit(tenant.id, edit, origin, publish, move || showing.show()).await?;
         // What was changed is not asked for again. Left where it is, it would crowd out what is.
         if let Change::Update { expected } | Change::Delete { expected } = change {
-            self.connectors.remove(&expected);
+            self.connectors.remove(&at(expected));
         }
         if is_there {
-            self.keep(seq, &connector);
+            self.keep(at(number), &connector);
         }
-        Ok(Source::Stored(seq))
+        Ok(Source::Stored(at(number)))
     }
 }
 
@@ -448,8 +457,8 @@ impl Weighter<PageKey, Page> for ByLength {
 #[derive(Clone)]
 struct ByDocuments;
 
-impl Weighter<Seq, Arc<Connector>> for ByDocuments {
-    fn weight(&self, _: &Seq, connector: &Arc<Connector>) -> u64 {
+impl Weighter<RevisionId, Arc<Connector>> for ByDocuments {
+    fn weight(&self, _: &RevisionId, connector: &Arc<Connector>) -> u64 {
         connector.memory() as u64
     }
 }

@@ -11,7 +11,7 @@ use connectory_model::document::DocumentKind;
 use connectory_model::folder::locale_file;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, ScriptName, Status};
-use connectory_store::{Change, Edit, Revision, Seq};
+use connectory_store::{Action, Change, Edit, Revision, RevisionId, RevisionNumber};
 use maud::{Markup, html};
 
 use super::connector::{Tab, page as connector_page, url};
@@ -43,16 +43,17 @@ pub fn table(view: &View, revisions: &[Revision], names: &HashMap<String, String
             tbody {
                 @for revision in revisions {
                     tr {
-                        th scope="row" { a href=(url(&revision.script_name, &format!("/history/{}", revision.seq.0))) { (revision.seq.0) } }
+                        th scope="row" { a href=(url(&revision.script_name, &format!("/history/{}", revision.number.0))) { (revision.number.0) } }
                         td data-label=(view.t("history.when")) { (time(revision.created_at)) }
                         td data-label=(view.t("history.who")) {
-                            span title=(revision.client_id) { (names.get(&revision.client_id).unwrap_or(&revision.client_id)) }
+                            @let author = &revision.author;
+                            span title=(author.id) { (author.name.as_ref().or_else(|| names.get(&author.id)).unwrap_or(&author.id)) }
                         }
                         @if of_several {
                             td data-label=(view.t("history.connector")) { a href=(url(&revision.script_name, "/history")) { (revision.script_name) } }
                         }
                         td data-label=(view.t("history.what")) {
-                            span.change data-action=(revision.action) { (view.language.text(&format!("action.{}", revision.action)).unwrap_or(&revision.action)) }
+                            span.change data-action=(revision.action.as_str()) { (view.t(&format!("action.{}", revision.action.as_str()))) }
                             " " (revision.changed.join(", "))
                         }
                     }
@@ -63,21 +64,26 @@ pub fn table(view: &View, revisions: &[Revision], names: &HashMap<String, String
 }
 
 /// Part of a list of revisions, with ways to the newer and the older ones.
-fn part(view: &View, of: &str, before: Option<Seq>, revisions: &[Revision], table: &Markup) -> Markup {
+fn part(view: &View, of: &str, before: Option<RevisionNumber>, revisions: &[Revision], table: &Markup) -> Markup {
     html! {
         (table)
         nav.pages aria-label=(view.t("list.pages")) {
             @if before.is_some() { a.button href=(of) { (view.t("activity.newest")) } }
             @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE as usize) {
-                a.button rel="next" href=(format!("{of}?before={}", last.seq.0)) { (view.t("activity.older")) }
+                a.button rel="next" href=(format!("{of}?before={}", last.number.0)) { (view.t("activity.older")) }
             }
         }
     }
 }
 
 /// The revision that a query wants to see what came before of.
-fn before(query: &str) -> Option<Seq> {
-    parameter(query, "before").parse().ok().map(Seq)
+fn before(query: &str) -> Option<RevisionNumber> {
+    parameter(query, "before").parse().ok().map(RevisionNumber)
+}
+
+/// Where a connector is at a revision.
+fn stored(caller: &Caller, revision: &Revision) -> Source {
+    Source::Stored(RevisionId { tenant: caller.tenant().id(), number: revision.number })
 }
 
 /// A connector and its past, which may be all that is left of it.
@@ -95,7 +101,7 @@ impl Past {
             Some(source) => source,
             None => {
                 match app.store.revisions(caller.tenant().id(), Some(script_name.clone()), None, 1).await?.first() {
-                    Some(last) => Source::Stored(last.seq),
+                    Some(last) => stored(caller, last),
                     None => return Err(ApiError::no_connector(script_name.as_str())),
                 }
             }
@@ -108,14 +114,15 @@ impl Past {
     }
 
     /// The revision of this number and the one before it: of this connector of this tenant, or it is not found.
-    async fn at(&self, app: &App, caller: &Caller, seq: i64) -> Result<(Revision, Option<Revision>), ApiError> {
+    async fn at(&self, app: &App, caller: &Caller, number: i64) -> Result<(Revision, Option<Revision>), ApiError> {
         let script_name = Some(self.newest.script_name.clone());
-        let next = seq.checked_add(1).map(Seq);
+        let next = number.checked_add(1).map(RevisionNumber);
         let mut found = app.store.revisions(caller.tenant().id(), script_name, next, 2).await?.into_iter();
-        let revision = found.next().filter(|revision| revision.seq == Seq(seq));
-        let revision = revision.ok_or_else(|| ApiError::not_found(format!("the connector has no revision {seq}")))?;
+        let revision = found.next().filter(|revision| revision.number == RevisionNumber(number));
+        let revision =
+            revision.ok_or_else(|| ApiError::not_found(format!("the connector has no revision {number}")))?;
         // What came before a creation was another connector of the same name, or nothing.
-        let before = found.next().filter(|_| revision.action != "create");
+        let before = found.next().filter(|_| revision.action != Action::Create);
         Ok((revision, before))
     }
 
@@ -153,17 +160,17 @@ pub async fn revision(
     SignedIn { view, caller }: SignedIn,
     path: Result<RevisionPath, axum::extract::rejection::PathRejection>,
 ) -> Result<Response, ApiError> {
-    let Path((script_name, seq)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
+    let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let past = Past::find(&app, &caller, &script_name).await?;
     let names = client_names(&app, &caller).await?;
-    let (revision, before) = past.at(&app, &caller, seq).await?;
-    let after = app.catalog.connector(Source::Stored(revision.seq)).await?;
-    let deleted = revision.action == "delete";
+    let (revision, before) = past.at(&app, &caller, number).await?;
+    let after = app.catalog.connector(stored(&caller, &revision)).await?;
+    let deleted = revision.action == Action::Delete;
     let old = match before {
-        Some(before) => Some(app.catalog.connector(Source::Stored(before.seq)).await?),
+        Some(before) => Some(app.catalog.connector(stored(&caller, &before)).await?),
         None => None,
     };
-    let is_current = past.current == Some(Source::Stored(revision.seq));
+    let is_current = past.current == Some(stored(&caller, &revision));
     let can_restore = view.may_write() && !is_current && !matches!(past.current, Some(Source::BuiltIn(_)));
     let bytes = after.size() + old.as_ref().map_or(0, |old| old.size());
     let page = app.work.run(bytes, move |stop| {
@@ -172,12 +179,12 @@ pub async fn revision(
             if deleted { differences(Some(&after), None) } else { differences(old.as_deref(), Some(&after)) };
         let content = html! {
             p { a href=(url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
-            h2 { (view.f("list.revision", &[&seq])) }
+            h2 { (view.f("list.revision", &[&number])) }
             (table(&view, std::slice::from_ref(&revision), &names, false))
             @if can_restore {
-                form method="post" action=(url(&script_name, &format!("/history/{seq}/restore"))) {
+                form method="post" action=(url(&script_name, &format!("/history/{number}/restore"))) {
                     (view.token())
-                    p { button type="submit" { (view.f("history.restore", &[&seq])) } }
+                    p { button type="submit" { (view.f("history.restore", &[&number])) } }
                 }
             } @else if is_current { p.note { (view.t("history.current")) } }
             @if differences.is_empty() { p.empty { (view.t("history.no_difference")) } }
@@ -224,23 +231,23 @@ pub async fn restore(
     path: Result<RevisionPath, axum::extract::rejection::PathRejection>,
     Submitted { caller, .. }: Submitted,
 ) -> Result<Response, ApiError> {
-    let Path((script_name, seq)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
+    let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let past = Past::find(&app, &caller, &script_name).await?;
-    let (revision, _) = past.at(&app, &caller, seq).await?;
-    let old = app.catalog.connector(Source::Stored(revision.seq)).await?;
+    let (revision, _) = past.at(&app, &caller, number).await?;
+    let old = app.catalog.connector(stored(&caller, &revision)).await?;
     let size = old.size();
     if past.current.is_none() {
         if caller.tenant().snapshot().has_name(&old.name) {
             return Err(connectory_store::StoreError::NameTaken.into());
         }
-        let (max_connector, client_id) = (app.options.max_connector, caller.client_id().to_owned());
+        let max_connector = app.options.max_connector;
         let make = move |_: &_| -> Result<Edit, ApiError> {
             old.check_bounds(max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
             let changed: Vec<_> = differences(None, Some(&old)).into_iter().map(|(part, ..)| part).collect();
-            Ok(Edit::new(Change::Create, old, &changed, &client_id))
+            Ok(Edit::new(Change::Create, old, &changed, None).restoring())
         };
         let edit = app.work.run(size, make).await??;
-        app.catalog.commit(caller.tenant(), edit).await?;
+        app.catalog.commit(caller.tenant(), edit, caller.origin()).await?;
     } else {
         let next = move |connector: &Connector| {
             let changed: Vec<_> = differences(Some(connector), Some(&old)).into_iter().map(|(part, ..)| part).collect();
@@ -248,7 +255,7 @@ pub async fn restore(
             let next = Connector { name: connector.name.clone(), ..(*old).clone() };
             Ok((next != *connector).then_some((next, changed)))
         };
-        edit::edit(&app, &caller, &script_name, (size, Answer::Short), next).await?;
+        edit::edit(&app, &caller, &script_name, (size, Answer::ShortToRestore), next).await?;
     }
     Ok(Redirect::to(&url(&script_name, "/history?done=restored")).into_response())
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Scope, UserLevel};
+use connectory_store::{Author, AuthorKind};
 use http::{HeaderMap, header};
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
@@ -235,7 +236,10 @@ pub async fn callback(
     let tenant = tenants.into_iter().find(|tenant| tenant.name == oidc.options.tenant).ok_or_else(|| {
         ApiError::internal(&format!("there is no tenant `{}` for OpenID sign-ins", oidc.options.tenant))
     })?;
-    let person = Person { name: format!("oidc:{name}"), level, scopes, tenant };
+    // Names change and may be given to someone else later; issuer and subject do not.
+    let id = format!("{}#{}", claims.issuer().as_str(), claims.subject().as_str());
+    let author = Author { kind: AuthorKind::Person, id, name: Some(name.to_owned()) };
+    let person = Person { author, level, scopes, tenant };
     let session = app.sessions.begin(&app, Who::Person(person)).await?;
     let used = cookie(&app, COOKIE, String::new(), CALLBACK, Duration::ZERO);
     let mut response = Redirect::to(&attempt.back).into_response();

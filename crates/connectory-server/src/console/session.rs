@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use connectory_model::access::{Scope, UserLevel};
+use connectory_store::{Author, AuthorKind};
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, header};
 use subtle::ConstantTimeEq;
@@ -57,8 +58,8 @@ pub enum Who {
 /// Someone whom an OpenID provider knows.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// How they are named in the history.
-    pub name: String,
+    /// Who they are in the history.
+    pub author: Author,
     /// Their level.
     pub level: UserLevel,
     /// Their scopes.
@@ -141,15 +142,16 @@ impl Entry {
 }
 
 async fn principal(app: &App, who: &Who) -> Result<Option<Arc<Principal>>, ApiError> {
-    let (name, level, scopes, tenant) = match who {
+    let (author, level, scopes, tenant) = match who {
         Who::Client(id) => {
             let Some(client) = app.store.client(id.clone()).await? else { return Ok(None) };
-            (client.id, client.level, client.scopes, client.tenant)
+            let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
+            (author, client.level, client.scopes, client.tenant)
         }
-        Who::Person(person) => (person.name.clone(), person.level, person.scopes.clone(), person.tenant.clone()),
+        Who::Person(person) => (person.author.clone(), person.level, person.scopes.clone(), person.tenant.clone()),
     };
     // The session ends it, not a token.
-    Ok(Some(app.auth.principal_until(app, name, level, scopes, tenant, u64::MAX).await?))
+    Ok(Some(app.auth.principal_until(app, author, level, scopes, tenant, u64::MAX).await?))
 }
 
 /// A cookie that scripts cannot read and other sites' forms do not send.

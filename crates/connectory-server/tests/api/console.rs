@@ -72,18 +72,19 @@ async fn a_tenant_sees_nothing_of_another() {
     app.access().create_tenant("other").unwrap();
     app.access().create_client("other", &new_client("stranger", UserLevel::OrgAdmin, vec![Scope::All])).unwrap();
     let (owner, stranger) = (Session::of(&app, CLIENT_ID).await, Session::of(&app, "stranger").await);
+    // The owner's Payroll has the number 2, the stranger's 1.
+    owner.post("/console/new", &[("name", "Secret"), ("className", "x.Y")]).await;
     for session in [&owner, &stranger] {
         let created = session.post("/console/new", &[("name", "Payroll"), ("className", "x.Y")]).await;
         assert_eq!(created.header("location"), Some("/console/connectors/payroll?done=created"));
     }
-    owner.post("/console/new", &[("name", "Secret"), ("className", "x.Y")]).await;
-    assert_eq!(owner.get("/console/connectors/payroll/history/1").await.status, StatusCode::OK);
+    assert_eq!(owner.get("/console/connectors/payroll/history/2").await.status, StatusCode::OK);
     for path in
-        ["/console/connectors/secret", "/console/connectors/secret/history", "/console/connectors/payroll/history/1"]
+        ["/console/connectors/secret", "/console/connectors/secret/history", "/console/connectors/payroll/history/2"]
     {
         assert_eq!(stranger.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    for path in ["/console/connectors/payroll/history/1/restore", "/console/connectors/secret/delete"] {
+    for path in ["/console/connectors/payroll/history/2/restore", "/console/connectors/secret/delete"] {
         assert_eq!(stranger.post(path, &[("name", "Secret")]).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert!(!stranger.get("/console/activity").await.text().contains("secret"));

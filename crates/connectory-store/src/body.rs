@@ -1,0 +1,315 @@
+//! The body of a revision: the connector as bytes.
+//!
+//! A body is a head as JSON, with its length in front, and then the bytes of the parts. All of it is compressed with a
+//! dictionary that is what a new connector looks like, so that a new one takes about 100 bytes. Of a connector whose
+//! parts have more than 64 KiB the body is the head alone: each part is compressed by itself, stored with the revision
+//! that changed it, and named by later revisions. A small change to a large connector is then a small write.
+
+use std::borrow::Cow;
+
+use connectory_model::document::{CorrelationConfig, DocumentKind, SourceConfig, SourceTemplate};
+use connectory_model::limits::INLINE_BYTES;
+use connectory_model::translations::{Properties, Translations};
+use connectory_model::{Connector, Metadata, Part, ScriptName, Status};
+use lz4_flex::block::{
+    compress_prepend_size, compress_prepend_size_with_dict, decompress_size_prepended,
+    decompress_size_prepended_with_dict, uncompressed_size,
+};
+use rusqlite::types::ValueRef;
+use serde::{Deserialize, Serialize};
+
+use crate::connectors::{RevisionNumber, unreadable};
+use crate::{Result, StoreError};
+
+/// The dictionaries that bodies are compressed with. Their bytes must stay as they are, because bodies are read with them.
+const JSON_DICTIONARY: &[u8] = include_bytes!("dictionary-1.json");
+const DICTIONARY: &[u8] = include_bytes!("dictionary-2.txt");
+
+/// What a body is. The numbers are in the database.
+mod format {
+    /// The connector as JSON; of the first schema.
+    pub const JSON_TEXT: i64 = 0;
+    /// The same, compressed.
+    pub const JSON: i64 = 1;
+    /// The same, compressed with the first dictionary.
+    pub const JSON_WITH_DICTIONARY: i64 = 2;
+    /// The head and all parts.
+    pub const WHOLE: i64 = 3;
+    /// The head; the parts are stored by themselves.
+    pub const HEAD: i64 = 4;
+}
+
+/// Bytes in front of the head, which are its length.
+const LENGTH: usize = size_of::<u32>();
+
+/// A connector without its parts, and what its parts are.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    name: Cow<'a, str>,
+    script_name: Cow<'a, ScriptName>,
+    #[serde(rename = "type")]
+    connector_type: Cow<'a, str>,
+    class_name: Cow<'a, str>,
+    direct_connect: bool,
+    status: Status,
+    connector_metadata: Cow<'a, Metadata>,
+    parts: Vec<StoredPart>,
+}
+
+/// A part as the head names it.
+#[derive(Serialize, Deserialize)]
+struct StoredPart {
+    part: Part,
+    bytes: usize,
+    #[serde(rename = "iso-8859-1", default, skip_serializing_if = "std::ops::Not::not")]
+    is_latin1: bool,
+    /// The revision that it is stored with, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<RevisionNumber>,
+}
+
+/// Where the parts of a large connector are stored.
+#[derive(Debug, Clone, Default)]
+pub struct Holders(Vec<(Part, RevisionNumber)>);
+
+impl Holders {
+    fn of(&self, part: Part) -> Option<RevisionNumber> {
+        self.0.iter().find(|(of, _)| *of == part).map(|(_, holder)| *holder)
+    }
+}
+
+/// A body that is to be written, and the parts that are stored with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub format: i64,
+    pub bytes: Vec<u8>,
+    pub parts: Vec<(Part, Vec<u8>)>,
+}
+
+impl Body {
+    /// The body of a connector. Of a large one, parts that are the same in the revision before stay where they are.
+    pub fn new(connector: &Connector, before: Option<(&Connector, &Holders)>) -> Self {
+        let is_large = connector.size() > INLINE_BYTES;
+        let holder = |part| {
+            let (_, holders) = before.filter(|(before, _)| before.part(part) == connector.part(part))?;
+            holders.of(part)
+        };
+        let (mut parts, mut stored) = (Vec::new(), Vec::with_capacity(4));
+        for part in connector.parts() {
+            let text = connector.part(part).expect("a connector has its parts");
+            let revision = if is_large { holder(part) } else { None };
+            if is_large && revision.is_none() {
+                let mut compressed = compress_prepend_size(&text.bytes());
+                // It has room for what cannot be compressed.
+                compressed.shrink_to_fit();
+                parts.push((part, compressed));
+            }
+            stored.push(StoredPart { part, bytes: text.bytes().len(), is_latin1: text.is_latin1, revision });
+        }
+        // Room for it all at once.
+        let mut body = Vec::with_capacity(if is_large { 0 } else { connector.size() } + 2048);
+        body.extend([0; LENGTH]);
+        serde_json::to_writer(&mut body, &Head::new(connector, stored)).expect("a head is JSON");
+        let length = u32::try_from(body.len() - LENGTH).expect("a head is bounded");
+        body[..LENGTH].copy_from_slice(&length.to_le_bytes());
+        if !is_large {
+            for part in connector.parts() {
+                body.extend_from_slice(&connector.part(part).expect("a connector has its parts").bytes());
+            }
+        }
+        Self {
+            format: if is_large { format::HEAD } else { format::WHOLE },
+            bytes: compress_prepend_size_with_dict(&body, DICTIONARY),
+            parts,
+        }
+    }
+}
+
+impl<'a> Head<'a> {
+    fn new(connector: &'a Connector, parts: Vec<StoredPart>) -> Self {
+        Self {
+            name: connector.name.as_str().into(),
+            script_name: Cow::Borrowed(&connector.script_name),
+            connector_type: connector.connector_type.as_str().into(),
+            class_name: connector.class_name.as_str().into(),
+            direct_connect: connector.direct_connect,
+            status: connector.status,
+            connector_metadata: Cow::Borrowed(&connector.connector_metadata),
+            parts,
+        }
+    }
+
+    /// The connector, with the bytes of each part.
+    fn with_parts(self, mut bytes_of: impl FnMut(&StoredPart) -> Result<Vec<u8>>) -> Result<Connector> {
+        let (mut documents, mut translations) = ([const { None }; DocumentKind::ALL.len()], Translations::default());
+        for stored in &self.parts {
+            let bytes = bytes_of(stored)?;
+            match stored.part {
+                Part::Document(kind) => {
+                    documents[kind as usize] = Some(String::from_utf8(bytes).map_err(unreadable)?);
+                }
+                Part::Translation(locale) => {
+                    let properties = Properties::stored(bytes, stored.is_latin1).map_err(unreadable)?;
+                    translations.0.insert(locale, properties);
+                }
+            }
+        }
+        let mut document = |kind: DocumentKind| {
+            documents[kind as usize].take().ok_or_else(|| unreadable(format_args!("no {}", kind.name())))
+        };
+        Ok(Connector {
+            source_config: SourceConfig::stored(document(DocumentKind::SourceConfig)?),
+            source_template: SourceTemplate::stored(document(DocumentKind::SourceTemplate)?),
+            correlation_config: CorrelationConfig::stored(document(DocumentKind::CorrelationConfig)?),
+            translations,
+            name: self.name.into_owned(),
+            script_name: self.script_name.into_owned(),
+            connector_type: self.connector_type.into_owned(),
+            class_name: self.class_name.into_owned(),
+            direct_connect: self.direct_connect,
+            status: self.status,
+            connector_metadata: self.connector_metadata.into_owned(),
+        })
+    }
+}
+
+/// A connector that was looked for.
+#[derive(Debug, PartialEq)]
+pub enum Found {
+    /// The connector.
+    Connector(Box<Connector>),
+    /// It has more bytes than were asked for: about so many.
+    Large(usize),
+}
+
+/// Reads a body of at most so many bytes; `part` reads the compressed bytes of a part that is stored by itself. What is
+/// too large is not decompressed, let alone parsed.
+pub(crate) fn read(
+    format: i64,
+    body: ValueRef<'_>,
+    most: usize,
+    part: impl Fn(Part, Option<RevisionNumber>) -> Result<Vec<u8>>,
+) -> Result<Found> {
+    let compressed = match (format, body) {
+        (format::JSON_TEXT, ValueRef::Text(text)) => return from_json(text).map(Found::Connector),
+        (_, ValueRef::Blob(compressed)) => compressed,
+        _ => return Err(unknown(format)),
+    };
+    let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
+    if bytes > most && format != format::HEAD {
+        return Ok(Found::Large(bytes));
+    }
+    match format {
+        format::JSON => from_json(&decompress_size_prepended(compressed).map_err(unreadable)?).map(Found::Connector),
+        format::JSON_WITH_DICTIONARY => {
+            let json = decompress_size_prepended_with_dict(compressed, JSON_DICTIONARY).map_err(unreadable)?;
+            from_json(&json).map(Found::Connector)
+        }
+        format::WHOLE => {
+            let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
+            let (head, mut rest) = split(&body)?;
+            let next = |stored: &StoredPart| {
+                let (bytes, after) =
+                    rest.split_at_checked(stored.bytes).ok_or_else(|| unreadable("a part is cut off"))?;
+                rest = after;
+                Ok(bytes.to_vec())
+            };
+            Ok(Found::Connector(Box::new(head.with_parts(next)?)))
+        }
+        format::HEAD => {
+            let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
+            let (head, _) = split(&body)?;
+            let bytes = body.len() + head.parts.iter().map(|stored| stored.bytes).sum::<usize>();
+            if bytes > most {
+                return Ok(Found::Large(bytes));
+            }
+            let read = |stored: &StoredPart| {
+                decompress_size_prepended(&part(stored.part, stored.revision)?).map_err(unreadable)
+            };
+            Ok(Found::Connector(Box::new(head.with_parts(read)?)))
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+/// Where the parts are stored of the revision with this number and body; nowhere, if they are in the body.
+pub(crate) fn holders(format: i64, body: ValueRef<'_>, number: RevisionNumber) -> Result<Holders> {
+    let (format::HEAD, ValueRef::Blob(compressed)) = (format, body) else { return Ok(Holders::default()) };
+    let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
+    let (head, _) = split(&body)?;
+    Ok(Holders(head.parts.iter().map(|stored| (stored.part, stored.revision.unwrap_or(number))).collect()))
+}
+
+/// The head, and what comes after it.
+fn split(body: &[u8]) -> Result<(Head<'_>, &[u8])> {
+    let cut = || unreadable("a head is cut off");
+    let (length, rest) = body.split_first_chunk::<LENGTH>().ok_or_else(cut)?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(unreadable)?;
+    let (head, parts) = rest.split_at_checked(length).ok_or_else(cut)?;
+    Ok((from_json(head)?, parts))
+}
+
+fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(unreadable)
+}
+
+fn unknown(format: i64) -> StoreError {
+    unreadable(format_args!("a body of format {format}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use connectory_model::import;
+    use lz4_flex::block::compress_prepend_size;
+
+    use super::*;
+
+    /// A sum of bytes that must stay as they are.
+    fn sum(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
+    }
+
+    #[test]
+    fn the_dictionaries_never_change() {
+        let advice = "give another dictionary the next format, and keep this one for the bodies that need it";
+        assert_eq!(sum(JSON_DICTIONARY), 12_364_793_945_205_114_222, "{advice}");
+        assert_eq!(sum(DICTIONARY), 15_573_520_138_562_449_038, "{advice}");
+    }
+
+    #[test]
+    fn bodies_of_every_format_are_read() {
+        let mut connector = import::from_json(br#"[{"name": "HR"}]"#).unwrap().remove(0);
+        let latin1 = Properties::parse(b"a=\xe4\n").unwrap();
+        connector.translations.0.insert(connectory_model::Locale::De, latin1);
+        let json = serde_json::to_vec(&connector).unwrap();
+        let part = |part, holder| Err(unreadable(format_args!("{part} {holder:?}")));
+        let whole = Body::new(&connector, None);
+        assert!(whole.parts.is_empty());
+        assert!(
+            whole.bytes.len() * 4 < json.len(),
+            "a new connector is much like the dictionary: {}",
+            whole.bytes.len()
+        );
+        let bodies = [
+            (format::JSON_TEXT, json.clone()),
+            (format::JSON, compress_prepend_size(&json)),
+            (format::JSON_WITH_DICTIONARY, compress_prepend_size_with_dict(&json, JSON_DICTIONARY)),
+            (whole.format, whole.bytes),
+        ];
+        for (format, body) in bodies {
+            let value = if format == format::JSON_TEXT { ValueRef::Text(&body) } else { ValueRef::Blob(&body) };
+            let found = read(format, value, usize::MAX, part).unwrap();
+            assert_eq!(found, Found::Connector(Box::new(connector.clone())), "{format}");
+            if format != format::JSON_TEXT {
+                let found = read(format, value, 100, part).unwrap();
+                assert!(matches!(found, Found::Large(bytes) if bytes > 100), "{format}");
+                let cut = ValueRef::Blob(&body[..body.len() - 1]);
+                assert!(matches!(read(format, cut, usize::MAX, part), Err(StoreError::Unreadable(_))), "{format}");
+            }
+        }
+        let unknown = read(9, ValueRef::Blob(&[1, 0, 0, 0, 0]), usize::MAX, part).unwrap_err();
+        assert!(unknown.to_string().ends_with("a body of format 9"), "{unknown}");
+    }
+}
