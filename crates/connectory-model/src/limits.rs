@@ -138,7 +138,7 @@ pub const UNCOUNTED_BYTES: usize = 16 * KIB;
 /// Bytes of documents that are worked on at once on an async worker: less than a millisecond's work.
 pub const INLINE_BYTES: usize = 64 * KIB;
 /// Bytes of large connectors that requests work on at a time: one of the largest, or four smaller ones. What is made
-/// of a connector while it is worked on takes up to seven times its size.
+/// of a connector while it is worked on takes several times its size.
 pub const LARGE_BYTES: usize = CONNECTOR_BYTES;
 /// Time that a request waits for its turn to work on something large.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
