@@ -324,6 +324,11 @@ fn expect_unchanged(changed: usize) -> Result<()> {
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
+/// Refuses a database whose newest revision cannot be found, because it is damaged.
+pub(crate) fn expect_readable(connection: &Connection) -> Result<()> {
+    Ok(connection.query_row("SELECT max(key) FROM revisions", [], |_| Ok(()))?)
+}
+
 /// The number of a tenant's newest revision.
 pub(crate) fn last_number(connection: &Connection, tenant: TenantId) -> Result<RevisionNumber> {
     let newest = connection

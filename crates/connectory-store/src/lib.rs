@@ -186,6 +186,7 @@ impl Store {
         let lock = file.lock()?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
         schema::migrate(&mut connection, file.path())?;
+        connectors::expect_readable(&connection)?;
         let copying = schema::open(&file, schema::SERVER_WAIT)?;
         let readers = Arc::new(Readers::open(&file)?);
         file.has_log()?;

@@ -19,7 +19,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: connectory_memory::MiMalloc = connectory_memory::MiMalloc;
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 an error, which standard error explains; \
                           2 `plan` and `diff` found differences.";

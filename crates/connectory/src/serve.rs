@@ -29,6 +29,7 @@ const CLIENT_SECRET: &str = "CONNECTORY_CLIENT_SECRET";
 
 /// Runs the server.
 pub fn run(arguments: ServeArguments) -> Result<()> {
+    connectory_memory::give_back_soon();
     let settings = arguments.settings()?;
     let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("`{}` is no log filter", settings.log))?;
     // Nobody may read the log. So it is written by a thread of its own, and what waits too long for that is dropped.
