@@ -22,10 +22,14 @@ fn memory_of(value: &Value) -> usize {
     let below = match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(memory_of).sum(),
-        Value::Object(members) => members.iter().map(|(name, value)| name.len() + memory_of(value)).sum(),
+        Value::Object(members) => memory_of_members(members),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     };
     2 * size_of::<Value>() + below
+}
+
+fn memory_of_members(members: &Metadata) -> usize {
+    members.iter().map(|(name, value)| name.len() + memory_of(value)).sum()
 }
 
 /// The labels in metadata: an array of strings, or one string.
@@ -145,8 +149,7 @@ impl Connector {
 
     /// About how many bytes it takes in memory.
     pub fn memory(&self) -> usize {
-        let metadata: usize = self.connector_metadata.iter().map(|(name, value)| name.len() + memory_of(value)).sum();
-        size_of::<Self>() + self.size() + metadata
+        size_of::<Self>() + self.size() + memory_of_members(&self.connector_metadata)
     }
 
     /// Puts a checked document in the place of the old one.

@@ -258,7 +258,7 @@ pub(crate) fn holders(format: i64, body: ValueRef<'_>, number: RevisionNumber) -
     Ok(Holders(head.parts.iter().map(|stored| (stored.part, stored.revision.unwrap_or(number))).collect()))
 }
 
-fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
+pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T> {
     serde_json::from_slice(text).map_err(unreadable)
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use connectory_model::{Connector, Part, ScriptName, Summary, lower_key};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -350,7 +349,7 @@ pub(crate) fn summaries<T>(
     let mut next = || {
         let Some(row) = rows.next()? else { return Ok(None) };
         let summary = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        Ok(Some((RevisionNumber(row.get(0)?), from_json(summary.as_bytes())?)))
+        Ok(Some((RevisionNumber(row.get(0)?), body::from_json(summary.as_bytes())?)))
     };
     let result = read(&mut std::iter::from_fn(|| {
         next().unwrap_or_else(|error| {
@@ -391,26 +390,58 @@ pub(crate) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders
     body::holders(row.get(0)?, row.get_ref(1)?, id.number)
 }
 
-const COLUMNS: &str =
-    "number, script_name, action, changed, author_kind, author_id, author_name, created_at, tracking_id,
-                       change, previous";
+/// The columns that a revision is read from, of a table; after them, the revision before it.
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "number, ",
+            $table,
+            "script_name, ",
+            $table,
+            "action, ",
+            $table,
+            "changed, ",
+            $table,
+            "author_kind, ",
+            $table,
+            "author_id, ",
+            $table,
+            "author_name, ",
+            $table,
+            "created_at, ",
+            $table,
+            "tracking_id, ",
+            $table,
+            "change, ",
+            $table,
+            "previous"
+        )
+    };
+}
 
 /// A connector's history, from its newest revision to the one before it and so on.
-fn of_connector() -> String {
-    let of = COLUMNS.split(',').map(|column| format!("found.{}", column.trim())).collect::<Vec<_>>().join(", ");
-    format!(
-        "WITH RECURSIVE newest (newest) AS (
-            SELECT number FROM connectors WHERE tenant_id = ?4 AND script_name = ?5
-            UNION ALL
-            SELECT number FROM deleted WHERE tenant_id = ?4 AND script_name = ?5
-        ), history ({COLUMNS}) AS (
-            SELECT {of} FROM newest JOIN revisions AS found ON found.key = ?1 + newest.newest
-            UNION ALL
-            SELECT {of} FROM history JOIN revisions AS found ON found.key = ?1 + history.previous
-        )
-        SELECT {COLUMNS} FROM history WHERE number < ?3 - ?1 LIMIT ?2"
+const OF_CONNECTOR: &str = concat!(
+    "WITH RECURSIVE newest (newest) AS (
+        SELECT number FROM connectors WHERE tenant_id = ?4 AND script_name = ?5
+        UNION ALL
+        SELECT number FROM deleted WHERE tenant_id = ?4 AND script_name = ?5
+    ), history (",
+    columns!(""),
+    ") AS (
+        SELECT ",
+    columns!("found."),
+    " FROM newest JOIN revisions AS found ON found.key = ?1 + newest.newest
+        UNION ALL
+        SELECT ",
+    columns!("found."),
+    " FROM history JOIN revisions AS found ON found.key = ?1 + history.previous
     )
-}
+    SELECT * FROM history WHERE number < ?3 - ?1 LIMIT ?2"
+);
+
+const OF_TENANT: &str =
+    concat!("SELECT ", columns!(""), " FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3");
 
 /// The revisions of a tenant, or of one of its connectors, that were made before one: the newest first.
 pub(crate) fn revisions(
@@ -424,15 +455,10 @@ pub(crate) fn revisions(
     let before = before.map_or(end_key(tenant), |before| first.saturating_add(before.0).min(end_key(tenant)));
     let rows = match script_name {
         Some(script_name) => connection
-            .prepare_cached(&of_connector())?
+            .prepare_cached(OF_CONNECTOR)?
             .query_map(params![first, limit, before, tenant.0, script_name.as_str()], revision)?
             .collect::<rusqlite::Result<_>>(),
-        None => connection
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
-            ))?
-            .query_map(params![first, before, limit], revision)?
-            .collect(),
+        None => connection.prepare_cached(OF_TENANT)?.query_map(params![first, before, limit], revision)?.collect(),
     };
     rows.map_err(StoreError::from)
 }
@@ -455,10 +481,6 @@ fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
         created_at: row.get(7)?,
         tracking_id: row.get::<_, Option<Vec<u8>>>(8)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()),
     })
-}
-
-fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text).map_err(unreadable)
 }
 
 pub(crate) fn unreadable(error: impl Display) -> StoreError {

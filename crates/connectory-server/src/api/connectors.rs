@@ -219,9 +219,10 @@ pub async fn patch(
         revision(connector, next, max_document)
     };
     let edited = edit::edit(&app, &caller, &script_name, (bytes, Answer::Detail), next).await?;
-    let key = |source| (source, Locale::En, with_policies);
     let detail = match edited {
-        Edited::Changed(source, connector) => app.catalog.render(key(source), connector).await?,
+        Edited::Changed(source, connector) => {
+            app.catalog.render((source, Locale::En, with_policies), connector).await?
+        }
         Edited::Unchanged(source) => app.catalog.detail(source, Locale::En, with_policies).await?,
     };
     Ok(json(StatusCode::OK, detail))

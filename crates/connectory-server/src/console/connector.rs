@@ -1,6 +1,5 @@
 //! One connector: the frame of its pages, the overview, creating and deleting.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawQuery, State};
@@ -17,7 +16,7 @@ use serde_json::json;
 use super::form::Submitted;
 use super::history;
 use super::list::{features_of, status};
-use super::page::{Place, SignedIn, View, client_names, done, parameter};
+use super::page::{Place, SignedIn, View, done, parameter};
 use super::translations::coverage;
 use crate::api::connectors::new_connector;
 use crate::api::edit;
@@ -167,12 +166,11 @@ pub async fn overview(
 ) -> Result<Response, ApiError> {
     let script_name = Some(subject.connector.script_name.clone());
     let revisions = app.store.revisions(subject.caller.tenant().id(), script_name, None, RECENT).await?;
-    let names = client_names(&app, &subject.caller).await?;
     let query = query.unwrap_or_default();
-    Ok(app.work.run(subject.connector.size(), move |_| facts(&subject, &query, &revisions, &names)).await?)
+    Ok(app.work.run(subject.connector.size(), move |_| facts(&subject, &query, &revisions)).await?)
 }
 
-fn facts(subject: &Subject, query: &str, revisions: &[Revision], names: &HashMap<String, String>) -> Response {
+fn facts(subject: &Subject, query: &str, revisions: &[Revision]) -> Response {
     let Subject { view, connector, .. } = subject;
     let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
     let descriptions = connector.translations.short_descriptions();
@@ -209,7 +207,7 @@ fn facts(subject: &Subject, query: &str, revisions: &[Revision], names: &HashMap
                 (coverage(subject))
                 h2 { (view.t("overview.recent")) }
                 @if revisions.is_empty() { p.faint { (view.t("overview.no_revisions")) } }
-                @else { (history::table(view, revisions, names, false)) }
+                @else { (history::table(view, revisions, false)) }
             }
         }
         @if subject.is_writable() {

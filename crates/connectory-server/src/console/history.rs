@@ -2,7 +2,7 @@
 //! keeps its history, and comes back from it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
@@ -18,7 +18,7 @@ use super::connector::{Tab, page as connector_page, url};
 use super::diff;
 use super::form::Submitted;
 use super::metadata::pretty;
-use super::page::{Place, SignedIn, View, client_names, done, parameter, time};
+use super::page::{Place, SignedIn, View, done, parameter, time};
 use crate::api::edit::{self, Answer};
 use crate::api::parameters::ScriptNamePath;
 use crate::app::App;
@@ -30,7 +30,7 @@ use crate::error::ApiError;
 const PAGE: u32 = 50;
 
 /// A table of revisions, where they are of several connectors with their names.
-pub fn table(view: &View, revisions: &[Revision], names: &HashMap<String, String>, of_several: bool) -> Markup {
+pub fn table(view: &View, revisions: &[Revision], of_several: bool) -> Markup {
     html! {
         table.revisions {
             thead { tr {
@@ -47,7 +47,7 @@ pub fn table(view: &View, revisions: &[Revision], names: &HashMap<String, String
                         td data-label=(view.t("history.when")) { (time(revision.created_at)) }
                         td data-label=(view.t("history.who")) {
                             @let author = &revision.author;
-                            span title=(author.id) { (author.name.as_ref().or_else(|| names.get(&author.id)).unwrap_or(&author.id)) }
+                            span title=(author.id) { (author.name.as_ref().unwrap_or(&author.id)) }
                         }
                         @if of_several {
                             td data-label=(view.t("history.connector")) { a href=(url(&revision.script_name, "/history")) { (revision.script_name) } }
@@ -142,11 +142,10 @@ pub async fn page(
     let query = query.unwrap_or_default();
     let before = before(&query);
     let revisions = app.store.revisions(caller.tenant().id(), Some(script_name.clone()), before, PAGE).await?;
-    let names = client_names(&app, &caller).await?;
     let content = html! {
         (done(&view, &query))
         @if revisions.is_empty() { p.empty { (view.t("overview.no_revisions")) } }
-        @else { (part(&view, &url(&script_name, "/history"), before, &revisions, &table(&view, &revisions, &names, false))) }
+        @else { (part(&view, &url(&script_name, "/history"), before, &revisions, &table(&view, &revisions, false))) }
     };
     Ok(past.page(&view, &content))
 }
@@ -162,7 +161,6 @@ pub async fn revision(
 ) -> Result<Response, ApiError> {
     let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let past = Past::find(&app, &caller, &script_name).await?;
-    let names = client_names(&app, &caller).await?;
     let (revision, before) = past.at(&app, &caller, number).await?;
     let after = app.catalog.connector(stored(&caller, &revision)).await?;
     let deleted = revision.action == Action::Delete;
@@ -180,7 +178,7 @@ pub async fn revision(
         let content = html! {
             p { a href=(url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
             h2 { (view.f("list.revision", &[&number])) }
-            (table(&view, std::slice::from_ref(&revision), &names, false))
+            (table(&view, std::slice::from_ref(&revision), false))
             @if can_restore {
                 form method="post" action=(url(&script_name, &format!("/history/{number}/restore"))) {
                     (view.token())
@@ -268,11 +266,10 @@ pub async fn activity(
 ) -> Result<Response, ApiError> {
     let before = before(&query.unwrap_or_default());
     let revisions = app.store.revisions(caller.tenant().id(), None, before, PAGE).await?;
-    let names = client_names(&app, &caller).await?;
     let content = html! {
         h1 { (view.t("nav.activity")) }
         @if revisions.is_empty() { p.empty { (view.t("activity.none")) } }
-        @else { (part(&view, "/console/activity", before, &revisions, &table(&view, &revisions, &names, true))) }
+        @else { (part(&view, "/console/activity", before, &revisions, &table(&view, &revisions, true))) }
     };
     Ok(view.page(Place::Activity, view.t("nav.activity"), &content))
 }

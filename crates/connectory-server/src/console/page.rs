@@ -4,7 +4,6 @@
 //! through as markup could still do nothing. `maud` escapes every text; the one place that admits markup is
 //! `preview::markup`.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -323,12 +322,6 @@ impl View {
     pub fn is_own_token(&self, token: &str) -> bool {
         self.signed_in.as_ref().is_some_and(|(session, _)| session.is_own(token))
     }
-}
-
-/// The names of a tenant's clients by id, for the histories, which know ids.
-pub async fn client_names(app: &App, caller: &Caller) -> Result<HashMap<String, String>, ApiError> {
-    let clients = app.store.clients(caller.tenant_record().name.clone()).await?;
-    Ok(clients.into_iter().map(|client| (client.id, client.name)).collect())
 }
 
 /// The time of a revision.
