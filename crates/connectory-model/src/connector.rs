@@ -178,8 +178,8 @@ impl Connector {
     }
 }
 
-/// What lists show and filter by: derived from a [`Connector`], and kept beside it so that a start need not read
-/// every document.
+/// What lists show and filter by: derived from a [`Connector`], and stored beside it so that a start need not read
+/// every document. It is stored without empty members, so that a new connector's row is short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -197,12 +197,15 @@ pub struct Summary {
     /// How far it is.
     pub status: Status,
     /// From the source template's `featuresString`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
     /// Free-form members.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub connector_metadata: Metadata,
     /// The short description of every locale that has one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub short_descriptions: BTreeMap<Locale, String>,
     /// The locales that have texts, in order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locales: Vec<Locale>,
 }
