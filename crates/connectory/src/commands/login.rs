@@ -1,41 +1,15 @@
-//! The service that a command calls.
+//! `connectory login`: saves a service and its credentials as a named environment.
 
 use std::io::{BufRead, IsTerminal};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_client::{Client, Environment, Retries, Writes, home_file};
+use connectory_client::{Environment, home_file};
 use serde_json::{Value, json};
 
-/// Which service.
-#[derive(Args, Clone, Default)]
-pub struct RemoteArguments {
-    /// An environment of ~/.sailpoint/config.yaml, as `connectory login` writes them [default: the variables
-    /// `SAIL_BASE_URL`, `SAIL_CLIENT_ID` and `SAIL_CLIENT_SECRET`, else ./config.json, else the active environment]
-    #[arg(long, value_name = "NAME", global = true)]
-    pub env: Option<String>,
-}
+use crate::environment::client;
 
-impl RemoteArguments {
-    /// A client of it.
-    pub fn client(&self) -> Result<Client> {
-        let environment = match &self.env {
-            Some(name) => Environment::named(name)?,
-            None => Environment::load()?,
-        };
-        client(environment)
-    }
-}
-
-fn client(environment: Environment) -> Result<Client> {
-    // A rate limit is waited for, however many calls there are; 429 says that nothing was done.
-    let retries = Retries { times: 60, writes: Writes::RateLimited, ..Retries::default() };
-    Ok(Client::builder(environment).retries(retries).timeout(Duration::from_mins(1)).build()?)
-}
-
-/// Keep a service and the credentials for it as a named environment.
 #[derive(Args)]
 pub struct LoginArguments {
     /// The environment's name
@@ -46,13 +20,13 @@ pub struct LoginArguments {
     /// The API client's id
     #[arg(long, value_name = "ID", env = "SAIL_CLIENT_ID")]
     client_id: String,
-    /// Leave the active environment as it is
+    /// Do not change the active environment
     #[arg(long)]
     keep_active: bool,
 }
 
 /// Checks the credentials and writes them to `~/.sailpoint/config.yaml`, for its owner alone.
-pub async fn login(arguments: LoginArguments) -> Result<()> {
+pub async fn run(arguments: LoginArguments) -> Result<()> {
     let LoginArguments { name, base_url, client_id, keep_active } = arguments;
     let client_secret = secret()?;
     let base_url = base_url.trim_end_matches('/').to_owned();
@@ -80,12 +54,12 @@ pub async fn login(arguments: LoginArguments) -> Result<()> {
     file["environments"][&name]["pat"] =
         json!({"clientid": environment.client_id, "clientsecret": environment.client_secret});
     write_private(&path, &file)?;
-    println!("Wrote the environment `{name}` ({}) to {}.", environment.base_url, path.display());
+    say!("Wrote the environment `{name}` ({}) to {}.", environment.base_url, path.display());
     Ok(())
 }
 
-/// The secret: from `SAIL_CLIENT_SECRET`, typed without being shown, or the first line of what is piped in. It is no
-/// option, because a command line can be seen by others.
+/// The secret: `SAIL_CLIENT_SECRET`, or typed without being shown, or the first line of standard input. It is not an
+/// option, because other users of the machine can see command lines.
 fn secret() -> Result<String> {
     if let Some(secret) = std::env::var("SAIL_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty()) {
         return Ok(secret);

@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use annotate_snippets::{AnnotationKind, Level as Severity, Origin, Renderer, Snippet};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use connectory_model::lint::{Finding, Level, RULES, Text, lint};
 use serde_json::{Value, json};
 
-use crate::output;
-use crate::sync::folders::{LocalFolder, local_folders};
+use crate::findings::{self, FolderFinding};
+use crate::folders::{LocalFolder, local_folders};
+use crate::terminal;
 
 #[derive(Args)]
 pub struct LintArguments {
     /// A folder of connector folders, or one connector folder
     dir: PathBuf,
-    /// How to print what is found
+    /// How to print the findings
     #[arg(long, value_enum, default_value = "text")]
     format: LintFormat,
-    /// Mend what is mechanical: a connector's name in its documents, and translations that nothing uses
+    /// Fix the findings that have one possible fix: a connector's name in its documents, and unused translations
     #[arg(long)]
     fix: bool,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
 }
@@ -39,32 +39,6 @@ enum LintFormat {
     Github,
 }
 
-/// A finding in a folder, with where it is.
-struct Found<'a> {
-    folder: &'a LocalFolder,
-    finding: Finding,
-}
-
-impl Found<'_> {
-    fn path(&self) -> PathBuf {
-        self.folder.path.join(&self.finding.file)
-    }
-
-    fn text(&self) -> Text<'_> {
-        self.folder.files.get(&self.finding.file).map_or(Text::decode(&[]), |bytes| Text::decode(bytes))
-    }
-
-    /// Line and column, from 1, of the beginning and the end.
-    fn place(&self) -> [(usize, usize); 2] {
-        let text = self.text().text;
-        [self.finding.span.start, self.finding.span.end].map(|offset| {
-            let before = &text[..offset];
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-        })
-    }
-}
-
 /// Runs the command.
 pub fn run(arguments: &LintArguments) -> Result<()> {
     let mut folders = local_folders(&arguments.dir)?;
@@ -75,40 +49,26 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
             folders = local_folders(&arguments.dir)?;
         }
     }
-    let found = find(&folders);
+    let found = findings::find(&folders);
     match arguments.format {
-        LintFormat::Text => print_text(&found),
+        LintFormat::Text => findings::print(&found),
         LintFormat::Json => say!("{}", serde_json::to_string_pretty(&json_of(&found))?),
         LintFormat::Sarif => say!("{}", serde_json::to_string_pretty(&sarif(&found))?),
         LintFormat::Github => found.iter().for_each(print_github),
     }
-    let errors = found.iter().filter(|found| found.finding.rule.level == Level::Error).count();
+    let errors = found.iter().filter(|found| found.is_error()).count();
     let warnings = found.len() - errors;
     let summary = format!(
         "{} and {} in {}",
-        output::count(errors, "error"),
-        output::count(warnings, "warning"),
-        output::count(folders.len(), "connector")
+        terminal::count(errors, "error"),
+        terminal::count(warnings, "warning"),
+        terminal::count(folders.len(), "connector")
     );
     if errors > 0 || (arguments.strict && warnings > 0) {
         bail!("{summary}");
     }
     eprintln!("{summary}");
     Ok(())
-}
-
-/// Refuses folders with errors, after printing those.
-pub fn refuse_errors(folders: &[LocalFolder]) -> Result<()> {
-    let errors: Vec<_> = find(folders).into_iter().filter(|found| found.finding.rule.level == Level::Error).collect();
-    print_text(&errors);
-    if errors.is_empty() { Ok(()) } else { bail!("the folders have errors; nothing was sent") }
-}
-
-fn find(folders: &[LocalFolder]) -> Vec<Found<'_>> {
-    folders
-        .iter()
-        .flat_map(|folder| lint(&folder.name, &folder.files).into_iter().map(move |finding| Found { folder, finding }))
-        .collect()
 }
 
 fn fix(folders: &[LocalFolder]) -> Result<usize> {
@@ -130,24 +90,6 @@ fn fix(folders: &[LocalFolder]) -> Result<usize> {
     Ok(count)
 }
 
-fn print_text(found: &[Found<'_>]) {
-    let renderer = Renderer::styled();
-    for found in found {
-        let Finding { rule, span, message, .. } = &found.finding;
-        let severity = if rule.level == Level::Error { Severity::ERROR } else { Severity::WARNING };
-        let path = found.path().display().to_string();
-        let text = found.text();
-        let title = severity.primary_title(message.as_str()).id(rule.id);
-        let group = if span.is_empty() && span.start == 0 {
-            title.element(Origin::path(path))
-        } else {
-            let annotation = AnnotationKind::Primary.span(span.clone());
-            title.element(Snippet::source(text.text.as_ref()).path(path).annotation(annotation))
-        };
-        say!("{}\n", renderer.render(&[group]));
-    }
-}
-
 const fn word(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
@@ -155,8 +97,8 @@ const fn word(level: Level) -> &'static str {
     }
 }
 
-fn json_of(found: &[Found<'_>]) -> Value {
-    let object = |found: &Found<'_>| {
+fn json_of(found: &[FolderFinding<'_>]) -> Value {
+    let object = |found: &FolderFinding<'_>| {
         let [(line, column), (end_line, end_column)] = found.place();
         let Finding { rule, message, fix, .. } = &found.finding;
         json!({"file": found.path(), "line": line, "column": column, "endLine": end_line, "endColumn": end_column,
@@ -165,7 +107,7 @@ fn json_of(found: &[Found<'_>]) -> Value {
     found.iter().map(object).collect()
 }
 
-fn sarif(found: &[Found<'_>]) -> Value {
+fn sarif(found: &[FolderFinding<'_>]) -> Value {
     let rules: Vec<_> = RULES
         .iter()
         .map(|rule| {
@@ -173,7 +115,7 @@ fn sarif(found: &[Found<'_>]) -> Value {
                    "defaultConfiguration": {"level": word(rule.level)}})
         })
         .collect();
-    let result = |found: &Found<'_>| {
+    let result = |found: &FolderFinding<'_>| {
         let [(line, column), (end_line, end_column)] = found.place();
         let Finding { rule, message, .. } = &found.finding;
         let region = json!({"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column});
@@ -193,7 +135,7 @@ fn uri(path: &Path) -> String {
 }
 
 /// A workflow command; its values are escaped as GitHub's own toolkit does.
-fn print_github(found: &Found<'_>) {
+fn print_github(found: &FolderFinding<'_>) {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let [(line, column), _] = found.place();

@@ -30,14 +30,14 @@ pub fn local_folders(dir: &Path) -> Result<Vec<LocalFolder>> {
 
 fn local_folder(path: &Path) -> Result<LocalFolder> {
     let files = files_of(path).with_context(|| format!("cannot read {}", path.display()))?;
-    // `.` has no name of its own.
+    // `.` has no name; its absolute path has.
     let named = if path.file_name().is_some() { path.to_owned() } else { path.canonicalize()? };
     let name = named.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(LocalFolder { path: path.to_owned(), name, files })
 }
 
-/// Makes a folder on disk hold what a connector is, and returns how many files that changed. Files that have no place
-/// in a connector folder stay; a locale's that the connector does not have goes.
+/// Writes a connector to a folder on disk, and returns the number of changed files. Deletes the files of locales that
+/// the connector does not have. Leaves files alone that do not belong in a connector folder.
 pub fn write(path: &Path, folder: &Folder) -> Result<usize> {
     let before = if path.is_dir() { files_of(path)? } else { Files::new() };
     let files = folder.files();

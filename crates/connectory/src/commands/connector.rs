@@ -10,15 +10,14 @@ use connectory_client::{
 };
 use futures_util::TryStreamExt;
 
-use crate::output::{self, Format};
-use crate::remote::RemoteArguments;
-use crate::sync::confirmed;
+use crate::environment::EnvironmentArgument;
+use crate::terminal::{self, Format, confirm};
 
 #[derive(Args)]
 pub struct ConnectorArguments {
     #[command(flatten)]
-    remote: RemoteArguments,
-    /// Print nothing about what was done
+    environment: EnvironmentArgument,
+    /// Do not print what was done
     #[arg(long, short, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -27,13 +26,13 @@ pub struct ConnectorArguments {
 
 #[derive(Subcommand)]
 enum ConnectorCommand {
-    /// List connectors, released ones only unless --statuses says otherwise
+    /// List connectors; only released ones unless --statuses is given
     List(ListArguments),
     /// Print a connector
     Get {
         /// Its script name
         script_name: String,
-        /// The locale of the source config's texts
+        /// The locale of the texts in the source config
         #[arg(long)]
         locale: Option<Locale>,
         /// How to print it
@@ -50,10 +49,10 @@ enum ConnectorCommand {
         /// Its type [default: `custom ` and the name]
         #[arg(long = "type", value_name = "TYPE")]
         connector_type: Option<String>,
-        /// It does not reach its source directly
+        /// The connector does not reach its source directly
         #[arg(long)]
         indirect: bool,
-        /// How far it is: DEVELOPMENT, DEMO or RELEASED
+        /// Its status: DEVELOPMENT, DEMO or RELEASED
         #[arg(long, default_value = "RELEASED")]
         status: Status,
         /// How to print it
@@ -72,22 +71,22 @@ enum ConnectorCommand {
     Patch {
         /// Its script name
         script_name: String,
-        /// The file with the patch, `-` for standard input
+        /// The file with the patch, or `-` for standard input
         file: PathBuf,
     },
     /// Print the source config
-    GetSourceConfig(Download),
+    GetSourceConfig(DownloadArguments),
     /// Upload the source config
-    SetSourceConfig(Upload),
+    SetSourceConfig(UploadArguments),
     /// Print the source template
-    GetSourceTemplate(Download),
+    GetSourceTemplate(DownloadArguments),
     /// Upload the source template
-    SetSourceTemplate(Upload),
+    SetSourceTemplate(UploadArguments),
     /// Print the correlation config
-    GetCorrelationConfig(Download),
+    GetCorrelationConfig(DownloadArguments),
     /// Upload the correlation config
-    SetCorrelationConfig(Upload),
-    /// Print the translations of a locale, or the English ones where it has none
+    SetCorrelationConfig(UploadArguments),
+    /// Print the translations of a locale, or the English ones if it has none
     GetTranslations {
         /// The connector's script name
         script_name: String,
@@ -103,14 +102,14 @@ enum ConnectorCommand {
         script_name: String,
         /// The locale
         locale: Locale,
-        /// The file, `-` for standard input
+        /// The file, or `-` for standard input
         file: PathBuf,
     },
 }
 
 #[derive(Args)]
 struct ListArguments {
-    /// Only those that pass a filter, such as 'name co "HR" and directConnect eq true'
+    /// Only connectors that match a filter, such as 'name co "HR" and directConnect eq true'
     #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
     /// The locale of short descriptions
@@ -125,10 +124,10 @@ struct ListArguments {
     /// Only built-in connectors (connectory only)
     #[arg(long)]
     built_in: bool,
-    /// How many to print at most
+    /// The maximum number of connectors to print
     #[arg(long)]
     limit: Option<usize>,
-    /// Print how many there are instead
+    /// Print only the number of connectors
     #[arg(long, conflicts_with = "limit")]
     count: bool,
     /// How to print them
@@ -137,7 +136,7 @@ struct ListArguments {
 }
 
 #[derive(Args)]
-struct Download {
+struct DownloadArguments {
     /// The connector's script name
     script_name: String,
     /// The file to write to [default: standard output]
@@ -146,36 +145,36 @@ struct Download {
 }
 
 #[derive(Args)]
-struct Upload {
+struct UploadArguments {
     /// The connector's script name
     script_name: String,
-    /// The file, `-` for standard input
+    /// The file, or `-` for standard input
     file: PathBuf,
 }
 
-/// Runs a command.
-pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArguments) -> Result<()> {
-    let client = remote.client()?;
+/// Runs a `connector` command.
+pub async fn run(ConnectorArguments { environment, quiet, command }: ConnectorArguments) -> Result<()> {
+    let client = environment.client()?;
     let say = |text: String| {
         if !quiet {
             say!("{text}");
         }
     };
-    let download = async |kind: DocumentKind, Download { script_name, file }: Download| {
+    let download = async |kind: DocumentKind, DownloadArguments { script_name, file }: DownloadArguments| {
         write(file.as_deref(), &client.document(&script_name, kind).await?)
     };
-    let upload = async |kind: DocumentKind, Upload { script_name, file }: Upload| {
-        uploaded(client.set_document(&script_name, kind, &read(&file)?).await?).map(&say)
+    let upload = async |kind: DocumentKind, UploadArguments { script_name, file }: UploadArguments| {
+        describe_update(client.set_document(&script_name, kind, &read(&file)?).await?).map(&say)
     };
     match command {
         ConnectorCommand::List(arguments) => list(&client, arguments).await,
         ConnectorCommand::Get { script_name, locale, output } => {
             let detail = client.get(&script_name, locale).await?;
             if output != Format::Table {
-                return output::value(output, &detail);
+                return terminal::value(output, &detail);
             }
             let locales: Vec<_> = detail.translation_properties.keys().map(ToString::to_string).collect();
-            output::table(
+            terminal::table(
                 ["MEMBER", "VALUE"],
                 [
                     ("name", detail.name.clone()),
@@ -203,12 +202,12 @@ pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArgumen
                 Format::Table => {
                     say(format!("Created `{}`: its script name is {}.", created.name, created.script_name));
                 }
-                format => output::value(format, &created)?,
+                format => terminal::value(format, &created)?,
             }
             Ok(())
         }
         ConnectorCommand::Delete { script_name, yes } => {
-            if !yes && !confirmed(&format!("Delete the connector `{script_name}`?"))? {
+            if !yes && !confirm(&format!("Delete the connector `{script_name}`?"))? {
                 bail!("nothing was deleted");
             }
             client.delete(&script_name).await?;
@@ -231,7 +230,7 @@ pub async fn run(ConnectorArguments { remote, quiet, command }: ConnectorArgumen
             write(file.as_deref(), &client.translations(&script_name, locale).await?)
         }
         ConnectorCommand::SetTranslations { script_name, locale, file } => {
-            uploaded(client.set_translations(&script_name, locale, &read(&file)?).await?).map(say)
+            describe_update(client.set_translations(&script_name, locale, &read(&file)?).await?).map(say)
         }
     }
 }
@@ -258,9 +257,9 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
     let items = futures_util::StreamExt::take(list.page_size(limit).stream(), limit);
     let items: Vec<ConnectorItem> = items.try_collect().await?;
     if arguments.output != Format::Table {
-        return output::value(arguments.output, &items);
+        return terminal::value(arguments.output, &items);
     }
-    output::table(
+    terminal::table(
         ["NAME", "SCRIPT NAME", "TYPE", "STATUS", "FEATURES"],
         items.into_iter().map(|item| {
             let features = item.features.unwrap_or_default().join(", ");
@@ -270,8 +269,8 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
     Ok(())
 }
 
-/// What came of an upload, as a sentence; one that the service does not accept is an error.
-fn uploaded(UpdateDetail { message, script_name, updated_files, status }: UpdateDetail) -> Result<String> {
+/// The result of an upload as a line. A document that the service does not accept is an error.
+fn describe_update(UpdateDetail { message, script_name, updated_files, status }: UpdateDetail) -> Result<String> {
     let message = message.unwrap_or_default();
     if status == Open::Known(UpdateStatus::Error) {
         bail!("the service did not accept the document: {message}");
@@ -293,6 +292,6 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 fn write(file: Option<&Path>, bytes: &[u8]) -> Result<()> {
     match file {
         Some(file) => std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display())),
-        None => output::bytes(bytes),
+        None => terminal::bytes(bytes),
     }
 }

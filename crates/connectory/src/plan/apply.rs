@@ -1,6 +1,7 @@
-//! Doing what a plan says.
+//! Applying: carries out a plan.
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use connectory_client::{Client, Open, Patch, UpdateDetail, UpdateStatus};
 use connectory_model::folder::Folder;
 use connectory_model::translations::{Properties, Translations};
@@ -8,13 +9,46 @@ use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::PARALLEL;
-use super::plan::{Action, Plan, Step, changed_documents, changed_translations, find};
-use crate::output;
+use super::compare::{changed_documents, changed_translations, compare};
+use super::wanted::Wanted;
+use super::{Action, Plan, Step};
+use crate::environment::{PARALLEL, find};
+use crate::terminal::{confirm, count};
 
-/// Does every step, several at a time, and says what was done. A step that fails leaves the others alone; what it has
-/// done stays, and the next plan goes on from there.
-pub async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
+/// What the user allows, for every command that applies a plan.
+#[derive(Args)]
+pub struct ApplyOptions {
+    /// Delete and recreate connectors if a member differs that the API cannot change: name, type, className,
+    /// directConnect, status
+    #[arg(long)]
+    replace: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Print neither the plan nor the result
+    #[arg(long, short, requires = "yes")]
+    quiet: bool,
+}
+
+/// Makes a plan, prints it, asks, and carries it out.
+pub async fn plan_and_apply(client: &Client, wanted: Vec<Wanted>, prune: bool, options: &ApplyOptions) -> Result<()> {
+    let plan = compare(client, wanted, prune).await?;
+    if !options.quiet {
+        plan.print();
+    }
+    plan.check(options.replace)?;
+    if plan.steps.is_empty() {
+        return Ok(());
+    }
+    if !options.yes && !confirm(&format!("Make these changes at {}?", client.environment().base_url))? {
+        bail!("nothing was changed");
+    }
+    apply(client, plan, options.quiet).await
+}
+
+/// Carries out every step, several at a time, and prints how many. A step that fails does not stop the others. Its
+/// changes stay, and the next plan continues from them.
+async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
     let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(plan.steps.len() as u64) };
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} {wide_msg} {eta}").context("the template is valid")?;
@@ -47,11 +81,7 @@ pub async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
         return Ok(());
     }
     failures.sort();
-    bail!(
-        "{} failed; run the command again to go on:\n  {}",
-        output::count(failures.len(), "connector"),
-        failures.join("\n  ")
-    )
+    bail!("{} failed; run the command again to go on:\n  {}", count(failures.len(), "connector"), failures.join("\n  "))
 }
 
 async fn step(client: &Client, step: &Step) -> Result<()> {
@@ -67,7 +97,7 @@ async fn step(client: &Client, step: &Step) -> Result<()> {
         (Action::Create, Some(wanted)) => create(client, name, wanted).await,
         (Action::Replace(_), Some(wanted)) => {
             client.delete(name).await?;
-            // A document that is not wanted otherwise stays, so it comes along.
+            // A document that the wanted connector lacks must stay, so it is created again too.
             let mut whole = wanted.clone();
             for (kind, text) in found.into_iter().flat_map(|found| &found.documents) {
                 whole.documents.entry(*kind).or_insert_with(|| text.clone());
@@ -84,11 +114,12 @@ async fn create(client: &Client, name: &str, wanted: &Folder) -> Result<()> {
         client.delete(created.script_name.as_str()).await?;
         bail!("the server gives `{}` the script name {}; rename the folder to that", created.name, created.script_name);
     }
-    // What was just created has the server's scaffold; there is nothing of others to be careful of.
+    // Nobody else has changed the new connector yet, so nothing is compared with the plan.
     change(client, name, None, wanted).await
 }
 
-/// Changes metadata and documents in one patch, which the server applies as a whole, and only to what was found.
+/// Changes metadata and documents in one patch. The server applies all of it or nothing, and only if it still has the
+/// connector that was found.
 async fn change(client: &Client, name: &str, found: Option<&Folder>, wanted: &Folder) -> Result<()> {
     let mut operations = Vec::new();
     let mut set = |path: &str, before: Option<Value>, after: Value| {

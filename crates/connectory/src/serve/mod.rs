@@ -1,19 +1,18 @@
-//! `connectory serve`: start, tell where and as whom to connect, serve until told to stop.
+//! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal.
+
+mod first_start;
+pub mod settings;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::{BLOCKING_THREADS, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
-use connectory_server::auth::secret;
 use connectory_server::listen::Connections;
 use connectory_server::router::Service;
 use connectory_server::{App, listen};
 use connectory_store::Store;
-use connectory_store::access::NewClient;
 use http::Request;
 use hyper::body::Incoming;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -21,18 +20,15 @@ use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 use tracing_subscriber::EnvFilter;
 
-use crate::settings::{ServeArguments, Settings};
-
-const TENANT: &str = "default";
-const CLIENT_ID: &str = "CONNECTORY_CLIENT_ID";
-const CLIENT_SECRET: &str = "CONNECTORY_CLIENT_SECRET";
+use self::first_start::{create_first_client, print_first_client};
+use self::settings::{ServeArguments, Settings};
 
 /// Runs the server.
 pub fn run(arguments: ServeArguments) -> Result<()> {
     connectory_memory::give_back_soon();
     let settings = arguments.settings()?;
     let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("`{}` is no log filter", settings.log))?;
-    // Nobody may read the log. So it is written by a thread of its own, and what waits too long for that is dropped.
+    // The reader of standard error may be slow. A thread writes the log, and drops lines when too many are waiting.
     let (writer, written) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES).finish(std::io::stderr());
     let dropped = writer.error_counter();
@@ -47,12 +43,12 @@ pub fn run(arguments: ServeArguments) -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let served = runtime.block_on(serve(settings, &dropped));
-    // What is still to be logged is, if it is read within a second.
+    // Waits up to a second for the last lines of the log.
     drop(written);
     served
 }
 
-/// Raises the limit on descriptors as far as it goes. Returns how many connections there may be of those that are wanted.
+/// Raises the limit on descriptors to its maximum. Returns how many of the wanted connections it allows.
 fn connections(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -84,7 +80,7 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
         None => local_url(&listener)?,
     };
     let base_url = options.public_url.clone();
-    let first = first_client(&store).await?;
+    let first_client = create_first_client(&store).await?;
     let app = App::new(store, options).await?;
     println!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
@@ -92,7 +88,7 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
         app.builtin_count(),
         database.display()
     );
-    if let Some(client) = first {
+    if let Some(client) = first_client {
         print_first_client(&base_url, &database, &client);
     }
     if let Some(listener) = metrics_listener {
@@ -102,7 +98,6 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
         let answer = move |request: Request<Incoming>, _| {
             std::future::ready(app.metrics.answer(&request, dropped.dropped_lines() as u64))
         };
-        // A collector has one connection, and another one where it is made new.
         let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
         tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
     }
@@ -113,54 +108,7 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
     Ok(())
 }
 
-/// The client that the first start created.
-struct FirstClient {
-    id: String,
-    secret: Option<String>,
-}
-
-/// Creates the tenant and its client, if there is no tenant yet. A generated secret is returned, a given one is not.
-async fn first_client(store: &Store) -> Result<Option<FirstClient>> {
-    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (given_id, given_secret) = (given(CLIENT_ID), given(CLIENT_SECRET));
-    if !store.tenants().await?.is_empty() {
-        if let Some(id) = given_id
-            && store.client(id).await?.is_none()
-        {
-            tracing::warn!("{CLIENT_ID} names no client; it is used on the first start only: see `connectory client`");
-        }
-        return Ok(None);
-    }
-    let id = given_id.unwrap_or_else(secret::new_id);
-    let generated = given_secret.is_none().then(secret::new_secret);
-    let secret = given_secret.or_else(|| generated.clone()).unwrap_or_default();
-    let client = NewClient {
-        id: id.clone(),
-        name: "first client".to_owned(),
-        secret_hash: tokio::task::spawn_blocking(move || secret::hash(&secret)).await?,
-        level: UserLevel::OrgAdmin,
-        scopes: vec![Scope::All],
-    };
-    let created = store.bootstrap(TENANT.to_owned(), client).await?;
-    Ok(created.then_some(FirstClient { id, secret: generated }))
-}
-
-fn print_first_client(base_url: &str, database: &Path, client: &FirstClient) {
-    println!(
-        "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
-        database.display()
-    );
-    match &client.secret {
-        Some(secret) => println!(
-            "Its secret is not shown again. For the official SDKs:\n\n\
-             export SAIL_BASE_URL={base_url}\nexport SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}\n",
-            client.id
-        ),
-        None => println!("Its id is {}, its secret the one in {CLIENT_SECRET}.\n", client.id),
-    }
-}
-
-/// The address to reach the listener from this machine.
+/// The address of the listener on this machine.
 fn local_url(listener: &TcpListener) -> Result<String> {
     let address = listener.local_addr().context("the listener has no address")?;
     Ok(if address.ip().is_unspecified() {
