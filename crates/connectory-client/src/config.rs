@@ -36,7 +36,7 @@ impl fmt::Debug for Environment {
 }
 
 /// Why there is no environment.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ConfigError {
     /// No source names a service.
     #[error(

@@ -1,6 +1,7 @@
 //! What can go wrong with a call.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_model::wire::ErrorResponse;
@@ -9,7 +10,7 @@ use reqwest::StatusCode;
 use crate::config::ConfigError;
 
 /// Why a call failed. Its text is a sentence for people; no text holds a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// There is no usable configuration.
     #[error(transparent)]
@@ -28,8 +29,11 @@ pub enum Error {
         /// What was called.
         url: String,
         /// What went wrong.
-        error: reqwest::Error,
+        error: Arc<reqwest::Error>,
     },
+    /// TLS cannot be used: for example, the platform has no certificates.
+    #[error("cannot use TLS: {0}")]
+    Tls(String),
     /// The service issued no token for these credentials, or did not accept the one that it issued.
     #[error("the service did not accept the API client `{client_id}`: {reason}")]
     Authentication {
@@ -67,7 +71,7 @@ pub struct Refusal {
 impl Refusal {
     pub(crate) fn new(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let response: Option<ErrorResponse> = serde_json::from_slice(body).ok();
-        let other = if response.is_some() { None } else { said(body) };
+        let other = if response.is_some() { None } else { text_of(body) };
         Self { status, response, retry_after, other }
     }
 
@@ -81,10 +85,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts = self.response.iter().flat_map(|response| response.messages.iter().chain(&response.causes));
         let texts: Vec<_> = texts.map(|message| message.text.as_str()).collect();
-        let said = if texts.is_empty() { self.other.clone() } else { Some(texts.join("; ")) };
+        let text = if texts.is_empty() { self.other.clone() } else { Some(texts.join("; ")) };
         write!(f, "the service answered {}", self.status)?;
-        if let Some(said) = said {
-            write!(f, ": {said}")?;
+        if let Some(text) = text {
+            write!(f, ": {text}")?;
         }
         match self.tracking_id() {
             Some(tracking_id) => write!(f, " (tracking id {tracking_id})"),
@@ -116,8 +120,8 @@ impl Error {
     }
 }
 
-/// What a body says that is not the API's own: the sentence of a JSON object, or the beginning of a text.
-pub(crate) fn said(body: &[u8]) -> Option<String> {
+/// The text of a body that is not an `ErrorResponseDto`: the message of a JSON object, or the start of a plain text.
+pub(crate) fn text_of(body: &[u8]) -> Option<String> {
     const LONGEST: usize = 200;
     if let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(body) {
         let member = ["error_description", "error", "message"].iter().find_map(|member| object.get(*member)?.as_str());

@@ -56,7 +56,10 @@ mod client;
 mod config;
 mod error;
 mod filter;
+mod http;
 mod list;
+mod retries;
+mod token;
 mod transport;
 
 pub use client::{Builder, Client};
@@ -70,4 +73,4 @@ pub use filter::{Filter, Text};
 pub use json_patch::{Patch, PatchOperation};
 pub use list::{List, MAX_PAGE};
 pub use reqwest::StatusCode;
-pub use transport::{Retries, Writes};
+pub use retries::{Retries, Writes};

@@ -1,30 +1,44 @@
 //! Lists of connectors.
 
+use std::fmt;
+use std::sync::Arc;
+
 use connectory_model::wire::ConnectorItem;
 use connectory_model::{Locale, Status};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 
-use crate::client::Client;
 use crate::error::Error;
 use crate::filter::Filter;
+use crate::http::Answer;
+use crate::transport::Transport;
 
 /// How many connectors a page holds at most (the specification's limit).
 pub const MAX_PAGE: usize = 250;
 
 /// A list of connectors: what to show, and then how to read it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a list is read by `all`, `stream`, `page` or `count`"]
 pub struct List {
-    client: Client,
+    transport: Arc<Transport>,
     query: Vec<(&'static str, String)>,
-    page: usize,
+    page_size: usize,
     offset: usize,
 }
 
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List")
+            .field("query", &self.query)
+            .field("page_size", &self.page_size)
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
 impl List {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, query: Vec::new(), page: MAX_PAGE, offset: 0 }
+    pub(crate) fn new(transport: Arc<Transport>) -> Self {
+        Self { transport, query: Vec::new(), page_size: MAX_PAGE, offset: 0 }
     }
 
     /// Only those that pass a filter.
@@ -50,8 +64,8 @@ impl List {
     }
 
     /// How many connectors are fetched at a time: 1 to 250, 250 by default.
-    pub fn page_size(mut self, page: usize) -> Self {
-        self.page = page.clamp(1, MAX_PAGE);
+    pub fn page_size(mut self, connectors: usize) -> Self {
+        self.page_size = connectors.clamp(1, MAX_PAGE);
         self
     }
 
@@ -69,7 +83,7 @@ impl List {
 
     /// One page.
     pub async fn page(&self) -> Result<Vec<ConnectorItem>, Error> {
-        self.fetch(self.page, false).await?.json()
+        self.fetch(self.page_size, false).await?.json()
     }
 
     /// All of them, fetched page by page as they are read, until a page comes back short.
@@ -92,7 +106,7 @@ impl List {
             let Some(mut list) = next else { return Ok(None) };
             let items = list.page().await?;
             list.offset += items.len();
-            let next = (items.len() >= list.page).then_some(list);
+            let next = (items.len() >= list.page_size).then_some(list);
             Ok::<_, Error>(Some((stream::iter(items).map(Ok), next)))
         })
         .try_flatten()
@@ -110,8 +124,8 @@ impl List {
         total.ok_or_else(|| answer.unreadable("there is no X-Total-Count header with a number"))
     }
 
-    async fn fetch(&self, limit: usize, count: bool) -> Result<crate::transport::Answer, Error> {
+    async fn fetch(&self, limit: usize, count: bool) -> Result<Answer, Error> {
         let numbers = [("limit", limit.to_string()), ("offset", self.offset.to_string()), ("count", count.to_string())];
-        self.client.call(Method::GET, &[], &|request| request.query(&self.query).query(&numbers)).await
+        self.transport.call(Method::GET, &[], &|request| request.query(&self.query).query(&numbers)).await
     }
 }

@@ -1,12 +1,13 @@
 //! `connectory login`: saves a service and its credentials as a named environment.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_client::{Environment, home_file};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use crate::environment::client;
 
@@ -77,21 +78,64 @@ fn secret() -> Result<String> {
     Ok(secret.to_owned())
 }
 
+/// Writes a file that only its owner can read.
 fn write_private(path: &Path, file: &Value) -> Result<()> {
     let folder = path.parent().context("the file is in a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    // Written beside and renamed, so that a failure leaves the old file whole.
-    let beside = path.with_extension("yaml.new");
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let write = || -> std::io::Result<()> {
-        let mut opened = options.open(&beside)?;
+        // A new file that only its owner can read, whatever the mode of the old one. It replaces the old one when it is
+        // complete, so a failure changes nothing.
+        let mut new = NamedTempFile::new_in(folder)?;
         let text = serde_saphyr::to_string(file).map_err(std::io::Error::other)?;
-        std::io::Write::write_all(&mut opened, text.as_bytes())?;
-        opened.sync_all()?;
-        std::fs::rename(&beside, path)
+        new.write_all(text.as_bytes())?;
+        new.as_file().sync_all()?;
+        new.persist(path)?;
+        Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// The files of a folder that others can read, and their text.
+    fn readable_by_others(folder: &Path) -> Vec<String> {
+        // A file may be gone by now.
+        let files = fs::read_dir(folder).unwrap().filter_map(|file| fs::File::open(file.unwrap().path()).ok());
+        let readable = files.filter(|file| file.metadata().unwrap().permissions().mode() & 0o077 != 0);
+        readable.map(|file| std::io::read_to_string(file).unwrap()).collect()
+    }
+
+    #[test]
+    fn others_can_never_read_the_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        // What an older version, or an editor, may have left.
+        for old in ["config.yaml", "config.yaml.new"] {
+            fs::write(folder.path().join(old), "old: true").unwrap();
+            fs::set_permissions(folder.path().join(old), Permissions::from_mode(0o644)).unwrap();
+        }
+        let is_written = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_written.load(Ordering::Relaxed) {
+                    assert!(readable_by_others(folder.path()).iter().all(|text| !text.contains("s3cret")));
+                }
+            });
+            let written: Result<()> =
+                (0..50).try_for_each(|_| write_private(&path, &json!({"clientsecret": "s3cret"})));
+            is_written.store(true, Ordering::Relaxed);
+            written.unwrap();
+        });
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(fs::read_to_string(&path).unwrap().contains("s3cret"));
+        assert_eq!(readable_by_others(folder.path()), ["old: true"], "the file of another program stays");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+    }
 }

@@ -368,9 +368,8 @@ mod tests {
 
     #[test]
     fn options_win_over_the_file_and_the_file_over_defaults() {
-        let folder = std::env::temp_dir().join(format!("connectory-settings-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("connectory.toml");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("connectory.toml");
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\nrate_limit = \"off\"\ndatabase = \"sqlite:a.db\"\n").unwrap();
         let arguments = ServeArguments {
             listen: Some("127.0.0.1:2".parse().unwrap()),
@@ -385,6 +384,5 @@ mod tests {
         std::fs::write(&file, "lisssten = 1\n").unwrap();
         let error = ServeArguments { database: from_file(&file), ..Default::default() }.settings().unwrap_err();
         assert!(format!("{error:#}").contains("unknown field `lisssten`"), "{error:#}");
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

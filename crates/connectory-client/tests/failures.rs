@@ -1,4 +1,5 @@
-//! A server that behaves oddly: storms of refusals, pages of HTML, answers that break off or trickle.
+//! A server that fails: it refuses many calls, sends HTML pages, breaks off answers, sends them slowly, or does not
+//! answer at all.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
@@ -12,8 +13,10 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 const LIST: &str = "/v2025/connectors";
+/// How long an attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-async fn odd() -> MockServer {
+async fn server_with_a_token() -> MockServer {
     let server = MockServer::start().await;
     token(&server, "t", 720).await;
     server
@@ -27,7 +30,7 @@ async fn token(server: &MockServer, text: &str, expires_in: u64) {
 
 fn client(base_url: String, retries: Retries) -> Client {
     let environment = Environment { base_url, client_id: "id".to_owned(), client_secret: "s3cret".to_owned() };
-    Client::builder(environment).retries(retries).timeout(Duration::from_secs(2)).build().unwrap()
+    Client::builder(environment).retries(retries).timeout(TIMEOUT).build().unwrap()
 }
 
 fn quick(times: usize) -> Retries {
@@ -44,8 +47,8 @@ fn item() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn what_a_newer_server_adds_and_leaves_out_is_read() {
-    let server = odd().await;
+async fn members_that_a_newer_server_adds_or_leaves_out_are_no_error() {
+    let server = server_with_a_token().await;
     let answer = ResponseTemplate::new(200).set_body_json(json!([item()]));
     Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
     let detail = json!({"name": "A", "scriptName": "a", "translationProperties": {"tlh": "a=b", "de": "c=d"},
@@ -55,14 +58,14 @@ async fn what_a_newer_server_adds_and_leaves_out_is_read() {
     let client = client(server.uri(), quick(0));
     let listed = client.list().all().await.unwrap();
     assert_eq!(listed[0].status, Open::Other("SHINY".to_owned()));
-    // A status is the one member without which a connector cannot be told from another.
+    // The status is required.
     let error = client.get("a", None).await.unwrap_err();
     assert!(matches!(error, Error::Decoding { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn a_storm_of_429_passes_after_the_time_that_is_asked_for() {
-    let server = odd().await;
+async fn a_call_refused_with_429_is_repeated_after_retry_after() {
+    let server = server_with_a_token().await;
     let limited = ResponseTemplate::new(429)
         .insert_header("Retry-After", "1")
         .set_body_json(json!({"message": " Rate Limit Exceeded "}));
@@ -76,7 +79,7 @@ async fn a_storm_of_429_passes_after_the_time_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_create_is_made_again_only_if_told_so() {
+async fn a_create_is_repeated_only_if_the_caller_allows_it() {
     for (status, writes, expected) in [
         (429, Writes::Never, 1),
         (429, Writes::RateLimited, 3),
@@ -84,7 +87,7 @@ async fn a_create_is_made_again_only_if_told_so() {
         (503, Writes::Always, 3),
         (500, Writes::Always, 1),
     ] {
-        let server = odd().await;
+        let server = server_with_a_token().await;
         Mock::given(path(LIST)).respond_with(ResponseTemplate::new(status)).mount(&server).await;
         let client = client(server.uri(), Retries { writes, ..quick(2) });
         let error = client.create(&NewConnector::new("A", "x.Y")).await.unwrap_err();
@@ -94,8 +97,8 @@ async fn a_create_is_made_again_only_if_told_so() {
 }
 
 #[tokio::test]
-async fn html_is_told_as_such_and_no_secret_is() {
-    let server = odd().await;
+async fn an_error_names_html_pages_and_holds_no_secret() {
+    let server = server_with_a_token().await;
     let page = ResponseTemplate::new(502).set_body_raw("<html><h1>Bad Gateway</h1></html>", "text/html");
     Mock::given(path(LIST)).respond_with(page).up_to_n_times(1).mount(&server).await;
     let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html");
@@ -110,7 +113,7 @@ async fn html_is_told_as_such_and_no_secret_is() {
 }
 
 #[tokio::test]
-async fn one_token_serves_all_who_wait_and_a_revoked_one_is_replaced() {
+async fn callers_share_a_token_and_replace_a_revoked_one() {
     let server = MockServer::start().await;
     let first = ResponseTemplate::new(200)
         .set_body_json(json!({"access_token": "first", "expires_in": 720}))
@@ -142,7 +145,53 @@ async fn one_token_serves_all_who_wait_and_a_revoked_one_is_replaced() {
     for call in all(8) {
         call.await.unwrap().unwrap();
     }
-    assert_eq!(calls(&server, "/oauth/token").await, 2, "all were refused with the first, and got the second");
+    assert_eq!(calls(&server, "/oauth/token").await, 2, "all were refused with the first token, and share the second");
+}
+
+#[tokio::test]
+async fn callers_share_a_request_for_a_token_that_fails() {
+    // The service accepts connections and never answers.
+    let client = client(raw(b"", Duration::from_mins(1)).await, quick(0));
+    let started = Instant::now();
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.list().page().await.unwrap_err().to_string() })
+        })
+        .collect();
+    for call in calls {
+        let error = call.await.unwrap();
+        assert!(error.ends_with("/oauth/token: no answer in time"), "{error}");
+    }
+    assert!(started.elapsed() < TIMEOUT + TIMEOUT / 2, "one after the other: {:?}", started.elapsed());
+
+    // A failure is not cached: the next call asks again.
+    let refusing = MockServer::start().await;
+    Mock::given(path("/oauth/token")).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&refusing).await;
+    token(&refusing, "t", 720).await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&refusing).await;
+    let client = self::client(refusing.uri(), quick(0));
+    assert_eq!(client.list().page().await.unwrap_err().refusal().unwrap().status.as_u16(), 503);
+    client.list().page().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_does_not_leave_others_without_a_token() {
+    let server = server_with_a_token().await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    let [impatient, patient] = [client.list(), client.list()];
+    // The token takes 50 ms. The first caller gives up before that.
+    let (first, second) =
+        tokio::join!(tokio::time::timeout(Duration::from_millis(10), impatient.page()), patient.page());
+    assert!(first.is_err());
+    second.unwrap();
+    assert_eq!(calls(&server, "/oauth/token").await, 1);
+
+    // The same without a second caller: the next one asks again.
+    let alone = self::client(server.uri(), quick(0));
+    assert!(tokio::time::timeout(Duration::from_millis(10), alone.list().page()).await.is_err());
+    alone.list().page().await.unwrap();
 }
 
 #[tokio::test]
@@ -175,7 +224,7 @@ async fn raw(answer: &'static [u8], then: Duration) -> String {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_or_trickles_is_a_failed_connection() {
+async fn an_answer_that_breaks_off_or_stops_is_a_failed_connection() {
     let truncated = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"access";
     let error = client(raw(truncated, Duration::ZERO).await, quick(0)).list().page().await.unwrap_err();
     assert!(matches!(error, Error::Transport { .. }), "{error}");
