@@ -7,11 +7,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::create::{InvalidMember, Members, NewConnector};
+use crate::create::NewConnector;
 use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
-use crate::locale::UnknownLocale;
+use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
-use crate::{Connector, InvalidScriptName, Locale, ScriptName};
+use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale};
 
 /// The class name of an imported object that has none: lists may answer null (our decision).
 const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
@@ -74,7 +74,7 @@ pub enum ObjectError {
 pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
     let objects = match serde_json::from_slice(text)? {
         Value::Array(objects) => objects,
-        other => return Err(ImportError::NotAnArray(crate::create::kind(&other))),
+        other => return Err(ImportError::NotAnArray(kind(&other))),
     };
     let mut taken = HashSet::with_capacity(objects.len());
     objects

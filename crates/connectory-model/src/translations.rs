@@ -33,7 +33,7 @@ pub enum Properties {
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Property {
     /// The line on which it begins, from 1.
     pub line: usize,
     /// The key.
@@ -113,21 +113,21 @@ impl Properties {
     /// Keys and values; of a key that stands twice, the last value counts, as in Java.
     pub fn entries(&self) -> HashMap<String, String> {
         let mut entries = HashMap::new();
-        self.each(|Entry { key, value, .. }| {
+        self.each(|Property { key, value, .. }| {
             entries.insert(key, value);
         });
         entries
     }
 
     /// Keys and values in the order of their lines.
-    pub fn lines(&self) -> Vec<Entry> {
+    pub fn lines(&self) -> Vec<Property> {
         let mut entries = Vec::new();
         self.each(|entry| entries.push(entry));
         entries
     }
 
     /// Each key and value in the order of their lines, so that they need not all be kept.
-    pub fn each(&self, each: impl FnMut(Entry)) {
+    pub fn each(&self, each: impl FnMut(Property)) {
         self.read(each).expect("the text was checked when it was made");
     }
 
@@ -146,7 +146,7 @@ impl Properties {
     pub fn short_description(&self) -> Option<String> {
         let candidates = lines_that_may_have(SHORT_DESCRIPTION, self.text());
         let mut found = None;
-        let read = Self::Utf8(candidates).read(|Entry { key, value, .. }| {
+        let read = Self::Utf8(candidates).read(|Property { key, value, .. }| {
             if key == SHORT_DESCRIPTION {
                 found = Some(value);
             }
@@ -195,7 +195,7 @@ impl Properties {
         }
         let edited = self.of_text(edited);
         let mut found = HashMap::new();
-        let read = edited.read(|Entry { key, value, .. }| {
+        let read = edited.read(|Property { key, value, .. }| {
             found.insert(key, value);
         });
         if read.is_ok() && found == expected {
@@ -239,7 +239,7 @@ impl Properties {
         line
     }
 
-    fn read(&self, mut each: impl FnMut(Entry)) -> Result<(), PropertiesError> {
+    fn read(&self, mut each: impl FnMut(Property)) -> Result<(), PropertiesError> {
         let text = self.text();
         let text = join_surrogates(text.strip_prefix('\u{feff}').unwrap_or(text));
         for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
@@ -249,7 +249,7 @@ impl Properties {
             })?;
             let number = line.line_number();
             if let LineContent::KVPair(key, value) = line.consume_content() {
-                each(Entry { line: number, key, value });
+                each(Property { line: number, key, value });
             }
         }
         Ok(())

@@ -11,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::connector::{Connector, Metadata, SHORT_DESC, Status, Summary};
 use crate::document::{DocumentKind, ProvisioningPolicy};
-use crate::{Locale, ScriptName, folder};
+use crate::file_names::locale_file;
+use crate::{Locale, ScriptName};
 
 /// A word of an enumeration, or one that only a newer server knows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -303,7 +304,7 @@ impl Upload {
     pub fn file_name(self) -> String {
         match self {
             Self::Document(kind) => kind.file_name().to_owned(),
-            Self::Translations(locale) => folder::locale_file(locale),
+            Self::Translations(locale) => locale_file(locale),
         }
     }
 }

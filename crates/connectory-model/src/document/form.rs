@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use roxmltree::Node;
 
-use super::SourceConfig;
+use super::source_config::SourceConfig;
 use super::xml;
 use crate::Locale;
 use crate::translations::Translations;

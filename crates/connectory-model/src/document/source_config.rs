@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{DocumentError, Unacceptable, expect_root};
+use super::kind::DocumentKind;
 use super::xml::{self, Replacement};
-use super::{DocumentError, DocumentKind, Unacceptable, expect_root};
 use crate::Locale;
 use crate::limits::LOCALIZED_BYTES;
 use crate::translations::Translations;
@@ -17,7 +18,7 @@ use crate::translations::Translations;
 pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
 
 /// The attributes whose values are translation keys.
-pub(crate) const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
+pub const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
 
 /// A checked source config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DocumentError, DocumentKind, expect_root, xml};
+use super::error::{DocumentError, expect_root};
+use super::kind::DocumentKind;
+use super::xml;
 
 /// A checked source template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,7 +43,7 @@ impl Malformed {
 }
 
 /// Checks that the bytes are a text and hands it back, so that its type can carry the proof.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+pub fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     if bytes.is_empty() {
         return Err(Malformed::after(&[], "the document is empty; expected an XML document"));
     }
@@ -53,7 +53,7 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
 }
 
 /// Parses a text that may be anything.
-pub(crate) fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
+pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
     check_bounds(text)?;
     tree(text).map_err(|error| {
         let at = error.pos();
@@ -211,7 +211,7 @@ pub(super) fn attribute_value(value: &str) -> String {
 }
 
 /// Whether XML 1.0 can hold the character (section 2.2).
-pub(crate) fn is_xml_char(c: char) -> bool {
+pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 

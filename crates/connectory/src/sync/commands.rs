@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_client::{Client, ConnectorDetail, Filter, Status};
+use connectory_folder::disk::{self, LocalFolder, local_folders};
+use connectory_folder::{Files, Folder};
 use connectory_model::ScriptName;
-use connectory_model::folder::{Files, Folder};
 use connectory_model::import;
 
 use super::apply::apply;
 use super::confirmed;
-use super::folders::{self, local_folders};
 use super::plan::{Wanted, as_found, custom, details, find, is_same, plan, print_diff};
 use crate::lint::refuse_errors;
 use crate::output;
@@ -63,7 +63,7 @@ pub async fn pull(arguments: PullArguments) -> Result<()> {
     };
     let mut files = 0;
     for detail in &pulled {
-        files += folders::write(&arguments.dir.join(detail.script_name.as_str()), &as_found(detail)?)?;
+        files += disk::write(&arguments.dir.join(detail.script_name.as_str()), &as_found(detail)?)?;
     }
     if !arguments.quiet {
         say!("pulled {}, {} changed", output::count(pulled.len(), "connector"), output::count(files, "file"));
@@ -114,7 +114,7 @@ pub struct ApplyArguments {
 fn wanted(dir: &Path) -> Result<Vec<Wanted>> {
     let folders = local_folders(dir)?;
     refuse_errors(&folders)?;
-    let read = |folder: &folders::LocalFolder| {
+    let read = |folder: &LocalFolder| {
         let script_name = folder.name.parse().with_context(|| format!("{}", folder.path.display()))?;
         let read = Folder::read(&folder.files).with_context(|| format!("{}", folder.path.display()))?;
         Ok(Wanted { script_name, folder: read })

@@ -2,7 +2,6 @@
 
 mod apply;
 mod commands;
-pub mod folders;
 mod plan;
 
 use std::io::{IsTerminal, Write};

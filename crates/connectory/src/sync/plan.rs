@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
 use connectory_client::{Client, ConnectorDetail, DocumentKind, Error, Locale, Status};
+use connectory_folder::{CONNECTOR_FILE, Folder};
 use connectory_model::ScriptName;
-use connectory_model::folder::{CONNECTOR_FILE, Folder, locale_file};
+use connectory_model::file_names::locale_file;
 use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use similar::{ChangeTag, TextDiff};
