@@ -134,7 +134,7 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use connectory_model::Locale;
-    use connectory_model::wire::Origin;
+    use connectory_model::wire::{DetailShape, Origin};
 
     use super::*;
 
@@ -178,7 +178,7 @@ mod tests {
         let again = written.iter().map(|(path, bytes)| (path.clone(), Cow::from(bytes))).collect();
         assert_eq!(Folder::read(&again).expect("valid"), folder);
         let connector = folder.clone().into_connector("yes".parse().expect("a script name"));
-        let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::En, false);
+        let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain);
         assert_eq!(Folder::of(&detail).expect("valid").description, folder.description);
     }
 

@@ -151,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::wire::{ConnectorDetail, ConnectorItem, Origin};
+    use crate::wire::{ConnectorDetail, ConnectorItem, DetailShape, Origin};
 
     fn import(value: &Value) -> Result<Vec<Connector>, ImportError> {
         from_json(value.to_string().as_bytes())
@@ -174,7 +174,8 @@ mod tests {
         let english = Properties::parse(b"a=b\n").expect("valid");
         connector.translations.0.insert(Locale::En, english);
         let detail =
-            serde_json::to_value(ConnectorDetail::new(&connector, Origin::Custom, Locale::En, false)).expect("JSON");
+            serde_json::to_value(ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain))
+                .expect("JSON");
         assert_eq!(import(&json!([detail])).expect("valid"), [connector]);
     }
 

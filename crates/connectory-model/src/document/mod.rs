@@ -2,6 +2,7 @@
 //!
 //! A document is stored as the text that was uploaded, byte for byte. Its type is the proof that it was checked.
 
+mod attributes;
 mod correlation_config;
 mod error;
 pub mod form;

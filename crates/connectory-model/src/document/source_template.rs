@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::attributes;
 use super::error::{DocumentError, expect_root};
 use super::kind::DocumentKind;
 use super::xml;
@@ -62,7 +63,7 @@ impl SourceTemplate {
 
     /// The features of the connector, from the comma-separated `featuresString`.
     pub fn features(&self) -> Vec<String> {
-        let listed = xml::root_attribute(&self.0, "featuresString").unwrap_or_default();
+        let listed = attributes::root_attribute(&self.0, "featuresString").unwrap_or_default();
         listed.split(',').map(str::trim).filter(|feature| !feature.is_empty()).map(str::to_owned).collect()
     }
 
