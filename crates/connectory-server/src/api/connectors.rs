@@ -140,7 +140,7 @@ pub async fn get(
     DetailLocale(locale): DetailLocale,
 ) -> Result<Response, ApiError> {
     let entry = edit::find(&caller, &script_name)?;
-    let detail = app.catalog.detail(entry.source, locale, caller.version().shows_policies).await?;
+    let detail = app.catalog.detail(entry.source, locale, caller.version().detail_shape).await?;
     Ok(json(StatusCode::OK, detail))
 }
 
@@ -211,19 +211,17 @@ pub async fn patch(
     let request = body::json(&app, request, &media_types).await?;
     let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (bytes, max_document) = (patch.size(), app.options.max_document);
-    let with_policies = caller.version().shows_policies;
+    let shape = caller.version().detail_shape;
     let next = move |connector: &Connector| {
-        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
+        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, shape);
         let next =
             patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         revision(connector, next, max_document)
     };
     let edited = edit::edit(&app, &caller, &script_name, (bytes, Answer::Detail), next).await?;
     let detail = match edited {
-        Edited::Changed(source, connector) => {
-            app.catalog.render((source, Locale::En, with_policies), connector).await?
-        }
-        Edited::Unchanged(source) => app.catalog.detail(source, Locale::En, with_policies).await?,
+        Edited::Changed(source, connector) => app.catalog.render((source, Locale::En, shape), connector).await?,
+        Edited::Unchanged(source) => app.catalog.detail(source, Locale::En, shape).await?,
     };
     Ok(json(StatusCode::OK, detail))
 }

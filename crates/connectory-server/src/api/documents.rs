@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use connectory_model::document::{Document, DocumentError, DocumentKind};
-use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
+use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use connectory_model::{Connector, ScriptName};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
@@ -156,5 +156,5 @@ async fn replace(
             }
         }
     };
-    Ok(answer(&UpdateDetail::new(script_name, Uploaded::Document(kind), status, message)))
+    Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Document(kind), status, message)))
 }

@@ -39,7 +39,7 @@ pub fn answer<B>(app: &App, request: &mut Request<B>) -> Option<Answer> {
     if !rest.is_empty() {
         let script_name: ScriptName = rest.strip_prefix('/').filter(|_| version.is_complete)?.parse().ok()?;
         let source = caller.tenant().entry(&script_name)?.source;
-        let detail = app.catalog.kept_detail(source, detail_locale(query), version.shows_policies)?;
+        let detail = app.catalog.kept_detail(source, detail_locale(query), version.detail_shape)?;
         app.auth.count(&caller).ok()?;
         return Some(Answer { route: version.detail, response: json(StatusCode::OK, detail), counted: None });
     }

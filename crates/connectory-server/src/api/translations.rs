@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use connectory_model::translations::Properties;
-use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
+use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use connectory_model::{Connector, Locale};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
@@ -95,7 +95,7 @@ pub async fn put(
                 let parsed = app.work.run(bytes.len(), move |_| Properties::parse(&bytes)).await?;
                 Some(parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?)
             };
-            let upload = Uploaded::Translations(locale);
+            let upload = UploadTarget::Translations(locale);
             let bytes = properties.as_ref().map_or(0, |properties| properties.text().len());
             let next = move |connector: &Connector| {
                 let mut next = connector.clone();
@@ -110,7 +110,7 @@ pub async fn put(
             (status(&edit::edit(&app, &caller, &script_name, (bytes, Answer::Short), next).await?), None)
         }
     };
-    Ok(answer(&UpdateDetail::new(script_name, Uploaded::Translations(locale), status, message)))
+    Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Translations(locale), status, message)))
 }
 
 /// The status of an upload that was acceptable.

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
 use connectory_model::limits::{FEATURES, LABELS};
-use connectory_model::{Connector, Locale, ScriptName, Status, connector};
+use connectory_model::{Connector, Locale, ScriptName, Status, metadata};
 use connectory_store::Revision;
 use http::request::Parts;
 use maud::{Markup, html};
@@ -180,7 +180,7 @@ fn facts(subject: &Subject, query: &str, revisions: &[Revision]) -> Response {
     let labels = labels.map(|labels| labels.iter().take(LABELS).filter_map(serde_json::Value::as_str));
     let content = html! {
         (done(view, query))
-        @if let Some(description) = description.map(String::as_str).or_else(|| text(connector::SHORT_DESC)) { p.lead { (description) } }
+        @if let Some(description) = description.map(String::as_str).or_else(|| text(metadata::SHORT_DESC)) { p.lead { (description) } }
         div.columns {
             section.card {
                 h2 { (view.t("overview.facts")) }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::document::DocumentKind;
-use connectory_model::folder::locale_file;
+use connectory_model::file_names::locale_file;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, ScriptName, Status};
 use connectory_store::{Action, Change, Edit, Revision, RevisionId, RevisionNumber};

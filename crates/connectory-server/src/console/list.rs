@@ -7,7 +7,7 @@ use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits;
 use connectory_model::wire::Origin;
-use connectory_model::{Status, connector};
+use connectory_model::{Status, metadata};
 use http::HeaderValue;
 use maud::{Markup, html};
 
@@ -248,7 +248,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
         tr {
             th scope="row" {
                 a.name href=(url(&item.script_name, "")) { (item.name) }
-                @if let Some(description) = metadata(connector::SHORT_DESC) { p.faint.clipped { (description) } }
+                @if let Some(description) = metadata(metadata::SHORT_DESC) { p.faint.clipped { (description) } }
             }
             td data-label=(view.t("column.type")) { (item.connector_type) }
             td data-label=(view.t("column.category")) { (metadata("category").unwrap_or_default()) }

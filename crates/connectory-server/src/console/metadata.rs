@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_model::connector::{SHORT_DESC, labels};
 use connectory_model::json;
 use connectory_model::limits::{METADATA_BYTES, WORK_TIMEOUT};
+use connectory_model::metadata::{SHORT_DESC, labels};
 use connectory_model::patch::PatchSet;
-use connectory_model::wire::{ConnectorDetail, Origin};
+use connectory_model::wire::{ConnectorDetail, DetailShape, Origin};
 use connectory_model::{Connector, Locale, Metadata};
 use http::StatusCode;
 use maud::{Markup, html};
@@ -156,7 +156,7 @@ pub async fn save(
     let patch = PatchSet::from_json(operations).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (base, max_document) = (sent.get("base").to_owned(), app.options.max_document);
     let next = move |connector: &Connector| {
-        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, false);
+        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, DetailShape::Plain);
         let next =
             patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
         let revision = revision(connector, next, max_document)?;

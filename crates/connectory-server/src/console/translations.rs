@@ -11,7 +11,7 @@ use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{GRID_BYTES, KEYS_PER_PAGE, MEMBER_CHARS, TEXT_CHARS};
 use connectory_model::translations::{Properties, SHORT_DESCRIPTION};
-use connectory_model::wire::Upload;
+use connectory_model::wire::UploadTarget;
 use connectory_model::{Connector, Locale};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -306,7 +306,7 @@ pub async fn save_text(
         } else {
             next.translations.0.insert(locale, changed);
         }
-        Ok(Some((next, vec![Upload::Translations(locale).file_name()])))
+        Ok(Some((next, vec![UploadTarget::Translations(locale).file_name()])))
     };
     let conflict = match edit::edit(&app, &caller, &script_name, (text.len(), Answer::Short), next).await {
         Ok(_) => None,
@@ -368,7 +368,7 @@ pub async fn import(
         let mut next = connector.clone();
         next.translations.0.insert(locale, properties.clone());
         let is_new = next.translations != connector.translations;
-        Ok(is_new.then(|| (next, vec![Upload::Translations(locale).file_name()])))
+        Ok(is_new.then(|| (next, vec![UploadTarget::Translations(locale).file_name()])))
     };
     let word = outcome(&edit::edit(&app, &caller, &script_name, (size, Answer::Short), next).await?);
     Ok(Redirect::to(&url(&script_name, &format!("/translations?done={word}&locale={locale}"))).into_response())

@@ -1,4 +1,4 @@
-//! The connector folder: one connector as files, the unit of git and of the built-in catalogue.
+//! The connector folder: one connector as files, the unit of git and of the built-in catalog.
 //!
 //! ```text
 //! my-connector/            the folder's name is the script name
@@ -9,100 +9,34 @@
 //!   translations/en.properties, de.properties, …
 //! ```
 //!
-//! Only `connector.yaml` is required; documents that are missing are scaffolded as on create. Reading the files is
-//! left to the caller, because they may come from a disk or from the binary itself.
+//! Only `connector.yaml` is required. Documents that are missing are scaffolded as on create. The caller brings the
+//! files, because they may come from a disk or from the binary itself.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde_json::Value;
+use connectory_model::create::NewConnector;
+use connectory_model::document::{Document, DocumentKind};
+use connectory_model::file_names::{locale_file, locale_tag};
+use connectory_model::translations::{Properties, PropertiesError, Translations};
+use connectory_model::wire::{ConnectorDetail, Open};
+use connectory_model::{Connector, ScriptName, Status, UnknownLocale};
 
-use crate::create::{InvalidMember, Members, NewConnector};
-use crate::document::{Document, DocumentError, DocumentKind};
-use crate::locale::UnknownLocale;
-use crate::translations::{Properties, PropertiesError, Translations};
-use crate::wire::{ConnectorDetail, Open};
-use crate::{Connector, Locale, Metadata, ScriptName, Status};
-
-/// The file that makes a folder a connector folder.
-pub const CONNECTOR_FILE: &str = "connector.yaml";
+use crate::description::{CONNECTOR_FILE, Description};
+use crate::error::{FileError, FolderError};
 
 /// The files of a folder by their path in it, with `/` between parts.
 pub type Files<'a> = BTreeMap<String, Cow<'a, [u8]>>;
 
-/// Why a folder is no connector folder: the file and what is wrong with it.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {problem}")]
-pub struct FolderError {
-    /// The file's path in the folder.
-    pub file: String,
-    /// What is wrong with it.
-    pub problem: FileError,
-}
-
-/// What is wrong with a file of a connector folder.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// It is required and missing.
-    #[error("missing; every connector folder has one")]
-    Missing,
-    /// It is no YAML.
-    #[error("not YAML: {0}")]
-    Yaml(String),
-    /// A member is missing or has the wrong type.
-    #[error(transparent)]
-    Member(#[from] InvalidMember),
-    /// A document is refused.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    /// Its name is no locale.
-    #[error(transparent)]
-    Locale(#[from] UnknownLocale),
-    /// It is no `.properties` text.
-    #[error(transparent)]
-    Properties(#[from] PropertiesError),
-}
-
-/// What a connector folder holds.
+/// The checked content of a connector folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Folder {
-    /// `connector.yaml`.
+    /// The content of `connector.yaml`.
     pub description: Description,
-    /// The documents that the folder has.
+    /// The text of each document that the folder has.
     pub documents: BTreeMap<DocumentKind, String>,
     /// The texts of each locale.
     pub translations: Translations,
-}
-
-/// What `connector.yaml` says; serialized, in the order in which it is written.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Description {
-    /// The members that a connector is created with.
-    #[serde(flatten)]
-    pub members: NewConnector,
-    /// The free-form members.
-    #[serde(skip_serializing_if = "Metadata::is_empty")]
-    pub connector_metadata: Metadata,
-}
-
-impl Description {
-    /// Reads `connector.yaml`.
-    pub fn parse(bytes: &[u8]) -> Result<Self, FileError> {
-        let description: Value =
-            serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(error.to_string().trim().to_owned()))?;
-        let members = Members::of(&description)?;
-        Ok(Self {
-            members: NewConnector::from_members(members, None)?,
-            connector_metadata: members.metadata()?.unwrap_or_default(),
-        })
-    }
-
-    /// `connector.yaml` as it is written: the same members always give the same text.
-    pub fn to_yaml(&self) -> String {
-        serde_saphyr::to_string(self).expect("strings, booleans and JSON values are YAML")
-    }
 }
 
 impl From<Connector> for Folder {
@@ -126,11 +60,11 @@ impl From<Connector> for Folder {
 }
 
 impl Folder {
-    /// Reads a folder's files and checks each.
+    /// Reads the files of a folder and checks each.
     pub fn read(files: &Files<'_>) -> Result<Self, FolderError> {
         let in_file = |file: &str| {
             let file = file.to_owned();
-            move |problem: FileError| FolderError { file, problem }
+            move |error: FileError| FolderError { file, error }
         };
         let description = files.get(CONNECTOR_FILE).ok_or(FileError::Missing);
         let description = description.and_then(|bytes| Description::parse(bytes)).map_err(in_file(CONNECTOR_FILE))?;
@@ -151,8 +85,8 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The folder of a connector that a server answered. Locales and statuses that only a newer server knows are left
-    /// out; texts that are no properties any more are refused.
+    /// The folder of a connector that a server sent. It leaves out locales that only a newer server knows, and takes a
+    /// status that only a newer server knows as released. A text that is not in `.properties` format is an error.
     pub fn of(detail: &ConnectorDetail) -> Result<Self, PropertiesError> {
         let mut translations = Translations::default();
         for (locale, text) in &detail.translation_properties {
@@ -177,7 +111,18 @@ impl Folder {
         })
     }
 
-    /// The files, by their path in the folder.
+    /// The connector of this script name with the content of this folder.
+    pub fn into_connector(self, script_name: ScriptName) -> Connector {
+        let mut connector = self.description.members.build(script_name, &[]);
+        connector.connector_metadata = self.description.connector_metadata;
+        connector.translations = self.translations;
+        for (kind, text) in self.documents {
+            connector.set_document(Document::stored(kind, text));
+        }
+        connector
+    }
+
+    /// The files by their path in the folder.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let documents = self.documents.iter().map(|(kind, text)| (kind.file_name().to_owned(), text.clone().into()));
         let translations = self.translations.0.iter().map(|(locale, text)| (locale_file(*locale), text.to_bytes()));
@@ -186,36 +131,16 @@ impl Folder {
     }
 }
 
-/// The path of a locale's texts in a folder.
-pub fn locale_file(locale: Locale) -> String {
-    format!("translations/{locale}.properties")
-}
-
-/// The locale's tag in the path of its texts.
-pub fn locale_tag(path: &str) -> Option<&str> {
-    path.strip_prefix("translations/")?.strip_suffix(".properties")
-}
-
-/// Reads a connector from the files of its folder.
-pub fn read(script_name: ScriptName, files: &Files<'_>) -> Result<Connector, FolderError> {
-    let Folder { description, documents, translations } = Folder::read(files)?;
-    let mut connector = description.members.build(script_name, &[]);
-    connector.connector_metadata = description.connector_metadata;
-    connector.translations = translations;
-    for (kind, text) in documents {
-        connector.set_document(Document::checked(kind, text));
-    }
-    Ok(connector)
-}
-
 #[cfg(test)]
 mod tests {
+    use connectory_model::Locale;
+    use connectory_model::wire::{DetailShape, Origin};
+
     use super::*;
-    use crate::{Locale, Status};
 
     fn folder(files: &[(&str, &str)]) -> Result<Connector, FolderError> {
         let files = files.iter().map(|(name, text)| ((*name).to_owned(), Cow::from(text.as_bytes()))).collect();
-        read("hr".parse().expect("a script name"), &files)
+        Ok(Folder::read(&files)?.into_connector("hr".parse().expect("a script name")))
     }
 
     const DESCRIPTION: &str = "name: HR\nclassName: x.Y\ndirectConnect: false\nstatus: DEMO\n\
@@ -252,13 +177,13 @@ mod tests {
         assert_eq!(written["translations/de.properties"], b"a=\xfc\n");
         let again = written.iter().map(|(path, bytes)| (path.clone(), Cow::from(bytes))).collect();
         assert_eq!(Folder::read(&again).expect("valid"), folder);
-        let connector = read("yes".parse().expect("a script name"), &files).expect("valid");
-        let detail = ConnectorDetail::new(&connector, crate::wire::Origin::Custom, Locale::En, false);
+        let connector = folder.clone().into_connector("yes".parse().expect("a script name"));
+        let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain);
         assert_eq!(Folder::of(&detail).expect("valid").description, folder.description);
     }
 
     #[test]
-    fn a_refusal_names_the_file() {
+    fn an_error_names_the_file() {
         let table = [
             (vec![], "connector.yaml: missing"),
             (vec![(CONNECTOR_FILE, "name: [")], "connector.yaml: not YAML"),
@@ -273,8 +198,8 @@ mod tests {
             ),
         ];
         for (files, expected) in table {
-            let refusal = folder(&files).expect_err(expected).to_string();
-            assert!(refusal.starts_with(expected), "{refusal}");
+            let error = folder(&files).expect_err(expected).to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }
