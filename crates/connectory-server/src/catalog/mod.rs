@@ -302,7 +302,7 @@ impl Catalog {
 
     /// The page that a query asks for, if it was asked for lately. What is asked again of the same state, as clients that
     /// poll do, is kept.
-    pub fn kept_page(&self, tenant: &Tenant, query: &str) -> Option<Page> {
+    pub fn cached_page(&self, tenant: &Tenant, query: &str) -> Option<Page> {
         self.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
@@ -365,7 +365,7 @@ impl Catalog {
     }
 
     /// A connector's detail as JSON, if it was asked for lately.
-    pub fn kept_detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Option<Bytes> {
+    pub fn cached_detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Option<Bytes> {
         self.details.get(&(source, locale, shape))
     }
 
