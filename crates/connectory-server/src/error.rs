@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use connectory_model::bounds::TooLarge;
 use connectory_model::limits::RETRY_AFTER;
 use connectory_model::wire::{ErrorMessage, ErrorResponse};
-use connectory_store::{StoreError, Unavailable};
+use connectory_store::{Refusal, StoreError, Unavailable};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::catalog::ListError;
@@ -136,10 +136,8 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NameTaken => Self::bad_request("`name` is taken: a connector of this name exists already"),
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
-            // What is deleted and created at the same time by two: who comes second should read it again.
-            StoreError::Conflict | StoreError::ScriptNameTaken | StoreError::Exists(_) => Self::conflict(),
+            StoreError::Exists(_) => Self::conflict(),
             StoreError::Unavailable(Unavailable::Full) => Self {
                 retry_after: Some(RETRY_AFTER),
                 ..Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; nothing was changed"))
@@ -148,6 +146,18 @@ impl From<StoreError> for ApiError {
             StoreError::Closed => Self::unavailable("the server is stopping; nothing was changed"),
             StoreError::Uncertain(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
             other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NameTaken { .. } => Self::bad_request("`name` is taken: a connector of this name exists already"),
+            // Two callers deleted and created it at the same time: the second should read it again.
+            Refusal::Conflict { .. } | Refusal::ScriptNameTaken { .. } => Self::conflict(),
+            Refusal::Repeated { .. } => Self::internal(&refusal),
+            Refusal::Store(error) => error.into(),
         }
     }
 }

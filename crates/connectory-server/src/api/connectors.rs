@@ -9,7 +9,7 @@ use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem, Origin};
 use connectory_model::{Connector, Locale, ScriptName, Summary};
-use connectory_store::{Change, Edit, StoreError};
+use connectory_store::{Change, Edit, Refusal};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -110,7 +110,7 @@ pub async fn create(State(app): State<Arc<App>>, caller: Caller, request: Reques
 pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Result<Arc<Summary>, ApiError> {
     loop {
         if caller.tenant().snapshot().has_name(&new.name) {
-            return Err(StoreError::NameTaken.into());
+            return Err(Refusal::NameTaken { edit: 0 }.into());
         }
         let script_name = ScriptName::derive(&new.name, |candidate| caller.tenant().entry(candidate).is_some());
         let connector = Arc::new(new.clone().build(script_name, &[]));
@@ -120,7 +120,7 @@ pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Res
         match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
             Ok(_) => return Ok(summary),
             // Another request took the script name first, and is published by now.
-            Err(StoreError::ScriptNameTaken) => {}
+            Err(Refusal::ScriptNameTaken { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

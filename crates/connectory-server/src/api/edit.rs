@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Change, Edit, StoreError};
+use connectory_store::{Change, Edit, Refusal};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -89,7 +89,7 @@ where
         match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
             Ok(source) => return Ok(Edited::Changed(source, changed)),
             // Someone was faster. Their change is published by now, so every round builds on a newer revision.
-            Err(StoreError::Conflict) => {}
+            Err(Refusal::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -110,7 +110,7 @@ pub async fn delete(app: &App, caller: &Caller, script_name: &ScriptName) -> Res
         let edit = app.work.run(size, make).await?;
         match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
             Ok(_) => return Ok(()),
-            Err(StoreError::Conflict) => {}
+            Err(Refusal::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

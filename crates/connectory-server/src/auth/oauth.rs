@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, RETRY_AFTER};
-use connectory_store::Client;
+use connectory_store::ApiClient;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -215,7 +215,7 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
 }
 
 /// The client that one of the credentials, each an id and a secret, is right for.
-pub(crate) async fn authenticate(app: &App, credentials: Vec<(String, String)>) -> Result<Client, TokenError> {
+pub(crate) async fn authenticate(app: &App, credentials: Vec<(String, String)>) -> Result<ApiClient, TokenError> {
     for (id, secret) in credentials {
         let found = app.store.client(id).await.map_err(|error| {
             tracing::error!(%error, "could not read a client");
@@ -230,7 +230,7 @@ pub(crate) async fn authenticate(app: &App, credentials: Vec<(String, String)>) 
     Err(refuse("invalid_client", "the client id or the client secret is wrong"))
 }
 
-fn narrow(client: &Client, asked: &str) -> Result<Vec<Scope>, TokenError> {
+fn narrow(client: &ApiClient, asked: &str) -> Result<Vec<Scope>, TokenError> {
     asked
         .split_whitespace()
         .map(|word| {

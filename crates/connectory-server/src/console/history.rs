@@ -11,7 +11,7 @@ use connectory_model::document::DocumentKind;
 use connectory_model::folder::locale_file;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, ScriptName, Status};
-use connectory_store::{Action, Change, Edit, Revision, RevisionId, RevisionNumber};
+use connectory_store::{Action, Change, Edit, Refusal, Revision, RevisionId, RevisionNumber};
 use maud::{Markup, html};
 
 use super::connector::{Tab, page as connector_page, url};
@@ -43,7 +43,7 @@ pub fn table(view: &View, revisions: &[Revision], of_several: bool) -> Markup {
             tbody {
                 @for revision in revisions {
                     tr {
-                        th scope="row" { a href=(url(&revision.script_name, &format!("/history/{}", revision.number.0))) { (revision.number.0) } }
+                        th scope="row" { a href=(url(&revision.script_name, &format!("/history/{}", revision.number))) { (revision.number) } }
                         td data-label=(view.t("history.when")) { (time(revision.created_at)) }
                         td data-label=(view.t("history.who")) {
                             @let author = &revision.author;
@@ -70,7 +70,7 @@ fn part(view: &View, of: &str, before: Option<RevisionNumber>, revisions: &[Revi
         nav.pages aria-label=(view.t("list.pages")) {
             @if before.is_some() { a.button href=(of) { (view.t("activity.newest")) } }
             @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE as usize) {
-                a.button rel="next" href=(format!("{of}?before={}", last.number.0)) { (view.t("activity.older")) }
+                a.button rel="next" href=(format!("{of}?before={}", last.number)) { (view.t("activity.older")) }
             }
         }
     }
@@ -78,7 +78,7 @@ fn part(view: &View, of: &str, before: Option<RevisionNumber>, revisions: &[Revi
 
 /// The revision that a query wants to see what came before of.
 fn before(query: &str) -> Option<RevisionNumber> {
-    parameter(query, "before").parse().ok().map(RevisionNumber)
+    parameter(query, "before").parse().ok().and_then(RevisionNumber::new)
 }
 
 /// Where a connector is at a revision.
@@ -115,14 +115,15 @@ impl Past {
 
     /// The revision of this number and the one before it: of this connector of this tenant, or it is not found.
     async fn at(&self, app: &App, caller: &Caller, number: i64) -> Result<(Revision, Option<Revision>), ApiError> {
-        let script_name = Some(self.newest.script_name.clone());
-        let next = number.checked_add(1).map(RevisionNumber);
-        let mut found = app.store.revisions(caller.tenant().id(), script_name, next, 2).await?.into_iter();
-        let revision = found.next().filter(|revision| revision.number == RevisionNumber(number));
+        let read = async |number| match number {
+            Some(number) => app.store.revision(caller.tenant().id(), self.newest.script_name.clone(), number).await,
+            None => Ok(None),
+        };
+        let revision = read(RevisionNumber::new(number)).await?;
         let revision =
             revision.ok_or_else(|| ApiError::not_found(format!("the connector has no revision {number}")))?;
-        // What came before a creation was another connector of the same name, or nothing.
-        let before = found.next().filter(|_| revision.action != Action::Create);
+        // Before a creation there was another connector of the same name, or none.
+        let before = read(revision.previous.filter(|_| revision.action != Action::Create)).await?;
         Ok((revision, before))
     }
 
@@ -236,7 +237,7 @@ pub async fn restore(
     let size = old.size();
     if past.current.is_none() {
         if caller.tenant().snapshot().has_name(&old.name) {
-            return Err(connectory_store::StoreError::NameTaken.into());
+            return Err(Refusal::NameTaken { edit: 0 }.into());
         }
         let max_connector = app.options.max_connector;
         let make = move |_: &_| -> Result<Edit, ApiError> {
