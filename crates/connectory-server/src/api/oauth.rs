@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, RETRY_AFTER};
-use connectory_store::Client;
+use connectory_store::ApiClient;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -223,7 +223,7 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
     Ok(Some(readings))
 }
 
-fn narrow(client: &Client, asked: &str) -> Result<Vec<Scope>, TokenError> {
+fn narrow(client: &ApiClient, asked: &str) -> Result<Vec<Scope>, TokenError> {
     asked
         .split_whitespace()
         .map(|word| {
