@@ -128,7 +128,9 @@ impl Environment {
 
     /// An environment of `~/.sailpoint/config.yaml` by its name.
     pub fn named(name: &str) -> Result<Self, ConfigError> {
-        Self::from_home(&home_file().ok_or(ConfigError::Nowhere)?, Some(name))?.ok_or(ConfigError::Nowhere)
+        let path = home_file().ok_or(ConfigError::Nowhere)?;
+        let unknown = ConfigError::Unknown { path: path.clone(), name: name.to_owned(), known: "none".to_owned() };
+        Self::from_home(&path, Some(name))?.ok_or(unknown)
     }
 
     fn from_sources(variables: Parts, local: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
