@@ -11,9 +11,8 @@ use connectory_client::{
 };
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
-use connectory_server::listen::Connections;
-use connectory_server::router::Service;
-use connectory_server::{App, Options, listen};
+use connectory_server::http::listen::{self, Connections};
+use connectory_server::{Options, ServerState, Service};
 use connectory_store::Store;
 use connectory_store::access::NewClient;
 use futures_util::TryStreamExt;
@@ -36,7 +35,7 @@ impl Server {
             scopes: vec![Scope::All],
         };
         store.bootstrap("default".to_owned(), client).await.unwrap();
-        let app = App::new(store, options).await.unwrap();
+        let app = ServerState::new(store, options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let environment = Environment {
             base_url: format!("http://{}", listener.local_addr().unwrap()),

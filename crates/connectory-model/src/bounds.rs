@@ -9,8 +9,8 @@ use std::io;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::connector::{SHORT_DESC, labels};
 use crate::limits::{FEATURE_BYTES, FEATURES, KEYS_PER_LOCALE, LABEL_BYTES, LABELS, SHORT_DESCRIPTION_BYTES};
+use crate::metadata::{SHORT_DESC, labels};
 use crate::translations::Properties;
 use crate::{Connector, Locale};
 

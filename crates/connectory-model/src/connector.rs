@@ -1,99 +1,13 @@
 //! The connector: everything that one revision holds, and the summary that lists are made of.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::document::{CorrelationConfig, Document, DocumentKind, SourceConfig, SourceTemplate};
+use crate::metadata::{self, Metadata};
 use crate::translations::Translations;
-use crate::{Locale, ScriptName};
-
-/// Free-form members that user interfaces read, such as `category`, `labels` and `shortDesc`.
-pub type Metadata = Map<String, Value>;
-
-/// The member of the metadata that a locale's short description replaces.
-pub const SHORT_DESC: &str = "shortDesc";
-
-/// About how many bytes a value takes in memory, with its place in what holds it.
-fn memory_of(value: &Value) -> usize {
-    let below = match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(memory_of).sum(),
-        Value::Object(members) => memory_of_members(members),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    };
-    2 * size_of::<Value>() + below
-}
-
-fn memory_of_members(members: &Metadata) -> usize {
-    members.iter().map(|(name, value)| name.len() + memory_of(value)).sum()
-}
-
-/// The labels in metadata: an array of strings, or one string.
-pub fn labels(metadata: &Metadata) -> impl Iterator<Item = &str> {
-    let labels = match metadata.get("labels") {
-        Some(Value::Array(labels)) => labels.as_slice(),
-        Some(label) => std::slice::from_ref(label),
-        None => &[],
-    };
-    labels.iter().filter_map(Value::as_str)
-}
-
-/// How far a connector is; lists show only what is released, unless asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Status {
-    /// No longer to be used.
-    Deprecated,
-    /// Being built.
-    Development,
-    /// For trying out.
-    Demo,
-    /// In use.
-    Released,
-}
-
-impl Status {
-    /// All of them.
-    pub const ALL: [Status; 4] = [Self::Deprecated, Self::Development, Self::Demo, Self::Released];
-
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deprecated => "DEPRECATED",
-            Self::Development => "DEVELOPMENT",
-            Self::Demo => "DEMO",
-            Self::Released => "RELEASED",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A word that is no status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a status; expected DEPRECATED, DEVELOPMENT, DEMO or RELEASED")]
-pub struct UnknownStatus(String);
-
-impl FromStr for Status {
-    type Err = UnknownStatus;
-
-    /// Reads a status in any case: the vendor's own guide sends `released`.
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str().eq_ignore_ascii_case(word))
-            .ok_or_else(|| UnknownStatus(word.chars().take(40).collect()))
-    }
-}
+use crate::{Locale, ScriptName, Status};
 
 /// The key under which two texts that differ only in case are equal: names are unique, sorted and compared by it.
 /// It is Unicode lower case, so that `ÄRZTE` and `ärzte` are the same name to the people who type them.
@@ -149,7 +63,7 @@ impl Connector {
 
     /// About how many bytes it takes in memory.
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.size() + memory_of_members(&self.connector_metadata)
+        size_of::<Self>() + self.size() + metadata::memory_of_members(&self.connector_metadata)
     }
 
     /// Puts a checked document in the place of the old one.

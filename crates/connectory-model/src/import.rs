@@ -7,11 +7,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::create::{InvalidMember, Members, NewConnector};
+use crate::create::NewConnector;
 use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
-use crate::locale::UnknownLocale;
+use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
-use crate::{Connector, InvalidScriptName, Locale, ScriptName};
+use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale};
 
 /// The class name of an imported object that has none: lists may answer null (our decision).
 const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
@@ -74,7 +74,7 @@ pub enum ObjectError {
 pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
     let objects = match serde_json::from_slice(text)? {
         Value::Array(objects) => objects,
-        other => return Err(ImportError::NotAnArray(crate::create::kind(&other))),
+        other => return Err(ImportError::NotAnArray(kind(&other))),
     };
     let mut taken = HashSet::with_capacity(objects.len());
     objects
@@ -151,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::wire::{ConnectorDetail, ConnectorItem, Origin};
+    use crate::wire::{ConnectorDetail, ConnectorItem, DetailShape, Origin};
 
     fn import(value: &Value) -> Result<Vec<Connector>, ImportError> {
         from_json(value.to_string().as_bytes())
@@ -174,7 +174,8 @@ mod tests {
         let english = Properties::parse(b"a=b\n").expect("valid");
         connector.translations.0.insert(Locale::En, english);
         let detail =
-            serde_json::to_value(ConnectorDetail::new(&connector, Origin::Custom, Locale::En, false)).expect("JSON");
+            serde_json::to_value(ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain))
+                .expect("JSON");
         assert_eq!(import(&json!([detail])).expect("valid"), [connector]);
     }
 

@@ -21,13 +21,13 @@ impl<'a> Lines<'a> {
     }
 
     /// A line, from 1, without its end.
-    pub(crate) fn span(&self, line: usize) -> Range<usize> {
+    pub fn span(&self, line: usize) -> Range<usize> {
         let Range { start, end } = self.whole(line);
         start..start + self.text[start..end].trim_end_matches('\n').trim_end_matches('\r').len()
     }
 
     /// A line of properties with its end and with the lines that continue it.
-    pub(crate) fn logical(&self, line: usize) -> Range<usize> {
+    pub fn logical(&self, line: usize) -> Range<usize> {
         let start = self.whole(line).start;
         let mut end = start;
         for line in line..=self.starts.len() {

@@ -8,9 +8,9 @@ use json_patch::{CopyOperation, MoveOperation, PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
 use crate::bounds::json_bytes;
-use crate::create::kind;
 use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
 use crate::limits::{METADATA_BYTES, METADATA_DEPTH, PATCH_COPIED_BYTES, PATCH_OPERATIONS};
+use crate::members::kind;
 use crate::wire::ConnectorDetail;
 use crate::{Connector, Metadata};
 

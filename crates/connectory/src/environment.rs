@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use connectory_client::{Client, ConnectorDetail, Environment, Error, Retries, Status, Writes};
+use connectory_folder::Folder;
 use connectory_model::ScriptName;
-use connectory_model::folder::Folder;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// How many connectors a command reads or changes at the same time. The server's rate limit slows it down further.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use annotate_snippets::{AnnotationKind, Level as Severity, Origin, Renderer, Snippet};
 use anyhow::{Result, bail};
-use connectory_model::lint::{Finding, Level, Text, lint};
+use connectory_folder::lint::{Finding, Level, Text, lint};
 
-use crate::folders::LocalFolder;
+use connectory_folder::disk::LocalFolder;
 
 /// A finding, and the folder that it is in.
 pub struct FolderFinding<'a> {

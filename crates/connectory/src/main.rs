@@ -7,7 +7,6 @@ mod cli;
 mod commands;
 mod environment;
 mod findings;
-mod folders;
 mod plan;
 mod serve;
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, DocumentKind, expect_root, xml};
+use super::error::{DocumentError, expect_root};
+use super::kind::DocumentKind;
+use super::xml;
 
 /// A checked correlation config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,9 @@
 
 use quick_xml::escape::escape;
 
-use super::{CorrelationConfig, FORM_NAMESPACE, SourceConfig, SourceTemplate};
+use super::correlation_config::CorrelationConfig;
+use super::source_config::{FORM_NAMESPACE, SourceConfig};
+use super::source_template::SourceTemplate;
 use crate::Status;
 
 /// What the scaffolded documents need to know of their connector.

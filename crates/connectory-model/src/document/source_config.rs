@@ -7,8 +7,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::xml::{self, Replacement};
-use super::{DocumentError, DocumentKind, Unacceptable, expect_root};
+use super::attributes::{self, Replacement};
+use super::error::{DocumentError, Unacceptable, expect_root};
+use super::kind::DocumentKind;
+use super::xml;
 use crate::Locale;
 use crate::limits::LOCALIZED_BYTES;
 use crate::translations::Translations;
@@ -17,7 +19,7 @@ use crate::translations::Translations;
 pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
 
 /// The attributes whose values are translation keys.
-pub(crate) const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
+pub const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
 
 /// A checked source config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +58,7 @@ impl SourceConfig {
 
     /// Whether a source of this connector takes uploaded files.
     pub fn file_upload(&self) -> bool {
-        xml::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
+        attributes::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
     }
 
     /// The values of the attributes that are translation keys, in the order of the document.
@@ -88,7 +90,7 @@ impl SourceConfig {
             .filter_map(|attribute| Some((attribute.range_value(), texts.get_key_value(attribute.value())?)))
             .collect();
         for (range, (key, text)) in &keys {
-            let value = escaped.entry(key.as_str()).or_insert_with(|| xml::attribute_value(text));
+            let value = escaped.entry(key.as_str()).or_insert_with(|| attributes::attribute_value(text));
             length = length - range.len() + value.len();
             if length > LOCALIZED_BYTES {
                 return self.0.clone();
@@ -96,7 +98,7 @@ impl SourceConfig {
         }
         let replacements =
             keys.into_iter().map(|(range, (key, _))| Replacement { range, value: &escaped[key.as_str()] });
-        xml::with_values(&self.0, length, replacements.collect())
+        attributes::with_values(&self.0, length, replacements.collect())
     }
 }
 

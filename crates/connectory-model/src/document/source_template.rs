@@ -6,7 +6,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DocumentError, DocumentKind, expect_root, xml};
+use super::attributes;
+use super::error::{DocumentError, expect_root};
+use super::kind::DocumentKind;
+use super::xml;
 
 /// A checked source template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +63,7 @@ impl SourceTemplate {
 
     /// The features of the connector, from the comma-separated `featuresString`.
     pub fn features(&self) -> Vec<String> {
-        let listed = xml::root_attribute(&self.0, "featuresString").unwrap_or_default();
+        let listed = attributes::root_attribute(&self.0, "featuresString").unwrap_or_default();
         listed.split(',').map(str::trim).filter(|feature| !feature.is_empty()).map(str::to_owned).collect()
     }
 

@@ -5,12 +5,9 @@
 //! then builds the tree, strictly: characters, names, references and nesting as XML 1.0 wants them.
 //! Nothing is ever fetched, and nothing is ever expanded: a DTD may be named, but not written in the document.
 
-use std::borrow::Cow;
-use std::ops::Range;
-
 use memchr::memmem;
+use quick_xml::Reader;
 use quick_xml::events::Event;
-use quick_xml::{Reader, XmlVersion};
 
 use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
 
@@ -43,7 +40,7 @@ impl Malformed {
 }
 
 /// Checks that the bytes are a text and hands it back, so that its type can carry the proof.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+pub fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     if bytes.is_empty() {
         return Err(Malformed::after(&[], "the document is empty; expected an XML document"));
     }
@@ -53,7 +50,7 @@ pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
 }
 
 /// Parses a text that may be anything.
-pub(crate) fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
+pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
     check_bounds(text)?;
     tree(text).map_err(|error| {
         let at = error.pos();
@@ -74,28 +71,6 @@ fn tree(text: &str) -> Result<roxmltree::Document<'_>, roxmltree::Error> {
         text,
         roxmltree::ParsingOptions { allow_dtd: true, ..roxmltree::ParsingOptions::default() },
     )
-}
-
-/// An attribute of the root element of a text that was checked before. It reads no further than that element's tag,
-/// because lists and writes ask for one of every document.
-pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
-    // Looking for the word is much quicker than reading the document, and most lack it.
-    memmem::find(text.as_bytes(), name.as_bytes())?;
-    let mut reader = Reader::from_str(text);
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(tag) | Event::Empty(tag) => {
-                let attribute = tag
-                    .attributes()
-                    .with_checks(false)
-                    .flatten()
-                    .find(|found| found.key.local_name().as_ref() == name)?;
-                return attribute.normalized_value(XmlVersion::Implicit1_0).ok().map(Cow::into_owned);
-            }
-            Event::Eof => return None,
-            _ => {}
-        }
-    }
 }
 
 fn check_bounds(text: &str) -> Result<(), Malformed> {
@@ -174,44 +149,8 @@ fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// A replacement of one attribute's value by an escaped one, by its range in the text.
-pub(super) struct Replacement<'a> {
-    pub range: Range<usize>,
-    pub value: &'a str,
-}
-
-/// The text with attribute values replaced, which then has this length; everything else stays as it is.
-pub(super) fn with_values(text: &str, length: usize, mut replacements: Vec<Replacement<'_>>) -> String {
-    replacements.sort_by_key(|replacement| replacement.range.start);
-    let mut result = String::with_capacity(length);
-    let mut copied = 0;
-    for Replacement { range, value } in replacements {
-        result.push_str(&text[copied..range.start]);
-        result.push_str(value);
-        copied = range.end;
-    }
-    result.push_str(&text[copied..]);
-    result
-}
-
-/// Escapes a value so that a parser reads it back as it is. Line breaks become references, because a parser
-/// turns literal ones into spaces (XML 1.0, section 3.3.3); what XML cannot hold at all is left out.
-pub(super) fn attribute_value(value: &str) -> String {
-    let mut result = String::with_capacity(value.len() + 16);
-    for c in quick_xml::escape::escape(value).chars() {
-        match c {
-            '\n' => result.push_str("&#10;"),
-            '\r' => result.push_str("&#13;"),
-            '\t' => result.push_str("&#9;"),
-            c if !is_xml_char(c) => {}
-            c => result.push(c),
-        }
-    }
-    result
-}
-
 /// Whether XML 1.0 can hold the character (section 2.2).
-pub(crate) fn is_xml_char(c: char) -> bool {
+pub fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
@@ -243,19 +182,6 @@ mod tests {
         assert!(problem("<A x=\"1\" x=\"2\"/>").contains("line 1, column 10"), "{}", problem("<A x=\"1\" x=\"2\"/>"));
         assert!(problem("<A>&nbsp;</A>").contains("nbsp"));
         assert!(utf8(b"<A>\n\xff</A>").unwrap_err().to_string().starts_with("line 2, column 1: not UTF-8"));
-    }
-
-    #[test]
-    fn a_root_attribute_is_what_the_whole_tree_has() {
-        for text in [
-            "<a b='1'/>",
-            "\u{feff}<?xml version='1.0'?>\n<!-- <a b='0'> --><!DOCTYPE a SYSTEM 'x'><?p b='0'?><a c='2' b='&lt;&#10;&#xe4;\n\tü'><b b='3'/></a>",
-            "<x:a xmlns:x='y' x:b='1'><b b='2'/></x:a>",
-            "<a b=\"it's &quot;x&quot;\r\n\" />",
-        ] {
-            let tree = parse(text).expect(text);
-            assert_eq!(root_attribute(text, "b").as_deref(), tree.root_element().attribute("b"), "{text}");
-        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use memchr::memmem::Finder;
 use serde_json::Value;
 
-use crate::connector::labels;
+use crate::metadata::labels;
 use crate::{Summary, lower_key};
 
 /// How many rows there are at most.

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::limits::DOCUMENT_BYTES;
-use crate::wire::Origin;
+use crate::wire::{DetailShape, Origin};
 use crate::{Locale, import};
 
 fn connector() -> Connector {
@@ -16,7 +16,7 @@ fn apply(patch: Value) -> Result<Connector, PatchError> {
 }
 
 fn apply_to(connector: &Connector, patch: Value, max_document: usize) -> Result<Connector, PatchError> {
-    let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, true);
+    let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, DetailShape::WithPolicies);
     PatchSet::from_json(patch)?.apply(connector, detail, max_document)
 }
 

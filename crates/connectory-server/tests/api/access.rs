@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::Options;
-use connectory_server::auth::rate_limit::RateLimit;
+use connectory_server::rate_limit::RateLimit;
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 

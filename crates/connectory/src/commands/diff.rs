@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use connectory_model::folder::{Files, Folder};
+use connectory_folder::{Files, Folder};
 
 use crate::environment::{EnvironmentArgument, custom, find, folder_of};
-use crate::folders::local_folders;
 use crate::plan::compare::is_same;
 use crate::plan::show::print_diff;
 use crate::terminal::{DIFFERENT, SAME};
+use connectory_folder::disk::local_folders;
 
 #[derive(Args)]
 pub struct DiffArguments {

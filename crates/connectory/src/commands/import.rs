@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use connectory_model::folder::Folder;
+use connectory_folder::Folder;
 use connectory_model::import;
 
 use crate::environment::EnvironmentArgument;

@@ -1,15 +1,16 @@
 //! `connectory lint`: checks connector folders without a server.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use connectory_model::lint::{Finding, Level, RULES, Text, lint};
+use connectory_folder::disk::{LocalFolder, local_folders};
+use connectory_folder::lint::{Finding, Level, RULES, Text, lint};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::findings::{self, FolderFinding};
-use crate::folders::{LocalFolder, local_folders};
 use crate::terminal;
 
 #[derive(Args)]
@@ -128,10 +129,16 @@ fn sarif(found: &[FolderFinding<'_>]) -> Value {
            "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}]})
 }
 
-/// A relative path as the reference that SARIF wants (RFC 3986).
+/// The bytes of a path that a URI has as they are: the unreserved ones (RFC 3986, section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A path as the URI reference that SARIF has (RFC 3986).
 fn uri(path: &Path) -> String {
-    let parts = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
-    parts.map(|part| part.replace('%', "%25").replace(' ', "%20")).collect::<Vec<_>>().join("/").replacen("//", "/", 1)
+    let encoded = path.components().map(|part| match part {
+        Component::RootDir => String::new(),
+        part => utf8_percent_encode(&part.as_os_str().to_string_lossy(), ENCODED).to_string(),
+    });
+    encoded.collect::<Vec<_>>().join("/")
 }
 
 /// A workflow command; its values are escaped as GitHub's own toolkit does.
@@ -147,4 +154,24 @@ fn print_github(found: &FolderFinding<'_>) {
         property(rule.id),
         data(message)
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_becomes_a_uri_that_reads_back() {
+        for (path, expected) in [
+            ("catalog/hr/source-config.xml", "catalog/hr/source-config.xml"),
+            ("./a b/c#1?.xml", "./a%20b/c%231%3F.xml"),
+            ("größe/50%.xml", "gr%C3%B6%C3%9Fe/50%25.xml"),
+            ("a:b/c", "a%3Ab/c"),
+            ("/tmp/hr/x.xml", "/tmp/hr/x.xml"),
+        ] {
+            let uri = uri(Path::new(path));
+            assert_eq!(uri, expected);
+            assert_eq!(percent_encoding::percent_decode_str(&uri).decode_utf8_lossy(), path);
+        }
+    }
 }

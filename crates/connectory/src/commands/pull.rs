@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use connectory_client::{Filter, Status};
+use connectory_folder::disk;
 use connectory_model::ScriptName;
 
 use crate::environment::{EnvironmentArgument, details, folder_of};
-use crate::{folders, terminal};
+use crate::terminal;
 
 #[derive(Args)]
 pub struct PullArguments {
@@ -50,7 +51,7 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     };
     let mut files = 0;
     for detail in &pulled {
-        files += folders::write(&arguments.dir.join(detail.script_name.as_str()), &folder_of(detail)?)?;
+        files += disk::write(&arguments.dir.join(detail.script_name.as_str()), &folder_of(detail)?)?;
     }
     if !arguments.quiet {
         say!("pulled {}, {} changed", terminal::count(pulled.len(), "connector"), terminal::count(files, "file"));

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_client::{Client, Open, Patch, UpdateDetail, UpdateStatus};
-use connectory_model::folder::Folder;
+use connectory_folder::Folder;
 use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use connectory_client::{Client, DocumentKind, Locale};
-use connectory_model::folder::Folder;
+use connectory_folder::Folder;
 use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, TryStreamExt, stream};
 

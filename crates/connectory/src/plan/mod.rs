@@ -8,8 +8,8 @@ pub mod wanted;
 
 use anyhow::{Result, bail};
 use connectory_client::ConnectorDetail;
+use connectory_folder::Folder;
 use connectory_model::ScriptName;
-use connectory_model::folder::Folder;
 
 /// What is done to a connector.
 pub enum Action {

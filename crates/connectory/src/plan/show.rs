@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use connectory_client::DocumentKind;
-use connectory_model::folder::{CONNECTOR_FILE, Folder, locale_file};
+use connectory_folder::{CONNECTOR_FILE, Folder};
+use connectory_model::file_names::locale_file;
 use connectory_model::translations::Translations;
 use similar::{ChangeTag, TextDiff};
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use connectory_folder::Folder;
 use connectory_model::ScriptName;
-use connectory_model::folder::Folder;
 
 use crate::findings::refuse_errors;
-use crate::folders::{LocalFolder, local_folders};
+use connectory_folder::disk::{LocalFolder, local_folders};
 
 /// A connector that a server should have.
 pub struct Wanted {

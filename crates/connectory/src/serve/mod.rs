@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use connectory_model::limits::{BLOCKING_THREADS, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
-use connectory_server::listen::Connections;
-use connectory_server::router::Service;
-use connectory_server::{App, listen};
+use connectory_server::http::listen::{self, Connections};
+use connectory_server::options::OidcOptions;
+use connectory_server::{ServerState, Service};
 use connectory_store::Store;
 use http::Request;
 use hyper::body::Incoming;
@@ -62,7 +62,7 @@ fn connections(wanted: usize) -> usize {
 }
 
 async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
-    let Settings { listen, metrics_listen, database, public_url, max_connections, per_peer, mut options, .. } =
+    let Settings { listen, metrics_listen, database, public_url, max_connections, per_peer, mut options, oidc, .. } =
         settings;
     let connections =
         Connections { most: connections(max_connections), per_peer, trusted: Arc::clone(&options.trusted_proxies) };
@@ -81,11 +81,11 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
     };
     let base_url = options.public_url.clone();
     let first_client = create_first_client(&store).await?;
-    let app = App::new(store, options).await?;
+    let server = ServerState::new(store, options).await?;
     println!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
         env!("CARGO_PKG_VERSION"),
-        app.builtin_count(),
+        server.builtin_count(),
         database.display()
     );
     if let Some(client) = first_client {
@@ -93,19 +93,35 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
     }
     if let Some(listener) = metrics_listener {
         println!("Metrics are at {}/metrics", local_url(&listener)?);
-        let app = Arc::clone(&app);
+        let server = Arc::clone(&server);
         let dropped = dropped.clone();
         let answer = move |request: Request<Incoming>, _| {
-            std::future::ready(app.metrics.answer(&request, dropped.dropped_lines() as u64))
+            std::future::ready(server.telemetry.metrics.answer(&request, dropped.dropped_lines() as u64))
         };
         let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
         tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
     }
     let stop = stop_signal()?;
-    let service = Arc::new(Service::new(app));
+    let service = Arc::new(service(server, oidc));
     let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
     listen::serve(listener, connections, answer, stop).await;
     Ok(())
+}
+
+/// The API, and the console's pages.
+#[cfg(feature = "console")]
+fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Service {
+    let console = connectory_console::Console::new(Arc::clone(&server), oidc);
+    Service::with_pages(server, connectory_console::routes(console))
+}
+
+/// The API. This build has no console.
+#[cfg(not(feature = "console"))]
+fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Service {
+    if let Some(OidcOptions { issuer, .. }) = oidc {
+        tracing::warn!(issuer, "--oidc-issuer has no effect: this build has no console");
+    }
+    Service::new(server)
 }
 
 /// The address of the listener on this machine.

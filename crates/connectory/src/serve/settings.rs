@@ -12,9 +12,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER};
-use connectory_server::auth::rate_limit::RateLimit;
-use connectory_server::listen::TrustedProxies;
-use connectory_server::{OidcOptions, Options};
+use connectory_server::options::{OidcOptions, Options};
+use connectory_server::rate_limit::RateLimit;
+use connectory_server::trusted_proxies::TrustedProxies;
 use directories::ProjectDirs;
 use serde::Deserialize;
 
@@ -228,6 +228,8 @@ pub struct Settings {
     pub per_peer: usize,
     /// The server's options.
     pub options: Options,
+    /// The OpenID provider of the console.
+    pub oidc: Option<OidcOptions>,
 }
 
 impl ServeArguments {
@@ -294,8 +296,8 @@ impl ServeArguments {
                 max_request: max_request.map_or(defaults.max_request, NonZeroUsize::get),
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
-                oidc,
             },
+            oidc,
         })
     }
 
