@@ -141,7 +141,7 @@ fn a_command_without_a_service_names_every_way_to_give_one() {
 }
 
 #[test]
-fn an_option_wins_over_a_variable_and_a_variable_over_the_file() {
+fn an_option_overrides_a_variable_and_a_variable_overrides_the_file() {
     // The commands of clients and tenants create no database, so their error names the one that they looked for.
     let user = User::new();
     user.write("c.toml", "database = \"sqlite:from-file.db\"\n");
