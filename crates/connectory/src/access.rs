@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::auth::secret;
 use connectory_store::access::{AccessDb, NewClient};
 
@@ -78,7 +78,7 @@ pub fn client(command: ClientCommand) -> Result<()> {
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
             let (id, secret) = (secret::new_id(), secret::new_secret());
-            let listed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+            let listed = Scopes::from(scopes.as_slice());
             let secret_hash = secret::hash(&secret);
             let client = NewClient { id: id.clone(), name: name.clone(), secret_hash, level, scopes };
             AccessDb::open(&database.path()?)?.create_client(&tenant, &client)?;
@@ -89,7 +89,7 @@ pub fn client(command: ClientCommand) -> Result<()> {
         ClientCommand::List { tenant, database } => {
             let clients = AccessDb::open(&database.path()?)?.clients(tenant.as_deref())?;
             let rows = clients.into_iter().map(|client| {
-                let scopes = client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+                let scopes = Scopes::from(client.scopes).to_string();
                 [client.id, client.tenant.name, client.name, client.level.to_string(), scopes]
             });
             output::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);
