@@ -63,7 +63,7 @@ words! {
 }
 
 words! {
-    /// What a token may be used for.
+    /// What a token allows.
     Scope, "scope" {
         All = "sp:scopes:all",
         ManageConnectors = "idn:connector-config:manage",
@@ -194,6 +194,8 @@ fn list(words: &[impl fmt::Display], separator: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -206,6 +208,22 @@ mod tests {
         assert_eq!(serde_json::to_string(&Scopes::from(vec![Scope::All])).expect("JSON"), r#"["sp:scopes:all"]"#);
         let error = "sp:scopes:all x".parse::<Scopes>().expect_err("unknown").to_string();
         assert!(error.starts_with("`x` is not a scope; known are sp:scopes:all, "), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_scopes_read_back(words in prop::collection::vec(prop::sample::select(Scope::ALL.to_vec()), 0..6)) {
+            let scopes = Scopes::from(words);
+            prop_assert_eq!(scopes.to_string().parse(), Ok(scopes));
+        }
+
+        #[test]
+        fn any_text_is_scopes_or_names_the_word_that_is_not(text in "(sp:scopes:all|sp:scopes:default|[ \\t]|\\PC){0,8}") {
+            match text.parse::<Scopes>() {
+                Ok(scopes) => prop_assert_eq!(scopes.to_string(), text.split_whitespace().collect::<Vec<_>>().join(" ")),
+                Err(error) => prop_assert!(text.contains(&error.word)),
+            }
+        }
     }
 
     #[test]

@@ -164,6 +164,7 @@ impl io::Write for Counter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -230,9 +231,9 @@ mod tests {
         // Each of these characters is six bytes in JSON.
         let escaped = with_texts(&format!("a={}", "\u{1}".repeat(10_000)));
         assert!(escaped.check_bounds(70_000).is_ok());
-        let refusal = escaped.check_bounds(60_000).expect_err("too large").to_string();
-        assert!(refusal.starts_with("the connector as JSON has 6"), "{refusal}");
-        assert!(refusal.ends_with("bytes; it may have at most 60000"), "{refusal}");
+        let error = escaped.check_bounds(60_000).expect_err("too large").to_string();
+        assert!(error.starts_with("the connector as JSON has 6"), "{error}");
+        assert!(error.ends_with("bytes; it may have at most 60000"), "{error}");
     }
 
     #[test]
@@ -246,5 +247,13 @@ mod tests {
         renamed.connector_metadata.insert("category".to_owned(), json!("HR"));
         assert!(renamed.check_growth(&same, CONNECTOR_BYTES).is_ok(), "another part is changed");
         assert!(same.check_growth(&renamed, 1000).is_ok() && renamed.check_growth(&same, 1000).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_as_json_are_those_of_the_text(values in prop::collection::vec((".{0,6}", any::<f64>()), 0..8), max in 0..200_usize) {
+            let text = serde_json::to_vec(&values).expect("JSON");
+            prop_assert_eq!(json_bytes(&values, max), (text.len() <= max).then_some(text.len()));
+        }
     }
 }
