@@ -22,3 +22,8 @@ pub mod work;
 pub use options::Options;
 pub use service::Service;
 pub use state::{ServerState, StartError};
+
+/// The page of the crate, whose example has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
