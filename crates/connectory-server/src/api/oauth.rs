@@ -19,7 +19,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::keys::Claims;
-use crate::auth::{CredentialsError, bearer, now, secret};
+use crate::auth::{CredentialsError, bearer, secret};
 use crate::http::error::ApiError;
 use crate::http::form::FormLimits;
 use crate::http::response::json_response;
@@ -150,6 +150,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
         Some(asked) => narrow(&client, asked)?,
     };
     let lifetime = server.options.token_lifetime.as_secs();
+    let now = server.options.clock.unix_seconds();
     let claims = Claims {
         jti: secret::new_id(),
         client_id: client.id.clone(),
@@ -160,8 +161,8 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
         pod: POD.to_owned(),
         scope: scopes.clone(),
         authorities: vec![client.level],
-        iat: now(),
-        exp: now() + lifetime,
+        iat: now,
+        exp: now + lifetime,
     };
     Ok(TokenResponse {
         access_token: server.auth.keys().sign(&claims),

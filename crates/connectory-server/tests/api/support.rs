@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
+use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::Store;
 use connectory_store::access::{AccessDb, NewClient};
@@ -87,6 +88,11 @@ impl TestApp {
         let mut this = Self { server, service, folder, token: String::new() };
         this.token = this.token_of(CLIENT_ID).await;
         this
+    }
+
+    /// The server's clock, which tests turn.
+    pub fn clock(&self) -> &Clock {
+        &self.server.options.clock
     }
 
     pub fn database(&self) -> PathBuf {
