@@ -66,3 +66,8 @@ pub fn routes(console: Arc<Console>) -> Router {
 async fn not_found() -> ApiError {
     ApiError::not_found("there is no such page")
 }
+
+/// The page of the crate, whose example has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

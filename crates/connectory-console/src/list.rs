@@ -22,7 +22,7 @@ use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// How many connectors a page has (our decision).
+/// How many connectors a page has (D28).
 const PAGE_SIZE: usize = 50;
 /// How many features a row shows.
 const FEATURES: usize = 4;

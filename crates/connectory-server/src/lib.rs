@@ -3,7 +3,7 @@
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`, which reads from `catalog` and changes through `registry`. [`service`] has the whole way of a
 //! request and every route on one page. Modules use only those before them:
-//! `options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
+//! `clock, options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
 
 pub mod api;
 pub mod auth;
@@ -23,3 +23,8 @@ pub mod work;
 pub use options::Options;
 pub use service::Service;
 pub use state::{ServerState, StartError};
+
+/// The page of the crate, whose example has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

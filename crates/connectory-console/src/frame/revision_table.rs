@@ -8,7 +8,7 @@ use super::query::parameter;
 use super::view::View;
 use crate::urls::connector_url;
 
-/// How many revisions a page has (our decision).
+/// How many revisions a page has (D29).
 pub const PAGE_SIZE: u32 = 50;
 
 /// A table of revisions, where they are of several connectors with their names.

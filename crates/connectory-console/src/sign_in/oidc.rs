@@ -24,7 +24,7 @@ use openidconnect::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// For how long someone may take to sign in at the provider (our decision).
+/// For how long someone may take to sign in at the provider (D31).
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
 /// How many may be on the way.
 const MAX_ATTEMPTS: usize = 10_000;

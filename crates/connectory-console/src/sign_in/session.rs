@@ -1,7 +1,7 @@
 //! Sessions: who is signed in, kept in memory under a random id that the browser has in a cookie.
 //!
 //! A session has what its client has at the moment: the client is read again every few seconds, as for tokens, so that
-//! one that was deleted or narrowed loses its sessions too. Sessions end with the process (our decision): a restart
+//! one that was deleted or narrowed loses its sessions too. Sessions end with the process (D30): a restart
 //! asks administrators to sign in again, and nothing that lets anyone in is on disk.
 
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ use subtle::ConstantTimeEq;
 
 use super::cookie::{cookie, cookie_value};
 
-/// For how long a session without a request lives (our decision).
+/// For how long a session without a request lives (D30).
 const IDLE: Duration = Duration::from_hours(1);
-/// For how long a session lives at most (our decision).
+/// For how long a session lives at most (D30).
 const LIFETIME: Duration = Duration::from_hours(12);
 /// How many sessions there are at most; the one unused for longest makes room.
 const MAX_SESSIONS: usize = 10_000;

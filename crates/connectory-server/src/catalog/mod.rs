@@ -37,7 +37,7 @@ pub use facets::{Facet, Facets};
 use snapshot::NoPage;
 pub use snapshot::{Page, Selection, Snapshot, SortBy, Window};
 
-/// How many bytes of details are kept in memory (our decision).
+/// How many bytes of details are kept in memory (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
 /// How many bytes a detail or a connector has at most that is kept: a few large ones would crowd out all others.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
@@ -46,7 +46,7 @@ const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
 
-/// How many bytes of pages are kept in memory (our decision).
+/// How many bytes of pages are kept in memory (D34).
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest query whose page is kept.
 const MAX_KEPT_QUERY: usize = 1024;
