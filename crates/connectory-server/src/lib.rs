@@ -9,6 +9,7 @@ pub mod api;
 pub mod auth;
 pub mod budget;
 pub mod catalog;
+pub mod clock;
 pub mod http;
 pub mod options;
 pub mod rate_limit;

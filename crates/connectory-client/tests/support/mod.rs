@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use connectory_client::{Client, Environment};
 use connectory_model::access::{Scope, UserLevel};
-use connectory_server::auth::secret;
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::Store;
-use connectory_store::access::NewClient;
+use connectory_store::{NewClient, Store};
 use tempfile::TempDir;
 
 /// A server on a new database, with one API client.
@@ -22,13 +20,8 @@ impl Server {
     pub async fn start(options: Options) -> Self {
         let folder = TempDir::new().unwrap();
         let store = Store::open(&folder.path().join("c.db")).unwrap();
-        let client = NewClient {
-            id: "id".to_owned(),
-            name: "test".to_owned(),
-            secret_hash: secret::hash("secret"),
-            level: UserLevel::OrgAdmin,
-            scopes: vec![Scope::All],
-        };
+        let (id, name) = ("id".to_owned(), "test".to_owned());
+        let client = NewClient::with_secret(id, "secret", name, UserLevel::OrgAdmin, vec![Scope::All]);
         store.bootstrap("default".to_owned(), client).await.unwrap();
         let app = ServerState::new(store, options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -96,34 +96,35 @@ impl Sessions {
     /// Signs in. Returns the cookie to set.
     pub async fn begin(&self, who: Who) -> Result<HeaderValue, ApiError> {
         let principal = self.principal(&who).await?.ok_or_else(|| ApiError::forbidden("the client does not exist"))?;
-        let session =
-            Session { who, csrf: secret::new_secret(), began: Instant::now(), principal: ArcSwap::new(principal) };
+        let now = self.auth.clock().now();
+        let session = Session { who, csrf: secret::new_secret(), began: now, principal: ArcSwap::new(principal) };
         let id = secret::new_secret();
         let mut sessions = self.lock();
-        sessions.retain(|_, entry| entry.is_alive());
+        sessions.retain(|_, entry| entry.is_alive(now));
         if sessions.len() >= MAX_SESSIONS
             && let Some(oldest) = sessions.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| id.clone())
         {
             sessions.remove(&oldest);
         }
-        sessions.insert(id.clone(), OpenSession { session: Arc::new(session), used: Instant::now() });
+        sessions.insert(id.clone(), OpenSession { session: Arc::new(session), used: now });
         Ok(cookie(self.cookies_are_secure, COOKIE, id, "/", LIFETIME))
     }
 
     /// The session of a request, with what its client may do now.
     pub async fn find(&self, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, ApiError> {
         let Some(id) = cookie_value(headers, COOKIE) else { return Ok(None) };
+        let now = self.auth.clock().now();
         let session = {
             let mut sessions = self.lock();
             match sessions.get_mut(&id) {
-                Some(entry) if entry.is_alive() => {
-                    entry.used = Instant::now();
+                Some(entry) if entry.is_alive(now) => {
+                    entry.used = now;
                     Arc::clone(&entry.session)
                 }
                 _ => return Ok(None),
             }
         };
-        if !session.principal.load().is_current() {
+        if !session.principal.load().is_current(self.auth.clock()) {
             let Some(current) = self.principal(&session.who).await? else {
                 self.lock().remove(&id);
                 return Ok(None);
@@ -158,7 +159,7 @@ impl Sessions {
 }
 
 impl OpenSession {
-    fn is_alive(&self) -> bool {
-        self.used.elapsed() < IDLE && self.session.began.elapsed() < LIFETIME
+    fn is_alive(&self, now: Instant) -> bool {
+        now - self.used < IDLE && now - self.session.began < LIFETIME
     }
 }

@@ -298,6 +298,7 @@ impl ServeArguments {
                 max_request: max_request.map_or(defaults.max_request, NonZeroUsize::get),
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
+                clock: defaults.clock,
             },
             oidc,
         })
