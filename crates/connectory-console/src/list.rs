@@ -260,7 +260,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
             td data-label=(view.t("column.changed")) {
                 @match entry.source {
                     Source::BuiltIn(_) => span.faint { (view.t("facet.built_in")) },
-                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.f("list.revision", &[&id.number.0])) },
+                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.f("list.revision", &[&id.number])) },
                 }
             }
             td data-label=(view.t("column.features")) {

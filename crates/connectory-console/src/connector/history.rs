@@ -14,7 +14,7 @@ use connectory_server::catalog::Source;
 use connectory_server::http::error::ApiError;
 use connectory_server::http::path::ScriptNamePath;
 use connectory_server::registry::{Change, Past};
-use connectory_store::{Action, RevisionNumber};
+use connectory_store::Action;
 use maud::{Markup, html};
 
 use super::pretty::pretty;
@@ -65,8 +65,7 @@ pub async fn revision(
     let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let (registry, tenant) = (&console.server.registry, caller.tenant());
     let past = registry.past(tenant, &script_name).await?;
-    let Change { revision, before, after, source } =
-        registry.change(tenant, &script_name, RevisionNumber(number)).await?;
+    let Change { revision, before, after, source } = registry.change(tenant, &script_name, number).await?;
     let deleted = revision.action == Action::Delete;
     let is_current = past.current == Some(source);
     let can_restore = view.may_write() && !is_current && !matches!(past.current, Some(Source::BuiltIn(_)));
@@ -131,6 +130,6 @@ pub async fn restore(
 ) -> Result<Response, ApiError> {
     let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    console.server.registry.restore(tenant, &origin, &script_name, RevisionNumber(number)).await?;
+    console.server.registry.restore(tenant, &origin, &script_name, number).await?;
     Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response())
 }

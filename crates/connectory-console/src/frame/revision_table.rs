@@ -25,7 +25,7 @@ pub fn revision_table(view: &View, revisions: &[Revision], of_several: bool) -> 
             tbody {
                 @for revision in revisions {
                     tr {
-                        th scope="row" { a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number.0))) { (revision.number.0) } }
+                        th scope="row" { a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number))) { (revision.number) } }
                         td data-label=(view.t("history.when")) { (time(revision.created_at)) }
                         td data-label=(view.t("history.who")) {
                             @let author = &revision.author;
@@ -58,7 +58,7 @@ pub fn page_of_revisions(
         nav.pages aria-label=(view.t("list.pages")) {
             @if before.is_some() { a.button href=(of) { (view.t("activity.newest")) } }
             @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE_SIZE as usize) {
-                a.button rel="next" href=(format!("{of}?before={}", last.number.0)) { (view.t("activity.older")) }
+                a.button rel="next" href=(format!("{of}?before={}", last.number)) { (view.t("activity.older")) }
             }
         }
     }
@@ -66,5 +66,5 @@ pub fn page_of_revisions(
 
 /// The revision before which a query wants to see what was changed.
 pub fn before(query: &str) -> Option<RevisionNumber> {
-    parameter(query, "before").parse().ok().map(RevisionNumber)
+    parameter(query, "before").parse().ok().and_then(RevisionNumber::new)
 }
