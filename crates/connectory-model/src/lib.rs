@@ -17,6 +17,7 @@ pub mod limits;
 pub mod lines;
 pub mod lint;
 mod locale;
+mod name_key;
 mod part;
 pub mod patch;
 mod script_name;
@@ -25,5 +26,6 @@ pub mod wire;
 
 pub use connector::{Connector, Metadata, Status, Summary, lower_key};
 pub use locale::Locale;
+pub use name_key::name_key;
 pub use part::{Part, PartText, UnknownPart};
-pub use script_name::{InvalidScriptName, ScriptName};
+pub use script_name::{InvalidScriptName, ScriptName, UnreadableScriptName};

@@ -140,7 +140,7 @@ const COMPARISONS: usize = 200_000;
 impl Lint<'_> {
     fn folder(mut self, folder_name: &str, files: &Files<'_>) -> Vec<Finding> {
         let lint = &mut self;
-        if let Err(error) = folder_name.parse::<ScriptName>() {
+        if let Err(error) = ScriptName::strict(folder_name) {
             lint.push(&FOLDER_NAME, CONNECTOR_FILE, 0..0, format!("the folder's name: {error}"));
         }
         let name = lint.description(files);

@@ -16,8 +16,8 @@
 //!
 //! **What is separate.** A tenant sees its own connectors, revisions and numbers only. Every read names its tenant.
 //!
-//! **What is unique.** In a tenant, no two connectors have the same script name, or the same name without case. An edit
-//! is compared with the state before its commit: a name that the same commit frees is still taken.
+//! **What is unique.** In a tenant, no two connectors have the same script name, or names with the same key
+//! ([`connectory_model::name_key`]). An edit is compared with the state before its commit: a name that the same commit frees is still taken.
 //!
 //! **What may be lost.** A write that was not answered may have been made or not. So may one that was answered with
 //! [`StoreError::Uncertain`]; the caller reads before it repeats the write. Every other error says that nothing was

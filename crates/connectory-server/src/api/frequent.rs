@@ -37,7 +37,8 @@ pub fn answer<B>(app: &App, request: &mut Request<B>) -> Option<Answer> {
     caller.permit(request.method()).ok()?;
     let query = request.uri().query().unwrap_or_default();
     if !rest.is_empty() {
-        let script_name: ScriptName = rest.strip_prefix('/').filter(|_| version.is_complete)?.parse().ok()?;
+        // Other names may be encoded in the path; the router decodes them.
+        let script_name = ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?;
         let source = caller.tenant().entry(&script_name)?.source;
         let detail = app.catalog.kept_detail(source, detail_locale(query), version.shows_policies)?;
         app.auth.count(&caller).ok()?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use connectory_model::folder::{self, CONNECTOR_FILE, Files, FolderError};
 use connectory_model::import::{self, ImportError};
-use connectory_model::{Connector, InvalidScriptName, ScriptName, lower_key};
+use connectory_model::{Connector, InvalidScriptName, ScriptName, name_key};
 use rust_embed::Embed;
 
 /// The folder `catalog/` of the repository.
@@ -85,7 +85,7 @@ pub fn load(catalogs: &[PathBuf]) -> Result<Vec<Arc<Connector>>, CatalogError> {
         }
         let mut names = HashSet::new();
         for connector in &connectors {
-            if !names.insert(lower_key(&connector.name)) {
+            if !names.insert(name_key(&connector.name)) {
                 return Err(CatalogError::Duplicate { path: path.clone(), name: connector.name.clone() });
             }
         }
@@ -103,7 +103,7 @@ fn embedded() -> Vec<Connector> {
     folders
         .into_iter()
         .map(|(folder, files)| {
-            let script_name = folder.parse().expect("the catalogue is tested");
+            let script_name = ScriptName::strict(&folder).expect("the catalogue is tested");
             folder::read(script_name, &files).expect("the catalogue is tested")
         })
         .collect()
@@ -155,8 +155,8 @@ pub fn files_of(path: &Path) -> io::Result<Files<'static>> {
 
 fn read_folder(path: &Path) -> Result<Connector, CatalogError> {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let script_name: ScriptName =
-        name.parse().map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
+    let script_name =
+        ScriptName::strict(&name).map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
     let files = files_of(path).map_err(|error| CatalogError::Io { path: path.to_owned(), error })?;
     folder::read(script_name, &files).map_err(|error| CatalogError::Folder { path: path.to_owned(), error })
 }

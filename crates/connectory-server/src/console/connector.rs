@@ -11,6 +11,7 @@ use connectory_model::{Connector, Locale, ScriptName, Status, connector};
 use connectory_store::Revision;
 use http::request::Parts;
 use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::form::Submitted;
@@ -124,7 +125,8 @@ impl FromRequestParts<Arc<App>> for Subject {
 
 /// The address of a page of a connector.
 pub fn url(script_name: &ScriptName, rest: &str) -> String {
-    format!("/console/connectors/{script_name}{rest}")
+    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    format!("/console/connectors/{}{rest}", utf8_percent_encode(script_name.as_str(), SEGMENT))
 }
 
 /// A page of a connector; of a deleted one without a status.
@@ -339,4 +341,16 @@ pub async fn delete(
     }
     edit::delete(&app, &caller, &script_name).await?;
     Ok(Redirect::to("/?done=deleted").into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_connector_may_have_any_script_name() {
+        let url = |name: &str| url(&name.parse().expect("a segment"), "/history");
+        assert_eq!(url("hr_v1.0-x"), "/console/connectors/hr_v1.0-x/history");
+        assert_eq!(url("a b?é"), "/console/connectors/a%20b%3F%C3%A9/history");
+    }
 }

@@ -63,7 +63,9 @@ pub async fn pull(arguments: PullArguments) -> Result<()> {
     };
     let mut files = 0;
     for detail in &pulled {
-        files += folders::write(&arguments.dir.join(detail.script_name.as_str()), &as_found(detail)?)?;
+        // A name that a server gave must not lead out of the folder.
+        let name = ScriptName::strict(detail.script_name.as_str())?;
+        files += folders::write(&arguments.dir.join(name.as_str()), &as_found(detail)?)?;
     }
     if !arguments.quiet {
         say!("pulled {}, {} changed", output::count(pulled.len(), "connector"), output::count(files, "file"));
@@ -115,7 +117,7 @@ fn wanted(dir: &Path) -> Result<Vec<Wanted>> {
     let folders = local_folders(dir)?;
     refuse_errors(&folders)?;
     let read = |folder: &folders::LocalFolder| {
-        let script_name = folder.name.parse().with_context(|| format!("{}", folder.path.display()))?;
+        let script_name = ScriptName::strict(&folder.name).with_context(|| format!("{}", folder.path.display()))?;
         let read = Folder::read(&folder.files).with_context(|| format!("{}", folder.path.display()))?;
         Ok(Wanted { script_name, folder: read })
     };
