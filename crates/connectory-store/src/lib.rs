@@ -1,6 +1,6 @@
 //! Keeping connectors: every change is a revision, and an acknowledged one is on disk.
 //!
-//! This page is the contract. An engine keeps it; [`sqlite`] is the one there is. The suite in `tests/contract` checks
+//! This page is the contract. An engine keeps it; `sqlite` is the one there is. The suite in `tests/contract` checks
 //! every promise against every engine.
 //!
 //! **What is durable.** When a write returns `Ok`, it is on disk and survives the process, the system and the power.
@@ -179,3 +179,8 @@ impl Store {
         self.engine.check_writes().await
     }
 }
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
