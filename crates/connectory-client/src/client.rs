@@ -10,13 +10,18 @@ use connectory_model::wire::{ConnectorDetail, ConnectorItem, UpdateDetail};
 use json_patch::Patch;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
-use tokio::sync::{Mutex, Semaphore};
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::config::Environment;
 use crate::error::Error;
 use crate::list::List;
-use crate::transport::{Answer, Call, Retries, Transport};
+use crate::retries::Retries;
+use crate::token::Tokens;
+use crate::transport::Transport;
 
 /// A client of one service, as one API client. Clones share everything.
 #[derive(Clone)]
@@ -24,11 +29,11 @@ pub struct Client(Arc<Transport>);
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("environment", &self.0.environment).finish_non_exhaustive()
+        f.debug_struct("Client").field("environment", self.environment()).finish_non_exhaustive()
     }
 }
 
-/// What a client is made from.
+/// Settings of a new client.
 #[derive(Debug, Clone)]
 pub struct Builder {
     environment: Environment,
@@ -39,66 +44,74 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Where the service has the operations: `v2025/connectors` by default. `v3/connectors`, `v2024/connectors`,
-    /// `v2026/connectors` and `connectors/v1` have the same.
+    /// The path of the operations: `v2025/connectors` by default. `v3/connectors`, `v2024/connectors`, `v2026/connectors`
+    /// and `connectors/v1` have the same operations.
     #[must_use]
     pub fn api_path(mut self, path: &str) -> Self {
         path.trim_matches('/').clone_into(&mut self.api_path);
         self
     }
 
-    /// When calls are made again.
+    /// When failed calls are repeated.
     #[must_use]
     pub fn retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How many calls are on the way at the same time; 8 by default, at least 1.
+    /// The maximum number of calls at the same time; 8 by default, at least 1.
     #[must_use]
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
     }
 
-    /// How long one attempt of a call may take, the answer's body included; 60 s by default.
+    /// The maximum duration of one attempt of a call, with the answer's body; 60 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The client. It calls nothing yet.
+    /// Makes the client. It does not call the service yet.
     pub fn build(self) -> Result<Client, Error> {
         let wrong = |reason: String| Error::BaseUrl { url: self.environment.base_url.clone(), reason };
         let base = Url::parse(&self.environment.base_url).map_err(|error| wrong(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(wrong("expected an address that begins with https:// or http://".to_owned()));
         }
-        // Where the program has chosen a provider of cryptography, that one stays.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("connectory-client/", env!("CARGO_PKG_VERSION")))
             .timeout(self.timeout)
             .connect_timeout(Duration::from_secs(10))
+            .tls_backend_preconfigured(tls().map_err(|error| Error::Tls(error.to_string()))?)
             // A redirect would carry the request to an address that nobody configured.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| Error::Transport { url: base.to_string(), error })?;
+            .map_err(|error| Error::Transport { url: base.to_string(), error: Arc::new(error) })?;
         Ok(Client(Arc::new(Transport {
+            tokens: Tokens::new(http.clone(), &base, self.environment),
             http,
             base,
             api_path: self.api_path,
             retries: self.retries,
             permits: Semaphore::new(self.concurrency),
-            token: Mutex::default(),
-            environment: self.environment,
         })))
     }
 }
 
+/// TLS with the certificates of the platform. Uses the cryptography that the program has chosen, or else ring, without
+/// choosing it for the rest of the program.
+fn tls() -> Result<ClientConfig, rustls::Error> {
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut tls = builder.with_platform_verifier()?.with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
 impl Client {
-    /// A client of the environment that the official sources name ([`Environment::load`]).
+    /// A client of the configured environment ([`Environment::load`]).
     pub fn from_env() -> Result<Self, Error> {
         Self::builder(Environment::load()?).build()
     }
@@ -126,12 +139,12 @@ impl Client {
         }
     }
 
-    /// The environment that it calls.
+    /// The environment of the client.
     pub fn environment(&self) -> &Environment {
-        &self.0.environment
+        self.0.tokens.environment()
     }
 
-    /// Lists connectors: page by page, as a stream, or counted.
+    /// Lists or counts connectors.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -143,7 +156,7 @@ impl Client {
     /// # }
     /// ```
     pub fn list(&self) -> List {
-        List::new(self.clone())
+        List::new(Arc::clone(&self.0))
     }
 
     /// Creates a custom connector.
@@ -159,7 +172,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn create(&self, new: &NewConnector) -> Result<ConnectorItem, Error> {
-        self.call(Method::POST, &[], &|request| request.json(new)).await?.json()
+        self.0.call(Method::POST, &[], &|request| request.json(new)).await?.json()
     }
 
     /// A connector with its documents; `sourceConfig` in the locale.
@@ -173,7 +186,7 @@ impl Client {
     /// ```
     pub async fn get(&self, script_name: &str, locale: Option<Locale>) -> Result<ConnectorDetail, Error> {
         let locale = locale.map(|locale| ("locale", locale.tag()));
-        self.call(Method::GET, &[script_name], &|request| request.query(locale.as_slice())).await?.json()
+        self.0.call(Method::GET, &[script_name], &|request| request.query(locale.as_slice())).await?.json()
     }
 
     /// Deletes a custom connector.
@@ -185,10 +198,10 @@ impl Client {
     /// # }
     /// ```
     pub async fn delete(&self, script_name: &str) -> Result<(), Error> {
-        self.call(Method::DELETE, &[script_name], &|request| request).await.map(drop)
+        self.0.call(Method::DELETE, &[script_name], &|request| request).await.map(drop)
     }
 
-    /// Changes a custom connector with a JSON Patch (RFC 6902), and answers what it is then.
+    /// Changes a custom connector with a JSON Patch (RFC 6902). Returns the changed connector.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -202,7 +215,7 @@ impl Client {
         let with = |request: RequestBuilder| {
             request.header(reqwest::header::CONTENT_TYPE, "application/json-patch+json").body(body.clone())
         };
-        self.call(Method::PATCH, &[script_name], &with).await?.json()
+        self.0.call(Method::PATCH, &[script_name], &with).await?.json()
     }
 
     /// A document as it is stored: the source config, source template or correlation config.
@@ -217,11 +230,11 @@ impl Client {
     /// # }
     /// ```
     pub async fn document(&self, script_name: &str, kind: DocumentKind) -> Result<Vec<u8>, Error> {
-        Ok(self.call(Method::GET, &[script_name, kind.name()], &|request| request).await?.body)
+        Ok(self.0.call(Method::GET, &[script_name, kind.name()], &|request| request).await?.body)
     }
 
-    /// Uploads a document. A well-formed document that the service does not accept is no error of the call: the
-    /// answer's status is then [`UpdateStatus::Error`](crate::UpdateStatus::Error).
+    /// Uploads a document. If the service does not accept a well-formed document, the call succeeds, and the status of the
+    /// answer is [`UpdateStatus::Error`](crate::UpdateStatus::Error).
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -242,7 +255,7 @@ impl Client {
         self.upload(&[script_name, kind.name()], kind.file_name(), document).await
     }
 
-    /// The properties text of a locale, or the English one where the locale has none.
+    /// The properties text of a locale, or the English one if the locale has none.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -254,10 +267,10 @@ impl Client {
     /// ```
     pub async fn translations(&self, script_name: &str, locale: Locale) -> Result<Vec<u8>, Error> {
         let segments = [script_name, "translations", locale.tag()];
-        Ok(self.call(Method::GET, &segments, &|request| request).await?.body)
+        Ok(self.0.call(Method::GET, &segments, &|request| request).await?.body)
     }
 
-    /// Uploads the properties text of a locale; an empty one removes it.
+    /// Uploads the properties text of a locale; an empty one deletes it.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -282,15 +295,22 @@ impl Client {
             let part = Part::bytes(content.to_vec()).file_name(file.to_owned());
             request.multipart(Form::new().part("file", part))
         };
-        self.call(Method::PUT, segments, &with).await?.json()
+        self.0.call(Method::PUT, segments, &with).await?.json()
     }
+}
 
-    pub(crate) async fn call(
-        &self,
-        method: Method,
-        segments: &[&str],
-        with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
-    ) -> Result<Answer, Error> {
-        self.0.call(Call { method, url: self.0.url(segments), with }).await
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_does_not_choose_the_cryptography_of_its_program() {
+        let environment = Environment {
+            base_url: "https://acme.api.identitynow.com".to_owned(),
+            client_id: "id".to_owned(),
+            client_secret: "secret".to_owned(),
+        };
+        Client::builder(environment).build().unwrap();
+        assert!(CryptoProvider::get_default().is_none());
     }
 }

@@ -1,31 +1,34 @@
 //! What a connector is, as types and pure functions.
-//!
-//! Everything a connector can be is decided here: its wire types, the four documents that define it, the
-//! filter language, the rules of JSON Patch and of script names. Nothing here does I/O or is async, so every
-//! rule can be tested as a function, and the server, the SDK and the linter apply the same ones.
+#![doc = include_str!("../README.md")]
 
 pub mod access;
 pub mod bounds;
 pub mod connector;
 pub mod create;
 pub mod document;
+pub mod file_names;
 pub mod filter;
-pub mod folder;
 pub mod import;
 pub mod json;
 pub mod limits;
 pub mod lines;
-pub mod lint;
 mod locale;
+pub mod members;
+pub mod metadata;
 mod name_key;
+mod origin;
 mod part;
 pub mod patch;
+mod properties;
 mod script_name;
+mod status;
 pub mod translations;
 pub mod wire;
 
-pub use connector::{Connector, Metadata, Status, Summary, lower_key};
-pub use locale::Locale;
+pub use connector::{Connector, Summary, lower_key};
+pub use locale::{Locale, UnknownLocale};
+pub use metadata::Metadata;
 pub use name_key::name_key;
 pub use part::{Part, PartText, UnknownPart};
 pub use script_name::{InvalidScriptName, ScriptName, UnreadableScriptName};
+pub use status::{Status, UnknownStatus};

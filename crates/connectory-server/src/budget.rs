@@ -5,13 +5,8 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
 use connectory_model::limits::UNCOUNTED_BYTES;
-use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::error::ApiError;
-use crate::holding::holding;
 
 /// What one permit stands for.
 pub const UNIT: usize = 1024;
@@ -42,28 +37,19 @@ impl Budget {
     pub fn charge(&self) -> Charge {
         Charge { budget: self.clone(), permit: None, counted: 0, total: 0 }
     }
-
-    /// Counts an answer until its bytes are handed to the system, or refuses it, unless it is counted already. Where
-    /// others wait on its connection, it counts from its first byte.
-    pub fn count(&self, response: Response, counted: Option<Charge>, others_wait: bool) -> Result<Response, ApiError> {
-        let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
-        if bytes <= UNCOUNTED_BYTES && !(others_wait && bytes > 0) {
-            return Ok(response);
-        }
-        let is_counted = counted.is_some();
-        let mut charge = counted.unwrap_or_else(|| self.charge());
-        let more = bytes.saturating_sub(charge.total);
-        if others_wait && !is_counted {
-            charge.total = UNCOUNTED_BYTES;
-        }
-        if !charge.add(more) && !is_counted {
-            return Err(ApiError::unavailable("too many large answers are on the way at the moment; try again"));
-        }
-        Ok(response.map(|body| holding(body, charge)))
-    }
 }
 
 impl Charge {
+    /// How many bytes were counted so far, those that are free included.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Leaves out the bytes that are free: the next one counts.
+    pub fn count_from_first_byte(&mut self) {
+        self.total = UNCOUNTED_BYTES;
+    }
+
     /// Counts more bytes; says whether there was room.
     #[must_use]
     pub fn add(&mut self, bytes: usize) -> bool {
@@ -85,28 +71,7 @@ impl Charge {
 
 #[cfg(test)]
 mod tests {
-    use axum::response::IntoResponse;
-    use http_body_util::BodyExt;
-
     use super::*;
-
-    #[tokio::test]
-    async fn an_answer_counts_until_its_bytes_are_gone() {
-        let budget = Budget::new(100 * UNIT);
-        let large = || vec![0_u8; 80 * UNIT].into_response();
-        let mut first = budget.count(large(), None, false).unwrap();
-        assert_eq!(budget.count(large(), None, false).unwrap_err().retry_after, Some(2));
-        assert!(budget.count(vec![0_u8; UNIT].into_response(), None, false).is_ok(), "small ones pass");
-        let bytes = first.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
-        drop(first);
-        assert!(budget.count(large(), None, false).is_err(), "the connection still holds the bytes");
-        drop(bytes);
-        assert!(budget.count(large(), None, false).is_ok());
-        assert!(
-            budget.count(vec![0_u8; 200 * UNIT].into_response(), None, false).is_ok(),
-            "one that is larger passes alone"
-        );
-    }
 
     #[test]
     fn a_charge_grows_with_what_is_read_and_the_first_bytes_are_free() {

@@ -1,23 +1,25 @@
 //! Serving connectors: the Connectors API over HTTP, in front of a store.
 //!
-//! A request passes `telemetry` (tracking id, log, metrics, refusals), `auth` (token, rate limit, permission) and a handler of
-//! `api` or `console`, which reads from `catalog` and changes through it. [`router`] has the whole API on one page.
+//! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
+//! handler of `api`, which reads from `catalog` and changes through `registry`. [`service`] has the whole way of a
+//! request and every route on one page. Modules use only those before them:
+//! `options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
 
-mod api;
-pub mod app;
+pub mod api;
 pub mod auth;
-mod budget;
+pub mod budget;
 pub mod catalog;
-mod console;
-mod error;
-mod holding;
-pub mod listen;
-mod metrics;
-mod openapi;
-pub mod router;
-mod telemetry;
-mod version;
-mod work;
+pub mod clock;
+pub mod http;
+pub mod options;
+pub mod rate_limit;
+pub mod registry;
+pub mod service;
+pub mod state;
+pub mod trusted_proxies;
+pub mod version;
+pub mod work;
 
-pub use app::{App, Options, StartError};
-pub use console::oidc::OidcOptions;
+pub use options::Options;
+pub use service::Service;
+pub use state::{ServerState, StartError};

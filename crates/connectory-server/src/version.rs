@@ -1,5 +1,7 @@
 //! The API versions: where the same operations are served, and what differs.
 
+use connectory_model::wire::DetailShape;
+
 /// A version of the API, which is a base path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ApiVersion {
@@ -13,8 +15,8 @@ pub struct ApiVersion {
     pub suffix: &'static str,
     /// Whether it has all operations or the list only.
     pub is_complete: bool,
-    /// Whether details show `provisioningPolicies` (specification: the newest API only).
-    pub shows_policies: bool,
+    /// Which members its details have (specification: `provisioningPolicies` in the newest API only).
+    pub detail_shape: DetailShape,
 }
 
 macro_rules! version {
@@ -25,7 +27,7 @@ macro_rules! version {
             detail: concat!($base, "/{scriptName}"),
             suffix: $suffix,
             is_complete: true,
-            shows_policies: false,
+            detail_shape: DetailShape::Plain,
         }
     };
 }
@@ -39,7 +41,7 @@ pub static VERSIONS: [ApiVersion; COUNT] = [
     version!(1, "/v2024/connectors", "V2024"),
     version!(2, "/v2025/connectors", "V2025"),
     version!(3, "/v2026/connectors", "V2026"),
-    ApiVersion { shows_policies: true, ..version!(4, "/connectors/v1", "ConnectorsV1") },
+    ApiVersion { detail_shape: DetailShape::WithPolicies, ..version!(4, "/connectors/v1", "ConnectorsV1") },
     ApiVersion { is_complete: false, ..version!(5, "/beta/connectors", "Beta") },
 ];
 

@@ -1,8 +1,10 @@
-//! The correlation config: which account attribute finds the identity an account belongs to.
+//! The correlation config: the rules by which accounts find their identity.
 
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, DocumentKind, expect_root, xml};
+use super::error::{DocumentError, expect_root};
+use super::kind::DocumentKind;
+use super::xml;
 
 /// A checked correlation config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

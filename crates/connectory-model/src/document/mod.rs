@@ -1,79 +1,24 @@
 //! The three XML documents that define a connector.
 //!
-//! A document is kept as the text that was uploaded, byte for byte; its type is the proof that it was checked.
-//! Two kinds of refusal are told apart because the API answers them differently: a text that is not XML as we
-//! accept it ([`Malformed`], HTTP 400), and well-formed XML that is not this document ([`Unacceptable`], an
-//! `UpdateDetail` of status `ERROR`).
+//! A document is stored as the text that was uploaded, byte for byte. Its type is the proof that it was checked.
 
+mod attributes;
 mod correlation_config;
+mod error;
 pub mod form;
+mod kind;
 mod scaffold;
 mod source_config;
 mod source_template;
-mod xml;
-
-use serde::{Deserialize, Serialize};
+pub mod xml;
 
 pub use correlation_config::CorrelationConfig;
+pub use error::{DocumentError, Unacceptable};
+pub use kind::DocumentKind;
 pub use scaffold::Scaffold;
-pub(crate) use source_config::TRANSLATED;
-pub use source_config::{FORM_NAMESPACE, SourceConfig};
+pub use source_config::{FORM_NAMESPACE, SourceConfig, TRANSLATED};
 pub use source_template::{PolicyField, ProvisioningPolicy, SourceTemplate};
 pub use xml::Malformed;
-pub(crate) use xml::{is_xml_char, parse, utf8};
-
-/// Which of the three documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DocumentKind {
-    /// The form that an administrator fills in.
-    SourceConfig,
-    /// The application object that a new source starts from.
-    SourceTemplate,
-    /// How accounts find their identity.
-    CorrelationConfig,
-}
-
-impl DocumentKind {
-    /// All three, in the order in which they are written to disk.
-    pub const ALL: [DocumentKind; 3] = [Self::SourceConfig, Self::SourceTemplate, Self::CorrelationConfig];
-
-    /// The document's name, as in its path and in sentences.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SourceConfig => "source-config",
-            Self::SourceTemplate => "source-template",
-            Self::CorrelationConfig => "correlation-config",
-        }
-    }
-
-    /// The document's file name in a connector folder.
-    pub const fn file_name(self) -> &'static str {
-        match self {
-            Self::SourceConfig => "source-config.xml",
-            Self::SourceTemplate => "source-template.xml",
-            Self::CorrelationConfig => "correlation-config.xml",
-        }
-    }
-
-    /// The name of the document's root element.
-    pub(crate) const fn root_element(self) -> &'static str {
-        match self {
-            Self::SourceConfig => "Form",
-            Self::SourceTemplate => "Application",
-            Self::CorrelationConfig => "CorrelationConfig",
-        }
-    }
-
-    /// The member of `ConnectorDetail` that holds the document.
-    pub const fn member(self) -> &'static str {
-        match self {
-            Self::SourceConfig => "sourceConfigXml",
-            Self::SourceTemplate => "applicationXml",
-            Self::CorrelationConfig => "correlationConfigXml",
-        }
-    }
-}
 
 /// A checked document of any kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +42,7 @@ impl Document {
     }
 
     /// A document of a text that was checked as this kind before.
-    pub(crate) fn checked(kind: DocumentKind, text: String) -> Self {
+    pub fn stored(kind: DocumentKind, text: String) -> Self {
         match kind {
             DocumentKind::SourceConfig => Self::SourceConfig(SourceConfig(text)),
             DocumentKind::SourceTemplate => Self::SourceTemplate(SourceTemplate(text)),
@@ -105,7 +50,7 @@ impl Document {
         }
     }
 
-    /// Its text.
+    /// The text of the document.
     pub fn into_text(self) -> String {
         match self {
             Self::SourceConfig(SourceConfig(text))
@@ -113,37 +58,6 @@ impl Document {
             | Self::CorrelationConfig(CorrelationConfig(text)) => text,
         }
     }
-}
-
-/// Why a document is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DocumentError {
-    /// It is not XML as we accept it.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// It is well-formed XML, but not this document.
-    #[error(transparent)]
-    Unacceptable(#[from] Unacceptable),
-}
-
-/// Well-formed XML that is not the document it should be; the text says what would be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unacceptable(String);
-
-/// Refuses a document whose root is not that of its kind.
-fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) -> Result<(), Unacceptable> {
-    let (root, name) = (tree.root_element(), kind.root_element());
-    if root.tag_name().name() == name {
-        return Ok(());
-    }
-    let at = tree.text_pos_at(root.range().start);
-    Err(Unacceptable(format!(
-        "the root element is <{}> at line {}, column {}; expected <{name}>",
-        root.tag_name().name(),
-        at.row,
-        at.col
-    )))
 }
 
 /// Gives a document type its text.
@@ -160,7 +74,7 @@ macro_rules! document_text {
                 &self.0
             }
 
-            /// The same, without a copy.
+            /// The text, without a copy.
             pub(crate) fn into_text(self) -> String {
                 self.0
             }
@@ -169,3 +83,6 @@ macro_rules! document_text {
 }
 
 document_text!(SourceConfig, SourceTemplate, CorrelationConfig);
+
+#[cfg(test)]
+mod tests;

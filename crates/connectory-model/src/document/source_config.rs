@@ -1,23 +1,25 @@
 //! The source config: the form that an administrator fills in for a source.
 //!
-//! Labels in it are translation keys. The server answers it twice: as stored, and with the keys replaced by a
-//! locale's texts. Unknown attributes and field types are accepted (our decision): newer forms must not break.
+//! Its labels are translation keys. The server answers it twice: as stored, and with the keys replaced by the texts of
+//! a locale. Unknown attributes and field types are accepted (our decision): newer forms must not break.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::xml::{self, Replacement};
-use super::{DocumentError, DocumentKind, Unacceptable, expect_root};
+use super::attributes::{self, Replacement};
+use super::error::{DocumentError, Unacceptable, expect_root};
+use super::kind::DocumentKind;
+use super::xml;
 use crate::Locale;
 use crate::limits::LOCALIZED_BYTES;
 use crate::translations::Translations;
 
-/// The namespace of the one schema version that is accepted.
+/// The namespace of the schema version that is accepted.
 pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
 
 /// The attributes whose values are translation keys.
-pub(crate) const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
+pub const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "placeHolder", "docLinkLabel"];
 
 /// A checked source config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +58,7 @@ impl SourceConfig {
 
     /// Whether a source of this connector takes uploaded files.
     pub fn file_upload(&self) -> bool {
-        xml::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
+        attributes::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
     }
 
     /// The values of the attributes that are translation keys, in the order of the document.
@@ -69,9 +71,9 @@ impl SourceConfig {
             .collect()
     }
 
-    /// The form with its translation keys replaced by a locale's texts: where the locale has none by the English
-    /// one, and where there is none at all the key stays. A form that would be too long keeps its keys: one text may
-    /// stand in every element.
+    /// The form with its translation keys replaced by the texts of a locale. A key that has no text in the locale is
+    /// replaced by its English text. A key without any text stays. If the form would be too long, all keys stay: one
+    /// text may appear in every element.
     pub fn localized(&self, translations: &Translations, locale: Locale) -> String {
         let texts = translations.texts(locale);
         if texts.is_empty() { self.0.clone() } else { self.with_texts(&texts) }
@@ -88,7 +90,7 @@ impl SourceConfig {
             .filter_map(|attribute| Some((attribute.range_value(), texts.get_key_value(attribute.value())?)))
             .collect();
         for (range, (key, text)) in &keys {
-            let value = escaped.entry(key.as_str()).or_insert_with(|| xml::attribute_value(text));
+            let value = escaped.entry(key.as_str()).or_insert_with(|| attributes::attribute_value(text));
             length = length - range.len() + value.len();
             if length > LOCALIZED_BYTES {
                 return self.0.clone();
@@ -96,7 +98,7 @@ impl SourceConfig {
         }
         let replacements =
             keys.into_iter().map(|(range, (key, _))| Replacement { range, value: &escaped[key.as_str()] });
-        xml::with_values(&self.0, length, replacements.collect())
+        attributes::with_values(&self.0, length, replacements.collect())
     }
 }
 
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_field_and_another_root_are_unacceptable_where_they_stand() {
+    fn a_nameless_field_and_another_root_are_unacceptable_with_their_place() {
         let nameless = form("", "\n<Field type='text'/>");
         assert!(SourceConfig::parse(nameless.as_bytes()).unwrap_err().to_string().contains("line 2, column 1"));
         assert!(SourceConfig::parse(b"<Application/>").unwrap_err().to_string().contains("expected <Form>"));

@@ -1,13 +1,14 @@
 //! The filter language of the list: `name co "base" and not (directConnect eq false or type sw "x")`.
 //!
-//! Three steps, one file each: [`lexer`] cuts the text into words, `syntax` reads the whole language of the
-//! specification into a tree, and this file resolves the tree against the fields that connectors have. Only the
-//! last step knows what is supported, so that `name gt "a"` is told apart from nonsense. The parser is written by
-//! hand: the grammar is small, and every refusal points at the column where it starts and says what would be right.
+//! There are three steps, one file each: [`lexer`] cuts the text into words, `syntax` reads the whole language of the
+//! specification into a tree, and this file looks up the fields of the tree. Only the last step knows what is supported,
+//! so that the error for `name gt "a"` is another than that for nonsense. The parser is written by hand: the grammar is
+//! small, and every error names the column where it starts and says what would be right.
 //!
-//! Strings are compared without case. A filter selects rows of [`Columns`], which are lower case already.
+//! Strings are compared without case. A filter selects rows of [`Columns`], which are in lower case.
 
 mod columns;
+mod error;
 mod fields;
 mod lexer;
 mod syntax;
@@ -18,34 +19,14 @@ use memchr::memmem::Finder;
 
 pub use columns::{Columns, MAX_ROWS, Rows};
 use columns::{Texts, finder};
+pub use error::FilterError;
+use error::OffsetError;
 use fields::{FIELDS, Field, Read};
 use syntax::{Comparison, Condition, Operator};
 
 use crate::limits::FILTER_BYTES;
 
-/// Why a filter is refused, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: {reason}")]
-pub struct FilterError {
-    /// The column in the filter in characters, from 1.
-    pub column: usize,
-    /// What is wrong there, and what would be right.
-    pub reason: String,
-}
-
-/// A problem at a byte of the filter, before the column is counted.
-struct Problem {
-    at: usize,
-    reason: String,
-}
-
-impl Problem {
-    fn new(at: usize, reason: impl Into<String>) -> Self {
-        Self { at, reason: reason.into() }
-    }
-}
-
-/// A filter that connectors can be held against.
+/// A filter that selects connectors.
 #[derive(Debug, Clone)]
 pub struct Filter(Test);
 
@@ -62,14 +43,11 @@ impl Filter {
     /// Reads a filter.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let parsed = if text.len() > FILTER_BYTES {
-            Err(Problem::new(FILTER_BYTES, format!("the filter is longer than {FILTER_BYTES} bytes")))
+            Err(OffsetError::new(FILTER_BYTES, format!("the filter is longer than {FILTER_BYTES} bytes")))
         } else {
             lexer::tokens(text).and_then(|tokens| syntax::parse(text, &tokens)).and_then(resolve)
         };
-        parsed.map(Self).map_err(|problem| {
-            let before = text.char_indices().take_while(|(offset, _)| *offset < problem.at).count();
-            FilterError { column: before + 1, reason: problem.reason }
-        })
+        parsed.map(Self).map_err(|error| error.in_filter(text))
     }
 
     /// The connectors that pass the filter.
@@ -93,7 +71,7 @@ impl Test {
     }
 }
 
-fn resolve(condition: Condition<'_>) -> Result<Test, Problem> {
+fn resolve(condition: Condition<'_>) -> Result<Test, OffsetError> {
     let resolve_all = |conditions: Vec<Condition<'_>>| conditions.into_iter().map(resolve).collect::<Result<_, _>>();
     Ok(match condition {
         Condition::And(conditions) => Test::All(resolve_all(conditions)?),
@@ -103,12 +81,12 @@ fn resolve(condition: Condition<'_>) -> Result<Test, Problem> {
     })
 }
 
-fn resolve_comparison(comparison: Comparison<'_>) -> Result<Test, Problem> {
+fn resolve_comparison(comparison: Comparison<'_>) -> Result<Test, OffsetError> {
     let Comparison { field: (field_at, field_name), operator: (operator_at, operator), values } = comparison;
     let Some(field) = FIELDS.iter().find(|field| field.name == field_name) else {
         let near = FIELDS.iter().find(|field| field.name.eq_ignore_ascii_case(field_name));
         let hint = near.map_or_else(fields::supported_list, |field| format!("did you mean `{}`?", field.name));
-        return Err(Problem::new(field_at, format!("unknown field `{field_name}`; {hint}")));
+        return Err(OffsetError::new(field_at, format!("unknown field `{field_name}`; {hint}")));
     };
     if !field.supported.contains(&operator) {
         let reason = format!(
@@ -116,29 +94,29 @@ fn resolve_comparison(comparison: Comparison<'_>) -> Result<Test, Problem> {
             operator.as_str(),
             field.operators()
         );
-        return Err(Problem::new(operator_at, reason));
+        return Err(OffsetError::new(operator_at, reason));
     }
     test(field, operator, values)
 }
 
-fn test(field: &Field, operator: Operator, values: syntax::Values<'_>) -> Result<Test, Problem> {
+fn test(field: &Field, operator: Operator, values: syntax::Values<'_>) -> Result<Test, OffsetError> {
     if values.is_list && operator != Operator::Ca {
         let reason = format!("`{}` takes one value, not a list", operator.as_str());
-        return Err(Problem::new(values.at, reason));
+        return Err(OffsetError::new(values.at, reason));
     }
     let test = |(at, value): (usize, Cow<'_, str>)| match field.read {
         Read::Texts(column) => Ok(Test::Find(column, Box::new(finder(&value, fields::how(operator))))),
         Read::DirectConnect => match value.to_ascii_lowercase().as_str() {
             "true" => Ok(Test::DirectConnect(true)),
             "false" => Ok(Test::DirectConnect(false)),
-            _ => Err(Problem::new(at, format!("field `{}` takes true or false, got `{value}`", field.name))),
+            _ => Err(OffsetError::new(at, format!("field `{}` takes true or false, got `{value}`", field.name))),
         },
     };
     let mut tests = values.items.into_iter().map(test).collect::<Result<Vec<_>, _>>()?;
     Ok(if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) })
 }
 
-/// A text as filters write it: in double quotes, with a backslash before those in it and before each other.
+/// A text as filters have it: in double quotes, with a backslash in front of each double quote and backslash in it.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }

@@ -8,7 +8,7 @@
 //! values     = value | "(" value ("," value)* ")"
 //! ```
 
-use super::Problem;
+use super::error::OffsetError;
 use super::lexer::{Kind, Token};
 use crate::limits::{FILTER_COMPARISONS, FILTER_DEPTH};
 
@@ -41,7 +41,7 @@ pub(super) enum Condition<'a> {
     Comparison(Comparison<'a>),
 }
 
-/// A field held against values; positions are bytes of the filter.
+/// A comparison of a field with values. Positions are bytes of the filter.
 #[derive(Debug)]
 pub(super) struct Comparison<'a> {
     pub field: (usize, &'a str),
@@ -49,7 +49,7 @@ pub(super) struct Comparison<'a> {
     pub values: Values<'a>,
 }
 
-/// What stands behind an operator; empty for the unary ones.
+/// The values after an operator. Operators without values have none.
 #[derive(Debug)]
 pub(super) struct Values<'a> {
     pub at: usize,
@@ -57,13 +57,13 @@ pub(super) struct Values<'a> {
     pub items: Vec<(usize, std::borrow::Cow<'a, str>)>,
 }
 
-pub(super) fn parse<'a>(text: &str, tokens: &[Token<'a>]) -> Result<Condition<'a>, Problem> {
+pub(super) fn parse<'a>(text: &str, tokens: &[Token<'a>]) -> Result<Condition<'a>, OffsetError> {
     let mut parser = Parser { tokens, next: 0, end: text.len(), depth: 0, comparisons: 0 };
     let condition = parser.condition()?;
     match parser.peek() {
         None => Ok(condition),
-        Some(Token { at, kind: Kind::Close }) => Err(Problem::new(*at, "this `)` closes nothing")),
-        Some(token) => Err(Problem::new(token.at, format!("expected `and` or `or`, got {}", named(token)))),
+        Some(Token { at, kind: Kind::Close }) => Err(OffsetError::new(*at, "this `)` closes nothing")),
+        Some(token) => Err(OffsetError::new(token.at, format!("expected `and` or `or`, got {}", named(token)))),
     }
 }
 
@@ -80,9 +80,10 @@ impl<'t, 'a> Parser<'t, 'a> {
         self.tokens.get(self.next)
     }
 
-    fn take(&mut self, expected: &str) -> Result<&'t Token<'a>, Problem> {
-        let token =
-            self.peek().ok_or_else(|| Problem::new(self.end, format!("the filter ends here; expected {expected}")))?;
+    fn take(&mut self, expected: &str) -> Result<&'t Token<'a>, OffsetError> {
+        let token = self
+            .peek()
+            .ok_or_else(|| OffsetError::new(self.end, format!("the filter ends here; expected {expected}")))?;
         self.next += 1;
         Ok(token)
     }
@@ -94,20 +95,20 @@ impl<'t, 'a> Parser<'t, 'a> {
         is_next
     }
 
-    fn condition(&mut self) -> Result<Condition<'a>, Problem> {
+    fn condition(&mut self) -> Result<Condition<'a>, OffsetError> {
         self.chain("or", Self::and_list, Condition::Or)
     }
 
-    fn and_list(&mut self) -> Result<Condition<'a>, Problem> {
+    fn and_list(&mut self) -> Result<Condition<'a>, OffsetError> {
         self.chain("and", Self::negation, Condition::And)
     }
 
     fn chain(
         &mut self,
         word: &str,
-        part: fn(&mut Self) -> Result<Condition<'a>, Problem>,
+        part: fn(&mut Self) -> Result<Condition<'a>, OffsetError>,
         join: fn(Vec<Condition<'a>>) -> Condition<'a>,
-    ) -> Result<Condition<'a>, Problem> {
+    ) -> Result<Condition<'a>, OffsetError> {
         let first = part(self)?;
         let mut parts = vec![first];
         while self.takes_word(word) {
@@ -116,7 +117,7 @@ impl<'t, 'a> Parser<'t, 'a> {
         Ok(if parts.len() == 1 { parts.remove(0) } else { join(parts) })
     }
 
-    fn negation(&mut self) -> Result<Condition<'a>, Problem> {
+    fn negation(&mut self) -> Result<Condition<'a>, OffsetError> {
         let token = self.take("a field such as `name`")?;
         match token.kind {
             Kind::Word("not") => self.nested(token.at, |parser| Ok(Condition::Not(Box::new(parser.negation()?)))),
@@ -124,22 +125,24 @@ impl<'t, 'a> Parser<'t, 'a> {
                 let condition = parser.condition()?;
                 match parser.take("`)`")? {
                     Token { kind: Kind::Close, .. } => Ok(condition),
-                    other => Err(Problem::new(other.at, format!("expected `and`, `or` or `)`, got {}", named(other)))),
+                    other => {
+                        Err(OffsetError::new(other.at, format!("expected `and`, `or` or `)`, got {}", named(other))))
+                    }
                 }
             }),
             Kind::Word(word) => self.comparison(token.at, word),
-            _ => Err(Problem::new(token.at, format!("expected a field such as `name`, got {}", named(token)))),
+            _ => Err(OffsetError::new(token.at, format!("expected a field such as `name`, got {}", named(token)))),
         }
     }
 
     fn nested(
         &mut self,
         at: usize,
-        inner: impl FnOnce(&mut Self) -> Result<Condition<'a>, Problem>,
-    ) -> Result<Condition<'a>, Problem> {
+        inner: impl FnOnce(&mut Self) -> Result<Condition<'a>, OffsetError>,
+    ) -> Result<Condition<'a>, OffsetError> {
         self.depth += 1;
         if self.depth > FILTER_DEPTH {
-            return Err(Problem::new(at, format!("more than {FILTER_DEPTH} levels of parentheses and `not`")));
+            return Err(OffsetError::new(at, format!("more than {FILTER_DEPTH} levels of parentheses and `not`")));
         }
         let condition = inner(self);
         self.depth -= 1;
@@ -147,23 +150,23 @@ impl<'t, 'a> Parser<'t, 'a> {
     }
 
     /// Counts a comparison that begins here; each value of a list is one.
-    fn count(&mut self, at: usize) -> Result<(), Problem> {
+    fn count(&mut self, at: usize) -> Result<(), OffsetError> {
         self.comparisons += 1;
         if self.comparisons > FILTER_COMPARISONS {
             let reason = format!(
                 "more than {FILTER_COMPARISONS} comparisons; a filter may have at most {FILTER_COMPARISONS}, and each value of a list counts"
             );
-            return Err(Problem::new(at, reason));
+            return Err(OffsetError::new(at, reason));
         }
         Ok(())
     }
 
-    fn comparison(&mut self, at: usize, word: &'a str) -> Result<Condition<'a>, Problem> {
+    fn comparison(&mut self, at: usize, word: &'a str) -> Result<Condition<'a>, OffsetError> {
         let none = |at| Values { at, is_list: false, items: Vec::new() };
         let (field, operator, values) = if word == "pr" {
             let token = self.take("a field, as in `pr name`")?;
             let Kind::Word(field) = token.kind else {
-                return Err(Problem::new(token.at, format!("expected a field, got {}", named(token))));
+                return Err(OffsetError::new(token.at, format!("expected a field, got {}", named(token))));
             };
             self.count(at)?;
             ((token.at, field), (at, Operator::Pr), none(at))
@@ -176,7 +179,10 @@ impl<'t, 'a> Parser<'t, 'a> {
                     none(token.at)
                 }
                 Operator::Pr => {
-                    return Err(Problem::new(token.at, format!("`pr` stands before its field: `pr {word}`")));
+                    return Err(OffsetError::new(
+                        token.at,
+                        format!("`pr` is written in front of its field: `pr {word}`"),
+                    ));
                 }
                 _ => self.values(at)?,
             };
@@ -186,7 +192,7 @@ impl<'t, 'a> Parser<'t, 'a> {
     }
 
     /// The values of a comparison that begins at `start`.
-    fn values(&mut self, start: usize) -> Result<Values<'a>, Problem> {
+    fn values(&mut self, start: usize) -> Result<Values<'a>, OffsetError> {
         let token = self.take("a value such as \"text\"")?;
         if token.kind != Kind::Open {
             self.count(start)?;
@@ -200,32 +206,32 @@ impl<'t, 'a> Parser<'t, 'a> {
             match self.take("`,` or `)`")? {
                 Token { kind: Kind::Comma, .. } => {}
                 Token { kind: Kind::Close, .. } => return Ok(Values { at: token.at, is_list: true, items }),
-                other => return Err(Problem::new(other.at, format!("expected `,` or `)`, got {}", named(other)))),
+                other => return Err(OffsetError::new(other.at, format!("expected `,` or `)`, got {}", named(other)))),
             }
         }
     }
 }
 
-fn value<'a>(token: &Token<'a>) -> Result<(usize, std::borrow::Cow<'a, str>), Problem> {
+fn value<'a>(token: &Token<'a>) -> Result<(usize, std::borrow::Cow<'a, str>), OffsetError> {
     match &token.kind {
         Kind::Word(word) => Ok((token.at, (*word).into())),
         Kind::Text(text) => Ok((token.at, text.clone())),
-        _ => Err(Problem::new(token.at, format!("expected a value such as \"text\", got {}", named(token)))),
+        _ => Err(OffsetError::new(token.at, format!("expected a value such as \"text\", got {}", named(token)))),
     }
 }
 
-fn operator(token: &Token<'_>) -> Result<Operator, Problem> {
+fn operator(token: &Token<'_>) -> Result<Operator, OffsetError> {
     if let Kind::Word(word) = token.kind {
         if let Some(known) = Operator::ALL.iter().find(|operator| operator.as_str() == word) {
             return Ok(*known);
         }
         if let Some(known) = Operator::ALL.iter().find(|operator| operator.as_str().eq_ignore_ascii_case(word)) {
             let reason = format!("operators are lowercase: write `{}`, not `{word}`", known.as_str());
-            return Err(Problem::new(token.at, reason));
+            return Err(OffsetError::new(token.at, reason));
         }
     }
     let known = Operator::ALL.iter().map(|operator| operator.as_str()).collect::<Vec<_>>().join(", ");
-    Err(Problem::new(token.at, format!("expected an operator ({known}), got {}", named(token))))
+    Err(OffsetError::new(token.at, format!("expected an operator ({known}), got {}", named(token))))
 }
 
 fn named(token: &Token<'_>) -> String {

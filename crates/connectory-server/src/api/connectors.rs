@@ -4,24 +4,23 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
+use connectory_model::Locale;
 use connectory_model::create::NewConnector;
-use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchSet;
-use connectory_model::wire::{ConnectorDetail, ConnectorItem, Origin};
-use connectory_model::{Connector, Locale, ScriptName, Summary};
-use connectory_store::{Change, Edit, Refusal};
+use connectory_model::wire::{ConnectorDetail, ConnectorItem};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body;
-use super::edit::{self, Answer, Edited, Next};
-use super::parameters::{DetailLocale, ListParameters, LocaleParameter, ScriptNamePath, list_query};
-use crate::app::App;
+use super::openapi::Refusals;
+use super::parameters::{DetailLocale, ListParameters, LocaleParameter, list_query};
 use crate::auth::Caller;
 use crate::catalog::Page;
-use crate::error::{ApiError, json};
-use crate::openapi::Refusals;
+use crate::http::error::ApiError;
+use crate::http::path::ScriptNamePath;
+use crate::http::response::json_response;
+use crate::registry::Edited;
+use crate::state::ServerState;
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
@@ -38,21 +37,21 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
 pub async fn list(
-    State(app): State<Arc<App>>,
+    State(server): State<Arc<ServerState>>,
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    if let Some(kept) = app.catalog.kept_page(caller.tenant(), &query) {
-        return Ok(page(kept));
+    if let Some(page) = server.catalog.cached_page(caller.tenant(), &query) {
+        return Ok(list_response(page));
     }
     let (selection, window) = list_query(&query)?;
-    Ok(page(app.catalog.page(caller.tenant(), &query, selection, window).await?))
+    Ok(list_response(server.catalog.page(caller.tenant(), &query, selection, window).await?))
 }
 
-/// A page as an answer.
-pub fn page(page: Page) -> Response {
-    let mut response = json(StatusCode::OK, page.json);
+/// A page as a response.
+pub fn list_response(page: Page) -> Response {
+    let mut response = json_response(StatusCode::OK, page.json);
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
     }
@@ -99,31 +98,15 @@ enum CreateStatus {
     responses((status = 200, description = "The new connector.", body = ConnectorItem), Refusals),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
-pub async fn create(State(app): State<Arc<App>>, caller: Caller, request: Request) -> Result<Response, ApiError> {
-    let request = body::json(&app, request, &["application/json"]).await?;
+pub async fn create(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let request = server.bodies.json(request, &["application/json"]).await?;
     let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let summary = new_connector(&app, &caller, new).await?;
+    let summary = server.registry.create(caller.tenant(), &caller.origin(), new).await?;
     Ok(answer(&ConnectorItem::new(&summary, Locale::En)))
-}
-
-/// Creates a connector under a script name that is free.
-pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Result<Arc<Summary>, ApiError> {
-    loop {
-        if caller.tenant().snapshot().has_name(&new.name) {
-            return Err(Refusal::NameTaken { edit: 0 }.into());
-        }
-        let script_name = ScriptName::derive(&new.name, |candidate| caller.tenant().entry(candidate).is_some());
-        let connector = Arc::new(new.clone().build(script_name, &[]));
-        connector.check_bounds(app.options.max_connector).map_err(|error| ApiError::out_of_bounds(&error))?;
-        let edit = Edit::new(Change::Create, connector, &[], None);
-        let summary = Arc::clone(edit.summary());
-        match app.catalog.commit(caller.tenant(), edit, caller.origin()).await {
-            Ok(_) => return Ok(summary),
-            // Another request took the script name first, and is published by now.
-            Err(Refusal::ScriptNameTaken { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// Gets a connector
@@ -134,14 +117,14 @@ pub async fn new_connector(app: &App, caller: &Caller, new: NewConnector) -> Res
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
 pub async fn get(
-    State(app): State<Arc<App>>,
+    State(server): State<Arc<ServerState>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     DetailLocale(locale): DetailLocale,
 ) -> Result<Response, ApiError> {
-    let entry = edit::find(&caller, &script_name)?;
-    let detail = app.catalog.detail(entry.source, locale, caller.version().shows_policies).await?;
-    Ok(json(StatusCode::OK, detail))
+    let entry = server.registry.entry(caller.tenant(), &script_name)?;
+    let detail = server.catalog.detail(entry.source, locale, caller.version().detail_shape).await?;
+    Ok(json_response(StatusCode::OK, detail))
 }
 
 /// Deletes a custom connector
@@ -152,11 +135,11 @@ pub async fn get(
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn delete(
-    State(app): State<Arc<App>>,
+    State(server): State<Arc<ServerState>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
 ) -> Result<Response, ApiError> {
-    edit::delete(&app, &caller, &script_name).await?;
+    server.registry.delete(caller.tenant(), &caller.origin(), &script_name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -202,50 +185,24 @@ enum PatchOp {
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn patch(
-    State(app): State<Arc<App>>,
+    State(server): State<Arc<ServerState>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     request: Request,
 ) -> Result<Response, ApiError> {
     let media_types = ["application/json-patch+json", "application/json"];
-    let request = body::json(&app, request, &media_types).await?;
+    let request = server.bodies.json(request, &media_types).await?;
     let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let (bytes, max_document) = (patch.size(), app.options.max_document);
-    let with_policies = caller.version().shows_policies;
-    let next = move |connector: &Connector| {
-        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, with_policies);
-        let next =
-            patch.apply(connector, detail, max_document).map_err(|error| ApiError::bad_request(error.to_string()))?;
-        revision(connector, next, max_document)
-    };
-    let edited = edit::edit(&app, &caller, &script_name, (bytes, Answer::Detail), next).await?;
+    let shape = caller.version().detail_shape;
+    let edited = server.registry.patch(caller.tenant(), &caller.origin(), &script_name, patch, shape).await?;
     let detail = match edited {
-        Edited::Changed(source, connector) => {
-            app.catalog.render((source, Locale::En, with_policies), connector).await?
-        }
-        Edited::Unchanged(source) => app.catalog.detail(source, Locale::En, with_policies).await?,
+        Edited::Changed(source, connector) => server.catalog.render((source, Locale::En, shape), connector).await?,
+        Edited::Unchanged(source) => server.catalog.detail(source, Locale::En, shape).await?,
     };
-    Ok(json(StatusCode::OK, detail))
-}
-
-/// The patched connector with what of it changed, if anything did.
-pub(crate) fn revision(connector: &Connector, next: Connector, max_document: usize) -> Result<Option<Next>, ApiError> {
-    let mut changed = Vec::new();
-    for kind in DocumentKind::ALL {
-        if next.document(kind) != connector.document(kind) {
-            if next.document(kind).len() > max_document {
-                return Err(ApiError::too_large(&format!("the result's `{}`", kind.member()), max_document));
-            }
-            changed.push(kind.member().to_owned());
-        }
-    }
-    if next.connector_metadata != connector.connector_metadata {
-        changed.push("connectorMetadata".to_owned());
-    }
-    Ok((!changed.is_empty()).then_some((next, changed)))
+    Ok(json_response(StatusCode::OK, detail))
 }
 
 /// A JSON answer.
 pub(super) fn answer(value: &impl Serialize) -> Response {
-    json(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
+    json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use connectory_model::ScriptName;
 use connectory_model::document::{Document, DocumentError, DocumentKind};
-use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
-use connectory_model::{Connector, ScriptName};
+use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
-use super::body::{self, Upload};
 use super::connectors::answer;
-use super::edit::{self, Answer};
-use super::parameters::ScriptNamePath;
-use crate::app::App;
+use super::openapi::Refusals;
 use crate::auth::Caller;
-use crate::error::ApiError;
-use crate::openapi::Refusals;
+use crate::http::body::UploadedFile;
+use crate::http::error::ApiError;
+use crate::http::path::ScriptNamePath;
+use crate::registry::Edited;
+use crate::state::ServerState;
 
 /// A form with a file, as it is documented.
 #[derive(ToSchema)]
@@ -47,11 +47,11 @@ macro_rules! document_operations {
                 security(("oauth2" = ["idn:connector-config:read"]))
             )]
             pub async fn get(
-                State(app): State<Arc<App>>,
+                State(server): State<Arc<ServerState>>,
                 caller: Caller,
                 ScriptNamePath(script_name): ScriptNamePath,
             ) -> Result<Response, ApiError> {
-                document(&app, &caller, &script_name, DocumentKind::$kind).await
+                document(&server, &caller, &script_name, DocumentKind::$kind).await
             }
 
             #[doc = concat!("Replaces the ", $what, " of a custom connector")]
@@ -66,12 +66,12 @@ macro_rules! document_operations {
                 security(("oauth2" = ["idn:connector-config:manage"]))
             )]
             pub async fn put(
-                State(app): State<Arc<App>>,
+                State(server): State<Arc<ServerState>>,
                 caller: Caller,
                 ScriptNamePath(script_name): ScriptNamePath,
                 request: Request,
             ) -> Result<Response, ApiError> {
-                replace(&app, &caller, script_name, DocumentKind::$kind, request).await
+                replace(&server, &caller, script_name, DocumentKind::$kind, request).await
             }
         }
     };
@@ -103,58 +103,57 @@ document_operations!(
 );
 
 async fn document(
-    app: &App,
+    server: &ServerState,
     caller: &Caller,
     script_name: &ScriptName,
     kind: DocumentKind,
 ) -> Result<Response, ApiError> {
-    let entry = edit::find(caller, script_name)?;
-    let connector = app.catalog.connector(entry.source).await?;
+    let found = server.registry.find(caller.tenant(), script_name).await?;
     let content_type = HeaderValue::from_static("application/xml");
-    Ok(([(header::CONTENT_TYPE, content_type)], connector.document(kind).to_owned()).into_response())
+    Ok(([(header::CONTENT_TYPE, content_type)], found.connector.document(kind).to_owned()).into_response())
 }
 
 async fn replace(
-    app: &App,
+    server: &ServerState,
     caller: &Caller,
     script_name: ScriptName,
     kind: DocumentKind,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (status, message) = match body::upload(app, request, Some("file")).await? {
-        Upload::Nothing => {
-            edit::find_custom(caller, &script_name)?;
+    let (registry, tenant) = (&server.registry, caller.tenant());
+    let (status, message) = match server.bodies.upload(request, Some("file")).await? {
+        UploadedFile::Nothing => {
+            registry.custom(tenant, &script_name)?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
         }
-        Upload::NoSuchPart => {
+        UploadedFile::NoSuchPart => {
             return Err(ApiError::bad_request("the form has no part named `file`; send the document under that name"));
         }
-        Upload::File(file) => {
+        UploadedFile::File(file) => {
             let bytes = file.len();
-            match app.work.run(bytes, move |_| Document::parse(kind, &file)).await? {
+            match server.work.run(bytes, move |_| Document::parse(kind, &file)).await? {
                 Err(DocumentError::Malformed(malformed)) => {
                     return Err(ApiError::bad_request(format!("`file` is not acceptable XML: {malformed}")));
                 }
                 Err(DocumentError::Unacceptable(reason)) => {
-                    edit::find_custom(caller, &script_name)?;
+                    registry.custom(tenant, &script_name)?;
                     (UpdateStatus::Error, Some(reason.to_string()))
                 }
                 Ok(document) => {
-                    let next = move |connector: &Connector| {
-                        let mut next = connector.clone();
-                        next.set_document(document.clone());
-                        let is_new = next.document(kind) != connector.document(kind);
-                        Ok(is_new.then(|| (next, vec![kind.file_name().to_owned()])))
-                    };
-                    (
-                        super::translations::status(
-                            &edit::edit(app, caller, &script_name, (bytes, Answer::Short), next).await?,
-                        ),
-                        None,
-                    )
+                    let replaced =
+                        registry.replace_document(tenant, &caller.origin(), &script_name, document, bytes).await?;
+                    (update_status(&replaced), None)
                 }
             }
         }
     };
-    Ok(answer(&UpdateDetail::new(script_name, Uploaded::Document(kind), status, message)))
+    Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Document(kind), status, message)))
+}
+
+/// The status of an upload that was acceptable.
+pub(super) const fn update_status(edited: &Edited) -> UpdateStatus {
+    match edited {
+        Edited::Changed(..) => UpdateStatus::Updated,
+        Edited::Unchanged(_) => UpdateStatus::Unchanged,
+    }
 }

@@ -9,16 +9,17 @@ use connectory_store::StoreError;
 use http::{StatusCode, header};
 use serde_json::json;
 
-use crate::app::App;
-use crate::error::{ApiError, json as respond};
+use crate::http::error::ApiError;
+use crate::http::response::json_response;
+use crate::state::ServerState;
 
 /// The process answers.
 pub async fn live() -> Response {
-    respond(StatusCode::OK, r#"{"status":"live"}"#)
+    json_response(StatusCode::OK, r#"{"status":"live"}"#)
 }
 
 /// Whether a write would succeed, or with `for=reads` whether a read would. 503 has the reason.
-pub async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "for");
     let reads_only = match asked.as_ref().map(|(_, what)| &**what) {
@@ -26,11 +27,11 @@ pub async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Re
         Some("reads") => true,
         Some(_) => return ApiError::bad_request("`for` is `reads` or `writes`").into_response(),
     };
-    let mut ready = app.store.check_reads().await;
+    let mut ready = server.store.check_reads().await;
     if ready.is_ok() && !reads_only {
-        ready = app.store.check_writes().await;
+        ready = server.store.check_writes().await;
     }
-    let Err(error) = ready else { return respond(StatusCode::OK, r#"{"status":"ready"}"#) };
+    let Err(error) = ready else { return json_response(StatusCode::OK, r#"{"status":"ready"}"#) };
     // Anyone may ask, so nothing is said that only the operator should know.
     let reason = match &error {
         StoreError::Unavailable(why) | StoreError::Uncertain(why) => why.to_string(),
@@ -38,5 +39,5 @@ pub async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Re
     };
     tracing::debug!(%error, "not ready");
     let body = json!({"status": "not ready", "reason": reason}).to_string();
-    ([(header::RETRY_AFTER, RETRY_AFTER)], respond(StatusCode::SERVICE_UNAVAILABLE, body)).into_response()
+    ([(header::RETRY_AFTER, RETRY_AFTER)], json_response(StatusCode::SERVICE_UNAVAILABLE, body)).into_response()
 }

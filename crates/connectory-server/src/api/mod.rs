@@ -1,10 +1,11 @@
 //! The operations of the Connectors API, one file for each resource.
 
-pub mod body;
 pub mod connectors;
 pub mod documents;
-pub mod edit;
-pub mod frequent;
+mod errors;
+pub mod fast_path;
 pub mod health;
+pub mod oauth;
+pub mod openapi;
 pub mod parameters;
 pub mod translations;

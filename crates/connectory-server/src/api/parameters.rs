@@ -1,16 +1,16 @@
-//! Parameters of paths and queries, read into types at the edge.
+//! The parameters of queries, read into types at the edge.
 //!
 //! Unknown parameters are ignored, as upstream does; of one that stands twice, the last counts.
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::FromRequestParts;
 use connectory_model::filter::Filter;
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, ScriptName, Status};
+use connectory_model::{Locale, Status};
 use http::request::Parts;
 use utoipa::IntoParams;
 
 use crate::catalog::{Selection, Window};
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
 /// How many connectors a page has at most, and unless asked otherwise (specification).
 const MAX_LIMIT: usize = 250;
@@ -91,40 +91,6 @@ impl<S: Sync> FromRequestParts<S> for DetailLocale {
 pub fn detail_locale(query: &str) -> Locale {
     let asked = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "locale").last();
     Locale::or_english(asked.as_ref().map(|(_, value)| &**value))
-}
-
-/// The script name of a path. One that cannot be a script name is not found, like any other that does not exist.
-pub struct ScriptNamePath(pub ScriptName);
-
-impl<S: Send + Sync> FromRequestParts<S> for ScriptNamePath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = path_parameter(parts, state, "scriptName").await;
-        text.parse().map(Self).map_err(|_| ApiError::no_connector(&text))
-    }
-}
-
-/// The locale of a path as it was written.
-pub struct LocalePath(pub String);
-
-impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        Ok(Self(path_parameter(parts, state, "locale").await))
-    }
-}
-
-/// A parameter of the path; empty where the path is no text.
-pub async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
-    let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
-    parameters
-        .iter()
-        .flat_map(|parameters| parameters.iter())
-        .find(|(of, _)| *of == name)
-        .map(|(_, value)| value.to_owned())
-        .unwrap_or_default()
 }
 
 /// A blank filter is no filter.

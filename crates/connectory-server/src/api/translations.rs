@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use connectory_model::Locale;
 use connectory_model::translations::Properties;
-use connectory_model::wire::{UpdateDetail, UpdateStatus, Upload as Uploaded};
-use connectory_model::{Connector, Locale};
+use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
-use super::body::{self, Upload};
 use super::connectors::answer;
-use super::edit::{self, Answer, Edited};
-use super::parameters::{LocalePath, ScriptNamePath};
-use crate::app::App;
+use super::documents::update_status;
+use super::openapi::Refusals;
 use crate::auth::Caller;
-use crate::error::ApiError;
-use crate::openapi::Refusals;
+use crate::http::body::UploadedFile;
+use crate::http::error::ApiError;
+use crate::http::path::{LocalePath, ScriptNamePath};
+use crate::state::ServerState;
 
 /// A form with a file of any name, as it is documented.
 #[derive(ToSchema)]
@@ -44,14 +44,13 @@ pub struct TranslationsForm {
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
 pub async fn get(
-    State(app): State<Arc<App>>,
+    State(server): State<Arc<ServerState>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     LocalePath(locale): LocalePath,
 ) -> Result<Response, ApiError> {
-    let entry = edit::find(&caller, &script_name)?;
-    let connector = app.catalog.connector(entry.source).await?;
-    let shown = connector.translations.shown(Locale::or_english(Some(&locale)));
+    let found = server.registry.find(caller.tenant(), &script_name).await?;
+    let shown = found.connector.translations.shown(Locale::or_english(Some(&locale)));
     let content_type = match shown.map(Properties::charset) {
         Some("iso-8859-1") => HeaderValue::from_static("text/plain; charset=iso-8859-1"),
         _ => HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -75,48 +74,30 @@ pub async fn get(
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn put(
-    State(app): State<Arc<App>>,
+    State(server): State<Arc<ServerState>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     LocalePath(locale): LocalePath,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let uploaded = body::upload(&app, request, None).await?;
+    let uploaded = server.bodies.upload(request, None).await?;
     let locale: Locale = locale.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let (status, message) = match uploaded {
-        Upload::Nothing | Upload::NoSuchPart => {
-            edit::find_custom(&caller, &script_name)?;
+        UploadedFile::Nothing | UploadedFile::NoSuchPart => {
+            server.registry.custom(caller.tenant(), &script_name)?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
         }
-        Upload::File(bytes) => {
+        UploadedFile::File(bytes) => {
             let properties = if bytes.is_empty() {
                 None
             } else {
-                let parsed = app.work.run(bytes.len(), move |_| Properties::parse(&bytes)).await?;
+                let parsed = server.work.run(bytes.len(), move |_| Properties::parse(&bytes)).await?;
                 Some(parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?)
             };
-            let upload = Uploaded::Translations(locale);
-            let bytes = properties.as_ref().map_or(0, |properties| properties.text().len());
-            let next = move |connector: &Connector| {
-                let mut next = connector.clone();
-                let texts = &mut next.translations.0;
-                match properties.clone() {
-                    Some(properties) => texts.insert(locale, properties),
-                    None => texts.remove(&locale),
-                };
-                let is_new = next.translations != connector.translations;
-                Ok(is_new.then(|| (next, vec![upload.file_name()])))
-            };
-            (status(&edit::edit(&app, &caller, &script_name, (bytes, Answer::Short), next).await?), None)
+            let (tenant, origin) = (caller.tenant(), caller.origin());
+            let replaced = server.registry.replace_translations(tenant, &origin, &script_name, locale, properties);
+            (update_status(&replaced.await?), None)
         }
     };
-    Ok(answer(&UpdateDetail::new(script_name, Uploaded::Translations(locale), status, message)))
-}
-
-/// The status of an upload that was acceptable.
-pub(super) const fn status(edited: &Edited) -> UpdateStatus {
-    match edited {
-        Edited::Changed(..) => UpdateStatus::Updated,
-        Edited::Unchanged(_) => UpdateStatus::Unchanged,
-    }
+    Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Translations(locale), status, message)))
 }

@@ -6,16 +6,26 @@
 use std::collections::HashMap;
 
 use connectory_model::access::{Scope, UserLevel};
-use connectory_store::{SigningKey, Store};
+use connectory_store::{SigningKey, Store, StoreError};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
 
-use crate::app::StartError;
-
+const EXPIRED: &str = "JWT is expired";
 const ALGORITHM: Algorithm = Algorithm::ES256;
+
+/// Why the keys cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key is not what was written.
+    #[error("the signing key in the database cannot be read: {0}")]
+    Key(jsonwebtoken::errors::Error),
+}
 
 /// What a token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,7 +64,7 @@ pub struct Keys {
 
 impl Keys {
     /// The keys in the database; the first start puts one there.
-    pub async fn load(store: &Store) -> Result<Self, StartError> {
+    pub async fn load(store: &Store) -> Result<Self, KeysError> {
         let keys = store.signing_keys(generate()).await?;
         let mut parsed = keys
             .into_iter()
@@ -66,12 +76,12 @@ impl Keys {
                 Ok((id, key, published))
             })
             .collect::<Result<Vec<_>, jsonwebtoken::errors::Error>>()
-            .map_err(|error| StartError::Key(error.to_string()))?;
+            .map_err(KeysError::Key)?;
         let verifying = parsed
             .iter()
             .map(|(id, _, published)| Ok((id.clone(), DecodingKey::from_jwk(published)?)))
             .collect::<Result<_, jsonwebtoken::errors::Error>>()
-            .map_err(|error| StartError::Key(error.to_string()))?;
+            .map_err(KeysError::Key)?;
         let published = JwkSet { keys: parsed.iter().map(|(_, _, published)| published.clone()).collect() };
         let (id, key, _) = parsed.swap_remove(0);
         let mut validation = Validation::new(ALGORITHM);
@@ -86,11 +96,12 @@ impl Keys {
         encode(&header, claims, key).expect("the key was used before")
     }
 
-    /// What a token says, if it was signed here and has not ended; otherwise what is wrong with it.
-    pub fn verify(&self, token: &str) -> Result<Claims, &'static str> {
+    /// What a token says, if it was signed here and has not ended at a time (in seconds since 1970-01-01 UTC); otherwise what is wrong with it.
+    pub fn verify(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
         let key = header.kid.as_ref().and_then(|id| self.verifying.get(id)).ok_or("JWT signature is invalid")?;
-        decode(token, key, &self.validation).map(|token| token.claims).map_err(|error| reason(error.kind()))
+        let decoded = decode::<Claims>(token, key, &self.validation).map_err(|error| reason(error.kind()))?;
+        if decoded.claims.exp > now { Ok(decoded.claims) } else { Err(EXPIRED) }
     }
 
     /// The public keys.
@@ -101,7 +112,7 @@ impl Keys {
 
 fn reason(error: &ErrorKind) -> &'static str {
     match error {
-        ErrorKind::ExpiredSignature => "JWT is expired",
+        ErrorKind::ExpiredSignature => EXPIRED,
         ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => "JWT signature is invalid",
         _ => "JWT is malformed",
     }

@@ -1,14 +1,13 @@
-//! The built-in connectors: released with the program, plus those of the catalogues it is started with.
+//! The built-in connectors: released with the program, plus those of the catalogs that it is started with.
 //!
-//! A catalogue is a folder of connector folders or a JSON file. Every tenant sees them; nobody can change them.
+//! A catalog is a folder of connector folders or a JSON file. Every tenant sees its connectors and cannot change them.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectory_model::folder::{self, CONNECTOR_FILE, Files, FolderError};
+use connectory_folder::{CONNECTOR_FILE, Files, Folder, FolderError, disk};
 use connectory_model::import::{self, ImportError};
 use connectory_model::{Connector, InvalidScriptName, ScriptName, name_key};
 use rust_embed::Embed;
@@ -18,7 +17,7 @@ use rust_embed::Embed;
 #[folder = "../../catalog"]
 struct Embedded;
 
-/// Why a catalogue cannot be read.
+/// Why a catalog cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// The file or folder.
@@ -29,7 +28,7 @@ pub enum CatalogError {
         /// What the system said.
         error: io::Error,
     },
-    /// A folder's name is no script name.
+    /// A folder's name is not a script name.
     #[error("{}: the folder's name is the script name, and {error}", .path.display())]
     FolderName {
         /// Its path.
@@ -37,7 +36,7 @@ pub enum CatalogError {
         /// What is wrong with it.
         error: InvalidScriptName,
     },
-    /// A folder is no connector folder.
+    /// A folder is not a connector folder.
     #[error("{}/{error}", .path.display())]
     Folder {
         /// Its path.
@@ -45,7 +44,7 @@ pub enum CatalogError {
         /// What is wrong with it.
         error: FolderError,
     },
-    /// A JSON file is no catalogue.
+    /// A JSON file is not a catalog.
     #[error("{}: {error}", .path.display())]
     Import {
         /// Its path.
@@ -57,16 +56,16 @@ pub enum CatalogError {
     #[error("{}: no connector here; expected folders with a {CONNECTOR_FILE}, or a JSON file", .0.display())]
     Empty(PathBuf),
     /// Two connectors have the same name or script name.
-    #[error("{}: `{name}` is in the catalogue twice; names and script names are unique", .path.display())]
+    #[error("{}: `{name}` is in the catalog twice; names and script names are unique", .path.display())]
     Duplicate {
-        /// The catalogue of the second.
+        /// The catalog of the second.
         path: PathBuf,
         /// The name.
         name: String,
     },
 }
 
-/// The embedded connectors and those of the catalogues. A catalogue's connector takes the place of an embedded one of
+/// The embedded connectors and those of the catalogs. A catalog's connector takes the place of an embedded one of
 /// the same script name, so that a newer version can be brought along.
 pub fn load(catalogs: &[PathBuf]) -> Result<Vec<Arc<Connector>>, CatalogError> {
     let mut connectors: Vec<Arc<Connector>> = embedded().into_iter().map(Arc::new).collect();
@@ -103,8 +102,8 @@ fn embedded() -> Vec<Connector> {
     folders
         .into_iter()
         .map(|(folder, files)| {
-            let script_name = ScriptName::strict(&folder).expect("the catalogue is tested");
-            folder::read(script_name, &files).expect("the catalogue is tested")
+            let script_name = ScriptName::strict(&folder).expect("the catalog is tested");
+            Folder::read(&files).expect("the catalog is tested").into_connector(script_name)
         })
         .collect()
 }
@@ -115,48 +114,18 @@ fn read(path: &Path) -> Result<Vec<Connector>, CatalogError> {
         let text = std::fs::read(path).map_err(io)?;
         return import::from_json(&text).map_err(|error| CatalogError::Import { path: path.to_owned(), error });
     }
-    let folders = folders_in(path).map_err(io)?;
+    let folders = disk::folders_in(path).map_err(io)?;
     if folders.is_empty() {
         return Err(CatalogError::Empty(path.to_owned()));
     }
     folders.iter().map(|folder| read_folder(folder)).collect()
 }
 
-/// The connector folders in a folder on disk, by name.
-pub fn folders_in(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = Vec::new();
-    for entry in std::fs::read_dir(path)? {
-        let folder = entry?.path();
-        if folder.join(CONNECTOR_FILE).is_file() {
-            folders.push(folder);
-        }
-    }
-    folders.sort();
-    Ok(folders)
-}
-
-/// The files of a connector folder on disk.
-pub fn files_of(path: &Path) -> io::Result<Files<'static>> {
-    let mut files = Files::new();
-    for (folder, prefix) in [(path.to_owned(), ""), (path.join("translations"), "translations/")] {
-        if !folder.is_dir() {
-            continue;
-        }
-        for entry in std::fs::read_dir(&folder)? {
-            let file = entry?.path();
-            if file.is_file() {
-                let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                files.insert(format!("{prefix}{name}"), Cow::Owned(std::fs::read(&file)?));
-            }
-        }
-    }
-    Ok(files)
-}
-
 fn read_folder(path: &Path) -> Result<Connector, CatalogError> {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let script_name =
         ScriptName::strict(&name).map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
-    let files = files_of(path).map_err(|error| CatalogError::Io { path: path.to_owned(), error })?;
-    folder::read(script_name, &files).map_err(|error| CatalogError::Folder { path: path.to_owned(), error })
+    let files = disk::files_of(path).map_err(|error| CatalogError::Io { path: path.to_owned(), error })?;
+    let folder = Folder::read(&files).map_err(|error| CatalogError::Folder { path: path.to_owned(), error })?;
+    Ok(folder.into_connector(script_name))
 }

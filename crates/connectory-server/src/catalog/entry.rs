@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
-use connectory_model::connector::SHORT_DESC;
+use connectory_model::metadata::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, Summary, name_key};
 use connectory_store::RevisionId;

@@ -19,7 +19,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use connectory_model::connector::Connector;
 use connectory_model::limits::{INLINE_BYTES, INLINE_LIST_BYTES, INLINE_TIME, LIST_BYTES};
-use connectory_model::wire::ConnectorDetail;
+use connectory_model::wire::{ConnectorDetail, DetailShape};
 use connectory_model::{Locale, ScriptName, Summary};
 use connectory_store::{
     Change, Changed, Committed, Edit, Follow, Found, Holders, Origin, Refusal, RevisionId, RevisionNumber, Store,
@@ -51,8 +51,8 @@ const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest query whose page is kept.
 const MAX_KEPT_QUERY: usize = 1024;
 
-/// A rendered detail: of which connector, in which locale, with provisioning policies or without.
-pub type DetailKey = (Source, Locale, bool);
+/// What a rendered detail depends on: the connector, the locale and which members it has.
+pub type DetailKey = (Source, Locale, DetailShape);
 
 /// Every tenant's connectors.
 pub struct Catalog {
@@ -343,7 +343,7 @@ impl Catalog {
 
     /// The page that a query asks for, if it was asked for lately. What is asked again of the same state, as clients that
     /// poll do, is kept.
-    pub fn kept_page(&self, tenant: &Tenant, query: &str) -> Option<Page> {
+    pub fn cached_page(&self, tenant: &Tenant, query: &str) -> Option<Page> {
         self.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
@@ -406,13 +406,13 @@ impl Catalog {
     }
 
     /// A connector's detail as JSON, if it was asked for lately.
-    pub fn kept_detail(&self, source: Source, locale: Locale, with_policies: bool) -> Option<Bytes> {
-        self.details.get(&(source, locale, with_policies))
+    pub fn cached_detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Option<Bytes> {
+        self.details.get(&(source, locale, shape))
     }
 
     /// A connector's detail as JSON.
-    pub async fn detail(&self, source: Source, locale: Locale, with_policies: bool) -> Result<Bytes, StoreError> {
-        let key = (source, locale, with_policies);
+    pub async fn detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Result<Bytes, StoreError> {
+        let key = (source, locale, shape);
         if let Some(detail) = self.details.get(&key) {
             return Ok(detail);
         }
@@ -428,10 +428,10 @@ impl Catalog {
     pub async fn render(&self, key: DetailKey, connector: Arc<Connector>) -> Result<Bytes, StoreError> {
         let size = connector.size();
         self.reserve_detail(size)?;
-        let (source, locale, with_policies) = key;
+        let (source, locale, shape) = key;
         let render = move |_: &Stop| {
             let connector = Arc::unwrap_or_clone(connector);
-            let detail = ConnectorDetail::of(connector, source.origin(), locale, with_policies);
+            let detail = ConnectorDetail::of(connector, source.origin(), locale, shape);
             // Room for it at once, because growing copies it. What is not needed is given back.
             let mut json = Vec::with_capacity(3 * size + 1024);
             serde_json::to_writer(&mut json, &detail).expect("a detail is JSON");

@@ -4,7 +4,6 @@
 
 mod access;
 mod connectors;
-mod console;
 mod documents;
 mod list;
 mod metrics;

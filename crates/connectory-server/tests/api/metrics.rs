@@ -5,7 +5,7 @@ use crate::support::TestApp;
 
 /// What a collector reads.
 async fn scrape(app: &TestApp, path: &str) -> (StatusCode, String) {
-    let response = app.app.metrics.answer(&Request::get(path).body(()).unwrap(), 7);
+    let response = app.server.telemetry.metrics.answer(&Request::get(path).body(()).unwrap(), 7);
     let (parts, body) = response.into_parts();
     (parts.status, String::from_utf8(axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap())
 }
@@ -21,7 +21,7 @@ async fn requests_are_counted_by_route_and_never_by_what_clients_invent() {
     app.get("/v2025/connectors/no-such").await.refusal(404);
     app.get("/invented/path").await.refusal(404);
     assert_eq!(app.get_as("no token", "/v3/connectors").await.status, StatusCode::UNAUTHORIZED);
-    app.get("/console/sign-in").await;
+    app.get("/oauth/info").await;
     let odd = Request::builder().method(Method::from_bytes(b"INVENTED").unwrap()).uri("/health/live");
     app.send(odd.body(Body::empty()).unwrap()).await.refusal(405);
 
@@ -39,7 +39,7 @@ async fn requests_are_counted_by_route_and_never_by_what_clients_invent() {
     assert_eq!(count("GET", "/v2025/connectors/{scriptName}", 200), 3);
     assert_eq!(count("GET", "/v2025/connectors/{scriptName}", 404), 1);
     assert_eq!(count("GET", "/v3/connectors", 401), 1);
-    assert_eq!(count("GET", "/console/sign-in", 200), 1);
+    assert_eq!(count("GET", "/oauth/info", 200), 1);
     assert_eq!(count("GET", "", 404), 1);
     assert_eq!(count("_OTHER", "/health/live", 405), 1);
     assert!(text.contains(&format!("connectory_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))), "{text}");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use connectory_model::access::{Scope, UserLevel};
-use connectory_server::router::Service;
-use connectory_server::{App, Options};
+use connectory_server::clock::Clock;
+use connectory_server::{Options, ServerState, Service};
 use connectory_store::{AccessDb, NewClient, Store};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ pub const CLIENT_ID: &str = "first";
 pub const SECRET: &str = "s3cret: with \"odd\" characters &+%";
 
 pub struct TestApp {
-    pub app: Arc<App>,
+    pub server: Arc<ServerState>,
     service: Arc<Service>,
     folder: TempDir,
     token: String,
@@ -72,15 +72,25 @@ impl TestApp {
     }
 
     pub async fn with(options: Options) -> Self {
+        Self::serving(options, Service::new).await
+    }
+
+    /// The same, with a service that may have more than the API.
+    pub async fn serving(options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
         let folder = TempDir::new().unwrap();
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, vec![Scope::All]);
         store.bootstrap("default".to_owned(), client).await.unwrap();
-        let app: Arc<App> = App::new(store, options).await.unwrap();
-        let service = Arc::new(Service::new(Arc::clone(&app)));
-        let mut this = Self { app, service, folder, token: String::new() };
+        let server = ServerState::new(store, options).await.unwrap();
+        let service = Arc::new(service(Arc::clone(&server)));
+        let mut this = Self { server, service, folder, token: String::new() };
         this.token = this.token_of(CLIENT_ID).await;
         this
+    }
+
+    /// The server's clock, which tests turn.
+    pub fn clock(&self) -> &Clock {
+        &self.server.options.clock
     }
 
     pub fn database(&self) -> PathBuf {

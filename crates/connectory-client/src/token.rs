@@ -1,0 +1,134 @@
+//! The access token: cached until shortly before it expires, and fetched once for all callers that need one.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, WeakShared};
+use serde::Deserialize;
+use url::Url;
+
+use crate::config::Environment;
+use crate::error::Error;
+use crate::http::send;
+
+/// How long before it expires a token is replaced. A tenth of the lifetime, if that is less.
+const TOKEN_MARGIN: Duration = Duration::from_secs(30);
+
+/// The tokens of one API client.
+pub(crate) struct Tokens {
+    http: reqwest::Client,
+    url: Url,
+    environment: Environment,
+    cache: Arc<Mutex<Cache>>,
+}
+
+#[derive(Default)]
+struct Cache {
+    token: Option<Token>,
+    /// The request for a token that is on its way. Weak: it ends when no caller waits for it.
+    request: Option<WeakShared<Request>>,
+}
+
+struct Token {
+    text: Arc<str>,
+    /// When it is replaced.
+    renewal: Instant,
+}
+
+/// A request for a token. All callers that wait get its result, an error as well.
+type Request = BoxFuture<'static, Result<Arc<str>, Error>>;
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    #[serde(default = "default_lifetime")]
+    expires_in: u64,
+}
+
+/// Default lifetime, in seconds, of a token without `expires_in`.
+const fn default_lifetime() -> u64 {
+    60
+}
+
+impl Tokens {
+    /// The tokens of an API client, issued by the service at `base`.
+    pub fn new(http: reqwest::Client, base: &Url, environment: Environment) -> Self {
+        let mut url = base.clone();
+        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(["oauth", "token"]);
+        Self { http, url, environment, cache: Arc::default() }
+    }
+
+    /// The environment of the API client.
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// A token other than `refused`.
+    pub async fn get(&self, refused: Option<&str>) -> Result<Arc<str>, Error> {
+        let request = {
+            let mut cache = lock(&self.cache);
+            if let Some(token) = &cache.token
+                && token.renewal > Instant::now()
+                && refused != Some(&*token.text)
+            {
+                return Ok(Arc::clone(&token.text));
+            }
+            let on_its_way = cache.request.as_ref().and_then(WeakShared::upgrade);
+            on_its_way.unwrap_or_else(|| {
+                let request = self.request().shared();
+                cache.request = request.downgrade();
+                request
+            })
+        };
+        request.await
+    }
+
+    /// Asks for a token and caches it.
+    fn request(&self) -> Request {
+        let (http, url, environment) = (self.http.clone(), self.url.clone(), self.environment.clone());
+        let cache = Arc::clone(&self.cache);
+        async move {
+            let result = fetch(&http, &url, &environment).await;
+            let mut cache = lock(&cache);
+            cache.request = None;
+            let token = result?;
+            let text = Arc::clone(&token.text);
+            cache.token = Some(token);
+            Ok(text)
+        }
+        .boxed()
+    }
+
+    /// The error of credentials, or of a token, that the service does not accept.
+    pub fn not_accepted(&self, reason: String) -> Error {
+        not_accepted(&self.environment, reason)
+    }
+}
+
+fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
+    cache.lock().expect("nothing panics while it has the lock")
+}
+
+async fn fetch(http: &reqwest::Client, url: &Url, environment: &Environment) -> Result<Token, Error> {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &environment.client_id),
+        ("client_secret", &environment.client_secret),
+    ];
+    let asked = Instant::now();
+    let answer = send(http.post(url.clone()).form(&form), url).await.map_err(|error| match error {
+        Error::Api(error) if matches!(error.status.as_u16(), 400 | 401 | 403) => {
+            not_accepted(environment, error.to_string())
+        }
+        error => error,
+    })?;
+    let TokenAnswer { access_token, expires_in } = answer.json()?;
+    let lifetime = Duration::from_secs(expires_in);
+    let renewal = asked + lifetime.saturating_sub(TOKEN_MARGIN.min(lifetime / 10));
+    Ok(Token { text: access_token.into(), renewal })
+}
+
+fn not_accepted(environment: &Environment, reason: String) -> Error {
+    Error::Authentication { client_id: environment.client_id.clone(), reason }
+}

@@ -1,0 +1,253 @@
+//! A server that fails: it answers with errors, sends HTML pages, breaks off answers, sends them slowly, or does not
+//! answer at all.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
+
+use std::time::{Duration, Instant};
+
+use connectory_client::{Client, Environment, Error, NewConnector, Open, Retries, Writes};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const LIST: &str = "/v2025/connectors";
+/// How long an attempt may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+async fn server_with_a_token() -> MockServer {
+    let server = MockServer::start().await;
+    token(&server, "t", 720).await;
+    server
+}
+
+async fn token(server: &MockServer, text: &str, expires_in: u64) {
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"access_token": text, "expires_in": expires_in}));
+    let answer = answer.set_delay(Duration::from_millis(50));
+    Mock::given(method("POST")).and(path("/oauth/token")).respond_with(answer).mount(server).await;
+}
+
+fn client(base_url: String, retries: Retries) -> Client {
+    let environment = Environment { base_url, client_id: "id".to_owned(), client_secret: "s3cret".to_owned() };
+    Client::builder(environment).retries(retries).timeout(TIMEOUT).build().unwrap()
+}
+
+fn quick(times: usize) -> Retries {
+    let pause = Duration::from_millis(1);
+    Retries { times, first_pause: pause, longest_pause: pause * 4, ..Retries::default() }
+}
+
+async fn calls(server: &MockServer, to: &str) -> usize {
+    server.received_requests().await.unwrap().iter().filter(|request| request.url.path() == to).count()
+}
+
+fn item() -> serde_json::Value {
+    json!({"name": "A", "type": "t", "scriptName": "a", "directConnect": null, "status": "SHINY", "new": {"b": 1}})
+}
+
+#[tokio::test]
+async fn members_that_a_newer_server_adds_or_leaves_out_are_no_error() {
+    let server = server_with_a_token().await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!([item()]));
+    Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
+    let detail = json!({"name": "A", "scriptName": "a", "translationProperties": {"tlh": "a=b", "de": "c=d"},
+                        "status": null, "uploadedFiles": null});
+    let answer = ResponseTemplate::new(200).set_body_json(detail);
+    Mock::given(path(format!("{LIST}/a"))).respond_with(answer).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    let listed = client.list().all().await.unwrap();
+    assert_eq!(listed[0].status, Open::Other("SHINY".to_owned()));
+    // The status is required.
+    let error = client.get("a", None).await.unwrap_err();
+    assert!(matches!(error, Error::Decoding { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_that_gets_429_is_repeated_after_retry_after() {
+    let server = server_with_a_token().await;
+    let limited = ResponseTemplate::new(429)
+        .insert_header("Retry-After", "1")
+        .set_body_json(json!({"message": " Rate Limit Exceeded "}));
+    Mock::given(path(LIST)).respond_with(limited).up_to_n_times(2).mount(&server).await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!([item()]));
+    Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
+    let started = Instant::now();
+    assert_eq!(client(server.uri(), quick(3)).list().all().await.unwrap().len(), 1);
+    assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(calls(&server, LIST).await, 3);
+}
+
+#[tokio::test]
+async fn a_create_is_repeated_only_if_the_caller_allows_it() {
+    for (status, writes, expected) in [
+        (429, Writes::Never, 1),
+        (429, Writes::RateLimited, 3),
+        (503, Writes::RateLimited, 1),
+        (503, Writes::Always, 3),
+        (500, Writes::Always, 1),
+    ] {
+        let server = server_with_a_token().await;
+        Mock::given(path(LIST)).respond_with(ResponseTemplate::new(status)).mount(&server).await;
+        let client = client(server.uri(), Retries { writes, ..quick(2) });
+        let error = client.create(&NewConnector::new("A", "x.Y")).await.unwrap_err();
+        assert_eq!(error.api_error().unwrap().status.as_u16(), status);
+        assert_eq!(calls(&server, LIST).await, expected, "{status} {writes:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_html_pages_and_holds_no_secret() {
+    let server = server_with_a_token().await;
+    let page = ResponseTemplate::new(502).set_body_raw("<html><h1>Bad Gateway</h1></html>", "text/html");
+    Mock::given(path(LIST)).respond_with(page).up_to_n_times(1).mount(&server).await;
+    let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html");
+    Mock::given(path(LIST)).respond_with(page).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    let error = client.list().page().await.unwrap_err().to_string();
+    assert_eq!(error, "the service answered 502 Bad Gateway: an HTML page instead of an answer of the API");
+    let unreadable = client.list().page().await.unwrap_err();
+    assert!(matches!(unreadable, Error::Decoding { .. }));
+    assert!(unreadable.to_string().ends_with("an HTML page instead of an answer of the API"), "{unreadable}");
+    assert!(!format!("{client:?} {unreadable:?}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn callers_share_a_token_and_replace_a_revoked_one() {
+    let server = MockServer::start().await;
+    let first = ResponseTemplate::new(200)
+        .set_body_json(json!({"access_token": "first", "expires_in": 720}))
+        .set_delay(Duration::from_millis(100));
+    Mock::given(path("/oauth/token")).respond_with(first).up_to_n_times(1).mount(&server).await;
+    token(&server, "second", 720).await;
+    let answer = ResponseTemplate::new(200).set_body_json(json!([]));
+    Mock::given(path(LIST))
+        .and(header("Authorization", "Bearer first"))
+        .respond_with(answer.clone())
+        .up_to_n_times(8)
+        .mount(&server)
+        .await;
+    Mock::given(path(LIST)).and(header("Authorization", "Bearer second")).respond_with(answer).mount(&server).await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(401)).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    let all = |count: usize| {
+        (0..count)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move { client.list().page().await.map(drop) })
+            })
+            .collect::<Vec<_>>()
+    };
+    for call in all(8) {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(calls(&server, "/oauth/token").await, 1);
+    for call in all(8) {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(
+        calls(&server, "/oauth/token").await,
+        2,
+        "the first token was not accepted; the callers share the second"
+    );
+}
+
+#[tokio::test]
+async fn callers_share_a_request_for_a_token_that_fails() {
+    // The service accepts connections and never answers.
+    let client = client(raw(b"", Duration::from_mins(1)).await, quick(0));
+    let started = Instant::now();
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.list().page().await.unwrap_err().to_string() })
+        })
+        .collect();
+    for call in calls {
+        let error = call.await.unwrap();
+        assert!(error.ends_with("/oauth/token: no answer in time"), "{error}");
+    }
+    assert!(started.elapsed() < TIMEOUT + TIMEOUT / 2, "one after the other: {:?}", started.elapsed());
+
+    // A failure is not cached: the next call asks again.
+    let unavailable = MockServer::start().await;
+    Mock::given(path("/oauth/token"))
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .mount(&unavailable)
+        .await;
+    token(&unavailable, "t", 720).await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&unavailable).await;
+    let client = self::client(unavailable.uri(), quick(0));
+    assert_eq!(client.list().page().await.unwrap_err().api_error().unwrap().status.as_u16(), 503);
+    client.list().page().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_does_not_leave_others_without_a_token() {
+    let server = server_with_a_token().await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    let [impatient, patient] = [client.list(), client.list()];
+    // The token takes 50 ms. The first caller gives up before that.
+    let (first, second) =
+        tokio::join!(tokio::time::timeout(Duration::from_millis(10), impatient.page()), patient.page());
+    assert!(first.is_err());
+    second.unwrap();
+    assert_eq!(calls(&server, "/oauth/token").await, 1);
+
+    // The same without a second caller: the next one asks again.
+    let alone = self::client(server.uri(), quick(0));
+    assert!(tokio::time::timeout(Duration::from_millis(10), alone.list().page()).await.is_err());
+    alone.list().page().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_again_before_it_expires() {
+    let server = MockServer::start().await;
+    token(&server, "t", 1).await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    client.list().page().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(950)).await;
+    client.list().page().await.unwrap();
+    assert_eq!(calls(&server, "/oauth/token").await, 2);
+}
+
+/// A server that answers every connection with the same bytes, and then waits or closes.
+async fn raw(answer: &'static [u8], then: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let _read = stream.read(&mut [0; 4096]).await;
+                let _written = stream.write_all(answer).await;
+                tokio::time::sleep(then).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_stops_is_a_failed_connection() {
+    let truncated = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"access";
+    let error = client(raw(truncated, Duration::ZERO).await, quick(0)).list().page().await.unwrap_err();
+    assert!(matches!(error, Error::Transport { .. }), "{error}");
+
+    let started = Instant::now();
+    let slow = client(raw(truncated, Duration::from_mins(1)).await, quick(0));
+    let error = slow.list().page().await.unwrap_err().to_string();
+    assert!(error.ends_with("/oauth/token: no answer in time"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+
+    let error = client("http://127.0.0.1:9".to_owned(), quick(1)).list().page().await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot reach http://127.0.0.1:9/oauth/token: Connection refused"), "{error}");
+    assert!(matches!(
+        Client::builder(Environment { base_url: "acme".into(), client_id: "i".into(), client_secret: "s".into() })
+            .build(),
+        Err(Error::BaseUrl { .. })
+    ));
+}

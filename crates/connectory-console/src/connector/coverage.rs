@@ -1,0 +1,70 @@
+//! How many of a connector's keys each locale has texts for.
+//!
+//! A key counts if the source config uses it or English has a text for it; the short description always counts.
+
+use std::collections::BTreeMap;
+
+use connectory_model::translations::SHORT_DESCRIPTION;
+use connectory_model::{Connector, Locale};
+use maud::{Markup, html};
+
+use super::subject::Subject;
+
+/// The keys of a connector, and how many of them each locale has texts for.
+pub struct Keys {
+    /// In alphabetical order.
+    pub all: Vec<String>,
+    /// How many of them each locale has texts for.
+    pub of_locale: BTreeMap<Locale, usize>,
+}
+
+impl Keys {
+    /// The keys of a connector.
+    pub fn of(connector: &Connector) -> Self {
+        let translations = &connector.translations.0;
+        let mut all = connector.source_config.translation_keys();
+        if let Some(english) = translations.get(&Locale::En) {
+            english.each(|entry| all.push(entry.key));
+        }
+        all.push(SHORT_DESCRIPTION.to_owned());
+        all.sort_unstable();
+        all.dedup();
+        // Attributes hold keys or texts; which, shows where a text is found.
+        let mut are_keys: Vec<_> = all.iter().map(|key| !key.contains(' ')).collect();
+        let mut of_locale = BTreeMap::new();
+        for (locale, properties) in translations {
+            let mut found = vec![false; all.len()];
+            properties.each(|entry| {
+                if let Ok(at) = all.binary_search(&entry.key) {
+                    found[at] = true;
+                }
+            });
+            of_locale.insert(*locale, found.iter().filter(|found| **found).count());
+            are_keys.iter_mut().zip(found).for_each(|(is_key, found)| *is_key |= found);
+        }
+        let mut are_keys = are_keys.into_iter();
+        all.retain(|_| are_keys.next() == Some(true));
+        Self { all, of_locale }
+    }
+
+    /// How many of a hundred keys a locale has texts for, rounded down, so that 100 means all.
+    pub fn percent(&self, locale: Locale) -> usize {
+        let there = self.of_locale.get(&locale).copied().unwrap_or_default();
+        (there * 100).checked_div(self.all.len()).unwrap_or(100)
+    }
+}
+
+/// How far each locale is that has texts.
+pub fn coverage(subject: &Subject) -> Markup {
+    let keys = Keys::of(&subject.connector);
+    html! {
+        @if keys.of_locale.is_empty() { p.faint { (subject.view.t("translations.none")) } }
+        ul.coverage {
+            @for locale in keys.of_locale.keys() {
+                @let percent = keys.percent(*locale);
+                li { a href=(subject.url(&format!("/translations?locale={locale}"))) { (locale) } " "
+                    progress max="100" value=(percent) aria-label=(locale) {} " " (percent) " %" }
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The three documents: read, edited with what the API would say under each line, downloaded and uploaded.
+//!
+//! An editor sends a fingerprint of the text that it began with. Where the stored text is another by then, nothing is
+//! saved: whoever saves second sees the other's change beside their own and chooses.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use bytes::Bytes;
+use connectory_folder::lint::{Level, lint_file};
+use connectory_folder::{Files, Folder};
+use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
+use connectory_model::limits::FINDINGS;
+use connectory_model::lines::Lines;
+use connectory_model::{Connector, Locale};
+use connectory_server::http::error::ApiError;
+use connectory_server::http::path::path_parameter;
+use connectory_server::registry::{Given, RegistryError};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use maud::{Markup, html};
+use serde::Serialize;
+
+use super::download::attachment;
+use super::form_preview;
+use super::subject::{Subject, Tab};
+use crate::frame::diff;
+use crate::frame::fingerprint::fingerprint;
+use crate::frame::form::Submitted;
+use crate::frame::message::{done, outcome};
+use crate::state::Console;
+
+/// The document of a path.
+pub struct KindPath(DocumentKind);
+
+impl<S: Send + Sync> FromRequestParts<S> for KindPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_parameter(parts, state, "kind").await;
+        let kind = DocumentKind::ALL.into_iter().find(|kind| kind.name() == text);
+        kind.map(Self).ok_or_else(|| ApiError::not_found("there is no such document"))
+    }
+}
+
+/// The page of a document.
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let page = console.server.work.run(subject.connector.size(), move |_| {
+        let content = html! {
+            (done(&subject.view, &query))
+            (editor(&subject, kind, subject.connector.document(kind), &[]))
+        };
+        subject.page(Tab::Document(kind), &content)
+    });
+    Ok(page.await?)
+}
+
+/// The editor with a text in it that may not be the stored one.
+fn editor(subject: &Subject, kind: DocumentKind, text: &str, problems: &[Problem]) -> Markup {
+    let view = &subject.view;
+    let of_document = |rest: &str| subject.url(&format!("/documents/{}{rest}", kind.name()));
+    let is_form = kind == DocumentKind::SourceConfig;
+    let title = view.t(Tab::Document(kind).title());
+    html! {
+        (subject.read_only_note())
+        @for Problem { line, message, .. } in problems {
+            p.problem role="alert" { (view.f("document.line", &[line])) ": " (message) }
+        }
+        div.editing[is_form] {
+            form.editor method="post" action=(of_document("")) {
+                (view.token())
+                input type="hidden" name="base" value=(fingerprint(subject.connector.document(kind)));
+                label.visually-hidden for="text" { (title) }
+                textarea #text name="text" rows="24" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off"
+                    readonly[!subject.is_writable()]
+                    data-editor=(title)
+                    data-check=(of_document("/check"))
+                    data-error=(view.t("document.error")) data-warning=(view.t("document.warning"))
+                { "\n" (text) }
+                p.verdict #verdict role="status" data-fine=(view.t("document.fine")) data-problems=(view.t("document.problems")) {}
+                div.actions {
+                    @if subject.is_writable() { button.primary type="submit" { (view.t("action.save")) } }
+                    a.button href=(of_document("/file")) download=(kind.file_name()) { (view.t("action.download")) }
+                }
+            }
+            @if is_form { (form_preview::pane(subject, view.locale())) }
+        }
+        @if subject.is_writable() {
+            form.upload method="post" action=(of_document("/file")) enctype="multipart/form-data" {
+                (view.token())
+                label { (view.f("document.upload", &[&title])) input type="file" name="file" accept=".xml,application/xml,text/xml" required; }
+                button type="submit" { (view.t("action.upload")) }
+            }
+        }
+    }
+}
+
+/// Saves what was edited.
+pub async fn save(
+    State(console): State<Arc<Console>>,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    Submitted { form, .. }: Submitted,
+) -> Result<Response, ApiError> {
+    let text = form.lines("text", subject.connector.document(kind));
+    if text.len() > console.server.options.max_document {
+        return Err(ApiError::too_large("the document", console.server.options.max_document));
+    }
+    store(&console, subject, kind, text.into(), Some(form.get("base").to_owned())).await
+}
+
+/// Stores an uploaded document.
+pub async fn upload(
+    State(console): State<Arc<Console>>,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    Submitted { form, .. }: Submitted,
+) -> Result<Response, ApiError> {
+    let bytes = form.file(console.server.options.max_document)?;
+    store(&console, subject, kind, bytes, None).await
+}
+
+/// Puts a document in the place of the one of this fingerprint, or of any, and leads on; or shows why not.
+async fn store(
+    console: &Console,
+    subject: Subject,
+    kind: DocumentKind,
+    bytes: Bytes,
+    base: Option<String>,
+) -> Result<Response, ApiError> {
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let size = bytes.len();
+    let parsed = console.server.work.run(size, move |_| Document::parse(kind, &bytes)).await?;
+    let document = match parsed {
+        Ok(document) => document,
+        Err(error) => {
+            let page = console.server.work.run(size + subject.connector.size(), move |_| {
+                let content = editor(&subject, kind, &text, &[Problem::of(&error)]);
+                subject.page(Tab::Document(kind), &content)
+            });
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page.await?).into_response());
+        }
+    };
+    let next = move |connector: &Connector| {
+        let mut next = connector.clone();
+        next.set_document(document.clone());
+        if next.document(kind) == connector.document(kind) {
+            return Ok(None);
+        }
+        if base.as_ref().is_some_and(|base| *base != fingerprint(connector.document(kind))) {
+            return Err(RegistryError::Conflict);
+        }
+        Ok(Some(next))
+    };
+    let address = subject.url(&format!("/documents/{}", kind.name()));
+    let (caller, script_name) = (&subject.caller, &subject.connector.script_name);
+    let origin = caller.origin();
+    let edited = console.server.registry.edit(caller.tenant(), &origin, script_name, Given::bytes(size), next);
+    match edited.await {
+        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
+        Err(RegistryError::Conflict) => {
+            let theirs = subject.again(console).await?;
+            let page = console.server.work.run(size + theirs.connector.size(), move |stop| {
+                let content = html! {
+                    (diff::conflict(&theirs.view, theirs.connector.document(kind), &text, &address, stop))
+                    (editor(&theirs, kind, &text, &[]))
+                };
+                theirs.page(Tab::Document(kind), &content)
+            });
+            Ok((StatusCode::CONFLICT, page.await?).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Answers the stored document as a file.
+pub async fn download(subject: Subject, KindPath(kind): KindPath) -> Response {
+    let name = format!("{}-{}", subject.connector.script_name, kind.file_name());
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
+        (header::CONTENT_DISPOSITION, attachment(&name)),
+    ];
+    (headers, subject.connector.document(kind).to_owned()).into_response()
+}
+
+/// What is wrong with a text, and what its form looks like.
+#[derive(Serialize)]
+pub struct Verdict {
+    problems: Vec<Problem>,
+    /// The form as HTML, where the text is a form.
+    preview: Option<String>,
+}
+
+/// Something that is wrong in a line.
+#[derive(Serialize)]
+struct Problem {
+    /// The line, from 1.
+    line: usize,
+    /// `error` or `warning`.
+    level: &'static str,
+    message: String,
+}
+
+impl Problem {
+    /// What the API refuses a document for.
+    fn of(error: &DocumentError) -> Self {
+        let (line, message) = match error {
+            DocumentError::Malformed(malformed) => (malformed.line, malformed.reason.clone()),
+            DocumentError::Unacceptable(reason) => (1, reason.to_string()),
+        };
+        Self { line, level: "error", message }
+    }
+}
+
+/// Checks a text while it is typed: whether the API would take it, and what the linter says of it.
+pub async fn check(
+    State(console): State<Arc<Console>>,
+    subject: Subject,
+    KindPath(kind): KindPath,
+    Submitted { view, form, .. }: Submitted,
+) -> Result<Json<Verdict>, ApiError> {
+    let text = form.lines("text", "");
+    if text.len() > console.server.options.max_document {
+        return Err(ApiError::too_large("the document", console.server.options.max_document));
+    }
+    let locale = Locale::or_english(Some(form.get("locale")));
+    let verdict = console.server.work.run(text.len() + subject.connector.size(), move |stop| {
+        let problems = problems(&subject.connector, kind, &text);
+        let preview = (kind == DocumentKind::SourceConfig && !stop.is_due())
+            .then(|| SourceConfig::parse(text.as_bytes()).ok())
+            .flatten()
+            .map(|config| {
+                form_preview::form(&view, config.form(&subject.connector.translations, locale)).into_string()
+            });
+        Verdict { problems, preview }
+    });
+    Ok(Json(verdict.await?))
+}
+
+fn problems(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Problem> {
+    let mut files: Files<'_> =
+        Folder::from(connector.clone()).files().into_iter().map(|(path, bytes)| (path, Cow::from(bytes))).collect();
+    files.insert(kind.file_name().to_owned(), text.as_bytes().into());
+    let findings = lint_file(connector.script_name.as_str(), &files, kind.file_name(), FINDINGS);
+    let (mut by_line, lines) = (BTreeMap::new(), Lines::of(text));
+    for finding in findings {
+        let line = lines.number(finding.span.start.min(text.len()));
+        let level = if finding.rule.level == Level::Error { "error" } else { "warning" };
+        by_line.entry((line, finding.message)).or_insert(level);
+    }
+    // What the linter does not know, the API may still refuse.
+    if !by_line.values().any(|level| *level == "error")
+        && let Err(error) = Document::parse(kind, text.as_bytes())
+    {
+        let Problem { line, message, .. } = Problem::of(&error);
+        by_line.insert((line, message), "error");
+    }
+    by_line.into_iter().map(|((line, message), level)| Problem { line, level, message }).collect()
+}

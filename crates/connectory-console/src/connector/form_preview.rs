@@ -1,0 +1,195 @@
+//! A source config as the form that an administrator fills in, in any locale.
+//!
+//! What is typed there is not sent anywhere. Texts of translations may contain markup; a sanitizer keeps only `<br>` and
+//! `<strong>`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use ammonia::Builder;
+use connectory_model::Locale;
+use connectory_model::document::form::{Condition, Field, Form, Section};
+use connectory_model::limits::{MARKUP_BYTES, PREVIEW_BYTES, PREVIEW_PARTS};
+use maud::{Markup, PreEscaped, html};
+
+use super::subject::Subject;
+use crate::frame::view::View;
+
+static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::empty();
+    builder.tags(HashSet::from(["br", "strong"])).generic_attributes(HashSet::new()).tag_attributes(HashMap::new());
+    builder
+});
+
+/// A text of a translation with the markup that it may have.
+fn markup(text: &str) -> Markup {
+    if text.len() <= MARKUP_BYTES && text.contains(['<', '&']) {
+        PreEscaped(SANITIZER.clean(text).to_string())
+    } else {
+        html! { (text) }
+    }
+}
+
+/// The preview beside the editor, which renews it.
+pub fn pane(subject: &Subject, locale: Locale) -> Markup {
+    let view = &subject.view;
+    html! {
+        section.pane aria-label=(view.t("tab.preview")) {
+            div.pane-head {
+                h2 { (view.t("tab.preview")) }
+                label { span.visually-hidden { (view.t("preview.locale")) } (locales(locale, false)) }
+            }
+            div.preview #preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
+        }
+    }
+}
+
+/// The choice of a locale.
+pub fn locales(chosen: Locale, submits: bool) -> Markup {
+    html! {
+        select name="locale" data-submits[submits] data-locale[!submits] {
+            @for locale in Locale::ALL { option value=(locale) selected[*locale == chosen] { (locale) } }
+        }
+    }
+}
+
+/// The form, or the first part of a long one.
+pub fn form(view: &View, mut form: Form) -> Markup {
+    let was_cut = form.cut(PREVIEW_PARTS, PREVIEW_BYTES);
+    html! {
+        @if form.fields().next().is_none() { p.empty { (view.t("preview.empty")) } }
+        @for menu in &form.menus {
+            section.menu {
+                @if !menu.label.is_empty() { h3 { (markup(&menu.label)) } }
+                @for of_menu in &menu.sections { (section(view, of_menu)) }
+            }
+        }
+        @if was_cut { p.note { (view.t("preview.cut")) } }
+    }
+}
+
+/// The attributes of something that is shown while another field has a value.
+fn shown(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Markup {
+    html! {
+        div.part data-parent=[condition.map(|condition| &condition.field)]
+            data-value=[condition.map(|condition| &condition.value)]
+            hidden[!is_shown]
+        { (content) }
+    }
+}
+
+fn section(view: &View, section: &Section) -> Markup {
+    let content = html! {
+        fieldset {
+            @if !section.label.is_empty() { legend { (markup(&section.label)) } }
+            @if let Some(info) = &section.info { p.info { (markup(info)) } }
+            @if let Some((address, text)) = &section.link {
+                @if address.starts_with("https://") || address.starts_with("http://") {
+                    p { a href=(address) target="_blank" rel="noopener noreferrer" { (markup(text)) } }
+                } @else { p { (markup(text)) } }
+            }
+            @for field in section.fields.iter().filter(|field| !field.hidden) {
+                (shown(field.condition.as_ref(), field.is_shown, &input(view, field)))
+            }
+        }
+    };
+    shown(section.condition.as_ref(), section.is_shown, &content)
+}
+
+fn input(view: &View, field: &Field) -> Markup {
+    let label = html! {
+        span.label { (markup(&field.label)) @if field.required { span.required title=(view.t("preview.required")) { " *" } } }
+    };
+    let help = html! { @if let Some(help) = &field.help { span.hint { (markup(help)) } } };
+    let (name, initial) = (field.name.as_str(), field.initial());
+    let one_line = |kind: &str| {
+        html! {
+            label.field { (label)
+                input type=(kind) data-name=(name) value=(initial) placeholder=[field.placeholder.as_ref()]
+                    maxlength=[field.max_length] autocomplete="off" aria-required=[field.required.then_some("true")];
+                (help)
+            }
+        }
+    };
+    match field.field_type.as_str() {
+        "textarea" | "list" | "keyValue" => html! {
+            label.field { (label)
+                textarea data-name=(name) rows="3" placeholder=[field.placeholder.as_ref()] maxlength=[field.max_length]
+                    aria-required=[field.required.then_some("true")] { "\n" (initial) }
+                @match field.field_type.as_str() {
+                    "list" => span.hint { (view.t("preview.list")) },
+                    "keyValue" => span.hint { (view.t("preview.key_value")) },
+                    _ => {}
+                }
+                (help)
+            }
+        },
+        "checkbox" | "toggle" | "boolean" => html! {
+            label.field.check {
+                input type="checkbox" data-name=(name) checked[initial == "true"] role=[(field.field_type == "toggle").then_some("switch")];
+                (label) (help)
+            }
+        },
+        "select" => html! {
+            label.field { (label)
+                select data-name=(name) aria-required=[field.required.then_some("true")] {
+                    @if !field.options.iter().any(|choice| choice.value == initial) { option value="" { "" } }
+                    @for choice in &field.options { option value=(choice.value) selected[choice.value == initial] { (choice.label) } }
+                }
+                (help)
+            }
+        },
+        "radio" => html! {
+            fieldset.field.radios {
+                legend { (label) }
+                @for choice in &field.options {
+                    label.check { input type="radio" name=(format!("preview-{name}")) data-name=(name) value=(choice.value) checked[choice.value == initial]; (markup(&choice.label)) }
+                }
+                (help)
+            }
+        },
+        "fileupload" => html! {
+            label.field { (label) input type="file" data-name=(name); (help) }
+        },
+        "secret" => one_line("password"),
+        "number" => one_line("number"),
+        "url" => one_line("url"),
+        "text" => one_line("text"),
+        unknown => html! {
+            (one_line("text"))
+            p.hint { (view.f("preview.unknown_type", &[&unknown])) }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::markup;
+
+    #[test]
+    fn long_markup_is_shown_as_it_is_written() {
+        let start = Instant::now();
+        for text in ["<b a=1>", "<strong>", "<b><a>", "<table><b>", "<p><i></p>"] {
+            let long = text.repeat(120_000 / text.len());
+            assert!(markup(&long).into_string().starts_with("&lt;"));
+            markup(&text.repeat(10_000 / text.len()));
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn only_line_breaks_and_strong_text_pass() {
+        for (text, shown) in [
+            ("a & b", "a &amp; b"),
+            ("<b>x</b> <strong onclick=\"a()\">y</strong><br/>", "x <strong>y</strong><br>"),
+            ("<script>alert(1)</script>z", "z"),
+            ("<img src=x onerror=alert(1)>", ""),
+            ("1 < 2", "1 &lt; 2"),
+            ("<a href='javascript:alert(1)'>w</a>", "w"),
+        ] {
+            assert_eq!(markup(text).into_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The pages of one connector.
+
+mod coverage;
+pub mod create;
+pub mod delete;
+pub mod documents;
+mod download;
+mod form_preview;
+pub mod history;
+pub mod metadata;
+pub mod overview;
+mod pretty;
+pub mod preview;
+mod subject;
+pub mod translations;

@@ -1,0 +1,8 @@
+//! Metadata as text.
+
+use connectory_model::Metadata;
+
+/// Metadata as text: its fingerprint is taken, and a diff shows it.
+pub fn pretty(metadata: &Metadata) -> String {
+    serde_json::to_string_pretty(metadata).expect("metadata is JSON")
+}

@@ -1,0 +1,150 @@
+//! The connector that a page is about, and the frame that its pages share.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use connectory_model::document::DocumentKind;
+use connectory_model::{Connector, ScriptName, Status};
+use connectory_server::auth::Caller;
+use connectory_server::catalog::{Entry, Source};
+use connectory_server::http::error::ApiError;
+use connectory_server::http::path::ScriptNamePath;
+use connectory_server::registry::Found;
+use http::request::Parts;
+use maud::{Markup, html};
+
+use crate::frame::badges::status;
+use crate::frame::layout::Place;
+use crate::frame::view::View;
+use crate::frame::visitor::SignedIn;
+use crate::state::Console;
+use crate::urls::connector_url;
+
+/// The page of a connector.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// What it is.
+    Overview,
+    /// One of its documents.
+    Document(DocumentKind),
+    /// The form as administrators see it.
+    Preview,
+    /// Its free-form members.
+    Metadata,
+    /// Its texts.
+    Translations,
+    /// Its revisions.
+    History,
+}
+
+const TABS: [(Tab, &str, &str); 8] = [
+    (Tab::Overview, "", "tab.overview"),
+    (Tab::Document(DocumentKind::SourceConfig), "/documents/source-config", "tab.source_config"),
+    (Tab::Document(DocumentKind::SourceTemplate), "/documents/source-template", "tab.source_template"),
+    (Tab::Document(DocumentKind::CorrelationConfig), "/documents/correlation-config", "tab.correlation_config"),
+    (Tab::Preview, "/preview", "tab.preview"),
+    (Tab::Metadata, "/metadata", "tab.metadata"),
+    (Tab::Translations, "/translations", "tab.translations"),
+    (Tab::History, "/history", "tab.history"),
+];
+
+impl Tab {
+    /// The key of its title.
+    pub fn title(self) -> &'static str {
+        TABS.iter().find(|(tab, ..)| *tab == self).map_or("", |(.., title)| title)
+    }
+}
+
+/// A connector that a page is about.
+pub struct Subject {
+    /// How it is looked at.
+    pub view: Arc<View>,
+    /// Who looks.
+    pub caller: Caller,
+    /// It in the catalogue.
+    pub entry: Arc<Entry>,
+    /// All of it.
+    pub connector: Arc<Connector>,
+}
+
+impl Subject {
+    /// The connector of a script name.
+    pub async fn find(
+        console: &Console,
+        view: &Arc<View>,
+        caller: &Caller,
+        name: &ScriptName,
+    ) -> Result<Self, ApiError> {
+        let Found { entry, connector } = console.server.registry.find(caller.tenant(), name).await?;
+        Ok(Self { view: Arc::clone(view), caller: caller.clone(), entry, connector })
+    }
+
+    /// The same as it is now.
+    pub async fn again(&self, console: &Console) -> Result<Self, ApiError> {
+        Self::find(console, &self.view, &self.caller, &self.connector.script_name).await
+    }
+
+    /// Whether whoever looks may change it.
+    pub fn is_writable(&self) -> bool {
+        self.view.may_write() && matches!(self.entry.source, Source::Stored(_))
+    }
+
+    /// Why it cannot be changed, where it cannot.
+    pub fn read_only_note(&self) -> Markup {
+        let why = if self.view.may_write() { "document.built_in" } else { "document.read_only" };
+        html! { @if !self.is_writable() { p.note { (self.view.t(why)) } } }
+    }
+
+    /// The address of one of its pages.
+    pub fn url(&self, rest: &str) -> String {
+        connector_url(&self.connector.script_name, rest)
+    }
+
+    /// A page of it.
+    pub fn page(&self, tab: Tab, content: &Markup) -> Response {
+        page(&self.view, &self.connector.name, &self.connector.script_name, Some(self.entry.status), tab, content)
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Subject {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Response> {
+        let SignedIn { view, caller } = SignedIn::from_request_parts(parts, console).await?;
+        let refuse = |error: ApiError| error.into_response();
+        let ScriptNamePath(script_name) = ScriptNamePath::from_request_parts(parts, console).await.map_err(refuse)?;
+        Self::find(console, &view, &caller, &script_name).await.map_err(refuse)
+    }
+}
+
+/// A page of a connector; of a deleted one without a status.
+pub fn page(
+    view: &View,
+    name: &str,
+    script_name: &ScriptName,
+    of_status: Option<Status>,
+    tab: Tab,
+    content: &Markup,
+) -> Response {
+    let title = view.t(tab.title());
+    let framed = html! {
+        nav.crumbs aria-label=(view.t("connector.crumbs")) { a href="/" { (view.t("nav.connectors")) } }
+        div.heading {
+            h1 { (name) }
+            @match of_status {
+                Some(of_status) => (status(of_status)),
+                None => span.status data-status="DELETED" { (view.t("connector.deleted")) },
+            }
+        }
+        @if of_status.is_some() {
+            nav.tabs aria-label=(view.t("connector.pages")) {
+                @for (of, rest, key) in TABS {
+                    a href=(connector_url(script_name, rest)) aria-current=[(of == tab).then_some("page")] { (view.t(key)) }
+                }
+            }
+        }
+        (content)
+    };
+    view.page(Place::Connectors, &format!("{name}: {title}"), &framed)
+}

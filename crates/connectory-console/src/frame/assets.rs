@@ -1,0 +1,58 @@
+//! Styles and scripts: embedded, and kept by browsers for good, because their address changes with their content.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use rust_embed::{Embed, EmbeddedFile};
+
+use super::fingerprint::fingerprint;
+
+use connectory_server::http::error::ApiError;
+
+/// The logo, which the page holds because it takes the text's colour.
+pub const LOGO: &str = include_str!("assets/logo.svg");
+
+#[derive(Embed)]
+#[folder = "src/frame/assets"]
+struct Assets;
+
+struct Asset {
+    file: EmbeddedFile,
+    url: String,
+}
+
+static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
+    Assets::iter()
+        .filter_map(|name| {
+            let file = Assets::get(&name)?;
+            let url = format!("/console/assets/{name}?v={}", fingerprint(&file.data));
+            Some((name.into_owned(), Asset { file, url }))
+        })
+        .collect()
+});
+
+/// The address of an asset.
+pub fn url(name: &str) -> &'static str {
+    &ASSETS[name].url
+}
+
+/// Answers an asset.
+pub async fn get(Path(name): Path<String>) -> Result<Response, ApiError> {
+    let asset = ASSETS.get(&name).ok_or_else(|| ApiError::not_found("there is no such asset"))?;
+    let content_type = match name.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/plain; charset=utf-8",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+    ];
+    Ok((headers, asset.file.data.clone()).into_response())
+}

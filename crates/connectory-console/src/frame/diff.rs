@@ -1,0 +1,132 @@
+//! Two texts beside each other, with what differs within a line marked.
+//!
+//! Finding the smallest difference of two long texts takes long, so after a while a larger one has to do.
+
+use std::time::Instant;
+
+use connectory_model::limits::{DIFF_BYTES, DIFF_LINES, DIFF_TIMEOUT};
+use connectory_server::work::Stop;
+use maud::{Markup, html};
+use similar::{ChangeTag, DiffOp, TextDiff};
+
+use super::view::View;
+
+/// How many lines around a difference are shown.
+const AROUND: usize = 3;
+
+/// A line on one side: its number, and its parts with whether each differs.
+type Line<'a> = (usize, Vec<(bool, &'a str)>);
+
+/// How much a page may still compare, all its texts together.
+pub struct Budget {
+    bytes: usize,
+    lines: usize,
+    deadline: Instant,
+}
+
+impl Budget {
+    /// Of a page that is made within some time.
+    pub fn of(stop: &Stop) -> Self {
+        let deadline = stop.deadline().min(Instant::now() + DIFF_TIMEOUT);
+        Self { bytes: DIFF_BYTES, lines: DIFF_LINES, deadline }
+    }
+
+    /// Takes what two texts need, if it is there.
+    fn takes(&mut self, old: &str, new: &str) -> bool {
+        let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let Some(bytes) = self.bytes.checked_sub(old.len() + new.len()) else { return false };
+        let Some(lines) = self.lines.checked_sub(lines(old) + lines(new)) else { return false };
+        (self.bytes, self.lines) = (bytes, lines);
+        true
+    }
+}
+
+/// Two titles by their keys.
+pub type Titles = [&'static str; 2];
+
+/// Both texts, the titles of which have these keys.
+pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut Budget) -> Markup {
+    if !budget.takes(old, new) {
+        return html! { p.note { (view.t("diff.too_large")) } };
+    }
+    let deadline = budget.deadline;
+    let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
+    let groups = diff.grouped_ops(AROUND);
+    html! {
+        div.diff-frame tabindex="0" role="region" aria-label=(view.t("diff.region")) {
+            table.diff {
+                colgroup { col.number; col.side; col.number; col.side; }
+                thead { tr {
+                    th scope="col" colspan="2" { (view.t(titles[0])) }
+                    th scope="col" colspan="2" { (view.t(titles[1])) }
+                } }
+                @for (at, group) in groups.iter().enumerate() {
+                    tbody {
+                        @if at > 0 || group.first().is_some_and(|op| op.old_range().start > 0) {
+                            tr.gap { td colspan="4" { "⋯" } }
+                        }
+                        @for op in group { (rows(&diff, op, deadline)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What whoever saves second is told: the other's change beside their own, and the way to keep the other's.
+pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
+    let mut budget = Budget::of(stop);
+    html! {
+        section.conflict role="alert" {
+            h2 { (view.t("conflict.title")) }
+            p { (view.t("conflict.lead")) }
+            (side_by_side(view, theirs, mine, ["conflict.theirs", "conflict.mine"], &mut budget))
+            p { a.button href=(keep_theirs) { (view.t("conflict.take_theirs")) } }
+            p { (view.t("conflict.keep_mine")) }
+        }
+    }
+}
+
+fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp, deadline: Instant) -> Markup {
+    let (mut left, mut right) = (Vec::<Line<'_>>::new(), Vec::<Line<'_>>::new());
+    for change in diff.iter_inline_changes_deadline(op, Some(deadline)) {
+        let line = |index: Option<usize>| {
+            let values = change.values().iter().map(|(differs, text)| (*differs, *text)).collect();
+            (index.map_or(0, |index| index + 1), values)
+        };
+        match change.tag() {
+            ChangeTag::Equal => {
+                left.push(line(change.old_index()));
+                right.push(line(change.new_index()));
+            }
+            ChangeTag::Delete => left.push(line(change.old_index())),
+            ChangeTag::Insert => right.push(line(change.new_index())),
+        }
+    }
+    let changed = !matches!(op, DiffOp::Equal { .. });
+    html! {
+        @for at in 0..left.len().max(right.len()) {
+            tr {
+                (side(left.get(at), changed, "removed"))
+                (side(right.get(at), changed, "added"))
+            }
+        }
+    }
+}
+
+fn side(line: Option<&Line<'_>>, changed: bool, class: &str) -> Markup {
+    let class = changed.then_some(class);
+    html! {
+        @if let Some((number, parts)) = line {
+            td.number { (number) }
+            td class=[class] {
+                @for (differs, text) in parts {
+                    @let text = text.trim_end_matches(['\n', '\r']);
+                    @if *differs && changed { mark { (text) } } @else { (text) }
+                }
+            }
+        } @else {
+            td.number {} td.nothing {}
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! A fingerprint of a text: forms tell by it whether the text has changed since they were opened, and browsers whether a
+//! file has.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// The fingerprint of a text.
+pub fn fingerprint(text: impl AsRef<[u8]>) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text))
+}

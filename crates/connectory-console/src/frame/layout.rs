@@ -1,0 +1,131 @@
+//! The frame around the content of every page, and the headers that protect it.
+//!
+//! The content security policy admits no inline script and nothing from elsewhere, so that a stored text which slipped
+//! through as markup could still do nothing. `maud` escapes every text; the one place that admits markup is
+//! `connector::form_preview`.
+
+use axum::response::{IntoResponse, Response};
+use connectory_model::access::Permission;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::assets;
+use super::texts::Language;
+use super::view::{Theme, View};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The page's place in the navigation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The list and each connector.
+    Connectors,
+    /// What changed lately.
+    Activity,
+    /// API clients.
+    Clients,
+    /// None of them.
+    Elsewhere,
+}
+
+impl View {
+    /// A whole page.
+    pub fn page(&self, place: Place, title: &str, content: &Markup) -> Response {
+        self.page_with_status(StatusCode::OK, place, title, content)
+    }
+
+    /// A whole page with a status.
+    pub fn page_with_status(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
+        let headers = self.signed_in.as_ref().map(|(session, _)| format!(r#"{{"X-CSRF-Token":"{}"}}"#, session.csrf()));
+        let page = html! {
+            (DOCTYPE)
+            html lang=(self.language.tag()) data-theme=(self.theme.word()) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":"reload"}"#;
+                    title { (title) " · connectory" }
+                    link rel="icon" href=(assets::url("icon.svg")) type="image/svg+xml";
+                    link rel="stylesheet" href=(assets::url("codemirror.css"));
+                    link rel="stylesheet" href=(assets::url("console.css"));
+                    script defer src=(assets::url("htmx.min.js")) {}
+                    script defer src=(assets::url("codemirror.min.js")) {}
+                    script defer src=(assets::url("console.js")) {}
+                }
+                body hx-headers:inherited=[headers] {
+                    a.skip href="#content" { (self.t("nav.skip")) }
+                    (self.header(place))
+                    main #content tabindex="-1" { (content) }
+                    (self.footer())
+                }
+            }
+        };
+        (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response()
+    }
+
+    fn header(&self, place: Place) -> Markup {
+        let link = |at: Place, href: &str, text: &str| {
+            html! { a href=(href) aria-current=[(at == place).then_some("page")] { (text) } }
+        };
+        html! {
+            header.top {
+                a.brand href="/" { (PreEscaped(assets::LOGO)) span { "connectory" } }
+                @if let Some((_, caller)) = &self.signed_in {
+                    nav aria-label=(self.t("nav.main")) {
+                        (link(Place::Connectors, "/", self.t("nav.connectors")))
+                        (link(Place::Activity, "/console/activity", self.t("nav.activity")))
+                        @if self.may(Permission::ManageClients) {
+                            (link(Place::Clients, "/console/clients", self.t("nav.clients")))
+                        }
+                    }
+                    form.who method="post" action="/console/sign-out" {
+                        (self.token())
+                        span.tenant title=(self.t("nav.tenant")) { (caller.tenant_record().name) }
+                        span.level title=(caller.client_id()) { (caller.level()) }
+                        button.quiet type="submit" { (self.t("nav.sign_out")) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn footer(&self) -> Markup {
+        html! {
+            footer {
+                form method="post" action="/console/preferences" {
+                    input type="hidden" name="back" value=(self.path_and_query);
+                    label { (self.t("nav.language"))
+                        select name="language" data-submits {
+                            @for language in Language::ALL {
+                                option value=(language.tag()) lang=(language.tag()) selected[language == self.language] { (language.name()) }
+                            }
+                        }
+                    }
+                    label { (self.t("nav.theme"))
+                        select name="theme" data-submits {
+                            @for (theme, word, key) in Theme::ALL {
+                                option value=(word) selected[theme == self.theme] { (self.t(key)) }
+                            }
+                        }
+                    }
+                    button.quiet.no-script type="submit" { (self.t("nav.apply")) }
+                }
+                a href="/docs/" { (self.t("nav.api")) }
+            }
+        }
+    }
+}
+
+/// Sets the headers that protect a page.
+pub fn protect(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

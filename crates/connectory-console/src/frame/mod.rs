@@ -1,0 +1,16 @@
+//! What every page has: who looks at it, the frame around its content, forms, errors, and parts that several pages show.
+
+pub mod assets;
+pub mod badges;
+pub mod diff;
+pub mod error_page;
+pub mod fingerprint;
+pub mod form;
+pub mod layer;
+pub mod layout;
+pub mod message;
+pub mod query;
+pub mod revision_table;
+pub mod texts;
+pub mod view;
+pub mod visitor;

@@ -1,0 +1,109 @@
+//! How someone looks at a page: their language, their theme, and who is signed in.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use connectory_model::Locale;
+use connectory_model::access::Permission;
+use connectory_server::auth::Caller;
+use connectory_server::http::error::ApiError;
+use http::{HeaderMap, header};
+use maud::{Markup, html};
+
+use super::texts::Language;
+use crate::sign_in::cookie::cookie_value;
+use crate::sign_in::session::{Session, Sessions};
+
+/// The cookie that holds language and theme.
+pub const PREFERENCES: &str = "connectory_preferences";
+
+/// A color scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// As the system has it.
+    Auto,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
+impl Theme {
+    /// All of them, with the keys of their names.
+    pub const ALL: [(Self, &str, &str); 3] =
+        [(Self::Auto, "auto", "theme.auto"), (Self::Light, "light", "theme.light"), (Self::Dark, "dark", "theme.dark")];
+
+    /// The theme's word.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(theme, ..)| *theme == self).map_or("auto", |(_, word, _)| word)
+    }
+
+    /// The theme of a word.
+    pub fn of_word(word: &str) -> Self {
+        Self::ALL.iter().find(|(_, known, _)| *known == word).map_or(Self::Auto, |(theme, ..)| *theme)
+    }
+}
+
+/// Who looks at a page, and how.
+pub struct View {
+    /// The language of the console's own words.
+    pub language: Language,
+    /// The color scheme.
+    pub theme: Theme,
+    /// The session, and what its client may do, if someone is signed in.
+    pub signed_in: Option<(Arc<Session>, Caller)>,
+    /// The address of the page, without its host.
+    pub path_and_query: String,
+}
+
+impl View {
+    /// The view of a request.
+    pub async fn of(sessions: &Sessions, headers: &HeaderMap, path_and_query: &str) -> Result<Self, ApiError> {
+        let preferences = cookie_value(headers, PREFERENCES).unwrap_or_default();
+        let (tag, theme) = preferences.split_once('.').unwrap_or_default();
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let language = Language::of_tag(tag).unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default()));
+        Ok(Self {
+            language,
+            theme: Theme::of_word(theme),
+            signed_in: sessions.find(headers).await?,
+            path_and_query: path_and_query.to_owned(),
+        })
+    }
+
+    /// The text of a key.
+    pub fn t(&self, key: &str) -> &'static str {
+        self.language.text(key).unwrap_or("?")
+    }
+
+    /// The text of a key with values in its places.
+    pub fn f(&self, key: &str, values: &[&dyn Display]) -> String {
+        self.language.with(key, values)
+    }
+
+    /// The locale in which connectors are described.
+    pub fn locale(&self) -> Locale {
+        Locale::or_english(Some(self.language.tag()))
+    }
+
+    /// Whether whoever looks may do something.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.signed_in.as_ref().is_some_and(|(_, caller)| caller.has(permission).is_ok())
+    }
+
+    /// Whether whoever looks may change connectors.
+    pub fn may_write(&self) -> bool {
+        self.may(Permission::Write)
+    }
+
+    /// The hidden input that every form which changes something has.
+    pub fn token(&self) -> Markup {
+        let token = self.signed_in.as_ref().map(|(session, _)| session.csrf()).unwrap_or_default();
+        html! { input type="hidden" name="csrf" value=(token); }
+    }
+
+    /// Whether a token is the session's.
+    pub fn is_own_token(&self, token: &str) -> bool {
+        self.signed_in.as_ref().is_some_and(|(session, _)| session.is_own(token))
+    }
+}

@@ -1,0 +1,52 @@
+//! Who looks at a page, as handlers ask for it.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::access::Permission;
+use connectory_server::auth::Caller;
+use connectory_server::http::error::ApiError;
+use http::request::Parts;
+
+use super::view::View;
+
+/// Whoever looks at a page, signed in or not.
+pub struct Visitor(pub Arc<View>);
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let view = parts.extensions.get().cloned();
+        view.map(Self).ok_or_else(|| ApiError::internal("a page outside of its layer"))
+    }
+}
+
+/// Whoever is signed in and may read connectors.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// How they look at it.
+    pub view: Arc<View>,
+    /// Who they are.
+    pub caller: Caller,
+}
+
+impl<S: Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Visitor(view) = Visitor::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        let Some((_, caller)) = view.signed_in.clone() else {
+            let back = if parts.method.is_safe() { view.path_and_query.as_str() } else { "/" };
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+            let sign_in = format!("/console/sign-in?{query}");
+            if parts.headers.contains_key("hx-request") {
+                return Err(([("hx-redirect", sign_in)], ()).into_response());
+            }
+            return Err(Redirect::to(&sign_in).into_response());
+        };
+        caller.has(Permission::Read).map_err(|denied| ApiError::from(denied).into_response())?;
+        Ok(Self { view, caller })
+    }
+}

@@ -1,0 +1,68 @@
+//! The administrators' console: pages that the server renders, at `/`.
+//!
+//! Every page is whole HTML that works without a script; `htmx` renews parts of it, and `console.js` adds the editor.
+//! Reading takes a session ([`frame::visitor::SignedIn`]), changing also its token and the right to
+//! ([`frame::form::Submitted`]): a handler that does not ask for one of them cannot know who calls. Everything is changed
+//! through the server's registry, as the API does.
+
+mod activity;
+mod clients;
+mod connector;
+mod frame;
+mod list;
+mod sign_in;
+mod state;
+mod urls;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
+use axum::routing::{get, post};
+use connectory_server::http::error::ApiError;
+
+use connector::{create, delete, documents, history, metadata, overview, preview, translations};
+use sign_in::oidc_pages;
+
+pub use state::Console;
+
+/// The pages of a console.
+pub fn routes(console: Arc<Console>) -> Router {
+    let of_connector = Router::new()
+        .route("/", get(overview::show))
+        .route("/delete", get(delete::show).post(delete::delete))
+        .route("/documents/{kind}", get(documents::show).post(documents::save))
+        .route("/documents/{kind}/file", get(documents::download).post(documents::upload))
+        .route("/documents/{kind}/check", post(documents::check))
+        .route("/preview", get(preview::show))
+        .route("/metadata", get(metadata::show).post(metadata::save))
+        .route("/translations", get(translations::show).post(translations::import))
+        .route("/translations/{locale}", get(translations::export))
+        .route("/translations/{locale}/text", post(translations::save_text))
+        .route("/history", get(history::show))
+        .route("/history/{number}", get(history::revision))
+        .route("/history/{number}/restore", post(history::restore));
+    Router::new()
+        .route("/", get(list::show))
+        .route("/console/sign-in", get(sign_in::client::show).post(sign_in::client::submit))
+        .route("/console/sign-out", post(sign_in::client::sign_out))
+        .route("/console/oidc", get(oidc_pages::start))
+        .route("/console/oidc/callback", get(oidc_pages::callback))
+        .route("/console/preferences", post(sign_in::client::preferences))
+        .route("/console/new", get(create::show).post(create::create))
+        .route("/console/new/script-name", get(create::script_name))
+        .nest("/console/connectors/{scriptName}", of_connector)
+        .route("/console/clients", get(clients::show).post(clients::create))
+        .route("/console/clients/{id}/delete", post(clients::delete))
+        .route("/console/activity", get(activity::show))
+        .route("/console", get(|| async { Redirect::to("/") }))
+        .route("/console/{*rest}", get(not_found))
+        .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))
+        .route("/console/assets/{name}", get(frame::assets::get))
+        .with_state(console)
+}
+
+async fn not_found() -> ApiError {
+    ApiError::not_found("there is no such page")
+}

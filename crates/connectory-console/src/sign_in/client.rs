@@ -1,0 +1,118 @@
+//! Signing in with an API client's id and secret, signing out, and how someone wants to see the console.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use connectory_server::auth::CredentialsError;
+use connectory_server::http::error::ApiError;
+use http::{HeaderMap, StatusCode, header};
+use maud::{Markup, html};
+
+use super::back::local;
+use super::cookie::cookie;
+use super::session::Who;
+use crate::frame::form::Form;
+use crate::frame::layout::Place;
+use crate::frame::query::parameter;
+use crate::frame::texts::Language;
+use crate::frame::view::{PREFERENCES, Theme, View};
+use crate::frame::visitor::Visitor;
+use crate::state::Console;
+
+/// The page for signing in.
+pub async fn show(State(console): State<Arc<Console>>, Visitor(view): Visitor, RawQuery(query): RawQuery) -> Response {
+    let back = local(&parameter(&query.unwrap_or_default(), "back"));
+    let content = form(&console, &view, &back, "", None);
+    view.page(Place::Elsewhere, view.t("sign_in.title"), &content)
+}
+
+/// Signs in.
+pub async fn submit(
+    State(console): State<Arc<Console>>,
+    Visitor(view): Visitor,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let sent = Form::anonymous(&console, &headers, body).await?;
+    let (id, back) = (sent.get("client_id").trim(), local(sent.get("back")));
+    let credentials = vec![(id.to_owned(), sent.get("client_secret").trim().to_owned())];
+    match console.server.auth.authenticate(credentials).await {
+        Ok(client) => {
+            let cookie = console.sessions.begin(Who::Client(client.id)).await?;
+            Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
+        }
+        Err(error) => {
+            let wrong = matches!(error, CredentialsError::Wrong);
+            if !wrong {
+                tracing::error!(%error, "could not read a client");
+            }
+            let text = if wrong { view.t("sign_in.wrong") } else { view.t("sign_in.unreadable") };
+            let content = form(&console, &view, &back, id, Some(text));
+            let mut response = view.page(Place::Elsewhere, view.t("sign_in.title"), &content);
+            *response.status_mut() = if wrong { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
+            Ok(response)
+        }
+    }
+}
+
+fn form(console: &Console, view: &View, back: &str, id: &str, wrong: Option<&str>) -> Markup {
+    let oidc = form_urlencoded::Serializer::new("/console/oidc?".to_owned()).append_pair("back", back).finish();
+    html! {
+        section.sign-in {
+            h1 { (view.t("sign_in.title")) }
+            p.faint { (view.t("sign_in.lead")) }
+            @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+            @if console.oidc.is_some() {
+                p { a.button.wide href=(oidc) { (view.t("sign_in.oidc")) } }
+                p.or { span { (view.t("sign_in.or")) } }
+            }
+            form method="post" action="/console/sign-in" {
+                input type="hidden" name="back" value=(back);
+                label { (view.t("sign_in.id"))
+                    input name="client_id" value=(id) required autocomplete="username" autocapitalize="none" spellcheck="false" autofocus;
+                }
+                label { (view.t("sign_in.secret"))
+                    input name="client_secret" type="password" required autocomplete="current-password";
+                }
+                button.primary.wide type="submit" { (view.t("sign_in.submit")) }
+            }
+            details {
+                summary { (view.t("sign_in.help")) }
+                p { (view.t("sign_in.help_text")) }
+                pre { code { "connectory client create NAME" } }
+            }
+        }
+    }
+}
+
+/// Signs out.
+pub async fn sign_out(
+    State(console): State<Arc<Console>>,
+    Visitor(view): Visitor,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let form = Form::anonymous(&console, &headers, body).await?;
+    if !view.is_own_token(form.get("csrf")) {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let cookie = console.sessions.end(&headers);
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response())
+}
+
+/// Keeps language and theme.
+pub async fn preferences(
+    State(console): State<Arc<Console>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let form = Form::anonymous(&console, &headers, body).await?;
+    let language = Language::of_tag(form.get("language")).unwrap_or(Language::En);
+    let value = format!("{}.{}", language.tag(), Theme::of_word(form.get("theme")).word());
+    let year = Duration::from_hours(365 * 24);
+    let cookie = cookie(console.cookies_are_secure(), PREFERENCES, value, "/", year);
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local(form.get("back")))).into_response())
+}

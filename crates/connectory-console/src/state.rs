@@ -1,0 +1,38 @@
+//! What the pages share: the server whose connectors they show, the sessions, and the OpenID provider.
+
+use std::sync::Arc;
+
+use connectory_server::ServerState;
+use connectory_server::options::OidcOptions;
+
+use crate::sign_in::oidc::Oidc;
+use crate::sign_in::session::Sessions;
+
+/// The state of the console.
+pub struct Console {
+    /// The server.
+    pub server: Arc<ServerState>,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// Signing in at an OpenID provider, if there is one.
+    pub oidc: Option<Oidc>,
+}
+
+impl Console {
+    /// The console of a server.
+    pub fn new(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Arc<Self> {
+        let public_url = &server.options.public_url;
+        let oidc = oidc.map(|options| Oidc::new(options, public_url.clone()));
+        let sessions = Sessions::new(Arc::clone(&server.auth), server.store.clone(), is_https(public_url));
+        Arc::new(Self { server, sessions, oidc })
+    }
+
+    /// Whether cookies are sent over HTTPS only.
+    pub fn cookies_are_secure(&self) -> bool {
+        is_https(&self.server.options.public_url)
+    }
+}
+
+fn is_https(public_url: &str) -> bool {
+    public_url.starts_with("https:")
+}

@@ -1,0 +1,321 @@
+//! The console against requests that no browser makes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../connectory-server/tests/api/support.rs"]
+#[allow(dead_code, reason = "the server's tests use more of it")]
+mod support;
+
+use std::sync::Arc;
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use connectory_console::Console;
+use connectory_model::access::{Scope, UserLevel};
+use connectory_model::document::FORM_NAMESPACE;
+use connectory_server::{Options, Service};
+use http::{Request, StatusCode, header};
+use serde_json::{Value, json};
+
+use self::support::{Answer, CLIENT_ID, SECRET, TestApp, new_client};
+
+async fn start() -> TestApp {
+    with(Options { rate_limit: None, ..Options::default() }).await
+}
+
+/// A server with the console.
+async fn with(options: Options) -> TestApp {
+    let service = |server: Arc<_>| {
+        let console = Console::new(Arc::clone(&server), None);
+        Service::with_pages(server, connectory_console::routes(console))
+    };
+    TestApp::serving(options, service).await
+}
+
+/// A session of a client: its cookie and its token.
+struct Session<'a> {
+    app: &'a TestApp,
+    cookie: String,
+    token: String,
+}
+
+impl<'a> Session<'a> {
+    async fn of(app: &'a TestApp, id: &str) -> Self {
+        let signed_in = post(app, "/console/sign-in", "", &[("client_id", id), ("client_secret", SECRET)]).await;
+        assert_eq!(signed_in.status, StatusCode::SEE_OTHER, "{}", signed_in.text());
+        let cookie = signed_in.header("set-cookie").unwrap();
+        assert!(cookie.contains("HttpOnly; SameSite=Lax; Path=/"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let this = Self { app, cookie, token: String::new() };
+        let page = this.get("/").await;
+        let rest = page.text().split_once("name=\"csrf\" value=\"").unwrap().1;
+        Self { token: rest.split('"').next().unwrap().to_owned(), ..this }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(path).header(header::COOKIE, &self.cookie);
+        self.app.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let fields = [&[("csrf", self.token.as_str())], fields].concat();
+        post(self.app, path, &self.cookie, &fields).await
+    }
+}
+
+async fn post(app: &TestApp, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+    let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let request = Request::post(path)
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    app.send(request.body(form.into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn without_a_session_nothing_is_told_and_nothing_changes() {
+    let app = start().await;
+    let name = "/console/connectors/jdbc";
+    for path in ["/", name, &format!("{name}/history"), "/console/activity", "/console/clients", "/console/new"] {
+        let request = Request::get(path).header(header::COOKIE, "connectory_session=made-up");
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
+        assert!(answer.header("location").unwrap().starts_with("/console/sign-in?back="), "{path}");
+    }
+    for path in ["/console/new", "/console/clients", &format!("{name}/delete"), &format!("{name}/metadata")] {
+        assert_eq!(post(&app, path, "", &[("name", "x")]).await.status, StatusCode::SEE_OTHER, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_sees_nothing_of_another() {
+    let app = start().await;
+    app.access().create_tenant("other").unwrap();
+    app.access().create_client("other", &new_client("stranger", UserLevel::OrgAdmin, vec![Scope::All])).unwrap();
+    let (owner, stranger) = (Session::of(&app, CLIENT_ID).await, Session::of(&app, "stranger").await);
+    // The owner's Payroll has the number 2, the stranger's 1.
+    owner.post("/console/new", &[("name", "Secret"), ("className", "x.Y")]).await;
+    for session in [&owner, &stranger] {
+        let created = session.post("/console/new", &[("name", "Payroll"), ("className", "x.Y")]).await;
+        assert_eq!(created.header("location"), Some("/console/connectors/payroll?done=created"));
+    }
+    assert_eq!(owner.get("/console/connectors/payroll/history/2").await.status, StatusCode::OK);
+    for path in
+        ["/console/connectors/secret", "/console/connectors/secret/history", "/console/connectors/payroll/history/2"]
+    {
+        assert_eq!(stranger.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["/console/connectors/payroll/history/2/restore", "/console/connectors/secret/delete"] {
+        assert_eq!(stranger.post(path, &[("name", "Secret")]).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert!(!stranger.get("/console/activity").await.text().contains("secret"));
+    assert!(!stranger.get("/console/clients").await.text().contains(CLIENT_ID));
+    let refused = stranger.post(&format!("/console/clients/{CLIENT_ID}/delete"), &[]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND, "{}", refused.text());
+    assert_eq!(owner.get("/console/connectors/secret").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn rights_are_the_apis() {
+    let app = start().await;
+    for (id, level, scope, read, write, clients) in [
+        ("admin", UserLevel::OrgAdmin, Scope::All, 200, 303, 200),
+        ("source", UserLevel::SourceAdmin, Scope::All, 200, 303, 403),
+        ("manager", UserLevel::OrgAdmin, Scope::ManageConnectors, 200, 303, 403),
+        ("reader", UserLevel::OrgAdmin, Scope::ReadConnectors, 200, 403, 403),
+        ("helpdesk", UserLevel::Helpdesk, Scope::All, 403, 403, 403),
+    ] {
+        app.access().create_client("default", &new_client(id, level, vec![scope])).unwrap();
+        let session = Session::of(&app, id).await;
+        assert_eq!(session.get("/").await.status.as_u16(), read, "{id}");
+        let fields = [("name", id), ("className", "x.Y")];
+        assert_eq!(session.post("/console/new", &fields).await.status.as_u16(), write, "{id}");
+        assert_eq!(session.get("/console/clients").await.status.as_u16(), clients, "{id}");
+        let fields = [("name", "n"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+        assert_eq!(session.post("/console/clients", &fields).await.status.as_u16(), clients, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_refusal_has_the_tracking_id_and_the_headers_of_every_page() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let missing = session.get("/console/connectors/nothing").await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    assert!(missing.text().contains(missing.header("slpt-request-id").unwrap()));
+    for answer in [missing, session.get("/").await] {
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    assert_eq!(session.get("/console").await.header("location"), Some("/"));
+    let script = session.get("/console/assets/console.js").await;
+    assert_eq!(script.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    assert_eq!(session.get("/console/assets/..%2Fmod.rs").await.status, StatusCode::NOT_FOUND);
+}
+
+fn source_config(body: &str) -> String {
+    format!("<Form xmlns='{FORM_NAMESPACE}'><Menu label='m'><Section label='s'>{body}</Section></Menu></Form>")
+}
+
+/// Texts that a function makes of numbers.
+fn many(count: usize, text: impl Fn(usize) -> String) -> String {
+    (0..count).map(text).collect::<Vec<_>>().concat()
+}
+
+/// A server with a built-in connector `big` that no bound holds for, because it comes from a catalogue.
+async fn with_big(members: Value) -> TestApp {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("catalog.json");
+    let mut big = json!({"name": "Big"});
+    big.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    std::fs::write(&path, json!([big]).to_string()).unwrap();
+    with(Options { rate_limit: None, catalogs: vec![path], ..Options::default() }).await
+}
+
+/// The text of a page that is there within some seconds.
+async fn page(session: &Session<'_>, path: &str) -> String {
+    let start = Instant::now();
+    let answer = session.get(path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+    assert!(start.elapsed() < Duration::from_secs(15), "{path}: {:?}", start.elapsed());
+    answer.text().to_owned()
+}
+
+#[tokio::test]
+async fn a_form_of_many_fields_is_shown_in_time_and_in_part() {
+    let fields = many(12_000, |n| {
+        format!("<Field name='f{n}' defaultValue='1' parentKey='f{}' parentValue='1'/>", (n + 1) % 12_000)
+    });
+    let app = with_big(json!({"sourceConfigXml": source_config(&fields)})).await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let start = Instant::now();
+    for path in ["preview", "documents/source-config"] {
+        let text = page(&session, &format!("/console/connectors/big/{path}")).await;
+        assert!(text.contains("the preview shows its first part"), "{path}");
+        assert!(text.matches("data-name=").count() < 2000, "{path}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_long_text_in_many_places_does_not_grow_a_page_or_an_answer() {
+    let fields = "<Field name='f' displayName='k' helpKey='k'/>".repeat(2000);
+    let texts = format!("k={}", "x".repeat(200_000));
+    let members = json!({"sourceConfigXml": source_config(&fields), "translationProperties": {"en": texts}});
+    let app = with_big(members).await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    for path in ["preview", "documents/source-config", "translations"] {
+        let text = page(&session, &format!("/console/connectors/big/{path}")).await;
+        assert!(text.len() < 3 * 1024 * 1024, "{path}: {}", text.len());
+    }
+    assert!(page(&session, "/console/connectors/big").await.len() < 100_000);
+    let detail = app.get("/v2025/connectors/big").await.ok();
+    assert_eq!(detail["sourceConfig"], detail["sourceConfigXml"], "keys stay where texts would be too long");
+}
+
+#[tokio::test]
+async fn translations_have_pages_that_keep_the_locales() {
+    let english = many(6000, |n| format!("k{n:05}=t{n}\n"));
+    let german = many(3000, |n| format!("k{n:05}=u{n}\n"));
+    let members = json!({"translationProperties": {"en": english, "de": german, "fr": "k00000=v"}});
+    let app = with_big(members).await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = "/console/connectors/big/translations";
+    // The short description comes before the others.
+    let first = page(&session, &format!("{path}?locale=de")).await;
+    assert!(first.contains("Keys 1–100 of 6001") && first.contains("k00098") && !first.contains("k00099"));
+    assert!(first.contains("href=\"/console/connectors/big/translations?locale=de&amp;page=2\""));
+    assert!(!first.contains("rel=\"prev\"") && first.matches("<tr>").count() == 101);
+    assert!(first.contains("id=\"coverage-de\">49 %") && first.contains("id=\"coverage-en\">99 %"));
+    let second = page(&session, &format!("{path}?locale=de&page=2")).await;
+    assert!(second.contains("Keys 101–200 of 6001") && second.contains("u198") && !second.contains(">v<"));
+    assert!(second.contains("?locale=de&amp;page=1\"") && second.contains("?locale=de&amp;page=3\""));
+    let last = page(&session, &format!("{path}?page=99999999999999999999999")).await;
+    assert!(last.contains("Keys 1–100 of 6001"), "no number is the first page");
+    let last = page(&session, &format!("{path}?page=999999")).await;
+    assert!(last.contains("Keys 6001–6001 of 6001") && !last.contains("rel=\"next\""));
+    assert!(page(&session, "/console/connectors/big").await.contains(" 49 %"));
+}
+
+#[tokio::test]
+async fn a_few_keys_need_no_pages_and_long_ones_are_not_edited() {
+    let app = start().await;
+    app.create("HR").await;
+    let (key, text) = ("k".repeat(300), "x".repeat(10_001));
+    let texts = format!("a=b\n{key}=long\nlong={text}\n");
+    app.put("/v2025/connectors/hr/translations/en", texts.as_bytes()).await.ok();
+    let session = Session::of(&app, CLIENT_ID).await;
+    let page = page(&session, "/console/connectors/hr/translations").await;
+    assert!(!page.contains("class=\"pages\""));
+    assert_eq!((page.matches("<textarea").count(), page.matches("Too long to be edited here").count()), (2, 2));
+    assert!(!page.contains(&text) && !page.contains(&key));
+    let fields = [("key", "long"), ("was", "y"), ("text", "z")];
+    let late = session.post("/console/connectors/hr/translations/en/text", &fields).await;
+    assert!(late.text().contains("Someone changed this meanwhile") && !late.text().contains(&text));
+}
+
+#[tokio::test]
+async fn a_page_of_differences_is_bounded_over_all_files() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let lines = |word: &str| many(2000, |n| format!("{word}{}=x\n", n * 7919 % 2003));
+    for locale in ["cs", "da", "de", "en", "es", "fi", "fr", "hu", "it", "ja", "ko", "nl"] {
+        app.put(&format!("/v2025/connectors/hr/translations/{locale}"), lines(locale).as_bytes()).await.ok();
+    }
+    session.post("/console/connectors/hr/delete", &[("name", "HR")]).await;
+    let activity = page(&session, "/console/connectors/hr/history").await;
+    let newest = activity.split("/history/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let differences = page(&session, &format!("/console/connectors/hr/history/{newest}")).await;
+    assert!(differences.contains("translations/nl.properties"));
+    assert!(differences.contains("Too large to be compared here"), "what is beyond is told");
+    assert!(differences.matches("class=\"diff\"").count() >= 8);
+}
+
+#[tokio::test]
+async fn a_check_answers_a_bounded_number_of_findings_in_time() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let fields = many(10_000, |n| format!("<Field name='name{n}' x='1' parentKey='nobody{n}'/>\n"));
+    let start = Instant::now();
+    let fields = [("text", source_config(&fields)), ("locale", "en".to_owned())];
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let verdict = session.post("/console/connectors/hr/documents/source-config/check", &fields).await.ok();
+    assert_eq!(verdict["problems"].as_array().unwrap().len(), 500);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let json = format!("[{}0]", "0,".repeat(100_000));
+    let refused = session.post("/console/connectors/hr/metadata", &[("others", &json)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("more than 32768 values"));
+}
+
+#[tokio::test]
+async fn pages_are_counted_by_their_route() {
+    let app = start().await;
+    app.send(Request::get("/console/sign-in?back=/made-up").body(Body::empty()).unwrap()).await;
+    let answer = app.server.telemetry.metrics.answer(&Request::get("/metrics").body(()).unwrap(), 0);
+    let text = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let text = std::str::from_utf8(&text).unwrap();
+    assert!(text.contains(r#"http_route="/console/sign-in",http_response_status_code="200"} 1"#), "{text}");
+    assert!(!text.contains("made-up"));
+}
+
+#[tokio::test]
+async fn a_session_ends_after_an_hour_without_a_request_and_after_twelve_hours() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    app.clock().turn(Duration::from_mins(59));
+    assert_eq!(session.get("/").await.status, StatusCode::OK);
+    app.clock().turn(Duration::from_mins(61));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
+    let session = Session::of(&app, CLIENT_ID).await;
+    for _ in 0..13 {
+        assert_eq!(session.get("/").await.status, StatusCode::OK);
+        app.clock().turn(Duration::from_mins(55));
+    }
+    app.clock().turn(Duration::from_mins(10));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
+}

@@ -1,0 +1,39 @@
+//! Why files are not a connector folder. An error names the file, so that an author knows where to look.
+
+use connectory_model::UnknownLocale;
+use connectory_model::document::DocumentError;
+use connectory_model::members::InvalidMember;
+use connectory_model::translations::PropertiesError;
+
+/// Why a folder is not a connector folder: the file and what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {error}")]
+pub struct FolderError {
+    /// The file's path in the folder.
+    pub file: String,
+    /// What is wrong with the file.
+    pub error: FileError,
+}
+
+/// What is wrong with a file of a connector folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file is required and missing.
+    #[error("missing; every connector folder has one")]
+    Missing,
+    /// The file is not YAML.
+    #[error("not YAML: {0}")]
+    Yaml(String),
+    /// A member is missing or has the wrong type.
+    #[error(transparent)]
+    Member(#[from] InvalidMember),
+    /// The document is not accepted.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// The file's name is not a locale.
+    #[error(transparent)]
+    Locale(#[from] UnknownLocale),
+    /// The file is not a `.properties` text.
+    #[error(transparent)]
+    Properties(#[from] PropertiesError),
+}

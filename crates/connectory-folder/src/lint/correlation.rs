@@ -1,0 +1,33 @@
+//! Checks that the filters of a correlation config compare attributes of the source template's account schema.
+
+use std::collections::HashSet;
+
+use roxmltree::Document as Tree;
+
+use super::findings::Findings;
+use super::rules::CORRELATION_ATTRIBUTE;
+
+/// Checks a correlation config against a source template.
+pub(super) fn check(findings: &mut Findings<'_>, template: &Tree<'_>, file: &str, correlation: &Tree<'_>) {
+    let schemas = template.descendants().filter(|node| {
+        node.tag_name().name() == "Schema" && node.attribute("objectType").is_none_or(|kind| kind == "account")
+    });
+    let attributes: HashSet<_> = schemas
+        .flat_map(|schema| schema.descendants())
+        .filter(|node| node.tag_name().name() == "AttributeDefinition")
+        .filter_map(|node| node.attribute("name"))
+        .collect();
+    // No documentation says which of the two names is the account's attribute, so one of them is enough.
+    for filter in correlation.descendants().filter(|node| node.tag_name().name() == "Filter") {
+        let (Some(property), Some(value)) = (filter.attribute("property"), filter.attribute("value")) else {
+            continue;
+        };
+        if !attributes.contains(property) && !attributes.contains(value) {
+            let suggestions = [property, value].map(|name| findings.suggestion(name, &attributes)).concat();
+            let message = format!(
+                "neither `{property}` nor `{value}` is an attribute of the source template's account schema{suggestions}"
+            );
+            findings.push(&CORRELATION_ATTRIBUTE, file, filter.range(), message);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Checks a source config: the fields, what refers to them, and the attributes and types that are known.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+
+use connectory_model::document::{FORM_NAMESPACE, TRANSLATED};
+use connectory_model::lines::Lines;
+use roxmltree::{Document as Tree, Node};
+
+use super::document::{attribute, opening};
+use super::findings::Findings;
+use super::rules::{
+    DUPLICATE_FIELD, FIELD_NAME, SCHEMA_VERSION, UNKNOWN_ATTRIBUTE, UNKNOWN_FIELD_TYPE, UNKNOWN_PARENT,
+};
+
+/// The known attributes of each element of a source config.
+const ATTRIBUTES: &[(&str, &[&str])] = &[
+    ("Form", &["name", "connectorName", "type", "directConnect", "fileUpload", "status", "shortDesc"]),
+    ("BaseConfig", &[]),
+    ("Menu", &["name", "label"]),
+    ("Section", &["name", "label", "sectionInfo", "docLink", "docLinkLabel", "parentKey", "parentValue"]),
+    (
+        "Field",
+        &[
+            "name",
+            "displayName",
+            "type",
+            "required",
+            "hidden",
+            "defaultValue",
+            "parentKey",
+            "parentValue",
+            "helpKey",
+            "placeHolder",
+            "maxlength",
+            "maxFiles",
+            "maxSize",
+            "supportedExtensions",
+            "validateJSON",
+        ],
+    ),
+    ("AllowedValues", &[]),
+    ("Option", &["label", "value"]),
+];
+
+/// The known types of fields.
+const FIELD_TYPES: &[&str] = &[
+    "text",
+    "textarea",
+    "secret",
+    "url",
+    "number",
+    "radio",
+    "checkbox",
+    "toggle",
+    "select",
+    "list",
+    "keyValue",
+    "fileupload",
+    "boolean",
+];
+
+/// The attributes that may hold a translation key, beside those that the server replaces by texts.
+const ALSO_TRANSLATED: [&str; 2] = ["helpKey", "shortDesc"];
+
+/// The translation keys that a form uses, with the place of each.
+pub(super) type Keys<'a> = BTreeMap<&'a str, Range<usize>>;
+
+/// Checks a form, and returns the translation keys that it uses.
+pub(super) fn check<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<'_>) -> Keys<'a> {
+    let root = tree.root_element();
+    if root.tag_name().namespace() != Some(FORM_NAMESPACE) {
+        let message = format!("unsupported schema version; expected xmlns=\"{FORM_NAMESPACE}\"");
+        findings.push(&SCHEMA_VERSION, file, opening(root), message);
+    }
+    let names = check_fields(findings, file, tree);
+    let mut keys = BTreeMap::new();
+    for node in root.descendants().filter(Node::is_element) {
+        if let Some(parent) = attribute(node, "parentKey").filter(|parent| !names.contains(parent.value())) {
+            let suggestion = findings.suggestion(parent.value(), &names);
+            let message = format!("there is no field `{}`{suggestion}", parent.value());
+            findings.push(&UNKNOWN_PARENT, file, parent.range_value(), message);
+        }
+        let element = node.tag_name().name();
+        let known = ATTRIBUTES.iter().find(|(name, _)| *name == element).map(|(_, known)| *known);
+        for attribute in node.attributes() {
+            if known.is_some_and(|known| !known.contains(&attribute.name())) && attribute.namespace().is_none() {
+                let message = format!("<{element}> has no attribute `{}` that is known", attribute.name());
+                findings.push(&UNKNOWN_ATTRIBUTE, file, attribute.range_qname(), message);
+            }
+            if TRANSLATED.contains(&attribute.name()) || ALSO_TRANSLATED.contains(&attribute.name()) {
+                keys.entry(attribute.value()).or_insert_with(|| attribute.range_value());
+            }
+        }
+    }
+    keys
+}
+
+/// Checks the names and types of fields, and returns the names.
+fn check_fields<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<'_>) -> HashSet<&'a str> {
+    let fields = || tree.root_element().descendants().filter(|node| node.tag_name().name() == "Field");
+    let lines = Lines::of(tree.input_text());
+    let mut seen = HashMap::new();
+    for field in fields() {
+        match attribute(field, "name").filter(|name| !name.value().is_empty()) {
+            None => {
+                findings.push(&FIELD_NAME, file, opening(field), "the field has no name; give it a `name` attribute");
+            }
+            Some(name) => {
+                let line = lines.number(name.range().start);
+                if let Some(first) = seen.insert(name.value(), line) {
+                    let message = format!("the field `{}` is on line {first} already", name.value());
+                    findings.push(&DUPLICATE_FIELD, file, name.range_value(), message);
+                }
+            }
+        }
+        if let Some(kind) = attribute(field, "type").filter(|kind| !FIELD_TYPES.contains(&kind.value())) {
+            let message = format!("unknown field type `{}`; known are {}", kind.value(), FIELD_TYPES.join(", "));
+            findings.push(&UNKNOWN_FIELD_TYPE, file, kind.range_value(), message);
+        }
+    }
+    fields().filter_map(|field| field.attribute("name")).collect()
+}

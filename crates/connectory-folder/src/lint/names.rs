@@ -1,0 +1,37 @@
+//! Checks that source config and source template name the same connector.
+
+use roxmltree::Document as Tree;
+
+use super::document::attribute;
+use super::findings::Findings;
+use super::rules::CONNECTOR_NAME;
+use super::text::Fix;
+
+/// Compares the names in a form and in a template, each with its file. `name` is the one in `connector.yaml`; it decides.
+pub(super) fn check(
+    findings: &mut Findings<'_>,
+    (form_file, form): (&str, &Tree<'_>),
+    (template_file, template): (&str, &Tree<'_>),
+    name: Option<&str>,
+) {
+    let in_form = attribute(form.root_element(), "connectorName");
+    let in_template = attribute(template.root_element(), "name");
+    let (Some(in_form), Some(in_template)) = (in_form, in_template) else { return };
+    if in_form.value() == in_template.value() {
+        return;
+    }
+    let message = format!(
+        "the source config is of `{}`, the source template of `{}`{}",
+        in_form.value(),
+        in_template.value(),
+        name.map(|name| format!("; the connector's name is `{name}`")).unwrap_or_default(),
+    );
+    for (file, attribute) in [(form_file, in_form), (template_file, in_template)] {
+        if Some(attribute.value()) == name {
+            continue;
+        }
+        let range = attribute.range_value();
+        let fix = name.map(|name| Fix { range: range.clone(), text: quick_xml::escape::escape(name).into_owned() });
+        findings.push_with(&CONNECTOR_NAME, file, range, message.clone(), fix);
+    }
+}

@@ -1,0 +1,75 @@
+//! Which name an author probably meant: a name that differs only in case, or by a slip of the keyboard.
+
+use std::collections::HashSet;
+
+/// How much comparing one run of the linter may do, in bytes of one name times bytes of the other. A long list of names
+/// that are all wrong would be compared with itself. When this is used up, no more names are suggested.
+const MAX_WORK: usize = 20_000_000;
+/// The largest number of slips: characters added, left out, replaced, or swapped with the next.
+const MAX_SLIPS: usize = 2;
+/// The smallest number of characters that two similar names share.
+const MIN_COMMON: usize = 3;
+
+/// Finds similar names, as long as the work is not used up.
+pub(super) struct Suggestions {
+    left: usize,
+}
+
+impl Default for Suggestions {
+    fn default() -> Self {
+        Self { left: MAX_WORK }
+    }
+}
+
+impl Suggestions {
+    /// The most similar of some names, as the end of a sentence. Empty where none is similar.
+    pub fn sentence(&mut self, name: &str, names: &HashSet<&str>) -> String {
+        if self.left == 0 {
+            return String::new();
+        }
+        let work = names.iter().map(|other| name.len().saturating_mul(other.len())).fold(0, usize::saturating_add);
+        self.left = self.left.saturating_sub(work);
+        if self.left == 0 {
+            return String::new();
+        }
+        let same = names.iter().copied().filter(|other| other.eq_ignore_ascii_case(name)).min();
+        let similar = same.or_else(|| {
+            let slips = names.iter().filter_map(|other| Some((slips(name, other)?, *other)));
+            slips.min().map(|(_, other)| other)
+        });
+        similar.map(|other| format!("; did you mean `{other}`?")).unwrap_or_default()
+    }
+}
+
+/// By how many slips two names differ, if they are similar.
+fn slips(a: &str, b: &str) -> Option<usize> {
+    let slips = strsim::osa_distance(a, b);
+    let longer = a.chars().count().max(b.chars().count());
+    (slips <= MAX_SLIPS && longer >= slips + MIN_COMMON).then_some(slips)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_almost_right_is_suggested() {
+        let names = HashSet::from(["hostName", "hostNamed", "port"]);
+        let suggested = |name: &str| Suggestions::default().sentence(name, &names);
+        assert_eq!(suggested("hostname"), "; did you mean `hostName`?");
+        assert_eq!(suggested("hostNaem"), "; did you mean `hostName`?");
+        assert_eq!(suggested("hstNamed"), "; did you mean `hostNamed`?");
+        assert_eq!(suggested("sort"), "; did you mean `port`?");
+        assert_eq!([suggested("user"), suggested("part of")], ["", ""]);
+    }
+
+    #[test]
+    fn no_name_is_suggested_after_much_comparing() {
+        let long = "x".repeat(1000);
+        let names = HashSet::from([long.as_str()]);
+        let mut suggestions = Suggestions::default();
+        let answers: Vec<_> = (0..20).map(|_| suggestions.sentence(&long.to_uppercase(), &names)).collect();
+        assert!(answers[..19].iter().all(|answer| !answer.is_empty()));
+        assert_eq!(answers[19], "");
+    }
+}

@@ -1,0 +1,307 @@
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use connectory_model::document::FORM_NAMESPACE;
+use proptest::prelude::*;
+
+use super::*;
+use crate::description::CONNECTOR_FILE;
+use crate::folder::Folder;
+
+const YAML: &str = "name: HR\nclassName: x.Y\n";
+const TEMPLATE: &str = "<Application name='HR'><Schemas><Schema objectType='account'>\
+                        <AttributeDefinition name='mail'/></Schema></Schemas></Application>";
+
+fn files<'a>(files: &[(&str, &'a str)]) -> Files<'a> {
+    files.iter().map(|(path, text)| ((*path).to_owned(), Cow::from(text.as_bytes()))).collect()
+}
+
+fn form(body: &str) -> String {
+    format!("<Form xmlns=\"{FORM_NAMESPACE}\" connectorName=\"HR\">\n{body}\n</Form>")
+}
+
+/// Each finding as rule, file and the text that it is about.
+fn found(given: &[(&str, &str)]) -> Vec<String> {
+    let files = files(given);
+    let findings = lint("hr", &files).into_iter();
+    findings
+        .map(|finding| {
+            let text = files.get(&finding.file).map(|bytes| Text::decode(bytes).text.into_owned()).unwrap_or_default();
+            format!("{} {} {}", finding.rule.id, finding.file, &text[finding.span])
+        })
+        .collect()
+}
+
+/// A folder without findings, with some files replaced or added.
+fn with<'a>(changed: &[(&'a str, &'a str)], empty_form: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut given = vec![(CONNECTOR_FILE, YAML), ("source-template.xml", TEMPLATE), ("source-config.xml", empty_form)];
+    given.retain(|(file, _)| changed.iter().all(|(other, _)| other != file));
+    given.extend(changed);
+    given
+}
+
+/// What each rule is tested with: changed files, and what is found in them.
+const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
+    (&[(CONNECTOR_FILE, "name: HR\n")], "description connector.yaml "),
+    (&[(CONNECTOR_FILE, "className: 1\nname: HR\n")], "description connector.yaml className: 1"),
+    (&[("source-config.xml", "<Form>\n  <Menu>\n</Form>")], "malformed-xml source-config.xml </Form>"),
+    (&[("source-template.xml", "<Applikation/>")], "root-element source-template.xml <Applikation"),
+    (&[("source-template.xml", "<x:Applikation xmlns:x='y'/>")], "root-element source-template.xml <x:Applikation"),
+    (&[("source-config.xml", "<Form/>")], "schema-version source-config.xml <Form"),
+    (&[("source-config.xml", "{<Field type='text'/>}")], "field-name source-config.xml <Field"),
+    (&[("source-config.xml", "{<Field name='a'/><Field name='a'/>}")], "duplicate-field source-config.xml a"),
+    (&[("source-config.xml", "{<Field name='a' parentKey='b'/>}")], "unknown-parent source-config.xml b"),
+    (&[("source-config.xml", "{<Field name='a' type='b'/>}")], "unknown-field-type source-config.xml b"),
+    (&[("source-config.xml", "{<Field name='a' nmae='b'/>}")], "unknown-attribute source-config.xml nmae"),
+    (&[("source-config.xml", "{<Menu label='menuLabel_a'/>}")], "missing-translation source-config.xml menuLabel_a"),
+    (
+        &[
+            ("source-config.xml", "{<Menu label='k'/>}"),
+            ("translations/en.properties", "k=a"),
+            ("translations/de.properties", ""),
+        ],
+        "missing-translation translations/de.properties ",
+    ),
+    (&[("source-template.xml", "<Application name='IT'/>")], "connector-name source-template.xml IT"),
+    (&[("translations/xx.properties", "")], "unknown-locale translations/xx.properties "),
+    (&[("translations/de.properties", "a=b\nc=\\u12\n")], "properties-syntax translations/de.properties c=\\u12"),
+    (&[("translations/de.properties", "a\0")], "properties-syntax translations/de.properties "),
+    (&[("translations/de.properties", "\nold=x\n")], "unused-translation translations/de.properties old=x"),
+    (
+        &[
+            ("source-config.xml", "{<Menu label='k'/>}"),
+            ("translations/en.properties", "k=a"),
+            ("translations/de.properties", "k = a"),
+        ],
+        "untranslated translations/de.properties k = a",
+    ),
+    (
+        &[("correlation-config.xml", "<CorrelationConfig><Filter property='a' value='mial'/></CorrelationConfig>")],
+        "correlation-attribute correlation-config.xml <Filter property='a' value='mial'/>",
+    ),
+];
+
+#[test]
+fn every_rule_finds_its_example_in_its_place() {
+    let empty_form = form("");
+    assert_eq!(found(&with(&[], &empty_form)), Vec::<String>::new());
+    let mut tested = BTreeSet::new();
+    for (changed, expected) in EXAMPLES {
+        // A text in braces is the content of a form.
+        let changed: Vec<_> = changed
+            .iter()
+            .map(|(file, text)| {
+                let body = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+                (*file, body.map_or_else(|| (*text).to_owned(), form))
+            })
+            .collect();
+        let changed: Vec<_> = changed.iter().map(|(file, text)| (*file, text.as_str())).collect();
+        assert_eq!(found(&with(&changed, &empty_form)), [*expected]);
+        tested.extend(expected.split(' ').next());
+    }
+    let misnamed = lint("H R", &files(&[(CONNECTOR_FILE, YAML)]));
+    assert_eq!(misnamed.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [&rules::FOLDER_NAME]);
+    tested.insert(misnamed[0].rule.id);
+    assert_eq!(tested, RULES.iter().map(|rule| rule.id).collect(), "every rule is tested");
+}
+
+#[test]
+fn the_documentation_has_the_table_of_rules() {
+    const HEADER: &str = "| rule | level | wants | `--fix` |\n|---|---|---|---|\n";
+    let docs = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).expect("the documentation");
+    let pages = docs.filter_map(|page| fs::read_to_string(page.ok()?.path()).ok());
+    let documented: Vec<_> = pages
+        .filter_map(|page| {
+            page.split_once(HEADER).map(|(_, rest)| rest.split("\n\n").next().unwrap_or_default().to_owned())
+        })
+        .collect();
+    let lines = RULES.iter().map(|Rule { id, level, description, fix }| {
+        let (level, description) = (format!("{level:?}").to_lowercase(), description.trim_end_matches('.'));
+        format!("| `{id}` | {level} | {description} | {} |", fix.unwrap_or_default())
+    });
+    assert_eq!(documented, [lines.collect::<Vec<_>>().join("\n")]);
+}
+
+#[test]
+fn only_rules_that_have_a_fix_fix_something() {
+    let form = form("").replace("connectorName=\"HR\"", "connectorName=\"IT\"");
+    let given = files(&with(&[("source-config.xml", &form), ("translations/de.properties", "a=b\n")], ""));
+    let findings = lint("hr", &given);
+    let fixable: BTreeSet<_> =
+        findings.iter().filter(|finding| finding.fix.is_some()).map(|finding| finding.rule.id).collect();
+    assert_eq!(fixable, RULES.iter().filter(|rule| rule.fix.is_some()).map(|rule| rule.id).collect());
+}
+
+#[test]
+fn translations_are_compared_with_the_form_and_each_other() {
+    let form = form("<Menu label='menuLabel_a'/><Field name='x' displayName='Host'/>");
+    let given = [
+        (CONNECTOR_FILE, YAML),
+        ("source-config.xml", form.as_str()),
+        ("translations/en.properties", "menuLabel_a=A\nHost=Host name\nShortDesc=Short\n"),
+        ("translations/de.properties", "menuLabel_a=A\nold=\\\n  Alt\nShortDesc=Kurz\n"),
+    ];
+    assert_eq!(
+        found(&given),
+        [
+            "missing-translation translations/de.properties ",
+            "untranslated translations/de.properties menuLabel_a=A",
+            "unused-translation translations/de.properties old=\\",
+        ]
+    );
+    let files = files(&given);
+    let fixes = lint("hr", &files).into_iter().filter_map(|finding| finding.fix);
+    let fixed = Text::decode(&files["translations/de.properties"]).fixed(fixes);
+    assert_eq!(String::from_utf8(fixed).expect("UTF-8"), "menuLabel_a=A\nShortDesc=Kurz\n");
+}
+
+#[test]
+fn a_fix_removes_one_line_whatever_ends_it() {
+    let form = form("<Menu label='k'/>");
+    let given =
+        files(&with(&[("source-config.xml", &form), ("translations/en.properties", "old=1\rk=2\r\nold=\\\r 3\r")], ""));
+    let fixes = lint("hr", &given).into_iter().filter_map(|finding| finding.fix);
+    assert_eq!(Text::decode(&given["translations/en.properties"]).fixed(fixes), b"k=2\r\n");
+}
+
+#[test]
+fn the_name_in_the_description_decides() {
+    let form = form("").replace("connectorName=\"HR\"", "connectorName=\"H&amp;R\"");
+    let given = [
+        (CONNECTOR_FILE, "name: A&B\nclassName: x\n"),
+        ("source-config.xml", form.as_str()),
+        ("source-template.xml", TEMPLATE),
+    ];
+    let given = files(&given);
+    let findings = lint("hr", &given);
+    assert_eq!(findings.len(), 2);
+    let fixed = Text::decode(&given["source-config.xml"]).fixed(findings[0].fix.clone());
+    assert!(String::from_utf8(fixed).expect("UTF-8").contains("connectorName=\"A&amp;B\""));
+    assert_eq!(
+        findings[0].message,
+        "the source config is of `H&R`, the source template of `HR`; the connector's name is `A&B`"
+    );
+}
+
+#[test]
+fn many_findings_and_many_names_are_found_in_time() {
+    let fields = (0..20_000)
+        .map(|n| format!("<Field name='name_{n}'/>\n<Field name='name_{n}' parentKey='Missing_{n}' x='1'/>\n"))
+        .collect::<Vec<_>>()
+        .concat();
+    let (form, texts) = (form(&fields), (0..20_000).map(|n| format!("key{n}=x\n")).collect::<Vec<_>>().concat());
+    let given = files(&[(CONNECTOR_FILE, YAML), ("source-config.xml", &form), ("translations/en.properties", &texts)]);
+    let start = std::time::Instant::now();
+    let findings = lint("hr", &given);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    let count = |rule: &Rule| findings.iter().filter(|finding| finding.rule == rule).count();
+    let rules =
+        [&rules::DUPLICATE_FIELD, &rules::UNKNOWN_PARENT, &rules::UNKNOWN_ATTRIBUTE, &rules::UNUSED_TRANSLATION];
+    assert_eq!(rules.map(count), [20_000; 4], "nothing is left out");
+    let first = lint_file("hr", &given, "source-config.xml", 500);
+    assert!(first.len() == 500 && first.iter().all(|finding| finding.file == "source-config.xml"));
+    assert_eq!(lint_file("hr", &given, CONNECTOR_FILE, 500), []);
+}
+
+/// A file of a folder: right, wrong in a usual way, or odd.
+fn any_file() -> impl Strategy<Value = (String, Vec<u8>)> {
+    let xml = prop::collection::vec(
+        prop::sample::select(vec![
+            "<Field name='a'/>",
+            "<Field name='ab' type='texd' parentKey='aa'/>",
+            "<Field name=''/>",
+            "<Menu label='menuLabel_a' nmae='1'>",
+            "</Menu>",
+            "<Section label='k' sectionInfo='old'/>",
+            "<Filter property='mail' value='email'/>",
+            "<Schema objectType='account'><AttributeDefinition name='mail'/></Schema>",
+            "ü",
+            "&",
+            "\n",
+        ]),
+        0..5,
+    );
+    let root = prop::sample::select(vec![
+        ("<Form xmlns='http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd' connectorName='HR'>", "</Form>"),
+        ("<Form connectorName='ü&amp;'>", "</Form>"),
+        ("<Application name='IT'>", "</Application>"),
+        ("\u{feff}<CorrelationConfig>", "</CorrelationConfig>"),
+        ("<x:Form xmlns:x='http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd'>\r\n", "</x:Form>"),
+        ("", ""),
+    ]);
+    let document =
+        (prop::sample::select(DocumentKind::ALL.to_vec()), root, xml).prop_map(|(kind, (open, close), inner)| {
+            (kind.file_name().to_owned(), format!("{open}{}{close}", inner.concat()).into_bytes())
+        });
+    let properties = (
+        prop::sample::select(vec!["en", "de", "ZH-tw", "xx", ""]),
+        prop::collection::vec(
+            prop::sample::select(vec![
+                "k=K\n",
+                "menuLabel_a=A\r\n",
+                "old=x \\\n  y\n",
+                "k = K\r",
+                "ShortDesc=s",
+                "# c\n",
+                "a=\\u00\n",
+                "\n",
+                "é=\n",
+                "\u{feff}",
+            ]),
+            0..6,
+        ),
+        any::<bool>(),
+    )
+        .prop_map(|(tag, lines, latin1)| {
+            let text = lines.concat();
+            let latin1 = latin1 && !text.contains('\u{feff}');
+            let bytes =
+                if latin1 { encoding_rs::mem::encode_latin1_lossy(&text).into_owned() } else { text.into_bytes() };
+            (format!("translations/{tag}.properties"), bytes)
+        });
+    let description =
+        prop::sample::select(vec!["name: HR\nclassName: x\n", "name: 1\n", "é: [", "className: x\nname: A&B"])
+            .prop_map(|text| (CONNECTOR_FILE.to_owned(), text.as_bytes().to_vec()));
+    let odd = (
+        prop::sample::select(vec!["README.md", CONNECTOR_FILE, "source-config.xml", "translations/de.properties"]),
+        any::<Vec<u8>>(),
+    )
+        .prop_map(|(file, bytes)| (file.to_owned(), bytes));
+    prop_oneof![4 => document, 3 => properties, 1 => description, 1 => odd]
+}
+
+proptest! {
+    #[test]
+    fn any_folder_is_checked_and_what_is_fixed_stays_fixed(
+        name in "(hr|H R|.{0,4})", given in prop::collection::vec(any_file(), 0..7),
+    ) {
+        let mut files: Files<'static> = given.into_iter().map(|(file, bytes)| (file, Cow::from(bytes))).collect();
+        let findings = lint(&name, &files);
+        let mut fixes: BTreeMap<String, Vec<Fix>> = BTreeMap::new();
+        for Finding { file, span, fix, .. } in findings.clone() {
+            let text = files.get(&file).map(|bytes| Text::decode(bytes).text.into_owned()).unwrap_or_default();
+            prop_assert!(text.get(span.clone()).is_some(), "{} {:?} of {:?}", file, span, text);
+            if let Some(fix) = fix {
+                prop_assert!(text.get(fix.range.clone()).is_some(), "{} {:?}", file, fix);
+                fixes.entry(file).or_default().push(fix);
+            }
+        }
+        for (file, fixes) in fixes {
+            let fixed = Text::decode(&files[&file]).fixed(fixes);
+            files.insert(file, fixed.into());
+        }
+        let again = lint(&name, &files);
+        prop_assert!(again.iter().all(|finding| finding.fix.is_none()), "{:?} {:?}", again, files);
+        prop_assert!(again.len() <= findings.len(), "fixes add no findings: {:?} {:?}", findings, again);
+        // One file's findings are those of all, and what has no errors can be read.
+        for file in files.keys() {
+            let of_file: Vec<_> = again.iter().filter(|finding| finding.file == *file).cloned().collect();
+            prop_assert_eq!(lint_file(&name, &files, file, usize::MAX), of_file);
+        }
+        let has_errors = again.iter().any(|finding| finding.rule.level == Level::Error);
+        if let Err(error) = Folder::read(&files) {
+            prop_assert!(has_errors, "{}", error);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Why a document is not accepted.
+//!
+//! There are two kinds of errors, because the API answers them differently: a text that is not XML as we accept it
+//! ([`Malformed`], HTTP 400), and well-formed XML that is not this document ([`Unacceptable`], an `UpdateDetail` of
+//! status `ERROR`).
+
+use super::kind::DocumentKind;
+use super::xml::Malformed;
+
+/// Why a document is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// It is not XML as we accept it.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// It is well-formed XML, but not this document.
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
+}
+
+/// Well-formed XML that is not a document of its kind. The message says what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unacceptable(pub(super) String);
+
+/// Checks that the root element is that of the kind.
+pub(super) fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) -> Result<(), Unacceptable> {
+    let (root, name) = (tree.root_element(), kind.root_element());
+    if root.tag_name().name() == name {
+        return Ok(());
+    }
+    let at = tree.text_pos_at(root.range().start);
+    Err(Unacceptable(format!(
+        "the root element is <{}> at line {}, column {}; expected <{name}>",
+        root.tag_name().name(),
+        at.row,
+        at.col
+    )))
+}

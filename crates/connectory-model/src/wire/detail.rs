@@ -1,0 +1,138 @@
+//! A connector with its documents, as `GET …/{scriptName}` answers it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::open::{Open, or_empty};
+use crate::document::{DocumentKind, ProvisioningPolicy};
+use crate::origin::Origin;
+use crate::{Connector, Locale, Metadata, ScriptName, Status};
+
+/// Which members a detail has; an API version decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DetailShape {
+    /// All members but `provisioningPolicies`.
+    Plain,
+    /// All members.
+    WithPolicies,
+}
+
+/// A connector with its documents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectorDetail {
+    /// The connector's name.
+    pub name: String,
+    /// The connector's type.
+    #[serde(rename = "type")]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub connector_type: String,
+    /// The class that implements the connector.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub class_name: String,
+    /// The connector's identity in paths.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub script_name: ScriptName,
+    /// The source template.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub application_xml: String,
+    /// The policies of the source template's `ProvisioningForms`; only under `/connectors/v1`, there always an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioning_policies: Option<Vec<ProvisioningPolicy>>,
+    /// The correlation config.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub correlation_config_xml: String,
+    /// The source config as stored.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub source_config_xml: String,
+    /// The source config in the requested locale.
+    pub source_config: Option<String>,
+    /// Where the source config comes from.
+    pub source_config_from: Option<String>,
+    /// The connector's storage path; `custom-connector/…` for custom connectors only.
+    #[serde(rename = "s3Location")]
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub s3_location: String,
+    /// Files uploaded to the connector; always empty here.
+    pub uploaded_files: Option<Vec<String>>,
+    /// Whether a source of this connector takes uploaded files.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub file_upload: bool,
+    /// Whether the connector reaches its source directly.
+    #[serde(default, deserialize_with = "or_empty")]
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub direct_connect: bool,
+    /// The properties text of each stored locale.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = BTreeMap<String, String>))]
+    #[serde(default, deserialize_with = "or_empty")]
+    pub translation_properties: BTreeMap<Open<Locale>, String>,
+    /// Free-form members that user interfaces read.
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Object))]
+    #[serde(default, deserialize_with = "or_empty")]
+    pub connector_metadata: Metadata,
+    /// The connector's status.
+    #[cfg_attr(feature = "openapi", schema(value_type = Status))]
+    pub status: Open<Status>,
+}
+
+impl ConnectorDetail {
+    /// The detail of a connector in a locale.
+    pub fn new(connector: &Connector, origin: Origin, locale: Locale, shape: DetailShape) -> Self {
+        Self::of(connector.clone(), origin, locale, shape)
+    }
+
+    /// The detail of a connector that is not needed any more. A large connector is not copied.
+    pub fn of(connector: Connector, origin: Origin, locale: Locale, shape: DetailShape) -> Self {
+        let policies = match shape {
+            DetailShape::Plain => None,
+            DetailShape::WithPolicies => Some(connector.source_template.provisioning_policies()),
+        };
+        Self {
+            provisioning_policies: policies,
+            source_config: Some(connector.source_config.localized(&connector.translations, locale)),
+            file_upload: connector.source_config.file_upload(),
+            s3_location: origin.location(&connector.script_name),
+            name: connector.name,
+            connector_type: connector.connector_type,
+            class_name: connector.class_name,
+            script_name: connector.script_name,
+            application_xml: connector.source_template.into_text(),
+            correlation_config_xml: connector.correlation_config.into_text(),
+            source_config_xml: connector.source_config.into_text(),
+            source_config_from: Some("sp-connect".to_owned()),
+            uploaded_files: Some(Vec::new()),
+            direct_connect: connector.direct_connect,
+            translation_properties: connector
+                .translations
+                .0
+                .into_iter()
+                .map(|(locale, properties)| (Open::Known(locale), properties.into_text()))
+                .collect(),
+            connector_metadata: connector.connector_metadata,
+            status: Open::Known(connector.status),
+        }
+    }
+
+    /// The stored text of a document.
+    pub fn document(&self, kind: DocumentKind) -> &str {
+        match kind {
+            DocumentKind::SourceConfig => &self.source_config_xml,
+            DocumentKind::SourceTemplate => &self.application_xml,
+            DocumentKind::CorrelationConfig => &self.correlation_config_xml,
+        }
+    }
+
+    /// Whether the connector is a custom one, which its tenant can change.
+    pub fn is_custom(&self) -> bool {
+        Origin::of_location(&self.s3_location) == Origin::Custom
+    }
+}

@@ -1,0 +1,19 @@
+//! The objects on the wire, as the specification names their members.
+//!
+//! The server writes them and the client reads them. Members that the specification calls nullable are options. Reading
+//! is lenient, so that neither a newer nor an older server breaks a client: unknown members are ignored, words of an
+//! enumeration may be new ([`Open`]), and what is missing or null is empty.
+
+mod detail;
+mod error;
+mod item;
+mod open;
+mod upload;
+
+pub use detail::{ConnectorDetail, DetailShape};
+pub use error::{ErrorMessage, ErrorResponse, LocaleOrigin};
+pub use item::ConnectorItem;
+pub use open::Open;
+pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};
+
+pub use crate::origin::Origin;

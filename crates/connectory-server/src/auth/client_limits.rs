@@ -1,0 +1,44 @@
+//! The rate limit of each client: its requests are counted for each API version.
+
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::rate_limit::{RateLimit, RateWindow};
+use crate::version::{ApiVersion, COUNT};
+
+/// Counts requests against a limit.
+#[derive(Debug)]
+pub struct Limiter {
+    limit: Option<RateLimit>,
+    clock: Clock,
+    started: Instant,
+}
+
+/// A client's counts, one for each API version.
+#[derive(Debug, Default)]
+pub struct ClientWindows([RateWindow; COUNT]);
+
+impl Limiter {
+    /// Counts from now on.
+    pub fn new(limit: Option<RateLimit>, clock: Clock) -> Self {
+        Self { limit, started: clock.now(), clock }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.now() - self.started
+    }
+
+    /// Whether a client made a request in a window that has not ended.
+    pub fn counts_some(&self, windows: &ClientWindows) -> bool {
+        let elapsed = self.elapsed();
+        self.limit.is_some_and(|limit| windows.0.iter().any(|window| window.counts_some(limit, elapsed)))
+    }
+
+    /// Counts a request, or says after how many whole seconds to come back.
+    pub fn admit(&self, windows: &ClientWindows, version: &ApiVersion) -> Result<(), u64> {
+        match self.limit {
+            None => Ok(()),
+            Some(limit) => windows.0[version.index].admit(limit, self.elapsed()),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The layer in front of every operation of an API version: token, rate limit, permission, in this order.
+
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use super::{Auth, AuthError, Caller};
+use crate::http::body;
+use crate::http::error::ApiError;
+use crate::http::response::{facts_of, json_response};
+use crate::version::ApiVersion;
+
+/// A caller who was let in before the router: permitted, and counted by the rate limit. A request brings none along.
+#[derive(Clone)]
+pub struct LetIn(pub Caller);
+
+/// Lets a request in, or answers why not.
+pub async fn authorize(
+    State((auth, version)): State<(Arc<Auth>, &'static ApiVersion)>,
+    route: MatchedPath,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let admitted = match request.extensions_mut().remove::<LetIn>() {
+        Some(LetIn(caller)) => Ok(caller),
+        None => auth.admit(version, request.method(), request.headers()).await,
+    };
+    let mut response = match admitted {
+        Ok(caller) => {
+            let author = Arc::clone(caller.author());
+            request.extensions_mut().insert(caller);
+            let mut response = next.run(request).await;
+            facts_of(&mut response).author = Some(author);
+            response
+        }
+        Err(error) => {
+            body::drain(request.into_body()).await;
+            error.into_response()
+        }
+    };
+    facts_of(&mut response).route = Some(route.as_str().to_owned().into());
+    response
+}
+
+impl IntoResponse for AuthError {
+    /// The bodies that the specification gives for 401 and 429, which are not its usual ones.
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token(_) => {
+                let body = json!({"error": self.to_string()}).to_string();
+                let mut response = json_response(StatusCode::UNAUTHORIZED, body);
+                let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                response
+            }
+            Self::RateLimit(seconds) => {
+                let body = json!({"message": " Rate Limit Exceeded "}).to_string();
+                let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, body);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+            Self::Denied(error) => ApiError::from(error).into_response(),
+            Self::Store(error) => ApiError::from(error).into_response(),
+        }
+    }
+}

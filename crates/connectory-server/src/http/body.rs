@@ -1,0 +1,200 @@
+//! Reading request bodies: bounded while they stream, in time, and as what they say they are.
+//!
+//! A refused body is still read to a point, because a client that is sending would otherwise find its connection
+//! reset instead of an answer.
+
+use std::time::Duration;
+
+use axum::BoxError;
+use axum::body::{Body, BodyDataStream};
+use axum::extract::Request;
+use bytes::{Bytes, BytesMut};
+use connectory_model::json::{self, JsonError};
+use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, header};
+use http_body::Body as _;
+use multer::{Constraints, Multipart, SizeLimit};
+use serde_json::Value;
+
+use super::error::ApiError;
+use crate::budget::Budget;
+use crate::work::{Work, hold};
+
+/// Reads bodies within the server's limits.
+pub struct Bodies {
+    /// How large a body may be, in bytes.
+    pub max_request: usize,
+    /// How large a document may be, in bytes.
+    pub max_document: usize,
+    /// The bytes of all bodies that are in memory.
+    pub budget: Budget,
+    /// Where large bodies are parsed.
+    pub work: Work,
+}
+
+/// What a request for an upload holds.
+pub enum UploadedFile {
+    /// No body at all.
+    Nothing,
+    /// The file.
+    File(Bytes),
+    /// A multipart body without the part.
+    NoSuchPart,
+}
+
+impl Bodies {
+    /// Reads a JSON body of one of the media types. A body without a type is taken for JSON.
+    pub async fn json(&self, request: Request, media_types: &[&str]) -> Result<Value, ApiError> {
+        let (head, body) = request.into_parts();
+        let content_type = content_type(&head.headers);
+        let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
+        if let Some(essence) = essence
+            && !media_types.iter().any(|expected| expected.eq_ignore_ascii_case(essence))
+        {
+            drain(body).await;
+            return Err(ApiError::unsupported_media_type(content_type, &media_types.join(" or ")));
+        }
+        let bytes = self.read(body, self.max_request).await?;
+        if bytes.is_empty() {
+            return Err(ApiError::bad_request("the body is empty; expected JSON"));
+        }
+        let parsed = self.work.run(bytes.len(), move |_| json::from_slice(&bytes, JSON_VALUES)).await?;
+        parsed.map_err(|error| {
+            let verb = if matches!(error, JsonError::Syntax(_)) { "is" } else { "has" };
+            ApiError::bad_request(format!("the body {verb} {error}"))
+        })
+    }
+
+    /// Reads the file of a multipart body: the part of this name, or the first of any name.
+    pub async fn upload(&self, request: Request, part: Option<&str>) -> Result<UploadedFile, ApiError> {
+        let (head, body) = request.into_parts();
+        let boundary = content_type(&head.headers).map(multer::parse_boundary);
+        let Some(Ok(boundary)) = boundary else {
+            // The official clients send no body and no type where they have no file to send.
+            return match self.read(body, self.max_request).await? {
+                bytes if bytes.is_empty() => Ok(UploadedFile::Nothing),
+                _ => Err(ApiError::bad_request(
+                    "the body is not multipart/form-data with a boundary; send the file as a form part named `file`",
+                )),
+            };
+        };
+        if body.size_hint().lower() > self.max_request as u64 {
+            drain(body).await;
+            return Err(ApiError::too_large("the request", self.max_request));
+        }
+        let mut stream = body.into_data_stream();
+        let mut charge = self.budget.charge();
+        let counted = (&mut stream).map(|chunk| match chunk {
+            Ok(chunk) if charge.add(chunk.len()) => Ok(chunk),
+            Ok(_) => Err(TooManyBodies.into()),
+            Err(error) => Err(BoxError::from(error)),
+        });
+        let found = within(BODY_TIMEOUT, self.file(counted, &boundary, part)).await;
+        hold(charge);
+        drain_stream(&mut stream).await;
+        found
+    }
+
+    async fn file(
+        &self,
+        stream: impl Stream<Item = Result<Bytes, BoxError>> + Send,
+        boundary: &str,
+        part: Option<&str>,
+    ) -> Result<UploadedFile, ApiError> {
+        let limit = SizeLimit::new().whole_stream(self.max_request as u64).per_field(self.max_document as u64);
+        let refuse = |error: multer::Error| match error {
+            multer::Error::StreamSizeExceeded { .. } => ApiError::too_large("the request", self.max_request),
+            multer::Error::FieldSizeExceeded { .. } => ApiError::too_large("the file", self.max_document),
+            multer::Error::StreamReadFailed(cause) if cause.is::<TooManyBodies>() => TooManyBodies.into(),
+            error => ApiError::bad_request(format!("the body is not valid multipart/form-data: {error}")),
+        };
+        let mut parts = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limit));
+        for _ in 0..FORM_FIELDS {
+            let Some(mut field) = parts.next_field().await.map_err(refuse)? else {
+                return Ok(UploadedFile::NoSuchPart);
+            };
+            if part.is_none_or(|name| field.name() == Some(name)) {
+                return field.bytes().await.map(UploadedFile::File).map_err(refuse);
+            }
+            // The next part begins where this one ends, and its bytes count as well.
+            while field.chunk().await.map_err(refuse)?.is_some() {}
+        }
+        Err(ApiError::bad_request(format!("the form has more than {FORM_FIELDS} parts")))
+    }
+
+    /// Reads a body of a few bytes or of many, up to a limit. It counts among all bodies until the request is answered.
+    pub async fn read(&self, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+        let too_large = || ApiError::too_large("the request", limit);
+        if body.size_hint().lower() > limit as u64 {
+            drain(body).await;
+            return Err(too_large());
+        }
+        let mut stream = body.into_data_stream();
+        let mut bytes = BytesMut::new();
+        let mut charge = self.budget.charge();
+        let read = within(BODY_TIMEOUT, async {
+            while let Some(chunk) = stream.next().await {
+                let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
+                if bytes.len() + chunk.len() > limit {
+                    return Err(too_large());
+                }
+                if !charge.add(chunk.len()) {
+                    return Err(TooManyBodies.into());
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            Ok(())
+        })
+        .await;
+        hold(charge);
+        if read.is_err() {
+            drop(bytes);
+            drain_stream(&mut stream).await;
+            return read.map(|()| Bytes::new());
+        }
+        Ok(bytes.freeze())
+    }
+}
+
+/// Bodies hold as much memory as they may.
+#[derive(Debug, thiserror::Error)]
+#[error("too many large requests are being read at the moment; try again")]
+struct TooManyBodies;
+
+impl From<TooManyBodies> for ApiError {
+    fn from(error: TooManyBodies) -> Self {
+        Self::unavailable(error.to_string())
+    }
+}
+
+/// Reads a body to a point and drops it.
+pub async fn drain(body: Body) {
+    drain_stream(&mut body.into_data_stream()).await;
+}
+
+async fn drain_stream(stream: &mut BodyDataStream) {
+    let mut left = DRAINED_BYTES;
+    let reading = async {
+        // Someone who sends nothing more waits for the answer.
+        while let Ok(Some(Ok(chunk))) = tokio::time::timeout(DRAIN_PAUSE, stream.next()).await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whatever is left when the time is up is left to the connection.
+    let _late = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
+}
+
+async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    tokio::time::timeout(limit, reading).await.unwrap_or_else(|_| {
+        Err(ApiError::timeout(format!("the body did not arrive within {} seconds", limit.as_secs())))
+    })
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    // A value that is no text cannot be any media type that is accepted.
+    headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"))
+}

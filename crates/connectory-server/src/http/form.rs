@@ -1,0 +1,70 @@
+//! Reading forms, URL-encoded or multipart.
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderValue;
+use multer::Multipart;
+
+use super::body::Bodies;
+use super::error::ApiError;
+
+/// A form's fields, and its file if it has one.
+#[derive(Debug, Default)]
+pub struct FormBody {
+    /// Names and values, in the order in which they were sent.
+    pub fields: Vec<(String, String)>,
+    /// The part named `file`.
+    pub file: Option<Bytes>,
+}
+
+/// How large a form may be.
+#[derive(Debug, Clone, Copy)]
+pub struct FormLimits {
+    /// How many bytes the body has at most.
+    pub bytes: usize,
+    /// How many fields it has at most.
+    pub fields: usize,
+}
+
+impl Bodies {
+    /// Reads a form of either kind; nothing, if the body is something else.
+    pub async fn form(
+        &self,
+        content_type: Option<&HeaderValue>,
+        body: Body,
+        limits: FormLimits,
+    ) -> Result<Option<FormBody>, ApiError> {
+        let bytes = self.read(body, limits.bytes).await?;
+        let mut form = FormBody::default();
+        if bytes.is_empty() {
+            return Ok(Some(form));
+        }
+        let max_fields = limits.fields;
+        let too_many = || ApiError::bad_request(format!("the form has more than {max_fields} fields"));
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if let Ok(boundary) = multer::parse_boundary(content_type) {
+            let wrong = |error: multer::Error| ApiError::bad_request(format!("the form cannot be read: {error}"));
+            let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
+            let mut parts = Multipart::new(stream, boundary);
+            while let Some(part) = parts.next_field().await.map_err(wrong)? {
+                if form.fields.len() == max_fields {
+                    return Err(too_many());
+                }
+                let name = part.name().unwrap_or_default().to_owned();
+                if name == "file" {
+                    form.file = Some(part.bytes().await.map_err(wrong)?);
+                } else {
+                    form.fields.push((name, part.text().await.map_err(wrong)?));
+                }
+            }
+        } else if content_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+            form.fields = form_urlencoded::parse(&bytes).into_owned().take(max_fields + 1).collect();
+            if form.fields.len() > max_fields {
+                return Err(too_many());
+            }
+        } else {
+            return Ok(None);
+        }
+        Ok(Some(form))
+    }
+}

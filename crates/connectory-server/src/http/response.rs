@@ -1,0 +1,112 @@
+//! What responses have in common: JSON, what the outermost layer has to know of a request, and how large answers are
+//! counted.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use connectory_model::limits::UNCOUNTED_BYTES;
+use connectory_store::Author;
+use http::{HeaderValue, StatusCode, header};
+use http_body::Body as _;
+
+use super::error::ApiError;
+use super::holding::holding;
+use crate::budget::{Budget, Charge};
+
+/// What the outermost layer has to know of a request beyond its response. Layers and handlers leave it with the response.
+#[derive(Clone, Default)]
+pub struct ResponseFacts {
+    /// The route of the request, as the router has it.
+    pub route: Option<Cow<'static, str>>,
+    /// The caller, if the request was authenticated.
+    pub author: Option<Arc<Author>>,
+    /// The error that is to be rendered.
+    pub error: Option<ApiError>,
+    /// How an error is rendered, if not as JSON.
+    pub error_page: Option<Arc<dyn ErrorPage>>,
+}
+
+/// Renders an error for a person.
+pub trait ErrorPage: Send + Sync {
+    /// The page, with the id under which the request is logged.
+    fn render(&self, error: &ApiError, tracking_id: &str) -> Response;
+}
+
+/// The facts that travel with a response.
+pub fn facts_of(response: &mut Response) -> &mut ResponseFacts {
+    response.extensions_mut().get_or_insert_default()
+}
+
+/// Takes the facts from a response.
+pub fn take_facts(response: &mut Response) -> ResponseFacts {
+    response.extensions_mut().remove().unwrap_or_default()
+}
+
+impl IntoResponse for ApiError {
+    /// The status and the error itself, which the outermost layer renders.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        facts_of(&mut response).error = Some(self);
+        response
+    }
+}
+
+/// A JSON response from bytes.
+pub fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = (status, body.into()).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Counts an answer until its bytes are handed to the system, or refuses it, unless it is counted already. Where
+/// others wait on its connection, it counts from its first byte.
+pub fn count_answer(
+    budget: &Budget,
+    response: Response,
+    counted: Option<Charge>,
+    others_wait: bool,
+) -> Result<Response, ApiError> {
+    let bytes = usize::try_from(response.body().size_hint().lower()).unwrap_or(usize::MAX);
+    if bytes <= UNCOUNTED_BYTES && !(others_wait && bytes > 0) {
+        return Ok(response);
+    }
+    let is_counted = counted.is_some();
+    let mut charge = counted.unwrap_or_else(|| budget.charge());
+    let more = bytes.saturating_sub(charge.total());
+    if others_wait && !is_counted {
+        charge.count_from_first_byte();
+    }
+    if !charge.add(more) && !is_counted {
+        return Err(ApiError::unavailable("too many large answers are on the way at the moment; try again"));
+    }
+    Ok(response.map(|body| holding(body, charge)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::budget::UNIT;
+
+    #[tokio::test]
+    async fn an_answer_counts_until_its_bytes_are_gone() {
+        let budget = Budget::new(100 * UNIT);
+        let large = || vec![0_u8; 80 * UNIT].into_response();
+        let mut first = count_answer(&budget, large(), None, false).unwrap();
+        assert_eq!(count_answer(&budget, large(), None, false).unwrap_err().retry_after, Some(2));
+        assert!(count_answer(&budget, vec![0_u8; UNIT].into_response(), None, false).is_ok(), "small ones pass");
+        let bytes = first.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(first);
+        assert!(count_answer(&budget, large(), None, false).is_err(), "the connection still holds the bytes");
+        drop(bytes);
+        assert!(count_answer(&budget, large(), None, false).is_ok());
+        assert!(
+            count_answer(&budget, vec![0_u8; 200 * UNIT].into_response(), None, false).is_ok(),
+            "one that is larger passes alone"
+        );
+    }
+}

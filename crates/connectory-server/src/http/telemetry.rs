@@ -1,0 +1,201 @@
+//! The outermost layer: it gives each request its tracking id, renders errors with it, counts requests and logs them.
+//!
+//! Failures, errors and sign-ins are logged at `info`, everything else at `debug`. The log has the path without its query,
+//! because a token request may carry its secret there. Of many errors of one status in a second only some are logged,
+//! with how many were not.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::response::Response;
+use connectory_model::limits::{LOG_TEXT_BYTES, LOGGED_REFUSALS};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::metrics::Metrics;
+use super::response::{ErrorPage, ResponseFacts, count_answer, json_response, take_facts};
+use crate::budget::{Budget, Charge};
+use crate::rate_limit::{RateLimit, RateWindow};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
+
+/// What is counted over all requests.
+pub struct Telemetry {
+    /// How many requests there were, and how long they took.
+    pub metrics: Metrics,
+    /// The bytes of answers to callers who are known.
+    answers: Budget,
+    /// The bytes of answers to others.
+    anonymous_answers: Budget,
+    logged_errors: LoggedErrors,
+}
+
+impl Telemetry {
+    /// Counts from now on. Answers together may have so many bytes.
+    pub fn new(answers: Budget, anonymous_answers: Budget) -> Self {
+        Self { metrics: Metrics::default(), answers, anonymous_answers, logged_errors: LoggedErrors::default() }
+    }
+}
+
+/// A request from its arrival to its answer.
+pub struct Trace {
+    tracking_id: Uuid,
+    started: Instant,
+}
+
+impl Trace {
+    /// A request that arrives now.
+    pub fn start() -> Self {
+        Self { tracking_id: Uuid::from_u128(rand::random()), started: Instant::now() }
+    }
+
+    /// The id under which the request is logged.
+    pub fn tracking_id(&self) -> Uuid {
+        self.tracking_id
+    }
+
+    /// Completes a response that the router made.
+    pub fn finish(
+        self,
+        telemetry: &Telemetry,
+        request: &RequestFacts<'_>,
+        mut response: Response,
+        counted: Option<Charge>,
+    ) -> Response {
+        let facts = take_facts(&mut response);
+        self.finish_with(telemetry, request, facts, response, counted)
+    }
+
+    /// Completes a response: counts it, renders its error, and writes the log.
+    pub fn finish_with(
+        self,
+        telemetry: &Telemetry,
+        request: &RequestFacts<'_>,
+        facts: ResponseFacts,
+        response: Response,
+        counted: Option<Charge>,
+    ) -> Response {
+        let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
+        let &RequestFacts { method, path, client: peer, waits } = request;
+        let ResponseFacts { route, author, error, error_page } = facts;
+        let answers = if author.is_some() { &telemetry.answers } else { &telemetry.anonymous_answers };
+        let (mut response, error) =
+            rendered(answers, response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
+        let status = response.status();
+        let client = author.as_ref().map(|author| author.id.as_str()).unwrap_or_default();
+        let took = started.elapsed();
+        telemetry.metrics.count(method, route.unwrap_or_default(), status, took);
+        let ms = took.as_secs_f64() * 1000.0;
+        // A path may be as long as a request's head.
+        let path = start_of(path);
+        match status.as_u16() {
+            status @ 400.. => {
+                if let Some(unsaid) = telemetry.logged_errors.admit(status) {
+                    let (reason, error) = error.map(|error| (error.text, error.internal)).unwrap_or_default();
+                    let reason = start_of(&reason);
+                    if status >= 500 {
+                        tracing::error!(tracking_id, client, %peer, %method, path, status, ms, reason, error, unsaid, "request failed");
+                    } else {
+                        tracing::info!(tracking_id, client, %peer, %method, path, status, ms, reason, unsaid, "request refused");
+                    }
+                }
+            }
+            // What a caller changes is in the history. A token that is issued or a session that begins has no caller yet.
+            status if !method.is_safe() && author.is_none() => {
+                tracing::info!(tracking_id, %peer, %method, path, status, ms, "request");
+            }
+            status => tracing::debug!(tracking_id, client, %method, path, status, ms, "request"),
+        }
+        let id = HeaderValue::try_from(tracking_id).expect("hexadecimal digits are a header value");
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+}
+
+/// As much of what a client sent as the log has.
+fn start_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOG_TEXT_BYTES)]
+}
+
+/// What a request asked for.
+pub struct RequestFacts<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path.
+    pub path: &'a str,
+    /// The address it comes from: the connection's, or the one that a trusted proxy has forwarded.
+    pub client: IpAddr,
+    /// Whether other answers wait on the same connection.
+    pub waits: bool,
+}
+
+/// The answer with its bytes counted, or its error rendered.
+fn rendered(
+    answers: &Budget,
+    mut response: Response,
+    (error, page): (Option<ApiError>, Option<&dyn ErrorPage>),
+    (counted, waits): (Option<Charge>, bool),
+    tracking_id: &str,
+) -> (Response, Option<ApiError>) {
+    let mut error = error.or_else(|| method_not_allowed(&response));
+    if error.is_none() {
+        match count_answer(answers, response, counted, waits) {
+            Ok(counted) => return (counted, None),
+            Err(refused) => {
+                response = Response::new(axum::body::Body::empty());
+                error = Some(refused);
+            }
+        }
+    }
+    let Some(error) = error else { return (response, None) };
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let retry_after = error.retry_after.map(HeaderValue::from);
+    let mut rendered = match page {
+        Some(page) => page.render(&error, tracking_id),
+        None => json_response(error.status, serde_json::to_vec(&error.body(tracking_id)).expect("errors are JSON")),
+    };
+    for (name, value) in [(header::ALLOW, allow), (header::RETRY_AFTER, retry_after)] {
+        if let Some(value) = value {
+            rendered.headers_mut().insert(name, value);
+        }
+    }
+    (rendered, Some(error))
+}
+
+/// The log's own rate limit for errors, for each status from 400 on, so that a flood of them is sampled.
+struct LoggedErrors {
+    started: Instant,
+    logged: [RateWindow; 200],
+    unsaid: AtomicU64,
+}
+
+impl Default for LoggedErrors {
+    fn default() -> Self {
+        let logged = std::array::from_fn(|_| RateWindow::default());
+        Self { started: Instant::now(), logged, unsaid: AtomicU64::new(0) }
+    }
+}
+
+impl LoggedErrors {
+    /// Whether one of this status is logged; if so, how many were not since the last one that was.
+    fn admit(&self, status: u16) -> Option<u64> {
+        let limit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
+        let window = self.logged.get(usize::from(status.checked_sub(400)?))?;
+        if window.admit(limit, self.started.elapsed()).is_err() {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.unsaid.swap(0, Ordering::Relaxed))
+    }
+}
+
+/// The router's own error for a method that the path does not know.
+fn method_not_allowed(response: &Response) -> Option<ApiError> {
+    (response.status() == StatusCode::METHOD_NOT_ALLOWED).then(|| {
+        let allowed = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or_default();
+        ApiError::method_not_allowed(allowed)
+    })
+}

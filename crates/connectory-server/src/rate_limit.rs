@@ -1,0 +1,128 @@
+//! A rate limit: so many requests in each window of time.
+//!
+//! The specification states a number per window, so it is counted exactly. A leaky bucket, as rate limiting crates
+//! have, would admit a full bucket and what leaks meanwhile: up to twice the number.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// So many requests per period, written as `100/10s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RateLimit {
+    /// How many requests.
+    pub requests: u32,
+    /// In how many seconds.
+    pub seconds: NonZeroU32,
+}
+
+impl RateLimit {
+    /// The specification's limit.
+    pub const STANDARD: Self = Self { requests: 100, seconds: NonZeroU32::new(10).expect("not zero") };
+}
+
+/// A text that is no rate limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a rate limit; expected requests per seconds, such as `100/10s`")]
+pub struct InvalidRateLimit(String);
+
+impl FromStr for RateLimit {
+    type Err = InvalidRateLimit;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (requests, period) = text.split_once('/')?;
+            let requests = requests.trim().parse().ok().filter(|requests| *requests > 0)?;
+            let seconds = period.trim().strip_suffix('s')?;
+            let seconds = if seconds.is_empty() { NonZeroU32::MIN } else { seconds.parse().ok()? };
+            Some(Self { requests, seconds })
+        };
+        parse().ok_or_else(|| InvalidRateLimit(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RateLimit {
+    type Error = InvalidRateLimit;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RateLimit> for String {
+    fn from(limit: RateLimit) -> Self {
+        limit.to_string()
+    }
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}s", self.requests, self.seconds)
+    }
+}
+
+/// The number of a window in the upper half, and how many requests it has seen in the lower; one word, so that both
+/// change together without a lock.
+#[derive(Debug, Default)]
+pub struct RateWindow(AtomicU64);
+
+impl RateWindow {
+    /// Whether a request was counted in the window of this time.
+    pub fn counts_some(&self, limit: RateLimit, elapsed: Duration) -> bool {
+        self.0.load(Ordering::Relaxed) >> 32 == Self::number(limit, elapsed) & u64::from(u32::MAX)
+    }
+
+    /// Windows are numbered from 1, so that an unused counter is never of the current one.
+    fn number(limit: RateLimit, elapsed: Duration) -> u64 {
+        elapsed.as_secs() / u64::from(limit.seconds.get()) + 1
+    }
+
+    /// Counts one more, at a time since the first window began, or says after how many whole seconds to come back.
+    pub fn admit(&self, limit: RateLimit, elapsed: Duration) -> Result<(), u64> {
+        let seconds = u64::from(limit.seconds.get());
+        let window = Self::number(limit, elapsed);
+        let number = window & u64::from(u32::MAX);
+        let counted = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| {
+            let (of, count) = (state >> 32, state & u64::from(u32::MAX));
+            match of == number {
+                true if count >= u64::from(limit.requests) => None,
+                true => Some(state + 1),
+                false => Some(number << 32 | 1),
+            }
+        });
+        // What is left of a second counts as a whole one, because elapsed seconds are rounded down.
+        counted.map(|_| ()).map_err(|_| window * seconds - elapsed.as_secs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_written_as_requests_per_seconds() {
+        assert_eq!("100/10s".parse(), Ok(RateLimit::STANDARD));
+        assert_eq!("5/s".parse(), Ok(RateLimit { requests: 5, seconds: NonZeroU32::MIN }));
+        for text in ["", "100", "0/10s", "100/0s", "100/10", "-1/1s", "a/bs"] {
+            assert!(text.parse::<RateLimit>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_admits_exactly_its_number_and_says_when_to_come_back() {
+        let limit: RateLimit = "3/10s".parse().expect("valid");
+        let window = RateWindow::default();
+        let at = Duration::from_millis;
+        let admitted = (0..5).filter(|_| window.admit(limit, at(2500)).is_ok()).count();
+        assert_eq!(admitted, 3);
+        assert_eq!(window.admit(limit, at(2500)), Err(8));
+        assert_eq!(window.admit(limit, at(9999)), Err(1));
+        assert!(window.counts_some(limit, at(9999)) && !window.counts_some(limit, at(10_000)));
+        assert_eq!(window.admit(limit, at(10_000)), Ok(()));
+    }
+}

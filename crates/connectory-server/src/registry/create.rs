@@ -1,0 +1,37 @@
+//! Creating a connector.
+
+use std::sync::Arc;
+
+use connectory_model::create::NewConnector;
+use connectory_model::{ScriptName, Summary};
+use connectory_store::{Change, Edit, Origin, Refusal};
+
+use super::{Registry, RegistryError};
+use crate::catalog::Tenant;
+
+impl Registry {
+    /// Creates a connector under a script name that is free.
+    pub async fn create(
+        &self,
+        tenant: &Arc<Tenant>,
+        origin: &Origin,
+        new: NewConnector,
+    ) -> Result<Arc<Summary>, RegistryError> {
+        loop {
+            if tenant.snapshot().has_name(&new.name) {
+                return Err(RegistryError::NameTaken);
+            }
+            let script_name = ScriptName::derive(&new.name, |candidate| tenant.entry(candidate).is_some());
+            let connector = Arc::new(new.clone().build(script_name, &[]));
+            connector.check_bounds(self.bounds.connector)?;
+            let edit = Edit::new(Change::Create, connector, &[], None);
+            let summary = Arc::clone(edit.summary());
+            match self.catalog.commit(tenant, edit, origin.clone()).await {
+                Ok(_) => return Ok(summary),
+                // Another request took the script name first, and is published by now.
+                Err(Refusal::ScriptNameTaken { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

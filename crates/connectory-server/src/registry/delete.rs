@@ -1,0 +1,36 @@
+//! Deleting a connector.
+
+use std::sync::Arc;
+
+use connectory_model::ScriptName;
+use connectory_store::{Change, Edit, Origin, Refusal};
+
+use super::{Registry, RegistryError};
+use crate::catalog::{Source, Tenant};
+
+impl Registry {
+    /// Deletes a connector, whatever revision it has by then.
+    pub async fn delete(
+        &self,
+        tenant: &Arc<Tenant>,
+        origin: &Origin,
+        script_name: &ScriptName,
+    ) -> Result<(), RegistryError> {
+        loop {
+            let read = self.custom(tenant, script_name)?;
+            let connector = self.catalog.connector(Source::Stored(read)).await?;
+            let size = connector.size();
+            let holders = self.catalog.holders(read, &connector).await?;
+            let make = move |_: &_| {
+                let deleted = Arc::clone(&connector);
+                Edit::new(Change::Delete { expected: read.number }, deleted, &[], Some((&connector, &holders)))
+            };
+            let edit = self.work.run(size, make).await?;
+            match self.catalog.commit(tenant, edit, origin.clone()).await {
+                Ok(_) => return Ok(()),
+                Err(Refusal::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

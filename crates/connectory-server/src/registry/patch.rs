@@ -1,0 +1,51 @@
+//! Patching a connector.
+
+use std::sync::Arc;
+
+use connectory_model::document::DocumentKind;
+use connectory_model::patch::PatchSet;
+use connectory_model::wire::{ConnectorDetail, DetailShape, Origin as Provenance};
+use connectory_model::{Connector, Locale, ScriptName};
+use connectory_store::Origin;
+
+use super::{Edited, Given, Registry, RegistryError};
+use crate::catalog::Tenant;
+
+impl Registry {
+    /// Applies a patch to a connector, all or nothing. Operations see the detail in this shape.
+    pub async fn patch(
+        &self,
+        tenant: &Arc<Tenant>,
+        origin: &Origin,
+        script_name: &ScriptName,
+        patch: PatchSet,
+        shape: DetailShape,
+    ) -> Result<Edited, RegistryError> {
+        let given = Given { bytes: patch.size(), answers_detail: true };
+        let limit = self.bounds.document;
+        let next = move |connector: &Connector| patched(&patch, connector, shape, limit).map(Some);
+        self.edit(tenant, origin, script_name, given, next).await
+    }
+
+    /// How large a document may be, in bytes.
+    pub fn max_document(&self) -> usize {
+        self.bounds.document
+    }
+}
+
+/// The connector as a patch makes it.
+pub fn patched(
+    patch: &PatchSet,
+    connector: &Connector,
+    shape: DetailShape,
+    limit: usize,
+) -> Result<Connector, RegistryError> {
+    let detail = |connector: &_| ConnectorDetail::new(connector, Provenance::Custom, Locale::En, shape);
+    let next = patch.apply(connector, detail, limit)?;
+    let is_too_large =
+        |kind: &DocumentKind| next.document(*kind).len() > limit && next.document(*kind) != connector.document(*kind);
+    match DocumentKind::ALL.into_iter().find(is_too_large) {
+        Some(kind) => Err(RegistryError::DocumentTooLarge { kind, limit }),
+        None => Ok(next),
+    }
+}

@@ -1,0 +1,45 @@
+//! Restoring a connector: a new revision makes it what it was at an earlier one.
+
+use std::sync::Arc;
+
+use connectory_model::{Connector, ScriptName};
+use connectory_store::{Change, Edit, Origin};
+
+use super::changed::changed_members;
+use super::{Given, Registry, RegistryError};
+use crate::catalog::Tenant;
+
+impl Registry {
+    /// Restores a connector, which may be deleted.
+    pub async fn restore(
+        &self,
+        tenant: &Arc<Tenant>,
+        origin: &Origin,
+        script_name: &ScriptName,
+        number: i64,
+    ) -> Result<(), RegistryError> {
+        let past = self.past(tenant, script_name).await?;
+        let old = self.change(tenant, script_name, number).await?.after;
+        let size = old.size();
+        if past.current.is_some() {
+            let next = move |connector: &Connector| {
+                // The name of a connector that was deleted and created again may be another one.
+                Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
+            };
+            self.edit_as(tenant, origin, script_name, Given::bytes(size), (next, Edit::restoring)).await?;
+            return Ok(());
+        }
+        if tenant.snapshot().has_name(&old.name) {
+            return Err(RegistryError::NameTaken);
+        }
+        let limit = self.bounds.connector;
+        let make = move |_: &_| -> Result<Edit, RegistryError> {
+            old.check_bounds(limit)?;
+            let members = changed_members(None, &old);
+            Ok(Edit::new(Change::Create, old, &members, None).restoring())
+        };
+        let edit = self.work.run(size, make).await??;
+        self.catalog.commit(tenant, edit, origin.clone()).await?;
+        Ok(())
+    }
+}

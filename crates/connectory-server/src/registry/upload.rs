@@ -1,0 +1,52 @@
+//! Replacing a document, or the texts of a locale.
+
+use std::sync::Arc;
+
+use connectory_model::document::Document;
+use connectory_model::translations::Properties;
+use connectory_model::{Connector, Locale, ScriptName};
+use connectory_store::Origin;
+
+use super::{Edited, Given, Registry, RegistryError};
+use crate::catalog::Tenant;
+
+impl Registry {
+    /// Replaces a document with one of so many bytes.
+    pub async fn replace_document(
+        &self,
+        tenant: &Arc<Tenant>,
+        origin: &Origin,
+        script_name: &ScriptName,
+        document: Document,
+        bytes: usize,
+    ) -> Result<Edited, RegistryError> {
+        let given = Given::bytes(bytes);
+        let next = move |connector: &Connector| {
+            let mut next = connector.clone();
+            next.set_document(document.clone());
+            Ok(Some(next))
+        };
+        self.edit(tenant, origin, script_name, given, next).await
+    }
+
+    /// Replaces the texts of a locale, or removes them.
+    pub async fn replace_translations(
+        &self,
+        tenant: &Arc<Tenant>,
+        origin: &Origin,
+        script_name: &ScriptName,
+        locale: Locale,
+        properties: Option<Properties>,
+    ) -> Result<Edited, RegistryError> {
+        let given = Given::bytes(properties.as_ref().map_or(0, |properties| properties.text().len()));
+        let next = move |connector: &Connector| {
+            let mut next = connector.clone();
+            match properties.clone() {
+                Some(properties) => next.translations.0.insert(locale, properties),
+                None => next.translations.0.remove(&locale),
+            };
+            Ok(Some(next))
+        };
+        self.edit(tenant, origin, script_name, given, next).await
+    }
+}

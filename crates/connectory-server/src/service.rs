@@ -1,0 +1,125 @@
+//! The whole way of a request, and every route of the API, on one page.
+//!
+//! Operations are registered through their OpenAPI description, so that the document cannot drift from what is served.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{BoxError, Router};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::Request;
+use tower::ServiceExt;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::api::{connectors, documents, fast_path, health, oauth, openapi, translations};
+use crate::auth::layer::authorize;
+use crate::http::error::ApiError;
+use crate::http::listen::Traffic;
+use crate::http::response::{ResponseFacts, facts_of};
+use crate::http::telemetry::{RequestFacts, Trace};
+use crate::state::ServerState;
+use crate::version::{ApiVersion, VERSIONS};
+use crate::work::Work;
+
+/// What answers requests.
+pub struct Service {
+    server: Arc<ServerState>,
+    routes: Router,
+}
+
+impl Service {
+    /// The API on a state.
+    pub fn new(server: Arc<ServerState>) -> Self {
+        Self::with_pages(server, Router::new())
+    }
+
+    /// The API on a state, and pages beside it.
+    pub fn with_pages(server: Arc<ServerState>, pages: Router) -> Self {
+        Self { routes: routes(&server, pages), server }
+    }
+
+    /// Answers a request of a peer. A panic is a bug of ours; it must not look like a broken network to the client.
+    pub async fn answer<B>(self: Arc<Self>, mut request: Request<B>, peer: IpAddr) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let trace = Trace::start();
+        let server = &*self.server;
+        let client = server.options.trusted_proxies.client(peer, request.headers());
+        let waits = request.extensions().get::<Arc<Traffic>>().is_some_and(|traffic| traffic.has_waiting());
+        let panicked = |_| ApiError::internal("the handler panicked");
+        let cached = catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)));
+        let cached = cached.unwrap_or_else(|panic| {
+            let facts = ResponseFacts { error: Some(panicked(panic)), ..ResponseFacts::default() };
+            Some(fast_path::Answer { facts, response: Response::default(), counted: None })
+        });
+        if let Some(fast_path::Answer { facts, response, counted }) = cached {
+            let request = RequestFacts { method: request.method(), path: request.uri().path(), client, waits };
+            return trace.finish_with(&server.telemetry, &request, facts, response, counted);
+        }
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let routed = self.routes.clone().oneshot(request.map(Body::new));
+        let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), routed)).catch_unwind().await;
+        let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), None));
+        let response = response.unwrap_or_else(|never| match never {});
+        let request = RequestFacts { method: &method, path: uri.path(), client, waits };
+        trace.finish(&server.telemetry, &request, response, counted)
+    }
+}
+
+fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
+    let mut api = OpenApiRouter::new()
+        .routes(routes!(oauth::token))
+        .routes(routes!(oauth::info))
+        .routes(routes!(oauth::jwks))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .layer(from_fn(note_route));
+    for version in &VERSIONS {
+        api = api.nest(version.base, operations(server, version));
+    }
+    let (routes, document) = api.split_for_parts();
+    let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)));
+    let others = docs.merge(pages).layer(from_fn(note_route));
+    routes.fallback(not_found).with_state(Arc::clone(server)).merge(others)
+}
+
+/// Leaves the route with the response, for the metrics. `authorize` does so for its operations.
+async fn note_route(route: Option<MatchedPath>, request: Request<Body>, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        facts_of(&mut response).route = Some(route.as_str().to_owned().into());
+    }
+    response
+}
+
+/// The operations of the Connectors API.
+fn operations(server: &Arc<ServerState>, version: &'static ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
+    let routes = if version.is_complete {
+        OpenApiRouter::new()
+            .routes(routes!(connectors::list, connectors::create))
+            .routes(routes!(connectors::get, connectors::delete, connectors::patch))
+            .routes(routes!(documents::source_config::get, documents::source_config::put))
+            .routes(routes!(documents::source_template::get, documents::source_template::put))
+            .routes(routes!(documents::correlation_config::get, documents::correlation_config::put))
+            .routes(routes!(translations::get, translations::put))
+    } else {
+        OpenApiRouter::new().routes(routes!(connectors::list))
+    };
+    routes.layer(from_fn_with_state((Arc::clone(&server.auth), version), authorize))
+}
+
+async fn not_found(request: Request<Body>) -> ApiError {
+    let path: String = request.uri().path().chars().take(200).collect();
+    ApiError::not_found(format!("there is nothing at `{path}`; /docs lists every path"))
+}

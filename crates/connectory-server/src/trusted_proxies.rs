@@ -1,0 +1,72 @@
+//! The proxies that are trusted to say for which client they forward a request.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// The proxies that are believed when they say whom they speak for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+/// A text that is no address and no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address and no network; expected one such as 10.0.0.7 or 10.0.0.0/8")]
+pub struct InvalidProxy(String);
+
+impl TrustedProxies {
+    /// The proxies of these addresses and networks.
+    pub fn new(texts: &[String]) -> Result<Self, InvalidProxy> {
+        let parse = |text: &String| {
+            let address = IpAddr::from_str(text).map(IpNet::from).or_else(|_| text.parse());
+            address.map_err(|_| InvalidProxy(text.chars().take(100).collect()))
+        };
+        texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether an address is a trusted proxy's.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The address of whoever a request comes from: the peer's, or the last one that a trusted proxy has forwarded and
+    /// that is no trusted proxy's itself. What stands before it may be made up.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if !self.has(peer) {
+            return peer;
+        }
+        let lines = headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
+        let forwarded = lines.flat_map(|line| line.rsplit(','));
+        let mut client = peer;
+        for address in forwarded.map_while(|text| text.trim().parse::<IpAddr>().ok()) {
+            client = address.to_canonical();
+            if !self.has(client) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_whom_it_speaks_for() {
+        let proxies = TrustedProxies::new(&["127.0.0.1".to_owned(), "10.0.0.0/8".to_owned()]).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.1.1.1".parse().unwrap());
+        assert_eq!(proxies.client(ip("127.0.0.1"), &headers), ip("192.0.2.7"));
+        assert_eq!(proxies.client(ip("192.0.2.1"), &headers), ip("192.0.2.1"));
+        headers.append("x-forwarded-for", "unknown".parse().unwrap());
+        assert_eq!(proxies.client(ip("127.0.0.1"), &headers), ip("127.0.0.1"));
+        assert!(TrustedProxies::new(&["example.com".to_owned()]).is_err());
+    }
+}

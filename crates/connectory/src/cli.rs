@@ -1,0 +1,134 @@
+//! The command line: every command, and the function that runs it. The options of a command are in its own file.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::commands::apply::{self, ApplyArguments};
+use crate::commands::client::{self, ClientCommand};
+use crate::commands::completions::{self, CompletionsArguments, ManArguments};
+use crate::commands::connector::{self, ConnectorArguments};
+use crate::commands::diff::{self, DiffArguments};
+use crate::commands::export::{self, ExportArguments};
+use crate::commands::import::{self, ImportArguments};
+use crate::commands::lint::{self, LintArguments};
+use crate::commands::login::{self, LoginArguments};
+use crate::commands::plan::{self, PlanArguments};
+use crate::commands::promote::{self, PromoteArguments};
+use crate::commands::pull::{self, PullArguments};
+use crate::commands::tenant::{self, TenantCommand};
+use crate::serve;
+use crate::serve::settings::ServeArguments;
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 an error, which is explained on standard error; \
+                          2 `plan` or `diff` found differences.";
+
+/// A self-hosted connector registry that speaks the Identity Security Cloud Connectors API, and a client for any
+/// service that speaks it.
+#[derive(Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Local(LocalCommand),
+    #[command(flatten)]
+    Remote(RemoteCommand),
+}
+
+/// Commands that call no service.
+#[derive(Subcommand)]
+enum LocalCommand {
+    /// Serve the Connectors API.
+    Serve(Box<ServeArguments>),
+    /// Manage API clients, which get tokens with an id and a secret.
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Manage tenants. Each tenant has its own connectors and clients.
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Check connector folders, without a server.
+    // Listed between `pull` and `plan`, the order in which people use them.
+    #[command(display_order = 9)]
+    Lint(LintArguments),
+    /// Print a completion script for a shell.
+    #[command(display_order = 98)]
+    Completions(CompletionsArguments),
+    /// Write the man pages.
+    #[command(display_order = 99)]
+    Man(ManArguments),
+}
+
+/// Commands that call a service.
+#[derive(Subcommand)]
+enum RemoteCommand {
+    /// Save a service and its credentials as a named environment in ~/.sailpoint/config.yaml.
+    Login(LoginArguments),
+    /// Call the operations of the Connectors API.
+    Connector(ConnectorArguments),
+    /// Write connectors to folders, to keep them in git.
+    Pull(PullArguments),
+    /// Print what `apply` would change on the server.
+    Plan(PlanArguments),
+    /// Change the server so that it has the connectors of a folder.
+    Apply(ApplyArguments),
+    /// Copy connectors from one environment to another.
+    Promote(PromoteArguments),
+    /// Print how two connectors, folders or environments differ.
+    Diff(DiffArguments),
+    /// Write every custom connector to a JSON file.
+    Export(ExportArguments),
+    /// Create and change connectors from an exported file or from folders.
+    Import(ImportArguments),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Local(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Remote(command) => {
+                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+                runtime.block_on(command.run())
+            }
+        }
+    }
+}
+
+impl LocalCommand {
+    fn run(self) -> Result<()> {
+        match self {
+            Self::Serve(arguments) => serve::run(*arguments),
+            Self::Client(command) => client::run(command),
+            Self::Tenant(command) => tenant::run(command),
+            Self::Lint(arguments) => lint::run(&arguments),
+            Self::Completions(arguments) => {
+                completions::run(&arguments, Cli::command());
+                Ok(())
+            }
+            Self::Man(arguments) => completions::man(&arguments, Cli::command()),
+        }
+    }
+}
+
+impl RemoteCommand {
+    async fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Plan(arguments) => return plan::run(arguments).await,
+            Self::Diff(arguments) => return diff::run(arguments).await,
+            Self::Login(arguments) => login::run(arguments).await?,
+            Self::Connector(arguments) => connector::run(arguments).await?,
+            Self::Pull(arguments) => pull::run(arguments).await?,
+            Self::Apply(arguments) => apply::run(arguments).await?,
+            Self::Promote(arguments) => promote::run(arguments).await?,
+            Self::Export(arguments) => export::run(arguments).await?,
+            Self::Import(arguments) => import::run(arguments).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

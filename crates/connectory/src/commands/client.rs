@@ -1,0 +1,72 @@
+//! `connectory client …`: API clients. The commands open the database themselves, whether a server runs on it or not.
+
+use anyhow::Result;
+use clap::Subcommand;
+use connectory_model::access::{Scope, UserLevel};
+use connectory_store::{AccessDb, NewClient};
+
+use crate::serve::settings::DatabaseArgument;
+use crate::terminal;
+
+#[derive(Subcommand)]
+pub enum ClientCommand {
+    /// Create a client and print its id and its secret. The secret is not shown again.
+    Create {
+        /// What the client is for.
+        name: String,
+        /// The tenant it belongs to.
+        #[arg(long, default_value = "default")]
+        tenant: String,
+        /// The user level. Only ORG_ADMIN, SOURCE_ADMIN and SOURCE_SUBADMIN can call the API of connectors.
+        #[arg(long, default_value = "ORG_ADMIN")]
+        level: UserLevel,
+        /// The scopes, separated by commas: sp:scopes:all, idn:connector-config:manage, idn:connector-config:read,
+        /// sp:scopes:default.
+        #[arg(long, default_value = "sp:scopes:all", value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// List clients.
+    List {
+        /// Only the clients of this tenant.
+        #[arg(long)]
+        tenant: Option<String>,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Delete a client. Its tokens become invalid within seconds.
+    Delete {
+        /// The client's id.
+        id: String,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+}
+
+/// Runs a `client` command.
+pub fn run(command: ClientCommand) -> Result<()> {
+    match command {
+        ClientCommand::Create { name, tenant, level, scopes, database } => {
+            let listed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+            let (client, secret) = NewClient::generate(name.clone(), level, scopes);
+            AccessDb::open(&database.path()?)?.create_client(&tenant, &client)?;
+            say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {listed}.");
+            say!("Its secret is not shown again. For the official SDKs:\n");
+            say!("export SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}", client.id);
+        }
+        ClientCommand::List { tenant, database } => {
+            let clients = AccessDb::open(&database.path()?)?.clients(tenant.as_deref())?;
+            let rows = clients.into_iter().map(|client| {
+                let scopes = client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+                [client.id, client.tenant.name, client.name, client.level.to_string(), scopes]
+            });
+            terminal::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);
+        }
+        ClientCommand::Delete { id, database } => {
+            AccessDb::open(&database.path()?)?.delete_client(&id)?;
+            say!("Deleted the client `{id}`.");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `connectory import`: creates and changes connectors from an exported file or from folders.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use connectory_folder::Folder;
+use connectory_model::import;
+
+use crate::environment::EnvironmentArgument;
+use crate::plan::apply::{ApplyOptions, plan_and_apply};
+use crate::plan::wanted::{self, Wanted};
+
+#[derive(Args)]
+pub struct ImportArguments {
+    /// A file that `connectory export` wrote, or a folder of connector folders
+    #[arg(value_name = "FILE|DIR")]
+    from: PathBuf,
+    #[command(flatten)]
+    options: ApplyOptions,
+    #[command(flatten)]
+    environment: EnvironmentArgument,
+}
+
+/// Creates and changes connectors from a file or a folder.
+pub async fn run(arguments: ImportArguments) -> Result<()> {
+    let from = &arguments.from;
+    let wanted = if from.is_dir() {
+        wanted::read(from)?
+    } else {
+        let text = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        let connectors = import::from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;
+        connectors
+            .into_iter()
+            .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) })
+            .collect()
+    };
+    plan_and_apply(&arguments.environment.client()?, wanted, false, &arguments.options).await
+}

@@ -1,0 +1,15 @@
+//! One file for each command: its options, and what it does.
+
+pub mod apply;
+pub mod client;
+pub mod completions;
+pub mod connector;
+pub mod diff;
+pub mod export;
+pub mod import;
+pub mod lint;
+pub mod login;
+pub mod plan;
+pub mod promote;
+pub mod pull;
+pub mod tenant;

@@ -1,0 +1,32 @@
+//! `connectory plan`: prints what `apply` would change.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::environment::EnvironmentArgument;
+use crate::plan::compare::compare;
+use crate::plan::wanted;
+use crate::terminal::{DIFFERENT, SAME};
+
+#[derive(Args)]
+pub struct PlanArguments {
+    /// A folder of connector folders, or one connector folder
+    pub dir: PathBuf,
+    /// Delete custom connectors that have no folder
+    #[arg(long)]
+    pub prune: bool,
+    #[command(flatten)]
+    pub environment: EnvironmentArgument,
+}
+
+/// Prints what `apply` would do.
+pub async fn run(arguments: PlanArguments) -> Result<ExitCode> {
+    let wanted = wanted::read(&arguments.dir)?;
+    let plan = compare(&arguments.environment.client()?, wanted, arguments.prune).await?;
+    plan.print();
+    plan.check_built_in()?;
+    Ok(if plan.steps.is_empty() { SAME } else { DIFFERENT }.into())
+}

@@ -1,0 +1,152 @@
+//! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal.
+
+mod first_start;
+pub mod settings;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use connectory_model::limits::{BLOCKING_THREADS, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
+use connectory_server::http::listen::{self, Connections};
+use connectory_server::options::OidcOptions;
+use connectory_server::{ServerState, Service};
+use connectory_store::Store;
+use http::Request;
+use hyper::body::Incoming;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
+use tracing_subscriber::EnvFilter;
+
+use self::first_start::{create_first_client, print_first_client};
+use self::settings::{ServeArguments, Settings};
+
+/// Runs the server.
+pub fn run(arguments: ServeArguments) -> Result<()> {
+    connectory_memory::give_back_soon();
+    let settings = arguments.settings()?;
+    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("`{}` is no log filter", settings.log))?;
+    // The reader of standard error may be slow. A thread writes the log, and drops lines when too many are waiting.
+    let (writer, written) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES).finish(std::io::stderr());
+    let dropped = writer.error_counter();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("cannot start the runtime")?;
+    let served = runtime.block_on(serve(settings, &dropped));
+    // Waits up to a second for the last lines of the log.
+    drop(written);
+    served
+}
+
+/// Raises the limit on descriptors to its maximum. Returns how many of the wanted connections it allows.
+fn connections(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let granted = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let most = granted.map_or(usize::MAX, |granted| usize::try_from(granted).unwrap_or(usize::MAX));
+    let most = most.saturating_sub(OWN_DESCRIPTORS).max(1);
+    if wanted > most {
+        tracing::warn!(wanted, most, "fewer connections than wanted: the system grants no more descriptors");
+    }
+    wanted.min(most)
+}
+
+async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
+    let Settings { listen, metrics_listen, database, public_url, max_connections, per_peer, mut options, oidc, .. } =
+        settings;
+    let connections =
+        Connections { most: connections(max_connections), per_peer, trusted: Arc::clone(&options.trusted_proxies) };
+    let store = Store::open(&database)?;
+    let bind = async |address: SocketAddr| {
+        TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    };
+    let listener = bind(listen).await?;
+    let metrics_listener = match metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    options.public_url = match public_url {
+        Some(url) => url,
+        None => local_url(&listener)?,
+    };
+    let base_url = options.public_url.clone();
+    let first_client = create_first_client(&store).await?;
+    let server = ServerState::new(store, options).await?;
+    println!(
+        "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
+        env!("CARGO_PKG_VERSION"),
+        server.builtin_count(),
+        database.display()
+    );
+    if let Some(client) = first_client {
+        print_first_client(&base_url, &database, &client);
+    }
+    if let Some(listener) = metrics_listener {
+        println!("Metrics are at {}/metrics", local_url(&listener)?);
+        let server = Arc::clone(&server);
+        let dropped = dropped.clone();
+        let answer = move |request: Request<Incoming>, _| {
+            std::future::ready(server.telemetry.metrics.answer(&request, dropped.dropped_lines() as u64))
+        };
+        let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
+        tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
+    }
+    let stop = stop_signal()?;
+    let service = Arc::new(service(server, oidc));
+    let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
+    listen::serve(listener, connections, answer, stop).await;
+    Ok(())
+}
+
+/// The API, and the console's pages.
+#[cfg(feature = "console")]
+fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Service {
+    let console = connectory_console::Console::new(Arc::clone(&server), oidc);
+    Service::with_pages(server, connectory_console::routes(console))
+}
+
+/// The API. This build has no console.
+#[cfg(not(feature = "console"))]
+fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Service {
+    if let Some(OidcOptions { issuer, .. }) = oidc {
+        tracing::warn!(issuer, "--oidc-issuer has no effect: this build has no console");
+    }
+    Service::new(server)
+}
+
+/// The address of the listener on this machine.
+fn local_url(listener: &TcpListener) -> Result<String> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    Ok(if address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    })
+}
+
+/// Resolves on Ctrl-C and, where there is one, on SIGTERM.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    Ok(async move {
+        #[cfg(unix)]
+        let terminated = terminate.recv();
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<Option<()>>();
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated => {}
+        }
+    })
+}

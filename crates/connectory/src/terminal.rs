@@ -1,0 +1,126 @@
+//! What commands print and ask: tables that fit the terminal, JSON and YAML, questions. Only a terminal gets colours.
+
+use std::borrow::Cow;
+use std::fmt::{Arguments, Display};
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// The exit code of `plan` and `diff` if nothing differs.
+pub const SAME: u8 = 0;
+/// The exit code of `plan` and `diff` if something differs.
+pub const DIFFERENT: u8 = 2;
+
+/// Prints a line to standard output.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::terminal::line(format_args!($($text)*)) };
+}
+
+/// Prints a line. Ends the process with success when the reader has closed the pipe, as `head` does.
+pub fn line(text: Arguments<'_>) {
+    if let Err(error) = writeln!(anstream::stdout().lock(), "{text}") {
+        std::process::exit(i32::from(error.kind() != ErrorKind::BrokenPipe));
+    }
+}
+
+/// Writes bytes to standard output as they are.
+pub fn bytes(bytes: &[u8]) -> Result<()> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
+        _ => Ok(()),
+    }
+}
+
+/// How to print an answer.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns that fit the terminal
+    Table,
+    /// JSON, as the API sends it
+    Json,
+    /// The same as YAML
+    Yaml,
+}
+
+/// Columns that are not wrapped, because people copy their values.
+const UNWRAPPED_COLUMNS: &[&str] = &["ID", "SCRIPT NAME"];
+
+/// Prints rows under a header; on a terminal, cells are wrapped to its width.
+pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    for (at, _) in header.iter().enumerate().filter(|(_, name)| UNWRAPPED_COLUMNS.contains(name)) {
+        table.column_mut(at).expect("the column is there").set_constraint(ColumnConstraint::ContentWidth);
+    }
+    for line in table.lines() {
+        // The first column has a padding, which would indent the table.
+        say!("{}", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+    }
+}
+
+/// Prints a value as JSON or YAML.
+pub fn value(format: Format, value: &impl Serialize) -> Result<()> {
+    match format {
+        Format::Yaml => say!("{}", serde_saphyr::to_string(value).context("cannot be written as YAML")?.trim_end()),
+        Format::Json | Format::Table => say!("{}", serde_json::to_string_pretty(value)?),
+    }
+    Ok(())
+}
+
+/// A number with its noun, such as `1 file` or `2 files`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A line of a document with its control characters escaped. They could move the cursor or change what is on the screen.
+pub fn escape_control_characters(line: &str) -> Cow<'_, str> {
+    let is_harmless = |c: char| c == '\t' || !c.is_control();
+    if line.chars().all(is_harmless) {
+        return line.into();
+    }
+    let mut escaped = String::with_capacity(line.len() + 8);
+    for c in line.chars() {
+        if is_harmless(c) { escaped.push(c) } else { escaped.extend(c.escape_default()) }
+    }
+    escaped.into()
+}
+
+pub const BOLD: Style = Style::new().bold();
+pub const RED: Style = AnsiColor::Red.on_default();
+pub const GREEN: Style = AnsiColor::Green.on_default();
+pub const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// A text in a style. `anstream` removes the style where the output is not a terminal.
+pub fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Asks a question that is answered with yes or no.
+pub fn confirm(question: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("there is no terminal to ask on; give --yes");
+    }
+    anstream::eprint!("{question} [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_cannot_control_the_terminal() {
+        assert_eq!(escape_control_characters("a\tb ü"), "a\tb ü");
+        assert_eq!(escape_control_characters("\u{1b}[2Ja\u{9b}b\r"), "\\u{1b}[2Ja\\u{9b}b\\r");
+    }
+}
