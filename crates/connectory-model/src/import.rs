@@ -94,7 +94,7 @@ fn connector(object: &Value, taken: &mut HashSet<ScriptName>) -> Result<Connecto
     let members = Members::of(object)?;
     let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
     let script_name = match members.text("scriptName")? {
-        Some(script_name) => script_name.parse()?,
+        Some(script_name) => ScriptName::strict(&script_name)?,
         None => ScriptName::derive(&new.name, |candidate| taken.contains(candidate)),
     };
     if !taken.insert(script_name.clone()) {
