@@ -29,7 +29,7 @@ pub use state::Console;
 
 /// The pages of a console.
 pub fn routes(console: Arc<Console>) -> Router {
-    let of_connector = Router::new()
+    let connector_pages = Router::new()
         .route("/", get(overview::show))
         .route("/delete", get(delete::show).post(delete::delete))
         .route("/documents/{kind}", get(documents::show).post(documents::save))
@@ -52,14 +52,14 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/preferences", post(sign_in::client::preferences))
         .route("/console/new", get(create::show).post(create::create))
         .route("/console/new/script-name", get(create::script_name))
-        .nest("/console/connectors/{scriptName}", of_connector)
+        .nest("/console/connectors/{scriptName}", connector_pages)
         .route("/console/clients", get(clients::show).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
         .route("/console/activity", get(activity::show))
         .route("/console", get(|| async { Redirect::to("/") }))
         .route("/console/{*rest}", get(not_found))
         .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))
-        .route("/console/assets/{name}", get(frame::assets::get))
+        .route("/console/assets/{name}", get(frame::assets::serve))
         .with_state(console)
 }
 

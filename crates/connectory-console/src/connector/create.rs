@@ -12,7 +12,7 @@ use connectory_server::http::error::ApiError;
 use maud::{Markup, html};
 use serde_json::json;
 
-use crate::frame::form::{Form, Submitted};
+use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
 use crate::frame::view::View;
@@ -23,41 +23,41 @@ use crate::urls::connector_url;
 /// The page for creating a connector.
 pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, ApiError> {
     caller.has(Permission::Write)?;
-    Ok(create_form(&view, &caller, &Form::default(), None))
+    Ok(create_form(&view, &caller, &PostedForm::default(), None))
 }
 
-fn create_form(view: &View, caller: &Caller, form: &Form, problem: Option<&str>) -> Response {
+fn create_form(view: &View, caller: &Caller, form: &PostedForm, error: Option<&str>) -> Response {
     let typed = form.get("name");
     let chosen = form.get("status").parse().unwrap_or(Status::Development);
     let content = html! {
-        nav.crumbs aria-label=(view.t("connector.crumbs")) { a href="/" { (view.t("nav.connectors")) } }
-        h1 { (view.t("list.create")) }
-        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
+        nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
+        h1 { (view.text("list.create")) }
+        @if let Some(error) = error { p.problem role="alert" { (error) } }
         form.narrow method="post" action="/console/new" {
-            (view.token())
-            label { (view.t("column.name"))
+            (view.csrf_input())
+            label { (view.text("column.name"))
                 input name="name" value=(typed) required maxlength="255" autofocus autocomplete="off"
                     hx-get="/console/new/script-name" hx-trigger="input delay:100ms" hx-target="#script-name" hx-swap="innerHTML" hx-sync="this:replace";
             }
-            p.hint { (view.t("overview.script_name")) ": " output #script-name { (derived(caller, typed)) } }
-            label { (view.t("overview.class"))
+            p.hint { (view.text("overview.script_name")) ": " output #script-name { (derived(caller, typed)) } }
+            label { (view.text("overview.class"))
                 input name="className" value=(form.get("className")) required maxlength="255" autocomplete="off" spellcheck="false" placeholder="sailpoint.connector.OpenConnectorAdapter";
             }
-            label { (view.t("column.type"))
-                input name="type" value=(form.get("type")) maxlength="255" autocomplete="off" placeholder=(view.t("create.type_hint"));
+            label { (view.text("column.type"))
+                input name="type" value=(form.get("type")) maxlength="255" autocomplete="off" placeholder=(view.text("create.type_hint"));
             }
-            label { (view.t("column.status"))
+            label { (view.text("column.status"))
                 select name="status" {
                     @for status in [Status::Development, Status::Demo, Status::Released] {
                         option value=(status) selected[status == chosen] { (status) }
                     }
                 }
             }
-            label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || form.get("directConnect") == "true"]; (view.t("facet.direct")) }
-            button.primary type="submit" { (view.t("create.submit")) }
+            label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || form.get("directConnect") == "true"]; (view.text("facet.direct")) }
+            button.primary type="submit" { (view.text("create.submit")) }
         }
     };
-    view.page(Place::Connectors, view.t("list.create"), &content)
+    view.render(Place::Connectors, view.text("list.create"), &content)
 }
 
 /// The script name that a name would get now.
@@ -75,7 +75,7 @@ pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): R
     let is_taken = caller.tenant().snapshot().has_name(name.trim());
     html! {
         (derived(&caller, &name))
-        @if is_taken { " " span.problem { (view.t("create.taken")) } }
+        @if is_taken { " " span.problem { (view.text("create.taken")) } }
     }
 }
 

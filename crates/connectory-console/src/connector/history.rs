@@ -17,21 +17,21 @@ use connectory_server::registry::{Change, Past};
 use connectory_store::{Action, RevisionNumber};
 use maud::{Markup, html};
 
+use super::page::{Tab, connector_document};
 use super::pretty::pretty;
-use super::subject::{self, Tab};
 use crate::frame::diff;
 use crate::frame::form::Submitted;
-use crate::frame::message::done;
-use crate::frame::revision_table::{PAGE_SIZE, before, page_of_revisions, revision_table};
+use crate::frame::revision_table::{PAGE_SIZE, parse_before, revision_page, revision_table};
+use crate::frame::success::success_note;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
 /// A page of the history, with the name that the connector has or had.
-fn past_page(past: &Past, view: &View, content: &Markup) -> Response {
+fn render_past(past: &Past, view: &View, content: &Markup) -> Response {
     let status = past.current.map(|_| past.newest.status);
-    subject::page(view, &past.newest.name, &past.newest.script_name, status, Tab::History, content)
+    connector_document(view, &past.newest.name, &past.newest.script_name, status, Tab::History, content)
 }
 
 /// The page.
@@ -43,14 +43,14 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let past = console.server.registry.past(caller.tenant(), &script_name).await?;
     let query = query.unwrap_or_default();
-    let before = before(&query);
+    let before = parse_before(&query);
     let revisions = console.server.registry.history(caller.tenant(), &script_name, before, PAGE_SIZE).await?;
     let content = html! {
-        (done(&view, &query))
-        @if revisions.is_empty() { p.empty { (view.t("overview.no_revisions")) } }
-        @else { (page_of_revisions(&view, &connector_url(&script_name, "/history"), before, &revisions, false)) }
+        (success_note(&view, &query))
+        @if revisions.is_empty() { p.empty { (view.text("overview.no_revisions")) } }
+        @else { (revision_page(&view, &connector_url(&script_name, "/history"), before, &revisions, false)) }
     };
-    Ok(past_page(&past, &view, &content))
+    Ok(render_past(&past, &view, &content))
 }
 
 /// A script name and a revision's number.
@@ -71,21 +71,21 @@ pub async fn revision(
     let is_current = past.current == Some(source);
     let can_restore = view.may_write() && !is_current && !matches!(past.current, Some(Source::BuiltIn(_)));
     let bytes = after.size() + before.as_ref().map_or(0, |before| before.size());
-    let page = console.server.work.run(bytes, move |stop| {
-        let mut budget = diff::Budget::of(stop);
+    let response = console.server.work.run(bytes, move |stop| {
+        let mut budget = diff::DiffBudget::of(stop);
         let differences =
             if deleted { differences(Some(&after), None) } else { differences(before.as_deref(), Some(&after)) };
         let content = html! {
-            p { a href=(connector_url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
-            h2 { (view.f("list.revision", &[&number])) }
+            p { a href=(connector_url(&script_name, "/history")) { "← " (view.text("tab.history")) } }
+            h2 { (view.format("list.revision", &[&number])) }
             (revision_table(&view, std::slice::from_ref(&revision), false))
             @if can_restore {
                 form method="post" action=(connector_url(&script_name, &format!("/history/{number}/restore"))) {
-                    (view.token())
-                    p { button type="submit" { (view.f("history.restore", &[&number])) } }
+                    (view.csrf_input())
+                    p { button type="submit" { (view.format("history.restore", &[&number])) } }
                 }
-            } @else if is_current { p.note { (view.t("history.current")) } }
-            @if differences.is_empty() { p.empty { (view.t("history.no_difference")) } }
+            } @else if is_current { p.note { (view.text("history.current")) } }
+            @if differences.is_empty() { p.empty { (view.text("history.no_difference")) } }
             @for (part, old, new) in differences.iter().take_while(|_| !stop.has_left()) {
                 section.part-of-diff {
                     h3 { (part) }
@@ -93,9 +93,9 @@ pub async fn revision(
                 }
             }
         };
-        past_page(&past, &view, &content)
+        render_past(&past, &view, &content)
     });
-    Ok(page.await?)
+    Ok(response.await?)
 }
 
 /// A part of a connector, and its text before and after.

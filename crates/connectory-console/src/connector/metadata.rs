@@ -20,12 +20,12 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::page::{ConnectorPage, Tab};
 use super::pretty::pretty;
-use super::subject::{Subject, Tab};
 use crate::frame::diff;
 use crate::frame::fingerprint::fingerprint;
-use crate::frame::form::{Form, Submitted};
-use crate::frame::message::{done, outcome};
+use crate::frame::form::{PostedForm, Submitted};
+use crate::frame::success::{outcome, success_note};
 use crate::state::Console;
 
 /// How many values the other members may have: each takes two bytes of the metadata at least.
@@ -35,15 +35,15 @@ const OTHERS_VALUES: usize = METADATA_BYTES / 2;
 const KNOWN: [&str; 3] = ["category", "labels", SHORT_DESC];
 
 /// What the fields hold.
-struct Fields {
+struct MetadataFields {
     category: String,
     labels: String,
     description: String,
     others: String,
 }
 
-impl Fields {
-    fn of(metadata: &Metadata) -> Self {
+impl MetadataFields {
+    fn from_metadata(metadata: &Metadata) -> Self {
         let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let labels = labels(metadata).collect::<Vec<_>>().join("\n");
         // What is not what its field can show is left to the JSON.
@@ -60,7 +60,7 @@ impl Fields {
         Self { category: text("category"), labels, description: text(SHORT_DESC), others: pretty(&others) }
     }
 
-    fn sent(form: &Form) -> Self {
+    fn from_form(form: &PostedForm) -> Self {
         Self {
             category: form.get("category").trim().to_owned(),
             labels: form.lines("labels", ""),
@@ -102,31 +102,31 @@ impl Fields {
 }
 
 /// The page.
-pub async fn show(subject: Subject, RawQuery(query): RawQuery) -> Response {
+pub async fn show(page: ConnectorPage, RawQuery(query): RawQuery) -> Response {
     let content = html! {
-        (done(&subject.view, &query.unwrap_or_default()))
-        (form(&subject, &Fields::of(&subject.connector.connector_metadata), None))
+        (success_note(&page.view, &query.unwrap_or_default()))
+        (metadata_form(&page, &MetadataFields::from_metadata(&page.connector.connector_metadata), None))
     };
-    subject.page(Tab::Metadata, &content)
+    page.render(Tab::Metadata, &content)
 }
 
-fn form(subject: &Subject, fields: &Fields, problem: Option<&str>) -> Markup {
-    let view = &subject.view;
-    let readonly = !subject.is_writable();
-    let snapshot = subject.caller.tenant().snapshot();
-    let facets = subject.caller.tenant().facets(&snapshot);
+fn metadata_form(page: &ConnectorPage, fields: &MetadataFields, error: Option<&str>) -> Markup {
+    let view = &page.view;
+    let readonly = !page.is_writable();
+    let snapshot = page.caller.tenant().snapshot();
+    let facets = page.caller.tenant().facets(&snapshot);
     html! {
-        (subject.read_only_note())
-        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
-        form.narrow method="post" action=(subject.url("/metadata")) {
-            (view.token())
-            input type="hidden" name="base" value=(fingerprint(pretty(&subject.connector.connector_metadata)));
-            label { (view.t("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
+        (page.read_only_note())
+        @if let Some(error) = error { p.problem role="alert" { (error) } }
+        form.narrow method="post" action=(page.url("/metadata")) {
+            (view.csrf_input())
+            input type="hidden" name="base" value=(fingerprint(pretty(&page.connector.connector_metadata)));
+            label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
             datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
-            label { (view.t("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }
-            label { (view.t("metadata.description")) textarea name="description" rows="3" readonly[readonly] { "\n" (fields.description) } }
-            label { (view.t("metadata.others")) textarea.code name="others" rows="8" spellcheck="false" readonly[readonly] { "\n" (fields.others) } }
-            @if !readonly { button.primary type="submit" { (view.t("action.save")) } }
+            label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }
+            label { (view.text("metadata.description")) textarea name="description" rows="3" readonly[readonly] { "\n" (fields.description) } }
+            label { (view.text("metadata.others")) textarea.code name="others" rows="8" spellcheck="false" readonly[readonly] { "\n" (fields.others) } }
+            @if !readonly { button.primary type="submit" { (view.text("action.save")) } }
         }
     }
 }
@@ -134,22 +134,22 @@ fn form(subject: &Subject, fields: &Fields, problem: Option<&str>) -> Markup {
 /// Saves the form.
 pub async fn save(
     State(console): State<Arc<Console>>,
-    subject: Subject,
-    Submitted { view, caller, form: sent }: Submitted,
+    page: ConnectorPage,
+    Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, ApiError> {
-    let fields = Fields::sent(&sent);
-    let refuse = |subject: &Subject, problem: &str| {
-        let page = subject.page(Tab::Metadata, &form(subject, &fields, Some(problem)));
-        (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+    let fields = MetadataFields::from_form(&form);
+    let refuse = |page: &ConnectorPage, error: &str| {
+        let response = page.render(Tab::Metadata, &metadata_form(page, &fields, Some(error)));
+        (StatusCode::UNPROCESSABLE_ENTITY, response).into_response()
     };
-    let metadata = match fields.metadata(&subject.connector.connector_metadata) {
+    let metadata = match fields.metadata(&page.connector.connector_metadata) {
         Ok(metadata) => metadata,
-        Err(problem) => return Ok(refuse(&subject, &format!("{}: {problem}", view.t("metadata.not_json")))),
+        Err(error) => return Ok(refuse(&page, &format!("{}: {error}", view.text("metadata.not_json")))),
     };
     let mine = pretty(&metadata);
     let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
     let patch = PatchSet::from_json(operations).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let (base, limit) = (sent.get("base").to_owned(), console.server.options.max_document);
+    let (base, limit) = (form.get("base").to_owned(), console.server.options.max_document);
     let next = move |connector: &Connector| {
         let next = patched(&patch, connector, DetailShape::Plain, limit)?;
         let is_new = next.connector_metadata != connector.connector_metadata;
@@ -158,21 +158,21 @@ pub async fn save(
         }
         Ok(is_new.then_some(next))
     };
-    let address = subject.url("/metadata");
-    let (origin, script_name) = (caller.origin(), &subject.connector.script_name);
+    let address = page.url("/metadata");
+    let (origin, script_name) = (caller.origin(), &page.connector.script_name);
     let given = Given::bytes(mine.len());
     match console.server.registry.edit(caller.tenant(), &origin, script_name, given, next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(RegistryError::Conflict) => {
-            let theirs = subject.again(&console).await?;
+            let theirs = page.again(&console).await?;
             let stored = pretty(&theirs.connector.connector_metadata);
             let content = html! {
                 (diff::conflict(&view, &stored, &mine, &address, &Stop::after(WORK_TIMEOUT)))
-                (form(&theirs, &fields, None))
+                (metadata_form(&theirs, &fields, None))
             };
-            Ok((StatusCode::CONFLICT, theirs.page(Tab::Metadata, &content)).into_response())
+            Ok((StatusCode::CONFLICT, theirs.render(Tab::Metadata, &content)).into_response())
         }
-        Err(error @ (RegistryError::Patch(_) | RegistryError::TooLarge(_))) => Ok(refuse(&subject, &error.to_string())),
+        Err(error @ (RegistryError::Patch(_) | RegistryError::TooLarge(_))) => Ok(refuse(&page, &error.to_string())),
         Err(error) => Err(error.into()),
     }
 }

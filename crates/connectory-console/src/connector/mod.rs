@@ -9,7 +9,7 @@ mod form_preview;
 pub mod history;
 pub mod metadata;
 pub mod overview;
+mod page;
 mod pretty;
 pub mod preview;
-mod subject;
 pub mod translations;

@@ -22,10 +22,10 @@ use serde_json::json;
 
 use super::coverage::Keys;
 use super::download::attachment;
-use super::subject::{Subject, Tab};
+use super::page::{ConnectorPage, Tab};
 use crate::frame::form::Submitted;
-use crate::frame::message::{done, outcome};
 use crate::frame::query::parameter;
+use crate::frame::success::{outcome, success_note};
 use crate::frame::view::View;
 use crate::state::Console;
 use crate::urls::connector_url;
@@ -51,15 +51,15 @@ fn texts_of(connector: &Connector, keys: &[String], locales: &[Locale]) -> HashM
 /// The page.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    Ok(console.server.work.run(subject.connector.size(), move |_| whole(&subject, &query)).await?)
+    Ok(console.server.work.run(page.connector.size(), move |_| render_translations(&page, &query)).await?)
 }
 
-fn whole(subject: &Subject, query: &str) -> Response {
-    let keys = Keys::of(&subject.connector);
+fn render_translations(page: &ConnectorPage, query: &str) -> Response {
+    let keys = Keys::of(&page.connector);
     let asked: Vec<Locale> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "locale")
         .filter_map(|(_, tag)| tag.parse().ok())
@@ -69,50 +69,50 @@ fn whole(subject: &Subject, query: &str) -> Response {
     let shown: Vec<_> = std::iter::once(Locale::En)
         .chain(Locale::ALL.iter().copied().filter(|locale| {
             *locale != Locale::En
-                && if asked.is_empty() { keys.of_locale.contains_key(locale) } else { asked.contains(locale) }
+                && if asked.is_empty() { keys.translated.contains_key(locale) } else { asked.contains(locale) }
         }))
         .collect();
     let last = keys.all.len().div_ceil(KEYS_PER_PAGE).max(1);
-    let number = parameter(query, "page").parse().unwrap_or(1).clamp(1, last);
-    let first = (number - 1) * KEYS_PER_PAGE;
+    let page_number = parameter(query, "page").parse().unwrap_or(1).clamp(1, last);
+    let first = (page_number - 1) * KEYS_PER_PAGE;
     let on_page = &keys.all[first..keys.all.len().min(first + KEYS_PER_PAGE)];
     let content = html! {
-        (done(&subject.view, query))
-        (choice(subject, &keys, &shown))
+        (success_note(&page.view, query))
+        (locale_choice(page, &keys, &shown))
         @if last > 1 {
-            p.count { (subject.view.f("translations.count", &[&(first + 1), &(first + on_page.len()), &keys.all.len()])) }
+            p.count { (page.view.format("translations.count", &[&(first + 1), &(first + on_page.len()), &keys.all.len()])) }
         }
-        (grid(subject, on_page, &shown))
-        @if last > 1 { (pages(subject, &asked, number, last)) }
-        @if subject.is_writable() { (import_form(subject, &shown)) }
+        (grid(page, on_page, &shown))
+        @if last > 1 { (page_links(page, &asked, page_number, last)) }
+        @if page.is_writable() { (import_form(page, &shown)) }
     };
-    subject.page(Tab::Translations, &content)
+    page.render(Tab::Translations, &content)
 }
 
 /// The ways to the pages before and after, in the locales that were asked for.
-fn pages(subject: &Subject, asked: &[Locale], number: usize, last: usize) -> Markup {
-    let view = &subject.view;
+fn page_links(page: &ConnectorPage, asked: &[Locale], page_number: usize, last: usize) -> Markup {
+    let view = &page.view;
     let locales: Vec<_> = asked.iter().map(|locale| format!("locale={locale}&")).collect();
-    let at = |page: usize| subject.url(&format!("/translations?{}page={page}", locales.concat()));
+    let at = |number: usize| page.url(&format!("/translations?{}page={number}", locales.concat()));
     html! {
-        nav.pages aria-label=(view.t("list.pages")) {
-            @if number > 1 { a.button rel="prev" href=(at(number - 1)) { (view.t("list.previous")) } }
-            @if number < last { a.button rel="next" href=(at(number + 1)) { (view.t("list.next")) } }
+        nav.pages aria-label=(view.text("list.pages")) {
+            @if page_number > 1 { a.button rel="prev" href=(at(page_number - 1)) { (view.text("list.previous")) } }
+            @if page_number < last { a.button rel="next" href=(at(page_number + 1)) { (view.text("list.next")) } }
         }
     }
 }
 
-fn choice(subject: &Subject, keys: &Keys, shown: &[Locale]) -> Markup {
-    let view = &subject.view;
+fn locale_choice(page: &ConnectorPage, keys: &Keys, shown: &[Locale]) -> Markup {
+    let view = &page.view;
     html! {
-        form.locales method="get" action=(subject.url("/translations")) {
+        form.locales method="get" action=(page.url("/translations")) {
             fieldset {
-                legend { (view.t("translations.shown")) }
+                legend { (view.text("translations.shown")) }
                 @for locale in Locale::ALL {
                     label.check { input type="checkbox" name="locale" value=(locale) checked[shown.contains(locale)];
                         (locale) " " small id=(format!("coverage-{locale}")) { (percent(keys, *locale)) } }
                 }
-                button type="submit" { (view.t("nav.apply")) }
+                button type="submit" { (view.text("nav.apply")) }
             }
         }
     }
@@ -122,19 +122,19 @@ fn percent(keys: &Keys, locale: Locale) -> Markup {
     html! { (keys.percent(locale)) " %" }
 }
 
-fn grid(subject: &Subject, keys: &[String], shown: &[Locale]) -> Markup {
-    let view = &subject.view;
-    let texts = texts_of(&subject.connector, keys, shown);
+fn grid(page: &ConnectorPage, keys: &[String], shown: &[Locale]) -> Markup {
+    let view = &page.view;
+    let texts = texts_of(&page.connector, keys, shown);
     let mut room = GRID_BYTES;
     html! {
-        div.grid-frame tabindex="0" role="region" aria-label=(view.t("tab.translations")) {
+        div.grid-frame tabindex="0" role="region" aria-label=(view.text("tab.translations")) {
             table.grid {
                 thead { tr {
-                    th scope="col" { (view.t("translations.key")) }
+                    th scope="col" { (view.text("translations.key")) }
                     @for locale in shown {
                         th scope="col" { (locale) " "
-                            a href=(subject.url(&format!("/translations/{locale}"))) download=(format!("{locale}.properties"))
-                                aria-label=(view.f("translations.export", &[locale])) { "↓ .properties" } }
+                            a href=(page.url(&format!("/translations/{locale}"))) download=(format!("{locale}.properties"))
+                                aria-label=(view.format("translations.export", &[locale])) { "↓ .properties" } }
                     }
                 } }
                 tbody {
@@ -143,7 +143,7 @@ fn grid(subject: &Subject, keys: &[String], shown: &[Locale]) -> Markup {
                             th scope="row" { code { (beginning(key)) } }
                             @for locale in shown {
                                 @let text = texts.get(&(*locale, at)).map(String::as_str);
-                                (cell(subject.is_writable().then_some(subject), view, key, *locale, text, None, &mut room))
+                                (cell(page.is_writable().then_some(page), view, key, *locale, text, None, &mut room))
                             }
                         }
                     }
@@ -164,7 +164,7 @@ fn beginning(text: &str) -> Cow<'_, str> {
 /// A cell; with the connector it can be edited. `late` was typed over a text that has changed meanwhile. The page has
 /// `room` for so many bytes of texts.
 fn cell(
-    editable: Option<&Subject>,
+    editable: Option<&ConnectorPage>,
     view: &View,
     key: &str,
     locale: Locale,
@@ -179,26 +179,26 @@ fn cell(
     let Some(left) = left else {
         return html! {
             td.missing[text.is_none()] lang=(locale) {
-                (beginning(stored)) " " span.faint { (view.t("translations.long")) }
-                @if late.is_some() { p.problem role="alert" { (view.f("translations.late", &[&beginning(stored)])) } }
+                (beginning(stored)) " " span.faint { (view.text("translations.long")) }
+                @if late.is_some() { p.problem role="alert" { (view.format("translations.late", &[&beginning(stored)])) } }
             }
         };
     };
     *room = left;
     html! {
         td.missing[text.is_none()] lang=(locale) {
-            @if let Some(subject) = editable {
+            @if let Some(page) = editable {
                 textarea rows="1" name="text" aria-label=(format!("{key}, {locale}")) maxlength=(TEXT_CHARS)
-                    placeholder=(view.t("translations.missing"))
-                    hx-post=(subject.url(&format!("/translations/{locale}/text"))) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
+                    placeholder=(view.text("translations.missing"))
+                    hx-post=(page.url(&format!("/translations/{locale}/text"))) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
                     hx-vals=(json!({"key": key, "was": stored}))
                 { "\n" (shown) }
                 @if late.is_some() {
-                    p.problem role="alert" { (view.f("translations.late", &[&stored])) }
-                    button.quiet type="button" data-take=(stored) { (view.t("conflict.take_theirs")) }
+                    p.problem role="alert" { (view.format("translations.late", &[&stored])) }
+                    button.quiet type="button" data-take=(stored) { (view.text("conflict.take_theirs")) }
                 }
             } @else if let Some(text) = text { (text) }
-            @else { span.faint { (view.t("translations.missing")) } }
+            @else { span.faint { (view.text("translations.missing")) } }
         }
     }
 }
@@ -209,9 +209,9 @@ fn is_key(key: &str) -> bool {
 }
 
 /// The locale of a path.
-pub struct OneOfTheLocales(Locale);
+pub struct LocalePath(Locale);
 
-impl<S: Send + Sync> FromRequestParts<S> for OneOfTheLocales {
+impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -224,7 +224,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OneOfTheLocales {
 pub async fn save_text(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
-    OneOfTheLocales(locale): OneOfTheLocales,
+    LocalePath(locale): LocalePath,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, ApiError> {
     let (key, was) = (form.get("key").to_owned(), form.get("was").to_owned());
@@ -262,13 +262,13 @@ pub async fn save_text(
         Err(RegistryError::Conflict) => Some(text),
         Err(error) => return Err(error.into()),
     };
-    let subject = Subject::find(&console, &view, &caller, &script_name).await?;
-    let fragment = console.server.work.run(subject.connector.size(), move |_| {
-        let texts = texts_of(&subject.connector, std::slice::from_ref(&key), &[locale]);
+    let page = ConnectorPage::find(&console, &view, &caller, &script_name).await?;
+    let fragment = console.server.work.run(page.connector.size(), move |_| {
+        let texts = texts_of(&page.connector, std::slice::from_ref(&key), &[locale]);
         let (text, mut room) = (texts.get(&(locale, 0)).map(String::as_str), GRID_BYTES);
-        let keys = Keys::of(&subject.connector);
+        let keys = Keys::of(&page.connector);
         html! {
-            (cell(Some(&subject), &view, &key, locale, text, conflict.as_deref(), &mut room))
+            (cell(Some(&page), &view, &key, locale, text, conflict.as_deref(), &mut room))
             small id=(format!("coverage-{locale}")) hx-swap-oob="true" { (percent(&keys, locale)) }
         }
     });
@@ -276,9 +276,9 @@ pub async fn save_text(
 }
 
 /// Answers a locale's texts as a file.
-pub async fn export(subject: Subject, OneOfTheLocales(locale): OneOfTheLocales) -> Response {
-    let texts = subject.connector.translations.0.get(&locale);
-    let name = format!("{}-{locale}.properties", subject.connector.script_name);
+pub async fn export(page: ConnectorPage, LocalePath(locale): LocalePath) -> Response {
+    let texts = page.connector.translations.0.get(&locale);
+    let name = format!("{}-{locale}.properties", page.connector.script_name);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
         (header::CONTENT_DISPOSITION, attachment(&name)),
@@ -286,18 +286,18 @@ pub async fn export(subject: Subject, OneOfTheLocales(locale): OneOfTheLocales) 
     (headers, texts.map(Properties::to_bytes).unwrap_or_default()).into_response()
 }
 
-fn import_form(subject: &Subject, shown: &[Locale]) -> Markup {
-    let view = &subject.view;
+fn import_form(page: &ConnectorPage, shown: &[Locale]) -> Markup {
+    let view = &page.view;
     html! {
-        form.upload method="post" action=(subject.url("/translations")) enctype="multipart/form-data" {
-            (view.token())
-            label { (view.t("translations.import_into"))
+        form.upload method="post" action=(page.url("/translations")) enctype="multipart/form-data" {
+            (view.csrf_input())
+            label { (view.text("translations.import_into"))
                 select name="locale" {
                     @for locale in Locale::ALL { option value=(locale) selected[shown.last() == Some(locale)] { (locale) } }
                 }
             }
-            label { (view.t("translations.file")) input type="file" name="file" accept=".properties,text/plain" required; }
-            button type="submit" { (view.t("translations.import")) }
+            label { (view.text("translations.file")) input type="file" name="file" accept=".properties,text/plain" required; }
+            button type="submit" { (view.text("translations.import")) }
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn url(name: &str) -> &'static str {
 }
 
 /// Answers an asset.
-pub async fn get(Path(name): Path<String>) -> Result<Response, ApiError> {
+pub async fn serve(Path(name): Path<String>) -> Result<Response, ApiError> {
     let asset = ASSETS.get(&name).ok_or_else(|| ApiError::not_found("there is no such asset"))?;
     let content_type = match name.rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",

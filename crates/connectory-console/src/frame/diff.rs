@@ -18,13 +18,13 @@ const AROUND: usize = 3;
 type Line<'a> = (usize, Vec<(bool, &'a str)>);
 
 /// How much a page may still compare, all its texts together.
-pub struct Budget {
+pub struct DiffBudget {
     bytes: usize,
     lines: usize,
     deadline: Instant,
 }
 
-impl Budget {
+impl DiffBudget {
     /// Of a page that is made within some time.
     pub fn of(stop: &Stop) -> Self {
         let deadline = stop.deadline().min(Instant::now() + DIFF_TIMEOUT);
@@ -32,7 +32,7 @@ impl Budget {
     }
 
     /// Takes what two texts need, if it is there.
-    fn takes(&mut self, old: &str, new: &str) -> bool {
+    fn take(&mut self, old: &str, new: &str) -> bool {
         let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let Some(bytes) = self.bytes.checked_sub(old.len() + new.len()) else { return false };
         let Some(lines) = self.lines.checked_sub(lines(old) + lines(new)) else { return false };
@@ -45,20 +45,20 @@ impl Budget {
 pub type Titles = [&'static str; 2];
 
 /// Both texts, the titles of which have these keys.
-pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut Budget) -> Markup {
-    if !budget.takes(old, new) {
-        return html! { p.note { (view.t("diff.too_large")) } };
+pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut DiffBudget) -> Markup {
+    if !budget.take(old, new) {
+        return html! { p.note { (view.text("diff.too_large")) } };
     }
     let deadline = budget.deadline;
     let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
     let groups = diff.grouped_ops(AROUND);
     html! {
-        div.diff-frame tabindex="0" role="region" aria-label=(view.t("diff.region")) {
+        div.diff-frame tabindex="0" role="region" aria-label=(view.text("diff.region")) {
             table.diff {
                 colgroup { col.number; col.side; col.number; col.side; }
                 thead { tr {
-                    th scope="col" colspan="2" { (view.t(titles[0])) }
-                    th scope="col" colspan="2" { (view.t(titles[1])) }
+                    th scope="col" colspan="2" { (view.text(titles[0])) }
+                    th scope="col" colspan="2" { (view.text(titles[1])) }
                 } }
                 @for (at, group) in groups.iter().enumerate() {
                     tbody {
@@ -75,14 +75,14 @@ pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &
 
 /// What whoever saves second is told: the other's change beside their own, and the way to keep the other's.
 pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
-    let mut budget = Budget::of(stop);
+    let mut budget = DiffBudget::of(stop);
     html! {
         section.conflict role="alert" {
-            h2 { (view.t("conflict.title")) }
-            p { (view.t("conflict.lead")) }
+            h2 { (view.text("conflict.title")) }
+            p { (view.text("conflict.lead")) }
             (side_by_side(view, theirs, mine, ["conflict.theirs", "conflict.mine"], &mut budget))
-            p { a.button href=(keep_theirs) { (view.t("conflict.take_theirs")) } }
-            p { (view.t("conflict.keep_mine")) }
+            p { a.button href=(keep_theirs) { (view.text("conflict.take_theirs")) } }
+            p { (view.text("conflict.keep_mine")) }
         }
     }
 }

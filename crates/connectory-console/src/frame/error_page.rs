@@ -23,14 +23,14 @@ impl response::ErrorPage for ErrorPage {
             status if status.is_server_error() => "error.internal",
             _ => "error.refused",
         };
-        let title = view.t(key);
+        let title = view.text(key);
         let content = html! {
             h1 { (title) }
             p.problem role="alert" { (error.text) }
-            p { a.button href="/" { (view.t("error.home")) } }
-            p.faint { (view.t("error.tracking")) " " code { (tracking_id) } }
+            p { a.button href="/" { (view.text("error.home")) } }
+            p.faint { (view.text("error.tracking")) " " code { (tracking_id) } }
         };
-        let mut response = view.page_with_status(error.status, Place::Elsewhere, title, &content);
+        let mut response = view.render_with_status(error.status, Place::Elsewhere, title, &content);
         protect(response.headers_mut());
         response
     }

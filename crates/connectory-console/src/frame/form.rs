@@ -20,22 +20,26 @@ use crate::state::Console;
 
 /// A form's fields, and its file if it has one.
 #[derive(Debug, Default)]
-pub struct Form(FormBody);
+pub struct PostedForm(FormBody);
 
-impl Form {
+impl PostedForm {
     /// Reads a form of someone who is signed in.
     async fn read(console: &Console, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, ApiError> {
         let limits = FormLimits { bytes: console.server.options.max_request, fields: FORM_FIELDS };
-        Self::up_to(limits, console, headers, body).await
+        Self::read_within(limits, console, headers, body).await
     }
 
     /// Reads a form of anyone.
-    pub async fn anonymous(console: &Console, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, ApiError> {
+    pub async fn read_anonymous(
+        console: &Console,
+        headers: &HeaderMap,
+        body: axum::body::Body,
+    ) -> Result<Self, ApiError> {
         let limits = FormLimits { bytes: ANONYMOUS_BYTES, fields: ANONYMOUS_FIELDS };
-        Self::up_to(limits, console, headers, body).await
+        Self::read_within(limits, console, headers, body).await
     }
 
-    async fn up_to(
+    async fn read_within(
         limits: FormLimits,
         console: &Console,
         headers: &HeaderMap,
@@ -79,7 +83,7 @@ pub struct Submitted {
     /// Who they are.
     pub caller: Caller,
     /// What they sent.
-    pub form: Form,
+    pub form: PostedForm,
 }
 
 impl FromRequest<Arc<Console>> for Submitted {
@@ -90,15 +94,15 @@ impl FromRequest<Arc<Console>> for Submitted {
         let signed_in = SignedIn::from_request_parts(&mut parts, console).await;
         let SignedIn { view, caller } = match signed_in {
             Ok(signed_in) => signed_in,
-            Err(refusal) => {
+            Err(response) => {
                 drain(body).await;
-                return Err(refusal);
+                return Err(response);
             }
         };
         let read = async {
-            let form = Form::read(console, &parts.headers, body).await?;
+            let form = PostedForm::read(console, &parts.headers, body).await?;
             let header = parts.headers.get("x-csrf-token").and_then(|token| token.to_str().ok());
-            if !view.is_own_token(header.unwrap_or_else(|| form.get("csrf"))) {
+            if !view.is_csrf_token(header.unwrap_or_else(|| form.get("csrf"))) {
                 return Err(ApiError::forbidden("the form is not of this session; open its page again"));
             }
             caller.has(Permission::Write)?;

@@ -17,7 +17,7 @@ use crate::state::Console;
 /// Adds the view to a request, and to its response what the outermost layer needs.
 pub async fn with_view(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
     let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let view = match View::of(&console.sessions, request.headers(), path_and_query).await {
+    let view = match View::for_request(&console.sessions, request.headers(), path_and_query).await {
         Ok(view) => Arc::new(view),
         Err(error) => return error.into_response(),
     };

@@ -38,14 +38,14 @@ impl Language {
     }
 
     /// The language of a tag such as `de-AT`.
-    pub fn of_tag(tag: &str) -> Option<Self> {
+    pub fn from_tag(tag: &str) -> Option<Self> {
         let language = tag.split(['-', ';']).next().unwrap_or_default().trim();
         Self::ALL.into_iter().find(|known| known.tag().eq_ignore_ascii_case(language))
     }
 
     /// The first known language that a browser accepts; browsers send the preferred one first.
-    pub fn accepted(header: &str) -> Self {
-        header.split(',').find_map(Self::of_tag).unwrap_or(Self::En)
+    pub fn from_accept_language(header: &str) -> Self {
+        header.split(',').find_map(Self::from_tag).unwrap_or(Self::En)
     }
 
     /// The text of a key.
@@ -55,7 +55,7 @@ impl Language {
     }
 
     /// The text of a key with values in the places of `{0}`, `{1}` and so on.
-    pub fn with(self, key: &str, values: &[&dyn Display]) -> String {
+    pub fn format(self, key: &str, values: &[&dyn Display]) -> String {
         let mut rest = self.text(key).unwrap_or(key);
         let mut text = String::with_capacity(rest.len() + 16);
         while let Some((before, after)) = rest.split_once('{') {
@@ -95,7 +95,7 @@ mod tests {
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("sources").flatten());
         for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs")) {
             let source = fs::read_to_string(file.path()).expect("a source");
-            for opening in [".t(\"", ".f(\""] {
+            for opening in [".text(\"", ".format(\""] {
                 let found = source.match_indices(opening).map(|(at, _)| &source[at + opening.len()..]);
                 asked.extend(found.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
             }
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn values_stand_in_their_places_whatever_they_are() {
-        assert_eq!(Language::En.with("{1} of {0}{", &[&"{1}", &7]), "7 of {1}{");
-        assert_eq!(Language::accepted("fr, de-AT;q=0.8, en"), Language::De);
+        assert_eq!(Language::En.format("{1} of {0}{", &[&"{1}", &7]), "7 of {1}{");
+        assert_eq!(Language::from_accept_language("fr, de-AT;q=0.8, en"), Language::De);
     }
 }

@@ -39,7 +39,7 @@ impl Theme {
     }
 
     /// The theme of a word.
-    pub fn of_word(word: &str) -> Self {
+    pub fn from_word(word: &str) -> Self {
         Self::ALL.iter().find(|(_, known, _)| *known == word).map_or(Self::Auto, |(theme, ..)| *theme)
     }
 }
@@ -58,27 +58,28 @@ pub struct View {
 
 impl View {
     /// The view of a request.
-    pub async fn of(sessions: &Sessions, headers: &HeaderMap, path_and_query: &str) -> Result<Self, ApiError> {
+    pub async fn for_request(sessions: &Sessions, headers: &HeaderMap, path_and_query: &str) -> Result<Self, ApiError> {
         let preferences = cookie_value(headers, PREFERENCES).unwrap_or_default();
         let (tag, theme) = preferences.split_once('.').unwrap_or_default();
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let language = Language::of_tag(tag).unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default()));
+        let language =
+            Language::from_tag(tag).unwrap_or_else(|| Language::from_accept_language(accepted.unwrap_or_default()));
         Ok(Self {
             language,
-            theme: Theme::of_word(theme),
+            theme: Theme::from_word(theme),
             signed_in: sessions.find(headers).await?,
             path_and_query: path_and_query.to_owned(),
         })
     }
 
     /// The text of a key.
-    pub fn t(&self, key: &str) -> &'static str {
+    pub fn text(&self, key: &str) -> &'static str {
         self.language.text(key).unwrap_or("?")
     }
 
     /// The text of a key with values in its places.
-    pub fn f(&self, key: &str, values: &[&dyn Display]) -> String {
-        self.language.with(key, values)
+    pub fn format(&self, key: &str, values: &[&dyn Display]) -> String {
+        self.language.format(key, values)
     }
 
     /// The locale in which connectors are described.
@@ -97,13 +98,13 @@ impl View {
     }
 
     /// The hidden input that every form which changes something has.
-    pub fn token(&self) -> Markup {
+    pub fn csrf_input(&self) -> Markup {
         let token = self.signed_in.as_ref().map(|(session, _)| session.csrf()).unwrap_or_default();
         html! { input type="hidden" name="csrf" value=(token); }
     }
 
     /// Whether a token is the session's.
-    pub fn is_own_token(&self, token: &str) -> bool {
-        self.signed_in.as_ref().is_some_and(|(session, _)| session.is_own(token))
+    pub fn is_csrf_token(&self, token: &str) -> bool {
+        self.signed_in.as_ref().is_some_and(|(session, _)| session.is_csrf_token(token))
     }
 }

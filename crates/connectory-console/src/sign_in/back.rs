@@ -1,7 +1,7 @@
 //! Where someone is sent after signing in.
 
 /// A path of this server: never another site, to which a made-up link could lead after signing in.
-pub fn local(path: &str) -> String {
+pub fn local_path(path: &str) -> String {
     let base = url::Url::parse("http://console.invalid/").expect("an address");
     let joined = base.join(path).ok().filter(|joined| joined.origin() == base.origin());
     let Some(joined) = joined else { return "/".to_owned() };
@@ -12,7 +12,7 @@ pub fn local(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::local_path;
 
     #[test]
     fn a_way_back_leads_nowhere_else() {
@@ -26,7 +26,7 @@ mod tests {
             ("javascript:alert(1)", "/"),
             ("/a\r\nSet-Cookie: x=y", "/aSet-Cookie:%20x=y"),
         ] {
-            assert_eq!(local(asked), led, "{asked}");
+            assert_eq!(local_path(asked), led, "{asked}");
         }
     }
 }

@@ -11,10 +11,10 @@ use connectory_server::http::error::ApiError;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
-use super::back::local;
+use super::back::local_path;
 use super::cookie::cookie;
-use super::session::Who;
-use crate::frame::form::Form;
+use super::session::Identity;
+use crate::frame::form::PostedForm;
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
 use crate::frame::texts::Language;
@@ -24,9 +24,9 @@ use crate::state::Console;
 
 /// The page for signing in.
 pub async fn show(State(console): State<Arc<Console>>, Visitor(view): Visitor, RawQuery(query): RawQuery) -> Response {
-    let back = local(&parameter(&query.unwrap_or_default(), "back"));
-    let content = form(&console, &view, &back, "", None);
-    view.page(Place::Elsewhere, view.t("sign_in.title"), &content)
+    let back = local_path(&parameter(&query.unwrap_or_default(), "back"));
+    let content = sign_in_form(&console, &view, &back, "", None);
+    view.render(Place::Elsewhere, view.text("sign_in.title"), &content)
 }
 
 /// Signs in.
@@ -36,12 +36,12 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let sent = Form::anonymous(&console, &headers, body).await?;
-    let (id, back) = (sent.get("client_id").trim(), local(sent.get("back")));
+    let sent = PostedForm::read_anonymous(&console, &headers, body).await?;
+    let (id, back) = (sent.get("client_id").trim(), local_path(sent.get("back")));
     let credentials = vec![(id.to_owned(), sent.get("client_secret").trim().to_owned())];
     match console.server.auth.authenticate(credentials).await {
         Ok(client) => {
-            let cookie = console.sessions.begin(Who::Client(client.id)).await?;
+            let cookie = console.sessions.begin(Identity::Client(client.id)).await?;
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
         }
         Err(error) => {
@@ -49,39 +49,39 @@ pub async fn submit(
             if !wrong {
                 tracing::error!(%error, "could not read a client");
             }
-            let text = if wrong { view.t("sign_in.wrong") } else { view.t("sign_in.unreadable") };
-            let content = form(&console, &view, &back, id, Some(text));
-            let mut response = view.page(Place::Elsewhere, view.t("sign_in.title"), &content);
+            let text = if wrong { view.text("sign_in.wrong") } else { view.text("sign_in.unreadable") };
+            let content = sign_in_form(&console, &view, &back, id, Some(text));
+            let mut response = view.render(Place::Elsewhere, view.text("sign_in.title"), &content);
             *response.status_mut() = if wrong { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
             Ok(response)
         }
     }
 }
 
-fn form(console: &Console, view: &View, back: &str, id: &str, wrong: Option<&str>) -> Markup {
+fn sign_in_form(console: &Console, view: &View, back: &str, id: &str, error: Option<&str>) -> Markup {
     let oidc = form_urlencoded::Serializer::new("/console/oidc?".to_owned()).append_pair("back", back).finish();
     html! {
         section.sign-in {
-            h1 { (view.t("sign_in.title")) }
-            p.faint { (view.t("sign_in.lead")) }
-            @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+            h1 { (view.text("sign_in.title")) }
+            p.faint { (view.text("sign_in.lead")) }
+            @if let Some(error) = error { p.problem role="alert" { (error) } }
             @if console.oidc.is_some() {
-                p { a.button.wide href=(oidc) { (view.t("sign_in.oidc")) } }
-                p.or { span { (view.t("sign_in.or")) } }
+                p { a.button.wide href=(oidc) { (view.text("sign_in.oidc")) } }
+                p.or { span { (view.text("sign_in.or")) } }
             }
             form method="post" action="/console/sign-in" {
                 input type="hidden" name="back" value=(back);
-                label { (view.t("sign_in.id"))
+                label { (view.text("sign_in.id"))
                     input name="client_id" value=(id) required autocomplete="username" autocapitalize="none" spellcheck="false" autofocus;
                 }
-                label { (view.t("sign_in.secret"))
+                label { (view.text("sign_in.secret"))
                     input name="client_secret" type="password" required autocomplete="current-password";
                 }
-                button.primary.wide type="submit" { (view.t("sign_in.submit")) }
+                button.primary.wide type="submit" { (view.text("sign_in.submit")) }
             }
             details {
-                summary { (view.t("sign_in.help")) }
-                p { (view.t("sign_in.help_text")) }
+                summary { (view.text("sign_in.help")) }
+                p { (view.text("sign_in.help_text")) }
                 pre { code { "connectory client create NAME" } }
             }
         }
@@ -95,8 +95,8 @@ pub async fn sign_out(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let form = Form::anonymous(&console, &headers, body).await?;
-    if !view.is_own_token(form.get("csrf")) {
+    let form = PostedForm::read_anonymous(&console, &headers, body).await?;
+    if !view.is_csrf_token(form.get("csrf")) {
         return Ok(Redirect::to("/").into_response());
     }
     let cookie = console.sessions.end(&headers);
@@ -109,10 +109,10 @@ pub async fn preferences(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let form = Form::anonymous(&console, &headers, body).await?;
-    let language = Language::of_tag(form.get("language")).unwrap_or(Language::En);
-    let value = format!("{}.{}", language.tag(), Theme::of_word(form.get("theme")).word());
+    let form = PostedForm::read_anonymous(&console, &headers, body).await?;
+    let language = Language::from_tag(form.get("language")).unwrap_or(Language::En);
+    let value = format!("{}.{}", language.tag(), Theme::from_word(form.get("theme")).word());
     let year = Duration::from_hours(365 * 24);
     let cookie = cookie(console.cookies_are_secure(), PREFERENCES, value, "/", year);
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local(form.get("back")))).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local_path(form.get("back")))).into_response())
 }

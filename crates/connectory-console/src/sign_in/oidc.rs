@@ -1,7 +1,7 @@
 //! Signing in at an OpenID provider: the authorization code flow with PKCE (OpenID Connect Core 1.0; RFC 7636).
 //!
 //! Whoever the provider knows gets in only by a group: one for administrators, one for readers (deny by default).
-//! What is on the way is kept here under its `state`, and the browser that began has the same in a cookie, so that
+//! What is on the way is cached here under its `state`, and the browser that began has the same in a cookie, so that
 //! nobody can be made to finish what another began.
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use serde_json::Value;
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
 /// How many may be on the way.
 const MAX_ATTEMPTS: usize = 10_000;
-/// For how long what the provider says of itself, with its keys, is kept.
+/// For how long what the provider says of itself, with its keys, is cached.
 const CACHED_FOR: Duration = Duration::from_mins(10);
 /// How long an answer of the provider may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -116,8 +116,8 @@ impl Oidc {
     }
 
     async fn provider(&self) -> Result<CoreProviderMetadata, ApiError> {
-        let kept = self.provider.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((read, provider)) = kept
+        let cached = self.provider.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((read, provider)) = cached
             && read.elapsed() < CACHED_FOR
         {
             return Ok(provider);

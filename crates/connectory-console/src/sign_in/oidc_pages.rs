@@ -12,10 +12,10 @@ use http::{HeaderMap, header};
 use openidconnect::core::CoreAuthenticationFlow;
 use openidconnect::{AuthorizationCode, CsrfToken, Nonce, PkceCodeChallenge, TokenResponse};
 
-use super::back::local;
+use super::back::local_path;
 use super::cookie::{cookie, cookie_value};
 use super::oidc::{ATTEMPT_LIFETIME, Attempt, CALLBACK, Oidc, send, unreachable_provider};
-use super::session::{Person, Who};
+use super::session::{Identity, Person};
 use crate::frame::query::parameter;
 use crate::state::Console;
 
@@ -31,7 +31,7 @@ pub async fn start(State(console): State<Arc<Console>>, RawQuery(query): RawQuer
         .add_scopes(["profile", "email"].map(|scope| openidconnect::Scope::new(scope.to_owned())))
         .set_pkce_challenge(challenge)
         .url();
-    let back = local(&parameter(&query.unwrap_or_default(), "back"));
+    let back = local_path(&parameter(&query.unwrap_or_default(), "back"));
     let state = state.into_secret();
     oidc.begin(state.clone(), Attempt { nonce, verifier, back, began: Instant::now() })?;
     let cookie = cookie(console.cookies_are_secure(), COOKIE, state, CALLBACK, ATTEMPT_LIFETIME);
@@ -79,7 +79,7 @@ pub async fn callback(
     let id = format!("{}#{}", claims.issuer().as_str(), claims.subject().as_str());
     let author = Author { kind: AuthorKind::Person, id, name: Some(name.to_owned()) };
     let person = Person { author, level, scopes, tenant };
-    let session = console.sessions.begin(Who::Person(person)).await?;
+    let session = console.sessions.begin(Identity::Person(person)).await?;
     let used = cookie(console.cookies_are_secure(), COOKIE, String::new(), CALLBACK, Duration::ZERO);
     let mut response = Redirect::to(&attempt.back).into_response();
     response.headers_mut().append(header::SET_COOKIE, session);

@@ -43,7 +43,7 @@ struct OpenSession {
 
 /// Someone who is signed in.
 pub struct Session {
-    who: Who,
+    identity: Identity,
     csrf: String,
     began: Instant,
     principal: ArcSwap<Principal>,
@@ -51,7 +51,7 @@ pub struct Session {
 
 /// As whom someone signed in.
 #[derive(Debug, Clone)]
-pub enum Who {
+pub enum Identity {
     /// As an API client, with its id and secret.
     Client(String),
     /// At an OpenID provider.
@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Whether a form carries the session's token.
-    pub fn is_own(&self, token: &str) -> bool {
+    pub fn is_csrf_token(&self, token: &str) -> bool {
         self.csrf.as_bytes().ct_eq(token.as_bytes()).into()
     }
 }
@@ -94,10 +94,11 @@ impl Sessions {
     }
 
     /// Signs in. Returns the cookie to set.
-    pub async fn begin(&self, who: Who) -> Result<HeaderValue, ApiError> {
-        let principal = self.principal(&who).await?.ok_or_else(|| ApiError::forbidden("the client does not exist"))?;
+    pub async fn begin(&self, identity: Identity) -> Result<HeaderValue, ApiError> {
+        let principal =
+            self.principal(&identity).await?.ok_or_else(|| ApiError::forbidden("the client does not exist"))?;
         let session =
-            Session { who, csrf: secret::new_secret(), began: Instant::now(), principal: ArcSwap::new(principal) };
+            Session { identity, csrf: secret::new_secret(), began: Instant::now(), principal: ArcSwap::new(principal) };
         let id = secret::new_secret();
         let mut sessions = self.lock();
         sessions.retain(|_, entry| entry.is_alive());
@@ -124,7 +125,7 @@ impl Sessions {
             }
         };
         if !session.principal.load().is_current() {
-            let Some(current) = self.principal(&session.who).await? else {
+            let Some(current) = self.principal(&session.identity).await? else {
                 self.lock().remove(&id);
                 return Ok(None);
             };
@@ -143,14 +144,16 @@ impl Sessions {
     }
 
     /// What someone may do now.
-    async fn principal(&self, who: &Who) -> Result<Option<Arc<Principal>>, ApiError> {
-        let (author, level, scopes, tenant) = match who {
-            Who::Client(id) => {
+    async fn principal(&self, identity: &Identity) -> Result<Option<Arc<Principal>>, ApiError> {
+        let (author, level, scopes, tenant) = match identity {
+            Identity::Client(id) => {
                 let Some(client) = self.store.client(id.clone()).await? else { return Ok(None) };
                 let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
                 (author, client.level, client.scopes, client.tenant)
             }
-            Who::Person(person) => (person.author.clone(), person.level, person.scopes.clone(), person.tenant.clone()),
+            Identity::Person(person) => {
+                (person.author.clone(), person.level, person.scopes.clone(), person.tenant.clone())
+            }
         };
         // The session ends it, not a token.
         Ok(Some(self.auth.principal_until(author, level, scopes, tenant, u64::MAX).await?))

@@ -74,20 +74,20 @@
       const body = new URLSearchParams({ text: editor.getValue(), locale: locale?.value ?? "" });
       const answer = await fetch(text.dataset.check, { method: "POST", headers: { "X-CSRF-Token": token() }, body }).catch(() => null);
       if (!answer?.ok || round !== asked) return;
-      const { problems, preview: html } = await answer.json();
+      const { findings, preview: html } = await answer.json();
       if (round !== asked) return;
       editor.operation(() => {
         widgets.forEach((widget) => widget.clear());
-        widgets = problems.map(({ line, level, message }) => {
+        widgets = findings.map(({ line, level, message }) => {
           const node = document.createElement("div");
           node.className = `line-problem ${level}`;
           node.textContent = `${text.dataset[level]}: ${message}`;
           return editor.addLineWidget(Math.min(line, editor.lineCount()) - 1, node);
         });
       });
-      const template = problems.length ? verdict.dataset.problems : verdict.dataset.fine;
-      verdict.textContent = template.replace("{0}", problems.length);
-      verdict.classList.toggle("bad", problems.length > 0);
+      const template = findings.length ? verdict.dataset.problems : verdict.dataset.fine;
+      verdict.textContent = template.replace("{0}", findings.length);
+      verdict.classList.toggle("bad", findings.length > 0);
       if (preview && html !== null) {
         preview.innerHTML = html;
         follow(preview);

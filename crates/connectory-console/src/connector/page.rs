@@ -14,7 +14,7 @@ use connectory_server::registry::Found;
 use http::request::Parts;
 use maud::{Markup, html};
 
-use crate::frame::badges::status;
+use crate::frame::badges::status_badge;
 use crate::frame::layout::Place;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
@@ -57,7 +57,7 @@ impl Tab {
 }
 
 /// A connector that a page is about.
-pub struct Subject {
+pub struct ConnectorPage {
     /// How it is looked at.
     pub view: Arc<View>,
     /// Who looks.
@@ -68,7 +68,7 @@ pub struct Subject {
     pub connector: Arc<Connector>,
 }
 
-impl Subject {
+impl ConnectorPage {
     /// The connector of a script name.
     pub async fn find(
         console: &Console,
@@ -93,7 +93,7 @@ impl Subject {
     /// Why it cannot be changed, where it cannot.
     pub fn read_only_note(&self) -> Markup {
         let why = if self.view.may_write() { "document.built_in" } else { "document.read_only" };
-        html! { @if !self.is_writable() { p.note { (self.view.t(why)) } } }
+        html! { @if !self.is_writable() { p.note { (self.view.text(why)) } } }
     }
 
     /// The address of one of its pages.
@@ -102,12 +102,19 @@ impl Subject {
     }
 
     /// A page of it.
-    pub fn page(&self, tab: Tab, content: &Markup) -> Response {
-        page(&self.view, &self.connector.name, &self.connector.script_name, Some(self.entry.status), tab, content)
+    pub fn render(&self, tab: Tab, content: &Markup) -> Response {
+        connector_document(
+            &self.view,
+            &self.connector.name,
+            &self.connector.script_name,
+            Some(self.entry.status),
+            tab,
+            content,
+        )
     }
 }
 
-impl FromRequestParts<Arc<Console>> for Subject {
+impl FromRequestParts<Arc<Console>> for ConnectorPage {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Response> {
@@ -119,7 +126,7 @@ impl FromRequestParts<Arc<Console>> for Subject {
 }
 
 /// A page of a connector; of a deleted one without a status.
-pub fn page(
+pub fn connector_document(
     view: &View,
     name: &str,
     script_name: &ScriptName,
@@ -127,24 +134,24 @@ pub fn page(
     tab: Tab,
     content: &Markup,
 ) -> Response {
-    let title = view.t(tab.title());
+    let title = view.text(tab.title());
     let framed = html! {
-        nav.crumbs aria-label=(view.t("connector.crumbs")) { a href="/" { (view.t("nav.connectors")) } }
+        nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
         div.heading {
             h1 { (name) }
             @match of_status {
-                Some(of_status) => (status(of_status)),
-                None => span.status data-status="DELETED" { (view.t("connector.deleted")) },
+                Some(of_status) => (status_badge(of_status)),
+                None => span.status data-status="DELETED" { (view.text("connector.deleted")) },
             }
         }
         @if of_status.is_some() {
-            nav.tabs aria-label=(view.t("connector.pages")) {
+            nav.tabs aria-label=(view.text("connector.pages")) {
                 @for (of, rest, key) in TABS {
-                    a href=(connector_url(script_name, rest)) aria-current=[(of == tab).then_some("page")] { (view.t(key)) }
+                    a href=(connector_url(script_name, rest)) aria-current=[(of == tab).then_some("page")] { (view.text(key)) }
                 }
             }
         }
         (content)
     };
-    view.page(Place::Connectors, &format!("{name}: {title}"), &framed)
+    view.render(Place::Connectors, &format!("{name}: {title}"), &framed)
 }

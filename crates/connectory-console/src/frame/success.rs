@@ -15,7 +15,7 @@ pub fn outcome(edited: &Edited) -> &'static str {
 }
 
 /// A message that something was done, where the query names one.
-pub fn done(view: &View, query: &str) -> Markup {
+pub fn success_note(view: &View, query: &str) -> Markup {
     let text = view.language.text(&format!("done.{}", parameter(query, "done")));
     html! { @if let Some(text) = text { p.done role="status" { (text) } } }
 }
