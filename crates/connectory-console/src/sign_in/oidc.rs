@@ -5,7 +5,7 @@
 //! nobody can be made to finish what another began.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connectory_model::access::{Scope, UserLevel};
@@ -21,6 +21,9 @@ use openidconnect::{
     HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, PkceCodeVerifier, RedirectUrl, StandardErrorResponse,
     StandardTokenResponse,
 };
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -94,10 +97,9 @@ pub struct Oidc {
 impl Oidc {
     /// Signing in at the provider of these options.
     pub fn new(options: OidcOptions, public_url: String) -> Self {
-        // Whoever was first has chosen.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
+            .tls_backend_preconfigured(tls().expect("the platform has certificates"))
             // The provider's answers are taken from the provider alone.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -172,6 +174,16 @@ impl Oidc {
             None
         }
     }
+}
+
+/// TLS with the certificates of the platform. Uses the cryptography that the program has chosen, or else ring, without
+/// choosing it for the rest of the program.
+fn tls() -> Result<ClientConfig, rustls::Error> {
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut tls = builder.with_platform_verifier()?.with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
 }
 
 /// 502: the provider does not answer as it should.
