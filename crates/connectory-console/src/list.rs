@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
-use connectory_model::limits;
+use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
 use connectory_model::{Status, metadata};
 use connectory_server::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
@@ -13,65 +13,80 @@ use connectory_server::http::error::ApiError;
 use connectory_server::work::Stop;
 use http::HeaderValue;
 use maud::{Markup, html};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::frame::badges::{feature_chips, status_badge};
 use crate::frame::layout::Place;
 use crate::frame::success::success_note;
+use crate::frame::truncated::truncated;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// How many connectors a page has (our decision).
+/// The number of connectors on a page (our decision).
 const PAGE_SIZE: usize = 50;
-/// How many features a row shows.
+/// The number of features that a row shows.
 const FEATURES: usize = 4;
 
-/// What the URL asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The parameters of the URL. Of a parameter that is repeated, the last value counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
 struct ListQuery {
+    #[serde(rename = "q", deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     search: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     status: String,
+    #[serde(rename = "type", deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     connector_type: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     category: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     feature: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     label: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     direct: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     origin: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     sort: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "is_first_page")]
     page: String,
 }
 
+/// The last of the values that a parameter has, without spaces around it and not longer than a name may be.
+fn last_value<'de, D: Deserializer<'de>>(values: D) -> Result<String, D::Error> {
+    let values = Vec::<String>::deserialize(values)?;
+    Ok(values.last().map(|value| truncated(value.trim(), MEMBER_CHARS).to_owned()).unwrap_or_default())
+}
+
+fn is_first_page(page: &str) -> bool {
+    matches!(page, "" | "1")
+}
+
+/// How the list is sorted.
+#[derive(Clone, Copy)]
+struct Sorting {
+    by: SortBy,
+    is_descending: bool,
+}
+
 impl ListQuery {
-    const NAMES: [&str; 10] =
-        ["q", "status", "type", "category", "feature", "label", "direct", "origin", "sort", "page"];
-
     fn parse(query: &str) -> Self {
-        let mut parsed = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if let Some(at) = Self::NAMES.iter().position(|known| *known == name) {
-                *parsed.members()[at] = value.trim().chars().take(255).collect();
-            }
-        }
-        parsed
-    }
-
-    fn members(&mut self) -> [&mut String; 10] {
-        let Self { search, status, connector_type, category, feature, label, direct, origin, sort, page } = self;
-        [search, status, connector_type, category, feature, label, direct, origin, sort, page]
+        serde_html_form::from_str(query).unwrap_or_default()
     }
 
     /// The shortest URL of this view.
     fn url(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in Self::NAMES.iter().zip(self.clone().members()) {
-            let is_first_page = *name == "page" && value == "1";
-            if !value.is_empty() && !is_first_page {
-                query.append_pair(name, value);
-            }
-        }
-        let query = query.finish();
+        let query = serde_html_form::to_string(self).expect("texts are a query");
         if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
+    }
+
+    fn sorting(&self) -> Sorting {
+        let (is_descending, word) = self.sort.strip_prefix('-').map_or((false, &*self.sort), |word| (true, word));
+        let by = COLUMNS.iter().find(|(known, ..)| *known == word).map_or(SortBy::Name, |(_, by, _)| *by);
+        Sorting { by, is_descending }
     }
 
     fn at_page(&self, page: usize) -> String {
@@ -116,7 +131,7 @@ impl ListQuery {
     }
 }
 
-/// The columns that a list can be sorted by: their words in the URL, their titles.
+/// The columns that a list can be sorted by: the word in the URL, the order, the key of the title.
 const COLUMNS: [(&str, SortBy, &str); 5] = [
     ("name", SortBy::Name, "column.name"),
     ("type", SortBy::Type, "column.type"),
@@ -125,7 +140,7 @@ const COLUMNS: [(&str, SortBy, &str); 5] = [
     ("changed", SortBy::Changed, "column.changed"),
 ];
 
-/// The page.
+/// Shows the list.
 pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
@@ -133,15 +148,15 @@ pub async fn show(
 ) -> Result<Response, ApiError> {
     let raw = query.unwrap_or_default();
     let query = ListQuery::parse(&raw);
-    let (descending, word) = query.sort.strip_prefix('-').map_or((false, &*query.sort), |word| (true, word));
-    let sort = COLUMNS.iter().find(|(known, ..)| *known == word).map_or(SortBy::Name, |(_, sort, _)| *sort);
+    let sorting = query.sorting();
     let number = query.page.parse().unwrap_or(1).clamp(1, usize::MAX / PAGE_SIZE);
     let snapshot = caller.tenant().snapshot();
     let tenant = Arc::clone(caller.tenant());
     let selection = query.selection();
-    // Of many connectors, counting and sorting take milliseconds.
+    // Counting and sorting many connectors takes milliseconds.
     let search = move |stop: &Stop| {
-        let listing = snapshot.listing(&selection, sort, descending, (number - 1) * PAGE_SIZE, PAGE_SIZE, stop);
+        let listing =
+            snapshot.listing(&selection, sorting.by, sorting.is_descending, (number - 1) * PAGE_SIZE, PAGE_SIZE, stop);
         (tenant.facets(&snapshot), listing)
     };
     let (facets, listing) = console.server.work.search(search).await?;
@@ -165,7 +180,7 @@ pub async fn show(
             @if listing.entries.is_empty() {
                 p.empty { (view.text(if filtered { "list.nothing_found" } else { "list.nothing_yet" })) }
             } @else {
-                (table(&view, &query, sort, descending, &listing.entries))
+                (table(&view, &query, sorting, &listing.entries))
             }
             nav.pages aria-label=(view.text("list.pages")) {
                 @if number > 1 { a.button rel="prev" href=(query.at_page(number - 1)) { (view.text("list.previous")) } }
@@ -226,13 +241,13 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
     }
 }
 
-fn table(view: &View, query: &ListQuery, sort: SortBy, descending: bool, entries: &[Arc<Entry>]) -> Markup {
-    let direction = if descending { "descending" } else { "ascending" };
+fn table(view: &View, query: &ListQuery, sorting: Sorting, entries: &[Arc<Entry>]) -> Markup {
+    let direction = if sorting.is_descending { "descending" } else { "ascending" };
     html! {
         table.connectors {
             thead { tr {
                 @for (word, by, title) in COLUMNS {
-                    th scope="col" aria-sort=[(by == sort).then_some(direction)] {
+                    th scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
                         a href=(query.sorted_by(word)) { (view.text(title)) }
                     }
                 }
@@ -290,5 +305,13 @@ mod tests {
         assert!(selection.filter.is_some(), "any text can be searched for");
         assert_eq!(selection.statuses, [Status::Demo]);
         assert_eq!(ListQuery::default().sorted_by("name"), "/?sort=-name");
+    }
+
+    #[test]
+    fn of_a_repeated_parameter_the_last_value_counts_and_long_values_are_cut() {
+        let query = ListQuery::parse("q=a&x=1&q=b&x=2&label=%FF&status");
+        assert_eq!(query, ListQuery { search: "b".to_owned(), label: "\u{fffd}".to_owned(), ..ListQuery::default() });
+        let long = ListQuery::parse(&format!("q={}", "%C3%A4".repeat(300)));
+        assert_eq!(long.search, "ä".repeat(255));
     }
 }
