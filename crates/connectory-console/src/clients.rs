@@ -1,6 +1,7 @@
-//! API clients: who may call the API and sign in here. A new client's secret is shown once, in the answer to the form
-//! that made it.
+//! API clients: they may call the API and sign in here. The secret of a new client is shown once, in the response to the
+//! form that created it. It is neither logged nor cached.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
@@ -8,30 +9,36 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
 use connectory_model::limits::INLINE_BYTES;
 use connectory_server::auth::{Caller, secret};
-use connectory_server::http::error::ApiError;
 use connectory_server::work::reserve;
 use connectory_store::access::NewClient;
 use maud::{Markup, html};
 
 use crate::frame::badges::timestamp;
+use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::frame::layout::Place;
 use crate::frame::success::success_note;
+use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 
-/// The page.
+/// Shows the clients.
 pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let above = success_note(&view, &query.unwrap_or_default());
     render_clients(&console, &view, &caller, &above).await
 }
 
-async fn render_clients(console: &Console, view: &View, caller: &Caller, above: &Markup) -> Result<Response, ApiError> {
+async fn render_clients(
+    console: &Console,
+    view: &View,
+    caller: &Caller,
+    above: &Markup,
+) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     let clients = console.server.store.clients(caller.tenant_record().name.clone()).await?;
     let content = html! {
@@ -95,24 +102,24 @@ async fn render_clients(console: &Console, view: &View, caller: &Caller, above: 
 pub async fn create(
     State(console): State<Arc<Console>>,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     let name = form.get("name").trim();
     if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
-        return Err(ApiError::bad_request("a client's name has 1 to 255 characters and no control characters"));
+        return Err(PageError::bad_request(Message::new("error.client_name")));
     }
-    let level = form.get("level").parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let level: UserLevel = form.get("level").parse().map_err(|error| invalid(&error))?;
     let scopes = form.all("scope").map(str::parse).collect::<Result<Vec<Scope>, _>>();
-    let scopes = scopes.map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let scopes = scopes.map_err(|error| invalid(&error))?;
     if scopes.is_empty() {
-        return Err(ApiError::bad_request("a client without a scope can do nothing; choose at least one"));
+        return Err(PageError::bad_request(Message::new("error.client_scopes")));
     }
-    // The answer has the only copy of the secret.
+    // The response has the only copy of the secret, so reserve its memory before the client is created.
     reserve(&console.server.answers, INLINE_BYTES)?;
     let (id, new_secret) = (secret::new_id(), secret::new_secret());
     let hashing = new_secret.clone();
     let hashed = tokio::task::spawn_blocking(move || secret::hash(&hashing)).await;
-    let secret_hash = hashed.map_err(|error| ApiError::internal(&error))?;
+    let secret_hash = hashed.map_err(|error| PageError::internal(&error))?;
     let client = NewClient { id: id.clone(), name: name.to_owned(), secret_hash, level, scopes };
     console.server.store.create_client(caller.tenant_record().name.clone(), client).await?;
     tracing::info!(by = caller.client_id(), client = id, %level, "client created");
@@ -129,15 +136,19 @@ pub async fn create(
     render_clients(&console, &view, &caller, &above).await
 }
 
+fn invalid(error: &impl Display) -> PageError {
+    PageError::bad_request(Message::new("error.invalid").with(error))
+}
+
 /// Deletes a client of the tenant.
 pub async fn delete(
     State(console): State<Arc<Console>>,
     Path(id): Path<String>,
     Submitted { caller, .. }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     if id == caller.client_id() {
-        return Err(ApiError::bad_request("you are signed in as this client; sign in as another to delete it"));
+        return Err(PageError::bad_request(Message::new("error.own_client")));
     }
     console.server.store.delete_client(caller.tenant_record().id, id.clone()).await?;
     tracing::info!(by = caller.client_id(), client = id, "client deleted");

@@ -1,9 +1,9 @@
-//! The administrators' console: pages that the server renders, at `/`.
+//! The console for administrators: pages that the server renders, at `/`.
 //!
-//! Every page is whole HTML that works without a script; `htmx` renews parts of it, and `console.js` adds the editor.
-//! Reading takes a session ([`frame::visitor::SignedIn`]), changing also its token and the right to
-//! ([`frame::form::Submitted`]): a handler that does not ask for one of them cannot know who calls. Everything is changed
-//! through the server's registry, as the API does.
+//! Every page works without a script. `htmx` replaces parts of a page, and `console.js` adds the editor.
+//! A handler that reads asks for a session ([`frame::visitor::SignedIn`]). A handler that changes something asks for a
+//! form ([`frame::form::Submitted`]), which also has the session's token and a caller who may change connectors. Without
+//! one of them a handler does not know the caller. All changes go through the server's registry, as those of the API do.
 
 mod activity;
 mod clients;
@@ -20,9 +20,10 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use connectory_server::http::error::ApiError;
 
 use connector::{create, delete, documents, history, metadata, overview, preview, translations};
+use frame::error::PageError;
+use frame::texts::Message;
 use sign_in::oidc_pages;
 
 pub use state::Console;
@@ -63,6 +64,6 @@ pub fn routes(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-async fn not_found() -> ApiError {
-    ApiError::not_found("there is no such page")
+async fn not_found() -> PageError {
+    PageError::not_found(Message::new("error.no_page"))
 }

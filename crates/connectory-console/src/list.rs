@@ -9,13 +9,13 @@ use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
 use connectory_model::{Status, metadata};
 use connectory_server::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
-use connectory_server::http::error::ApiError;
 use connectory_server::work::Stop;
 use http::HeaderValue;
 use maud::{Markup, html};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::frame::badges::{feature_chips, status_badge};
+use crate::frame::error::PageError;
 use crate::frame::layout::Place;
 use crate::frame::success::success_note;
 use crate::frame::truncated::truncated;
@@ -145,7 +145,7 @@ pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let raw = query.unwrap_or_default();
     let query = ListQuery::parse(&raw);
     let sorting = query.sorting();

@@ -1,4 +1,4 @@
-//! The console against requests that no browser makes.
+//! The console, with requests that browsers make and requests that they do not make.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,6 @@
 mod support;
 
 use std::sync::Arc;
-
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -137,7 +136,7 @@ async fn rights_are_the_apis() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_refusal_has_the_tracking_id_and_the_headers_of_every_page() {
+async fn an_error_page_has_the_tracking_id_and_the_headers_of_every_page() {
     let app = start().await;
     let session = Session::of(&app, CLIENT_ID).await;
     let missing = session.get("/console/connectors/nothing").await;
@@ -155,6 +154,30 @@ async fn a_page_of_a_refusal_has_the_tracking_id_and_the_headers_of_every_page()
     assert_eq!(session.get("/console/assets/..%2Fmod.rs").await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn a_german_reader_sees_errors_in_german() {
+    let app = with(Options { rate_limit: None, max_document: 10, ..Options::default() }).await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let session = Session { cookie: format!("{}; connectory_preferences=de.auto", session.cookie), ..session };
+    let new = [("name", "HR"), ("className", "x.Y")];
+    for (answer, status, german) in [
+        (session.get("/console/connectors/nothing").await, 404, "keinen Konnektor mit dem Skriptnamen `nothing`"),
+        (session.get("/console/connectors/hr/history/x").await, 404, "Diese Revision gibt es nicht."),
+        (session.post("/console/new", &new).await, 400, "Der Name ist vergeben"),
+        (session.post("/console/connectors/jdbc/delete", &[]).await, 400, "`jdbc` ist ein mitgelieferter Konnektor"),
+        (
+            session.post("/console/connectors/hr/documents/source-config", &[("text", "<Form></Form>")]).await,
+            413,
+            "Das Dokument `sourceConfigXml` ist größer als 10 Bytes.",
+        ),
+        (session.get("/console/sign-out").await, 405, "Der Server meldet: „"),
+    ] {
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+        assert!(answer.text().contains(german), "{}", answer.text());
+    }
+}
+
 fn source_config(body: &str) -> String {
     format!("<Form xmlns='{FORM_NAMESPACE}'><Menu label='m'><Section label='s'>{body}</Section></Menu></Form>")
 }
@@ -164,7 +187,7 @@ fn many(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).map(text).collect::<Vec<_>>().concat()
 }
 
-/// A server with a built-in connector `big` that no bound holds for, because it comes from a catalogue.
+/// A server with a built-in connector `big` that has no bounds, because it is part of a catalog.
 async fn with_big(members: Value) -> TestApp {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("catalog.json");

@@ -1,4 +1,4 @@
-//! How many of a connector's keys each locale has texts for.
+//! The share of a connector's keys that each locale has texts for.
 //!
 //! A key counts if the source config uses it or English has a text for it; the short description always counts.
 
@@ -10,11 +10,11 @@ use maud::{Markup, html};
 
 use super::page::ConnectorPage;
 
-/// The keys of a connector, and how many of them each locale has texts for.
+/// The keys of a connector, and for each locale the number of keys with a text.
 pub struct Keys {
     /// In alphabetical order.
     pub all: Vec<String>,
-    /// How many of them each locale has texts for.
+    /// For each locale the number of keys with a text.
     pub translated: BTreeMap<Locale, usize>,
 }
 
@@ -29,7 +29,7 @@ impl Keys {
         all.push(SHORT_DESCRIPTION.to_owned());
         all.sort_unstable();
         all.dedup();
-        // Attributes hold keys or texts; which, shows where a text is found.
+        // An attribute holds a key or a text. It is a key if it has no space, or if a locale has a text for it.
         let mut are_keys: Vec<_> = all.iter().map(|key| !key.contains(' ')).collect();
         let mut translated = BTreeMap::new();
         for (locale, properties) in translations {
@@ -47,14 +47,14 @@ impl Keys {
         Self { all, translated }
     }
 
-    /// How many of a hundred keys a locale has texts for, rounded down, so that 100 means all.
+    /// The percentage of keys with a text, rounded down, so that 100 means all.
     pub fn percent(&self, locale: Locale) -> usize {
         let there = self.translated.get(&locale).copied().unwrap_or_default();
         (there * 100).checked_div(self.all.len()).unwrap_or(100)
     }
 }
 
-/// How far each locale is that has texts.
+/// The coverage of each locale that has texts.
 pub fn coverage(page: &ConnectorPage) -> Markup {
     let keys = Keys::of(&page.connector);
     html! {

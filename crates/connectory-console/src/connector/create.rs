@@ -6,22 +6,25 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
 use connectory_model::create::NewConnector;
+use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::{ScriptName, Status};
 use connectory_server::auth::Caller;
-use connectory_server::http::error::ApiError;
 use maud::{Markup, html};
 use serde_json::json;
 
+use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
+use crate::frame::texts::Message;
+use crate::frame::truncated::truncated;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// The page for creating a connector.
-pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, ApiError> {
+/// Shows the form for a new connector.
+pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, PageError> {
     caller.has(Permission::Write)?;
     Ok(create_form(&view, &caller, &PostedForm::default(), None))
 }
@@ -60,7 +63,7 @@ fn create_form(view: &View, caller: &Caller, form: &PostedForm, error: Option<&s
     view.render(Place::Connectors, view.text("list.create"), &content)
 }
 
-/// The script name that a name would get now.
+/// The script name that a connector with this name would get now.
 fn derived(caller: &Caller, name: &str) -> Markup {
     let name = name.trim();
     html! {
@@ -69,12 +72,13 @@ fn derived(caller: &Caller, name: &str) -> Markup {
     }
 }
 
-/// The script name while the name is typed.
+/// Shows the script name while the name is typed.
 pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Markup {
-    let name: String = parameter(&query.unwrap_or_default(), "name").chars().take(255).collect();
+    let name = parameter(&query.unwrap_or_default(), "name");
+    let name = truncated(&name, MEMBER_CHARS);
     let is_taken = caller.tenant().snapshot().has_name(name.trim());
     html! {
-        (derived(&caller, &name))
+        (derived(&caller, name))
         @if is_taken { " " span.problem { (view.text("create.taken")) } }
     }
 }
@@ -83,7 +87,7 @@ pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): R
 pub async fn create(
     State(console): State<Arc<Console>>,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let request = json!({
         "name": form.get("name"),
         "className": form.get("className"),
@@ -92,14 +96,16 @@ pub async fn create(
         "directConnect": form.get("directConnect") == "true",
     });
     let created = match NewConnector::from_request(&request) {
-        Ok(new) => console.server.registry.create(caller.tenant(), &caller.origin(), new).await.map_err(ApiError::from),
-        Err(invalid) => Err(ApiError::bad_request(invalid.to_string())),
+        Ok(new) => {
+            console.server.registry.create(caller.tenant(), &caller.origin(), new).await.map_err(PageError::from)
+        }
+        Err(invalid) => Err(PageError::bad_request(Message::new("error.invalid").with(&invalid))),
     };
     match created {
         Ok(summary) => Ok(Redirect::to(&connector_url(&summary.script_name, "?done=created")).into_response()),
-        Err(error) if error.status.is_client_error() => {
-            let mut response = create_form(&view, &caller, &form, Some(&error.text));
-            *response.status_mut() = error.status;
+        Err(error) if error.status().is_client_error() => {
+            let mut response = create_form(&view, &caller, &form, Some(&error.text(view.language)));
+            *response.status_mut() = error.status();
             Ok(response)
         }
         Err(error) => Err(error),

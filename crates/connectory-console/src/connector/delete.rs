@@ -1,20 +1,20 @@
-//! Deleting a connector: its name has to be typed.
+//! Deleting a connector. The user types its name to confirm.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
-use connectory_server::http::error::ApiError;
-use connectory_server::http::path::ScriptNamePath;
 use maud::html;
 
 use super::page::{ConnectorPage, Tab};
+use super::path::ScriptNamePath;
+use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::state::Console;
 
-/// The page that asks for the name of what is to be deleted.
-pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> Result<Response, ApiError> {
+/// Shows the form that asks for the name.
+pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> Result<Response, PageError> {
     page.caller.has(Permission::Write)?;
     console.server.registry.custom(page.caller.tenant(), &page.connector.script_name)?;
     Ok(delete_form(&page, None))
@@ -36,12 +36,12 @@ fn delete_form(page: &ConnectorPage, error: Option<&str>) -> Response {
     page.render(Tab::Overview, &content)
 }
 
-/// Deletes a connector whose name was typed.
+/// Deletes a connector, if the name is its own.
 pub async fn delete(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     console.server.registry.custom(caller.tenant(), &script_name)?;
     let page = ConnectorPage::find(&console, &view, &caller, &script_name).await?;
     if form.get("name") != page.connector.name {

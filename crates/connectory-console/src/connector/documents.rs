@@ -1,14 +1,14 @@
-//! The three documents: read, edited with what the API would say under each line, downloaded and uploaded.
+//! The three documents: reading, editing with findings under each line, download and upload.
 //!
-//! An editor sends a fingerprint of the text that it began with. Where the stored text is another by then, nothing is
-//! saved: whoever saves second sees the other's change beside their own and chooses.
+//! The editor sends a fingerprint of the text that it started with. If the stored text has changed since then, nothing is
+//! saved: the page shows both changes side by side, and the user chooses.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use connectory_folder::lint::{Level, lint_file};
@@ -17,10 +17,7 @@ use connectory_model::document::{Document, DocumentError, DocumentKind, SourceCo
 use connectory_model::limits::FINDINGS;
 use connectory_model::lines::Lines;
 use connectory_model::{Connector, Locale};
-use connectory_server::http::error::ApiError;
-use connectory_server::http::path::path_parameter;
 use connectory_server::registry::{Given, RegistryError};
-use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use serde::Serialize;
@@ -28,32 +25,21 @@ use serde::Serialize;
 use super::download::attachment;
 use super::form_preview;
 use super::page::{ConnectorPage, Tab};
+use super::path::KindPath;
 use crate::frame::diff;
+use crate::frame::error::PageError;
 use crate::frame::fingerprint::fingerprint;
 use crate::frame::form::Submitted;
 use crate::frame::success::{outcome, success_note};
 use crate::state::Console;
 
-/// The document of a path.
-pub struct KindPath(DocumentKind);
-
-impl<S: Send + Sync> FromRequestParts<S> for KindPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = path_parameter(parts, state, "kind").await;
-        let kind = DocumentKind::ALL.into_iter().find(|kind| kind.name() == text);
-        kind.map(Self).ok_or_else(|| ApiError::not_found("there is no such document"))
-    }
-}
-
-/// The page of a document.
+/// Shows a document in the editor.
 pub async fn show(
     State(console): State<Arc<Console>>,
     page: ConnectorPage,
     KindPath(kind): KindPath,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
     let response = console.server.work.run(page.connector.size(), move |_| {
         let content = html! {
@@ -65,7 +51,7 @@ pub async fn show(
     Ok(response.await?)
 }
 
-/// The editor with a text in it that may not be the stored one.
+/// The editor with a text, which may differ from the stored one.
 fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Finding]) -> Markup {
     let view = &page.view;
     let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
@@ -74,7 +60,7 @@ fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Find
     html! {
         (page.read_only_note())
         @for Finding { line, message, .. } in findings {
-            p.problem role="alert" { (view.format("document.line", &[line])) ": " (message) }
+            p.problem role="alert" { (view.format("document.line", &[line, message])) }
         }
         div.editing[is_form] {
             form.editor method="post" action=(of_document("")) {
@@ -105,16 +91,16 @@ fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Find
     }
 }
 
-/// Saves what was edited.
+/// Saves the text of the editor.
 pub async fn save(
     State(console): State<Arc<Console>>,
     page: ConnectorPage,
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let text = form.lines("text", page.connector.document(kind));
     if text.len() > console.server.options.max_document {
-        return Err(ApiError::too_large("the document", console.server.options.max_document));
+        return Err(too_large(&console, kind));
     }
     store(&console, page, kind, text.into(), Some(form.get("base").to_owned())).await
 }
@@ -125,19 +111,20 @@ pub async fn upload(
     page: ConnectorPage,
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let bytes = form.file(console.server.options.max_document)?;
     store(&console, page, kind, bytes, None).await
 }
 
-/// Puts a document in the place of the one of this fingerprint, or of any, and leads on; or shows why not.
+/// Replaces the document and redirects to its page, or shows why that failed. With a fingerprint, the stored document must
+/// still have it.
 async fn store(
     console: &Console,
     page: ConnectorPage,
     kind: DocumentKind,
     bytes: Bytes,
     base: Option<String>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let size = bytes.len();
     let parsed = console.server.work.run(size, move |_| Document::parse(kind, &bytes)).await?;
@@ -183,7 +170,7 @@ async fn store(
     }
 }
 
-/// Answers the stored document as a file.
+/// Serves the stored document as a file.
 pub async fn download(page: ConnectorPage, KindPath(kind): KindPath) -> Response {
     let name = format!("{}-{}", page.connector.script_name, kind.file_name());
     let headers = [
@@ -193,15 +180,19 @@ pub async fn download(page: ConnectorPage, KindPath(kind): KindPath) -> Response
     (headers, page.connector.document(kind).to_owned()).into_response()
 }
 
-/// What is wrong with a text, and what its form looks like.
+fn too_large(console: &Console, kind: DocumentKind) -> PageError {
+    RegistryError::DocumentTooLarge { kind, limit: console.server.options.max_document }.into()
+}
+
+/// The result of a check.
 #[derive(Serialize)]
 pub struct CheckResult {
     findings: Vec<Finding>,
-    /// The form as HTML, where the text is a form.
+    /// The form as HTML, if the text is a form.
     preview: Option<String>,
 }
 
-/// Something that is wrong in a line.
+/// What is wrong in a line.
 #[derive(Serialize)]
 struct Finding {
     /// The line, from 1.
@@ -212,7 +203,7 @@ struct Finding {
 }
 
 impl Finding {
-    /// What the API refuses a document for.
+    /// The error for which the API refuses a document.
     fn of(error: &DocumentError) -> Self {
         let (line, message) = match error {
             DocumentError::Malformed(malformed) => (malformed.line, malformed.reason.clone()),
@@ -222,16 +213,16 @@ impl Finding {
     }
 }
 
-/// Checks a text while it is typed: whether the API would take it, and what the linter says of it.
+/// Checks a text while it is typed, as the linter and the API do.
 pub async fn check(
     State(console): State<Arc<Console>>,
     page: ConnectorPage,
     KindPath(kind): KindPath,
     Submitted { view, form, .. }: Submitted,
-) -> Result<Json<CheckResult>, ApiError> {
+) -> Result<Json<CheckResult>, PageError> {
     let text = form.lines("text", "");
     if text.len() > console.server.options.max_document {
-        return Err(ApiError::too_large("the document", console.server.options.max_document));
+        return Err(too_large(&console, kind));
     }
     let locale = Locale::or_english(Some(form.get("locale")));
     let result = console.server.work.run(text.len() + page.connector.size(), move |stop| {
@@ -258,7 +249,7 @@ fn findings(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Findin
         let level = if finding.rule.level == Level::Error { "error" } else { "warning" };
         by_line.entry((line, finding.message)).or_insert(level);
     }
-    // What the linter does not know, the API may still refuse.
+    // The API may refuse what the linter does not check.
     if !by_line.values().any(|level| *level == "error")
         && let Err(error) = Document::parse(kind, text.as_bytes())
     {

@@ -1,7 +1,6 @@
-//! A source config as the form that an administrator fills in, in any locale.
+//! A source config as the form that administrators fill in, in any locale.
 //!
-//! What is typed there is not sent anywhere. Texts of translations may contain markup; a sanitizer keeps only `<br>` and
-//! `<strong>`.
+//! The input is not sent. Translations may have markup: a sanitizer keeps `<br>` and `<strong>` only.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -21,7 +20,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// A text of a translation with the markup that it may have.
+/// A text of a translation, with the markup that is allowed.
 fn markup(text: &str) -> Markup {
     if text.len() <= MARKUP_BYTES && text.contains(['<', '&']) {
         PreEscaped(SANITIZER.clean(text).to_string())
@@ -30,24 +29,33 @@ fn markup(text: &str) -> Markup {
     }
 }
 
-/// The preview beside the editor, which renews it.
+/// The preview beside the editor. The editor renews it.
 pub fn preview_pane(page: &ConnectorPage, locale: Locale) -> Markup {
     let view = &page.view;
     html! {
         section.pane aria-label=(view.text("tab.preview")) {
             div.pane-head {
                 h2 { (view.text("tab.preview")) }
-                label { span.visually-hidden { (view.text("preview.locale")) } (locale_select(locale, false)) }
+                label { span.visually-hidden { (view.text("preview.locale")) } (locale_select(locale, LocaleSelect::RenewsPreview)) }
             }
             div.preview #preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
         }
     }
 }
 
-/// The choice of a locale.
-pub fn locale_select(chosen: Locale, submits: bool) -> Markup {
+/// What happens when a locale is chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LocaleSelect {
+    /// The form is sent.
+    SendsForm,
+    /// The script of the page renews the preview.
+    RenewsPreview,
+}
+
+/// A select with all locales.
+pub fn locale_select(chosen: Locale, on_change: LocaleSelect) -> Markup {
     html! {
-        select name="locale" data-submits[submits] data-locale[!submits] {
+        select name="locale" data-submits[on_change == LocaleSelect::SendsForm] data-locale[on_change == LocaleSelect::RenewsPreview] {
             @for locale in Locale::ALL { option value=(locale) selected[*locale == chosen] { (locale) } }
         }
     }
@@ -68,7 +76,7 @@ pub fn preview_form(view: &View, mut form: Form) -> Markup {
     }
 }
 
-/// The attributes of something that is shown while another field has a value.
+/// A part of the form that is shown while another field has a value.
 fn conditional_part(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Markup {
     html! {
         div.part data-parent=[condition.map(|condition| &condition.field)]

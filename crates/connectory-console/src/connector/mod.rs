@@ -10,6 +10,7 @@ pub mod history;
 pub mod metadata;
 pub mod overview;
 mod page;
+mod path;
 mod pretty;
 pub mod preview;
 pub mod translations;

@@ -7,26 +7,26 @@ use axum::response::Response;
 use connectory_model::limits::{FEATURES, LABELS};
 use connectory_model::{Locale, metadata};
 use connectory_server::catalog::Source;
-use connectory_server::http::error::ApiError;
 use connectory_store::Revision;
 use maud::html;
 
 use super::coverage::coverage;
 use super::page::{ConnectorPage, Tab};
 use crate::frame::badges::feature_chips;
-use crate::frame::revision_table::revision_table;
+use crate::frame::error::PageError;
+use crate::frame::revision_table::{RevisionsOf, revision_table};
 use crate::frame::success::success_note;
 use crate::state::Console;
 
-/// How many revisions the overview shows.
+/// The number of revisions that the overview shows.
 const RECENT: u32 = 5;
 
-/// The overview.
+/// Shows the overview.
 pub async fn show(
     State(console): State<Arc<Console>>,
     page: ConnectorPage,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let (tenant, script_name) = (page.caller.tenant(), &page.connector.script_name);
     let revisions = console.server.registry.history(tenant, script_name, None, RECENT).await?;
     let query = query.unwrap_or_default();
@@ -70,7 +70,7 @@ fn render_overview(page: &ConnectorPage, query: &str, revisions: &[Revision]) ->
                 (coverage(page))
                 h2 { (view.text("overview.recent")) }
                 @if revisions.is_empty() { p.faint { (view.text("overview.no_revisions")) } }
-                @else { (revision_table(view, revisions, false)) }
+                @else { (revision_table(view, revisions, RevisionsOf::Connector)) }
             }
         }
         @if page.is_writable() {

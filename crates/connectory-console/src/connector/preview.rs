@@ -5,20 +5,20 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::Locale;
-use connectory_server::http::error::ApiError;
 use maud::html;
 
-use super::form_preview::{locale_select, preview_form};
+use super::form_preview::{LocaleSelect, locale_select, preview_form};
 use super::page::{ConnectorPage, Tab};
+use crate::frame::error::PageError;
 use crate::frame::query::parameter;
 use crate::state::Console;
 
-/// The page.
+/// Shows the form.
 pub async fn show(
     State(console): State<Arc<Console>>,
     page: ConnectorPage,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
     Ok(console.server.work.run(page.connector.size(), move |_| render_preview(&page, &query)).await?)
 }
@@ -30,7 +30,7 @@ fn render_preview(page: &ConnectorPage, query: &str) -> Response {
         h2.visually-hidden { (view.text("tab.preview")) }
         p.note { (view.text("preview.lead")) }
         form.locale-choice method="get" action=(page.url("/preview")) {
-            label { (view.text("preview.locale")) (locale_select(locale, true)) }
+            label { (view.text("preview.locale")) (locale_select(locale, LocaleSelect::SendsForm)) }
             button.no-script type="submit" { (view.text("nav.apply")) }
         }
         div.preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }

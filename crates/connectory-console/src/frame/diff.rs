@@ -1,6 +1,6 @@
-//! Two texts beside each other, with what differs within a line marked.
+//! Two texts side by side, with the differences within a line marked.
 //!
-//! Finding the smallest difference of two long texts takes long, so after a while a larger one has to do.
+//! To find the smallest difference of two long texts takes long. After a deadline a larger difference is shown.
 
 use std::time::Instant;
 
@@ -11,13 +11,13 @@ use similar::{ChangeTag, DiffOp, TextDiff};
 
 use super::view::View;
 
-/// How many lines around a difference are shown.
+/// The number of lines that are shown around a difference.
 const AROUND: usize = 3;
 
-/// A line on one side: its number, and its parts with whether each differs.
+/// A line on one side: its number, and its parts, each with whether it differs.
 type Line<'a> = (usize, Vec<(bool, &'a str)>);
 
-/// How much a page may still compare, all its texts together.
+/// How much text a page may still compare, over all its differences.
 pub struct DiffBudget {
     bytes: usize,
     lines: usize,
@@ -25,13 +25,13 @@ pub struct DiffBudget {
 }
 
 impl DiffBudget {
-    /// Of a page that is made within some time.
+    /// The budget of a page that must be ready by a deadline.
     pub fn of(stop: &Stop) -> Self {
         let deadline = stop.deadline().min(Instant::now() + DIFF_TIMEOUT);
         Self { bytes: DIFF_BYTES, lines: DIFF_LINES, deadline }
     }
 
-    /// Takes what two texts need, if it is there.
+    /// Takes what two texts need. Says whether there was enough.
     fn take(&mut self, old: &str, new: &str) -> bool {
         let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let Some(bytes) = self.bytes.checked_sub(old.len() + new.len()) else { return false };
@@ -41,10 +41,10 @@ impl DiffBudget {
     }
 }
 
-/// Two titles by their keys.
+/// The keys of two titles.
 pub type Titles = [&'static str; 2];
 
-/// Both texts, the titles of which have these keys.
+/// Both texts, under titles with these keys.
 pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut DiffBudget) -> Markup {
     if !budget.take(old, new) {
         return html! { p.note { (view.text("diff.too_large")) } };
@@ -73,7 +73,8 @@ pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &
     }
 }
 
-/// What whoever saves second is told: the other's change beside their own, and the way to keep the other's.
+/// The note for a user whose change conflicts with one that was saved first: both changes, and a link to keep the saved
+/// one.
 pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
     let mut budget = DiffBudget::of(stop);
     html! {

@@ -1,8 +1,7 @@
-//! The frame around the content of every page, and the headers that protect it.
+//! The layout around the content of every page, and the headers that protect it.
 //!
-//! The content security policy admits no inline script and nothing from elsewhere, so that a stored text which slipped
-//! through as markup could still do nothing. `maud` escapes every text; the one place that admits markup is
-//! `connector::form_preview`.
+//! `maud` escapes every text. Only `connector::form_preview` shows markup. If a stored text should still become markup,
+//! it can do nothing: the content security policy allows no inline script and nothing from other sites.
 
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::Permission;
@@ -16,12 +15,12 @@ use super::view::{Theme, View};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The page's place in the navigation.
+/// Where a page is in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The list and each connector.
+    /// The list, and the pages of a connector.
     Connectors,
-    /// What changed lately.
+    /// The recent changes.
     Activity,
     /// API clients.
     Clients,
@@ -30,12 +29,12 @@ pub enum Place {
 }
 
 impl View {
-    /// A whole page.
+    /// Renders a page around its content.
     pub fn render(&self, place: Place, title: &str, content: &Markup) -> Response {
         self.render_with_status(StatusCode::OK, place, title, content)
     }
 
-    /// A whole page with a status.
+    /// The same with a status.
     pub fn render_with_status(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
         let headers = self.signed_in.as_ref().map(|(session, _)| format!(r#"{{"X-CSRF-Token":"{}"}}"#, session.csrf()));
         let document = html! {

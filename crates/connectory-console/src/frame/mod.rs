@@ -1,8 +1,9 @@
-//! What every page has: who looks at it, the frame around its content, forms, errors, and parts that several pages show.
+//! What all pages have in common: the reader, the layout, forms, errors, and parts that several pages show.
 
 pub mod assets;
 pub mod badges;
 pub mod diff;
+pub mod error;
 pub mod error_page;
 pub mod fingerprint;
 pub mod form;

@@ -1,4 +1,4 @@
-//! A table of revisions.
+//! Tables of revisions.
 
 use connectory_store::{Revision, RevisionNumber};
 use maud::{Markup, html};
@@ -8,18 +8,27 @@ use super::query::parameter;
 use super::view::View;
 use crate::urls::connector_url;
 
-/// How many revisions a page has (our decision).
+/// The number of revisions on a page (our decision).
 pub const PAGE_SIZE: u32 = 50;
 
-/// A table of revisions, where they are of several connectors with their names.
-pub fn revision_table(view: &View, revisions: &[Revision], of_several: bool) -> Markup {
+/// Which revisions a table has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum RevisionsOf {
+    /// Those of one connector.
+    Connector,
+    /// Those of a tenant. The table has a column with the connectors.
+    Tenant,
+}
+
+/// A table of revisions.
+pub fn revision_table(view: &View, revisions: &[Revision], of: RevisionsOf) -> Markup {
     html! {
         table.revisions {
             thead { tr {
                 th scope="col" { (view.text("history.revision")) }
                 th scope="col" { (view.text("history.when")) }
                 th scope="col" { (view.text("history.who")) }
-                @if of_several { th scope="col" { (view.text("history.connector")) } }
+                @if of == RevisionsOf::Tenant { th scope="col" { (view.text("history.connector")) } }
                 th scope="col" { (view.text("history.what")) }
             } }
             tbody {
@@ -31,7 +40,7 @@ pub fn revision_table(view: &View, revisions: &[Revision], of_several: bool) -> 
                             @let author = &revision.author;
                             span title=(author.id) { (author.name.as_ref().unwrap_or(&author.id)) }
                         }
-                        @if of_several {
+                        @if of == RevisionsOf::Tenant {
                             td data-label=(view.text("history.connector")) { a href=(connector_url(&revision.script_name, "/history")) { (revision.script_name) } }
                         }
                         td data-label=(view.text("history.what")) {
@@ -48,23 +57,23 @@ pub fn revision_table(view: &View, revisions: &[Revision], of_several: bool) -> 
 /// A page of revisions, with links to the newest and to the older ones.
 pub fn revision_page(
     view: &View,
-    of: &str,
+    address: &str,
     before: Option<RevisionNumber>,
     revisions: &[Revision],
-    of_several: bool,
+    of: RevisionsOf,
 ) -> Markup {
     html! {
-        (revision_table(view, revisions, of_several))
+        (revision_table(view, revisions, of))
         nav.pages aria-label=(view.text("list.pages")) {
-            @if before.is_some() { a.button href=(of) { (view.text("activity.newest")) } }
+            @if before.is_some() { a.button href=(address) { (view.text("activity.newest")) } }
             @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE_SIZE as usize) {
-                a.button rel="next" href=(format!("{of}?before={}", last.number.0)) { (view.text("activity.older")) }
+                a.button rel="next" href=(format!("{address}?before={}", last.number.0)) { (view.text("activity.older")) }
             }
         }
     }
 }
 
-/// The revision before which a query wants to see what was changed.
+/// The revision number of the parameter `before`: the page shows older revisions only.
 pub fn parse_before(query: &str) -> Option<RevisionNumber> {
     parameter(query, "before").parse().ok().map(RevisionNumber)
 }

@@ -1,4 +1,4 @@
-//! Signing in with an API client's id and secret, signing out, and how someone wants to see the console.
+//! Signing in with the id and secret of an API client, signing out, and the preferences.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +7,12 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_server::auth::CredentialsError;
-use connectory_server::http::error::ApiError;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
 use super::back::local_path;
-use super::cookie::cookie;
 use super::session::Identity;
+use crate::frame::error::PageError;
 use crate::frame::form::PostedForm;
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
@@ -22,20 +21,20 @@ use crate::frame::view::{PREFERENCES, Theme, View};
 use crate::frame::visitor::Visitor;
 use crate::state::Console;
 
-/// The page for signing in.
+/// Shows the form for signing in.
 pub async fn show(State(console): State<Arc<Console>>, Visitor(view): Visitor, RawQuery(query): RawQuery) -> Response {
     let back = local_path(&parameter(&query.unwrap_or_default(), "back"));
     let content = sign_in_form(&console, &view, &back, "", None);
     view.render(Place::Elsewhere, view.text("sign_in.title"), &content)
 }
 
-/// Signs in.
+/// Signs in with the id and secret of the form.
 pub async fn submit(
     State(console): State<Arc<Console>>,
     Visitor(view): Visitor,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let sent = PostedForm::read_anonymous(&console, &headers, body).await?;
     let (id, back) = (sent.get("client_id").trim(), local_path(sent.get("back")));
     let credentials = vec![(id.to_owned(), sent.get("client_secret").trim().to_owned())];
@@ -45,15 +44,15 @@ pub async fn submit(
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
         }
         Err(error) => {
-            let wrong = matches!(error, CredentialsError::Wrong);
-            if !wrong {
-                tracing::error!(%error, "could not read a client");
-            }
-            let text = if wrong { view.text("sign_in.wrong") } else { view.text("sign_in.unreadable") };
-            let content = sign_in_form(&console, &view, &back, id, Some(text));
-            let mut response = view.render(Place::Elsewhere, view.text("sign_in.title"), &content);
-            *response.status_mut() = if wrong { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
-            Ok(response)
+            let (status, key) = match error {
+                CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong"),
+                CredentialsError::Store(error) => {
+                    tracing::error!(%error, "could not read a client");
+                    (StatusCode::SERVICE_UNAVAILABLE, "sign_in.unreadable")
+                }
+            };
+            let content = sign_in_form(&console, &view, &back, id, Some(view.text(key)));
+            Ok(view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content))
         }
     }
 }
@@ -94,7 +93,7 @@ pub async fn sign_out(
     Visitor(view): Visitor,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let form = PostedForm::read_anonymous(&console, &headers, body).await?;
     if !view.is_csrf_token(form.get("csrf")) {
         return Ok(Redirect::to("/").into_response());
@@ -103,16 +102,16 @@ pub async fn sign_out(
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response())
 }
 
-/// Keeps language and theme.
+/// Sets the cookie with language and theme.
 pub async fn preferences(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let form = PostedForm::read_anonymous(&console, &headers, body).await?;
     let language = Language::from_tag(form.get("language")).unwrap_or(Language::En);
     let value = format!("{}.{}", language.tag(), Theme::from_word(form.get("theme")).word());
     let year = Duration::from_hours(365 * 24);
-    let cookie = cookie(console.cookies_are_secure(), PREFERENCES, value, "/", year);
+    let cookie = console.cookies.set(PREFERENCES, value, "/", year);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local_path(form.get("back")))).into_response())
 }
