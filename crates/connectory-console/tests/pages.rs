@@ -6,7 +6,7 @@
 #[allow(dead_code, reason = "the server's tests use more of it")]
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -175,6 +175,28 @@ async fn a_german_reader_sees_errors_in_german() {
     ] {
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
         assert!(answer.text().contains(german), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_neither_cached_nor_logged() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Mutex::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let fields = [("name", "n"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    let created = session.post("/console/clients", &fields).await;
+    assert_eq!(created.header("cache-control"), Some("no-store"));
+    let secret = created.text().split_once("id=\"new-secret\">").unwrap().1.split('<').next().unwrap();
+    assert!(secret.len() > 20, "{secret}");
+    assert!(!session.get("/console/clients").await.text().contains(secret));
+    let cookie = session.cookie.split_once('=').unwrap().1;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    assert!(log.contains("client created"), "{log}");
+    for private in [secret, "s3cret", cookie, &session.token] {
+        assert!(!log.contains(private), "{private} in {log}");
     }
 }
 
