@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
-use connectory_model::limits::INLINE_BYTES;
+use connectory_model::limits::{INLINE_BYTES, MEMBER_CHARS};
 use connectory_server::auth::{Caller, secret};
 use connectory_server::work::reserve;
 use connectory_store::access::NewClient;
@@ -105,8 +105,8 @@ pub async fn create(
 ) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     let name = form.get("name").trim();
-    if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
-        return Err(PageError::bad_request(Message::new("error.client_name")));
+    if name.is_empty() || name.chars().count() > MEMBER_CHARS || name.chars().any(char::is_control) {
+        return Err(PageError::bad_request(Message::new("error.client_name").with(&MEMBER_CHARS)));
     }
     let level: UserLevel = form.get("level").parse().map_err(|error| invalid(&error))?;
     let scopes = form.all("scope").map(str::parse).collect::<Result<Vec<Scope>, _>>();

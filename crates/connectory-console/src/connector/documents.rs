@@ -56,7 +56,7 @@ fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Find
     let view = &page.view;
     let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
     let is_form = kind == DocumentKind::SourceConfig;
-    let title = view.text(Tab::Document(kind).title());
+    let title = view.text(Tab::Document(kind).title_key());
     html! {
         (page.read_only_note())
         @for Finding { line, message, .. } in findings {

@@ -38,22 +38,43 @@ pub enum Tab {
     History,
 }
 
-/// The tabs: their addresses, and the keys of their titles.
-const TABS: [(Tab, &str, &str); 8] = [
-    (Tab::Overview, "", "tab.overview"),
-    (Tab::Document(DocumentKind::SourceConfig), "/documents/source-config", "tab.source_config"),
-    (Tab::Document(DocumentKind::SourceTemplate), "/documents/source-template", "tab.source_template"),
-    (Tab::Document(DocumentKind::CorrelationConfig), "/documents/correlation-config", "tab.correlation_config"),
-    (Tab::Preview, "/preview", "tab.preview"),
-    (Tab::Metadata, "/metadata", "tab.metadata"),
-    (Tab::Translations, "/translations", "tab.translations"),
-    (Tab::History, "/history", "tab.history"),
+/// The tabs in the order of the page.
+const TABS: [Tab; 8] = [
+    Tab::Overview,
+    Tab::Document(DocumentKind::SourceConfig),
+    Tab::Document(DocumentKind::SourceTemplate),
+    Tab::Document(DocumentKind::CorrelationConfig),
+    Tab::Preview,
+    Tab::Metadata,
+    Tab::Translations,
+    Tab::History,
 ];
 
 impl Tab {
     /// The key of the tab's title.
-    pub fn title(self) -> &'static str {
-        TABS.iter().find(|(tab, ..)| *tab == self).map_or("", |(.., title)| title)
+    pub fn title_key(self) -> &'static str {
+        match self {
+            Self::Overview => "tab.overview",
+            Self::Document(DocumentKind::SourceConfig) => "tab.source_config",
+            Self::Document(DocumentKind::SourceTemplate) => "tab.source_template",
+            Self::Document(DocumentKind::CorrelationConfig) => "tab.correlation_config",
+            Self::Preview => "tab.preview",
+            Self::Metadata => "tab.metadata",
+            Self::Translations => "tab.translations",
+            Self::History => "tab.history",
+        }
+    }
+
+    /// The address of the tab, after that of the connector.
+    fn path(self) -> String {
+        match self {
+            Self::Overview => String::new(),
+            Self::Document(kind) => format!("/documents/{}", kind.name()),
+            Self::Preview => "/preview".to_owned(),
+            Self::Metadata => "/metadata".to_owned(),
+            Self::Translations => "/translations".to_owned(),
+            Self::History => "/history".to_owned(),
+        }
     }
 }
 
@@ -135,7 +156,7 @@ pub fn connector_document(
     tab: Tab,
     content: &Markup,
 ) -> Response {
-    let title = view.text(tab.title());
+    let title = view.text(tab.title_key());
     let framed = html! {
         nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
         div.heading {
@@ -147,8 +168,8 @@ pub fn connector_document(
         }
         @if status.is_some() {
             nav.tabs aria-label=(view.text("connector.pages")) {
-                @for (of, rest, key) in TABS {
-                    a href=(connector_url(script_name, rest)) aria-current=[(of == tab).then_some("page")] { (view.text(key)) }
+                @for of in TABS {
+                    a href=(connector_url(script_name, &of.path())) aria-current=[(of == tab).then_some("page")] { (view.text(of.title_key())) }
                 }
             }
         }

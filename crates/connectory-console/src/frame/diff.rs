@@ -108,22 +108,22 @@ fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp, deadline: Instant) -> Mar
     html! {
         @for at in 0..left.len().max(right.len()) {
             tr {
-                (side(left.get(at), changed, "removed"))
-                (side(right.get(at), changed, "added"))
+                (side(left.get(at), changed.then_some("removed")))
+                (side(right.get(at), changed.then_some("added")))
             }
         }
     }
 }
 
-fn side(line: Option<&Line<'_>>, changed: bool, class: &str) -> Markup {
-    let class = changed.then_some(class);
+/// One side of a row. Only changed lines have a class.
+fn side(line: Option<&Line<'_>>, class: Option<&str>) -> Markup {
     html! {
         @if let Some((number, parts)) = line {
             td.number { (number) }
             td class=[class] {
                 @for (differs, text) in parts {
                     @let text = text.trim_end_matches(['\n', '\r']);
-                    @if *differs && changed { mark { (text) } } @else { (text) }
+                    @if *differs && class.is_some() { mark { (text) } } @else { (text) }
                 }
             }
         } @else {

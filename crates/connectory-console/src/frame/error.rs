@@ -17,7 +17,7 @@ use super::texts::{Language, Message};
 use super::truncated::truncated;
 
 /// The number of characters that a message repeats of a path.
-const PATH_CHARS: usize = 100;
+pub const PATH_CHARS: usize = 100;
 
 /// Why a page cannot be shown, or why a form is not accepted.
 #[derive(Debug)]

@@ -104,8 +104,8 @@ impl View {
                     }
                     label { (self.text("nav.theme"))
                         select name="theme" data-submits {
-                            @for (theme, word, key) in Theme::ALL {
-                                option value=(word) selected[theme == self.theme] { (self.text(key)) }
+                            @for theme in Theme::ALL {
+                                option value=(theme.word()) selected[theme == self.theme] { (self.text(theme.name_key())) }
                             }
                         }
                     }

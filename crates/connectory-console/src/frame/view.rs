@@ -28,18 +28,30 @@ pub enum Theme {
 }
 
 impl Theme {
-    /// All themes, each with its word in the preferences and the key of its name.
-    pub const ALL: [(Self, &str, &str); 3] =
-        [(Self::Auto, "auto", "theme.auto"), (Self::Light, "light", "theme.light"), (Self::Dark, "dark", "theme.dark")];
+    /// All themes.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
 
-    /// The theme's word in the preferences.
-    pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(theme, ..)| *theme == self).map_or("auto", |(_, word, _)| word)
+    /// The word of the theme in the preferences.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The key of the theme's name.
+    pub const fn name_key(self) -> &'static str {
+        match self {
+            Self::Auto => "theme.auto",
+            Self::Light => "theme.light",
+            Self::Dark => "theme.dark",
+        }
     }
 
     /// The theme of a word.
     pub fn from_word(word: &str) -> Self {
-        Self::ALL.iter().find(|(_, known, _)| *known == word).map_or(Self::Auto, |(theme, ..)| *theme)
+        Self::ALL.into_iter().find(|theme| theme.word() == word).unwrap_or(Self::Auto)
     }
 }
 
