@@ -1,29 +1,29 @@
-//! What was changed recently in a tenant.
+//! The recent changes of a tenant.
 
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use connectory_server::http::error::ApiError;
 use maud::html;
 
+use crate::frame::error::PageError;
 use crate::frame::layout::Place;
-use crate::frame::revision_table::{PAGE_SIZE, before, page_of_revisions};
+use crate::frame::revision_table::{PAGE_SIZE, RevisionsOf, parse_before, revision_page};
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 
-/// The page.
+/// Shows the recent changes.
 pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let before = before(&query.unwrap_or_default());
+) -> Result<Response, PageError> {
+    let before = parse_before(&query.unwrap_or_default());
     let revisions = console.server.registry.activity(caller.tenant(), before, PAGE_SIZE).await?;
     let content = html! {
-        h1 { (view.t("nav.activity")) }
-        @if revisions.is_empty() { p.empty { (view.t("activity.none")) } }
-        @else { (page_of_revisions(&view, "/console/activity", before, &revisions, true)) }
+        h1 { (view.text("nav.activity")) }
+        @if revisions.is_empty() { p.empty { (view.text("activity.none")) } }
+        @else { (revision_page(&view, "/console/activity", before, &revisions, RevisionsOf::Tenant)) }
     };
-    Ok(view.page(Place::Activity, view.t("nav.activity"), &content))
+    Ok(view.render(Place::Activity, view.text("nav.activity"), &content))
 }

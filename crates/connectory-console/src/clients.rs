@@ -1,69 +1,76 @@
-//! API clients: who may call the API and sign in here. A new client's secret is shown once, in the answer to the form
-//! that made it.
+//! API clients: they may call the API and sign in here. The secret of a new client is shown once, in the response to the
+//! form that created it. It is neither logged nor cached.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
-use connectory_model::limits::INLINE_BYTES;
+use connectory_model::limits::{INLINE_BYTES, MEMBER_CHARS};
 use connectory_server::auth::Caller;
-use connectory_server::http::error::ApiError;
 use connectory_server::work::reserve;
 use connectory_store::NewClient;
 use maud::{Markup, html};
 
-use crate::frame::badges::time;
+use crate::frame::badges::timestamp;
+use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::frame::layout::Place;
-use crate::frame::message::done;
+use crate::frame::success::success_note;
+use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 
-/// The page.
+/// Shows the clients.
 pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let done = done(&view, &query.unwrap_or_default());
-    page(&console, &view, &caller, &done).await
+) -> Result<Response, PageError> {
+    let above = success_note(&view, &query.unwrap_or_default());
+    render_clients(&console, &view, &caller, &above).await
 }
 
-async fn page(console: &Console, view: &View, caller: &Caller, above: &Markup) -> Result<Response, ApiError> {
+async fn render_clients(
+    console: &Console,
+    view: &View,
+    caller: &Caller,
+    above: &Markup,
+) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     let clients = console.server.store.clients(caller.tenant_record().name.clone()).await?;
     let content = html! {
-        h1 { (view.t("nav.clients")) }
-        p.lead { (view.t("clients.lead")) }
+        h1 { (view.text("nav.clients")) }
+        p.lead { (view.text("clients.lead")) }
         (above)
         table.clients {
             thead { tr {
-                th scope="col" { (view.t("column.name")) }
-                th scope="col" { (view.t("clients.id")) }
-                th scope="col" { (view.t("clients.level")) }
-                th scope="col" { (view.t("clients.scopes")) }
-                th scope="col" { (view.t("clients.created")) }
-                th scope="col" { span.visually-hidden { (view.t("clients.delete")) } }
+                th scope="col" { (view.text("column.name")) }
+                th scope="col" { (view.text("clients.id")) }
+                th scope="col" { (view.text("clients.level")) }
+                th scope="col" { (view.text("clients.scopes")) }
+                th scope="col" { (view.text("clients.created")) }
+                th scope="col" { span.visually-hidden { (view.text("clients.delete")) } }
             } }
             tbody {
                 @for client in &clients {
                     tr {
                         th scope="row" { (client.name) }
-                        td data-label=(view.t("clients.id")) { code { (client.id) } }
-                        td data-label=(view.t("clients.level")) { (client.level) }
-                        td data-label=(view.t("clients.scopes")) { @for scope in &client.scopes { span.chip { (scope) } " " } }
-                        td data-label=(view.t("clients.created")) { (time(client.created_at)) }
+                        td data-label=(view.text("clients.id")) { code { (client.id) } }
+                        td data-label=(view.text("clients.level")) { (client.level) }
+                        td data-label=(view.text("clients.scopes")) { @for scope in &client.scopes { span.chip { (scope) } " " } }
+                        td data-label=(view.text("clients.created")) { (timestamp(client.created_at)) }
                         td {
-                            @if client.id == caller.client_id() { span.faint { (view.t("clients.own")) } }
+                            @if client.id == caller.client_id() { span.faint { (view.text("clients.own")) } }
                             @else {
                                 details.confirm {
-                                    summary.danger { (view.t("clients.delete")) span.visually-hidden { " " (client.name) } }
+                                    summary.danger { (view.text("clients.delete")) span.visually-hidden { " " (client.name) } }
                                     form method="post" action=(format!("/console/clients/{}/delete", client.id)) {
-                                        (view.token())
-                                        p { (view.t("clients.delete_lead")) }
-                                        button.danger type="submit" { (view.f("clients.delete_name", &[&client.name])) }
+                                        (view.csrf_input())
+                                        p { (view.text("clients.delete_lead")) }
+                                        button.danger type="submit" { (view.format("clients.delete_name", &[&client.name])) }
                                     }
                                 }
                             }
@@ -72,60 +79,64 @@ async fn page(console: &Console, view: &View, caller: &Caller, above: &Markup) -
                 }
             }
         }
-        h2 { (view.t("clients.new")) }
+        h2 { (view.text("clients.new")) }
         form.narrow method="post" action="/console/clients" {
-            (view.token())
-            label { (view.t("column.name")) input name="name" required maxlength="255" autocomplete="off"; }
-            label { (view.t("clients.level"))
+            (view.csrf_input())
+            label { (view.text("column.name")) input name="name" required maxlength="255" autocomplete="off"; }
+            label { (view.text("clients.level"))
                 select name="level" { @for level in UserLevel::ALL { option value=(level) { (level) } } }
             }
             fieldset {
-                legend { (view.t("clients.scopes")) }
+                legend { (view.text("clients.scopes")) }
                 @for scope in Scope::ALL {
                     label.check { input type="checkbox" name="scope" value=(scope) checked[*scope == Scope::ReadConnectors]; code { (scope) } }
                 }
             }
-            button.primary type="submit" { (view.t("clients.create")) }
+            button.primary type="submit" { (view.text("clients.create")) }
         }
     };
-    Ok(view.page(Place::Clients, view.t("nav.clients"), &content))
+    Ok(view.render(Place::Clients, view.text("nav.clients"), &content))
 }
 
 /// Creates a client and shows its secret.
 pub async fn create(
     State(console): State<Arc<Console>>,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     let name = form.get("name").trim();
-    if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
-        return Err(ApiError::bad_request("a client's name has 1 to 255 characters and no control characters"));
+    if name.is_empty() || name.chars().count() > MEMBER_CHARS || name.chars().any(char::is_control) {
+        return Err(PageError::bad_request(Message::new("error.client_name").with(&MEMBER_CHARS)));
     }
-    let level = form.get("level").parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let level: UserLevel = form.get("level").parse().map_err(|error| invalid(&error))?;
     let scopes = form.all("scope").map(str::parse).collect::<Result<Vec<Scope>, _>>();
-    let scopes = scopes.map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let scopes = scopes.map_err(|error| invalid(&error))?;
     if scopes.is_empty() {
-        return Err(ApiError::bad_request("a client without a scope can do nothing; choose at least one"));
+        return Err(PageError::bad_request(Message::new("error.client_scopes")));
     }
-    // The answer has the only copy of the secret.
+    // The response has the only copy of the secret, so reserve its memory before the client is created.
     reserve(&console.server.answers, INLINE_BYTES)?;
     let new = name.to_owned();
     let generated = tokio::task::spawn_blocking(move || NewClient::generate(new, level, scopes)).await;
-    let (client, new_secret) = generated.map_err(|error| ApiError::internal(&error))?;
+    let (client, new_secret) = generated.map_err(|error| PageError::internal(&error))?;
     let id = client.id.clone();
     console.server.store.create_client(caller.tenant_record().name.clone(), client).await?;
     tracing::info!(by = caller.client_id(), client = id, %level, "client created");
     let above = html! {
         section.done role="status" {
-            h2 { (view.f("clients.made", &[&name])) }
-            p { (view.t("clients.secret_once")) }
+            h2 { (view.format("clients.made", &[&name])) }
+            p { (view.text("clients.secret_once")) }
             dl.facts {
-                dt { (view.t("sign_in.id")) } dd { code #new-id { (id) } }
-                dt { (view.t("sign_in.secret")) } dd { code #new-secret { (new_secret) } }
+                dt { (view.text("sign_in.id")) } dd { code #new-id { (id) } }
+                dt { (view.text("sign_in.secret")) } dd { code #new-secret { (new_secret) } }
             }
         }
     };
-    page(&console, &view, &caller, &above).await
+    render_clients(&console, &view, &caller, &above).await
+}
+
+fn invalid(error: &impl Display) -> PageError {
+    PageError::bad_request(Message::new("error.invalid").with(error))
 }
 
 /// Deletes a client of the tenant.
@@ -133,10 +144,10 @@ pub async fn delete(
     State(console): State<Arc<Console>>,
     Path(id): Path<String>,
     Submitted { caller, .. }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
     if id == caller.client_id() {
-        return Err(ApiError::bad_request("you are signed in as this client; sign in as another to delete it"));
+        return Err(PageError::bad_request(Message::new("error.own_client")));
     }
     console.server.store.delete_client(caller.tenant_record().id, id.clone()).await?;
     tracing::info!(by = caller.client_id(), client = id, "client deleted");

@@ -1,9 +1,9 @@
-//! The administrators' console: pages that the server renders, at `/`.
+//! The console for administrators: pages that the server renders, at `/`.
 //!
-//! Every page is whole HTML that works without a script; `htmx` renews parts of it, and `console.js` adds the editor.
-//! Reading takes a session ([`frame::visitor::SignedIn`]), changing also its token and the right to
-//! ([`frame::form::Submitted`]): a handler that does not ask for one of them cannot know who calls. Everything is changed
-//! through the server's registry, as the API does.
+//! Every page works without a script. `htmx` replaces parts of a page, and `console.js` adds the editor.
+//! A handler that reads asks for a session ([`frame::visitor::SignedIn`]). A handler that changes something asks for a
+//! form ([`frame::form::Submitted`]), which also has the session's token and a caller who may change connectors. Without
+//! one of them a handler does not know the caller. All changes go through the server's registry, as those of the API do.
 
 mod activity;
 mod clients;
@@ -20,16 +20,17 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use connectory_server::http::error::ApiError;
 
 use connector::{create, delete, documents, history, metadata, overview, preview, translations};
+use frame::error::PageError;
+use frame::texts::Message;
 use sign_in::oidc_pages;
 
 pub use state::Console;
 
 /// The pages of a console.
 pub fn routes(console: Arc<Console>) -> Router {
-    let of_connector = Router::new()
+    let connector_pages = Router::new()
         .route("/", get(overview::show))
         .route("/delete", get(delete::show).post(delete::delete))
         .route("/documents/{kind}", get(documents::show).post(documents::save))
@@ -52,19 +53,19 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/preferences", post(sign_in::client::preferences))
         .route("/console/new", get(create::show).post(create::create))
         .route("/console/new/script-name", get(create::script_name))
-        .nest("/console/connectors/{scriptName}", of_connector)
+        .nest("/console/connectors/{scriptName}", connector_pages)
         .route("/console/clients", get(clients::show).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
         .route("/console/activity", get(activity::show))
         .route("/console", get(|| async { Redirect::to("/") }))
         .route("/console/{*rest}", get(not_found))
         .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))
-        .route("/console/assets/{name}", get(frame::assets::get))
+        .route("/console/assets/{name}", get(frame::assets::serve))
         .with_state(console)
 }
 
-async fn not_found() -> ApiError {
-    ApiError::not_found("there is no such page")
+async fn not_found() -> PageError {
+    PageError::not_found(Message::new("error.no_page"))
 }
 
 /// The page of the crate, whose example has to compile.

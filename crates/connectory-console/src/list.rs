@@ -1,77 +1,92 @@
-//! The list of connectors: searched, narrowed and sorted, with everything in the URL, so that a view can be shared.
+//! The list of connectors: searched, filtered and sorted, with everything in the URL, so that a view can be shared.
 
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
-use connectory_model::limits;
+use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
 use connectory_model::{Status, metadata};
 use connectory_server::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
-use connectory_server::http::error::ApiError;
 use connectory_server::work::Stop;
 use http::HeaderValue;
 use maud::{Markup, html};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::frame::badges::{features_of, status};
+use crate::frame::badges::{feature_chips, status_badge};
+use crate::frame::error::PageError;
 use crate::frame::layout::Place;
-use crate::frame::message::done;
+use crate::frame::success::success_note;
+use crate::frame::truncated::truncated;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// How many connectors a page has (D28).
+/// The number of connectors on a page (D28).
 const PAGE_SIZE: usize = 50;
-/// How many features a row shows.
+/// The number of features that a row shows.
 const FEATURES: usize = 4;
 
-/// What the URL asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Query {
+/// The parameters of the URL. Of a parameter that is repeated, the last value counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+struct ListQuery {
+    #[serde(rename = "q", deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     search: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     status: String,
+    #[serde(rename = "type", deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     connector_type: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     category: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     feature: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     label: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     direct: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     origin: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     sort: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "is_first_page")]
     page: String,
 }
 
-impl Query {
-    const NAMES: [&str; 10] =
-        ["q", "status", "type", "category", "feature", "label", "direct", "origin", "sort", "page"];
+/// The last of the values that a parameter has, without spaces around it and not longer than a name may be.
+fn last_value<'de, D: Deserializer<'de>>(values: D) -> Result<String, D::Error> {
+    let values = Vec::<String>::deserialize(values)?;
+    Ok(values.last().map(|value| truncated(value.trim(), MEMBER_CHARS).to_owned()).unwrap_or_default())
+}
 
+fn is_first_page(page: &str) -> bool {
+    matches!(page, "" | "1")
+}
+
+/// How the list is sorted.
+#[derive(Clone, Copy)]
+struct Sorting {
+    by: SortBy,
+    is_descending: bool,
+}
+
+impl ListQuery {
     fn parse(query: &str) -> Self {
-        let mut parsed = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if let Some(at) = Self::NAMES.iter().position(|known| *known == name) {
-                *parsed.members()[at] = value.trim().chars().take(255).collect();
-            }
-        }
-        parsed
-    }
-
-    fn members(&mut self) -> [&mut String; 10] {
-        let Self { search, status, connector_type, category, feature, label, direct, origin, sort, page } = self;
-        [search, status, connector_type, category, feature, label, direct, origin, sort, page]
+        serde_html_form::from_str(query).unwrap_or_default()
     }
 
     /// The shortest URL of this view.
     fn url(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in Self::NAMES.iter().zip(self.clone().members()) {
-            let is_first_page = *name == "page" && value == "1";
-            if !value.is_empty() && !is_first_page {
-                query.append_pair(name, value);
-            }
-        }
-        let query = query.finish();
+        let query = serde_html_form::to_string(self).expect("texts are a query");
         if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
+    }
+
+    fn sorting(&self) -> Sorting {
+        let (is_descending, word) = self.sort.strip_prefix('-').map_or((false, &*self.sort), |word| (true, word));
+        let by = COLUMNS.iter().find(|(known, ..)| *known == word).map_or(SortBy::Name, |(_, by, _)| *by);
+        Sorting { by, is_descending }
     }
 
     fn at_page(&self, page: usize) -> String {
@@ -87,7 +102,7 @@ impl Query {
         Self { sort, page: String::new(), ..self.clone() }.url()
     }
 
-    fn is_narrowed(&self) -> bool {
+    fn is_filtered(&self) -> bool {
         Self { sort: String::new(), page: String::new(), ..self.clone() } != Self::default()
     }
 
@@ -98,25 +113,25 @@ impl Query {
             "built-in" => Some(Origin::BuiltIn),
             _ => None,
         };
-        let mut tests = Vec::new();
-        let mut test = |template: &str, value: &str| {
+        let mut conditions = Vec::new();
+        let mut add = |template: &str, value: &str| {
             if !value.is_empty() {
-                tests.push(template.replace("{}", &quoted(value)));
+                conditions.push(template.replace("{}", &quoted(value)));
             }
         };
-        test("(name co {} or type co {})", &self.search);
-        test("type co {}", &self.connector_type);
-        test("category eq {}", &self.category);
-        test("features ca ({})", &self.feature);
-        test("labels ca ({})", &self.label);
-        test("directConnect eq {}", if matches!(&*self.direct, "true" | "false") { &self.direct } else { "" });
+        add("(name co {} or type co {})", &self.search);
+        add("type co {}", &self.connector_type);
+        add("category eq {}", &self.category);
+        add("features ca ({})", &self.feature);
+        add("labels ca ({})", &self.label);
+        add("directConnect eq {}", if matches!(&*self.direct, "true" | "false") { &self.direct } else { "" });
         // Values of up to 255 characters make a filter that is always short enough.
-        let filter = Filter::parse(&tests.join(" and ")).ok();
+        let filter = Filter::parse(&conditions.join(" and ")).ok();
         Selection { statuses: status.map_or(Status::ALL.to_vec(), |status| vec![status]), origin, filter }
     }
 }
 
-/// The columns that a list can be sorted by: their words in the URL, their titles.
+/// The columns that a list can be sorted by: the word in the URL, the order, the key of the title.
 const COLUMNS: [(&str, SortBy, &str); 5] = [
     ("name", SortBy::Name, "column.name"),
     ("type", SortBy::Type, "column.type"),
@@ -125,63 +140,63 @@ const COLUMNS: [(&str, SortBy, &str); 5] = [
     ("changed", SortBy::Changed, "column.changed"),
 ];
 
-/// The page.
+/// Shows the list.
 pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let raw = query.unwrap_or_default();
-    let query = Query::parse(&raw);
-    let (descending, word) = query.sort.strip_prefix('-').map_or((false, &*query.sort), |word| (true, word));
-    let sort = COLUMNS.iter().find(|(known, ..)| *known == word).map_or(SortBy::Name, |(_, sort, _)| *sort);
+    let query = ListQuery::parse(&raw);
+    let sorting = query.sorting();
     let number = query.page.parse().unwrap_or(1).clamp(1, usize::MAX / PAGE_SIZE);
     let snapshot = caller.tenant().snapshot();
     let tenant = Arc::clone(caller.tenant());
     let selection = query.selection();
-    // Of many connectors, counting and sorting take milliseconds.
+    // Counting and sorting many connectors takes milliseconds.
     let search = move |stop: &Stop| {
-        let listing = snapshot.listing(&selection, sort, descending, (number - 1) * PAGE_SIZE, PAGE_SIZE, stop);
+        let listing =
+            snapshot.listing(&selection, sorting.by, sorting.is_descending, (number - 1) * PAGE_SIZE, PAGE_SIZE, stop);
         (tenant.facets(&snapshot), listing)
     };
     let (facets, listing) = console.server.work.search(search).await?;
 
     let first = (number - 1) * PAGE_SIZE + 1;
     let last = first + listing.entries.len().saturating_sub(1);
-    let narrowed = query.is_narrowed();
+    let filtered = query.is_filtered();
     let content = html! {
-        (done(&view, &raw))
+        (success_note(&view, &raw))
         div.heading {
-            h1 { (view.t("nav.connectors")) }
-            @if view.may_write() { a.button.primary href="/console/new" { (view.t("list.create")) } }
+            h1 { (view.text("nav.connectors")) }
+            @if view.may_write() { a.button.primary href="/console/new" { (view.text("list.create")) } }
         }
         (filters(&view, &query, &facets.1))
         section #results aria-live="polite" {
             p.count {
-                @if listing.entries.is_empty() { (view.f("list.none_of", &[&listing.total])) }
-                @else { (view.f("list.count", &[&first, &last, &listing.total])) }
-                @if narrowed { " " a href="/" { (view.t("list.reset")) } }
+                @if listing.entries.is_empty() { (view.format("list.none_of", &[&listing.total])) }
+                @else { (view.format("list.count", &[&first, &last, &listing.total])) }
+                @if filtered { " " a href="/" { (view.text("list.reset")) } }
             }
             @if listing.entries.is_empty() {
-                p.empty { (view.t(if narrowed { "list.nothing_found" } else { "list.nothing_yet" })) }
+                p.empty { (view.text(if filtered { "list.nothing_found" } else { "list.nothing_yet" })) }
             } @else {
-                (table(&view, &query, sort, descending, &listing.entries))
+                (table(&view, &query, sorting, &listing.entries))
             }
-            nav.pages aria-label=(view.t("list.pages")) {
-                @if number > 1 { a.button rel="prev" href=(query.at_page(number - 1)) { (view.t("list.previous")) } }
-                @if last < listing.total { a.button rel="next" href=(query.at_page(number + 1)) { (view.t("list.next")) } }
+            nav.pages aria-label=(view.text("list.pages")) {
+                @if number > 1 { a.button rel="prev" href=(query.at_page(number - 1)) { (view.text("list.previous")) } }
+                @if last < listing.total { a.button rel="next" href=(query.at_page(number + 1)) { (view.text("list.next")) } }
             }
         }
     };
-    let mut response = view.page(Place::Connectors, view.t("nav.connectors"), &content);
+    let mut response = view.render(Place::Connectors, view.text("nav.connectors"), &content);
     if let Ok(url) = HeaderValue::try_from(query.url()) {
         response.headers_mut().insert("hx-replace-url", url);
     }
     Ok(response)
 }
 
-fn filters(view: &View, query: &Query, facets: &Facets) -> Markup {
-    let any = view.t("facet.any");
+fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
+    let any = view.text("facet.any");
     let choice = |name: &str, label: &str, chosen: &str, values: &[(String, String)]| {
         let known = chosen.is_empty() || values.iter().any(|(value, _)| value.eq_ignore_ascii_case(chosen));
         html! {
@@ -201,43 +216,43 @@ fn filters(view: &View, query: &Query, facets: &Facets) -> Markup {
         values.map(|(value, count)| (value.to_string(), format!("{value} ({count})"))).collect()
     };
     let words = |words: &[(&str, &str)]| -> Vec<_> {
-        words.iter().map(|(value, key)| ((*value).to_owned(), view.t(key).to_owned())).collect()
+        words.iter().map(|(value, key)| ((*value).to_owned(), view.text(key).to_owned())).collect()
     };
     let statuses: Vec<_> = Status::ALL.iter().map(|status| (status.to_string(), status.to_string())).collect();
     html! {
         form #filters.filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
             hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-sync="this:replace" {
-            label.search { (view.t("list.search"))
-                input type="search" name="q" value=(query.search) placeholder=(view.t("list.search_hint")) autocomplete="off" spellcheck="false" data-search;
+            label.search { (view.text("list.search"))
+                input type="search" name="q" value=(query.search) placeholder=(view.text("list.search_hint")) autocomplete="off" spellcheck="false" data-search;
             }
-            (choice("status", view.t("facet.status"), &query.status, &statuses))
-            label { (view.t("facet.type"))
+            (choice("status", view.text("facet.status"), &query.status, &statuses))
+            label { (view.text("facet.type"))
                 input name="type" value=(query.connector_type) list="types" placeholder=(any) autocomplete="off" spellcheck="false";
             }
             datalist #types { @for (value, _) in facets.of(Facet::Type) { option value=(value) {} } }
-            (choice("category", view.t("facet.category"), &query.category, &counted(Facet::Category)))
-            (choice("feature", view.t("facet.feature"), &query.feature, &counted(Facet::Feature)))
-            (choice("label", view.t("facet.label"), &query.label, &counted(Facet::Label)))
-            (choice("direct", view.t("facet.direct"), &query.direct, &words(&[("true", "facet.yes"), ("false", "facet.no")])))
-            (choice("origin", view.t("facet.origin"), &query.origin, &words(&[("custom", "facet.custom"), ("built-in", "facet.built_in")])))
+            (choice("category", view.text("facet.category"), &query.category, &counted(Facet::Category)))
+            (choice("feature", view.text("facet.feature"), &query.feature, &counted(Facet::Feature)))
+            (choice("label", view.text("facet.label"), &query.label, &counted(Facet::Label)))
+            (choice("direct", view.text("facet.direct"), &query.direct, &words(&[("true", "facet.yes"), ("false", "facet.no")])))
+            (choice("origin", view.text("facet.origin"), &query.origin, &words(&[("custom", "facet.custom"), ("built-in", "facet.built_in")])))
             input type="hidden" name="sort" value=(query.sort);
-            button.no-script type="submit" { (view.t("list.search")) }
+            button.no-script type="submit" { (view.text("list.search")) }
         }
     }
 }
 
-fn table(view: &View, query: &Query, sort: SortBy, descending: bool, entries: &[Arc<Entry>]) -> Markup {
-    let direction = if descending { "descending" } else { "ascending" };
+fn table(view: &View, query: &ListQuery, sorting: Sorting, entries: &[Arc<Entry>]) -> Markup {
+    let direction = if sorting.is_descending { "descending" } else { "ascending" };
     html! {
         table.connectors {
             thead { tr {
                 @for (word, by, title) in COLUMNS {
-                    th scope="col" aria-sort=[(by == sort).then_some(direction)] {
-                        a href=(query.sorted_by(word)) { (view.t(title)) }
+                    th scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
+                        a href=(query.sorted_by(word)) { (view.text(title)) }
                     }
                 }
-                th scope="col" { (view.t("column.features")) }
-                th scope="col" { (view.t("column.locales")) }
+                th scope="col" { (view.text("column.features")) }
+                th scope="col" { (view.text("column.locales")) }
             } }
             tbody { @for entry in entries { (row(view, entry)) } }
         }
@@ -254,22 +269,22 @@ fn row(view: &View, entry: &Entry) -> Markup {
                 a.name href=(connector_url(&item.script_name, "")) { (item.name) }
                 @if let Some(description) = metadata(metadata::SHORT_DESC) { p.faint.clipped { (description) } }
             }
-            td data-label=(view.t("column.type")) { (item.connector_type) }
-            td data-label=(view.t("column.category")) { (metadata("category").unwrap_or_default()) }
-            td data-label=(view.t("column.status")) { (status(entry.status)) }
-            td data-label=(view.t("column.changed")) {
+            td data-label=(view.text("column.type")) { (item.connector_type) }
+            td data-label=(view.text("column.category")) { (metadata("category").unwrap_or_default()) }
+            td data-label=(view.text("column.status")) { (status_badge(entry.status)) }
+            td data-label=(view.text("column.changed")) {
                 @match entry.source {
-                    Source::BuiltIn(_) => span.faint { (view.t("facet.built_in")) },
-                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.f("list.revision", &[&id.number])) },
+                    Source::BuiltIn(_) => span.faint { (view.text("facet.built_in")) },
+                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.format("list.revision", &[&id.number])) },
                 }
             }
-            td data-label=(view.t("column.features")) {
-                (features_of(features, FEATURES))
+            td data-label=(view.text("column.features")) {
+                (feature_chips(features, FEATURES))
                 @if features.len() > FEATURES {
-                    span.more title=(features[FEATURES..features.len().min(limits::FEATURES)].join(", ")) { (view.f("list.more", &[&(features.len() - FEATURES)])) }
+                    span.more title=(features[FEATURES..features.len().min(limits::FEATURES)].join(", ")) { (view.format("list.more", &[&(features.len() - FEATURES)])) }
                 }
             }
-            td data-label=(view.t("column.locales")) { @for locale in &entry.locales { span.locale { (locale) } " " } }
+            td data-label=(view.text("column.locales")) { @for locale in &entry.locales { span.locale { (locale) } " " } }
         }
     }
 }
@@ -280,12 +295,23 @@ mod tests {
 
     #[test]
     fn a_view_has_one_short_url() {
-        let query = Query::parse("sort=&q=+Größe+%22a%5C&status=demo&page=1&unknown=1&direct=maybe");
+        let query = ListQuery::parse("sort=&q=+Größe+%22a%5C&status=demo&page=1&unknown=1&direct=maybe");
         assert_eq!(query.url(), "/?q=Gr%C3%B6%C3%9Fe+%22a%5C&status=demo&direct=maybe");
-        assert_eq!(Query::parse(query.url().trim_start_matches("/?")), Query { page: String::new(), ..query.clone() });
+        assert_eq!(
+            ListQuery::parse(query.url().trim_start_matches("/?")),
+            ListQuery { page: String::new(), ..query.clone() }
+        );
         let selection = query.selection();
         assert!(selection.filter.is_some(), "any text can be searched for");
         assert_eq!(selection.statuses, [Status::Demo]);
-        assert_eq!(Query::default().sorted_by("name"), "/?sort=-name");
+        assert_eq!(ListQuery::default().sorted_by("name"), "/?sort=-name");
+    }
+
+    #[test]
+    fn of_a_repeated_parameter_the_last_value_counts_and_long_values_are_cut() {
+        let query = ListQuery::parse("q=a&x=1&q=b&x=2&label=%FF&status");
+        assert_eq!(query, ListQuery { search: "b".to_owned(), label: "\u{fffd}".to_owned(), ..ListQuery::default() });
+        let long = ListQuery::parse(&format!("q={}", "%C3%A4".repeat(300)));
+        assert_eq!(long.search, "ä".repeat(255));
     }
 }

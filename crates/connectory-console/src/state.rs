@@ -5,6 +5,7 @@ use std::sync::Arc;
 use connectory_server::ServerState;
 use connectory_server::options::OidcOptions;
 
+use crate::sign_in::cookie::Cookies;
 use crate::sign_in::oidc::Oidc;
 use crate::sign_in::session::Sessions;
 
@@ -12,9 +13,11 @@ use crate::sign_in::session::Sessions;
 pub struct Console {
     /// The server.
     pub server: Arc<ServerState>,
-    /// Who is signed in.
+    /// Those who are signed in.
     pub sessions: Sessions,
-    /// Signing in at an OpenID provider, if there is one.
+    /// How cookies are set.
+    pub cookies: Cookies,
+    /// The OpenID provider, if there is one.
     pub oidc: Option<Oidc>,
 }
 
@@ -22,17 +25,9 @@ impl Console {
     /// The console of a server.
     pub fn new(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Arc<Self> {
         let public_url = &server.options.public_url;
+        let cookies = Cookies::at(public_url);
         let oidc = oidc.map(|options| Oidc::new(options, public_url.clone()));
-        let sessions = Sessions::new(Arc::clone(&server.auth), server.store.clone(), is_https(public_url));
-        Arc::new(Self { server, sessions, oidc })
+        let sessions = Sessions::new(Arc::clone(&server.auth), server.store.clone(), cookies);
+        Arc::new(Self { server, sessions, cookies, oidc })
     }
-
-    /// Whether cookies are sent over HTTPS only.
-    pub fn cookies_are_secure(&self) -> bool {
-        is_https(&self.server.options.public_url)
-    }
-}
-
-fn is_https(public_url: &str) -> bool {
-    public_url.starts_with("https:")
 }

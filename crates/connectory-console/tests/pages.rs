@@ -1,4 +1,4 @@
-//! The console against requests that no browser makes.
+//! The console, with requests that browsers make and requests that they do not make.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,8 +6,7 @@
 #[allow(dead_code, reason = "the server's tests use more of it")]
 mod support;
 
-use std::sync::Arc;
-
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -137,7 +136,7 @@ async fn rights_are_the_apis() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_refusal_has_the_tracking_id_and_the_headers_of_every_page() {
+async fn an_error_page_has_the_tracking_id_and_the_headers_of_every_page() {
     let app = start().await;
     let session = Session::of(&app, CLIENT_ID).await;
     let missing = session.get("/console/connectors/nothing").await;
@@ -155,6 +154,52 @@ async fn a_page_of_a_refusal_has_the_tracking_id_and_the_headers_of_every_page()
     assert_eq!(session.get("/console/assets/..%2Fmod.rs").await.status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn a_german_reader_sees_errors_in_german() {
+    let app = with(Options { rate_limit: None, max_document: 10, ..Options::default() }).await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let session = Session { cookie: format!("{}; connectory_preferences=de.auto", session.cookie), ..session };
+    let new = [("name", "HR"), ("className", "x.Y")];
+    for (answer, status, german) in [
+        (session.get("/console/connectors/nothing").await, 404, "keinen Konnektor mit dem Skriptnamen `nothing`"),
+        (session.get("/console/connectors/hr/history/x").await, 404, "Diese Revision gibt es nicht."),
+        (session.post("/console/new", &new).await, 400, "Der Name ist vergeben"),
+        (session.post("/console/connectors/jdbc/delete", &[]).await, 400, "`jdbc` ist ein mitgelieferter Konnektor"),
+        (
+            session.post("/console/connectors/hr/documents/source-config", &[("text", "<Form></Form>")]).await,
+            413,
+            "Das Dokument `sourceConfigXml` ist größer als 10 Bytes.",
+        ),
+        (session.get("/console/sign-out").await, 405, "Der Server meldet: „"),
+    ] {
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+        assert!(answer.text().contains(german), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_neither_cached_nor_logged() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Mutex::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let fields = [("name", "n"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    let created = session.post("/console/clients", &fields).await;
+    assert_eq!(created.header("cache-control"), Some("no-store"));
+    let secret = created.text().split_once("id=\"new-secret\">").unwrap().1.split('<').next().unwrap();
+    assert!(secret.len() > 20, "{secret}");
+    assert!(!session.get("/console/clients").await.text().contains(secret));
+    let cookie = session.cookie.split_once('=').unwrap().1;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    assert!(log.contains("client created"), "{log}");
+    for private in [secret, "s3cret", cookie, &session.token] {
+        assert!(!log.contains(private), "{private} in {log}");
+    }
+}
+
 fn source_config(body: &str) -> String {
     format!("<Form xmlns='{FORM_NAMESPACE}'><Menu label='m'><Section label='s'>{body}</Section></Menu></Form>")
 }
@@ -164,7 +209,7 @@ fn many(count: usize, text: impl Fn(usize) -> String) -> String {
     (0..count).map(text).collect::<Vec<_>>().concat()
 }
 
-/// A server with a built-in connector `big` that no bound holds for, because it comes from a catalogue.
+/// A server with a built-in connector `big` that has no bounds, because it is part of a catalog.
 async fn with_big(members: Value) -> TestApp {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("catalog.json");
@@ -283,8 +328,8 @@ async fn a_check_answers_a_bounded_number_of_findings_in_time() {
     let start = Instant::now();
     let fields = [("text", source_config(&fields)), ("locale", "en".to_owned())];
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let verdict = session.post("/console/connectors/hr/documents/source-config/check", &fields).await.ok();
-    assert_eq!(verdict["problems"].as_array().unwrap().len(), 500);
+    let result = session.post("/console/connectors/hr/documents/source-config/check", &fields).await.ok();
+    assert_eq!(result["findings"].as_array().unwrap().len(), 500);
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     let json = format!("[{}0]", "0,".repeat(100_000));
     let refused = session.post("/console/connectors/hr/metadata", &[("others", &json)]).await;

@@ -137,7 +137,7 @@ pub enum Permission {
     Read,
     /// Creates, changes or deletes connectors.
     Write,
-    /// Creates or deletes API clients (our decision: who may do this may have every scope and level).
+    /// Creates or deletes API clients (D4: who may do this may have every scope and level).
     ManageClients,
 }
 

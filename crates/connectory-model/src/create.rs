@@ -21,7 +21,7 @@ pub struct NewConnector {
     pub class_name: String,
     /// Whether the connector reaches its source directly. The default is true.
     pub direct_connect: bool,
-    /// The connector's status. The default is released (our decision).
+    /// The connector's status. The default is released (D11).
     pub status: Status,
 }
 

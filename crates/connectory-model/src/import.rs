@@ -13,7 +13,7 @@ use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
 use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale};
 
-/// The class name of an imported object without one: lists may answer null (our decision).
+/// The class name of an imported object without one: lists may answer null (D17).
 const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
 
 /// Why connectors are not imported.

@@ -1,7 +1,7 @@
 //! Every limit of connectory, on one page: what it bounds, and why it is this number.
 //!
 //! A limit that an operator may want to change is the default of an option of `connectory serve`; its comment names the
-//! option. All others are fixed. They are our decisions where no specification is named.
+//! option. All others are fixed. They are our decisions (docs/API.md) where no specification is named.
 
 use std::time::Duration;
 

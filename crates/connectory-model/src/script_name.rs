@@ -1,6 +1,6 @@
 //! The script name: a connector's identity in every path.
 //!
-//! It is derived from the name once, on create, and never changes. The rule is our decision (the specification
+//! It is derived from the name once, on create, and never changes. The rule is our decision D13 (the specification
 //! only asks for "URL friendly" and unique): transliterated to ASCII, lower case, runs of anything else become
 //! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. The names of folders and in catalogues are strict
 //! as well, and may also hold `_` and `.`. What a database, a server or a path holds is read as it is found.

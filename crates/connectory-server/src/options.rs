@@ -1,4 +1,4 @@
-//! What a server is started with.
+//! The options of a server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::trusted_proxies::TrustedProxies;
 
-/// What a server is started with.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Further catalogues of built-in connectors.
+    /// More catalogs of built-in connectors.
     pub catalogs: Vec<PathBuf>,
-    /// How often a client may call, if there is a limit.
+    /// The rate limit of a client, if there is one.
     pub rate_limit: Option<RateLimit>,
-    /// How long a token is valid.
+    /// The time for which a token is valid.
     pub token_lifetime: Duration,
-    /// How large a request's body may be, in bytes.
+    /// The largest body of a request, in bytes.
     pub max_request: usize,
-    /// How large a document may be, in bytes.
+    /// The largest document, in bytes.
     pub max_document: usize,
-    /// How large a whole connector may be, in bytes of JSON.
+    /// The largest connector, in bytes of JSON.
     pub max_connector: usize,
-    /// How many bytes request bodies may have together.
+    /// The most bytes that the bodies of all requests have together.
     pub max_bodies: usize,
-    /// How many bytes answers on the way may have together.
+    /// The most bytes that all responses have together that are being sent.
     pub max_answers: usize,
-    /// The proxies that are believed when they say whom they speak for.
+    /// The proxies whose forwarded client addresses are trusted.
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The time.
     pub clock: Clock,
-    /// The address under which clients reach the server, without a slash at its end.
+    /// The address at which clients reach the server, without a slash at its end.
     pub public_url: String,
 }
 
@@ -55,21 +55,21 @@ impl Default for Options {
     }
 }
 
-/// The OpenID provider at which people may sign in to the console, and who of them gets in.
+/// The OpenID provider for signing in to the console, and the groups that may sign in.
 #[derive(Debug, Clone)]
 pub struct OidcOptions {
     /// The provider's issuer.
     pub issuer: String,
-    /// This server's id at the provider.
+    /// The client id of this server at the provider.
     pub client_id: String,
-    /// This server's secret there; none for a public client.
+    /// The client secret of this server at the provider. A public client has none.
     pub client_secret: Option<String>,
-    /// The claim that holds someone's groups.
+    /// The claim with the groups of a person.
     pub groups_claim: String,
-    /// Members of this group manage connectors and API clients.
+    /// The group whose members manage connectors and API clients.
     pub admin_group: Option<String>,
-    /// Members of this group see connectors.
+    /// The group whose members see connectors.
     pub reader_group: Option<String>,
-    /// The tenant that they see.
+    /// The tenant of those who sign in.
     pub tenant: String,
 }

@@ -1,4 +1,4 @@
-//! How many of a connector's keys each locale has texts for.
+//! The share of a connector's keys that each locale has texts for.
 //!
 //! A key counts if the source config uses it or English has a text for it; the short description always counts.
 
@@ -8,14 +8,14 @@ use connectory_model::translations::SHORT_DESCRIPTION;
 use connectory_model::{Connector, Locale};
 use maud::{Markup, html};
 
-use super::subject::Subject;
+use super::page::ConnectorPage;
 
-/// The keys of a connector, and how many of them each locale has texts for.
+/// The keys of a connector, and for each locale the number of keys with a text.
 pub struct Keys {
     /// In alphabetical order.
     pub all: Vec<String>,
-    /// How many of them each locale has texts for.
-    pub of_locale: BTreeMap<Locale, usize>,
+    /// For each locale the number of keys with a text.
+    pub translated: BTreeMap<Locale, usize>,
 }
 
 impl Keys {
@@ -29,9 +29,9 @@ impl Keys {
         all.push(SHORT_DESCRIPTION.to_owned());
         all.sort_unstable();
         all.dedup();
-        // Attributes hold keys or texts; which, shows where a text is found.
+        // An attribute holds a key or a text. It is a key if it has no space, or if a locale has a text for it.
         let mut are_keys: Vec<_> = all.iter().map(|key| !key.contains(' ')).collect();
-        let mut of_locale = BTreeMap::new();
+        let mut translated = BTreeMap::new();
         for (locale, properties) in translations {
             let mut found = vec![false; all.len()];
             properties.each(|entry| {
@@ -39,30 +39,30 @@ impl Keys {
                     found[at] = true;
                 }
             });
-            of_locale.insert(*locale, found.iter().filter(|found| **found).count());
+            translated.insert(*locale, found.iter().filter(|found| **found).count());
             are_keys.iter_mut().zip(found).for_each(|(is_key, found)| *is_key |= found);
         }
         let mut are_keys = are_keys.into_iter();
         all.retain(|_| are_keys.next() == Some(true));
-        Self { all, of_locale }
+        Self { all, translated }
     }
 
-    /// How many of a hundred keys a locale has texts for, rounded down, so that 100 means all.
+    /// The percentage of keys with a text, rounded down, so that 100 means all.
     pub fn percent(&self, locale: Locale) -> usize {
-        let there = self.of_locale.get(&locale).copied().unwrap_or_default();
+        let there = self.translated.get(&locale).copied().unwrap_or_default();
         (there * 100).checked_div(self.all.len()).unwrap_or(100)
     }
 }
 
-/// How far each locale is that has texts.
-pub fn coverage(subject: &Subject) -> Markup {
-    let keys = Keys::of(&subject.connector);
+/// The coverage of each locale that has texts.
+pub fn coverage(page: &ConnectorPage) -> Markup {
+    let keys = Keys::of(&page.connector);
     html! {
-        @if keys.of_locale.is_empty() { p.faint { (subject.view.t("translations.none")) } }
+        @if keys.translated.is_empty() { p.faint { (page.view.text("translations.none")) } }
         ul.coverage {
-            @for locale in keys.of_locale.keys() {
+            @for locale in keys.translated.keys() {
                 @let percent = keys.percent(*locale);
-                li { a href=(subject.url(&format!("/translations?locale={locale}"))) { (locale) } " "
+                li { a href=(page.url(&format!("/translations?locale={locale}"))) { (locale) } " "
                     progress max="100" value=(percent) aria-label=(locale) {} " " (percent) " %" }
             }
         }

@@ -6,61 +6,64 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
 use connectory_model::create::NewConnector;
+use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::{ScriptName, Status};
 use connectory_server::auth::Caller;
-use connectory_server::http::error::ApiError;
 use maud::{Markup, html};
 use serde_json::json;
 
-use crate::frame::form::{Form, Submitted};
+use crate::frame::error::PageError;
+use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
+use crate::frame::texts::Message;
+use crate::frame::truncated::truncated;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// The page for creating a connector.
-pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, ApiError> {
+/// Shows the form for a new connector.
+pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, PageError> {
     caller.has(Permission::Write)?;
-    Ok(create_form(&view, &caller, &Form::default(), None))
+    Ok(create_form(&view, &caller, &PostedForm::default(), None))
 }
 
-fn create_form(view: &View, caller: &Caller, form: &Form, problem: Option<&str>) -> Response {
+fn create_form(view: &View, caller: &Caller, form: &PostedForm, error: Option<&str>) -> Response {
     let typed = form.get("name");
     let chosen = form.get("status").parse().unwrap_or(Status::Development);
     let content = html! {
-        nav.crumbs aria-label=(view.t("connector.crumbs")) { a href="/" { (view.t("nav.connectors")) } }
-        h1 { (view.t("list.create")) }
-        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
+        nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
+        h1 { (view.text("list.create")) }
+        @if let Some(error) = error { p.problem role="alert" { (error) } }
         form.narrow method="post" action="/console/new" {
-            (view.token())
-            label { (view.t("column.name"))
+            (view.csrf_input())
+            label { (view.text("column.name"))
                 input name="name" value=(typed) required maxlength="255" autofocus autocomplete="off"
                     hx-get="/console/new/script-name" hx-trigger="input delay:100ms" hx-target="#script-name" hx-swap="innerHTML" hx-sync="this:replace";
             }
-            p.hint { (view.t("overview.script_name")) ": " output #script-name { (derived(caller, typed)) } }
-            label { (view.t("overview.class"))
+            p.hint { (view.text("overview.script_name")) ": " output #script-name { (derived(caller, typed)) } }
+            label { (view.text("overview.class"))
                 input name="className" value=(form.get("className")) required maxlength="255" autocomplete="off" spellcheck="false" placeholder="sailpoint.connector.OpenConnectorAdapter";
             }
-            label { (view.t("column.type"))
-                input name="type" value=(form.get("type")) maxlength="255" autocomplete="off" placeholder=(view.t("create.type_hint"));
+            label { (view.text("column.type"))
+                input name="type" value=(form.get("type")) maxlength="255" autocomplete="off" placeholder=(view.text("create.type_hint"));
             }
-            label { (view.t("column.status"))
+            label { (view.text("column.status"))
                 select name="status" {
                     @for status in [Status::Development, Status::Demo, Status::Released] {
                         option value=(status) selected[status == chosen] { (status) }
                     }
                 }
             }
-            label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || form.get("directConnect") == "true"]; (view.t("facet.direct")) }
-            button.primary type="submit" { (view.t("create.submit")) }
+            label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || form.get("directConnect") == "true"]; (view.text("facet.direct")) }
+            button.primary type="submit" { (view.text("create.submit")) }
         }
     };
-    view.page(Place::Connectors, view.t("list.create"), &content)
+    view.render(Place::Connectors, view.text("list.create"), &content)
 }
 
-/// The script name that a name would get now.
+/// The script name that a connector with this name would get now.
 fn derived(caller: &Caller, name: &str) -> Markup {
     let name = name.trim();
     html! {
@@ -69,13 +72,14 @@ fn derived(caller: &Caller, name: &str) -> Markup {
     }
 }
 
-/// The script name while the name is typed.
+/// Shows the script name while the name is typed.
 pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Markup {
-    let name: String = parameter(&query.unwrap_or_default(), "name").chars().take(255).collect();
+    let name = parameter(&query.unwrap_or_default(), "name");
+    let name = truncated(&name, MEMBER_CHARS);
     let is_taken = caller.tenant().snapshot().has_name(name.trim());
     html! {
-        (derived(&caller, &name))
-        @if is_taken { " " span.problem { (view.t("create.taken")) } }
+        (derived(&caller, name))
+        @if is_taken { " " span.problem { (view.text("create.taken")) } }
     }
 }
 
@@ -83,7 +87,7 @@ pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): R
 pub async fn create(
     State(console): State<Arc<Console>>,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let request = json!({
         "name": form.get("name"),
         "className": form.get("className"),
@@ -92,14 +96,16 @@ pub async fn create(
         "directConnect": form.get("directConnect") == "true",
     });
     let created = match NewConnector::from_request(&request) {
-        Ok(new) => console.server.registry.create(caller.tenant(), &caller.origin(), new).await.map_err(ApiError::from),
-        Err(invalid) => Err(ApiError::bad_request(invalid.to_string())),
+        Ok(new) => {
+            console.server.registry.create(caller.tenant(), &caller.origin(), new).await.map_err(PageError::from)
+        }
+        Err(invalid) => Err(PageError::bad_request(Message::new("error.invalid").with(&invalid))),
     };
     match created {
         Ok(summary) => Ok(Redirect::to(&connector_url(&summary.script_name, "?done=created")).into_response()),
-        Err(error) if error.status.is_client_error() => {
-            let mut response = create_form(&view, &caller, &form, Some(&error.text));
-            *response.status_mut() = error.status;
+        Err(error) if error.status().is_client_error() => {
+            let mut response = create_form(&view, &caller, &form, Some(&error.text(view.language)));
+            *response.status_mut() = error.status();
             Ok(response)
         }
         Err(error) => Err(error),

@@ -1,51 +1,51 @@
-//! Deleting a connector: its name has to be typed.
+//! Deleting a connector. The user types its name to confirm.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
-use connectory_server::http::error::ApiError;
-use connectory_server::http::path::ScriptNamePath;
 use maud::html;
 
-use super::subject::{Subject, Tab};
+use super::page::{ConnectorPage, Tab};
+use super::path::ScriptNamePath;
+use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::state::Console;
 
-/// The page that asks for the name of what is to be deleted.
-pub async fn show(State(console): State<Arc<Console>>, subject: Subject) -> Result<Response, ApiError> {
-    subject.caller.has(Permission::Write)?;
-    console.server.registry.custom(subject.caller.tenant(), &subject.connector.script_name)?;
-    Ok(delete_form(&subject, None))
+/// Shows the form that asks for the name.
+pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> Result<Response, PageError> {
+    page.caller.has(Permission::Write)?;
+    console.server.registry.custom(page.caller.tenant(), &page.connector.script_name)?;
+    Ok(delete_form(&page, None))
 }
 
-fn delete_form(subject: &Subject, problem: Option<&str>) -> Response {
-    let view = &subject.view;
+fn delete_form(page: &ConnectorPage, error: Option<&str>) -> Response {
+    let view = &page.view;
     let content = html! {
-        h2 { (view.t("delete.title")) }
-        p { (view.t("delete.lead")) }
-        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
-        form.narrow method="post" action=(subject.url("/delete")) {
-            (view.token())
-            label { (view.f("delete.name", &[&subject.connector.name])) input name="name" required autocomplete="off" spellcheck="false" autofocus; }
-            button.danger type="submit" { (view.t("delete.submit")) }
-            " " a.button href=(subject.url("")) { (view.t("action.cancel")) }
+        h2 { (view.text("delete.title")) }
+        p { (view.text("delete.lead")) }
+        @if let Some(error) = error { p.problem role="alert" { (error) } }
+        form.narrow method="post" action=(page.url("/delete")) {
+            (view.csrf_input())
+            label { (view.format("delete.name", &[&page.connector.name])) input name="name" required autocomplete="off" spellcheck="false" autofocus; }
+            button.danger type="submit" { (view.text("delete.submit")) }
+            " " a.button href=(page.url("")) { (view.text("action.cancel")) }
         }
     };
-    subject.page(Tab::Overview, &content)
+    page.render(Tab::Overview, &content)
 }
 
-/// Deletes a connector whose name was typed.
+/// Deletes a connector, if the name is its own.
 pub async fn delete(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     console.server.registry.custom(caller.tenant(), &script_name)?;
-    let subject = Subject::find(&console, &view, &caller, &script_name).await?;
-    if form.get("name") != subject.connector.name {
-        return Ok(delete_form(&subject, Some(view.t("delete.wrong"))));
+    let page = ConnectorPage::find(&console, &view, &caller, &script_name).await?;
+    if form.get("name") != page.connector.name {
+        return Ok(delete_form(&page, Some(view.text("delete.wrong"))));
     }
     console.server.registry.delete(caller.tenant(), &caller.origin(), &script_name).await?;
     Ok(Redirect::to("/?done=deleted").into_response())

@@ -1,14 +1,14 @@
-//! The three documents: read, edited with what the API would say under each line, downloaded and uploaded.
+//! The three documents: reading, editing with findings under each line, download and upload.
 //!
-//! An editor sends a fingerprint of the text that it began with. Where the stored text is another by then, nothing is
-//! saved: whoever saves second sees the other's change beside their own and chooses.
+//! The editor sends a fingerprint of the text that it started with. If the stored text has changed since then, nothing is
+//! saved: the page shows both changes side by side, and the user chooses.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use connectory_folder::lint::{Level, lint_file};
@@ -17,138 +17,125 @@ use connectory_model::document::{Document, DocumentError, DocumentKind, SourceCo
 use connectory_model::limits::FINDINGS;
 use connectory_model::lines::Lines;
 use connectory_model::{Connector, Locale};
-use connectory_server::http::error::ApiError;
-use connectory_server::http::path::path_parameter;
 use connectory_server::registry::{Given, RegistryError};
-use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use serde::Serialize;
 
 use super::download::attachment;
 use super::form_preview;
-use super::subject::{Subject, Tab};
+use super::page::{ConnectorPage, Tab};
+use super::path::KindPath;
 use crate::frame::diff;
+use crate::frame::error::PageError;
 use crate::frame::fingerprint::fingerprint;
 use crate::frame::form::Submitted;
-use crate::frame::message::{done, outcome};
+use crate::frame::success::{outcome, success_note};
 use crate::state::Console;
 
-/// The document of a path.
-pub struct KindPath(DocumentKind);
-
-impl<S: Send + Sync> FromRequestParts<S> for KindPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = path_parameter(parts, state, "kind").await;
-        let kind = DocumentKind::ALL.into_iter().find(|kind| kind.name() == text);
-        kind.map(Self).ok_or_else(|| ApiError::not_found("there is no such document"))
-    }
-}
-
-/// The page of a document.
+/// Shows a document in the editor.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     KindPath(kind): KindPath,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
-    let page = console.server.work.run(subject.connector.size(), move |_| {
+    let response = console.server.work.run(page.connector.size(), move |_| {
         let content = html! {
-            (done(&subject.view, &query))
-            (editor(&subject, kind, subject.connector.document(kind), &[]))
+            (success_note(&page.view, &query))
+            (editor(&page, kind, page.connector.document(kind), &[]))
         };
-        subject.page(Tab::Document(kind), &content)
+        page.render(Tab::Document(kind), &content)
     });
-    Ok(page.await?)
+    Ok(response.await?)
 }
 
-/// The editor with a text in it that may not be the stored one.
-fn editor(subject: &Subject, kind: DocumentKind, text: &str, problems: &[Problem]) -> Markup {
-    let view = &subject.view;
-    let of_document = |rest: &str| subject.url(&format!("/documents/{}{rest}", kind.name()));
+/// The editor with a text, which may differ from the stored one.
+fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Finding]) -> Markup {
+    let view = &page.view;
+    let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
     let is_form = kind == DocumentKind::SourceConfig;
-    let title = view.t(Tab::Document(kind).title());
+    let title = view.text(Tab::Document(kind).title_key());
     html! {
-        (subject.read_only_note())
-        @for Problem { line, message, .. } in problems {
-            p.problem role="alert" { (view.f("document.line", &[line])) ": " (message) }
+        (page.read_only_note())
+        @for Finding { line, message, .. } in findings {
+            p.problem role="alert" { (view.format("document.line", &[line, message])) }
         }
         div.editing[is_form] {
             form.editor method="post" action=(of_document("")) {
-                (view.token())
-                input type="hidden" name="base" value=(fingerprint(subject.connector.document(kind)));
+                (view.csrf_input())
+                input type="hidden" name="base" value=(fingerprint(page.connector.document(kind)));
                 label.visually-hidden for="text" { (title) }
                 textarea #text name="text" rows="24" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off"
-                    readonly[!subject.is_writable()]
+                    readonly[!page.is_writable()]
                     data-editor=(title)
                     data-check=(of_document("/check"))
-                    data-error=(view.t("document.error")) data-warning=(view.t("document.warning"))
+                    data-error=(view.text("document.error")) data-warning=(view.text("document.warning"))
                 { "\n" (text) }
-                p.verdict #verdict role="status" data-fine=(view.t("document.fine")) data-problems=(view.t("document.problems")) {}
+                p.verdict #verdict role="status" data-fine=(view.text("document.fine")) data-problems=(view.text("document.problems")) {}
                 div.actions {
-                    @if subject.is_writable() { button.primary type="submit" { (view.t("action.save")) } }
-                    a.button href=(of_document("/file")) download=(kind.file_name()) { (view.t("action.download")) }
+                    @if page.is_writable() { button.primary type="submit" { (view.text("action.save")) } }
+                    a.button href=(of_document("/file")) download=(kind.file_name()) { (view.text("action.download")) }
                 }
             }
-            @if is_form { (form_preview::pane(subject, view.locale())) }
+            @if is_form { (form_preview::preview_pane(page, view.locale())) }
         }
-        @if subject.is_writable() {
+        @if page.is_writable() {
             form.upload method="post" action=(of_document("/file")) enctype="multipart/form-data" {
-                (view.token())
-                label { (view.f("document.upload", &[&title])) input type="file" name="file" accept=".xml,application/xml,text/xml" required; }
-                button type="submit" { (view.t("action.upload")) }
+                (view.csrf_input())
+                label { (view.format("document.upload", &[&title])) input type="file" name="file" accept=".xml,application/xml,text/xml" required; }
+                button type="submit" { (view.text("action.upload")) }
             }
         }
     }
 }
 
-/// Saves what was edited.
+/// Saves the text of the editor.
 pub async fn save(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
-) -> Result<Response, ApiError> {
-    let text = form.lines("text", subject.connector.document(kind));
+) -> Result<Response, PageError> {
+    let text = form.lines("text", page.connector.document(kind));
     if text.len() > console.server.options.max_document {
-        return Err(ApiError::too_large("the document", console.server.options.max_document));
+        return Err(too_large(&console, kind));
     }
-    store(&console, subject, kind, text.into(), Some(form.get("base").to_owned())).await
+    store(&console, page, kind, text.into(), Some(form.get("base").to_owned())).await
 }
 
 /// Stores an uploaded document.
 pub async fn upload(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let bytes = form.file(console.server.options.max_document)?;
-    store(&console, subject, kind, bytes, None).await
+    store(&console, page, kind, bytes, None).await
 }
 
-/// Puts a document in the place of the one of this fingerprint, or of any, and leads on; or shows why not.
+/// Replaces the document and redirects to its page, or shows why that failed. With a fingerprint, the stored document must
+/// still have it.
 async fn store(
     console: &Console,
-    subject: Subject,
+    page: ConnectorPage,
     kind: DocumentKind,
     bytes: Bytes,
     base: Option<String>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let size = bytes.len();
     let parsed = console.server.work.run(size, move |_| Document::parse(kind, &bytes)).await?;
     let document = match parsed {
         Ok(document) => document,
         Err(error) => {
-            let page = console.server.work.run(size + subject.connector.size(), move |_| {
-                let content = editor(&subject, kind, &text, &[Problem::of(&error)]);
-                subject.page(Tab::Document(kind), &content)
+            let response = console.server.work.run(size + page.connector.size(), move |_| {
+                let content = editor(&page, kind, &text, &[Finding::of(&error)]);
+                page.render(Tab::Document(kind), &content)
             });
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page.await?).into_response());
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, response.await?).into_response());
         }
     };
     let next = move |connector: &Connector| {
@@ -162,48 +149,52 @@ async fn store(
         }
         Ok(Some(next))
     };
-    let address = subject.url(&format!("/documents/{}", kind.name()));
-    let (caller, script_name) = (&subject.caller, &subject.connector.script_name);
+    let address = page.url(&format!("/documents/{}", kind.name()));
+    let (caller, script_name) = (&page.caller, &page.connector.script_name);
     let origin = caller.origin();
     let edited = console.server.registry.edit(caller.tenant(), &origin, script_name, Given::bytes(size), next);
     match edited.await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(RegistryError::Conflict) => {
-            let theirs = subject.again(console).await?;
-            let page = console.server.work.run(size + theirs.connector.size(), move |stop| {
+            let theirs = page.again(console).await?;
+            let response = console.server.work.run(size + theirs.connector.size(), move |stop| {
                 let content = html! {
                     (diff::conflict(&theirs.view, theirs.connector.document(kind), &text, &address, stop))
                     (editor(&theirs, kind, &text, &[]))
                 };
-                theirs.page(Tab::Document(kind), &content)
+                theirs.render(Tab::Document(kind), &content)
             });
-            Ok((StatusCode::CONFLICT, page.await?).into_response())
+            Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Answers the stored document as a file.
-pub async fn download(subject: Subject, KindPath(kind): KindPath) -> Response {
-    let name = format!("{}-{}", subject.connector.script_name, kind.file_name());
+/// Serves the stored document as a file.
+pub async fn download(page: ConnectorPage, KindPath(kind): KindPath) -> Response {
+    let name = format!("{}-{}", page.connector.script_name, kind.file_name());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
         (header::CONTENT_DISPOSITION, attachment(&name)),
     ];
-    (headers, subject.connector.document(kind).to_owned()).into_response()
+    (headers, page.connector.document(kind).to_owned()).into_response()
 }
 
-/// What is wrong with a text, and what its form looks like.
+fn too_large(console: &Console, kind: DocumentKind) -> PageError {
+    RegistryError::DocumentTooLarge { kind, limit: console.server.options.max_document }.into()
+}
+
+/// The result of a check.
 #[derive(Serialize)]
-pub struct Verdict {
-    problems: Vec<Problem>,
-    /// The form as HTML, where the text is a form.
+pub struct CheckResult {
+    findings: Vec<Finding>,
+    /// The form as HTML, if the text is a form.
     preview: Option<String>,
 }
 
-/// Something that is wrong in a line.
+/// What is wrong in a line.
 #[derive(Serialize)]
-struct Problem {
+struct Finding {
     /// The line, from 1.
     line: usize,
     /// `error` or `warning`.
@@ -211,8 +202,8 @@ struct Problem {
     message: String,
 }
 
-impl Problem {
-    /// What the API refuses a document for.
+impl Finding {
+    /// The error for which the API refuses a document.
     fn of(error: &DocumentError) -> Self {
         let (line, message) = match error {
             DocumentError::Malformed(malformed) => (malformed.line, malformed.reason.clone()),
@@ -222,32 +213,32 @@ impl Problem {
     }
 }
 
-/// Checks a text while it is typed: whether the API would take it, and what the linter says of it.
+/// Checks a text while it is typed, as the linter and the API do.
 pub async fn check(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     KindPath(kind): KindPath,
     Submitted { view, form, .. }: Submitted,
-) -> Result<Json<Verdict>, ApiError> {
+) -> Result<Json<CheckResult>, PageError> {
     let text = form.lines("text", "");
     if text.len() > console.server.options.max_document {
-        return Err(ApiError::too_large("the document", console.server.options.max_document));
+        return Err(too_large(&console, kind));
     }
     let locale = Locale::or_english(Some(form.get("locale")));
-    let verdict = console.server.work.run(text.len() + subject.connector.size(), move |stop| {
-        let problems = problems(&subject.connector, kind, &text);
+    let result = console.server.work.run(text.len() + page.connector.size(), move |stop| {
+        let findings = findings(&page.connector, kind, &text);
         let preview = (kind == DocumentKind::SourceConfig && !stop.is_due())
             .then(|| SourceConfig::parse(text.as_bytes()).ok())
             .flatten()
             .map(|config| {
-                form_preview::form(&view, config.form(&subject.connector.translations, locale)).into_string()
+                form_preview::preview_form(&view, config.form(&page.connector.translations, locale)).into_string()
             });
-        Verdict { problems, preview }
+        CheckResult { findings, preview }
     });
-    Ok(Json(verdict.await?))
+    Ok(Json(result.await?))
 }
 
-fn problems(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Problem> {
+fn findings(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Finding> {
     let mut files: Files<'_> =
         Folder::from(connector.clone()).files().into_iter().map(|(path, bytes)| (path, Cow::from(bytes))).collect();
     files.insert(kind.file_name().to_owned(), text.as_bytes().into());
@@ -258,12 +249,12 @@ fn problems(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Proble
         let level = if finding.rule.level == Level::Error { "error" } else { "warning" };
         by_line.entry((line, finding.message)).or_insert(level);
     }
-    // What the linter does not know, the API may still refuse.
+    // The API may refuse what the linter does not check.
     if !by_line.values().any(|level| *level == "error")
         && let Err(error) = Document::parse(kind, text.as_bytes())
     {
-        let Problem { line, message, .. } = Problem::of(&error);
+        let Finding { line, message, .. } = Finding::of(&error);
         by_line.insert((line, message), "error");
     }
-    by_line.into_iter().map(|((line, message), level)| Problem { line, level, message }).collect()
+    by_line.into_iter().map(|((line, message), level)| Finding { line, level, message }).collect()
 }

@@ -1,7 +1,6 @@
-//! A source config as the form that an administrator fills in, in any locale.
+//! A source config as the form that administrators fill in, in any locale.
 //!
-//! What is typed there is not sent anywhere. Texts of translations may contain markup; a sanitizer keeps only `<br>` and
-//! `<strong>`.
+//! The input is not sent. Translations may have markup: a sanitizer keeps `<br>` and `<strong>` only.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -12,7 +11,7 @@ use connectory_model::document::form::{Condition, Field, Form, Section};
 use connectory_model::limits::{MARKUP_BYTES, PREVIEW_BYTES, PREVIEW_PARTS};
 use maud::{Markup, PreEscaped, html};
 
-use super::subject::Subject;
+use super::page::ConnectorPage;
 use crate::frame::view::View;
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -21,7 +20,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// A text of a translation with the markup that it may have.
+/// A text of a translation, with the markup that is allowed.
 fn markup(text: &str) -> Markup {
     if text.len() <= MARKUP_BYTES && text.contains(['<', '&']) {
         PreEscaped(SANITIZER.clean(text).to_string())
@@ -30,46 +29,55 @@ fn markup(text: &str) -> Markup {
     }
 }
 
-/// The preview beside the editor, which renews it.
-pub fn pane(subject: &Subject, locale: Locale) -> Markup {
-    let view = &subject.view;
+/// The preview beside the editor. The editor renews it.
+pub fn preview_pane(page: &ConnectorPage, locale: Locale) -> Markup {
+    let view = &page.view;
     html! {
-        section.pane aria-label=(view.t("tab.preview")) {
+        section.pane aria-label=(view.text("tab.preview")) {
             div.pane-head {
-                h2 { (view.t("tab.preview")) }
-                label { span.visually-hidden { (view.t("preview.locale")) } (locales(locale, false)) }
+                h2 { (view.text("tab.preview")) }
+                label { span.visually-hidden { (view.text("preview.locale")) } (locale_select(locale, LocaleSelect::RenewsPreview)) }
             }
-            div.preview #preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
+            div.preview #preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
         }
     }
 }
 
-/// The choice of a locale.
-pub fn locales(chosen: Locale, submits: bool) -> Markup {
+/// What happens when a locale is chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LocaleSelect {
+    /// The form is sent.
+    SendsForm,
+    /// The script of the page renews the preview.
+    RenewsPreview,
+}
+
+/// A select with all locales.
+pub fn locale_select(chosen: Locale, on_change: LocaleSelect) -> Markup {
     html! {
-        select name="locale" data-submits[submits] data-locale[!submits] {
+        select name="locale" data-submits[on_change == LocaleSelect::SendsForm] data-locale[on_change == LocaleSelect::RenewsPreview] {
             @for locale in Locale::ALL { option value=(locale) selected[*locale == chosen] { (locale) } }
         }
     }
 }
 
 /// The form, or the first part of a long one.
-pub fn form(view: &View, mut form: Form) -> Markup {
+pub fn preview_form(view: &View, mut form: Form) -> Markup {
     let was_cut = form.cut(PREVIEW_PARTS, PREVIEW_BYTES);
     html! {
-        @if form.fields().next().is_none() { p.empty { (view.t("preview.empty")) } }
+        @if form.fields().next().is_none() { p.empty { (view.text("preview.empty")) } }
         @for menu in &form.menus {
             section.menu {
                 @if !menu.label.is_empty() { h3 { (markup(&menu.label)) } }
-                @for of_menu in &menu.sections { (section(view, of_menu)) }
+                @for of_menu in &menu.sections { (section_fields(view, of_menu)) }
             }
         }
-        @if was_cut { p.note { (view.t("preview.cut")) } }
+        @if was_cut { p.note { (view.text("preview.cut")) } }
     }
 }
 
-/// The attributes of something that is shown while another field has a value.
-fn shown(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Markup {
+/// A part of the form that is shown while another field has a value.
+fn conditional_part(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Markup {
     html! {
         div.part data-parent=[condition.map(|condition| &condition.field)]
             data-value=[condition.map(|condition| &condition.value)]
@@ -78,7 +86,7 @@ fn shown(condition: Option<&Condition>, is_shown: bool, content: &Markup) -> Mar
     }
 }
 
-fn section(view: &View, section: &Section) -> Markup {
+fn section_fields(view: &View, section: &Section) -> Markup {
     let content = html! {
         fieldset {
             @if !section.label.is_empty() { legend { (markup(&section.label)) } }
@@ -89,16 +97,16 @@ fn section(view: &View, section: &Section) -> Markup {
                 } @else { p { (markup(text)) } }
             }
             @for field in section.fields.iter().filter(|field| !field.hidden) {
-                (shown(field.condition.as_ref(), field.is_shown, &input(view, field)))
+                (conditional_part(field.condition.as_ref(), field.is_shown, &field_input(view, field)))
             }
         }
     };
-    shown(section.condition.as_ref(), section.is_shown, &content)
+    conditional_part(section.condition.as_ref(), section.is_shown, &content)
 }
 
-fn input(view: &View, field: &Field) -> Markup {
+fn field_input(view: &View, field: &Field) -> Markup {
     let label = html! {
-        span.label { (markup(&field.label)) @if field.required { span.required title=(view.t("preview.required")) { " *" } } }
+        span.label { (markup(&field.label)) @if field.required { span.required title=(view.text("preview.required")) { " *" } } }
     };
     let help = html! { @if let Some(help) = &field.help { span.hint { (markup(help)) } } };
     let (name, initial) = (field.name.as_str(), field.initial());
@@ -117,8 +125,8 @@ fn input(view: &View, field: &Field) -> Markup {
                 textarea data-name=(name) rows="3" placeholder=[field.placeholder.as_ref()] maxlength=[field.max_length]
                     aria-required=[field.required.then_some("true")] { "\n" (initial) }
                 @match field.field_type.as_str() {
-                    "list" => span.hint { (view.t("preview.list")) },
-                    "keyValue" => span.hint { (view.t("preview.key_value")) },
+                    "list" => span.hint { (view.text("preview.list")) },
+                    "keyValue" => span.hint { (view.text("preview.key_value")) },
                     _ => {}
                 }
                 (help)
@@ -157,7 +165,7 @@ fn input(view: &View, field: &Field) -> Markup {
         "text" => one_line("text"),
         unknown => html! {
             (one_line("text"))
-            p.hint { (view.f("preview.unknown_type", &[&unknown])) }
+            p.hint { (view.format("preview.unknown_type", &[&unknown])) }
         },
     }
 }

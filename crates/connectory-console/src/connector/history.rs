@@ -1,90 +1,87 @@
-//! The history of a connector: who changed what and when, the difference that a change made, and restoring.
+//! The history of a connector: its revisions, what each changed, and restoring one.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::document::DocumentKind;
 use connectory_model::file_names::locale_file;
 use connectory_model::translations::Properties;
-use connectory_model::{Connector, Locale, ScriptName};
+use connectory_model::{Connector, Locale};
 use connectory_server::catalog::Source;
-use connectory_server::http::error::ApiError;
-use connectory_server::http::path::ScriptNamePath;
-use connectory_server::registry::{Change, Past};
+use connectory_server::registry;
 use connectory_store::Action;
 use maud::{Markup, html};
 
+use super::page::{Tab, connector_document};
+use super::path::{RevisionPath, ScriptNamePath};
 use super::pretty::pretty;
-use super::subject::{self, Tab};
 use crate::frame::diff;
+use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
-use crate::frame::message::done;
-use crate::frame::revision_table::{PAGE_SIZE, before, page_of_revisions, revision_table};
+use crate::frame::revision_table::{PAGE_SIZE, RevisionsOf, parse_before, revision_page, revision_table};
+use crate::frame::success::success_note;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// A page of the history, with the name that the connector has or had.
-fn past_page(past: &Past, view: &View, content: &Markup) -> Response {
+/// Renders a page of the history of a connector that exists or existed.
+fn render_history(past: &registry::Past, view: &View, content: &Markup) -> Response {
     let status = past.current.map(|_| past.newest.status);
-    subject::page(view, &past.newest.name, &past.newest.script_name, status, Tab::History, content)
+    connector_document(view, &past.newest.name, &past.newest.script_name, status, Tab::History, content)
 }
 
-/// The page.
+/// Shows the revisions.
 pub async fn show(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
     ScriptNamePath(script_name): ScriptNamePath,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let past = console.server.registry.past(caller.tenant(), &script_name).await?;
     let query = query.unwrap_or_default();
-    let before = before(&query);
+    let before = parse_before(&query);
     let revisions = console.server.registry.history(caller.tenant(), &script_name, before, PAGE_SIZE).await?;
     let content = html! {
-        (done(&view, &query))
-        @if revisions.is_empty() { p.empty { (view.t("overview.no_revisions")) } }
-        @else { (page_of_revisions(&view, &connector_url(&script_name, "/history"), before, &revisions, false)) }
+        (success_note(&view, &query))
+        @if revisions.is_empty() { p.empty { (view.text("overview.no_revisions")) } }
+        @else { (revision_page(&view, &connector_url(&script_name, "/history"), before, &revisions, RevisionsOf::Connector)) }
     };
-    Ok(past_page(&past, &view, &content))
+    Ok(render_history(&past, &view, &content))
 }
 
-/// A script name and a revision's number.
-type RevisionPath = Path<(ScriptName, i64)>;
-
-/// What a revision changed.
+/// Shows what a revision changed.
 pub async fn revision(
     State(console): State<Arc<Console>>,
     SignedIn { view, caller }: SignedIn,
-    path: Result<RevisionPath, axum::extract::rejection::PathRejection>,
-) -> Result<Response, ApiError> {
-    let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
+    ScriptNamePath(script_name): ScriptNamePath,
+    RevisionPath(number): RevisionPath,
+) -> Result<Response, PageError> {
     let (registry, tenant) = (&console.server.registry, caller.tenant());
     let past = registry.past(tenant, &script_name).await?;
-    let Change { revision, before, after, source } = registry.change(tenant, &script_name, number).await?;
+    let registry::Change { revision, before, after, source } = registry.change(tenant, &script_name, number).await?;
     let deleted = revision.action == Action::Delete;
     let is_current = past.current == Some(source);
     let can_restore = view.may_write() && !is_current && !matches!(past.current, Some(Source::BuiltIn(_)));
     let bytes = after.size() + before.as_ref().map_or(0, |before| before.size());
-    let page = console.server.work.run(bytes, move |stop| {
-        let mut budget = diff::Budget::of(stop);
+    let response = console.server.work.run(bytes, move |stop| {
+        let mut budget = diff::DiffBudget::of(stop);
         let differences =
             if deleted { differences(Some(&after), None) } else { differences(before.as_deref(), Some(&after)) };
         let content = html! {
-            p { a href=(connector_url(&script_name, "/history")) { "← " (view.t("tab.history")) } }
-            h2 { (view.f("list.revision", &[&number])) }
-            (revision_table(&view, std::slice::from_ref(&revision), false))
+            p { a href=(connector_url(&script_name, "/history")) { "← " (view.text("tab.history")) } }
+            h2 { (view.format("list.revision", &[&number])) }
+            (revision_table(&view, std::slice::from_ref(&revision), RevisionsOf::Connector))
             @if can_restore {
                 form method="post" action=(connector_url(&script_name, &format!("/history/{number}/restore"))) {
-                    (view.token())
-                    p { button type="submit" { (view.f("history.restore", &[&number])) } }
+                    (view.csrf_input())
+                    p { button type="submit" { (view.format("history.restore", &[&number])) } }
                 }
-            } @else if is_current { p.note { (view.t("history.current")) } }
-            @if differences.is_empty() { p.empty { (view.t("history.no_difference")) } }
+            } @else if is_current { p.note { (view.text("history.current")) } }
+            @if differences.is_empty() { p.empty { (view.text("history.no_difference")) } }
             @for (part, old, new) in differences.iter().take_while(|_| !stop.has_left()) {
                 section.part-of-diff {
                     h3 { (part) }
@@ -92,15 +89,15 @@ pub async fn revision(
                 }
             }
         };
-        past_page(&past, &view, &content)
+        render_history(&past, &view, &content)
     });
-    Ok(page.await?)
+    Ok(response.await?)
 }
 
 /// A part of a connector, and its text before and after.
 type Difference<'a> = (String, Cow<'a, str>, Cow<'a, str>);
 
-/// The parts in which two states of a connector differ, as texts; without a state, from or to nothing.
+/// The parts in which two states of a connector differ, as texts. A state that is `None` has no parts.
 fn differences<'a>(old: Option<&'a Connector>, new: Option<&'a Connector>) -> Vec<Difference<'a>> {
     let document = |connector: Option<&'a Connector>, kind| -> Cow<'a, str> {
         connector.map(|connector| connector.document(kind)).unwrap_or_default().into()
@@ -122,13 +119,13 @@ fn differences<'a>(old: Option<&'a Connector>, new: Option<&'a Connector>) -> Ve
     parts.chain(documents).chain(translations).filter(|(_, old, new)| old != new).collect()
 }
 
-/// Makes a connector again what it was at a revision, as a new revision.
+/// Restores a connector to one of its revisions. This makes a new revision.
 pub async fn restore(
     State(console): State<Arc<Console>>,
-    path: Result<RevisionPath, axum::extract::rejection::PathRejection>,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RevisionPath(number): RevisionPath,
     Submitted { caller, .. }: Submitted,
-) -> Result<Response, ApiError> {
-    let Path((script_name, number)) = path.map_err(|_| ApiError::not_found("there is no such revision"))?;
+) -> Result<Response, PageError> {
     let (tenant, origin) = (caller.tenant(), caller.origin());
     console.server.registry.restore(tenant, &origin, &script_name, number).await?;
     Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response())

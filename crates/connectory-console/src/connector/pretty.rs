@@ -2,7 +2,7 @@
 
 use connectory_model::Metadata;
 
-/// Metadata as text: its fingerprint is taken, and a diff shows it.
+/// Metadata as text, for fingerprints and differences.
 pub fn pretty(metadata: &Metadata) -> String {
     serde_json::to_string_pretty(metadata).expect("metadata is JSON")
 }

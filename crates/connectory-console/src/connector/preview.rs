@@ -5,35 +5,35 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::Locale;
-use connectory_server::http::error::ApiError;
 use maud::html;
 
-use super::form_preview::{form, locales};
-use super::subject::{Subject, Tab};
+use super::form_preview::{LocaleSelect, locale_select, preview_form};
+use super::page::{ConnectorPage, Tab};
+use crate::frame::error::PageError;
 use crate::frame::query::parameter;
 use crate::state::Console;
 
-/// The page.
+/// Shows the form.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
-    Ok(console.server.work.run(subject.connector.size(), move |_| whole(&subject, &query)).await?)
+    Ok(console.server.work.run(page.connector.size(), move |_| render_preview(&page, &query)).await?)
 }
 
-fn whole(subject: &Subject, query: &str) -> Response {
-    let (view, asked) = (&subject.view, parameter(query, "locale"));
+fn render_preview(page: &ConnectorPage, query: &str) -> Response {
+    let (view, asked) = (&page.view, parameter(query, "locale"));
     let locale = if asked.is_empty() { view.locale() } else { Locale::or_english(Some(&asked)) };
     let content = html! {
-        h2.visually-hidden { (view.t("tab.preview")) }
-        p.note { (view.t("preview.lead")) }
-        form.locale-choice method="get" action=(subject.url("/preview")) {
-            label { (view.t("preview.locale")) (locales(locale, true)) }
-            button.no-script type="submit" { (view.t("nav.apply")) }
+        h2.visually-hidden { (view.text("tab.preview")) }
+        p.note { (view.text("preview.lead")) }
+        form.locale-choice method="get" action=(page.url("/preview")) {
+            label { (view.text("preview.locale")) (locale_select(locale, LocaleSelect::SendsForm)) }
+            button.no-script type="submit" { (view.text("nav.apply")) }
         }
-        div.preview { (form(view, subject.connector.source_config.form(&subject.connector.translations, locale))) }
+        div.preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
     };
-    subject.page(Tab::Preview, &content)
+    page.render(Tab::Preview, &content)
 }

@@ -1,39 +1,39 @@
-//! The translations as a grid: a row for each key, a column for each locale, and what is missing.
+//! The translations as a grid: a row for each key and a column for each locale. Missing texts are marked.
 //!
-//! A text is saved when its field is left. The text that was there before is sent along, so that nobody overwrites what
-//! they have not seen.
+//! A text is saved when the user leaves its field. The request also has the text that was there before. If the stored text
+//! is another one, nothing is saved, so no change is overwritten unseen.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{GRID_BYTES, KEYS_PER_PAGE, MEMBER_CHARS, TEXT_CHARS};
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale};
-use connectory_server::http::error::ApiError;
-use connectory_server::http::path::{ScriptNamePath, path_parameter};
 use connectory_server::registry::{Given, RegistryError};
-use http::request::Parts;
 use http::{HeaderValue, header};
 use maud::{Markup, html};
 use serde_json::json;
 
 use super::coverage::Keys;
 use super::download::attachment;
-use super::subject::{Subject, Tab};
+use super::page::{ConnectorPage, Tab};
+use super::path::{LocalePath, ScriptNamePath, unknown_locale};
+use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
-use crate::frame::message::{done, outcome};
 use crate::frame::query::parameter;
-use crate::frame::view::View;
+use crate::frame::success::{outcome, success_note};
+use crate::frame::texts::Message;
+use crate::frame::truncated::truncated;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// How many characters of a text are shown that is too long to be edited.
+/// The number of characters that are shown of a text that is too long to be edited here.
 const SHOWN_CHARS: usize = 200;
 
-/// The texts of some keys, which are in alphabetical order, in some locales; by the key's position.
+/// The texts of some keys in some locales, by locale and position of the key. The keys are in alphabetical order.
 fn texts_of(connector: &Connector, keys: &[String], locales: &[Locale]) -> HashMap<(Locale, usize), String> {
     let mut texts = HashMap::new();
     for locale in locales {
@@ -48,71 +48,71 @@ fn texts_of(connector: &Connector, keys: &[String], locales: &[Locale]) -> HashM
     texts
 }
 
-/// The page.
+/// Shows the grid.
 pub async fn show(
     State(console): State<Arc<Console>>,
-    subject: Subject,
+    page: ConnectorPage,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
-    Ok(console.server.work.run(subject.connector.size(), move |_| whole(&subject, &query)).await?)
+    Ok(console.server.work.run(page.connector.size(), move |_| render_translations(&page, &query)).await?)
 }
 
-fn whole(subject: &Subject, query: &str) -> Response {
-    let keys = Keys::of(&subject.connector);
+fn render_translations(page: &ConnectorPage, query: &str) -> Response {
+    let keys = Keys::of(&page.connector);
     let asked: Vec<Locale> = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "locale")
         .filter_map(|(_, tag)| tag.parse().ok())
         .collect();
     let asked: Vec<_> = Locale::ALL.iter().copied().filter(|locale| asked.contains(locale)).collect();
-    // English is what all others are translated from.
+    // English is always shown: all others are translated from it.
     let shown: Vec<_> = std::iter::once(Locale::En)
         .chain(Locale::ALL.iter().copied().filter(|locale| {
             *locale != Locale::En
-                && if asked.is_empty() { keys.of_locale.contains_key(locale) } else { asked.contains(locale) }
+                && if asked.is_empty() { keys.translated.contains_key(locale) } else { asked.contains(locale) }
         }))
         .collect();
     let last = keys.all.len().div_ceil(KEYS_PER_PAGE).max(1);
-    let number = parameter(query, "page").parse().unwrap_or(1).clamp(1, last);
-    let first = (number - 1) * KEYS_PER_PAGE;
+    let page_number = parameter(query, "page").parse().unwrap_or(1).clamp(1, last);
+    let first = (page_number - 1) * KEYS_PER_PAGE;
     let on_page = &keys.all[first..keys.all.len().min(first + KEYS_PER_PAGE)];
     let content = html! {
-        (done(&subject.view, query))
-        (choice(subject, &keys, &shown))
+        (success_note(&page.view, query))
+        (locale_choice(page, &keys, &shown))
         @if last > 1 {
-            p.count { (subject.view.f("translations.count", &[&(first + 1), &(first + on_page.len()), &keys.all.len()])) }
+            p.count { (page.view.format("translations.count", &[&(first + 1), &(first + on_page.len()), &keys.all.len()])) }
         }
-        (grid(subject, on_page, &shown))
-        @if last > 1 { (pages(subject, &asked, number, last)) }
-        @if subject.is_writable() { (import_form(subject, &shown)) }
+        (grid(page, on_page, &shown))
+        @if last > 1 { (page_links(page, &asked, page_number, last)) }
+        @if page.is_writable() { (import_form(page, &shown)) }
     };
-    subject.page(Tab::Translations, &content)
+    page.render(Tab::Translations, &content)
 }
 
-/// The ways to the pages before and after, in the locales that were asked for.
-fn pages(subject: &Subject, asked: &[Locale], number: usize, last: usize) -> Markup {
-    let view = &subject.view;
+/// Links to the pages before and after, with the locales that were asked for.
+fn page_links(page: &ConnectorPage, asked: &[Locale], page_number: usize, last: usize) -> Markup {
+    let view = &page.view;
     let locales: Vec<_> = asked.iter().map(|locale| format!("locale={locale}&")).collect();
-    let at = |page: usize| subject.url(&format!("/translations?{}page={page}", locales.concat()));
+    let at = |number: usize| page.url(&format!("/translations?{}page={number}", locales.concat()));
     html! {
-        nav.pages aria-label=(view.t("list.pages")) {
-            @if number > 1 { a.button rel="prev" href=(at(number - 1)) { (view.t("list.previous")) } }
-            @if number < last { a.button rel="next" href=(at(number + 1)) { (view.t("list.next")) } }
+        nav.pages aria-label=(view.text("list.pages")) {
+            @if page_number > 1 { a.button rel="prev" href=(at(page_number - 1)) { (view.text("list.previous")) } }
+            @if page_number < last { a.button rel="next" href=(at(page_number + 1)) { (view.text("list.next")) } }
         }
     }
 }
 
-fn choice(subject: &Subject, keys: &Keys, shown: &[Locale]) -> Markup {
-    let view = &subject.view;
+fn locale_choice(page: &ConnectorPage, keys: &Keys, shown: &[Locale]) -> Markup {
+    let view = &page.view;
     html! {
-        form.locales method="get" action=(subject.url("/translations")) {
+        form.locales method="get" action=(page.url("/translations")) {
             fieldset {
-                legend { (view.t("translations.shown")) }
+                legend { (view.text("translations.shown")) }
                 @for locale in Locale::ALL {
                     label.check { input type="checkbox" name="locale" value=(locale) checked[shown.contains(locale)];
                         (locale) " " small id=(format!("coverage-{locale}")) { (percent(keys, *locale)) } }
                 }
-                button type="submit" { (view.t("nav.apply")) }
+                button type="submit" { (view.text("nav.apply")) }
             }
         }
     }
@@ -122,19 +122,19 @@ fn percent(keys: &Keys, locale: Locale) -> Markup {
     html! { (keys.percent(locale)) " %" }
 }
 
-fn grid(subject: &Subject, keys: &[String], shown: &[Locale]) -> Markup {
-    let view = &subject.view;
-    let texts = texts_of(&subject.connector, keys, shown);
+fn grid(page: &ConnectorPage, keys: &[String], shown: &[Locale]) -> Markup {
+    let view = &page.view;
+    let texts = texts_of(&page.connector, keys, shown);
     let mut room = GRID_BYTES;
     html! {
-        div.grid-frame tabindex="0" role="region" aria-label=(view.t("tab.translations")) {
+        div.grid-frame tabindex="0" role="region" aria-label=(view.text("tab.translations")) {
             table.grid {
                 thead { tr {
-                    th scope="col" { (view.t("translations.key")) }
+                    th scope="col" { (view.text("translations.key")) }
                     @for locale in shown {
                         th scope="col" { (locale) " "
-                            a href=(subject.url(&format!("/translations/{locale}"))) download=(format!("{locale}.properties"))
-                                aria-label=(view.f("translations.export", &[locale])) { "↓ .properties" } }
+                            a href=(page.url(&format!("/translations/{locale}"))) download=(format!("{locale}.properties"))
+                                aria-label=(view.format("translations.export", &[locale])) { "↓ .properties" } }
                     }
                 } }
                 tbody {
@@ -142,8 +142,8 @@ fn grid(subject: &Subject, keys: &[String], shown: &[Locale]) -> Markup {
                         tr {
                             th scope="row" { code { (beginning(key)) } }
                             @for locale in shown {
-                                @let text = texts.get(&(*locale, at)).map(String::as_str);
-                                (cell(subject.is_writable().then_some(subject), view, key, *locale, text, None, &mut room))
+                                @let stored = texts.get(&(*locale, at)).map(String::as_str);
+                                (Cell { key, locale: *locale, stored, conflicting: None }.render(page, &mut room))
                             }
                         }
                     }
@@ -153,85 +153,76 @@ fn grid(subject: &Subject, keys: &[String], shown: &[Locale]) -> Markup {
     }
 }
 
-/// A text, or how a long one begins.
+/// A text, or the beginning of a long one.
 fn beginning(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
+    match truncated(text, SHOWN_CHARS) {
+        start if start.len() < text.len() => Cow::Owned(format!("{start}…")),
+        all => Cow::Borrowed(all),
     }
 }
 
-/// A cell; with the connector it can be edited. `late` was typed over a text that has changed meanwhile. The page has
-/// `room` for so many bytes of texts.
-fn cell(
-    editable: Option<&Subject>,
-    view: &View,
-    key: &str,
+/// A cell of the grid.
+struct Cell<'a> {
+    key: &'a str,
     locale: Locale,
-    text: Option<&str>,
-    late: Option<&str>,
-    room: &mut usize,
-) -> Markup {
-    let stored = text.unwrap_or_default();
-    let shown = late.unwrap_or(stored);
-    let is_editable = is_key(key) && stored.chars().count() <= TEXT_CHARS;
-    let left = if is_editable { room.checked_sub(stored.len()) } else { None };
-    let Some(left) = left else {
-        return html! {
-            td.missing[text.is_none()] lang=(locale) {
-                (beginning(stored)) " " span.faint { (view.t("translations.long")) }
-                @if late.is_some() { p.problem role="alert" { (view.f("translations.late", &[&beginning(stored)])) } }
-            }
-        };
-    };
-    *room = left;
-    html! {
-        td.missing[text.is_none()] lang=(locale) {
-            @if let Some(subject) = editable {
-                textarea rows="1" name="text" aria-label=(format!("{key}, {locale}")) maxlength=(TEXT_CHARS)
-                    placeholder=(view.t("translations.missing"))
-                    hx-post=(subject.url(&format!("/translations/{locale}/text"))) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
-                    hx-vals=(json!({"key": key, "was": stored}))
-                { "\n" (shown) }
-                @if late.is_some() {
-                    p.problem role="alert" { (view.f("translations.late", &[&stored])) }
-                    button.quiet type="button" data-take=(stored) { (view.t("conflict.take_theirs")) }
+    /// The stored text.
+    stored: Option<&'a str>,
+    /// A text that was typed, but is not saved because the stored text has changed.
+    conflicting: Option<&'a str>,
+}
+
+impl Cell<'_> {
+    /// Renders the cell. The page has `room` for this number of bytes of texts.
+    fn render(&self, page: &ConnectorPage, room: &mut usize) -> Markup {
+        let &Self { key, locale, stored: text, conflicting } = self;
+        let view = &page.view;
+        let stored = text.unwrap_or_default();
+        let is_editable = is_key(key) && stored.chars().count() <= TEXT_CHARS;
+        let left = if is_editable { room.checked_sub(stored.len()) } else { None };
+        let Some(left) = left else {
+            return html! {
+                td.missing[text.is_none()] lang=(locale) {
+                    (beginning(stored)) " " span.faint { (view.text("translations.long")) }
+                    @if conflicting.is_some() { p.problem role="alert" { (view.format("translations.late", &[&beginning(stored)])) } }
                 }
-            } @else if let Some(text) = text { (text) }
-            @else { span.faint { (view.t("translations.missing")) } }
+            };
+        };
+        *room = left;
+        html! {
+            td.missing[text.is_none()] lang=(locale) {
+                @if page.is_writable() {
+                    textarea rows="1" name="text" aria-label=(format!("{key}, {locale}")) maxlength=(TEXT_CHARS)
+                        placeholder=(view.text("translations.missing"))
+                        hx-post=(page.url(&format!("/translations/{locale}/text"))) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
+                        hx-vals=(json!({"key": key, "was": stored}))
+                    { "\n" (conflicting.unwrap_or(stored)) }
+                    @if conflicting.is_some() {
+                        p.problem role="alert" { (view.format("translations.late", &[&stored])) }
+                        button.quiet type="button" data-take=(stored) { (view.text("conflict.take_theirs")) }
+                    }
+                } @else if let Some(text) = text { (text) }
+                @else { span.faint { (view.text("translations.missing")) } }
+            }
         }
     }
 }
 
-/// Whether a text of a key can be edited here.
+/// Whether the texts of a key can be edited here.
 fn is_key(key: &str) -> bool {
     !key.is_empty() && key.chars().count() <= MEMBER_CHARS
 }
 
-/// The locale of a path.
-pub struct OneOfTheLocales(Locale);
-
-impl<S: Send + Sync> FromRequestParts<S> for OneOfTheLocales {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let tag = path_parameter(parts, state, "locale").await;
-        tag.parse().map(Self).map_err(|error| ApiError::not_found(format!("{error}")))
-    }
-}
-
-/// Saves one text; an empty one removes the key from the locale.
+/// Saves one text. An empty one removes the key from the locale.
 pub async fn save_text(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
-    OneOfTheLocales(locale): OneOfTheLocales,
+    LocalePath(locale): LocalePath,
     Submitted { view, caller, form }: Submitted,
-) -> Result<Response, ApiError> {
+) -> Result<Response, PageError> {
     let (key, was) = (form.get("key").to_owned(), form.get("was").to_owned());
     let text = form.lines("text", &was);
     if !is_key(&key) || text.chars().count() > TEXT_CHARS || text.contains('\0') {
-        let limit = format!("a key has 1 to {MEMBER_CHARS} characters, a text at most {TEXT_CHARS} and no NUL");
-        return Err(ApiError::bad_request(limit));
+        return Err(PageError::bad_request(Message::new("error.text").with(&MEMBER_CHARS).with(&TEXT_CHARS)));
     }
     let (sought, typed) = (key.clone(), text.clone());
     let next = move |connector: &Connector| {
@@ -257,28 +248,28 @@ pub async fn save_text(
     let given = Given::bytes(text.len());
     let (tenant, origin) = (caller.tenant(), caller.origin());
     let edited = console.server.registry.edit(tenant, &origin, &script_name, given, next);
-    let conflict = match edited.await {
+    let conflicting = match edited.await {
         Ok(_) => None,
         Err(RegistryError::Conflict) => Some(text),
         Err(error) => return Err(error.into()),
     };
-    let subject = Subject::find(&console, &view, &caller, &script_name).await?;
-    let fragment = console.server.work.run(subject.connector.size(), move |_| {
-        let texts = texts_of(&subject.connector, std::slice::from_ref(&key), &[locale]);
-        let (text, mut room) = (texts.get(&(locale, 0)).map(String::as_str), GRID_BYTES);
-        let keys = Keys::of(&subject.connector);
+    let page = ConnectorPage::find(&console, &view, &caller, &script_name).await?;
+    let fragment = console.server.work.run(page.connector.size(), move |_| {
+        let texts = texts_of(&page.connector, std::slice::from_ref(&key), &[locale]);
+        let (stored, mut room) = (texts.get(&(locale, 0)).map(String::as_str), GRID_BYTES);
+        let keys = Keys::of(&page.connector);
         html! {
-            (cell(Some(&subject), &view, &key, locale, text, conflict.as_deref(), &mut room))
+            (Cell { key: &key, locale, stored, conflicting: conflicting.as_deref() }.render(&page, &mut room))
             small id=(format!("coverage-{locale}")) hx-swap-oob="true" { (percent(&keys, locale)) }
         }
     });
     Ok(fragment.await?.into_response())
 }
 
-/// Answers a locale's texts as a file.
-pub async fn export(subject: Subject, OneOfTheLocales(locale): OneOfTheLocales) -> Response {
-    let texts = subject.connector.translations.0.get(&locale);
-    let name = format!("{}-{locale}.properties", subject.connector.script_name);
+/// Serves the texts of a locale as a file.
+pub async fn export(page: ConnectorPage, LocalePath(locale): LocalePath) -> Response {
+    let texts = page.connector.translations.0.get(&locale);
+    let name = format!("{}-{locale}.properties", page.connector.script_name);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
         (header::CONTENT_DISPOSITION, attachment(&name)),
@@ -286,33 +277,34 @@ pub async fn export(subject: Subject, OneOfTheLocales(locale): OneOfTheLocales) 
     (headers, texts.map(Properties::to_bytes).unwrap_or_default()).into_response()
 }
 
-fn import_form(subject: &Subject, shown: &[Locale]) -> Markup {
-    let view = &subject.view;
+fn import_form(page: &ConnectorPage, shown: &[Locale]) -> Markup {
+    let view = &page.view;
     html! {
-        form.upload method="post" action=(subject.url("/translations")) enctype="multipart/form-data" {
-            (view.token())
-            label { (view.t("translations.import_into"))
+        form.upload method="post" action=(page.url("/translations")) enctype="multipart/form-data" {
+            (view.csrf_input())
+            label { (view.text("translations.import_into"))
                 select name="locale" {
                     @for locale in Locale::ALL { option value=(locale) selected[shown.last() == Some(locale)] { (locale) } }
                 }
             }
-            label { (view.t("translations.file")) input type="file" name="file" accept=".properties,text/plain" required; }
-            button type="submit" { (view.t("translations.import")) }
+            label { (view.text("translations.file")) input type="file" name="file" accept=".properties,text/plain" required; }
+            button type="submit" { (view.text("translations.import")) }
         }
     }
 }
 
-/// Replaces a locale's texts with those of a file.
+/// Replaces the texts of a locale with those of a file.
 pub async fn import(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
     Submitted { caller, form, .. }: Submitted,
-) -> Result<Response, ApiError> {
-    let locale: Locale = form.get("locale").parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
+) -> Result<Response, PageError> {
+    let tag = form.get("locale");
+    let locale: Locale = tag.parse().map_err(|_| PageError::bad_request(unknown_locale(tag)))?;
     let bytes = form.file(console.server.options.max_document)?;
     let size = bytes.len();
     let parsed = console.server.work.run(size, move |_| Properties::parse(&bytes)).await?;
-    let properties = parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
+    let properties = parsed.map_err(|error| PageError::bad_request(Message::new("error.properties").with(&error)))?;
     let (tenant, origin) = (caller.tenant(), caller.origin());
     let replaced =
         console.server.registry.replace_translations(tenant, &origin, &script_name, locale, Some(properties));

@@ -1,18 +1,17 @@
-//! Styles and scripts: embedded, and kept by browsers for good, because their address changes with their content.
+//! Styles and scripts, embedded in the binary. Their address changes with their content, so browsers cache them for good.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use connectory_server::http::error::ApiError;
 use http::header;
 use rust_embed::{Embed, EmbeddedFile};
 
 use super::fingerprint::fingerprint;
 
-use connectory_server::http::error::ApiError;
-
-/// The logo, which the page holds because it takes the text's colour.
+/// The logo. It is part of the page, so that it has the color of the text.
 pub const LOGO: &str = include_str!("assets/logo.svg");
 
 #[derive(Embed)]
@@ -39,8 +38,8 @@ pub fn url(name: &str) -> &'static str {
     &ASSETS[name].url
 }
 
-/// Answers an asset.
-pub async fn get(Path(name): Path<String>) -> Result<Response, ApiError> {
+/// Serves an asset.
+pub async fn serve(Path(name): Path<String>) -> Result<Response, ApiError> {
     let asset = ASSETS.get(&name).ok_or_else(|| ApiError::not_found("there is no such asset"))?;
     let content_type = match name.rsplit('.').next() {
         Some("js") => "text/javascript; charset=utf-8",

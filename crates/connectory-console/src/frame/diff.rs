@@ -1,6 +1,6 @@
-//! Two texts beside each other, with what differs within a line marked.
+//! Two texts side by side, with the differences within a line marked.
 //!
-//! Finding the smallest difference of two long texts takes long, so after a while a larger one has to do.
+//! To find the smallest difference of two long texts takes long. After a deadline a larger difference is shown.
 
 use std::time::Instant;
 
@@ -11,28 +11,28 @@ use similar::{ChangeTag, DiffOp, TextDiff};
 
 use super::view::View;
 
-/// How many lines around a difference are shown.
+/// The number of lines that are shown around a difference.
 const AROUND: usize = 3;
 
-/// A line on one side: its number, and its parts with whether each differs.
+/// A line on one side: its number, and its parts, each with whether it differs.
 type Line<'a> = (usize, Vec<(bool, &'a str)>);
 
-/// How much a page may still compare, all its texts together.
-pub struct Budget {
+/// How much text a page may still compare, over all its differences.
+pub struct DiffBudget {
     bytes: usize,
     lines: usize,
     deadline: Instant,
 }
 
-impl Budget {
-    /// Of a page that is made within some time.
+impl DiffBudget {
+    /// The budget of a page that must be ready by a deadline.
     pub fn of(stop: &Stop) -> Self {
         let deadline = stop.deadline().min(Instant::now() + DIFF_TIMEOUT);
         Self { bytes: DIFF_BYTES, lines: DIFF_LINES, deadline }
     }
 
-    /// Takes what two texts need, if it is there.
-    fn takes(&mut self, old: &str, new: &str) -> bool {
+    /// Takes what two texts need. Says whether there was enough.
+    fn take(&mut self, old: &str, new: &str) -> bool {
         let lines = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let Some(bytes) = self.bytes.checked_sub(old.len() + new.len()) else { return false };
         let Some(lines) = self.lines.checked_sub(lines(old) + lines(new)) else { return false };
@@ -41,24 +41,24 @@ impl Budget {
     }
 }
 
-/// Two titles by their keys.
+/// The keys of two titles.
 pub type Titles = [&'static str; 2];
 
-/// Both texts, the titles of which have these keys.
-pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut Budget) -> Markup {
-    if !budget.takes(old, new) {
-        return html! { p.note { (view.t("diff.too_large")) } };
+/// Both texts, under titles with these keys.
+pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut DiffBudget) -> Markup {
+    if !budget.take(old, new) {
+        return html! { p.note { (view.text("diff.too_large")) } };
     }
     let deadline = budget.deadline;
     let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
     let groups = diff.grouped_ops(AROUND);
     html! {
-        div.diff-frame tabindex="0" role="region" aria-label=(view.t("diff.region")) {
+        div.diff-frame tabindex="0" role="region" aria-label=(view.text("diff.region")) {
             table.diff {
                 colgroup { col.number; col.side; col.number; col.side; }
                 thead { tr {
-                    th scope="col" colspan="2" { (view.t(titles[0])) }
-                    th scope="col" colspan="2" { (view.t(titles[1])) }
+                    th scope="col" colspan="2" { (view.text(titles[0])) }
+                    th scope="col" colspan="2" { (view.text(titles[1])) }
                 } }
                 @for (at, group) in groups.iter().enumerate() {
                     tbody {
@@ -73,16 +73,17 @@ pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &
     }
 }
 
-/// What whoever saves second is told: the other's change beside their own, and the way to keep the other's.
+/// The note for a user whose change conflicts with one that was saved first: both changes, and a link to keep the saved
+/// one.
 pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
-    let mut budget = Budget::of(stop);
+    let mut budget = DiffBudget::of(stop);
     html! {
         section.conflict role="alert" {
-            h2 { (view.t("conflict.title")) }
-            p { (view.t("conflict.lead")) }
+            h2 { (view.text("conflict.title")) }
+            p { (view.text("conflict.lead")) }
             (side_by_side(view, theirs, mine, ["conflict.theirs", "conflict.mine"], &mut budget))
-            p { a.button href=(keep_theirs) { (view.t("conflict.take_theirs")) } }
-            p { (view.t("conflict.keep_mine")) }
+            p { a.button href=(keep_theirs) { (view.text("conflict.take_theirs")) } }
+            p { (view.text("conflict.keep_mine")) }
         }
     }
 }
@@ -107,22 +108,22 @@ fn rows<'a>(diff: &TextDiff<'a, 'a, str>, op: &DiffOp, deadline: Instant) -> Mar
     html! {
         @for at in 0..left.len().max(right.len()) {
             tr {
-                (side(left.get(at), changed, "removed"))
-                (side(right.get(at), changed, "added"))
+                (side(left.get(at), changed.then_some("removed")))
+                (side(right.get(at), changed.then_some("added")))
             }
         }
     }
 }
 
-fn side(line: Option<&Line<'_>>, changed: bool, class: &str) -> Markup {
-    let class = changed.then_some(class);
+/// One side of a row. Only changed lines have a class.
+fn side(line: Option<&Line<'_>>, class: Option<&str>) -> Markup {
     html! {
         @if let Some((number, parts)) = line {
             td.number { (number) }
             td class=[class] {
                 @for (differs, text) in parts {
                     @let text = text.trim_end_matches(['\n', '\r']);
-                    @if *differs && changed { mark { (text) } } @else { (text) }
+                    @if *differs && class.is_some() { mark { (text) } } @else { (text) }
                 }
             }
         } @else {

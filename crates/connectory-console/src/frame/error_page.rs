@@ -1,4 +1,4 @@
-//! An error as a page.
+//! The page of an error.
 
 use std::sync::Arc;
 
@@ -8,29 +8,36 @@ use connectory_server::http::response;
 use http::StatusCode;
 use maud::html;
 
+use super::error::server_message;
 use super::layout::{Place, protect};
+use super::texts::Message;
 use super::view::View;
 
-/// An error as a page, in the language of the view. The outermost layer renders it, with the request's tracking id.
-pub struct ErrorPage(pub Arc<View>);
+/// Renders an error as a page. The outermost layer calls it with the request's tracking id.
+pub struct ErrorPage {
+    /// How the page is shown.
+    pub view: Arc<View>,
+    /// The message for the reader, if the error came from a page.
+    pub message: Option<Message>,
+}
 
 impl response::ErrorPage for ErrorPage {
     fn render(&self, error: &ApiError, tracking_id: &str) -> Response {
-        let view = &self.0;
-        let key = match error.status {
+        let view = &self.view;
+        let title = view.text(match error.status {
             StatusCode::FORBIDDEN => "error.forbidden",
             StatusCode::NOT_FOUND => "error.not_found",
             status if status.is_server_error() => "error.internal",
             _ => "error.refused",
-        };
-        let title = view.t(key);
+        });
+        let message = self.message.clone().unwrap_or_else(|| server_message(error));
         let content = html! {
             h1 { (title) }
-            p.problem role="alert" { (error.text) }
-            p { a.button href="/" { (view.t("error.home")) } }
-            p.faint { (view.t("error.tracking")) " " code { (tracking_id) } }
+            p.problem role="alert" { (message.text(view.language)) }
+            p { a.button href="/" { (view.text("error.home")) } }
+            p.faint { (view.text("error.tracking")) " " code { (tracking_id) } }
         };
-        let mut response = view.page_with_status(error.status, Place::Elsewhere, title, &content);
+        let mut response = view.render_with_status(error.status, Place::Elsewhere, title, &content);
         protect(response.headers_mut());
         response
     }

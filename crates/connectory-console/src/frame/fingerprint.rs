@@ -1,5 +1,5 @@
-//! A fingerprint of a text: forms tell by it whether the text has changed since they were opened, and browsers whether a
-//! file has.
+//! Fingerprints of texts. A form sends one, to show whether the text has changed since it was opened. The address of an
+//! asset has one, so that browsers load a changed file.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -1,8 +1,7 @@
-//! The frame around the content of every page, and the headers that protect it.
+//! The layout around the content of every page, and the headers that protect it.
 //!
-//! The content security policy admits no inline script and nothing from elsewhere, so that a stored text which slipped
-//! through as markup could still do nothing. `maud` escapes every text; the one place that admits markup is
-//! `connector::form_preview`.
+//! `maud` escapes every text. Only `connector::form_preview` shows markup. If a stored text should still become markup,
+//! it can do nothing: the content security policy allows no inline script and nothing from other sites.
 
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::Permission;
@@ -16,12 +15,12 @@ use super::view::{Theme, View};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The page's place in the navigation.
+/// Where a page is in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The list and each connector.
+    /// The list, and the pages of a connector.
     Connectors,
-    /// What changed lately.
+    /// The recent changes.
     Activity,
     /// API clients.
     Clients,
@@ -30,15 +29,15 @@ pub enum Place {
 }
 
 impl View {
-    /// A whole page.
-    pub fn page(&self, place: Place, title: &str, content: &Markup) -> Response {
-        self.page_with_status(StatusCode::OK, place, title, content)
+    /// Renders a page around its content.
+    pub fn render(&self, place: Place, title: &str, content: &Markup) -> Response {
+        self.render_with_status(StatusCode::OK, place, title, content)
     }
 
-    /// A whole page with a status.
-    pub fn page_with_status(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
+    /// The same with a status.
+    pub fn render_with_status(&self, status: StatusCode, place: Place, title: &str, content: &Markup) -> Response {
         let headers = self.signed_in.as_ref().map(|(session, _)| format!(r#"{{"X-CSRF-Token":"{}"}}"#, session.csrf()));
-        let page = html! {
+        let document = html! {
             (DOCTYPE)
             html lang=(self.language.tag()) data-theme=(self.theme.word()) {
                 head {
@@ -55,14 +54,14 @@ impl View {
                     script defer src=(assets::url("console.js")) {}
                 }
                 body hx-headers:inherited=[headers] {
-                    a.skip href="#content" { (self.t("nav.skip")) }
+                    a.skip href="#content" { (self.text("nav.skip")) }
                     (self.header(place))
                     main #content tabindex="-1" { (content) }
                     (self.footer())
                 }
             }
         };
-        (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response()
+        (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document.into_string()).into_response()
     }
 
     fn header(&self, place: Place) -> Markup {
@@ -73,18 +72,18 @@ impl View {
             header.top {
                 a.brand href="/" { (PreEscaped(assets::LOGO)) span { "connectory" } }
                 @if let Some((_, caller)) = &self.signed_in {
-                    nav aria-label=(self.t("nav.main")) {
-                        (link(Place::Connectors, "/", self.t("nav.connectors")))
-                        (link(Place::Activity, "/console/activity", self.t("nav.activity")))
+                    nav aria-label=(self.text("nav.main")) {
+                        (link(Place::Connectors, "/", self.text("nav.connectors")))
+                        (link(Place::Activity, "/console/activity", self.text("nav.activity")))
                         @if self.may(Permission::ManageClients) {
-                            (link(Place::Clients, "/console/clients", self.t("nav.clients")))
+                            (link(Place::Clients, "/console/clients", self.text("nav.clients")))
                         }
                     }
                     form.who method="post" action="/console/sign-out" {
-                        (self.token())
-                        span.tenant title=(self.t("nav.tenant")) { (caller.tenant_record().name) }
+                        (self.csrf_input())
+                        span.tenant title=(self.text("nav.tenant")) { (caller.tenant_record().name) }
                         span.level title=(caller.client_id()) { (caller.level()) }
-                        button.quiet type="submit" { (self.t("nav.sign_out")) }
+                        button.quiet type="submit" { (self.text("nav.sign_out")) }
                     }
                 }
             }
@@ -96,23 +95,23 @@ impl View {
             footer {
                 form method="post" action="/console/preferences" {
                     input type="hidden" name="back" value=(self.path_and_query);
-                    label { (self.t("nav.language"))
+                    label { (self.text("nav.language"))
                         select name="language" data-submits {
                             @for language in Language::ALL {
                                 option value=(language.tag()) lang=(language.tag()) selected[language == self.language] { (language.name()) }
                             }
                         }
                     }
-                    label { (self.t("nav.theme"))
+                    label { (self.text("nav.theme"))
                         select name="theme" data-submits {
-                            @for (theme, word, key) in Theme::ALL {
-                                option value=(word) selected[theme == self.theme] { (self.t(key)) }
+                            @for theme in Theme::ALL {
+                                option value=(theme.word()) selected[theme == self.theme] { (self.text(theme.name_key())) }
                             }
                         }
                     }
-                    button.quiet.no-script type="submit" { (self.t("nav.apply")) }
+                    button.quiet.no-script type="submit" { (self.text("nav.apply")) }
                 }
-                a href="/docs/" { (self.t("nav.api")) }
+                a href="/docs/" { (self.text("nav.api")) }
             }
         }
     }

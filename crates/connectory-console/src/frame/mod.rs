@@ -1,16 +1,18 @@
-//! What every page has: who looks at it, the frame around its content, forms, errors, and parts that several pages show.
+//! What all pages have in common: the reader, the layout, forms, errors, and parts that several pages show.
 
 pub mod assets;
 pub mod badges;
 pub mod diff;
+pub mod error;
 pub mod error_page;
 pub mod fingerprint;
 pub mod form;
 pub mod layer;
 pub mod layout;
-pub mod message;
 pub mod query;
 pub mod revision_table;
+pub mod success;
 pub mod texts;
+pub mod truncated;
 pub mod view;
 pub mod visitor;

@@ -1,6 +1,6 @@
 //! The console's own words, in `.properties` files as connectors have them.
 //!
-//! A language that lacks a text shows the English one. A test holds the files against the keys that the pages use.
+//! A language without a text shows the English one. A test compares the files with the keys that the pages use.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -38,24 +38,30 @@ impl Language {
     }
 
     /// The language of a tag such as `de-AT`.
-    pub fn of_tag(tag: &str) -> Option<Self> {
+    pub fn from_tag(tag: &str) -> Option<Self> {
         let language = tag.split(['-', ';']).next().unwrap_or_default().trim();
         Self::ALL.into_iter().find(|known| known.tag().eq_ignore_ascii_case(language))
     }
 
     /// The first known language that a browser accepts; browsers send the preferred one first.
-    pub fn accepted(header: &str) -> Self {
-        header.split(',').find_map(Self::of_tag).unwrap_or(Self::En)
+    pub fn from_accept_language(header: &str) -> Self {
+        header.split(',').find_map(Self::from_tag).unwrap_or(Self::En)
+    }
+
+    fn texts(self) -> &'static Texts {
+        match self {
+            Self::En => LazyLock::force(&ENGLISH),
+            Self::De => LazyLock::force(&GERMAN),
+        }
     }
 
     /// The text of a key.
     pub fn text(self, key: &str) -> Option<&'static str> {
-        let own = &TEXTS[self as usize];
-        own.get(key).or_else(|| TEXTS[Self::En as usize].get(key)).map(String::as_str)
+        self.texts().get(key).or_else(|| ENGLISH.get(key)).map(String::as_str)
     }
 
     /// The text of a key with values in the places of `{0}`, `{1}` and so on.
-    pub fn with(self, key: &str, values: &[&dyn Display]) -> String {
+    pub fn format(self, key: &str, values: &[&dyn Display]) -> String {
         let mut rest = self.text(key).unwrap_or(key);
         let mut text = String::with_capacity(rest.len() + 16);
         while let Some((before, after)) = rest.split_once('{') {
@@ -74,10 +80,41 @@ impl Language {
     }
 }
 
-static TEXTS: LazyLock<[HashMap<String, String>; 2]> = LazyLock::new(|| {
-    [include_str!("texts/en.properties"), include_str!("texts/de.properties")]
-        .map(|text| Properties::parse(text.as_bytes()).expect("the console's texts are properties").entries())
-});
+/// Texts by their keys.
+type Texts = HashMap<String, String>;
+
+static ENGLISH: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/en.properties")));
+static GERMAN: LazyLock<Texts> = LazyLock::new(|| read(include_str!("texts/de.properties")));
+
+fn read(file: &str) -> Texts {
+    Properties::parse(file.as_bytes()).expect("the console's texts are properties").entries()
+}
+
+/// A text that is written before its reader's language is known: its key and the values in it.
+#[derive(Debug, Clone)]
+pub struct Message {
+    key: &'static str,
+    values: Vec<String>,
+}
+
+impl Message {
+    /// The message of a key, without values.
+    pub fn new(key: &'static str) -> Self {
+        Self { key, values: Vec::new() }
+    }
+
+    /// Adds the next value.
+    pub fn with(mut self, value: &(impl Display + ?Sized)) -> Self {
+        self.values.push(value.to_string());
+        self
+    }
+
+    /// The message in a language.
+    pub fn text(&self, language: Language) -> String {
+        let values: Vec<_> = self.values.iter().map(|value| value as &dyn Display).collect();
+        language.format(self.key, &values)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -87,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// The keys that the sources ask for, and whatever else in them looks like a key.
+    /// The keys that the sources ask for, and every text in quotation marks.
     fn used() -> (BTreeSet<String>, BTreeSet<String>) {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let (mut asked, mut mentioned) = (BTreeSet::new(), BTreeSet::new());
@@ -95,7 +132,8 @@ mod tests {
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("sources").flatten());
         for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs")) {
             let source = fs::read_to_string(file.path()).expect("a source");
-            for opening in [".t(\"", ".f(\""] {
+            let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+            for opening in [".text(\"", ".format(\"", "Message::new(\""] {
                 let found = source.match_indices(opening).map(|(at, _)| &source[at + opening.len()..]);
                 asked.extend(found.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
             }
@@ -107,19 +145,29 @@ mod tests {
     #[test]
     fn every_key_that_is_used_has_a_text_in_every_language_and_every_text_is_used() {
         let (asked, mentioned) = used();
-        let english: BTreeSet<_> = TEXTS[0].keys().cloned().collect();
-        let german: BTreeSet<_> = TEXTS[1].keys().cloned().collect();
+        let english: BTreeSet<_> = ENGLISH.keys().cloned().collect();
+        let german: BTreeSet<_> = GERMAN.keys().cloned().collect();
         assert_eq!(english, german);
+        let prefixes: BTreeSet<_> =
+            english.iter().filter_map(|key| key.split_once('.')).map(|(prefix, _)| prefix).collect();
+        let is_key = |text: &&String| {
+            text.split_once('.').is_some_and(|(prefix, rest)| {
+                prefixes.contains(prefix)
+                    && !rest.is_empty()
+                    && rest.chars().all(|char| char.is_ascii_lowercase() || char == '_')
+            })
+        };
+        let asked: BTreeSet<_> = mentioned.iter().filter(is_key).cloned().chain(asked).collect();
         assert_eq!(asked.difference(&english).collect::<Vec<_>>(), Vec::<&String>::new(), "asked for without a text");
-        // These are made of the word for what was done.
+        // The pages make these keys of a word for what was done.
         let by_word = |key: &str| key.starts_with("done.") || key.starts_with("action.");
         let unused: Vec<_> = english.difference(&mentioned).filter(|key| !by_word(key)).collect();
         assert_eq!(unused, Vec::<&String>::new(), "texts that nothing shows");
     }
 
     #[test]
-    fn values_stand_in_their_places_whatever_they_are() {
-        assert_eq!(Language::En.with("{1} of {0}{", &[&"{1}", &7]), "7 of {1}{");
-        assert_eq!(Language::accepted("fr, de-AT;q=0.8, en"), Language::De);
+    fn values_are_in_their_places_whatever_they_are() {
+        assert_eq!(Language::En.format("{1} of {0}{", &[&"{1}", &7]), "7 of {1}{");
+        assert_eq!(Language::from_accept_language("fr, de-AT;q=0.8, en"), Language::De);
     }
 }

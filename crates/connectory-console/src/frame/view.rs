@@ -1,4 +1,4 @@
-//! How someone looks at a page: their language, their theme, and who is signed in.
+//! How a page is shown: the language, the theme, and who is signed in.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -6,13 +6,12 @@ use std::sync::Arc;
 use connectory_model::Locale;
 use connectory_model::access::Permission;
 use connectory_server::auth::Caller;
-use connectory_server::http::error::ApiError;
 use http::{HeaderMap, header};
 use maud::{Markup, html};
 
 use super::texts::Language;
 use crate::sign_in::cookie::cookie_value;
-use crate::sign_in::session::{Session, Sessions};
+use crate::sign_in::session::Session;
 
 /// The cookie that holds language and theme.
 pub const PREFERENCES: &str = "connectory_preferences";
@@ -20,65 +19,77 @@ pub const PREFERENCES: &str = "connectory_preferences";
 /// A color scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
-    /// As the system has it.
+    /// The color scheme of the system.
     Auto,
-    /// Dark on light.
+    /// Dark text on a light background.
     Light,
-    /// Light on dark.
+    /// Light text on a dark background.
     Dark,
 }
 
 impl Theme {
-    /// All of them, with the keys of their names.
-    pub const ALL: [(Self, &str, &str); 3] =
-        [(Self::Auto, "auto", "theme.auto"), (Self::Light, "light", "theme.light"), (Self::Dark, "dark", "theme.dark")];
+    /// All themes.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Light, Self::Dark];
 
-    /// The theme's word.
-    pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(theme, ..)| *theme == self).map_or("auto", |(_, word, _)| word)
+    /// The word of the theme in the preferences.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The key of the theme's name.
+    pub const fn name_key(self) -> &'static str {
+        match self {
+            Self::Auto => "theme.auto",
+            Self::Light => "theme.light",
+            Self::Dark => "theme.dark",
+        }
     }
 
     /// The theme of a word.
-    pub fn of_word(word: &str) -> Self {
-        Self::ALL.iter().find(|(_, known, _)| *known == word).map_or(Self::Auto, |(theme, ..)| *theme)
+    pub fn from_word(word: &str) -> Self {
+        Self::ALL.into_iter().find(|theme| theme.word() == word).unwrap_or(Self::Auto)
     }
 }
 
-/// Who looks at a page, and how.
+/// How a page is shown, and to whom.
 pub struct View {
-    /// The language of the console's own words.
+    /// The language of the console's own texts.
     pub language: Language,
     /// The color scheme.
     pub theme: Theme,
-    /// The session, and what its client may do, if someone is signed in.
+    /// The session and its caller, if someone is signed in.
     pub signed_in: Option<(Arc<Session>, Caller)>,
     /// The address of the page, without its host.
     pub path_and_query: String,
 }
 
 impl View {
-    /// The view of a request.
-    pub async fn of(sessions: &Sessions, headers: &HeaderMap, path_and_query: &str) -> Result<Self, ApiError> {
+    /// The view of a request, before it is known who sent it.
+    pub fn new(headers: &HeaderMap, path_and_query: &str) -> Self {
         let preferences = cookie_value(headers, PREFERENCES).unwrap_or_default();
         let (tag, theme) = preferences.split_once('.').unwrap_or_default();
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let language = Language::of_tag(tag).unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default()));
-        Ok(Self {
-            language,
-            theme: Theme::of_word(theme),
-            signed_in: sessions.find(headers).await?,
+        Self {
+            language: Language::from_tag(tag)
+                .unwrap_or_else(|| Language::from_accept_language(accepted.unwrap_or_default())),
+            theme: Theme::from_word(theme),
+            signed_in: None,
             path_and_query: path_and_query.to_owned(),
-        })
+        }
     }
 
     /// The text of a key.
-    pub fn t(&self, key: &str) -> &'static str {
+    pub fn text(&self, key: &str) -> &'static str {
         self.language.text(key).unwrap_or("?")
     }
 
-    /// The text of a key with values in its places.
-    pub fn f(&self, key: &str, values: &[&dyn Display]) -> String {
-        self.language.with(key, values)
+    /// The text of a key with values in the places of `{0}`, `{1}` and so on.
+    pub fn format(&self, key: &str, values: &[&dyn Display]) -> String {
+        self.language.format(key, values)
     }
 
     /// The locale in which connectors are described.
@@ -86,24 +97,24 @@ impl View {
         Locale::or_english(Some(self.language.tag()))
     }
 
-    /// Whether whoever looks may do something.
+    /// Whether the caller has a permission.
     pub fn may(&self, permission: Permission) -> bool {
         self.signed_in.as_ref().is_some_and(|(_, caller)| caller.has(permission).is_ok())
     }
 
-    /// Whether whoever looks may change connectors.
+    /// Whether the caller may change connectors.
     pub fn may_write(&self) -> bool {
         self.may(Permission::Write)
     }
 
-    /// The hidden input that every form which changes something has.
-    pub fn token(&self) -> Markup {
+    /// The hidden input with the session's token. Every form that changes something has it.
+    pub fn csrf_input(&self) -> Markup {
         let token = self.signed_in.as_ref().map(|(session, _)| session.csrf()).unwrap_or_default();
         html! { input type="hidden" name="csrf" value=(token); }
     }
 
-    /// Whether a token is the session's.
-    pub fn is_own_token(&self, token: &str) -> bool {
-        self.signed_in.as_ref().is_some_and(|(session, _)| session.is_own(token))
+    /// Whether a token is the one of the session.
+    pub fn is_csrf_token(&self, token: &str) -> bool {
+        self.signed_in.as_ref().is_some_and(|(session, _)| session.is_csrf_token(token))
     }
 }

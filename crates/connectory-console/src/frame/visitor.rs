@@ -1,4 +1,4 @@
-//! Who looks at a page, as handlers ask for it.
+//! The reader of a page, as handlers ask for it.
 
 use std::sync::Arc;
 
@@ -6,29 +6,29 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
 use connectory_server::auth::Caller;
-use connectory_server::http::error::ApiError;
 use http::request::Parts;
 
+use super::error::PageError;
 use super::view::View;
 
-/// Whoever looks at a page, signed in or not.
+/// A reader, signed in or not.
 pub struct Visitor(pub Arc<View>);
 
 impl<S: Sync> FromRequestParts<S> for Visitor {
-    type Rejection = ApiError;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
         let view = parts.extensions.get().cloned();
-        view.map(Self).ok_or_else(|| ApiError::internal("a page outside of its layer"))
+        view.map(Self).ok_or_else(|| PageError::internal("a page outside of its layer"))
     }
 }
 
-/// Whoever is signed in and may read connectors.
+/// A reader who is signed in and may read connectors.
 #[derive(Clone)]
 pub struct SignedIn {
-    /// How they look at it.
+    /// How the page is shown.
     pub view: Arc<View>,
-    /// Who they are.
+    /// The caller.
     pub caller: Caller,
 }
 
@@ -46,7 +46,7 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
             }
             return Err(Redirect::to(&sign_in).into_response());
         };
-        caller.has(Permission::Read).map_err(|denied| ApiError::from(denied).into_response())?;
+        caller.has(Permission::Read).map_err(|denied| PageError::from(denied).into_response())?;
         Ok(Self { view, caller })
     }
 }

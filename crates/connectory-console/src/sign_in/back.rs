@@ -1,22 +1,22 @@
-//! Where someone is sent after signing in.
+//! The page that is shown after signing in.
 
-/// A path of this server: never another site, to which a made-up link could lead after signing in.
-pub fn local(path: &str) -> String {
+/// The path, if it is one of this server, or `/`. A forged link must not redirect to another site after signing in.
+pub fn local_path(path: &str) -> String {
     let base = url::Url::parse("http://console.invalid/").expect("an address");
     let joined = base.join(path).ok().filter(|joined| joined.origin() == base.origin());
     let Some(joined) = joined else { return "/".to_owned() };
     let query = joined.query().map(|query| format!("?{query}")).unwrap_or_default();
-    // A path with two slashes at its start would name a host.
+    // A path that starts with two slashes would name a host.
     format!("/{}{query}", joined.path().trim_start_matches('/'))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::local_path;
 
     #[test]
-    fn a_way_back_leads_nowhere_else() {
-        for (asked, led) in [
+    fn a_path_to_another_site_is_replaced() {
+        for (asked, expected) in [
             ("/console/activity?before=3", "/console/activity?before=3"),
             ("", "/"),
             ("https://evil.example/x", "/"),
@@ -26,7 +26,7 @@ mod tests {
             ("javascript:alert(1)", "/"),
             ("/a\r\nSet-Cookie: x=y", "/aSet-Cookie:%20x=y"),
         ] {
-            assert_eq!(local(asked), led, "{asked}");
+            assert_eq!(local_path(asked), expected, "{asked}");
         }
     }
 }

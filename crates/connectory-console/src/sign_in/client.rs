@@ -1,4 +1,4 @@
-//! Signing in with an API client's id and secret, signing out, and how someone wants to see the console.
+//! Signing in with the id and secret of an API client, signing out, and the preferences.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,13 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_server::auth::CredentialsError;
-use connectory_server::http::error::ApiError;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
-use super::back::local;
-use super::cookie::cookie;
-use super::session::Who;
-use crate::frame::form::Form;
+use super::back::local_path;
+use super::session::Identity;
+use crate::frame::error::PageError;
+use crate::frame::form::PostedForm;
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
 use crate::frame::texts::Language;
@@ -22,66 +21,66 @@ use crate::frame::view::{PREFERENCES, Theme, View};
 use crate::frame::visitor::Visitor;
 use crate::state::Console;
 
-/// The page for signing in.
+/// Shows the form for signing in.
 pub async fn show(State(console): State<Arc<Console>>, Visitor(view): Visitor, RawQuery(query): RawQuery) -> Response {
-    let back = local(&parameter(&query.unwrap_or_default(), "back"));
-    let content = form(&console, &view, &back, "", None);
-    view.page(Place::Elsewhere, view.t("sign_in.title"), &content)
+    let back = local_path(&parameter(&query.unwrap_or_default(), "back"));
+    let content = sign_in_form(&console, &view, &back, "", None);
+    view.render(Place::Elsewhere, view.text("sign_in.title"), &content)
 }
 
-/// Signs in.
+/// Signs in with the id and secret of the form.
 pub async fn submit(
     State(console): State<Arc<Console>>,
     Visitor(view): Visitor,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, ApiError> {
-    let sent = Form::anonymous(&console, &headers, body).await?;
-    let (id, back) = (sent.get("client_id").trim(), local(sent.get("back")));
+) -> Result<Response, PageError> {
+    let sent = PostedForm::read_anonymous(&console, &headers, body).await?;
+    let (id, back) = (sent.get("client_id").trim(), local_path(sent.get("back")));
     let credentials = vec![(id.to_owned(), sent.get("client_secret").trim().to_owned())];
     match console.server.auth.authenticate(credentials).await {
         Ok(client) => {
-            let cookie = console.sessions.begin(Who::Client(client.id)).await?;
+            let cookie = console.sessions.begin(Identity::Client(client.id)).await?;
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
         }
         Err(error) => {
-            let wrong = matches!(error, CredentialsError::Wrong);
-            if !wrong {
-                tracing::error!(%error, "could not read a client");
-            }
-            let text = if wrong { view.t("sign_in.wrong") } else { view.t("sign_in.unreadable") };
-            let content = form(&console, &view, &back, id, Some(text));
-            let mut response = view.page(Place::Elsewhere, view.t("sign_in.title"), &content);
-            *response.status_mut() = if wrong { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
-            Ok(response)
+            let (status, key) = match error {
+                CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong"),
+                CredentialsError::Store(error) => {
+                    tracing::error!(%error, "could not read a client");
+                    (StatusCode::SERVICE_UNAVAILABLE, "sign_in.unreadable")
+                }
+            };
+            let content = sign_in_form(&console, &view, &back, id, Some(view.text(key)));
+            Ok(view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content))
         }
     }
 }
 
-fn form(console: &Console, view: &View, back: &str, id: &str, wrong: Option<&str>) -> Markup {
+fn sign_in_form(console: &Console, view: &View, back: &str, id: &str, error: Option<&str>) -> Markup {
     let oidc = form_urlencoded::Serializer::new("/console/oidc?".to_owned()).append_pair("back", back).finish();
     html! {
         section.sign-in {
-            h1 { (view.t("sign_in.title")) }
-            p.faint { (view.t("sign_in.lead")) }
-            @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+            h1 { (view.text("sign_in.title")) }
+            p.faint { (view.text("sign_in.lead")) }
+            @if let Some(error) = error { p.problem role="alert" { (error) } }
             @if console.oidc.is_some() {
-                p { a.button.wide href=(oidc) { (view.t("sign_in.oidc")) } }
-                p.or { span { (view.t("sign_in.or")) } }
+                p { a.button.wide href=(oidc) { (view.text("sign_in.oidc")) } }
+                p.or { span { (view.text("sign_in.or")) } }
             }
             form method="post" action="/console/sign-in" {
                 input type="hidden" name="back" value=(back);
-                label { (view.t("sign_in.id"))
+                label { (view.text("sign_in.id"))
                     input name="client_id" value=(id) required autocomplete="username" autocapitalize="none" spellcheck="false" autofocus;
                 }
-                label { (view.t("sign_in.secret"))
+                label { (view.text("sign_in.secret"))
                     input name="client_secret" type="password" required autocomplete="current-password";
                 }
-                button.primary.wide type="submit" { (view.t("sign_in.submit")) }
+                button.primary.wide type="submit" { (view.text("sign_in.submit")) }
             }
             details {
-                summary { (view.t("sign_in.help")) }
-                p { (view.t("sign_in.help_text")) }
+                summary { (view.text("sign_in.help")) }
+                p { (view.text("sign_in.help_text")) }
                 pre { code { "connectory client create NAME" } }
             }
         }
@@ -94,25 +93,25 @@ pub async fn sign_out(
     Visitor(view): Visitor,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, ApiError> {
-    let form = Form::anonymous(&console, &headers, body).await?;
-    if !view.is_own_token(form.get("csrf")) {
+) -> Result<Response, PageError> {
+    let form = PostedForm::read_anonymous(&console, &headers, body).await?;
+    if !view.is_csrf_token(form.get("csrf")) {
         return Ok(Redirect::to("/").into_response());
     }
     let cookie = console.sessions.end(&headers);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response())
 }
 
-/// Keeps language and theme.
+/// Sets the cookie with language and theme.
 pub async fn preferences(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, ApiError> {
-    let form = Form::anonymous(&console, &headers, body).await?;
-    let language = Language::of_tag(form.get("language")).unwrap_or(Language::En);
-    let value = format!("{}.{}", language.tag(), Theme::of_word(form.get("theme")).word());
+) -> Result<Response, PageError> {
+    let form = PostedForm::read_anonymous(&console, &headers, body).await?;
+    let language = Language::from_tag(form.get("language")).unwrap_or(Language::En);
+    let value = format!("{}.{}", language.tag(), Theme::from_word(form.get("theme")).word());
     let year = Duration::from_hours(365 * 24);
-    let cookie = cookie(console.cookies_are_secure(), PREFERENCES, value, "/", year);
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local(form.get("back")))).into_response())
+    let cookie = console.cookies.set(PREFERENCES, value, "/", year);
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local_path(form.get("back")))).into_response())
 }

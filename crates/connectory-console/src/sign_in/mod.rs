@@ -1,4 +1,4 @@
-//! Signing in and out: with an API client, or at an OpenID provider.
+//! Signing in as an API client or at an OpenID provider, sessions, and signing out.
 
 pub mod back;
 pub mod client;

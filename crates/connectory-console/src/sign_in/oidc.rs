@@ -1,15 +1,14 @@
 //! Signing in at an OpenID provider: the authorization code flow with PKCE (OpenID Connect Core 1.0; RFC 7636).
 //!
-//! Whoever the provider knows gets in only by a group: one for administrators, one for readers (deny by default).
-//! What is on the way is kept here under its `state`, and the browser that began has the same in a cookie, so that
-//! nobody can be made to finish what another began.
+//! A person whom the provider knows needs a group: one is for administrators, one for readers. All others are denied.
+//! A sign-in that has begun is in memory under its `state`. The browser has the same `state` in a cookie, so that a
+//! forged link cannot make a user finish the sign-in of another user.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connectory_model::access::{Scope, UserLevel};
-use connectory_server::http::error::ApiError;
 use connectory_server::options::OidcOptions;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
@@ -21,18 +20,24 @@ use openidconnect::{
     HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, PkceCodeVerifier, RedirectUrl, StandardErrorResponse,
     StandardTokenResponse,
 };
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// For how long someone may take to sign in at the provider (D31).
+use crate::frame::error::PageError;
+use crate::frame::texts::Message;
+
+/// The time to sign in at the provider (D31).
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
-/// How many may be on the way.
+/// The largest number of sign-ins that have begun.
 const MAX_ATTEMPTS: usize = 10_000;
-/// For how long what the provider says of itself, with its keys, is kept.
+/// The time for which the metadata and keys of the provider are cached.
 const CACHED_FOR: Duration = Duration::from_mins(10);
-/// How long an answer of the provider may take.
+/// The longest time for a response of the provider.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// The path to which the provider sends someone back.
+/// The path to which the provider redirects after a sign-in.
 pub const CALLBACK: &str = "/console/oidc/callback";
 
 /// Claims beyond the standard ones.
@@ -69,19 +74,19 @@ pub type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// A sign-in on the way.
+/// A sign-in that has begun.
 pub struct Attempt {
-    /// What the ID token has to repeat.
+    /// The value that the ID token must repeat.
     pub nonce: Nonce,
-    /// The proof that the same server finishes it.
+    /// The proof that the server that began it finishes it.
     pub verifier: PkceCodeVerifier,
-    /// Where to go then.
+    /// The page to show after it.
     pub back: String,
-    /// When it began.
+    /// The time at which it began.
     pub began: Instant,
 }
 
-/// Signing in at a provider.
+/// An OpenID provider.
 pub struct Oidc {
     options: OidcOptions,
     /// The address under which clients reach this server.
@@ -92,13 +97,12 @@ pub struct Oidc {
 }
 
 impl Oidc {
-    /// Signing in at the provider of these options.
+    /// The provider of these options.
     pub fn new(options: OidcOptions, public_url: String) -> Self {
-        // Whoever was first has chosen.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
-            // The provider's answers are taken from the provider alone.
+            .tls_backend_preconfigured(tls().expect("the platform has certificates"))
+            // A redirect could lead to a server that is not the provider.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("these settings make a client");
@@ -110,14 +114,14 @@ impl Oidc {
         &self.options
     }
 
-    /// The client that speaks to the provider.
+    /// The HTTP client for requests to the provider.
     pub fn http(&self) -> reqwest::Client {
         self.http.clone()
     }
 
-    async fn provider(&self) -> Result<CoreProviderMetadata, ApiError> {
-        let kept = self.provider.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((read, provider)) = kept
+    async fn provider(&self) -> Result<CoreProviderMetadata, PageError> {
+        let cached = self.provider.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((read, provider)) = cached
             && read.elapsed() < CACHED_FOR
         {
             return Ok(provider);
@@ -131,32 +135,32 @@ impl Oidc {
     }
 
     /// This server as the provider's client.
-    pub async fn client(&self) -> Result<Client, ApiError> {
+    pub async fn client(&self) -> Result<Client, PageError> {
         let redirect = RedirectUrl::new(format!("{}{CALLBACK}", self.public_url));
-        let redirect = redirect.map_err(|error| ApiError::internal(&error))?;
+        let redirect = redirect.map_err(|error| PageError::internal(&error))?;
         let secret = self.options.client_secret.clone().map(ClientSecret::new);
         let id = ClientId::new(self.options.client_id.clone());
         Ok(Client::from_provider_metadata(self.provider().await?, id, secret).set_redirect_uri(redirect))
     }
 
-    /// Keeps a sign-in until it is finished.
-    pub fn begin(&self, state: String, attempt: Attempt) -> Result<(), ApiError> {
+    /// Remembers a sign-in until it is finished.
+    pub fn begin(&self, state: String, attempt: Attempt) -> Result<(), PageError> {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.retain(|_, attempt| attempt.began.elapsed() < ATTEMPT_LIFETIME);
         if attempts.len() >= MAX_ATTEMPTS {
-            return Err(ApiError::bad_request("too many are signing in at the moment; try again in a few minutes"));
+            return Err(PageError::bad_request(Message::new("oidc.busy")));
         }
         attempts.insert(state, attempt);
         Ok(())
     }
 
-    /// Takes the sign-in of a state, which can be finished once.
+    /// Takes the sign-in of a `state`. Each can be taken once.
     pub fn take(&self, state: &str) -> Option<Attempt> {
         let taken = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(state);
         taken.filter(|attempt| attempt.began.elapsed() < ATTEMPT_LIFETIME)
     }
 
-    /// What someone of these groups may do.
+    /// The level and scopes of a person with these claims.
     pub fn rights(&self, claims: &Claims) -> Option<(UserLevel, Vec<Scope>)> {
         let groups = match claims.0.get(&self.options.groups_claim) {
             Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
@@ -174,15 +178,25 @@ impl Oidc {
     }
 }
 
+/// TLS with the certificates of the platform. Uses the cryptography that the program has chosen, or else ring, without
+/// choosing it for the rest of the program.
+fn tls() -> Result<ClientConfig, rustls::Error> {
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut tls = builder.with_platform_verifier()?.with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
 /// 502: the provider does not answer as it should.
-pub fn unreachable_provider(error: &dyn std::error::Error) -> ApiError {
+pub fn unreachable_provider(error: &dyn std::error::Error) -> PageError {
     let mut chain = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         chain = format!("{chain}: {cause}");
         source = cause.source();
     }
-    ApiError::bad_gateway("the OpenID provider cannot be reached or does not answer as it should", chain)
+    PageError::bad_gateway(Message::new("oidc.unreachable"), chain)
 }
 
 /// Sends a request to the provider.

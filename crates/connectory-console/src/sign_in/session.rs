@@ -1,8 +1,7 @@
-//! Sessions: who is signed in, kept in memory under a random id that the browser has in a cookie.
+//! Sessions of those who are signed in. They are in memory, under a random id that the browser has in a cookie.
 //!
-//! A session has what its client has at the moment: the client is read again every few seconds, as for tokens, so that
-//! one that was deleted or narrowed loses its sessions too. Sessions end with the process (D30): a restart
-//! asks administrators to sign in again, and nothing that lets anyone in is on disk.
+//! A session has the rights that its client has now: the client is read again every few seconds, as for tokens. So a
+//! client that is deleted or gets fewer rights loses its sessions or their rights. Sessions end with the process (D30): after a restart administrators sign in again, and no session is on disk.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,28 +10,29 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::{Auth, Caller, Principal, secret};
-use connectory_server::http::error::ApiError;
 use connectory_server::version::NEWEST;
-use connectory_store::{Author, AuthorKind, Store};
+use connectory_store::{Author, AuthorKind, Store, StoreError};
 use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
 
-use super::cookie::{cookie, cookie_value};
+use super::cookie::{Cookies, cookie_value};
+use crate::frame::error::PageError;
+use crate::frame::texts::Message;
 
-/// For how long a session without a request lives (D30).
+/// The time without a request after which a session ends (D30).
 const IDLE: Duration = Duration::from_hours(1);
-/// For how long a session lives at most (D30).
+/// The longest time that a session lasts (D30).
 const LIFETIME: Duration = Duration::from_hours(12);
-/// How many sessions there are at most; the one unused for longest makes room.
+/// The largest number of sessions. A new one then replaces the one that was unused for the longest time.
 const MAX_SESSIONS: usize = 10_000;
-/// The cookie's name.
+/// The name of the cookie.
 const COOKIE: &str = "connectory_session";
 
 /// The sessions of a server.
 pub struct Sessions {
     auth: Arc<Auth>,
     store: Store,
-    cookies_are_secure: bool,
+    cookies: Cookies,
     open: Mutex<HashMap<String, OpenSession>>,
 }
 
@@ -41,63 +41,64 @@ struct OpenSession {
     used: Instant,
 }
 
-/// Someone who is signed in.
+/// A session.
 pub struct Session {
-    who: Who,
+    identity: Identity,
     csrf: String,
     began: Instant,
     principal: ArcSwap<Principal>,
 }
 
-/// As whom someone signed in.
+/// The identity with which someone signed in.
 #[derive(Debug, Clone)]
-pub enum Who {
-    /// As an API client, with its id and secret.
+pub enum Identity {
+    /// An API client, with its id and secret.
     Client(String),
-    /// At an OpenID provider.
+    /// A person, at an OpenID provider.
     Person(Person),
 }
 
-/// Someone whom an OpenID provider knows.
+/// A person whom an OpenID provider knows.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Who they are in the history.
+    /// The author of their changes.
     pub author: Author,
-    /// Their level.
+    /// The user level.
     pub level: UserLevel,
-    /// Their scopes.
+    /// The scopes.
     pub scopes: Vec<Scope>,
-    /// The tenant they manage.
+    /// The tenant.
     pub tenant: connectory_store::Tenant,
 }
 
 impl Session {
-    /// The token that every form of the session carries.
+    /// The token that every form of the session has.
     pub fn csrf(&self) -> &str {
         &self.csrf
     }
 
-    /// Whether a form carries the session's token.
-    pub fn is_own(&self, token: &str) -> bool {
+    /// Whether a token is the one of the session. Takes the same time for every token of the same length.
+    pub fn is_csrf_token(&self, token: &str) -> bool {
         self.csrf.as_bytes().ct_eq(token.as_bytes()).into()
     }
 }
 
 impl Sessions {
-    /// No sessions yet. Cookies are secure where clients reach the server over HTTPS.
-    pub fn new(auth: Arc<Auth>, store: Store, cookies_are_secure: bool) -> Self {
-        Self { auth, store, cookies_are_secure, open: Mutex::default() }
+    /// No sessions yet.
+    pub fn new(auth: Arc<Auth>, store: Store, cookies: Cookies) -> Self {
+        Self { auth, store, cookies, open: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, OpenSession>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Signs in. Returns the cookie to set.
-    pub async fn begin(&self, who: Who) -> Result<HeaderValue, ApiError> {
-        let principal = self.principal(&who).await?.ok_or_else(|| ApiError::forbidden("the client does not exist"))?;
+    /// Begins a session. Returns the header that sets its cookie.
+    pub async fn begin(&self, identity: Identity) -> Result<HeaderValue, PageError> {
+        let principal = self.principal(&identity).await?;
+        let principal = principal.ok_or_else(|| PageError::forbidden(Message::new("error.no_client")))?;
         let now = self.auth.clock().now();
-        let session = Session { who, csrf: secret::new_secret(), began: now, principal: ArcSwap::new(principal) };
+        let session = Session { identity, csrf: secret::new_secret(), began: now, principal: ArcSwap::new(principal) };
         let id = secret::new_secret();
         let mut sessions = self.lock();
         sessions.retain(|_, entry| entry.is_alive(now));
@@ -107,11 +108,11 @@ impl Sessions {
             sessions.remove(&oldest);
         }
         sessions.insert(id.clone(), OpenSession { session: Arc::new(session), used: now });
-        Ok(cookie(self.cookies_are_secure, COOKIE, id, "/", LIFETIME))
+        Ok(self.cookies.set(COOKIE, id, "/", LIFETIME))
     }
 
-    /// The session of a request, with what its client may do now.
-    pub async fn find(&self, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, ApiError> {
+    /// The session of a request, with a caller who has the rights of now.
+    pub async fn find(&self, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, StoreError> {
         let Some(id) = cookie_value(headers, COOKIE) else { return Ok(None) };
         let now = self.auth.clock().now();
         let session = {
@@ -125,7 +126,7 @@ impl Sessions {
             }
         };
         if !session.principal.load().is_current(self.auth.clock()) {
-            let Some(current) = self.principal(&session.who).await? else {
+            let Some(current) = self.principal(&session.identity).await? else {
                 self.lock().remove(&id);
                 return Ok(None);
             };
@@ -135,25 +136,27 @@ impl Sessions {
         Ok(Some((session, caller)))
     }
 
-    /// Signs out. Returns the cookie to set.
+    /// Ends a session. Returns the header that removes its cookie.
     pub fn end(&self, headers: &HeaderMap) -> HeaderValue {
         if let Some(id) = cookie_value(headers, COOKIE) {
             self.lock().remove(&id);
         }
-        cookie(self.cookies_are_secure, COOKIE, String::new(), "/", Duration::ZERO)
+        self.cookies.remove(COOKIE, "/")
     }
 
-    /// What someone may do now.
-    async fn principal(&self, who: &Who) -> Result<Option<Arc<Principal>>, ApiError> {
-        let (author, level, scopes, tenant) = match who {
-            Who::Client(id) => {
+    /// The rights that an identity has now.
+    async fn principal(&self, identity: &Identity) -> Result<Option<Arc<Principal>>, StoreError> {
+        let (author, level, scopes, tenant) = match identity {
+            Identity::Client(id) => {
                 let Some(client) = self.store.client(id.clone()).await? else { return Ok(None) };
                 let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
                 (author, client.level, client.scopes, client.tenant)
             }
-            Who::Person(person) => (person.author.clone(), person.level, person.scopes.clone(), person.tenant.clone()),
+            Identity::Person(person) => {
+                (person.author.clone(), person.level, person.scopes.clone(), person.tenant.clone())
+            }
         };
-        // The session ends it, not a token.
+        // It ends with the session, not with a token.
         Ok(Some(self.auth.principal_until(author, level, scopes, tenant, u64::MAX).await?))
     }
 }

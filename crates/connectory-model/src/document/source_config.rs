@@ -1,7 +1,7 @@
 //! The source config: the form that an administrator fills in for a source.
 //!
 //! Its labels are translation keys. The server answers it twice: as stored, and with the keys replaced by the texts of
-//! a locale. Unknown attributes and field types are accepted (our decision): newer forms must not break.
+//! a locale. Unknown attributes and field types are accepted (D24): newer forms must not break.
 
 use std::collections::HashMap;
 

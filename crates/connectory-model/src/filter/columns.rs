@@ -204,7 +204,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Puts a connector in front of a row. Its category and labels are members of its metadata (our decision).
+    /// Puts a connector in front of a row. Its category and labels are members of its metadata (D8).
     pub fn insert(&mut self, row: usize, summary: &Summary) {
         let metadata = &summary.connector_metadata;
         self.name.insert(row, [summary.name.as_str()]);

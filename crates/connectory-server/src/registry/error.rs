@@ -4,7 +4,7 @@ use connectory_model::ScriptName;
 use connectory_model::bounds::TooLarge;
 use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchError;
-use connectory_store::{Refusal, StoreError};
+use connectory_store::{Refusal, RevisionNumber, StoreError};
 
 use crate::work::WorkError;
 
@@ -16,7 +16,7 @@ pub enum RegistryError {
     NotFound(ScriptName),
     /// The connector has no such revision.
     #[error("the connector has no revision {0}")]
-    NoRevision(i64),
+    NoRevision(RevisionNumber),
     /// It is a built-in connector.
     #[error("`{0}` is a built-in connector, which cannot be changed or deleted; create a custom connector")]
     BuiltIn(ScriptName),

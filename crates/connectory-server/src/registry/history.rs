@@ -68,13 +68,13 @@ impl Registry {
         &self,
         tenant: &Tenant,
         script_name: &ScriptName,
-        number: i64,
+        number: RevisionNumber,
     ) -> Result<Change, RegistryError> {
         let read = async |number| match number {
             Some(number) => self.store.revision(tenant.id(), script_name.clone(), number).await,
             None => Ok(None),
         };
-        let revision = read(RevisionNumber::new(number)).await?.ok_or(RegistryError::NoRevision(number))?;
+        let revision = read(Some(number)).await?.ok_or(RegistryError::NoRevision(number))?;
         let source = stored(tenant, &revision);
         let after = self.catalog.connector(source).await?;
         // Before a creation there was another connector of the same name, or none.

@@ -12,7 +12,7 @@ use super::lock::DatabaseFile;
 use super::schema;
 use crate::error::{Result, StoreError, Unavailable};
 
-/// How many there are (our decision).
+/// How many there are (D35).
 const MOST: usize = 8;
 
 /// They are all opened at the start, because the path may lead to another file later.

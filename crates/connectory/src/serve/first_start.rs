@@ -43,16 +43,16 @@ pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
 
 /// Prints how to connect as the first client.
 pub fn print_first_client(base_url: &str, database: &Path, client: &FirstClient) {
-    println!(
+    tell!(
         "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
         database.display()
     );
     match &client.secret {
-        Some(secret) => println!(
+        Some(secret) => tell!(
             "Its secret is not shown again. For the official SDKs:\n\n\
              export SAIL_BASE_URL={base_url}\nexport SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}\n",
             client.id
         ),
-        None => println!("Its id is {}, its secret the one in {CLIENT_SECRET}.\n", client.id),
+        None => tell!("Its id is {}, its secret the one in {CLIENT_SECRET}.\n", client.id),
     }
 }

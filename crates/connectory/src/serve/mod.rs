@@ -82,7 +82,7 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
     let base_url = options.public_url.clone();
     let first_client = create_first_client(&store).await?;
     let server = ServerState::new(store, options).await?;
-    println!(
+    tell!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
         env!("CARGO_PKG_VERSION"),
         server.builtin_count(),
@@ -92,7 +92,7 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
         print_first_client(&base_url, &database, &client);
     }
     if let Some(listener) = metrics_listener {
-        println!("Metrics are at {}/metrics", local_url(&listener)?);
+        tell!("Metrics are at {}/metrics", local_url(&listener)?);
         let server = Arc::clone(&server);
         let dropped = dropped.clone();
         let answer = move |request: Request<Incoming>, _| {

@@ -1,15 +1,15 @@
-// What pages cannot do without a script: the editor with its problems under their lines, form previews that follow
-// what is chosen, and forms that send themselves. Pages work without it, but for the editor's colours and checks.
+// The parts of the console that need a script: the editor with findings under its lines, form previews that follow the
+// input, and selects that send their form. Without it the editor is a plain text field, without colors and checks.
 "use strict";
 (() => {
   const token = () => document.querySelector('input[name="csrf"]')?.value ?? "";
 
-  // A select that sends its form when something is chosen.
+  // A select that sends its form when it changes.
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-submits]")) event.target.form.requestSubmit();
   });
 
-  // Form previews: what is shown while another field has a value. A hidden field has no value.
+  // Form previews: a part may be shown only while another field has a value. A hidden field has no value.
   const valueOf = (preview, name) => {
     const inputs = [...preview.querySelectorAll("[data-name]")].filter((input) => input.dataset.name === name);
     const input = inputs.find((input) => input.type === "radio" && input.checked) ?? inputs[0];
@@ -19,7 +19,8 @@
   };
   const follow = (preview) => {
     const parts = [...preview.querySelectorAll("[data-parent]")];
-    // Each round settles one more step of a chain; a circle ends with the rounds.
+    // A part may depend on a part that depends on another one. Each round follows one more step; a circle ends with the
+    // rounds.
     for (let round = 0; round <= parts.length; round++) {
       let changed = false;
       for (const part of parts) {
@@ -49,7 +50,7 @@
       viewportMargin: 50,
       inputStyle: "contenteditable",
       screenReaderLabel: text.dataset.editor,
-      // Tab leaves the editor, as everywhere on a page.
+      // The tab key moves to the next field, as on the rest of the page.
       extraKeys: { Tab: false, "Shift-Tab": false },
     });
     const input = editor.getInputField();
@@ -74,20 +75,20 @@
       const body = new URLSearchParams({ text: editor.getValue(), locale: locale?.value ?? "" });
       const answer = await fetch(text.dataset.check, { method: "POST", headers: { "X-CSRF-Token": token() }, body }).catch(() => null);
       if (!answer?.ok || round !== asked) return;
-      const { problems, preview: html } = await answer.json();
+      const { findings, preview: html } = await answer.json();
       if (round !== asked) return;
       editor.operation(() => {
         widgets.forEach((widget) => widget.clear());
-        widgets = problems.map(({ line, level, message }) => {
+        widgets = findings.map(({ line, level, message }) => {
           const node = document.createElement("div");
           node.className = `line-problem ${level}`;
           node.textContent = `${text.dataset[level]}: ${message}`;
           return editor.addLineWidget(Math.min(line, editor.lineCount()) - 1, node);
         });
       });
-      const template = problems.length ? verdict.dataset.problems : verdict.dataset.fine;
-      verdict.textContent = template.replace("{0}", problems.length);
-      verdict.classList.toggle("bad", problems.length > 0);
+      const template = findings.length ? verdict.dataset.problems : verdict.dataset.fine;
+      verdict.textContent = template.replace("{0}", findings.length);
+      verdict.classList.toggle("bad", findings.length > 0);
       if (preview && html !== null) {
         preview.innerHTML = html;
         follow(preview);
@@ -102,7 +103,7 @@
     check();
   }
 
-  // Translations: whoever was late takes what is stored.
+  // Translations: take the stored text after a conflict.
   document.addEventListener("click", (event) => {
     const taken = event.target.closest?.("[data-take]");
     if (!taken) return;
@@ -114,7 +115,7 @@
     text.focus();
   });
 
-  // A slash goes to the search, as on code hosts.
+  // The slash key moves to the search.
   document.addEventListener("keydown", (event) => {
     const search = document.querySelector("[data-search]");
     if (event.key !== "/" || !search || event.target.closest("input, textarea, select, .CodeMirror")) return;

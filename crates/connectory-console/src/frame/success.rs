@@ -1,4 +1,4 @@
-//! What a page says first: that something was done.
+//! The note at the top of a page that a change succeeded.
 
 use connectory_server::registry::Edited;
 use maud::{Markup, html};
@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::query::parameter;
 use super::view::View;
 
-/// What came of a change, as the word that [`done`] reads on the next page.
+/// The result of an edit, as the word that [`success_note`] reads from the address of the next page.
 pub fn outcome(edited: &Edited) -> &'static str {
     match edited {
         Edited::Changed(..) => "saved",
@@ -14,8 +14,8 @@ pub fn outcome(edited: &Edited) -> &'static str {
     }
 }
 
-/// A message that something was done, where the query names one.
-pub fn done(view: &View, query: &str) -> Markup {
+/// The note for the word of a query, if there is one.
+pub fn success_note(view: &View, query: &str) -> Markup {
     let text = view.language.text(&format!("done.{}", parameter(query, "done")));
     html! { @if let Some(text) = text { p.done role="status" { (text) } } }
 }

@@ -1,0 +1,244 @@
+//! Errors of pages, in the language of the reader.
+//!
+//! Every error of the server becomes a message here. What a parser or a check of the model says has no translation: it
+//! stays English, in quotation marks.
+
+use std::fmt::Display;
+
+use axum::response::{IntoResponse, Response};
+use connectory_model::access::{Denied, Scope, UserLevel};
+use connectory_server::http::error::ApiError;
+use connectory_server::registry::RegistryError;
+use connectory_server::work::WorkError;
+use connectory_store::{StoreError, Unavailable};
+use http::StatusCode;
+
+use super::texts::{Language, Message};
+use super::truncated::truncated;
+
+/// The number of characters that a message repeats of a path.
+pub const PATH_CHARS: usize = 100;
+
+/// Why a page cannot be shown, or why a form is not accepted.
+#[derive(Debug)]
+pub struct PageError {
+    /// The status, and the English text for the log.
+    error: ApiError,
+    /// The text for the reader.
+    message: Message,
+}
+
+impl PageError {
+    fn new(error: impl FnOnce(String) -> ApiError, message: Message) -> Self {
+        Self { error: error(message.text(Language::En)), message }
+    }
+
+    /// 400: the request is wrong.
+    pub fn bad_request(message: Message) -> Self {
+        Self::new(ApiError::bad_request, message)
+    }
+
+    /// 403: the caller may not do this.
+    pub fn forbidden(message: Message) -> Self {
+        Self::new(ApiError::forbidden, message)
+    }
+
+    /// 404: the path names nothing.
+    pub fn not_found(message: Message) -> Self {
+        Self::new(ApiError::not_found, message)
+    }
+
+    /// 404 for the text of a path that is not the script name of a connector.
+    pub fn no_connector(script_name: &str) -> Self {
+        Self::not_found(no_connector(script_name))
+    }
+
+    /// 413: a file or a document is too large.
+    pub fn too_large(message: Message) -> Self {
+        Self::new(ApiError::payload_too_large, message)
+    }
+
+    /// 502: another server does not answer as it should. The log has the reason.
+    pub fn bad_gateway(message: Message, reason: String) -> Self {
+        Self::new(|text| ApiError::bad_gateway(text, reason), message)
+    }
+
+    /// 500: a fault of this server. The log has the reason.
+    pub fn internal(reason: &(impl Display + ?Sized)) -> Self {
+        Self { error: ApiError::internal(reason), message: Message::new("error.fault") }
+    }
+
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        self.error.status
+    }
+
+    /// The message for a reader.
+    pub fn text(&self, language: Language) -> String {
+        self.message.text(language)
+    }
+}
+
+impl IntoResponse for PageError {
+    /// The error, which the outermost layer renders, with the message for the reader.
+    fn into_response(self) -> Response {
+        let mut response = self.error.into_response();
+        response.extensions_mut().insert(self.message);
+        response
+    }
+}
+
+impl From<RegistryError> for PageError {
+    fn from(error: RegistryError) -> Self {
+        let message = registry_message(&error);
+        Self { error: error.into(), message }
+    }
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        let message = store_message(&error);
+        Self { error: error.into(), message }
+    }
+}
+
+impl From<WorkError> for PageError {
+    fn from(error: WorkError) -> Self {
+        Self { error: error.into(), message: work_message(error) }
+    }
+}
+
+impl From<Denied> for PageError {
+    fn from(denied: Denied) -> Self {
+        Self { error: denied.into(), message: denied_message(denied) }
+    }
+}
+
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
+        Self { message: server_message(&error), error }
+    }
+}
+
+/// The message of an error that the server has as an English text only.
+pub fn server_message(error: &ApiError) -> Message {
+    Message::new("error.server").with(&error.text)
+}
+
+fn no_connector(script_name: &str) -> Message {
+    Message::new("error.no_connector").with(truncated(script_name, PATH_CHARS))
+}
+
+fn registry_message(error: &RegistryError) -> Message {
+    match error {
+        RegistryError::NotFound(script_name) => no_connector(script_name.as_str()),
+        RegistryError::NoRevision(number) => Message::new("error.no_revision").with(number),
+        RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
+        RegistryError::NameTaken => Message::new("error.name_taken"),
+        RegistryError::Conflict => Message::new("error.conflict"),
+        RegistryError::Patch(error) => Message::new("error.patch").with(error),
+        RegistryError::DocumentTooLarge { kind, limit } => {
+            Message::new("error.document_too_large").with(kind.member()).with(limit)
+        }
+        RegistryError::TooLarge(error) => Message::new("error.connector_too_large").with(error),
+        RegistryError::Work(error) => work_message(*error),
+        RegistryError::Store(error) => store_message(error),
+    }
+}
+
+fn store_message(error: &StoreError) -> Message {
+    match error {
+        StoreError::Exists(_) => Message::new("error.conflict"),
+        StoreError::Unknown(what) => Message::new("error.unknown").with(what),
+        StoreError::Unavailable(Unavailable::Full) => Message::new("error.no_room"),
+        StoreError::Unavailable(reason) => Message::new("error.unavailable").with(reason),
+        StoreError::Closed => Message::new("error.stopping"),
+        StoreError::Uncertain(reason) => Message::new("error.uncertain").with(reason),
+        // What is wrong with the database is for the log.
+        _ => Message::new("error.fault"),
+    }
+}
+
+fn work_message(error: WorkError) -> Message {
+    Message::new(match error {
+        WorkError::Busy => "error.busy",
+        WorkError::Late => "error.late",
+        WorkError::Panicked => "error.fault",
+    })
+}
+
+fn denied_message(denied: Denied) -> Message {
+    match denied {
+        Denied::Level { permission, level } => {
+            let is_enough = |level: &&UserLevel| !matches!(permission.check(**level, &[]), Err(Denied::Level { .. }));
+            Message::new("error.level").with(&level).with(&list(UserLevel::ALL.iter().filter(is_enough)))
+        }
+        Denied::Scope(permission) => {
+            let is_enough =
+                |scope: &&Scope| UserLevel::ALL.iter().any(|level| permission.check(*level, &[**scope]).is_ok());
+            Message::new("error.scope").with(&list(Scope::ALL.iter().filter(is_enough)))
+        }
+    }
+}
+
+fn list(words: impl Iterator<Item = impl Display>) -> String {
+    words.map(|word| word.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use connectory_model::access::Permission;
+    use connectory_model::create::NewConnector;
+    use connectory_model::document::DocumentKind;
+    use connectory_model::patch::PatchSet;
+    use connectory_store::RevisionNumber;
+
+    use super::*;
+
+    #[test]
+    fn a_german_reader_sees_german_messages() {
+        let hr = || "hr".parse().expect("a script name");
+        let patch = PatchSet::from_json(serde_json::json!(1)).expect_err("no list");
+        let large = NewConnector::new("HR", "x.Y").build(hr(), &[]).check_bounds(1).expect_err("larger than a byte");
+        let document = RegistryError::DocumentTooLarge { kind: DocumentKind::SourceConfig, limit: 10 };
+        let no_room = StoreError::Unavailable(Unavailable::Full);
+        let read_only = StoreError::Unavailable(Unavailable::ReadOnly);
+        for (error, status, german) in [
+            (
+                RegistryError::NotFound(hr()),
+                404,
+                "In diesem Mandanten gibt es keinen Konnektor mit dem Skriptnamen `hr`.",
+            ),
+            (RegistryError::NoRevision(RevisionNumber::new(7).unwrap()), 404, "Der Konnektor hat keine Revision 7."),
+            (RegistryError::BuiltIn(hr()), 400, "`hr` ist ein mitgelieferter Konnektor, der sich nicht ändern"),
+            (RegistryError::NameTaken, 400, "Der Name ist vergeben: "),
+            (RegistryError::Conflict, 409, "Jemand anderes hat dies inzwischen geändert. "),
+            (RegistryError::Patch(patch), 400, "Die Änderung wurde abgelehnt: „expected an array of operations, got "),
+            (document, 413, "Das Dokument `sourceConfigXml` ist größer als 10 Bytes."),
+            (RegistryError::TooLarge(large), 413, "Der Konnektor wäre zu groß: „the connector as JSON has "),
+            (RegistryError::Work(WorkError::Busy), 503, "Der Server ist gerade ausgelastet. "),
+            (no_room.into(), 507, "Für die Datenbank ist kein Platz mehr. Es wurde nichts geändert."),
+            (read_only.into(), 503, "Die Datenbank ist gerade nicht verfügbar: „the database is read-only“. "),
+        ] {
+            let error = PageError::from(error);
+            let text = error.text(Language::De);
+            assert!(text.starts_with(german), "{text}");
+            assert_eq!(error.status(), status, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named_as_the_api_names_it() {
+        let level = Permission::Read.check(UserLevel::Helpdesk, &[]).expect_err("too low");
+        let scope = Permission::Write.check(UserLevel::OrgAdmin, &[Scope::ReadConnectors]).expect_err("read only");
+        for denied in [level, scope] {
+            let (api, page) = (ApiError::from(denied), PageError::from(denied));
+            let (_, words) = api.text.rsplit_once(" of ").or(api.text.rsplit_once("takes ")).expect("a list");
+            let text = page.text(Language::De);
+            for word in words.replace(" or ", ", ").split(", ") {
+                assert!(text.contains(word), "{word} in {text}");
+            }
+            assert_eq!(page.status(), api.status);
+        }
+    }
+}
