@@ -1,4 +1,7 @@
-"""A real server for the tests: the release binary on a database of its own."""
+"""A real server for the tests: the optimized binary on a database of its own.
+
+`CONNECTORY_PROFILE` names another profile than `release`.
+"""
 
 import os
 import pathlib
@@ -12,7 +15,8 @@ import pytest
 import requests
 
 ROOT = pathlib.Path(__file__).parent.parent
-BINARY = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "connectory"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BINARY = TARGET / os.environ.get("CONNECTORY_PROFILE", "release") / "connectory"
 
 
 def environment(**variables):

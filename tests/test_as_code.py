@@ -278,7 +278,7 @@ def test_lint_is_fast_machine_readable_and_mends(terminal):
     github = terminal.run("lint", "c", "--format", "github", code=1).stdout.splitlines()
     assert github[1].startswith("::error file=c/a/source-config.xml,line=4,col=74,title=unknown-parent::there is no")
     fixed = terminal.run("lint", "c", "--fix", code=1)
-    assert "mended 2 findings" in fixed.stderr and fixed.stderr.endswith("1 error and 0 warnings in 1 connector\n")
+    assert "fixed 2 findings" in fixed.stderr and fixed.stderr.endswith("1 error and 0 warnings in 1 connector\n")
     assert 'connectorName="A"' in terminal.read("c/a/source-config.xml")
     assert "old" not in terminal.read("c/a/translations/en.properties")
 

@@ -1,6 +1,7 @@
 """Killing the server at any moment loses no acknowledged write."""
 
 import concurrent.futures
+import os
 import random
 import threading
 import time
@@ -41,7 +42,7 @@ def test_every_acknowledged_write_survives_a_kill(start):
             except requests.RequestException:
                 return
 
-    for round_number in range(5):
+    for round_number in range(int(os.environ.get("CONNECTORY_KILLS", 5))):
         headers = {"Authorization": f"Bearer {server.token()}"}
         stop = threading.Event()
         with concurrent.futures.ThreadPoolExecutor(8) as pool:

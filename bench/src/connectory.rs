@@ -11,10 +11,13 @@ use crate::load::Connection;
 use crate::process::Server;
 use crate::works::BASE;
 
-/// Builds the binary that users run.
+/// Builds the binary that users run, or the one of the profile `ci` where this program is of that profile.
 pub fn build() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("a program has a folder")?;
+    let profile = if folder.ends_with("ci") { "ci" } else { "release" };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--quiet", "--package", "connectory"]);
+    cargo.args(["build", "--profile", profile, "--quiet", "--package", "connectory"]);
     // `cargo run` tells a program of its package. Dependencies that look at this would be built again, for minutes.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of_package| name.to_string_lossy().starts_with(of_package)) {
@@ -22,8 +25,7 @@ pub fn build() -> Result<PathBuf> {
         }
     }
     anyhow::ensure!(cargo.status()?.success(), "connectory does not build");
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("a program has a folder")?.with_file_name("release").join("connectory"))
+    Ok(folder.with_file_name(profile).join("connectory"))
 }
 
 /// Starts a binary on a core. On a new database it creates the client that the load runs as.

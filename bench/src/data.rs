@@ -8,9 +8,7 @@ use anyhow::Result;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
 use connectory_model::{Connector, import};
-use connectory_server::auth::secret;
-use connectory_store::access::NewClient;
-use connectory_store::{Author, AuthorKind, Change, Edit, Origin, Store};
+use connectory_store::{Author, AuthorKind, Change, Edit, NewClient, Origin, Store};
 use serde_json::{Value, json};
 
 /// The client that the load runs as; the server hashes its secret on the first start.
@@ -79,13 +77,8 @@ pub fn connector(n: usize) -> Connector {
 /// Makes a database of so many connectors through the store.
 pub async fn seed(path: &Path, count: usize) -> Result<()> {
     let store = Store::open(path)?;
-    let client = NewClient {
-        id: CLIENT_ID.to_owned(),
-        name: "bench".to_owned(),
-        secret_hash: secret::hash(CLIENT_SECRET),
-        level: UserLevel::OrgAdmin,
-        scopes: vec![Scope::All],
-    };
+    let (id, name) = (CLIENT_ID.to_owned(), "bench".to_owned());
+    let client = NewClient::with_secret(id, CLIENT_SECRET, name, UserLevel::OrgAdmin, vec![Scope::All]);
     store.bootstrap("default".to_owned(), client).await?;
     let tenant = store.tenants().await?[0].id;
     let mut commits = tokio::task::JoinSet::new();
@@ -96,7 +89,7 @@ pub async fn seed(path: &Path, count: usize) -> Result<()> {
             let edit = Edit::new(Change::Create, connector, &[], None);
             let author = Author { kind: AuthorKind::Operator, id: "seed".to_owned(), name: None };
             let origin = Origin { author, tracking_id: None };
-            store.commit(tenant, edit, origin, |_| (), || ()).await
+            store.commit(tenant, vec![edit], origin).await
         });
         if commits.len() >= 512 {
             commits.join_next().await.expect("not empty")??;

@@ -1,4 +1,4 @@
-//! The same client for code that is not async. It must not be used within an async runtime.
+//! The same client for code without async. Do not use it inside an async runtime.
 
 use connectory_model::Locale;
 use connectory_model::create::NewConnector;
@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{Error, List};
 
-/// A client that waits for each answer.
+/// A client whose methods wait for the answer.
 ///
 /// ```no_run
 /// use connectory_client::blocking::Client;
@@ -25,20 +25,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that waits for what another one does.
+    /// Wraps an async client.
     pub fn new(client: crate::Client) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("the system can wait for events");
         Self { client, runtime }
     }
 
-    /// All connectors of a list, which `which` narrows down.
-    pub fn list(&self, which: impl FnOnce(List) -> List) -> Result<Vec<ConnectorItem>, Error> {
-        self.runtime.block_on(which(self.client.list()).all())
+    /// All connectors of a list. `select` narrows the list down.
+    pub fn list(&self, select: impl FnOnce(List) -> List) -> Result<Vec<ConnectorItem>, Error> {
+        self.runtime.block_on(select(self.client.list()).all())
     }
 
-    /// How many connectors a list has.
-    pub fn count(&self, which: impl FnOnce(List) -> List) -> Result<u64, Error> {
-        self.runtime.block_on(which(self.client.list()).count())
+    /// The number of connectors in a list. `select` narrows the list down.
+    pub fn count(&self, select: impl FnOnce(List) -> List) -> Result<u64, Error> {
+        self.runtime.block_on(select(self.client.list()).count())
     }
 
     /// Creates a custom connector.
@@ -71,12 +71,12 @@ impl Client {
         self.runtime.block_on(self.client.set_document(script_name, kind, document))
     }
 
-    /// The properties text of a locale, or the English one.
+    /// The properties text of a locale, or the English one if the locale has none.
     pub fn translations(&self, script_name: &str, locale: Locale) -> Result<Vec<u8>, Error> {
         self.runtime.block_on(self.client.translations(script_name, locale))
     }
 
-    /// Uploads the properties text of a locale; an empty one removes it.
+    /// Uploads the properties text of a locale; an empty one deletes it.
     pub fn set_translations(
         &self,
         script_name: &str,

@@ -33,7 +33,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// What a client is made from.
+/// Settings of a new client.
 #[derive(Debug, Clone)]
 pub struct Builder {
     environment: Environment,
@@ -44,36 +44,36 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Where the service has the operations: `v2025/connectors` by default. `v3/connectors`, `v2024/connectors`,
-    /// `v2026/connectors` and `connectors/v1` have the same.
+    /// The path of the operations: `v2025/connectors` by default. `v3/connectors`, `v2024/connectors`, `v2026/connectors`
+    /// and `connectors/v1` have the same operations.
     #[must_use]
     pub fn api_path(mut self, path: &str) -> Self {
         path.trim_matches('/').clone_into(&mut self.api_path);
         self
     }
 
-    /// When calls are made again.
+    /// When failed calls are repeated.
     #[must_use]
     pub fn retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How many calls are on the way at the same time; 8 by default, at least 1.
+    /// The maximum number of calls at the same time; 8 by default, at least 1.
     #[must_use]
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
     }
 
-    /// How long one attempt of a call may take, the answer's body included; 60 s by default.
+    /// The maximum duration of one attempt of a call, with the answer's body; 60 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The client. It calls nothing yet.
+    /// Makes the client. It does not call the service yet.
     pub fn build(self) -> Result<Client, Error> {
         let wrong = |reason: String| Error::BaseUrl { url: self.environment.base_url.clone(), reason };
         let base = Url::parse(&self.environment.base_url).map_err(|error| wrong(error.to_string()))?;
@@ -111,7 +111,7 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 }
 
 impl Client {
-    /// A client of the environment that the official sources name ([`Environment::load`]).
+    /// A client of the configured environment ([`Environment::load`]).
     pub fn from_env() -> Result<Self, Error> {
         Self::builder(Environment::load()?).build()
     }
@@ -139,12 +139,12 @@ impl Client {
         }
     }
 
-    /// The environment that it calls.
+    /// The environment of the client.
     pub fn environment(&self) -> &Environment {
         self.0.tokens.environment()
     }
 
-    /// Lists connectors: page by page, as a stream, or counted.
+    /// Lists or counts connectors.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -201,7 +201,7 @@ impl Client {
         self.0.call(Method::DELETE, &[script_name], &|request| request).await.map(drop)
     }
 
-    /// Changes a custom connector with a JSON Patch (RFC 6902), and answers what it is then.
+    /// Changes a custom connector with a JSON Patch (RFC 6902). Returns the changed connector.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -233,8 +233,8 @@ impl Client {
         Ok(self.0.call(Method::GET, &[script_name, kind.name()], &|request| request).await?.body)
     }
 
-    /// Uploads a document. A well-formed document that the service does not accept is no error of the call: the
-    /// answer's status is then [`UpdateStatus::Error`](crate::UpdateStatus::Error).
+    /// Uploads a document. If the service does not accept a well-formed document, the call succeeds, and the status of the
+    /// answer is [`UpdateStatus::Error`](crate::UpdateStatus::Error).
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -255,7 +255,7 @@ impl Client {
         self.upload(&[script_name, kind.name()], kind.file_name(), document).await
     }
 
-    /// The properties text of a locale, or the English one where the locale has none.
+    /// The properties text of a locale, or the English one if the locale has none.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -270,7 +270,7 @@ impl Client {
         Ok(self.0.call(Method::GET, &segments, &|request| request).await?.body)
     }
 
-    /// Uploads the properties text of a locale; an empty one removes it.
+    /// Uploads the properties text of a locale; an empty one deletes it.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {

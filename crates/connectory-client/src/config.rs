@@ -1,11 +1,11 @@
-//! Which service to call, and as whom: the sources that the official SDKs read, in their order.
+//! The service and the API client, from the sources that the official SDKs read, in their order.
 //!
 //! 1. the variables `SAIL_BASE_URL`, `SAIL_CLIENT_ID` and `SAIL_CLIENT_SECRET`,
 //! 2. `./config.json` with `BaseURL`, `ClientId` and `ClientSecret`,
 //! 3. `~/.sailpoint/config.yaml`, of which `activeenvironment` names one of the `environments`.
 //!
-//! The first source that names a base URL counts; it must hold the other two values as well, so that one service is
-//! never called with the credentials of another.
+//! The first source with a base URL is used. It must have the other two values as well, so that no service gets the
+//! credentials of another.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use directories::BaseDirs;
 use serde::Deserialize;
 
-/// A service, and the API client that calls it.
+/// A service, and the credentials of an API client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment {
     /// The service's address, such as `https://acme.api.identitynow.com`.
@@ -35,20 +35,20 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// Why there is no environment.
+/// Why the configuration cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ConfigError {
-    /// No source names a service.
+    /// No source has a service.
     #[error(
         "no service is configured; set SAIL_BASE_URL, SAIL_CLIENT_ID and SAIL_CLIENT_SECRET, or name one in ./config.json or ~/.sailpoint/config.yaml"
     )]
     Nowhere,
-    /// A source names a service but lacks another value.
+    /// A source has a service but not its credentials.
     #[error("{source_name} names a service but no {missing}")]
     Incomplete {
-        /// Which source.
+        /// The source.
         source_name: String,
-        /// What it lacks.
+        /// The missing value.
         missing: &'static str,
     },
     /// The home file has no environment of this name.
@@ -58,7 +58,7 @@ pub enum ConfigError {
         path: PathBuf,
         /// The name.
         name: String,
-        /// The names that it has.
+        /// The names in the file.
         known: String,
     },
     /// A file cannot be read.
@@ -111,7 +111,7 @@ struct HomeEnvironment {
 }
 
 impl Environment {
-    /// The environment of the first source that names one.
+    /// The environment of the first source that has one.
     pub fn load() -> Result<Self, ConfigError> {
         let variable = |name| std::env::var(name).ok();
         let home = home_file();
@@ -128,7 +128,9 @@ impl Environment {
 
     /// An environment of `~/.sailpoint/config.yaml` by its name.
     pub fn named(name: &str) -> Result<Self, ConfigError> {
-        Self::from_home(&home_file().ok_or(ConfigError::Nowhere)?, Some(name))?.ok_or(ConfigError::Nowhere)
+        let path = home_file().ok_or(ConfigError::Nowhere)?;
+        let unknown = ConfigError::Unknown { path: path.clone(), name: name.to_owned(), known: "none".to_owned() };
+        Self::from_home(&path, Some(name))?.ok_or(unknown)
     }
 
     fn from_sources(variables: Parts, local: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
@@ -161,7 +163,7 @@ impl Environment {
     }
 }
 
-/// Where the official tools keep named environments.
+/// The file where the official tools save named environments.
 pub fn home_file() -> Option<PathBuf> {
     BaseDirs::new().map(|directories| directories.home_dir().join(".sailpoint").join("config.yaml"))
 }
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_source_that_names_a_service_counts() {
+    fn the_first_source_with_a_service_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let (local, home) = (folder.path().join("config.json"), folder.path().join("config.yaml"));
         let load = |variables| Environment::from_sources(variables, &local, Some(&home));
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn an_error_names_the_missing_value() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("config.yaml");
         std::fs::write(&home, "environments:\n  dev:\n    baseurl: https://x\n").unwrap();

@@ -1,4 +1,4 @@
-//! What can go wrong with a call.
+//! The errors of a call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use reqwest::StatusCode;
 
 use crate::config::ConfigError;
 
-/// Why a call failed. Its text is a sentence for people; no text holds a secret.
+/// Why a call failed. Its text is a sentence for people and contains no secret.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// There is no usable configuration.
+    /// The configuration is missing or wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The service's address is no URL.
+    /// The service's address is not an http or https URL.
     #[error("`{url}` is not the address of a service: {reason}")]
     BaseUrl {
         /// The address.
@@ -26,9 +26,9 @@ pub enum Error {
     /// The service could not be reached, or the connection broke.
     #[error("cannot reach {url}: {}", reasons(.error))]
     Transport {
-        /// What was called.
+        /// The address of the call.
         url: String,
-        /// What went wrong.
+        /// The cause.
         error: Arc<reqwest::Error>,
     },
     /// TLS cannot be used: for example, the platform has no certificates.
@@ -39,16 +39,16 @@ pub enum Error {
     Authentication {
         /// The API client.
         client_id: String,
-        /// What the service said.
+        /// The text of the service's answer.
         reason: String,
     },
-    /// The service refused the call.
+    /// The service answered with an error: status 400 or above.
     #[error("{0}")]
-    Refused(Box<Refusal>),
-    /// The service's answer is not what it should be.
+    Api(Box<ApiError>),
+    /// The service's answer is not an answer of the Connectors API.
     #[error("cannot read the answer of {url}: {reason}")]
     Decoding {
-        /// What was called.
+        /// The address of the call.
         url: String,
         /// What is wrong with the answer.
         reason: String,
@@ -57,18 +57,18 @@ pub enum Error {
 
 /// An answer of status 400 or above.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct ApiError {
     /// The status.
     pub status: StatusCode,
-    /// The body, where it is the API's own.
+    /// The body, if it is an `ErrorResponseDto`.
     pub response: Option<ErrorResponse>,
     /// How long the service asks to wait.
     pub retry_after: Option<Duration>,
-    /// What the body says, if it is something else.
+    /// The text of another body.
     other: Option<String>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let response: Option<ErrorResponse> = serde_json::from_slice(body).ok();
         let other = if response.is_some() { None } else { text_of(body) };
@@ -81,7 +81,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts = self.response.iter().flat_map(|response| response.messages.iter().chain(&response.causes));
         let texts: Vec<_> = texts.map(|message| message.text.as_str()).collect();
@@ -97,26 +97,26 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ApiError {}
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Self::Api(Box::new(error))
     }
 }
 
 impl Error {
-    /// The refusal, if it is one.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    /// The error that the service answered with, if it answered.
+    pub fn api_error(&self) -> Option<&ApiError> {
         match self {
-            Self::Refused(refusal) => Some(refusal),
+            Self::Api(error) => Some(error),
             _ => None,
         }
     }
 
-    /// Whether there is no such connector.
+    /// Whether the connector does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.refusal().is_some_and(|refusal| refusal.status == StatusCode::NOT_FOUND)
+        self.api_error().is_some_and(|error| error.status == StatusCode::NOT_FOUND)
     }
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn text_of(body: &[u8]) -> Option<String> {
     (!text.is_empty()).then(|| text.chars().take(LONGEST).collect())
 }
 
-/// An error with what caused it, which reqwest leaves out of its text.
+/// The text of the innermost cause, which reqwest leaves out of its own text.
 fn reasons(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
@@ -146,6 +146,6 @@ fn reasons(error: &reqwest::Error) -> String {
         reasons.push(error.to_string());
         next = error.source();
     }
-    // The innermost says what happened; the ones around it repeat that something did.
+    // The innermost error names the cause. The others only say that something failed.
     reasons.pop().unwrap_or_else(|| error.to_string())
 }

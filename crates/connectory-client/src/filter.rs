@@ -1,4 +1,4 @@
-//! Filters, typed: what compiles is what the service supports.
+//! Typed filters: a filter that compiles is one that the service supports.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,12 +38,12 @@ impl Filter {
         Self(format!("category eq {}", quoted(category)))
     }
 
-    /// Those that have all of these features.
+    /// Connectors with all of these features.
     pub fn features<'a>(features: impl IntoIterator<Item = &'a str>) -> Self {
         Self::all_of("features", features)
     }
 
-    /// Those that have all of these labels.
+    /// Connectors with all of these labels.
     pub fn labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
         Self::all_of("labels", labels)
     }
@@ -53,13 +53,13 @@ impl Filter {
         Self(format!("{field} ca ({})", values.join(",")))
     }
 
-    /// What passes both.
+    /// Connectors that match both filters.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(format!("({})", [self.0, other.0].join(" and ")))
     }
 
-    /// What passes either.
+    /// Connectors that match one of the filters, or both.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self(format!("({})", [self.0, other.0].join(" or ")))
@@ -69,7 +69,7 @@ impl Filter {
 impl std::ops::Not for Filter {
     type Output = Self;
 
-    /// What does not pass.
+    /// Connectors that do not match the filter.
     fn not(self) -> Self {
         Self(format!("not ({self})"))
     }
@@ -84,30 +84,30 @@ impl fmt::Display for Filter {
 impl FromStr for Filter {
     type Err = FilterError;
 
-    /// Checks a filter that is written out, by the rules of the service.
+    /// Checks a written filter by the rules of the service.
     fn from_str(text: &str) -> Result<Self, FilterError> {
         connectory_model::filter::Filter::parse(text).map(|_| Self(text.to_owned()))
     }
 }
 
-/// A field that holds a text; comparisons ignore case. `WHOLE` says whether it can be compared as a whole.
+/// A text field. Comparisons ignore case. `EQUALS` says whether the service supports `eq` for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Text<const WHOLE: bool>(&'static str);
+pub struct Text<const EQUALS: bool>(&'static str);
 
-impl<const WHOLE: bool> Text<WHOLE> {
-    /// Those that contain this.
+impl<const EQUALS: bool> Text<EQUALS> {
+    /// Connectors whose field contains a text.
     pub fn contains(self, part: &str) -> Filter {
         Filter(format!("{} co {}", self.0, quoted(part)))
     }
 
-    /// Those that begin so.
+    /// Connectors whose field starts with a text.
     pub fn starts_with(self, start: &str) -> Filter {
         Filter(format!("{} sw {}", self.0, quoted(start)))
     }
 }
 
 impl Text<true> {
-    /// Those that are this.
+    /// Connectors whose field equals a text.
     pub fn equals(self, text: &str) -> Filter {
         Filter(format!("{} eq {}", self.0, quoted(text)))
     }
@@ -118,12 +118,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_filter_that_can_be_made_is_one_that_the_service_reads() {
-        let odd = "a\\\"b) or (";
+    fn the_service_can_read_every_filter() {
+        let quoted = "a\\\"b) or (";
         for filter in [
-            Filter::name().contains(odd).or(Filter::name().starts_with(odd)).and(!Filter::direct_connect(false)),
-            Filter::connector_type().equals(odd).and(Filter::connector_type().contains("")),
-            Filter::category(odd).or(Filter::features([odd, "b"])).or(Filter::labels(["ä"])),
+            Filter::name().contains(quoted).or(Filter::name().starts_with(quoted)).and(!Filter::direct_connect(false)),
+            Filter::connector_type().equals(quoted).and(Filter::connector_type().contains("")),
+            Filter::category(quoted).or(Filter::features([quoted, "b"])).or(Filter::labels(["ä"])),
         ] {
             assert_eq!(filter.to_string().parse().as_ref(), Ok(&filter), "{filter}");
         }

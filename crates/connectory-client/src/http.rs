@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::error::{Error, Refusal, text_of};
+use crate::error::{ApiError, Error, text_of};
 
 /// An answer with its whole body.
 pub(crate) struct Answer {
@@ -43,7 +43,7 @@ pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Answer, E
     let body = response.bytes().await.map_err(failed)?.to_vec();
     if status.is_client_error() || status.is_server_error() {
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        return Err(Refusal::new(status, retry_after.map(Duration::from_secs), &body).into());
+        return Err(ApiError::new(status, retry_after.map(Duration::from_secs), &body).into());
     }
     Ok(Answer { url: url.clone(), headers, body })
 }

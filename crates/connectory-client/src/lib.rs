@@ -4,7 +4,7 @@
 //!
 //! [`Client::from_env`] reads what the official SDKs read, in their order: the variables `SAIL_BASE_URL`,
 //! `SAIL_CLIENT_ID` and `SAIL_CLIENT_SECRET`, then `./config.json`, then `~/.sailpoint/config.yaml`
-//! ([`Environment`]). [`Client::builder`] takes an [`Environment`] made in code, and everything that can be set.
+//! ([`Environment`]). [`Client::builder`] takes an [`Environment`] made in code, and has all settings.
 //!
 //! ```no_run
 //! use connectory_client::{Client, Filter};
@@ -18,8 +18,8 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is cheap to clone, and its clones share connections, the token and the bound on concurrent calls. A token
-//! is fetched when it is first needed and again before it expires, once for all callers that wait for it.
+//! A [`Client`] is cheap to clone. Its clones share connections, the token and the limit of concurrent calls. The client
+//! fetches a token when it first needs one, and a new one before it expires. All callers that wait share one request.
 //!
 //! # Operations
 //!
@@ -30,19 +30,18 @@
 //!
 //! # Retries
 //!
-//! A call that is refused with 429, 502, 503 or 504, or whose connection fails, is made again with growing, jittered
-//! pauses, or after the time that `Retry-After` asks for. That holds for GET, PUT and DELETE; what [`Retries::writes`]
-//! says holds for POST and PATCH, which could otherwise be done twice.
+//! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. The pauses grow and have
+//! jitter; if the service sends `Retry-After`, the pause is that long. This applies to GET, PUT and DELETE. The service
+//! could execute a repeated POST or PATCH twice, so [`Retries::writes`] decides about those.
 //!
 //! # Errors
 //!
-//! [`Error`] tells transport, authentication, refusals and undecodable answers apart, and reads as a sentence. A
-//! [`Refusal`] holds the service's own `ErrorResponseDto` and its tracking id.
+//! [`Error`] distinguishes errors of the network, of authentication, of the service and of unreadable answers. Its text
+//! is a sentence. An [`ApiError`] has the service's own `ErrorResponseDto` and its tracking id.
 //!
 //! # Newer servers
 //!
-//! Unknown members are ignored, and words of an enumeration that this version does not know are kept as they were sent
-//! ([`Open`]).
+//! Unknown members are ignored. A word of an enumeration that this version does not know is [`Open::Other`].
 //!
 //! # Without async
 //!
@@ -68,7 +67,7 @@ pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
 pub use connectory_model::wire::{ConnectorDetail, ConnectorItem, Open, UpdateDetail, UpdateStatus};
 pub use connectory_model::{Locale, Metadata, ScriptName, Status};
-pub use error::{Error, Refusal};
+pub use error::{ApiError, Error};
 pub use filter::{Filter, Text};
 pub use json_patch::{Patch, PatchOperation};
 pub use list::{List, MAX_PAGE};

@@ -13,10 +13,10 @@ use crate::filter::Filter;
 use crate::http::Answer;
 use crate::transport::Transport;
 
-/// How many connectors a page holds at most (the specification's limit).
+/// The maximum number of connectors in a page (the specification's limit).
 pub const MAX_PAGE: usize = 250;
 
-/// A list of connectors: what to show, and then how to read it.
+/// A list of connectors: first the methods that select connectors, then the methods that read them.
 #[derive(Clone)]
 #[must_use = "a list is read by `all`, `stream`, `page` or `count`"]
 pub struct List {
@@ -41,7 +41,7 @@ impl List {
         Self { transport, query: Vec::new(), page_size: MAX_PAGE, offset: 0 }
     }
 
-    /// Only those that pass a filter.
+    /// Only connectors that match a filter.
     pub fn filter(self, filter: Filter) -> Self {
         self.with("filters", filter.0)
     }
@@ -51,25 +51,25 @@ impl List {
         self.with("locale", locale.tag().to_owned())
     }
 
-    /// Those of these statuses, instead of the released ones only. An extension of connectory: the vendor's service
+    /// Connectors of these statuses instead of only released ones. Only connectory supports this; the vendor's service
     /// ignores it.
     pub fn statuses(self, statuses: &[Status]) -> Self {
         self.with("statuses", statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(","))
     }
 
-    /// Only the custom connectors, or only the built-in ones. An extension of connectory: the vendor's service ignores it;
-    /// [`ConnectorDetail::is_custom`](crate::ConnectorDetail::is_custom) tells for any service.
+    /// Only custom connectors, or only built-in ones. Only connectory supports this; the vendor's service ignores it.
+    /// [`ConnectorDetail::is_custom`](crate::ConnectorDetail::is_custom) works with every service.
     pub fn custom(self, custom: bool) -> Self {
         self.with("custom", custom.to_string())
     }
 
-    /// How many connectors are fetched at a time: 1 to 250, 250 by default.
+    /// The number of connectors in a page: 1 to 250, 250 by default.
     pub fn page_size(mut self, connectors: usize) -> Self {
         self.page_size = connectors.clamp(1, MAX_PAGE);
         self
     }
 
-    /// How many connectors to leave out.
+    /// The number of connectors to skip.
     pub fn offset(mut self, offset: usize) -> Self {
         self.offset = offset;
         self
@@ -86,7 +86,8 @@ impl List {
         self.fetch(self.page_size, false).await?.json()
     }
 
-    /// All of them, fetched page by page as they are read, until a page comes back short.
+    /// All connectors. The stream fetches a page when the one before it has been read, and ends at the first page that is
+    /// not full.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -112,12 +113,12 @@ impl List {
         .try_flatten()
     }
 
-    /// All of them at once.
+    /// All connectors.
     pub async fn all(self) -> Result<Vec<ConnectorItem>, Error> {
         self.stream().try_collect().await
     }
 
-    /// How many there are, whatever the offset.
+    /// The number of connectors, without regard to the offset.
     pub async fn count(&self) -> Result<u64, Error> {
         let answer = self.fetch(1, true).await?;
         let total = answer.headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());

@@ -55,9 +55,9 @@ impl Retries {
 
     /// Whether a call is repeated after this error.
     pub(crate) fn applies(&self, method: &Method, error: &Error) -> bool {
-        let is_limited = error.refusal().is_some_and(|refusal| refusal.status == StatusCode::TOO_MANY_REQUESTS);
+        let is_limited = error.api_error().is_some_and(|error| error.status == StatusCode::TOO_MANY_REQUESTS);
         let is_temporary = match error {
-            Error::Refused(refusal) => matches!(refusal.status.as_u16(), 429 | 502 | 503 | 504),
+            Error::Api(error) => matches!(error.status.as_u16(), 429 | 502 | 503 | 504),
             Error::Transport { .. } => true,
             _ => false,
         };

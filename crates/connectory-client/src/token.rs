@@ -118,8 +118,8 @@ async fn fetch(http: &reqwest::Client, url: &Url, environment: &Environment) -> 
     ];
     let asked = Instant::now();
     let answer = send(http.post(url.clone()).form(&form), url).await.map_err(|error| match error {
-        Error::Refused(refusal) if matches!(refusal.status.as_u16(), 400 | 401 | 403) => {
-            not_accepted(environment, refusal.to_string())
+        Error::Api(error) if matches!(error.status.as_u16(), 400 | 401 | 403) => {
+            not_accepted(environment, error.to_string())
         }
         error => error,
     })?;

@@ -44,7 +44,7 @@ impl Transport {
             .retry(self.retries.pauses())
             .when(|error| self.retries.applies(&call.method, error))
             .adjust(|error, pause| {
-                let asked = error.refusal().and_then(|refusal| refusal.retry_after).unwrap_or_default();
+                let asked = error.api_error().and_then(|error| error.retry_after).unwrap_or_default();
                 // The service asks many callers to wait for the same time. The jitter of the pause spreads them.
                 pause.map(|pause| if asked.is_zero() { pause } else { asked + pause.min(Duration::from_secs(1)) })
             })
@@ -67,11 +67,11 @@ impl Transport {
     async fn authorized(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let token = self.tokens.get(None).await?;
         match self.attempt(call, &token).await {
-            Err(Error::Refused(refusal)) if refusal.status == StatusCode::UNAUTHORIZED => {
+            Err(Error::Api(error)) if error.status == StatusCode::UNAUTHORIZED => {
                 let token = self.tokens.get(Some(&token)).await?;
                 self.attempt(call, &token).await.map_err(|error| match error {
-                    Error::Refused(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {
-                        self.tokens.not_accepted(refusal.to_string())
+                    Error::Api(error) if error.status == StatusCode::UNAUTHORIZED => {
+                        self.tokens.not_accepted(error.to_string())
                     }
                     error => error,
                 })

@@ -1,4 +1,4 @@
-//! A server that fails: it refuses many calls, sends HTML pages, breaks off answers, sends them slowly, or does not
+//! A server that fails: it answers with errors, sends HTML pages, breaks off answers, sends them slowly, or does not
 //! answer at all.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
@@ -64,7 +64,7 @@ async fn members_that_a_newer_server_adds_or_leaves_out_are_no_error() {
 }
 
 #[tokio::test]
-async fn a_call_refused_with_429_is_repeated_after_retry_after() {
+async fn a_call_that_gets_429_is_repeated_after_retry_after() {
     let server = server_with_a_token().await;
     let limited = ResponseTemplate::new(429)
         .insert_header("Retry-After", "1")
@@ -91,7 +91,7 @@ async fn a_create_is_repeated_only_if_the_caller_allows_it() {
         Mock::given(path(LIST)).respond_with(ResponseTemplate::new(status)).mount(&server).await;
         let client = client(server.uri(), Retries { writes, ..quick(2) });
         let error = client.create(&NewConnector::new("A", "x.Y")).await.unwrap_err();
-        assert_eq!(error.refusal().unwrap().status.as_u16(), status);
+        assert_eq!(error.api_error().unwrap().status.as_u16(), status);
         assert_eq!(calls(&server, LIST).await, expected, "{status} {writes:?}");
     }
 }
@@ -104,8 +104,8 @@ async fn an_error_names_html_pages_and_holds_no_secret() {
     let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html");
     Mock::given(path(LIST)).respond_with(page).mount(&server).await;
     let client = client(server.uri(), quick(0));
-    let refused = client.list().page().await.unwrap_err().to_string();
-    assert_eq!(refused, "the service answered 502 Bad Gateway: an HTML page instead of an answer of the API");
+    let error = client.list().page().await.unwrap_err().to_string();
+    assert_eq!(error, "the service answered 502 Bad Gateway: an HTML page instead of an answer of the API");
     let unreadable = client.list().page().await.unwrap_err();
     assert!(matches!(unreadable, Error::Decoding { .. }));
     assert!(unreadable.to_string().ends_with("an HTML page instead of an answer of the API"), "{unreadable}");
@@ -145,7 +145,11 @@ async fn callers_share_a_token_and_replace_a_revoked_one() {
     for call in all(8) {
         call.await.unwrap().unwrap();
     }
-    assert_eq!(calls(&server, "/oauth/token").await, 2, "all were refused with the first token, and share the second");
+    assert_eq!(
+        calls(&server, "/oauth/token").await,
+        2,
+        "the first token was not accepted; the callers share the second"
+    );
 }
 
 #[tokio::test]
@@ -166,12 +170,16 @@ async fn callers_share_a_request_for_a_token_that_fails() {
     assert!(started.elapsed() < TIMEOUT + TIMEOUT / 2, "one after the other: {:?}", started.elapsed());
 
     // A failure is not cached: the next call asks again.
-    let refusing = MockServer::start().await;
-    Mock::given(path("/oauth/token")).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&refusing).await;
-    token(&refusing, "t", 720).await;
-    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&refusing).await;
-    let client = self::client(refusing.uri(), quick(0));
-    assert_eq!(client.list().page().await.unwrap_err().refusal().unwrap().status.as_u16(), 503);
+    let unavailable = MockServer::start().await;
+    Mock::given(path("/oauth/token"))
+        .respond_with(ResponseTemplate::new(503))
+        .up_to_n_times(1)
+        .mount(&unavailable)
+        .await;
+    token(&unavailable, "t", 720).await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&unavailable).await;
+    let client = self::client(unavailable.uri(), quick(0));
+    assert_eq!(client.list().page().await.unwrap_err().api_error().unwrap().status.as_u16(), 503);
     client.list().page().await.unwrap();
 }
 

@@ -2,63 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
+mod support;
+
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_client::{
     Client, DocumentKind, Environment, Error, Filter, Locale, NewConnector, Open, Retries, Status, UpdateStatus, Writes,
 };
-use connectory_model::access::{Scope, UserLevel};
-use connectory_server::auth::secret;
-use connectory_server::http::listen::{self, Connections};
-use connectory_server::{Options, ServerState, Service};
-use connectory_store::Store;
-use connectory_store::access::NewClient;
+use connectory_server::Options;
 use futures_util::TryStreamExt;
-use tempfile::TempDir;
 
-struct Server {
-    environment: Environment,
-    _folder: TempDir,
-}
-
-impl Server {
-    async fn start(options: Options) -> Self {
-        let folder = TempDir::new().unwrap();
-        let store = Store::open(&folder.path().join("c.db")).unwrap();
-        let client = NewClient {
-            id: "id".to_owned(),
-            name: "test".to_owned(),
-            secret_hash: secret::hash("secret"),
-            level: UserLevel::OrgAdmin,
-            scopes: vec![Scope::All],
-        };
-        store.bootstrap("default".to_owned(), client).await.unwrap();
-        let app = ServerState::new(store, options).await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let environment = Environment {
-            base_url: format!("http://{}", listener.local_addr().unwrap()),
-            client_id: "id".to_owned(),
-            client_secret: "secret".to_owned(),
-        };
-        let service = Arc::new(Service::new(app));
-        let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
-        tokio::spawn(listen::serve(listener, Connections::default(), answer, std::future::pending()));
-        Self { environment, _folder: folder }
-    }
-
-    fn client(&self) -> Client {
-        Client::builder(self.environment.clone()).build().unwrap()
-    }
-}
-
-fn unlimited() -> Options {
-    Options { rate_limit: None, ..Options::default() }
-}
+use crate::support::{Server, unlimited};
 
 #[tokio::test]
-async fn a_connector_from_its_creation_to_its_end() {
+async fn every_operation_on_one_connector() {
     let server = Server::start(unlimited()).await;
     for path in ["v3/connectors", "v2025/connectors", "/connectors/v1/"] {
         let client = Client::builder(server.environment.clone()).api_path(path).build().unwrap();
@@ -91,15 +49,15 @@ async fn a_connector_from_its_creation_to_its_end() {
         assert_eq!(listed[0].connector_metadata["shortDesc"], "Personal");
 
         client.delete("hr-system").await.unwrap();
-        let gone = client.get("hr-system", None).await.unwrap_err();
-        assert!(gone.is_not_found());
-        let tracking_id = gone.refusal().unwrap().tracking_id().unwrap().to_owned();
-        assert!(gone.to_string().ends_with(&format!("(tracking id {tracking_id})")), "{gone}");
+        let error = client.get("hr-system", None).await.unwrap_err();
+        assert!(error.is_not_found());
+        let tracking_id = error.api_error().unwrap().tracking_id().unwrap().to_owned();
+        assert!(error.to_string().ends_with(&format!("(tracking id {tracking_id})")), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_list_is_paged_as_it_is_read_and_counted() {
+async fn a_list_is_fetched_page_by_page_and_counted() {
     let server = Server::start(unlimited()).await;
     let client = server.client();
     for n in 0..7 {
@@ -132,18 +90,18 @@ async fn many_calls_pass_under_the_rate_limit() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_told_apart_from_a_refusal() {
+async fn a_wrong_secret_is_an_authentication_error() {
     let server = Server::start(unlimited()).await;
     let environment = Environment { client_secret: "wrong".to_owned(), ..server.environment.clone() };
     let error = Client::builder(environment).build().unwrap().list().page().await.unwrap_err();
     assert!(matches!(error, Error::Authentication { .. }), "{error}");
     assert!(error.to_string().starts_with("the service did not accept the API client `id`: "), "{error}");
     let error = server.client().get("../translations", None).await.unwrap_err();
-    assert!(matches!(error, Error::Refused(_)), "{error}");
+    assert!(matches!(error, Error::Api(_)), "{error}");
 }
 
 #[test]
-fn the_same_without_async() {
+fn the_blocking_client_has_the_same_operations() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = runtime.block_on(Server::start(unlimited()));
     let client = connectory_client::blocking::Client::new(

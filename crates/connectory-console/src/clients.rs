@@ -8,9 +8,9 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, UserLevel};
 use connectory_model::limits::{INLINE_BYTES, MEMBER_CHARS};
-use connectory_server::auth::{Caller, secret};
+use connectory_server::auth::Caller;
 use connectory_server::work::reserve;
-use connectory_store::access::NewClient;
+use connectory_store::NewClient;
 use maud::{Markup, html};
 
 use crate::frame::badges::timestamp;
@@ -116,11 +116,10 @@ pub async fn create(
     }
     // The response has the only copy of the secret, so reserve its memory before the client is created.
     reserve(&console.server.answers, INLINE_BYTES)?;
-    let (id, new_secret) = (secret::new_id(), secret::new_secret());
-    let hashing = new_secret.clone();
-    let hashed = tokio::task::spawn_blocking(move || secret::hash(&hashing)).await;
-    let secret_hash = hashed.map_err(|error| PageError::internal(&error))?;
-    let client = NewClient { id: id.clone(), name: name.to_owned(), secret_hash, level, scopes };
+    let new = name.to_owned();
+    let generated = tokio::task::spawn_blocking(move || NewClient::generate(new, level, scopes)).await;
+    let (client, new_secret) = generated.map_err(|error| PageError::internal(&error))?;
+    let id = client.id.clone();
     console.server.store.create_client(caller.tenant_record().name.clone(), client).await?;
     tracing::info!(by = caller.client_id(), client = id, %level, "client created");
     let above = html! {

@@ -67,3 +67,8 @@ pub fn routes(console: Arc<Console>) -> Router {
 async fn not_found() -> PageError {
     PageError::not_found(Message::new("error.no_page"))
 }
+
+/// The page of the crate, whose example has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -24,7 +24,7 @@ use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
 
-/// The number of connectors on a page (our decision).
+/// The number of connectors on a page (D28).
 const PAGE_SIZE: usize = 50;
 /// The number of features that a row shows.
 const FEATURES: usize = 4;
@@ -275,7 +275,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
             td data-label=(view.text("column.changed")) {
                 @match entry.source {
                     Source::BuiltIn(_) => span.faint { (view.text("facet.built_in")) },
-                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.format("list.revision", &[&id.number.0])) },
+                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.format("list.revision", &[&id.number])) },
                 }
             }
             td data-label=(view.text("column.features")) {

@@ -347,3 +347,20 @@ async fn pages_are_counted_by_their_route() {
     assert!(text.contains(r#"http_route="/console/sign-in",http_response_status_code="200"} 1"#), "{text}");
     assert!(!text.contains("made-up"));
 }
+
+#[tokio::test]
+async fn a_session_ends_after_an_hour_without_a_request_and_after_twelve_hours() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    app.clock().turn(Duration::from_mins(59));
+    assert_eq!(session.get("/").await.status, StatusCode::OK);
+    app.clock().turn(Duration::from_mins(61));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
+    let session = Session::of(&app, CLIENT_ID).await;
+    for _ in 0..13 {
+        assert_eq!(session.get("/").await.status, StatusCode::OK);
+        app.clock().turn(Duration::from_mins(55));
+    }
+    app.clock().turn(Duration::from_mins(10));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
+}

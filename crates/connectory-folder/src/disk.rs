@@ -25,7 +25,7 @@ pub struct LocalFolder {
 /// Why folders cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
-    /// The system refused to do something with a path.
+    /// The system could not do something with a path.
     #[error("cannot {action} {}", .path.display())]
     Io {
         /// What was tried: `read`, `create`, `write` or `remove`.

@@ -135,6 +135,7 @@ impl Folder {
 mod tests {
     use connectory_model::Locale;
     use connectory_model::wire::{DetailShape, Origin};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -200,6 +201,36 @@ mod tests {
         for (files, expected) in table {
             let error = folder(&files).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_folder_is_written_and_read_and_pulled_the_same(
+            latin1 in prop::collection::vec(prop::sample::select(b"a=b\n\\ \xe4\xc3\xa4".as_slice()), 0..12),
+            text in "(<a b='[a-zü]'/>|ü|\r\n|<!-- -->){0,4}",
+        ) {
+            let files = [
+                (CONNECTOR_FILE, DESCRIPTION.as_bytes().to_vec()),
+                ("source-template.xml", format!("<Application>{text}</Application>").into_bytes()),
+                ("translations/de.properties", latin1),
+            ];
+            let files: Files<'_> = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes.into())).collect();
+            if let Ok(folder) = Folder::read(&files) {
+                let written = folder.files();
+                for file in ["source-template.xml", "translations/de.properties"] {
+                    prop_assert_eq!(&written[file], &*files[file], "{}", file);
+                }
+                let again = written.iter().map(|(path, bytes)| (path.clone(), Cow::from(bytes))).collect();
+                prop_assert_eq!(Folder::read(&again).expect("written"), folder.clone());
+                let connector = folder.clone().into_connector("hr".parse().expect("a script name"));
+                let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::De, DetailShape::Plain);
+                let pulled = Folder::of(&detail).expect("its texts were checked");
+                let text = |folder: &Folder| folder.translations.0[&Locale::De].text().to_owned();
+                prop_assert_eq!(text(&pulled), text(&folder));
+                prop_assert_eq!(pulled.documents.get(&DocumentKind::SourceTemplate), folder.documents.get(&DocumentKind::SourceTemplate));
+                prop_assert_eq!(pulled.description, folder.description);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! grants the connector configuration. Anything that is not granted here is denied.
 
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them, the most powerful first.
+            /// All values, the most powerful first.
             pub const ALL: &[$name] = &[$($name::$variant,)+];
 
             /// The word on the wire.
@@ -62,7 +63,7 @@ words! {
 }
 
 words! {
-    /// What a token may be used for.
+    /// What a token allows.
     Scope, "scope" {
         All = "sp:scopes:all",
         ManageConnectors = "idn:connector-config:manage",
@@ -71,13 +72,62 @@ words! {
     }
 }
 
-/// A word that names no known scope or user level.
+/// A word that is not a known scope or user level.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{word}` is not a {what}; known are {known}")]
 pub struct UnknownWord {
     what: &'static str,
     word: String,
     known: String,
+}
+
+/// Several scopes. As text they are separated by spaces, as in OAuth (RFC 6749, section 3.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scopes(Vec<Scope>);
+
+impl Deref for Scopes {
+    type Target = [Scope];
+
+    fn deref(&self) -> &[Scope] {
+        &self.0
+    }
+}
+
+impl From<Vec<Scope>> for Scopes {
+    fn from(scopes: Vec<Scope>) -> Self {
+        Self(scopes)
+    }
+}
+
+impl From<&[Scope]> for Scopes {
+    fn from(scopes: &[Scope]) -> Self {
+        Self(scopes.to_vec())
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, scope) in self.iter().enumerate() {
+            let space = if position > 0 { " " } else { "" };
+            write!(f, "{space}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split_whitespace().map(str::parse).collect()
+    }
 }
 
 /// What an operation does.
@@ -87,7 +137,7 @@ pub enum Permission {
     Read,
     /// Creates, changes or deletes connectors.
     Write,
-    /// Creates or deletes API clients (our decision: whoever may, may have every scope and level).
+    /// Creates or deletes API clients (our decision: who may do this may have every scope and level).
     ManageClients,
 }
 
@@ -110,7 +160,7 @@ impl Permission {
     /// Whether a user of this level with these scopes has the permission.
     ///
     /// # Errors
-    /// Says what is missing and what would be enough.
+    /// [`Denied`] says what is missing and what would be enough.
     pub fn check(self, level: UserLevel, scopes: &[Scope]) -> Result<(), Denied> {
         if !self.levels().contains(&level) {
             return Err(Denied::Level { permission: self, level });
@@ -125,12 +175,12 @@ impl Permission {
 /// Why a permission is not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The user level does not reach what it takes.
+    /// The user level is not high enough.
     #[error("user level {level} does not have access to this; it takes {}", list(.permission.levels(), " or "))]
     Level {
-        /// What was to be done.
+        /// The permission.
         permission: Permission,
-        /// The level.
+        /// The user level.
         level: UserLevel,
     },
     /// No scope of the token grants it.
@@ -144,7 +194,37 @@ fn list(words: &[impl fmt::Display], separator: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn scopes_are_written_with_spaces_and_read_back() {
+        let scopes: Scopes = Scope::ALL.iter().copied().collect();
+        let text = "sp:scopes:all idn:connector-config:manage idn:connector-config:read sp:scopes:default";
+        assert_eq!(scopes.to_string(), text);
+        assert_eq!(text.replace(' ', "\t ").parse(), Ok(scopes));
+        assert_eq!((Scopes::default().to_string(), "".parse()), (String::new(), Ok(Scopes::default())));
+        assert_eq!(serde_json::to_string(&Scopes::from(vec![Scope::All])).expect("JSON"), r#"["sp:scopes:all"]"#);
+        let error = "sp:scopes:all x".parse::<Scopes>().expect_err("unknown").to_string();
+        assert!(error.starts_with("`x` is not a scope; known are sp:scopes:all, "), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_scopes_read_back(words in prop::collection::vec(prop::sample::select(Scope::ALL.to_vec()), 0..6)) {
+            let scopes = Scopes::from(words);
+            prop_assert_eq!(scopes.to_string().parse(), Ok(scopes));
+        }
+
+        #[test]
+        fn any_text_is_scopes_or_names_the_word_that_is_not(text in "(sp:scopes:all|sp:scopes:default|[ \\t]|\\PC){0,8}") {
+            match text.parse::<Scopes>() {
+                Ok(scopes) => prop_assert_eq!(scopes.to_string(), text.split_whitespace().collect::<Vec<_>>().join(" ")),
+                Err(error) => prop_assert!(text.contains(&error.word)),
+            }
+        }
+    }
 
     #[test]
     fn level_and_scope_are_both_needed() {

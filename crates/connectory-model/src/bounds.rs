@@ -1,7 +1,7 @@
 //! How large a whole connector may be: each part of it that lists, pages or memory must hold.
 //!
-//! A connector that was stored before a bound was set, or under a larger one, can still be read, and changed as long as
-//! the change makes it no worse.
+//! A connector that was stored before a bound was set, or under a larger bound, can still be read. It can be changed if
+//! the change does not make the part larger.
 
 use std::fmt;
 use std::io;
@@ -16,16 +16,16 @@ use crate::{Connector, Locale};
 
 /// A part of a connector that is larger than its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{part} has {has} {}; it may have at most {most}", .part.unit())]
+#[error("{part} has {has} {}; it may have at most {max}", .part.unit())]
 pub struct TooLarge {
-    part: Part,
+    part: Bounded,
     has: usize,
-    most: usize,
+    max: usize,
 }
 
-/// What is bounded.
+/// A part of a connector that has a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum Bounded {
     Connector,
     Keys(Locale),
     LocaleDescription(Locale),
@@ -37,7 +37,7 @@ enum Part {
     Category,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Bounded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connector => f.write_str("the connector as JSON"),
@@ -53,7 +53,7 @@ impl fmt::Display for Part {
     }
 }
 
-impl Part {
+impl Bounded {
     const fn unit(self) -> &'static str {
         match self {
             Self::Keys(_) => "keys",
@@ -63,8 +63,8 @@ impl Part {
         }
     }
 
-    /// The bound, given that of a whole connector.
-    const fn most(self, connector: usize) -> usize {
+    /// The bound. `connector` is the bound of a whole connector.
+    const fn max(self, connector: usize) -> usize {
         match self {
             Self::Connector => connector,
             Self::Keys(_) => KEYS_PER_LOCALE,
@@ -76,16 +76,16 @@ impl Part {
         }
     }
 
-    /// How much of it a connector has; no more than needed to know whether that is more than `most`.
-    fn measure(self, connector: &Connector, most: usize) -> usize {
+    /// How much of it a connector has. It may stop counting when it is known that this is no more than `max`.
+    fn measure(self, connector: &Connector, max: usize) -> usize {
         let metadata = &connector.connector_metadata;
         let text = |name: &str| metadata.get(name).and_then(Value::as_str).map_or(0, str::len);
         let locale = |locale: &Locale| connector.translations.0.get(locale);
         match self {
-            // JSON escapes a character in six bytes at most, so most connectors need not be written to know.
-            Self::Connector if connector.size() <= most / 6 => connector.size(),
+            // JSON escapes a character in six bytes at most, so most connectors need not be serialized.
+            Self::Connector if connector.size() <= max / 6 => connector.size(),
             Self::Connector => json_bytes(connector, usize::MAX).unwrap_or(usize::MAX),
-            Self::Keys(of) => locale(&of).map_or(0, |texts| texts.count_over(most)),
+            Self::Keys(of) => locale(&of).map_or(0, |texts| texts.count_over(max)),
             Self::LocaleDescription(of) => {
                 locale(&of).and_then(Properties::short_description).map_or(0, |text| text.len())
             }
@@ -105,56 +105,56 @@ fn longest(texts: &[String]) -> usize {
 }
 
 impl Connector {
-    /// Checks that a new connector is no larger than it may be; all of it may have so many bytes as JSON.
+    /// Checks the bounds of a new connector. The whole connector may have `max_bytes` as JSON.
     pub fn check_bounds(&self, max_bytes: usize) -> Result<(), TooLarge> {
         self.check(None, max_bytes)
     }
 
-    /// Checks a changed connector. What was too large before may stay as large as it was.
+    /// Checks the bounds of a changed connector. A part that was too large before may stay as large as it was.
     pub fn check_growth(&self, before: &Self, max_bytes: usize) -> Result<(), TooLarge> {
         self.check(Some(before), max_bytes)
     }
 
     fn check(&self, before: Option<&Self>, max_bytes: usize) -> Result<(), TooLarge> {
-        let check_measured = |part: Part, has: usize| {
-            let most = part.most(max_bytes);
-            if has > most && before.is_none_or(|before| part.measure(before, 0) < has) {
-                return Err(TooLarge { part, has, most });
+        let check_measured = |part: Bounded, has: usize| {
+            let max = part.max(max_bytes);
+            if has > max && before.is_none_or(|before| part.measure(before, 0) < has) {
+                return Err(TooLarge { part, has, max });
             }
             Ok(())
         };
-        let check = |part: Part| check_measured(part, part.measure(self, part.most(max_bytes)));
-        check(Part::Connector)?;
+        let check = |part: Bounded| check_measured(part, part.measure(self, part.max(max_bytes)));
+        check(Bounded::Connector)?;
         for (locale, texts) in &self.translations.0 {
             if before.and_then(|before| before.translations.0.get(locale)) != Some(texts) {
-                check(Part::Keys(*locale))?;
-                check(Part::LocaleDescription(*locale))?;
+                check(Bounded::Keys(*locale))?;
+                check(Bounded::LocaleDescription(*locale))?;
             }
         }
         if before.is_none_or(|before| before.source_template != self.source_template) {
             let features = self.source_template.features();
-            check_measured(Part::Features, features.len())?;
-            check_measured(Part::Feature, longest(&features))?;
+            check_measured(Bounded::Features, features.len())?;
+            check_measured(Bounded::Feature, longest(&features))?;
         }
-        [Part::Description, Part::Labels, Part::Label, Part::Category].into_iter().try_for_each(check)
+        [Bounded::Description, Bounded::Labels, Bounded::Label, Bounded::Category].into_iter().try_for_each(check)
     }
 }
 
-/// How many bytes a value has as JSON, unless it has more than `most`.
-pub(crate) fn json_bytes(value: &impl Serialize, most: usize) -> Option<usize> {
-    let mut counter = Counter { bytes: 0, most };
+/// How many bytes a value has as JSON. `None` if it has more than `max`.
+pub(crate) fn json_bytes(value: &impl Serialize, max: usize) -> Option<usize> {
+    let mut counter = Counter { bytes: 0, max };
     serde_json::to_writer(&mut counter, value).ok().map(|()| counter.bytes)
 }
 
 struct Counter {
     bytes: usize,
-    most: usize,
+    max: usize,
 }
 
 impl io::Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes += bytes.len();
-        if self.bytes > self.most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+        if self.bytes > self.max { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -164,6 +164,7 @@ impl io::Write for Counter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -230,9 +231,9 @@ mod tests {
         // Each of these characters is six bytes in JSON.
         let escaped = with_texts(&format!("a={}", "\u{1}".repeat(10_000)));
         assert!(escaped.check_bounds(70_000).is_ok());
-        let refusal = escaped.check_bounds(60_000).expect_err("too large").to_string();
-        assert!(refusal.starts_with("the connector as JSON has 6"), "{refusal}");
-        assert!(refusal.ends_with("bytes; it may have at most 60000"), "{refusal}");
+        let error = escaped.check_bounds(60_000).expect_err("too large").to_string();
+        assert!(error.starts_with("the connector as JSON has 6"), "{error}");
+        assert!(error.ends_with("bytes; it may have at most 60000"), "{error}");
     }
 
     #[test]
@@ -246,5 +247,13 @@ mod tests {
         renamed.connector_metadata.insert("category".to_owned(), json!("HR"));
         assert!(renamed.check_growth(&same, CONNECTOR_BYTES).is_ok(), "another part is changed");
         assert!(same.check_growth(&renamed, 1000).is_ok() && renamed.check_growth(&same, 1000).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_as_json_are_those_of_the_text(values in prop::collection::vec((".{0,6}", any::<f64>()), 0..8), max in 0..200_usize) {
+            let text = serde_json::to_vec(&values).expect("JSON");
+            prop_assert_eq!(json_bytes(&values, max), (text.len() <= max).then_some(text.len()));
+        }
     }
 }

@@ -15,13 +15,13 @@ pub fn lower_key(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// A whole connector, as one revision keeps it.
+/// A whole connector, as one revision stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Connector {
     /// Unique in its tenant without case.
     pub name: String,
-    /// Its identity in paths; never changes.
+    /// The connector's identity in paths. It never changes.
     pub script_name: ScriptName,
     /// The kind of source it connects.
     #[serde(rename = "type")]
@@ -30,7 +30,7 @@ pub struct Connector {
     pub class_name: String,
     /// Whether it reaches its source directly.
     pub direct_connect: bool,
-    /// How far it is.
+    /// The connector's status.
     pub status: Status,
     /// Free-form members.
     pub connector_metadata: Metadata,
@@ -38,7 +38,7 @@ pub struct Connector {
     pub source_config: SourceConfig,
     /// The application object of a new source.
     pub source_template: SourceTemplate,
-    /// How accounts find their identity.
+    /// The rules by which accounts find their identity.
     pub correlation_config: CorrelationConfig,
     /// The form's texts by locale.
     pub translations: Translations,
@@ -54,19 +54,19 @@ impl Connector {
         }
     }
 
-    /// How many bytes its documents and translations have.
+    /// How many bytes the documents and translations have.
     pub fn size(&self) -> usize {
         let documents: usize = DocumentKind::ALL.iter().map(|kind| self.document(*kind).len()).sum();
         let translations: usize = self.translations.0.values().map(|text| text.text().len()).sum();
         documents + translations
     }
 
-    /// About how many bytes it takes in memory.
+    /// About how many bytes the connector takes in memory.
     pub fn memory(&self) -> usize {
         size_of::<Self>() + self.size() + metadata::memory_of_members(&self.connector_metadata)
     }
 
-    /// Puts a checked document in the place of the old one.
+    /// Replaces a document.
     pub fn set_document(&mut self, document: Document) {
         match document {
             Document::SourceConfig(document) => self.source_config = document,
@@ -75,7 +75,7 @@ impl Connector {
         }
     }
 
-    /// What lists show and filter by.
+    /// The members that lists show and filter by.
     pub fn summary(&self) -> Summary {
         Summary {
             name: self.name.clone(),
@@ -92,14 +92,14 @@ impl Connector {
     }
 }
 
-/// What lists show and filter by: derived from a [`Connector`], and stored beside it so that a start need not read
-/// every document. It is stored without empty members, so that a new connector's row is short.
+/// The members that lists show and filter by. A summary is derived from a [`Connector`] and stored beside it, so that a
+/// start need not read every document. Empty members are not stored, so that the row of a new connector is short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Unique in its tenant without case.
     pub name: String,
-    /// Its identity in paths.
+    /// The connector's identity in paths.
     pub script_name: ScriptName,
     /// The kind of source it connects.
     #[serde(rename = "type")]
@@ -108,7 +108,7 @@ pub struct Summary {
     pub class_name: String,
     /// Whether it reaches its source directly.
     pub direct_connect: bool,
-    /// How far it is.
+    /// The connector's status.
     pub status: Status,
     /// From the source template's `featuresString`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,7 +1,7 @@
 //! Importing connectors from a JSON array of objects in the shape that the API's list or get answers.
 //!
-//! What an object lacks is scaffolded as on create; the features of a list item go into its scaffolded source
-//! template, so that they are kept.
+//! Documents that an object lacks are scaffolded as on create. The features of a list item are written into its
+//! scaffolded source template.
 
 use std::collections::HashSet;
 
@@ -13,60 +13,60 @@ use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
 use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale};
 
-/// The class name of an imported object that has none: lists may answer null (our decision).
+/// The class name of an imported object without one: lists may answer null (our decision).
 const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
 
-/// Why an import is refused.
+/// Why connectors are not imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The text is no JSON.
+    /// The text is not JSON.
     #[error("not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The text is JSON, but no array.
+    /// The text is JSON, but not an array.
     #[error("expected an array of connectors, got {0}")]
     NotAnArray(String),
-    /// An object of the array is no connector.
-    #[error("connector {index}{}: {problem}", .name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default())]
+    /// An object of the array is not a connector.
+    #[error("connector {index}{}: {error}", .name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default())]
     Object {
-        /// Its position in the array, from 1.
+        /// The position in the array, from 1.
         index: usize,
-        /// Its name, where it has one.
+        /// The name, if the object has one.
         name: Option<String>,
-        /// What is wrong with it.
-        problem: ObjectError,
+        /// What is wrong with the object.
+        error: ObjectError,
     },
 }
 
-/// Why an object is no connector.
+/// Why an object is not a connector.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// A member is missing or has the wrong type.
     #[error(transparent)]
     Member(#[from] InvalidMember),
-    /// The script name cannot be one.
+    /// The script name is not valid.
     #[error(transparent)]
     ScriptName(#[from] InvalidScriptName),
-    /// The script name stands in the array twice.
-    #[error("the script name `{0}` stands in the array twice")]
+    /// The script name is in the array twice.
+    #[error("the script name `{0}` is in the array twice")]
     Duplicate(ScriptName),
-    /// A document is refused.
-    #[error("`{member}`: {problem}")]
+    /// A document is not accepted.
+    #[error("`{member}`: {error}")]
     Document {
         /// The member that holds the document.
         member: &'static str,
-        /// Why.
-        problem: DocumentError,
+        /// What is wrong with it.
+        error: DocumentError,
     },
-    /// A locale is none of the supported ones.
+    /// A locale is not supported.
     #[error("`translationProperties`: {0}")]
     Locale(#[from] UnknownLocale),
-    /// A locale's text is no `.properties` text.
-    #[error("`translationProperties.{locale}`: {problem}")]
+    /// A text is not in `.properties` format.
+    #[error("`translationProperties.{locale}`: {error}")]
     Properties {
         /// The locale.
         locale: Locale,
-        /// Why.
-        problem: PropertiesError,
+        /// What is wrong with it.
+        error: PropertiesError,
     },
 }
 
@@ -81,10 +81,10 @@ pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
         .iter()
         .enumerate()
         .map(|(position, object)| {
-            connector(object, &mut taken).map_err(|problem| ImportError::Object {
+            connector(object, &mut taken).map_err(|error| ImportError::Object {
                 index: position + 1,
                 name: object["name"].as_str().map(str::to_owned),
-                problem,
+                error,
             })
         })
         .collect()
@@ -120,7 +120,7 @@ fn connector(object: &Value, taken: &mut HashSet<ScriptName>) -> Result<Connecto
             let locale: Locale = tag.parse()?;
             let text = text.as_str().ok_or_else(|| Members::wrong_type(tag, "a string", text))?;
             let properties =
-                Properties::parse(text.as_bytes()).map_err(|problem| ObjectError::Properties { locale, problem })?;
+                Properties::parse(text.as_bytes()).map_err(|error| ObjectError::Properties { locale, error })?;
             connector.translations.0.insert(locale, properties);
         }
     }
@@ -143,11 +143,12 @@ fn document<T>(
     let member = kind.member();
     let Some(value) = members.get(member) else { return Ok(None) };
     let text = value.as_str().ok_or_else(|| Members::wrong_type(member, "a string", value))?;
-    parse(text.as_bytes()).map(Some).map_err(|problem| ObjectError::Document { member, problem })
+    parse(text.as_bytes()).map(Some).map_err(|error| ObjectError::Document { member, error })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -180,10 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_object_and_the_member() {
+    fn an_error_names_the_object_and_the_member() {
         let table = [
             (json!({}), "expected an array of connectors, got an object"),
-            (json!([{"name": "a"}, {"name": "b", "scriptName": "a"}]), "connector 2 (b): the script name `a` stands"),
+            (json!([{"name": "a"}, {"name": "b", "scriptName": "a"}]), "connector 2 (b): the script name `a` is in"),
             (json!([{"name": "a", "features": "x"}]), "connector 1 (a): `features` must be an array of strings"),
             (json!([{"name": "a", "applicationXml": "<A>"}]), "connector 1 (a): `applicationXml`: line 1, column"),
             (
@@ -193,8 +194,74 @@ mod tests {
             (json!([{"className": "a"}]), "connector 1: `name` is required"),
         ];
         for (value, expected) in table {
-            let refusal = import(&value).expect_err(expected).to_string();
-            assert!(refusal.starts_with(expected), "{refusal}");
+            let error = import(&value).expect_err(expected).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    /// A value for any member: of the right type, of another, or odd.
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop::sample::select(vec![
+            Value::Null,
+            json!(true),
+            json!("false"),
+            json!(1.5),
+            json!(""),
+            json!(" HR & <Ä> "),
+            json!("hr-2"),
+            json!("DEMO"),
+            json!(["A", "B, C"]),
+            json!([null]),
+            json!({"category": "x", "labels": ["a", 1]}),
+            json!({"de": "a=b\n", "zh-tw": "ShortDesc=\\u00e4"}),
+            json!({"xx": ""}),
+            json!("<Application featuresString='A'/>"),
+            json!("<CorrelationConfig/>"),
+            json!("<Form"),
+        ])
+    }
+
+    fn any_object() -> impl Strategy<Value = Value> {
+        let member = prop::sample::select(vec![
+            "name",
+            "scriptName",
+            "type",
+            "className",
+            "directConnect",
+            "status",
+            "features",
+            "connectorMetadata",
+            "applicationXml",
+            "correlationConfigXml",
+            "sourceConfigXml",
+            "translationProperties",
+        ]);
+        prop::collection::hash_map(member, any_value(), 0..6).prop_map(|members| {
+            let mut object = json!({"name": "HR"});
+            for (member, value) in members {
+                object[member] = value;
+            }
+            object
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_imported_and_exported_is_imported_the_same(objects in prop::collection::vec(any_object(), 0..3)) {
+            if let Ok(connectors) = import(&Value::from(objects)) {
+                let names: HashSet<_> = connectors.iter().map(|connector| &connector.script_name).collect();
+                prop_assert_eq!(names.len(), connectors.len());
+                let details = connectors.iter().map(|connector| {
+                    let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, DetailShape::WithPolicies);
+                    serde_json::to_value(detail).expect("JSON")
+                });
+                prop_assert_eq!(import(&details.collect()).expect("an export can be imported"), connectors);
+            }
+        }
+
+        #[test]
+        fn any_text_is_imported_or_refused(text in r#"([\[\]{},:0-9]|"[a-z]{0,4}"|true|null|"name":|"className":){0,20}"#) {
+            let _imported_or_not = from_json(text.as_bytes());
         }
     }
 }

@@ -1,7 +1,6 @@
 //! JSON of clients, bounded in values while it is parsed.
 //!
-//! A value takes 32 bytes in memory and as few as two in the text, so the length of a text does not bound what becomes
-//! of it.
+//! A value takes 32 bytes in memory and as few as two in the text, so the length of a text does not bound the memory.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,7 +9,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Why a text is refused.
+/// Why a text is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum JsonError {
     /// It is not JSON.
@@ -32,7 +31,7 @@ pub fn from_slice(text: &[u8], max_values: usize) -> Result<Value, JsonError> {
     })
 }
 
-/// Reads a value, if there may be one more. None is left once there were too many.
+/// Reads a value and counts it. The cell has `None` after too many values.
 #[derive(Clone, Copy)]
 struct Counted<'a>(&'a Cell<Option<usize>>);
 
@@ -111,18 +110,18 @@ mod tests {
     #[test]
     fn values_are_counted_while_they_are_read() {
         assert!(from_slice(b"[1, {\"a\": [null]}]", 5).is_ok());
-        let refusal = from_slice(b"[1, {\"a\": [null]}]", 4).expect_err("five values").to_string();
-        assert!(refusal.starts_with("more than 4 values; send at most 4"), "{refusal}");
+        let error = from_slice(b"[1, {\"a\": [null]}]", 4).expect_err("five values").to_string();
+        assert!(error.starts_with("more than 4 values; send at most 4"), "{error}");
         let text = format!("[{}0]", "0,".repeat(5 * 1024 * 1024));
         let start = Instant::now();
         assert!(matches!(from_slice(text.as_bytes(), 100_000), Err(JsonError::TooManyValues(100_000))));
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-        // Repeated members are values as well, although only the last is kept.
+        // Repeated members count as well, although only the last one stays.
         assert!(from_slice(b"{\"a\":1,\"a\":2}", 2).is_err());
     }
 
     #[test]
-    fn what_is_no_json_is_refused_where_it_ends() {
+    fn a_text_that_is_not_json_is_an_error_with_its_place() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         for (text, expected) in [
             (deep.as_str(), "not JSON: recursion limit exceeded"),
@@ -130,8 +129,8 @@ mod tests {
             ("{\"a\" 1}", "not JSON: expected `:`"),
             ("", "not JSON: EOF while parsing a value"),
         ] {
-            let refusal = from_slice(text.as_bytes(), 100_000).expect_err(text).to_string();
-            assert!(refusal.starts_with(expected), "{refusal}");
+            let error = from_slice(text.as_bytes(), 100_000).expect_err(text).to_string();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 

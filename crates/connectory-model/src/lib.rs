@@ -1,8 +1,5 @@
 //! What a connector is, as types and pure functions.
-//!
-//! Everything a connector can be is decided here: its wire types, the four documents that define it, the
-//! filter language, the rules of JSON Patch and of script names. Nothing here does I/O or is async, so every
-//! rule can be tested as a function, and the server, the SDK and the linter apply the same ones.
+#![doc = include_str!("../README.md")]
 
 pub mod access;
 pub mod bounds;

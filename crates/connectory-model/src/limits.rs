@@ -24,7 +24,7 @@ pub const XML_ATTRIBUTES: usize = 100;
 /// Namespace declarations of an XML document. The tree's parser compares each with every other.
 pub const XML_NAMESPACES: usize = 256;
 /// Bytes of a source config whose keys are replaced by texts. A key may be used in every element, so that a short form
-/// with one long text would become gigabytes. A form that would be longer keeps its keys.
+/// with one long text would become gigabytes. The keys of a form that would be longer stay.
 pub const LOCALIZED_BYTES: usize = 16 * MIB;
 
 // A connector.
@@ -78,7 +78,7 @@ pub const FILTER_DEPTH: usize = 50;
 pub const FILTER_COMPARISONS: usize = 100;
 /// Time for a request's body to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_mins(1);
-/// Bytes of a refused body that are read and dropped, so that its sender sees the answer instead of a reset connection.
+/// Bytes of a refused body that are read and dropped, so that its sender reads the answer instead of losing the connection.
 pub const DRAINED_BYTES: usize = 32 * MIB;
 /// Time to wait for more of them.
 pub const DRAIN_PAUSE: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ pub const METRICS_CONNECTIONS: usize = 16;
 pub const OWN_DESCRIPTORS: usize = 64;
 /// Time from the begin of a connection to the end of its first request's head, the preface of HTTP/2 included.
 pub const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time from the end of a request to the end of the next one's head. Clients keep connections for less.
+/// Time from the end of a request to the end of the next one's head. Clients close idle connections sooner.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time in which a reader must have taken [`WRITE_BYTES`] of an answer that waits for it.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -157,11 +157,11 @@ pub const LIST_BYTES: usize = 32 * MIB;
 pub const NICENESS: i32 = 10;
 /// Threads that may block: the readers of the database, secrets that are verified.
 pub const BLOCKING_THREADS: usize = 32;
-/// Lines of the log that wait for whoever reads it. More are dropped and counted.
+/// Lines of the log that wait to be written. More are dropped and counted.
 pub const LOG_LINES: usize = 4096;
-/// Bytes of a path, and of the reason of a refusal, in the log.
+/// Bytes of a path, and of the reason of an error, in the log.
 pub const LOG_TEXT_BYTES: usize = 200;
-/// Refusals of one status that are logged in a second. More are counted, and the next line has their number.
+/// Errors of one status that are logged in a second. More are counted, and the next line has their number.
 pub const LOGGED_REFUSALS: u32 = 20;
 /// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).
 pub const RETRY_AFTER: u64 = 2;

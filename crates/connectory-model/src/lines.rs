@@ -2,20 +2,31 @@
 
 use std::ops::Range;
 
-/// Where each line of a text begins, so that a line is found without reading the text again.
+/// The beginning of each line of a text, so that a line is found without reading the text again.
 pub struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
 }
 
 impl<'a> Lines<'a> {
-    /// Reads a text once.
+    /// The lines of a text, each of which ends in a line feed. XML parsers count them like this.
     pub fn of(text: &'a str) -> Self {
-        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
-        Self { text, starts: std::iter::once(0).chain(newlines.map(|at| at + 1)).collect() }
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        Self::with_ends(text, ends)
     }
 
-    /// The number of the line that holds a byte, from 1.
+    /// The lines of a `.properties` text, each of which ends in a line feed, a carriage return, or both, as in Java.
+    pub fn of_properties(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        let ends = memchr::memchr2_iter(b'\n', b'\r', bytes);
+        Self::with_ends(text, ends.filter(|at| !bytes[*at..].starts_with(b"\r\n")))
+    }
+
+    fn with_ends(text: &'a str, ends: impl Iterator<Item = usize>) -> Self {
+        Self { text, starts: std::iter::once(0).chain(ends.map(|at| at + 1)).collect() }
+    }
+
+    /// The number of the line with a byte, from 1.
     pub fn number(&self, at: usize) -> usize {
         self.starts.partition_point(|start| *start <= at)
     }
@@ -26,7 +37,7 @@ impl<'a> Lines<'a> {
         start..start + self.text[start..end].trim_end_matches('\n').trim_end_matches('\r').len()
     }
 
-    /// A line of properties with its end and with the lines that continue it.
+    /// A line of properties, with its end and with the lines that continue it.
     pub fn logical(&self, line: usize) -> Range<usize> {
         let start = self.whole(line).start;
         let mut end = start;
@@ -42,7 +53,7 @@ impl<'a> Lines<'a> {
         start..end
     }
 
-    /// A line with its end; behind the last one nothing.
+    /// A line with its end. Empty after the last line.
     fn whole(&self, line: usize) -> Range<usize> {
         let start = |line: usize| self.starts.get(line).copied().unwrap_or(self.text.len());
         start(line.saturating_sub(1))..start(line)
@@ -51,6 +62,8 @@ impl<'a> Lines<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -62,5 +75,22 @@ mod tests {
         assert_eq!(&text[lines.logical(2)], "b\\\n  c\n");
         assert_eq!((&text[lines.logical(1)], &text[lines.logical(5)], lines.logical(9)), ("a\r\n", "d", 12..12));
         assert_eq!([0, 2, 3, 5, 11, 12].map(|at| lines.number(at)), [1, 1, 2, 2, 5, 5]);
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_found_as_the_standard_library_finds_them(text in "[a\\\\\n\r]{0,20}") {
+            let lines = Lines::of(&text);
+            let found: Vec<_> = (1..=text.split('\n').count()).map(|line| &text[lines.span(line)]).collect();
+            let expected: Vec<_> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+            prop_assert_eq!(found, expected);
+            for (at, _) in text.char_indices() {
+                prop_assert_eq!(lines.number(at), text[..at].matches('\n').count() + 1);
+            }
+            let lines = Lines::of_properties(&text);
+            for line in 0..25 {
+                prop_assert!(text.get(lines.logical(line)).is_some() && text.get(lines.span(line)).is_some());
+            }
+        }
     }
 }

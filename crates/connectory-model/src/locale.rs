@@ -1,7 +1,7 @@
 //! The 19 locales of the specification.
 //!
-//! Tags are compared without case (BCP 47, section 2.1.1). Where a locale only chooses texts, an unknown one
-//! falls back to English; where it names what to store, it is refused.
+//! Tags are compared without case (BCP 47, section 2.1.1). Where a request only chooses texts, an unknown tag means
+//! English. Where it names a text to store, an unknown tag is an error.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! locales {
     ($($variant:ident = $tag:literal),+ $(,)?) => {
-        /// A locale in which a connector's texts can be kept.
+        /// A locale in which a connector can have texts.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Locale {
             $(#[serde(rename = $tag)] #[doc = concat!("`", $tag, "`")] $variant,)+
@@ -35,7 +35,7 @@ locales! {
 }
 
 impl Locale {
-    /// The locale that a request asked for: English where it asked for none or for an unknown one.
+    /// The locale of a request's tag. Without a tag, or with an unknown one, it is English.
     pub fn or_english(tag: Option<&str>) -> Self {
         tag.and_then(|tag| tag.parse().ok()).unwrap_or(Self::En)
     }
@@ -49,7 +49,7 @@ impl utoipa::PartialSchema for Locale {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
             .enum_values(Some(tags))
-            .description(Some("A locale in which a connector's texts can be kept."))
+            .description(Some("A locale in which a connector can have texts."))
             .into()
     }
 }
@@ -63,7 +63,7 @@ impl fmt::Display for Locale {
     }
 }
 
-/// A tag that is none of the 19.
+/// A tag that is not one of the 19.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a supported locale; the locales are {list}", list = Locale::ALL.iter().map(|l| l.tag()).collect::<Vec<_>>().join(", "))]
 pub struct UnknownLocale(pub String);
@@ -82,6 +82,8 @@ impl FromStr for Locale {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -97,7 +99,15 @@ mod tests {
         assert_eq!(Locale::or_english(Some("tlh")), Locale::En);
         assert_eq!(Locale::or_english(None), Locale::En);
         assert_eq!(Locale::or_english(Some("ja")), Locale::Ja);
-        let refusal = "xx".parse::<Locale>().unwrap_err().to_string();
-        assert!(refusal.starts_with("`xx` is not a supported locale; the locales are de, no, fi"), "{refusal}");
+        let error = "xx".parse::<Locale>().unwrap_err().to_string();
+        assert!(error.starts_with("`xx` is not a supported locale; the locales are de, no, fi"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_tag_is_a_locale_only_if_it_is_the_tag_of_one(tag in "([a-zA-Z]{2}(-[a-zA-Z]{2})?|.{0,60})") {
+            let known = Locale::ALL.iter().find(|locale| locale.tag().to_lowercase() == tag.to_lowercase());
+            prop_assert_eq!(tag.parse::<Locale>().ok().as_ref(), known);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The members of a JSON or YAML object, read leniently and refused by name.
+//! The members of a JSON or YAML object, read leniently. An error names the member.
 //!
 //! A create request, an imported object and a `connector.yaml` are read by the same rules: the vendor's own deployment
 //! guide sends `"directConnect": "true"` and `"status": "released"`, so booleans may be quoted and statuses are read in

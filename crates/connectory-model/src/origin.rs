@@ -1,4 +1,4 @@
-//! Where a connector comes from, and the storage path by which clients tell custom connectors from others.
+//! Where a connector comes from, and its storage path, which marks custom connectors.
 
 use crate::ScriptName;
 

@@ -22,9 +22,9 @@ pub enum Part {
     Translation(Locale),
 }
 
-/// A name that no part has.
+/// A name that is not the name of a part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no part of a connector")]
+#[error("`{0}` is not a part of a connector")]
 pub struct UnknownPart(String);
 
 impl fmt::Display for Part {
@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for Part {
 }
 
 impl Connector {
-    /// Its parts, always in the same order.
+    /// The parts of the connector, always in the same order.
     pub fn parts(&self) -> impl Iterator<Item = Part> {
         let translations = self.translations.0.keys().copied().map(Part::Translation);
         DocumentKind::ALL.into_iter().map(Part::Document).chain(translations)

@@ -3,12 +3,13 @@
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`, which reads from `catalog` and changes through `registry`. [`service`] has the whole way of a
 //! request and every route on one page. Modules use only those before them:
-//! `options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
+//! `clock, options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
 
 pub mod api;
 pub mod auth;
 pub mod budget;
 pub mod catalog;
+pub mod clock;
 pub mod http;
 pub mod options;
 pub mod rate_limit;
@@ -22,3 +23,8 @@ pub mod work;
 pub use options::Options;
 pub use service::Service;
 pub use state::{ServerState, StartError};
+
+/// The page of the crate, whose example has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use connectory_model::limits;
 
+use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::trusted_proxies::TrustedProxies;
 
@@ -30,6 +31,8 @@ pub struct Options {
     pub max_answers: usize,
     /// The proxies whose forwarded client addresses are trusted.
     pub trusted_proxies: Arc<TrustedProxies>,
+    /// The time.
+    pub clock: Clock,
     /// The address at which clients reach the server, without a slash at its end.
     pub public_url: String,
 }
@@ -46,6 +49,7 @@ impl Default for Options {
             max_bodies: limits::BODIES_BYTES,
             max_answers: limits::ANSWERS_BYTES,
             trusted_proxies: Arc::default(),
+            clock: Clock::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
         }
     }

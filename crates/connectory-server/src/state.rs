@@ -64,7 +64,8 @@ impl ServerState {
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
         }
-        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), options.rate_limit).await?);
+        let auth =
+            Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), options.rate_limit, options.clock.clone()).await?);
         let bounds = Bounds { document: options.max_document, connector: options.max_connector };
         let registry = Registry::new(Arc::clone(&catalog), store.clone(), work.clone(), bounds);
         let bodies = Bodies {

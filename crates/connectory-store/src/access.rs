@@ -1,26 +1,25 @@
-//! Tenants, API clients and signing keys.
-//!
-//! [`AccessDb`] manages them without owning the database, so that it works beside a running server: nothing here is
-//! kept in the server's memory for more than a few seconds. Deleting a tenant is the exception; it needs the
-//! database for itself.
+//! Who may use the registry: tenants, API clients and the keys that tokens are signed with.
 
-use std::path::Path;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::time::SystemTime;
-
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
 use connectory_model::access::{Scope, UserLevel};
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use uuid::Uuid;
-
-use crate::connectors::{end_key, first_key};
-use crate::file::{DatabaseFile, Lock};
-use crate::{Result, StoreError, schema};
 
 /// A tenant's key in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TenantId(pub(crate) i64);
+pub struct TenantId(i64);
+
+impl TenantId {
+    /// The largest key. With the number of a revision it fits into one integer of 64 bits.
+    pub(crate) const MAX: i64 = (1 << 23) - 2;
+
+    pub(crate) const fn new(id: i64) -> Option<Self> {
+        if id > 0 && id <= Self::MAX { Some(Self(id)) } else { None }
+    }
+
+    pub(crate) const fn get(self) -> i64 {
+        self.0
+    }
+}
 
 /// A tenant: connectors, clients and everything else belong to exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub struct Tenant {
 
 /// An API client, which tokens are issued to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
+pub struct ApiClient {
     /// Its id, unique among all tenants.
     pub id: String,
     /// What it is for, in words.
@@ -69,6 +68,34 @@ pub struct NewClient {
     pub scopes: Vec<Scope>,
 }
 
+impl NewClient {
+    /// A client with a random id, and its secret, which only the client keeps. Hashing takes tens of milliseconds.
+    pub fn generate(name: String, level: UserLevel, scopes: Vec<Scope>) -> (Self, String) {
+        let secret = new_secret();
+        (Self::with_secret(new_id(), &secret, name, level, scopes), secret)
+    }
+
+    /// A client with a given id and secret.
+    pub fn with_secret(id: String, secret: &str, name: String, level: UserLevel, scopes: Vec<Scope>) -> Self {
+        Self { id, name, secret_hash: hash_secret(secret), level, scopes }
+    }
+}
+
+/// A new client id: 128 random bits in hexadecimal.
+pub fn new_id() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// A new secret: 256 random bits in hexadecimal.
+pub fn new_secret() -> String {
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
+}
+
+/// The argon2id hash of a secret, in PHC string format with a salt of its own.
+pub fn hash_secret(secret: &str) -> String {
+    Argon2::default().hash_password(secret.as_bytes()).expect("any secret can be hashed").to_string()
+}
+
 /// A key that tokens are signed with.
 #[derive(Clone)]
 pub struct SigningKey {
@@ -76,203 +103,4 @@ pub struct SigningKey {
     pub id: String,
     /// The private key, PKCS #8 in PEM.
     pub pem: String,
-}
-
-/// Access management on a database, with or without a server on it.
-pub struct AccessDb {
-    // In this order: the file is closed after the connection.
-    connection: Connection,
-    lock: Result<Lock>,
-    _file: Arc<DatabaseFile>,
-}
-
-impl AccessDb {
-    /// Opens a database. One that is missing is not created: its path is more likely wrong, or it was moved away.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::open_or_refuse(path).map_err(|error| error.of(path))
-    }
-
-    fn open_or_refuse(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Err(StoreError::Absent(path.to_owned()));
-        }
-        let file = DatabaseFile::open(path)?;
-        let lock = match file.lock() {
-            Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
-            lock => lock,
-        };
-        let mut connection = schema::open(&file, schema::COMMAND_WAIT)?;
-        if lock.is_ok() {
-            schema::migrate(&mut connection, file.path())?;
-        } else {
-            // Whoever serves the database has brought its schema to their version; it must be ours, too.
-            schema::expect_current(&connection, file.path())?;
-        }
-        Ok(Self { connection, lock, _file: file })
-    }
-
-    /// Every tenant, the oldest first.
-    pub fn tenants(&self) -> Result<Vec<Tenant>> {
-        tenants(&self.connection)
-    }
-
-    /// Creates a tenant.
-    pub fn create_tenant(&self, name: &str) -> Result<Tenant> {
-        create_tenant(&self.connection, name)
-    }
-
-    /// Deletes a tenant with its connectors, their history and its clients.
-    pub fn delete_tenant(&self, name: &str) -> Result<()> {
-        if let Err(StoreError::InUse { path, pid }) = &self.lock {
-            return Err(StoreError::InUse { path: path.clone(), pid: *pid });
-        }
-        let transaction = self.connection.unchecked_transaction()?;
-        let delete = "DELETE FROM tenants WHERE name = ?1 RETURNING id";
-        let id: Option<i64> = transaction.query_row(delete, [name], |row| row.get(0)).optional()?;
-        let id = id.ok_or_else(|| unknown_tenant(name))?;
-        let keys = [first_key(TenantId(id)), end_key(TenantId(id))];
-        transaction.execute("DELETE FROM revisions WHERE key > ?1 AND key < ?2", keys)?;
-        transaction.execute("DELETE FROM parts WHERE key > ?1 AND key < ?2", keys)?;
-        Ok(transaction.commit()?)
-    }
-
-    /// How many connectors a tenant has.
-    pub fn connector_count(&self, tenant: TenantId) -> Result<i64> {
-        let query = "SELECT count(*) FROM connectors WHERE tenant_id = ?1";
-        Ok(self.connection.query_row(query, [tenant.0], |row| row.get(0))?)
-    }
-
-    /// Every client, or those of one tenant, by name.
-    pub fn clients(&self, tenant: Option<&str>) -> Result<Vec<Client>> {
-        clients(&self.connection, tenant)
-    }
-
-    /// Creates a client of a tenant.
-    pub fn create_client(&self, tenant: &str, client: &NewClient) -> Result<()> {
-        create_client(&self.connection, tenant, client)
-    }
-
-    /// Deletes a client; its tokens end within seconds.
-    pub fn delete_client(&self, id: &str) -> Result<()> {
-        delete_client(&self.connection, None, id)
-    }
-}
-
-pub(crate) fn clients(connection: &Connection, tenant: Option<&str>) -> Result<Vec<Client>> {
-    connection
-        .prepare_cached(&format!(
-            "{CLIENTS} WHERE ?1 IS NULL OR tenants.name = ?1 ORDER BY tenants.name, clients.name, clients.id"
-        ))?
-        .query_map([tenant], client_row)?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
-}
-
-pub(crate) fn delete_client(connection: &Connection, tenant: Option<TenantId>, id: &str) -> Result<()> {
-    let tenant = tenant.map(|tenant| tenant.0);
-    match connection
-        .execute("DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2)", params![id, tenant])?
-    {
-        0 => Err(StoreError::Unknown(format!("the client `{id}`"))),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn tenants(connection: &Connection) -> Result<Vec<Tenant>> {
-    connection
-        .prepare_cached("SELECT id, uuid, name, created_at FROM tenants ORDER BY id")?
-        .query_map([], |row| tenant_row(row, 0))?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
-}
-
-pub(crate) fn create_tenant(connection: &Connection, name: &str) -> Result<Tenant> {
-    let insert = "INSERT INTO tenants (uuid, name, created_at)
-                  VALUES (?1, ?2, ?3)
-                  ON CONFLICT (name) DO NOTHING
-                  RETURNING id, uuid, name, created_at";
-    connection
-        .query_row(insert, params![Uuid::new_v4().to_string(), name, now()], |row| tenant_row(row, 0))
-        .optional()?
-        .ok_or_else(|| StoreError::Exists(format!("the tenant `{name}`")))
-}
-
-pub(crate) fn create_client(connection: &Connection, tenant: &str, client: &NewClient) -> Result<()> {
-    let scopes = client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
-    let tenant_id: i64 = connection
-        .query_row("SELECT id FROM tenants WHERE name = ?1", [tenant], |row| row.get(0))
-        .optional()?
-        .ok_or_else(|| unknown_tenant(tenant))?;
-    let insert = "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
-    let level = client.level.as_str();
-    let values = params![client.id, tenant_id, client.name, client.secret_hash, level, scopes, now()];
-    match connection.execute(insert, values)? {
-        0 => Err(StoreError::Exists(format!("the client `{}`", client.id))),
-        _ => Ok(()),
-    }
-}
-
-const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,
-                              tenants.id, tenants.uuid, tenants.name, tenants.created_at
-                       FROM clients JOIN tenants ON tenants.id = clients.tenant_id";
-
-pub(crate) fn client(connection: &Connection, id: &str) -> Result<Option<Client>> {
-    Ok(connection
-        .prepare_cached(&format!("{CLIENTS} WHERE clients.id = ?1"))?
-        .query_row([id], client_row)
-        .optional()?)
-}
-
-pub(crate) fn signing_keys(connection: &Connection, generated: &SigningKey) -> Result<Vec<SigningKey>> {
-    connection.execute(
-        "INSERT INTO signing_keys (id, pem, created_at)
-         SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)",
-        params![generated.id, generated.pem, now()],
-    )?;
-    connection
-        .prepare("SELECT id, pem FROM signing_keys ORDER BY created_at DESC, id")?
-        .query_map([], |row| Ok(SigningKey { id: row.get(0)?, pem: row.get(1)? }))?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
-}
-
-fn tenant_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Tenant> {
-    Ok(Tenant {
-        id: TenantId(row.get(first)?),
-        uuid: row.get(first + 1)?,
-        name: row.get(first + 2)?,
-        created_at: row.get(first + 3)?,
-    })
-}
-
-fn client_row(row: &Row<'_>) -> rusqlite::Result<Client> {
-    let scopes: String = row.get(4)?;
-    Ok(Client {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        secret_hash: row.get(2)?,
-        level: word(3, &row.get::<_, String>(3)?)?,
-        scopes: scopes.split_whitespace().map(|scope| word(4, scope)).collect::<rusqlite::Result<_>>()?,
-        created_at: row.get(5)?,
-        tenant: tenant_row(row, 6)?,
-    })
-}
-
-fn word<T>(column: usize, text: &str) -> rusqlite::Result<T>
-where
-    T: FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
-}
-
-fn unknown_tenant(name: &str) -> StoreError {
-    StoreError::Unknown(format!("the tenant `{name}`"))
-}
-
-/// The time in milliseconds since 1970-01-01 UTC.
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

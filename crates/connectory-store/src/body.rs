@@ -15,11 +15,10 @@ use lz4_flex::block::{
     compress_prepend_size, compress_prepend_size_with_dict, decompress_size_prepended,
     decompress_size_prepended_with_dict, uncompressed_size,
 };
-use rusqlite::types::ValueRef;
 use serde::{Deserialize, Serialize};
 
-use crate::connectors::{RevisionNumber, unreadable};
-use crate::{Result, StoreError};
+use crate::error::{Result, StoreError, unreadable};
+use crate::revision::RevisionNumber;
 
 /// The dictionaries that bodies are compressed with. Their bytes must stay as they are, because bodies are read with them.
 const JSON_DICTIONARY: &[u8] = include_bytes!("dictionary-1.json");
@@ -198,15 +197,13 @@ pub enum Found {
 /// too large is not decompressed, let alone parsed.
 pub(crate) fn read(
     format: i64,
-    body: ValueRef<'_>,
+    compressed: &[u8],
     most: usize,
     part: impl Fn(Part, Option<RevisionNumber>) -> Result<Vec<u8>>,
 ) -> Result<Found> {
-    let compressed = match (format, body) {
-        (format::JSON_TEXT, ValueRef::Text(text)) => return from_json(text).map(Found::Connector),
-        (_, ValueRef::Blob(compressed)) => compressed,
-        _ => return Err(unknown(format)),
-    };
+    if format == format::JSON_TEXT {
+        return from_json(compressed).map(Found::Connector);
+    }
     let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
     if bytes > most && format != format::HEAD {
         return Ok(Found::Large(bytes));
@@ -251,8 +248,10 @@ pub(crate) fn read(
 }
 
 /// Where the parts are stored of the revision with this number and body; nowhere, if they are in the body.
-pub(crate) fn holders(format: i64, body: ValueRef<'_>, number: RevisionNumber) -> Result<Holders> {
-    let (format::HEAD, ValueRef::Blob(compressed)) = (format, body) else { return Ok(Holders::default()) };
+pub(crate) fn holders(format: i64, compressed: &[u8], number: RevisionNumber) -> Result<Holders> {
+    if format != format::HEAD {
+        return Ok(Holders::default());
+    }
     let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
     let head: Head<'_> = from_json(&body)?;
     Ok(Holders(head.parts.iter().map(|stored| (stored.part, stored.revision.unwrap_or(number))).collect()))
@@ -307,13 +306,12 @@ mod tests {
             (whole.format, whole.bytes),
         ];
         for (format, body) in bodies {
-            let value = if format == format::JSON_TEXT { ValueRef::Text(&body) } else { ValueRef::Blob(&body) };
-            let found = read(format, value, usize::MAX, part).unwrap();
+            let found = read(format, &body, usize::MAX, part).unwrap();
             assert_eq!(found, Found::Connector(Box::new(connector.clone())), "{format}");
             if format != format::JSON_TEXT {
-                let found = read(format, value, 100, part).unwrap();
+                let found = read(format, &body, 100, part).unwrap();
                 assert!(matches!(found, Found::Large(bytes) if bytes > 100), "{format}");
-                let cut = ValueRef::Blob(&body[..body.len() - 1]);
+                let cut = &body[..body.len() - 1];
                 assert!(matches!(read(format, cut, usize::MAX, part), Err(StoreError::Unreadable(_))), "{format}");
             }
         }
@@ -323,9 +321,9 @@ mod tests {
         let odd = Body::new(&connector, None);
         assert_eq!((odd.format, odd.parts.len()), (format::HEAD, 5));
         let part = |of: Part, _| Ok(odd.parts.iter().find(|(part, _)| *part == of).unwrap().1.clone());
-        let found = read(odd.format, ValueRef::Blob(&odd.bytes), usize::MAX, part).unwrap();
+        let found = read(odd.format, &odd.bytes, usize::MAX, part).unwrap();
         assert_eq!(found, Found::Connector(Box::new(connector)));
-        let unknown = read(9, ValueRef::Blob(&[1, 0, 0, 0, 0]), usize::MAX, part).unwrap_err();
+        let unknown = read(9, &[1, 0, 0, 0, 0], usize::MAX, part).unwrap_err();
         assert!(unknown.to_string().ends_with("a body of format 9"), "{unknown}");
     }
 }

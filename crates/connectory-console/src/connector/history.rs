@@ -73,12 +73,12 @@ pub async fn revision(
             if deleted { differences(Some(&after), None) } else { differences(before.as_deref(), Some(&after)) };
         let content = html! {
             p { a href=(connector_url(&script_name, "/history")) { "← " (view.text("tab.history")) } }
-            h2 { (view.format("list.revision", &[&number.0])) }
+            h2 { (view.format("list.revision", &[&number])) }
             (revision_table(&view, std::slice::from_ref(&revision), RevisionsOf::Connector))
             @if can_restore {
-                form method="post" action=(connector_url(&script_name, &format!("/history/{}/restore", number.0))) {
+                form method="post" action=(connector_url(&script_name, &format!("/history/{number}/restore"))) {
                     (view.csrf_input())
-                    p { button type="submit" { (view.format("history.restore", &[&number.0])) } }
+                    p { button type="submit" { (view.format("history.restore", &[&number])) } }
                 }
             } @else if is_current { p.note { (view.text("history.current")) } }
             @if differences.is_empty() { p.empty { (view.text("history.no_difference")) } }

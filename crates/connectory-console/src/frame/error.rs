@@ -132,7 +132,7 @@ fn no_connector(script_name: &str) -> Message {
 fn registry_message(error: &RegistryError) -> Message {
     match error {
         RegistryError::NotFound(script_name) => no_connector(script_name.as_str()),
-        RegistryError::NoRevision(number) => Message::new("error.no_revision").with(&number.0),
+        RegistryError::NoRevision(number) => Message::new("error.no_revision").with(number),
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
         RegistryError::Conflict => Message::new("error.conflict"),
@@ -148,8 +148,7 @@ fn registry_message(error: &RegistryError) -> Message {
 
 fn store_message(error: &StoreError) -> Message {
     match error {
-        StoreError::NameTaken => Message::new("error.name_taken"),
-        StoreError::Conflict | StoreError::ScriptNameTaken | StoreError::Exists(_) => Message::new("error.conflict"),
+        StoreError::Exists(_) => Message::new("error.conflict"),
         StoreError::Unknown(what) => Message::new("error.unknown").with(what),
         StoreError::Unavailable(Unavailable::Full) => Message::new("error.no_room"),
         StoreError::Unavailable(reason) => Message::new("error.unavailable").with(reason),
@@ -192,7 +191,6 @@ mod tests {
     use connectory_model::create::NewConnector;
     use connectory_model::document::DocumentKind;
     use connectory_model::patch::PatchSet;
-    use connectory_store::RevisionNumber;
 
     use super::*;
 
@@ -210,7 +208,7 @@ mod tests {
                 404,
                 "In diesem Mandanten gibt es keinen Konnektor mit dem Skriptnamen `hr`.",
             ),
-            (RegistryError::NoRevision(RevisionNumber(7)), 404, "Der Konnektor hat keine Revision 7."),
+            (RegistryError::NoRevision(7), 404, "Der Konnektor hat keine Revision 7."),
             (RegistryError::BuiltIn(hr()), 400, "`hr` ist ein mitgelieferter Konnektor, der sich nicht ändern"),
             (RegistryError::NameTaken, 400, "Der Name ist vergeben: "),
             (RegistryError::Conflict, 409, "Jemand anderes hat dies inzwischen geändert. "),

@@ -8,7 +8,7 @@ use super::query::parameter;
 use super::view::View;
 use crate::urls::connector_url;
 
-/// The number of revisions on a page (our decision).
+/// The number of revisions on a page (D29).
 pub const PAGE_SIZE: u32 = 50;
 
 /// Which revisions a table has.
@@ -34,7 +34,7 @@ pub fn revision_table(view: &View, revisions: &[Revision], of: RevisionsOf) -> M
             tbody {
                 @for revision in revisions {
                     tr {
-                        th scope="row" { a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number.0))) { (revision.number.0) } }
+                        th scope="row" { a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number))) { (revision.number) } }
                         td data-label=(view.text("history.when")) { (timestamp(revision.created_at)) }
                         td data-label=(view.text("history.who")) {
                             @let author = &revision.author;
@@ -67,7 +67,7 @@ pub fn revision_page(
         nav.pages aria-label=(view.text("list.pages")) {
             @if before.is_some() { a.button href=(address) { (view.text("activity.newest")) } }
             @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE_SIZE as usize) {
-                a.button rel="next" href=(format!("{address}?before={}", last.number.0)) { (view.text("activity.older")) }
+                a.button rel="next" href=(format!("{address}?before={}", last.number)) { (view.text("activity.older")) }
             }
         }
     }
@@ -75,5 +75,5 @@ pub fn revision_page(
 
 /// The revision number of the parameter `before`: the page shows older revisions only.
 pub fn parse_before(query: &str) -> Option<RevisionNumber> {
-    parameter(query, "before").parse().ok().map(RevisionNumber)
+    parameter(query, "before").parse().ok().and_then(RevisionNumber::new)
 }

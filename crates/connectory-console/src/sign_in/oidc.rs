@@ -29,7 +29,7 @@ use serde_json::Value;
 use crate::frame::error::PageError;
 use crate::frame::texts::Message;
 
-/// The time to sign in at the provider (our decision).
+/// The time to sign in at the provider (D31).
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
 /// The largest number of sign-ins that have begun.
 const MAX_ATTEMPTS: usize = 10_000;

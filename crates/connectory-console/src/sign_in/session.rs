@@ -1,8 +1,8 @@
 //! Sessions of those who are signed in. They are in memory, under a random id that the browser has in a cookie.
 //!
 //! A session has the rights that its client has now: the client is read again every few seconds, as for tokens. So a
-//! client that is deleted or gets fewer rights loses its sessions or their rights. Sessions end with the process (our
-//! decision): after a restart administrators sign in again, and no session is on disk.
+//! client that is deleted or gets fewer rights loses its sessions or their rights. Sessions end with the process (D30):
+//! after a restart administrators sign in again, and no session is on disk.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +20,9 @@ use super::cookie::{Cookies, cookie_value};
 use crate::frame::error::PageError;
 use crate::frame::texts::Message;
 
-/// The time without a request after which a session ends (our decision).
+/// The time without a request after which a session ends (D30).
 const IDLE: Duration = Duration::from_hours(1);
-/// The longest time that a session lasts (our decision).
+/// The longest time that a session lasts (D30).
 const LIFETIME: Duration = Duration::from_hours(12);
 /// The largest number of sessions. A new one then replaces the one that was unused for the longest time.
 const MAX_SESSIONS: usize = 10_000;
@@ -98,34 +98,35 @@ impl Sessions {
     pub async fn begin(&self, identity: Identity) -> Result<HeaderValue, PageError> {
         let principal = self.principal(&identity).await?;
         let principal = principal.ok_or_else(|| PageError::forbidden(Message::new("error.no_client")))?;
-        let session =
-            Session { identity, csrf: secret::new_secret(), began: Instant::now(), principal: ArcSwap::new(principal) };
+        let now = self.auth.clock().now();
+        let session = Session { identity, csrf: secret::new_secret(), began: now, principal: ArcSwap::new(principal) };
         let id = secret::new_secret();
         let mut sessions = self.lock();
-        sessions.retain(|_, entry| entry.is_alive());
+        sessions.retain(|_, entry| entry.is_alive(now));
         if sessions.len() >= MAX_SESSIONS
             && let Some(oldest) = sessions.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| id.clone())
         {
             sessions.remove(&oldest);
         }
-        sessions.insert(id.clone(), OpenSession { session: Arc::new(session), used: Instant::now() });
+        sessions.insert(id.clone(), OpenSession { session: Arc::new(session), used: now });
         Ok(self.cookies.set(COOKIE, id, "/", LIFETIME))
     }
 
     /// The session of a request, with a caller who has the rights of now.
     pub async fn find(&self, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, StoreError> {
         let Some(id) = cookie_value(headers, COOKIE) else { return Ok(None) };
+        let now = self.auth.clock().now();
         let session = {
             let mut sessions = self.lock();
             match sessions.get_mut(&id) {
-                Some(entry) if entry.is_alive() => {
-                    entry.used = Instant::now();
+                Some(entry) if entry.is_alive(now) => {
+                    entry.used = now;
                     Arc::clone(&entry.session)
                 }
                 _ => return Ok(None),
             }
         };
-        if !session.principal.load().is_current() {
+        if !session.principal.load().is_current(self.auth.clock()) {
             let Some(current) = self.principal(&session.identity).await? else {
                 self.lock().remove(&id);
                 return Ok(None);
@@ -162,7 +163,7 @@ impl Sessions {
 }
 
 impl OpenSession {
-    fn is_alive(&self) -> bool {
-        self.used.elapsed() < IDLE && self.session.began.elapsed() < LIFETIME
+    fn is_alive(&self, now: Instant) -> bool {
+        now - self.used < IDLE && now - self.session.began < LIFETIME
     }
 }

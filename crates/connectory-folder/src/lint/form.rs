@@ -109,7 +109,7 @@ fn check_fields<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<'_>)
             Some(name) => {
                 let line = lines.number(name.range().start);
                 if let Some(first) = seen.insert(name.value(), line) {
-                    let message = format!("the field `{}` stands on line {first} already", name.value());
+                    let message = format!("the field `{}` is on line {first} already", name.value());
                     findings.push(&DUPLICATE_FIELD, file, name.range_value(), message);
                 }
             }

@@ -1,11 +1,13 @@
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use connectory_model::document::FORM_NAMESPACE;
+use proptest::prelude::*;
 
 use super::*;
 use crate::description::CONNECTOR_FILE;
+use crate::folder::Folder;
 
 const YAML: &str = "name: HR\nclassName: x.Y\n";
 const TEMPLATE: &str = "<Application name='HR'><Schemas><Schema objectType='account'>\
@@ -81,7 +83,7 @@ const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
 ];
 
 #[test]
-fn every_rule_finds_what_it_is_for_where_it_stands() {
+fn every_rule_finds_its_example_in_its_place() {
     let empty_form = form("");
     assert_eq!(found(&with(&[], &empty_form)), Vec::<String>::new());
     let mut tested = BTreeSet::new();
@@ -155,6 +157,15 @@ fn translations_are_compared_with_the_form_and_each_other() {
 }
 
 #[test]
+fn a_fix_removes_one_line_whatever_ends_it() {
+    let form = form("<Menu label='k'/>");
+    let given =
+        files(&with(&[("source-config.xml", &form), ("translations/en.properties", "old=1\rk=2\r\nold=\\\r 3\r")], ""));
+    let fixes = lint("hr", &given).into_iter().filter_map(|finding| finding.fix);
+    assert_eq!(Text::decode(&given["translations/en.properties"]).fixed(fixes), b"k=2\r\n");
+}
+
+#[test]
 fn the_name_in_the_description_decides() {
     let form = form("").replace("connectorName=\"HR\"", "connectorName=\"H&amp;R\"");
     let given = [
@@ -191,4 +202,106 @@ fn many_findings_and_many_names_are_found_in_time() {
     let first = lint_file("hr", &given, "source-config.xml", 500);
     assert!(first.len() == 500 && first.iter().all(|finding| finding.file == "source-config.xml"));
     assert_eq!(lint_file("hr", &given, CONNECTOR_FILE, 500), []);
+}
+
+/// A file of a folder: right, wrong in a usual way, or odd.
+fn any_file() -> impl Strategy<Value = (String, Vec<u8>)> {
+    let xml = prop::collection::vec(
+        prop::sample::select(vec![
+            "<Field name='a'/>",
+            "<Field name='ab' type='texd' parentKey='aa'/>",
+            "<Field name=''/>",
+            "<Menu label='menuLabel_a' nmae='1'>",
+            "</Menu>",
+            "<Section label='k' sectionInfo='old'/>",
+            "<Filter property='mail' value='email'/>",
+            "<Schema objectType='account'><AttributeDefinition name='mail'/></Schema>",
+            "ü",
+            "&",
+            "\n",
+        ]),
+        0..5,
+    );
+    let root = prop::sample::select(vec![
+        ("<Form xmlns='http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd' connectorName='HR'>", "</Form>"),
+        ("<Form connectorName='ü&amp;'>", "</Form>"),
+        ("<Application name='IT'>", "</Application>"),
+        ("\u{feff}<CorrelationConfig>", "</CorrelationConfig>"),
+        ("<x:Form xmlns:x='http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd'>\r\n", "</x:Form>"),
+        ("", ""),
+    ]);
+    let document =
+        (prop::sample::select(DocumentKind::ALL.to_vec()), root, xml).prop_map(|(kind, (open, close), inner)| {
+            (kind.file_name().to_owned(), format!("{open}{}{close}", inner.concat()).into_bytes())
+        });
+    let properties = (
+        prop::sample::select(vec!["en", "de", "ZH-tw", "xx", ""]),
+        prop::collection::vec(
+            prop::sample::select(vec![
+                "k=K\n",
+                "menuLabel_a=A\r\n",
+                "old=x \\\n  y\n",
+                "k = K\r",
+                "ShortDesc=s",
+                "# c\n",
+                "a=\\u00\n",
+                "\n",
+                "é=\n",
+                "\u{feff}",
+            ]),
+            0..6,
+        ),
+        any::<bool>(),
+    )
+        .prop_map(|(tag, lines, latin1)| {
+            let text = lines.concat();
+            let latin1 = latin1 && !text.contains('\u{feff}');
+            let bytes =
+                if latin1 { encoding_rs::mem::encode_latin1_lossy(&text).into_owned() } else { text.into_bytes() };
+            (format!("translations/{tag}.properties"), bytes)
+        });
+    let description =
+        prop::sample::select(vec!["name: HR\nclassName: x\n", "name: 1\n", "é: [", "className: x\nname: A&B"])
+            .prop_map(|text| (CONNECTOR_FILE.to_owned(), text.as_bytes().to_vec()));
+    let odd = (
+        prop::sample::select(vec!["README.md", CONNECTOR_FILE, "source-config.xml", "translations/de.properties"]),
+        any::<Vec<u8>>(),
+    )
+        .prop_map(|(file, bytes)| (file.to_owned(), bytes));
+    prop_oneof![4 => document, 3 => properties, 1 => description, 1 => odd]
+}
+
+proptest! {
+    #[test]
+    fn any_folder_is_checked_and_what_is_fixed_stays_fixed(
+        name in "(hr|H R|.{0,4})", given in prop::collection::vec(any_file(), 0..7),
+    ) {
+        let mut files: Files<'static> = given.into_iter().map(|(file, bytes)| (file, Cow::from(bytes))).collect();
+        let findings = lint(&name, &files);
+        let mut fixes: BTreeMap<String, Vec<Fix>> = BTreeMap::new();
+        for Finding { file, span, fix, .. } in findings.clone() {
+            let text = files.get(&file).map(|bytes| Text::decode(bytes).text.into_owned()).unwrap_or_default();
+            prop_assert!(text.get(span.clone()).is_some(), "{} {:?} of {:?}", file, span, text);
+            if let Some(fix) = fix {
+                prop_assert!(text.get(fix.range.clone()).is_some(), "{} {:?}", file, fix);
+                fixes.entry(file).or_default().push(fix);
+            }
+        }
+        for (file, fixes) in fixes {
+            let fixed = Text::decode(&files[&file]).fixed(fixes);
+            files.insert(file, fixed.into());
+        }
+        let again = lint(&name, &files);
+        prop_assert!(again.iter().all(|finding| finding.fix.is_none()), "{:?} {:?}", again, files);
+        prop_assert!(again.len() <= findings.len(), "fixes add no findings: {:?} {:?}", findings, again);
+        // One file's findings are those of all, and what has no errors can be read.
+        for file in files.keys() {
+            let of_file: Vec<_> = again.iter().filter(|finding| finding.file == *file).cloned().collect();
+            prop_assert_eq!(lint_file(&name, &files, file, usize::MAX), of_file);
+        }
+        let has_errors = again.iter().any(|finding| finding.rule.level == Level::Error);
+        if let Err(error) = Folder::read(&files) {
+            prop_assert!(has_errors, "{}", error);
+        }
+    }
 }

@@ -78,7 +78,7 @@ fn read<'f>(findings: &mut Findings<'_>, files: &'f Files<'_>) -> BTreeMap<Local
             }
             Err(PropertiesError::Line { line, reason }) => {
                 let text = Text::decode(bytes);
-                findings.push(&PROPERTIES_SYNTAX, file, Lines::of(&text.text).span(line), reason);
+                findings.push(&PROPERTIES_SYNTAX, file, Lines::of_properties(&text.text).span(line), reason);
             }
             Err(error @ PropertiesError::Binary(_)) => {
                 findings.push(&PROPERTIES_SYNTAX, file, 0..0, error.to_string());
@@ -97,7 +97,7 @@ fn check_entries(
     english: Option<&HashMap<&str, &str>>,
 ) {
     let is_used = |key: &str| key == SHORT_DESCRIPTION || used.contains_key(key);
-    let lines = Lines::of(texts.properties.text());
+    let lines = Lines::of_properties(texts.properties.text());
     for Property { line, key, value } in &texts.entries {
         if !findings.wants(texts.file) {
             break;

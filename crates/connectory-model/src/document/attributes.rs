@@ -9,10 +9,10 @@ use quick_xml::{Reader, XmlVersion};
 
 use super::xml::is_xml_char;
 
-/// An attribute of the root element of a text that was checked before. It reads no further than that element's tag,
-/// because lists and writes ask for one of every document.
+/// An attribute of the root element of a text that was checked before. It reads no further than the tag of the root,
+/// because lists and writes ask for an attribute of every document.
 pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
-    // Looking for the word is much quicker than reading the document, and most lack it.
+    // A search for the name is much faster than reading the document, and most documents lack the attribute.
     memmem::find(text.as_bytes(), name.as_bytes())?;
     let mut reader = Reader::from_str(text);
     loop {
@@ -31,13 +31,13 @@ pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
     }
 }
 
-/// A replacement of one attribute's value by an escaped one, by its range in the text.
+/// A new value for an attribute: the range of the old value in the text, and the escaped new one.
 pub(super) struct Replacement<'a> {
     pub range: Range<usize>,
     pub value: &'a str,
 }
 
-/// The text with attribute values replaced, which then has this length; everything else stays as it is.
+/// The text with attribute values replaced. `length` is the length of the result. Everything else stays as it is.
 pub(super) fn with_values(text: &str, length: usize, mut replacements: Vec<Replacement<'_>>) -> String {
     replacements.sort_by_key(|replacement| replacement.range.start);
     let mut result = String::with_capacity(length);
@@ -51,8 +51,8 @@ pub(super) fn with_values(text: &str, length: usize, mut replacements: Vec<Repla
     result
 }
 
-/// Escapes a value so that a parser reads it back as it is. Line breaks become references, because a parser
-/// turns literal ones into spaces (XML 1.0, section 3.3.3); what XML cannot hold at all is left out.
+/// Escapes a value so that a parser reads it back as it is. Line breaks become references, because a parser turns
+/// literal line breaks into spaces (XML 1.0, section 3.3.3). Characters that XML cannot have are left out.
 pub(super) fn attribute_value(value: &str) -> String {
     let mut result = String::with_capacity(value.len() + 16);
     for c in quick_xml::escape::escape(value).chars() {

@@ -1,4 +1,4 @@
-//! The correlation config: which account attribute finds the identity an account belongs to.
+//! The correlation config: the rules by which accounts find their identity.
 
 use serde::{Deserialize, Serialize};
 

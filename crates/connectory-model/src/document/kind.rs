@@ -10,7 +10,7 @@ pub enum DocumentKind {
     SourceConfig,
     /// The application object that a new source starts from.
     SourceTemplate,
-    /// How accounts find their identity.
+    /// The rules by which accounts find their identity.
     CorrelationConfig,
 }
 

@@ -50,7 +50,7 @@ impl Document {
         }
     }
 
-    /// Its text.
+    /// The text of the document.
     pub fn into_text(self) -> String {
         match self {
             Self::SourceConfig(SourceConfig(text))
@@ -74,7 +74,7 @@ macro_rules! document_text {
                 &self.0
             }
 
-            /// The same, without a copy.
+            /// The text, without a copy.
             pub(crate) fn into_text(self) -> String {
                 self.0
             }
@@ -83,3 +83,6 @@ macro_rules! document_text {
 }
 
 document_text!(SourceConfig, SourceTemplate, CorrelationConfig);
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The documents that a new connector starts with, so that it is complete from the first moment.
+//! The documents of a new connector, so that it is complete from the start.
 //!
 //! They follow the examples of the specification: an empty form that takes a `jar`, an application object and a
 //! correlation config without rules, each naming the connector.
@@ -10,7 +10,7 @@ use super::source_config::{FORM_NAMESPACE, SourceConfig};
 use super::source_template::SourceTemplate;
 use crate::Status;
 
-/// What the scaffolded documents need to know of their connector.
+/// The members of a connector that its scaffolded documents contain.
 #[derive(Debug, Clone, Copy)]
 pub struct Scaffold<'a> {
     /// The connector's name.

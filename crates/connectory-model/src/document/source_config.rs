@@ -1,7 +1,7 @@
 //! The source config: the form that an administrator fills in for a source.
 //!
-//! Labels in it are translation keys. The server answers it twice: as stored, and with the keys replaced by a
-//! locale's texts. Unknown attributes and field types are accepted (our decision): newer forms must not break.
+//! Its labels are translation keys. The server answers it twice: as stored, and with the keys replaced by the texts of
+//! a locale. Unknown attributes and field types are accepted (our decision): newer forms must not break.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::Locale;
 use crate::limits::LOCALIZED_BYTES;
 use crate::translations::Translations;
 
-/// The namespace of the one schema version that is accepted.
+/// The namespace of the schema version that is accepted.
 pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
 
 /// The attributes whose values are translation keys.
@@ -71,9 +71,9 @@ impl SourceConfig {
             .collect()
     }
 
-    /// The form with its translation keys replaced by a locale's texts: where the locale has none by the English
-    /// one, and where there is none at all the key stays. A form that would be too long keeps its keys: one text may
-    /// stand in every element.
+    /// The form with its translation keys replaced by the texts of a locale. A key that has no text in the locale is
+    /// replaced by its English text. A key without any text stays. If the form would be too long, all keys stay: one
+    /// text may appear in every element.
     pub fn localized(&self, translations: &Translations, locale: Locale) -> String {
         let texts = translations.texts(locale);
         if texts.is_empty() { self.0.clone() } else { self.with_texts(&texts) }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_field_and_another_root_are_unacceptable_where_they_stand() {
+    fn a_nameless_field_and_another_root_are_unacceptable_with_their_place() {
         let nameless = form("", "\n<Field type='text'/>");
         assert!(SourceConfig::parse(nameless.as_bytes()).unwrap_err().to_string().contains("line 2, column 1"));
         assert!(SourceConfig::parse(b"<Application/>").unwrap_err().to_string().contains("expected <Form>"));

@@ -1,6 +1,6 @@
 //! The source template: the application object that a new source starts from.
 //!
-//! Two things the API answers are read from it: the connector's features (`featuresString`) and the provisioning
+//! The API answers two things that are in it: the features of the connector (`featuresString`) and the provisioning
 //! policies (`ProvisioningForms`).
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct SourceTemplate(pub(super) String);
 pub struct ProvisioningPolicy {
     /// The policy's name.
     pub name: Option<String>,
-    /// What the policy is for, in words.
+    /// The purpose of the policy, in words.
     pub description: Option<String>,
     /// The operation the policy applies to, such as `CREATE`.
     pub usage_type: Option<String>,
@@ -38,7 +38,7 @@ pub struct ProvisioningPolicy {
 pub struct PolicyField {
     /// The attribute's name.
     pub name: Option<String>,
-    /// The transform applied to it; templates carry none, so this is always an empty object.
+    /// The transform of the attribute. Templates have none, so this is always an empty object.
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub transform: Map<String, Value>,
     /// The entries of the field's `Attributes` map.
@@ -105,7 +105,7 @@ fn field(node: roxmltree::Node<'_, '_>) -> PolicyField {
     }
 }
 
-/// Reads the entries below an element. Those of a field within it are that field's.
+/// Reads the entries below an element, without those of fields below it.
 fn read_entries(parent: roxmltree::Node<'_, '_>, entries: &mut Map<String, Value>) {
     for node in parent.children().filter(|node| node.is_element() && !node.has_tag_name("Field")) {
         if node.has_tag_name("entry")

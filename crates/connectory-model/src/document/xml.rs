@@ -1,9 +1,9 @@
-//! What counts as XML here: well formed, UTF-8, bounded, and without entity declarations.
+//! XML as we accept it: well formed, UTF-8, bounded, and without entity declarations.
 //!
-//! Two parsers share the work. `quick-xml` streams over the text first and enforces the bounds, so that what the
-//! second one costs is bounded too (it compares every attribute of an element with every other). `roxmltree`
-//! then builds the tree, strictly: characters, names, references and nesting as XML 1.0 wants them.
-//! Nothing is ever fetched, and nothing is ever expanded: a DTD may be named, but not written in the document.
+//! Two parsers share the work. `quick-xml` streams over the text first and enforces the bounds. This also bounds the cost
+//! of the second parser, which compares every attribute of an element with every other. `roxmltree` then builds the
+//! tree, strictly: characters, names, references and nesting are as XML 1.0 requires. Nothing is fetched, and no entity
+//! is expanded: a document may name a DTD, but not contain one.
 
 use memchr::memmem;
 use quick_xml::Reader;
@@ -11,7 +11,7 @@ use quick_xml::events::Event;
 
 use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
 
-/// A text that is not XML as we accept it, and where.
+/// A text that is not XML as we accept it, and the place of the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {reason}")]
 pub struct Malformed {
@@ -24,7 +24,7 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// The problem at a byte of a text, of which `read` is what comes before.
+    /// The error at the end of `read`, which is the text in front of it.
     pub(crate) fn after(read: &[u8], reason: impl Into<String>) -> Self {
         let line_start = memchr::memrchr(b'\n', read).map_or(0, |newline| newline + 1);
         Self {
@@ -39,7 +39,7 @@ impl Malformed {
     }
 }
 
-/// Checks that the bytes are a text and hands it back, so that its type can carry the proof.
+/// Checks that the bytes are UTF-8 and not empty, and returns the text.
 pub fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     if bytes.is_empty() {
         return Err(Malformed::after(&[], "the document is empty; expected an XML document"));
@@ -49,7 +49,7 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
     })
 }
 
-/// Parses a text that may be anything.
+/// Parses any text, within the bounds.
 pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
     check_bounds(text)?;
     tree(text).map_err(|error| {
@@ -74,14 +74,14 @@ fn tree(text: &str) -> Result<roxmltree::Document<'_>, roxmltree::Error> {
 }
 
 fn check_bounds(text: &str) -> Result<(), Malformed> {
-    // Attributes are told apart only where there may be too many, which costs most of this otherwise.
+    // Attributes are counted one by one only where there may be too many, because counting them is the expensive part.
     let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > XML_NAMESPACES;
     let many_attributes = memchr::memchr_iter(b'=', text.as_bytes()).count() > XML_NODES / 2;
     let mut reader = Reader::from_str(text);
     let (mut depth, mut elements, mut namespaces, mut nodes) = (0_usize, 0_usize, 0_usize, 0_usize);
     loop {
         let start = offset(reader.buffer_position());
-        let refuse = |reason: String| Err(Malformed::at(text, start, reason));
+        let malformed = |reason: String| Err(Malformed::at(text, start, reason));
         let event = reader
             .read_event()
             .map_err(|error| Malformed::at(text, offset(reader.error_position()), error.to_string()))?;
@@ -101,24 +101,24 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                         namespaces += usize::from(attribute.key.as_ref().starts_with("xmlns"));
                     }
                 }
-                // Attributes that were not told apart are no more than half of what may be.
+                // Attributes that were not counted are no more than half of the bound.
                 nodes += attributes + 1;
-                for (what, count, most) in [
+                for (what, count, max) in [
                     ("elements", elements, XML_ELEMENTS),
                     ("levels of elements", depth, XML_DEPTH),
                     ("attributes in one element", attributes, XML_ATTRIBUTES),
                     ("namespace declarations", namespaces, XML_NAMESPACES),
                     (NODES, nodes, XML_NODES),
                 ] {
-                    if count > most {
-                        return refuse(format!("more than {most} {what}; a document may have at most {most}"));
+                    if count > max {
+                        return malformed(format!("more than {max} {what}; a document may have at most {max}"));
                     }
                 }
             }
             Event::End(_) => depth = depth.saturating_sub(1),
             // An internal subset is where entities are declared.
             Event::DocType(doctype) if doctype.contains('[') => {
-                return refuse(
+                return malformed(
                     "a DTD inside the document (entity declarations) is not accepted; a DOCTYPE may only name one"
                         .to_owned(),
                 );
@@ -128,21 +128,25 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                     && !encoding.eq_ignore_ascii_case("utf-8")
                     && !text.is_ascii()
                 {
-                    return refuse(format!("the document is UTF-8 but declares encoding `{encoding}`; declare UTF-8"));
+                    return malformed(format!(
+                        "the document is UTF-8 but declares encoding `{encoding}`; declare UTF-8"
+                    ));
                 }
             }
             Event::Eof => return Ok(()),
             _ => {
                 nodes += 1;
                 if nodes > XML_NODES {
-                    return refuse(format!("more than {XML_NODES} {NODES}; a document may have at most {XML_NODES}"));
+                    return malformed(format!(
+                        "more than {XML_NODES} {NODES}; a document may have at most {XML_NODES}"
+                    ));
                 }
             }
         }
     }
 }
 
-/// What a tree is made of, in words.
+/// The nodes of a tree, in words.
 const NODES: &str = "elements, attributes, texts, comments and instructions";
 
 fn offset(position: u64) -> usize {
@@ -158,7 +162,7 @@ pub fn is_xml_char(c: char) -> bool {
 mod tests {
     use super::*;
 
-    fn problem(text: &str) -> String {
+    fn error(text: &str) -> String {
         parse(text).expect_err(text).to_string()
     }
 
@@ -166,26 +170,26 @@ mod tests {
     fn a_named_dtd_is_accepted_and_a_written_one_is_not() {
         assert!(parse("<!DOCTYPE A PUBLIC \"sailpoint.dtd\" \"sailpoint.dtd\">\n<A/>").is_ok());
         let laughs = "<?xml version='1.0'?>\n<!DOCTYPE A [<!ENTITY a 'b'>]>\n<A>&a;</A>";
-        assert!(problem(laughs).contains("entity declarations"), "{}", problem(laughs));
-        assert!(problem("<!DOCTYPE A SYSTEM \"file:///etc/passwd\" [<!ENTITY x SYSTEM 'y'>]><A/>").contains("DTD"));
+        assert!(error(laughs).contains("entity declarations"), "{}", error(laughs));
+        assert!(error("<!DOCTYPE A SYSTEM \"file:///etc/passwd\" [<!ENTITY x SYSTEM 'y'>]><A/>").contains("DTD"));
     }
 
     #[test]
     fn a_literal_cannot_hide_elements_from_the_bounds() {
         let hidden = format!("<!DOCTYPE a SYSTEM \"><!--\">{}{}<!-- -->", "<a>".repeat(101), "</a>".repeat(101));
-        assert!(problem(&hidden).contains("more than 100 levels"), "{}", problem(&hidden));
+        assert!(error(&hidden).contains("more than 100 levels"), "{}", error(&hidden));
     }
 
     #[test]
-    fn a_problem_names_its_line_and_column() {
-        assert_eq!(problem("<A>\n  <B>\n</A>").split(':').next(), Some("line 3, column 1"));
-        assert!(problem("<A x=\"1\" x=\"2\"/>").contains("line 1, column 10"), "{}", problem("<A x=\"1\" x=\"2\"/>"));
-        assert!(problem("<A>&nbsp;</A>").contains("nbsp"));
+    fn an_error_names_its_line_and_column() {
+        assert_eq!(error("<A>\n  <B>\n</A>").split(':').next(), Some("line 3, column 1"));
+        assert!(error("<A x=\"1\" x=\"2\"/>").contains("line 1, column 10"), "{}", error("<A x=\"1\" x=\"2\"/>"));
+        assert!(error("<A>&nbsp;</A>").contains("nbsp"));
         assert!(utf8(b"<A>\n\xff</A>").unwrap_err().to_string().starts_with("line 2, column 1: not UTF-8"));
     }
 
     #[test]
-    fn what_xml_forbids_is_refused() {
+    fn a_text_that_xml_forbids_is_an_error() {
         for text in [
             "",
             " ",
@@ -211,17 +215,17 @@ mod tests {
     #[test]
     fn depth_elements_attributes_and_namespaces_are_bounded() {
         let deep = format!("{}{}", "<a>".repeat(101), "</a>".repeat(101));
-        assert!(problem(&deep).contains("more than 100 levels"));
+        assert!(error(&deep).contains("more than 100 levels"));
         let wide = format!("<a>{}</a>", "<b/>".repeat(XML_ELEMENTS));
-        assert!(problem(&wide).contains("more than 100000 elements"));
+        assert!(error(&wide).contains("more than 100000 elements"));
         let attributes = (0..101).map(|n| format!("a{n}='1'")).collect::<Vec<_>>().join(" ");
-        assert!(problem(&format!("<a {attributes}/>")).contains("more than 100 attributes"));
+        assert!(error(&format!("<a {attributes}/>")).contains("more than 100 attributes"));
         let namespaces = "<b xmlns:x='y'/>".repeat(257);
-        assert!(problem(&format!("<a>{namespaces}</a>")).contains("more than 256 namespace"));
+        assert!(error(&format!("<a>{namespaces}</a>")).contains("more than 256 namespace"));
         let comments = format!("<a>{}</a>", "<!---->".repeat(XML_NODES));
-        assert!(problem(&comments).contains("more than 600000 elements, attributes, texts, comments"));
+        assert!(error(&comments).contains("more than 600000 elements, attributes, texts, comments"));
         let attributes = (0..90).map(|n| format!(" a{n}=''")).collect::<Vec<_>>().concat();
-        assert!(problem(&format!("<a>{}</a>", format!("<b{attributes}/>").repeat(7000))).contains("more than 600000"));
+        assert!(error(&format!("<a>{}</a>", format!("<b{attributes}/>").repeat(7000))).contains("more than 600000"));
         let no_attributes = format!("<a b='{}'>{}</a>", "=".repeat(101), "xmlns ".repeat(257));
         assert!(parse(&no_attributes).is_ok(), "what only looks like too many is not");
     }

@@ -1,4 +1,4 @@
-//! What filters read of connectors, column by column, so that a filter is a few searches through contiguous memory.
+//! The members that filters read, column by column, so that a filter is a few searches through contiguous memory.
 //!
 //! A column holds the texts of many rows in one buffer. Bytes that no UTF-8 text contains mark where a row and where a
 //! text begins, so every documented comparison, whatever its operator, is a search for one run of bytes.
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::metadata::labels;
 use crate::{Summary, lower_key};
 
-/// How many rows there are at most.
+/// The largest number of rows.
 pub const MAX_ROWS: usize = 256;
 
 /// In front of every row.

@@ -1,4 +1,4 @@
-//! Why a filter is refused: the place in its text, and what would be right there.
+//! Why a filter is not accepted: the place in its text, and what would be right there.
 
 /// Why a filter is not accepted, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use super::error::OffsetError;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
-    /// Letters, digits and whatever else is not white space, a quote or punctuation.
+    /// Letters, digits and other characters that are not white space, a quote or punctuation.
     Word(&'a str),
     /// A quoted text, without its quotes and escapes.
     Text(Cow<'a, str>),
@@ -38,7 +38,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, OffsetError> {
                 at = end;
                 Kind::Text(value)
             }
-            '\'' => return Err(OffsetError::new(start, "texts stand in double quotes, as in name co \"base\"")),
+            '\'' => return Err(OffsetError::new(start, "write texts in double quotes, as in name co \"base\"")),
             _ => {
                 let ends = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '"');
                 at = text[start..].find(ends).map_or(text.len(), |length| start + length);
@@ -50,7 +50,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, OffsetError> {
     Ok(tokens)
 }
 
-/// The text from behind its opening quote, and where it ends.
+/// The text after its opening quote, and the byte after its closing quote.
 fn quoted(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), OffsetError> {
     let mut unescaped = String::new();
     let mut copied = start;
@@ -70,7 +70,7 @@ fn quoted(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), OffsetError
             return Ok((value, special + 1));
         }
         let Some(escaped @ (b'"' | b'\\')) = text.as_bytes().get(special + 1).copied() else {
-            return Err(OffsetError::new(special, "a backslash in a text stands before `\"` or `\\` only"));
+            return Err(OffsetError::new(special, "a backslash in a text may only be in front of `\"` or `\\`"));
         };
         unescaped.push_str(&text[copied..special]);
         unescaped.push(char::from(escaped));

@@ -1,11 +1,11 @@
 //! The filter language of the list: `name co "base" and not (directConnect eq false or type sw "x")`.
 //!
-//! Three steps, one file each: [`lexer`] cuts the text into words, `syntax` reads the whole language of the
-//! specification into a tree, and this file resolves the tree against the fields that connectors have. Only the
-//! last step knows what is supported, so that `name gt "a"` is told apart from nonsense. The parser is written by
-//! hand: the grammar is small, and every refusal points at the column where it starts and says what would be right.
+//! There are three steps, one file each: [`lexer`] cuts the text into words, `syntax` reads the whole language of the
+//! specification into a tree, and this file looks up the fields of the tree. Only the last step knows what is supported,
+//! so that the error for `name gt "a"` is another than that for nonsense. The parser is written by hand: the grammar is
+//! small, and every error names the column where it starts and says what would be right.
 //!
-//! Strings are compared without case. A filter selects rows of [`Columns`], which are lower case already.
+//! Strings are compared without case. A filter selects rows of [`Columns`], which are in lower case.
 
 mod columns;
 mod error;
@@ -116,7 +116,7 @@ fn test(field: &Field, operator: Operator, values: syntax::Values<'_>) -> Result
     Ok(if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) })
 }
 
-/// A text as filters write it: in double quotes, with a backslash before those in it and before each other.
+/// A text as filters have it: in double quotes, with a backslash in front of each double quote and backslash in it.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }

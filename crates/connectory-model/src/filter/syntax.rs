@@ -41,7 +41,7 @@ pub(super) enum Condition<'a> {
     Comparison(Comparison<'a>),
 }
 
-/// A field held against values; positions are bytes of the filter.
+/// A comparison of a field with values. Positions are bytes of the filter.
 #[derive(Debug)]
 pub(super) struct Comparison<'a> {
     pub field: (usize, &'a str),
@@ -49,7 +49,7 @@ pub(super) struct Comparison<'a> {
     pub values: Values<'a>,
 }
 
-/// What stands behind an operator; empty for the unary ones.
+/// The values after an operator. Operators without values have none.
 #[derive(Debug)]
 pub(super) struct Values<'a> {
     pub at: usize,
@@ -179,7 +179,10 @@ impl<'t, 'a> Parser<'t, 'a> {
                     none(token.at)
                 }
                 Operator::Pr => {
-                    return Err(OffsetError::new(token.at, format!("`pr` stands before its field: `pr {word}`")));
+                    return Err(OffsetError::new(
+                        token.at,
+                        format!("`pr` is written in front of its field: `pr {word}`"),
+                    ));
                 }
                 _ => self.values(at)?,
             };

@@ -75,7 +75,7 @@ fn a_missing_category_equals_nothing() {
 }
 
 #[test]
-fn a_refusal_names_the_column_and_what_would_be_right() {
+fn an_error_names_the_column_and_what_would_be_right() {
     let operators = "eq, ne, co, sw, gt, ge, lt, le, in, ca, pr, isnull";
     let table = [
         ("", "column 1: the filter ends here; expected a field such as `name`".to_owned()),
@@ -87,7 +87,7 @@ fn a_refusal_names_the_column_and_what_would_be_right() {
         ("name in (\"a\")", "column 6: field `name` does not support the operator `in`; it supports sw, co".to_owned()),
         ("pr name", "column 1: field `name` does not support the operator `pr`; it supports sw, co".to_owned()),
         ("name isnull", "column 6: field `name` does not support the operator `isnull`; it supports sw, co".to_owned()),
-        ("name pr", "column 6: `pr` stands before its field: `pr name`".to_owned()),
+        ("name pr", "column 6: `pr` is written in front of its field: `pr name`".to_owned()),
         (
             "größe co \"a\"",
             "column 1: unknown field `größe`; supported are name (sw, co), type (sw, co, eq), directConnect (eq), \
@@ -97,8 +97,8 @@ fn a_refusal_names_the_column_and_what_would_be_right() {
         ("directconnect eq true", "column 1: unknown field `directconnect`; did you mean `directConnect`?".to_owned()),
         ("name co \"ö\" und type eq a", "column 13: expected `and` or `or`, got `und`".to_owned()),
         ("name co \"a", "column 9: this text has no closing quote".to_owned()),
-        ("name co 'a'", "column 9: texts stand in double quotes, as in name co \"base\"".to_owned()),
-        ("name co \"a\\n\"", "column 11: a backslash in a text stands before `\"` or `\\` only".to_owned()),
+        ("name co 'a'", "column 9: write texts in double quotes, as in name co \"base\"".to_owned()),
+        ("name co \"a\\n\"", "column 11: a backslash in a text may only be in front of `\"` or `\\`".to_owned()),
         ("(name co a", "column 11: the filter ends here; expected `)`".to_owned()),
         ("name co a)", "column 10: this `)` closes nothing".to_owned()),
         ("features ca ()", "column 14: expected a value such as \"text\", got `)`".to_owned()),
@@ -120,8 +120,8 @@ fn comparisons_are_counted_and_so_is_each_value_of_a_list() {
     let expected = "more than 100 comparisons; a filter may have at most 100, and each value of a list counts";
     let mixed = format!("{} and {}", list(60), chain(41));
     for (text, column) in [(chain(101), 1301), (list(101), 214), (mixed, 659)] {
-        let refusal = Filter::parse(&text).expect_err("too many");
-        assert_eq!((refusal.column, refusal.reason.as_str()), (column, expected));
+        let error = Filter::parse(&text).expect_err("too many");
+        assert_eq!((error.column, error.reason.as_str()), (column, expected));
     }
     assert!(Filter::parse(&vec!["pr name"; 101].join(" or ")).expect_err("too many").reason.contains("more than 100"));
 }
@@ -150,9 +150,10 @@ proptest! {
 
     #[test]
     fn any_quoted_value_is_found_again(value in ".*", before in "[a-z]*") {
-        let connector = json!({"name": format!("x{}", "n"), "type": "t", "connectorMetadata": {"category": format!("{before}{value}")}});
-        let quoted = format!("{before}{value}").replace('\\', "\\\\").replace('"', "\\\"");
-        let filter = Filter::parse(&format!("category eq \"{quoted}\""));
+        let value = format!("{before}{value}");
+        let connector = json!({"name": "n", "type": "t", "connectorMetadata": {"category": value}});
+        let quoted = quoted(&value);
+        let filter = Filter::parse(&format!("category eq {quoted}"));
         if quoted.len() < 8000 {
             prop_assert!(filter.expect("valid").matches(&columns(&connector)));
         }

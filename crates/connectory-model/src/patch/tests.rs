@@ -48,7 +48,7 @@ fn removing_the_metadata_empties_it() {
 }
 
 #[test]
-fn a_refusal_names_the_operation_and_its_path() {
+fn an_error_names_the_operation_and_its_path() {
     let table = [
         (json!({}), "expected an array of operations, got an object"),
         (json!([1]), "operation 0 (? ?): expected an object"),
@@ -102,8 +102,8 @@ fn a_refusal_names_the_operation_and_its_path() {
         (json!(vec![0; 1001]), "1001 operations; a patch may have 1000"),
     ];
     for (patch, expected) in table {
-        let refusal = apply(patch).expect_err(expected).to_string();
-        assert!(refusal.starts_with(expected), "{refusal}");
+        let error = apply(patch).expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}");
     }
 }
 
@@ -118,8 +118,8 @@ fn copies_of_copies_are_bounded() {
         .collect();
     assert!(apply(json!(deep)).is_err());
     let nested = (0..40).fold(json!(1), |inner, _| json!([inner]));
-    let refusal = apply(json!([{"op": "add", "path": "/connectorMetadata/deep", "value": nested}]));
-    assert!(refusal.expect_err("too deep").to_string().contains("nests deeper than 32"));
+    let error = apply(json!([{"op": "add", "path": "/connectorMetadata/deep", "value": nested}]));
+    assert!(error.expect_err("too deep").to_string().contains("nests deeper than 32"));
 }
 
 #[test]
@@ -161,16 +161,16 @@ fn only_the_whole_of_a_document_is_changed_and_always_by_a_text() {
         ),
     ];
     for (patch, expected) in table {
-        let refusal = apply(patch).expect_err(expected).to_string();
-        assert!(refusal.starts_with(expected), "{refusal}");
+        let error = apply(patch).expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}");
     }
     let read =
         apply(json!([{"op": "test", "path": "/applicationXml/0", "value": 1}])).expect_err("a test reads anything");
     assert!(read.to_string().ends_with("the path does not exist"), "{read}");
     let there_and_back = json!([
-        {"op": "copy", "from": "/applicationXml", "path": "/connectorMetadata/kept"},
+        {"op": "copy", "from": "/applicationXml", "path": "/connectorMetadata/copied"},
         {"op": "remove", "path": "/applicationXml"},
-        {"op": "move", "from": "/connectorMetadata/kept", "path": "/applicationXml"},
+        {"op": "move", "from": "/connectorMetadata/copied", "path": "/applicationXml"},
     ]);
     assert_eq!(apply(there_and_back).expect("applies"), connector());
 }
@@ -181,16 +181,16 @@ fn what_is_copied_is_measured_before_it_is_copied() {
     let template = format!("<Application a='{}'/>", "x".repeat(100_000));
     large.source_template = SourceTemplate::parse(template.as_bytes()).expect("valid");
     let copy = |from: &str, path: &str| json!({"op": "copy", "from": from, "path": path});
-    let refusal = |patch: Value, max_document| apply_to(&large, patch, max_document).expect_err("refused").to_string();
+    let error = |patch: Value, max_document| apply_to(&large, patch, max_document).expect_err("refused").to_string();
     for from in ["/applicationXml", ""] {
         let expected = format!("`{from}` is larger than all of the metadata may be, 64 KiB");
-        assert!(refusal(json!([copy(from, "/connectorMetadata/x")]), DOCUMENT_BYTES).ends_with(&expected));
+        assert!(error(json!([copy(from, "/connectorMetadata/x")]), DOCUMENT_BYTES).ends_with(&expected));
     }
     let to_document = json!([copy("/applicationXml", "/sourceConfigXml")]);
-    assert!(refusal(to_document, 99_999).ends_with("is larger than a document may be, 99999 bytes"));
+    assert!(error(to_document, 99_999).ends_with("is larger than a document may be, 99999 bytes"));
     let many = json!(vec![copy("/applicationXml", "/sourceConfigXml"); 400]);
-    let refused = refusal(many, DOCUMENT_BYTES);
-    assert!(refused.starts_with("operation 335 (copy /sourceConfigXml): the copies"), "{refused}");
+    let message = error(many, DOCUMENT_BYTES);
+    assert!(message.starts_with("operation 335 (copy /sourceConfigXml): the copies"), "{message}");
 }
 
 #[test]
@@ -244,6 +244,30 @@ fn any_path() -> impl Strategy<Value = String> {
     ]
 }
 
+fn detail_of(connector: &Connector) -> Value {
+    let detail = ConnectorDetail::new(connector, Origin::Custom, Locale::En, DetailShape::WithPolicies);
+    serde_json::to_value(detail).expect("JSON")
+}
+
+/// An operation that a connector is likely to take.
+fn likely_operation() -> impl Strategy<Value = Value> {
+    let op = prop::sample::select(vec!["add", "remove", "replace", "move", "copy", "test"]);
+    let path = prop::sample::select(vec![
+        "/connectorMetadata",
+        "/connectorMetadata/category",
+        "/connectorMetadata/new",
+        "/connectorMetadata/labels",
+        "/connectorMetadata/labels/0",
+        "/connectorMetadata/labels/-",
+        "/applicationXml",
+    ]);
+    let from = prop::sample::select(vec!["/connectorMetadata/category", "/connectorMetadata/labels", "/name"]);
+    let value =
+        prop::sample::select(vec![json!("HR"), json!({"category": "x", "labels": ["b"]}), json!("<Application/>")]);
+    (op, path, from, value)
+        .prop_map(|(op, path, from, value)| json!({"op": op, "path": path, "from": from, "value": value}))
+}
+
 fn any_operation() -> impl Strategy<Value = Value> {
     let op = prop::sample::select(vec!["add", "remove", "replace", "move", "copy", "test", "x"]);
     (op, any_path(), any_path(), prop::option::of(any_json())).prop_map(|(op, path, from, value)| {
@@ -256,8 +280,8 @@ fn any_operation() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// A patch that is applied leaves a connector whose documents pass their own checks; one that is refused
-    /// returns no connector at all, and the one it was applied to is borrowed, so nothing of it can change.
+    /// A patch that is applied gives a connector whose documents pass their own checks. A patch that fails gives no
+    /// connector, and borrows the old one, which therefore cannot change.
     #[test]
     fn a_patch_gives_a_valid_connector_or_is_refused(operations in prop::collection::vec(any_operation(), 0..6)) {
         if let Ok(patched) = apply(Value::from(operations)) {
@@ -266,6 +290,25 @@ proptest! {
             prop_assert!(CorrelationConfig::parse(patched.correlation_config.as_str().as_bytes()).is_ok());
             prop_assert_eq!(patched.script_name, connector().script_name);
             prop_assert_eq!(patched.translations, connector().translations);
+        }
+    }
+
+    /// The crate applies the same operations to the whole detail, where ours may see only some members.
+    #[test]
+    fn a_patch_makes_what_its_operations_make_of_the_whole_detail(
+        operations in prop::collection::vec(likely_operation(), 1..5)
+    ) {
+        let body = Value::from(operations);
+        if let Ok(patched) = apply(body.clone()) {
+            let mut whole = detail_of(&connector());
+            let operations: json_patch::Patch = serde_json::from_value(body).expect("a patch");
+            json_patch::patch(&mut whole, &operations).expect("it applies to the whole as well");
+            let expected = detail_of(&patched);
+            for member in [METADATA, "applicationXml", "sourceConfigXml", "correlationConfigXml", "name"] {
+                // Without the metadata a connector has empty metadata.
+                let made = whole.get(member).cloned().unwrap_or_else(|| json!({}));
+                prop_assert_eq!(&made, &expected[member], "{}", member);
+            }
         }
     }
 

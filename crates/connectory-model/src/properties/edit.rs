@@ -1,8 +1,6 @@
 //! Changing one key of a `.properties` text, while every other line stays as it is.
 
-use std::collections::HashMap;
-
-use super::read::{self, Property};
+use super::read::continues;
 use super::text::Properties;
 use super::write;
 use crate::lines::Lines;
@@ -13,22 +11,17 @@ impl Properties {
     pub fn with(&self, key: &str, value: Option<&str>) -> Self {
         let text = self.text();
         let is_utf8 = matches!(self, Self::Utf8(_));
-        let (mut expected, mut of_key) = (HashMap::new(), Vec::new());
+        let mut of_key = Vec::new();
         self.each(|entry| {
             if entry.key == key {
                 of_key.push(entry.line);
             }
-            expected.insert(entry.key, entry.value);
         });
-        match value {
-            Some(value) => expected.insert(key.to_owned(), value.to_owned()),
-            None => expected.remove(key),
-        };
         let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let written = value.map(|value| write::line(key, value, is_utf8) + ending);
         // The last line of a key counts, so that line is changed. Without a value all lines of the key are removed.
         let changed = if value.is_some() { &of_key[of_key.len().saturating_sub(1)..] } else { &of_key };
-        let lines = Lines::of(text);
+        let lines = Lines::of_properties(text);
         let (mut edited, mut copied) = (String::with_capacity(text.len() + 64), 0);
         for line in changed {
             let mut range = lines.logical(*line);
@@ -45,18 +38,13 @@ impl Properties {
             if !edited.is_empty() && !edited.ends_with(['\n', '\r']) {
                 edited.push_str(ending);
             }
+            // The last line may have a backslash in front of its end, and would be continued by the new one.
+            if continues(&edited) {
+                // A line feed after a carriage return is part of the same end.
+                edited.push_str(if edited.ends_with('\r') { "\r" } else { ending });
+            }
             edited.push_str(written);
         }
-        let mut found = HashMap::new();
-        let read = read::each(&edited, |Property { key, value, .. }| {
-            found.insert(key, value);
-        });
-        if read.is_ok() && found == expected {
-            return self.with_text(edited);
-        }
-        // Lines that end in a lone carriage return are not found by number, so the whole text is written again.
-        let mut entries: Vec<_> = expected.into_iter().collect();
-        entries.sort();
-        self.with_text(entries.iter().map(|(key, value)| write::line(key, value, is_utf8) + ending).collect())
+        self.with_text(edited)
     }
 }

@@ -33,7 +33,11 @@ pub enum PropertiesError {
 
 /// Reads each key and value of a text, in the order of the lines.
 pub(super) fn each(text: &str, mut each: impl FnMut(Property)) -> Result<(), PropertiesError> {
-    let text = join_surrogates(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let mut text = join_surrogates(text.strip_prefix('\u{feff}').unwrap_or(text));
+    // The parser drops a last line that ends in a backslash. In Java it is a line like every other.
+    if continues(&text) {
+        text.to_mut().push_str("\n\n");
+    }
     for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
         let line = line.map_err(|error| PropertiesError::Line {
             line: error.line_number().unwrap_or(1),
@@ -47,8 +51,8 @@ pub(super) fn each(text: &str, mut each: impl FnMut(Property)) -> Result<(), Pro
     Ok(())
 }
 
-/// The lines whose key may be this one, with those that continue them: a key may be written with escapes, so what
-/// begins like the key up to a backslash may be it.
+/// The lines whose key may be this one, with the lines that continue them. A key may be written with escapes, so a line
+/// that begins like the key up to a backslash may have it.
 pub(super) fn lines_that_may_have(key: &str, text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut candidates = String::new();
@@ -79,15 +83,15 @@ fn natural_line(text: &str) -> usize {
     }
 }
 
-/// Whether the next line continues the last one of these.
-fn continues(lines: &str) -> bool {
+/// Whether the next line continues the last of these lines.
+pub(super) fn continues(lines: &str) -> bool {
     let line = lines.strip_suffix('\n').unwrap_or(lines);
     let line = line.strip_suffix('\r').unwrap_or(line);
     line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
-/// Java writes a character beyond U+FFFF as two escapes (`\ud83d\ude00`); the parser takes one at a time and
-/// refuses halves, so pairs become their character first.
+/// Replaces pairs of escapes by their character. Java writes a character beyond U+FFFF as two escapes
+/// (`\ud83d\ude00`), but the parser reads one at a time and does not accept halves.
 fn join_surrogates(text: &str) -> Cow<'_, str> {
     let is_high = |unit: u16| (0xD800..0xDC00).contains(&unit);
     let mut joined = String::new();
@@ -116,7 +120,7 @@ fn join_surrogates(text: &str) -> Cow<'_, str> {
     Cow::Owned(joined)
 }
 
-/// The UTF-16 unit that `\uXXXX` at this offset stands for.
+/// The UTF-16 unit of the escape `\uXXXX` at this offset.
 fn escaped_unit(text: &str, offset: usize) -> Option<u16> {
     let digits = text.as_bytes().get(offset..offset + 6)?.strip_prefix(b"\\u")?;
     let digits = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;

@@ -13,6 +13,16 @@ fn java_syntax_is_read() {
 }
 
 #[test]
+fn a_last_line_with_a_backslash_at_its_end_counts_as_in_java() {
+    for (text, value) in [("a=1\nb=2\\", "2"), ("b=2\\\n", "2"), ("b=\\\r\n", ""), ("b\\", ""), ("b=2\\\\", "2\\")] {
+        let properties = Properties::parse(text.as_bytes()).expect("valid");
+        assert_eq!(properties.entries()["b"], value, "{text:?}");
+        let longer = properties.with("c", Some("3"));
+        assert_eq!((longer.entries()["b"].as_str(), longer.entries()["c"].as_str()), (value, "3"), "{text:?}");
+    }
+}
+
+#[test]
 fn bytes_come_back_as_they_were_in_either_encoding() {
     for (bytes, charset) in [(&b"a=\xe4\r\n"[..], "iso-8859-1"), ("\u{feff}a=ä".as_bytes(), "utf-8")] {
         let properties = Properties::parse(bytes).expect("valid");

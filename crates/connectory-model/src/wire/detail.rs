@@ -79,7 +79,7 @@ pub struct ConnectorDetail {
     #[cfg_attr(feature = "openapi", schema(required, value_type = Object))]
     #[serde(default, deserialize_with = "or_empty")]
     pub connector_metadata: Metadata,
-    /// How far the connector is.
+    /// The connector's status.
     #[cfg_attr(feature = "openapi", schema(value_type = Status))]
     pub status: Open<Status>,
 }

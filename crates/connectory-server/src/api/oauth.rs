@@ -10,16 +10,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, RETRY_AFTER};
-use connectory_store::Client;
+use connectory_store::ApiClient;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::keys::Claims;
-use crate::auth::{CredentialsError, bearer, now, secret};
+use crate::auth::{CredentialsError, bearer, secret};
 use crate::http::error::ApiError;
 use crate::http::form::FormLimits;
 use crate::http::response::json_response;
@@ -150,6 +150,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
         Some(asked) => narrow(&client, asked)?,
     };
     let lifetime = server.options.token_lifetime.as_secs();
+    let now = server.options.clock.unix_seconds();
     let claims = Claims {
         jti: secret::new_id(),
         client_id: client.id.clone(),
@@ -160,14 +161,14 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
         pod: POD.to_owned(),
         scope: scopes.clone(),
         authorities: vec![client.level],
-        iat: now(),
-        exp: now() + lifetime,
+        iat: now,
+        exp: now + lifetime,
     };
     Ok(TokenResponse {
         access_token: server.auth.keys().sign(&claims),
         token_type: "bearer",
         expires_in: lifetime,
-        scope: scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
+        scope: Scopes::from(scopes).to_string(),
         tenant_id: client.tenant.uuid,
         org: client.tenant.name,
         pod: POD,
@@ -222,13 +223,13 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
     Ok(Some(readings))
 }
 
-fn narrow(client: &Client, asked: &str) -> Result<Vec<Scope>, TokenError> {
+fn narrow(client: &ApiClient, asked: &str) -> Result<Vec<Scope>, TokenError> {
     asked
         .split_whitespace()
         .map(|word| {
             let scope = word.parse().ok().filter(|scope| client.scopes.contains(scope));
             scope.ok_or_else(|| {
-                let granted = client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+                let granted = Scopes::from(client.scopes.as_slice());
                 refuse("invalid_scope", format!("the client does not have every scope asked for; it has {granted}"))
             })
         })

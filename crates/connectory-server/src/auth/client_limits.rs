@@ -1,7 +1,8 @@
 //! The rate limit of each client: its requests are counted for each API version.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::rate_limit::{RateLimit, RateWindow};
 use crate::version::{ApiVersion, COUNT};
 
@@ -9,6 +10,7 @@ use crate::version::{ApiVersion, COUNT};
 #[derive(Debug)]
 pub struct Limiter {
     limit: Option<RateLimit>,
+    clock: Clock,
     started: Instant,
 }
 
@@ -18,13 +20,17 @@ pub struct ClientWindows([RateWindow; COUNT]);
 
 impl Limiter {
     /// Counts from now on.
-    pub fn new(limit: Option<RateLimit>) -> Self {
-        Self { limit, started: Instant::now() }
+    pub fn new(limit: Option<RateLimit>, clock: Clock) -> Self {
+        Self { limit, started: clock.now(), clock }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.now() - self.started
     }
 
     /// Whether a client made a request in a window that has not ended.
     pub fn counts_some(&self, windows: &ClientWindows) -> bool {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.elapsed();
         self.limit.is_some_and(|limit| windows.0.iter().any(|window| window.counts_some(limit, elapsed)))
     }
 
@@ -32,7 +38,7 @@ impl Limiter {
     pub fn admit(&self, windows: &ClientWindows, version: &ApiVersion) -> Result<(), u64> {
         match self.limit {
             None => Ok(()),
-            Some(limit) => windows.0[version.index].admit(limit, self.started.elapsed()),
+            Some(limit) => windows.0[version.index].admit(limit, self.elapsed()),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A client's id and secret.
 
-use connectory_store::Client;
+use connectory_store::ApiClient;
 
 use super::{Auth, CredentialsError};
 
 impl Auth {
     /// The client that one of the credentials, each an id and a secret, is right for.
-    pub async fn authenticate(&self, credentials: Vec<(String, String)>) -> Result<Client, CredentialsError> {
+    pub async fn authenticate(&self, credentials: Vec<(String, String)>) -> Result<ApiClient, CredentialsError> {
         for (id, secret) in credentials {
             let found = self.store.client(id).await?;
             let hash = found.as_ref().map(|client| client.secret_hash.clone());

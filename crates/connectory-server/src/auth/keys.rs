@@ -13,6 +13,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
 
+const EXPIRED: &str = "JWT is expired";
 const ALGORITHM: Algorithm = Algorithm::ES256;
 
 /// Why the keys cannot be read.
@@ -95,11 +96,12 @@ impl Keys {
         encode(&header, claims, key).expect("the key was used before")
     }
 
-    /// What a token says, if it was signed here and has not ended; otherwise what is wrong with it.
-    pub fn verify(&self, token: &str) -> Result<Claims, &'static str> {
+    /// What a token says, if it was signed here and has not ended at a time (in seconds since 1970-01-01 UTC); otherwise what is wrong with it.
+    pub fn verify(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
         let key = header.kid.as_ref().and_then(|id| self.verifying.get(id)).ok_or("JWT signature is invalid")?;
-        decode(token, key, &self.validation).map(|token| token.claims).map_err(|error| reason(error.kind()))
+        let decoded = decode::<Claims>(token, key, &self.validation).map_err(|error| reason(error.kind()))?;
+        if decoded.claims.exp > now { Ok(decoded.claims) } else { Err(EXPIRED) }
     }
 
     /// The public keys.
@@ -110,7 +112,7 @@ impl Keys {
 
 fn reason(error: &ErrorKind) -> &'static str {
     match error {
-        ErrorKind::ExpiredSignature => "JWT is expired",
+        ErrorKind::ExpiredSignature => EXPIRED,
         ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => "JWT signature is invalid",
         _ => "JWT is malformed",
     }

@@ -14,7 +14,6 @@ pub mod secret;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use connectory_model::access::{Scope, UserLevel};
 use connectory_store::{Author, AuthorKind, Store, StoreError};
@@ -25,9 +24,10 @@ pub use self::bearer::bearer;
 use self::client_limits::{ClientWindows, Limiter};
 pub use self::error::{AuthError, CredentialsError};
 use self::keys::{Keys, KeysError};
-pub use self::principal::{Caller, Principal, now};
+pub use self::principal::{Caller, Principal};
 use self::secret::Verifier;
 use crate::catalog::Catalog;
+use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::version::ApiVersion;
 
@@ -38,6 +38,7 @@ const CACHED_TOKENS: usize = 10_000;
 pub struct Auth {
     store: Store,
     catalog: Arc<Catalog>,
+    clock: Clock,
     keys: Keys,
     verifier: Verifier,
     limiter: Limiter,
@@ -49,15 +50,21 @@ pub struct Auth {
 
 impl Auth {
     /// Authentication with the keys of a store.
-    pub async fn new(store: Store, catalog: Arc<Catalog>, rate_limit: Option<RateLimit>) -> Result<Self, KeysError> {
+    pub async fn new(
+        store: Store,
+        catalog: Arc<Catalog>,
+        rate_limit: Option<RateLimit>,
+        clock: Clock,
+    ) -> Result<Self, KeysError> {
         Ok(Self {
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
-            limiter: Limiter::new(rate_limit),
+            limiter: Limiter::new(rate_limit, clock.clone()),
             principals: Cache::new(CACHED_TOKENS),
             windows: Mutex::default(),
             store,
             catalog,
+            clock,
         })
     }
 
@@ -75,6 +82,11 @@ impl Auth {
         Ok(caller)
     }
 
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The keys that tokens are signed with.
     pub fn keys(&self) -> &Keys {
         &self.keys
@@ -88,15 +100,15 @@ impl Auth {
     /// The caller, if the token was verified recently.
     pub fn cached(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Option<Caller> {
         let principal = self.principals.get(bearer(headers).ok()?)?;
-        principal.is_current().then_some(Caller::new(principal, version))
+        principal.is_current(&self.clock).then_some(Caller::new(principal, version))
     }
 
     /// The principal of a token.
     pub async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
-        if let Some(principal) = self.principals.get(token).filter(|principal| principal.is_current()) {
+        if let Some(principal) = self.principals.get(token).filter(|principal| principal.is_current(&self.clock)) {
             return Ok(principal);
         }
-        let claims = self.keys.verify(token).map_err(AuthError::Token)?;
+        let claims = self.keys.verify(token, self.clock.unix_seconds()).map_err(AuthError::Token)?;
         let Some(client) = self.store.client(claims.client_id).await? else {
             self.principals.remove(token);
             return Err(AuthError::Token("the client of the JWT does not exist any more"));
@@ -126,7 +138,7 @@ impl Auth {
             tenant_record: tenant,
             author: Arc::new(author),
             expires_at,
-            checked_at: Instant::now(),
+            checked_at: self.clock.now(),
         }))
     }
 

@@ -1,7 +1,7 @@
 //! The client or person that a request is made for.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use connectory_model::access::{Denied, Permission, Scope, UserLevel};
@@ -11,6 +11,7 @@ use http::request::Parts;
 
 use super::client_limits::ClientWindows;
 use crate::catalog;
+use crate::clock::Clock;
 use crate::http::error::ApiError;
 use crate::version::ApiVersion;
 use crate::work::tracking_id;
@@ -37,8 +38,8 @@ impl Principal {
     }
 
     /// Whether the token has not ended, and its client was read a moment ago.
-    pub fn is_current(&self) -> bool {
-        self.checked_at.elapsed() < CURRENT && self.expires_at > now()
+    pub fn is_current(&self, clock: &Clock) -> bool {
+        clock.now() - self.checked_at < CURRENT && self.expires_at > clock.unix_seconds()
     }
 }
 
@@ -103,11 +104,6 @@ impl Caller {
     pub fn version(&self) -> &'static ApiVersion {
         self.version
     }
-}
-
-/// The time in seconds since 1970-01-01 UTC.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

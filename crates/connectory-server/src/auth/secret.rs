@@ -6,23 +6,9 @@
 use std::sync::LazyLock;
 
 use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
+pub use connectory_store::{hash_secret as hash, new_id, new_secret};
 use tokio::sync::Semaphore;
-
-/// A new client id: 128 random bits in hexadecimal.
-pub fn new_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}
-
-/// A new secret: 256 random bits in hexadecimal.
-pub fn new_secret() -> String {
-    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
-}
-
-/// The hash of a secret, in PHC string format with a salt of its own.
-pub fn hash(secret: &str) -> String {
-    Argon2::default().hash_password(secret.as_bytes()).expect("any secret can be hashed").to_string()
-}
 
 /// What is verified where there is no client, so that the time does not tell whether there is one.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&new_secret()));

@@ -22,7 +22,8 @@ use connectory_model::limits::{INLINE_BYTES, INLINE_LIST_BYTES, INLINE_TIME, LIS
 use connectory_model::wire::{ConnectorDetail, DetailShape};
 use connectory_model::{Locale, ScriptName, Summary};
 use connectory_store::{
-    Change, Edit, Found, Holders, Origin, RevisionId, RevisionNumber, Store, StoreError, TenantId, Unavailable,
+    Change, Changed, Committed, Edit, Follow, Found, Holders, Origin, Refusal, RevisionId, RevisionNumber, Store,
+    StoreError, TenantId, Unavailable,
 };
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
@@ -36,7 +37,7 @@ pub use facets::{Facet, Facets};
 use snapshot::NoPage;
 pub use snapshot::{Page, Selection, Snapshot, SortBy, Window};
 
-/// How many bytes of details are kept in memory (our decision).
+/// How many bytes of details are kept in memory (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
 /// How many bytes a detail or a connector has at most that is kept: a few large ones would crowd out all others.
 const MAX_KEPT_BYTES: usize = 1024 * 1024;
@@ -45,7 +46,7 @@ const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
 /// About how many connectors that is, which the cache wants to know to begin with.
 const CACHE_ITEMS: usize = 4096;
 
-/// How many bytes of pages are kept in memory (our decision).
+/// How many bytes of pages are kept in memory (D34).
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest query whose page is kept.
 const MAX_KEPT_QUERY: usize = 1024;
@@ -60,10 +61,43 @@ pub struct Catalog {
     answers: Budget,
     builtins: Vec<Arc<Connector>>,
     base: Arc<Base>,
-    tenants: Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>,
+    tenants: Arc<Tenants>,
     connectors: Cache<RevisionId, Arc<Connector>, ByDocuments>,
     details: Cache<DetailKey, Bytes, ByLength>,
     pages: Cache<PageKey, Page, ByLength>,
+}
+
+/// The tenants that are loaded. They follow the store, which is why the catalogue's store is not in here.
+#[derive(Default)]
+struct Tenants(Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>);
+
+impl Follow for Tenants {
+    fn committed(&self, batch: Vec<Committed>) {
+        let mut published: Vec<Arc<Tenant>> = Vec::with_capacity(1);
+        for Committed { tenant: id, changed, prepared } in batch {
+            let followed = published.iter().position(|tenant| tenant.id == id).or_else(|| {
+                published.push(self.loaded(id)?);
+                published.len().checked_sub(1)
+            });
+            if let Some(at) = followed {
+                let entry = prepared.and_then(|prepared| prepared.downcast().ok()).map(|entry| *entry);
+                published[at].publish(changed, entry);
+            }
+        }
+        for tenant in published {
+            tenant.show();
+        }
+    }
+}
+
+impl Tenants {
+    fn cell(&self, id: TenantId) -> Arc<OnceCell<Arc<Tenant>>> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default())
+    }
+
+    fn loaded(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id)?.get().cloned()
+    }
 }
 
 /// The state of a list, and what was asked of it in the words of the request.
@@ -174,6 +208,15 @@ impl Tenant {
         }
     }
 
+    /// Prepares a change to be shown; `entry` is the connector as its caller has rendered it.
+    fn publish(&self, changed: Changed, entry: Option<Entry>) {
+        let Some(summary) = changed.summary else { return self.remove(&changed.script_name) };
+        let source = Source::Stored(RevisionId { tenant: self.id, number: changed.number });
+        let mut entry = entry.unwrap_or_else(|| Entry::new(&summary, source));
+        entry.source = source;
+        self.insert(entry, &summary);
+    }
+
     /// Lets readers see all that was published.
     fn show(&self) {
         let published = self.published();
@@ -196,13 +239,15 @@ impl Catalog {
             .collect();
         listed.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
         let by_script_name = listed.iter().map(|listed| (listed.0.script_name.clone(), listed.clone())).collect();
+        let tenants = Arc::<Tenants>::default();
+        store.follow(Arc::<Tenants>::clone(&tenants));
         Self {
             base: Arc::new(Base { snapshot: Snapshot::from_ordered(listed), by_script_name }),
             builtins,
             store,
             work,
             answers,
-            tenants: Mutex::default(),
+            tenants,
             connectors: Cache::with_weighter(CACHE_ITEMS, CONNECTOR_BYTES, ByDocuments),
             details: Cache::with_weighter(CACHE_ITEMS, DETAIL_BYTES, ByLength),
             pages: Cache::with_weighter(CACHE_ITEMS, PAGE_BYTES, ByLength),
@@ -216,11 +261,7 @@ impl Catalog {
 
     /// A tenant's connectors, loaded when they are first asked for.
     pub async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
-        let cell = {
-            let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(tenants.entry(id).or_default())
-        };
-        cell.get_or_try_init(|| self.load(id)).await.cloned()
+        self.tenants.cell(id).get_or_try_init(|| self.load(id)).await.cloned()
     }
 
     /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
@@ -235,7 +276,7 @@ impl Catalog {
             });
             (Snapshot::from_ordered(listed), by_script_name)
         };
-        let (custom, by_script_name) = self.store.summaries(id, read).await?;
+        let (_, (custom, by_script_name)) = self.store.load(id, read).await?;
         let mut snapshot = base.snapshot.clone();
         if !by_script_name.is_empty() {
             snapshot = custom;
@@ -286,7 +327,7 @@ impl Catalog {
     }
 
     async fn read(&self, id: RevisionId) -> Result<Arc<Connector>, StoreError> {
-        let missing = || StoreError::Unreadable(format!("there is no revision {}", id.number.0));
+        let missing = || StoreError::Unreadable(format!("there is no revision {}", id.number));
         let bytes = match self.store.find(id, INLINE_BYTES).await?.ok_or_else(missing)? {
             Found::Connector(connector) => return Ok(connector.into()),
             Found::Large(bytes) => bytes,
@@ -404,25 +445,20 @@ impl Catalog {
         Ok(json)
     }
 
-    /// Commits a change to a tenant's connector and publishes it. Returns where the connector is now.
-    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit, origin: Origin) -> Result<Source, StoreError> {
-        let (change, connector, summary) = (edit.change(), Arc::clone(edit.connector()), Arc::clone(edit.summary()));
+    /// Commits a change to a tenant's connector, which publishes it. Returns where the connector is now.
+    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit, origin: Origin) -> Result<Source, Refusal> {
+        let (change, connector) = (edit.change(), Arc::clone(edit.connector()));
         let at = |number| RevisionId { tenant: tenant.id, number };
-        // Rendered here rather than on the writer's thread, which every other write waits for.
-        let entry = match change {
-            Change::Create | Change::Update { .. } => Some(Entry::new(&summary, Source::Stored(at(RevisionNumber(0))))),
-            Change::Delete { .. } => None,
+        let is_there = !matches!(change, Change::Delete { .. });
+        let edit = if is_there {
+            // Rendered here, not on the writer's thread, which every other write waits for.
+            let entry = Entry::new(edit.summary(), Source::Stored(at(RevisionNumber::ZERO)));
+            edit.preparing(entry)
+        } else {
+            edit
         };
-        let is_there = entry.is_some();
-        let (publishing, showing) = (Arc::clone(tenant), Arc::clone(tenant));
-        let publish = move |number| match entry {
-            Some(mut entry) => {
-                entry.source = Source::Stored(RevisionId { tenant: publishing.id, number });
-                publishing.insert(entry, &summary);
-            }
-            None => publishing.remove(&summary.script_name),
-        };
-        let number = self.store.commit(tenant.id, edit, origin, publish, move || showing.show()).await?;
+        let numbers = self.store.commit(tenant.id, vec![edit], origin).await?;
+        let number = numbers[0];
         // What was changed is not asked for again. Left where it is, it would crowd out what is.
         if let Change::Update { expected } | Change::Delete { expected } = change {
             self.connectors.remove(&at(expected));

@@ -350,7 +350,7 @@ impl Snapshot {
                     SortBy::Category => (0, chunk.columns.category(row)),
                     SortBy::Status => (entry.status as i64, &[][..]),
                     SortBy::Changed => match entry.source {
-                        Source::Stored(id) => (id.number.0, &[][..]),
+                        Source::Stored(id) => (id.number.get(), &[][..]),
                         Source::BuiltIn(_) => (0, &[][..]),
                     },
                 };

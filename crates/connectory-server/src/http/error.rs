@@ -124,10 +124,8 @@ fn detail_code(status: StatusCode) -> String {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NameTaken => Self::bad_request("`name` is taken: a connector of this name exists already"),
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
-            // What is deleted and created at the same time by two: who comes second should read it again.
-            StoreError::Conflict | StoreError::ScriptNameTaken | StoreError::Exists(_) => Self::conflict(),
+            StoreError::Exists(_) => Self::conflict(),
             StoreError::Unavailable(Unavailable::Full) => Self {
                 retry_after: Some(RETRY_AFTER),
                 ..Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; nothing was changed"))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use connectory_model::create::NewConnector;
 use connectory_model::{ScriptName, Summary};
-use connectory_store::{Change, Edit, Origin, StoreError};
+use connectory_store::{Change, Edit, Origin, Refusal};
 
 use super::{Registry, RegistryError};
 use crate::catalog::Tenant;
@@ -29,7 +29,7 @@ impl Registry {
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(_) => return Ok(summary),
                 // Another request took the script name first, and is published by now.
-                Err(StoreError::ScriptNameTaken) => {}
+                Err(Refusal::ScriptNameTaken { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use connectory_model::ScriptName;
-use connectory_store::{Change, Edit, Origin, StoreError};
+use connectory_store::{Change, Edit, Origin, Refusal};
 
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, Tenant};
@@ -28,7 +28,7 @@ impl Registry {
             let edit = self.work.run(size, make).await?;
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(_) => return Ok(()),
-                Err(StoreError::Conflict) => {}
+                Err(Refusal::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

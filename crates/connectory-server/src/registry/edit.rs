@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Change, Edit, Origin, StoreError};
+use connectory_store::{Change, Edit, Origin, Refusal};
 
 use super::changed::changed_members;
 use super::{Registry, RegistryError};
@@ -90,7 +90,7 @@ impl Registry {
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(source) => return Ok(Edited::Changed(source, changed)),
                 // Someone was faster. Their change is published by now, so every round builds on a newer revision.
-                Err(StoreError::Conflict) => {}
+                Err(Refusal::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

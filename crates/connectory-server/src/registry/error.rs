@@ -4,7 +4,7 @@ use connectory_model::ScriptName;
 use connectory_model::bounds::TooLarge;
 use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchError;
-use connectory_store::{RevisionNumber, StoreError};
+use connectory_store::{Refusal, StoreError};
 
 use crate::work::WorkError;
 
@@ -15,8 +15,8 @@ pub enum RegistryError {
     #[error("there is no connector with the script name `{0}` in this tenant")]
     NotFound(ScriptName),
     /// The connector has no such revision.
-    #[error("the connector has no revision {}", .0.0)]
-    NoRevision(RevisionNumber),
+    #[error("the connector has no revision {0}")]
+    NoRevision(i64),
     /// It is a built-in connector.
     #[error("`{0}` is a built-in connector, which cannot be changed or deleted; create a custom connector")]
     BuiltIn(ScriptName),
@@ -45,15 +45,16 @@ pub enum RegistryError {
     Work(#[from] WorkError),
     /// The store.
     #[error(transparent)]
-    Store(StoreError),
+    Store(#[from] StoreError),
 }
 
-impl From<StoreError> for RegistryError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NameTaken => Self::NameTaken,
-            StoreError::Conflict => Self::Conflict,
-            other => Self::Store(other),
+impl From<Refusal> for RegistryError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NameTaken { .. } => Self::NameTaken,
+            // Two callers deleted and created it at the same time: the second should read it again.
+            Refusal::Conflict { .. } | Refusal::ScriptNameTaken { .. } | Refusal::Repeated { .. } => Self::Conflict,
+            Refusal::Store(error) => Self::Store(error),
         }
     }
 }

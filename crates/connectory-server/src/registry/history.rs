@@ -68,20 +68,19 @@ impl Registry {
         &self,
         tenant: &Tenant,
         script_name: &ScriptName,
-        number: RevisionNumber,
+        number: i64,
     ) -> Result<Change, RegistryError> {
-        let next = number.0.checked_add(1).map(RevisionNumber);
-        let mut found = self.history(tenant, script_name, next, 2).await?.into_iter();
-        let revision = found.next().filter(|revision| revision.number == number);
-        let revision = revision.ok_or(RegistryError::NoRevision(number))?;
+        let read = async |number| match number {
+            Some(number) => self.store.revision(tenant.id(), script_name.clone(), number).await,
+            None => Ok(None),
+        };
+        let revision = read(RevisionNumber::new(number)).await?.ok_or(RegistryError::NoRevision(number))?;
         let source = stored(tenant, &revision);
         let after = self.catalog.connector(source).await?;
-        let before = match found.next() {
-            // What was before a creation was another connector of the same name, or nothing.
-            Some(before) if revision.action != Action::Create => {
-                Some(self.catalog.connector(stored(tenant, &before)).await?)
-            }
-            _ => None,
+        // Before a creation there was another connector of the same name, or none.
+        let before = match read(revision.previous.filter(|_| revision.action != Action::Create)).await? {
+            Some(before) => Some(self.catalog.connector(stored(tenant, &before)).await?),
+            None => None,
         };
         Ok(Change { revision, before, after, source })
     }

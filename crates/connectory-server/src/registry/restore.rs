@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Change, Edit, Origin, RevisionNumber};
+use connectory_store::{Change, Edit, Origin};
 
 use super::changed::changed_members;
 use super::{Given, Registry, RegistryError};
@@ -16,7 +16,7 @@ impl Registry {
         tenant: &Arc<Tenant>,
         origin: &Origin,
         script_name: &ScriptName,
-        number: RevisionNumber,
+        number: i64,
     ) -> Result<(), RegistryError> {
         let past = self.past(tenant, script_name).await?;
         let old = self.change(tenant, script_name, number).await?.after;

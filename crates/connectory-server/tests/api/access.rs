@@ -1,5 +1,7 @@
 //! Tokens, scopes, user levels, tenants and the rate limit.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -138,7 +140,7 @@ fn decoded(token: &str, part: usize) -> Value {
 
 #[tokio::test]
 async fn a_token_that_is_not_ours_or_has_ended_is_refused_by_name() {
-    let app = TestApp::with(Options { token_lifetime: std::time::Duration::from_secs(1), ..Options::default() }).await;
+    let app = TestApp::start().await;
     let good = app.token_of(CLIENT_ID).await;
     let parts: Vec<_> = good.split('.').collect();
     let forged = |header: Value, signature: &str| {
@@ -172,7 +174,9 @@ async fn a_token_that_is_not_ours_or_has_ended_is_refused_by_name() {
         assert_eq!(answer.json(), json!({"error": format!("JWT validation failed: {reason}")}), "{authorization:?}");
     }
     assert_eq!(call(Some(format!("Bearer {good}"))).await.status.as_u16(), 200);
-    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    app.clock().turn(Duration::from_mins(12) - Duration::from_secs(10));
+    assert_eq!(call(Some(format!("Bearer {good}"))).await.status.as_u16(), 200);
+    app.clock().turn(Duration::from_secs(11));
     let expired = call(Some(format!("Bearer {good}"))).await;
     assert_eq!(
         (expired.status.as_u16(), expired.text()),
@@ -199,20 +203,35 @@ async fn level_and_scope_decide_what_a_client_may_do() {
             assert!(created.refusal(403).contains("it takes"));
         }
     }
-    let narrowed = encoded(&[
-        ("grant_type", "client_credentials"),
-        ("client_id", CLIENT_ID),
-        ("client_secret", SECRET),
-        ("scope", "sp:scopes:all"),
-    ]);
-    assert_eq!(token(&app, "/oauth/token", URLENCODED, None, narrowed).await.ok()["scope"], "sp:scopes:all");
+}
+
+#[tokio::test]
+async fn a_token_is_narrowed_to_the_scopes_that_were_asked_for() {
+    let app = TestApp::start().await;
+    let scopes = [Scope::ReadConnectors, Scope::ManageConnectors];
+    app.client("two", "default", UserLevel::OrgAdmin, &scopes).await;
+    let asking = async |scope: &str| {
+        let fields =
+            [("grant_type", "client_credentials"), ("client_id", "two"), ("client_secret", SECRET), ("scope", scope)];
+        token(&app, "/oauth/token", URLENCODED, None, encoded(&fields)).await
+    };
+    let narrowed = asking("idn:connector-config:read").await.ok();
+    assert_eq!(narrowed["scope"], "idn:connector-config:read");
+    let narrowed = narrowed["access_token"].as_str().unwrap();
+    assert_eq!(app.get_as(narrowed, "/v3/connectors").await.status.as_u16(), 200);
+    let body = json!({"name": "A", "className": "x.Y"}).to_string();
+    app.call_as(narrowed, Method::POST, "/v3/connectors", "application/json", body).await.refusal(403);
+    let wider = asking("idn:connector-config:read sp:scopes:all").await;
+    assert_eq!((wider.status.as_u16(), wider.json()["error"].as_str()), (400, Some("invalid_scope")));
 }
 
 #[tokio::test]
 async fn a_deleted_client_gets_no_further() {
     let app = TestApp::start().await;
     let token = app.client("short-lived", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
+    assert_eq!(app.get_as(&token, "/v3/connectors").await.status.as_u16(), 200, "the token is cached");
     app.access().delete_client("short-lived").unwrap();
+    app.clock().turn(Duration::from_secs(5));
     let refused = app.get_as(&token, "/v3/connectors").await;
     assert_eq!(refused.status.as_u16(), 401, "{}", refused.text());
 }
@@ -246,5 +265,9 @@ async fn the_rate_limit_counts_each_client_and_api_version() {
     assert_eq!(app.get("/v2025/connectors").await.status.as_u16(), 200);
     let second = app.client("second", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
     assert_eq!(app.get_as(&second, "/v3/connectors").await.status.as_u16(), 200);
+    app.clock().turn(Duration::from_secs(seconds));
+    assert_eq!(app.get("/v3/connectors").await.status.as_u16(), 401, "the token has ended meanwhile");
+    let fresh = app.token_of(CLIENT_ID).await;
+    assert_eq!(app.get_as(&fresh, "/v3/connectors").await.status.as_u16(), 200);
     assert_eq!(app.get("/health/ready").await.status.as_u16(), 200);
 }

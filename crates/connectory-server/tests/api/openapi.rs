@@ -35,6 +35,14 @@ async fn the_reference_page_comes_from_the_server_alone() {
     assert_eq!(app.get("/docs/swagger-ui-bundle.js").await.status.as_u16(), 200);
 }
 
+/// What changes in the document is seen in a review. `INSTA_UPDATE=always cargo test` writes the snapshot anew.
+#[tokio::test]
+async fn the_document_is_the_one_that_was_reviewed() {
+    let mut document = document().await;
+    document["info"]["version"] = "0.0.0".into();
+    insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document).unwrap());
+}
+
 #[tokio::test]
 async fn operation_ids_are_unique_and_every_operation_tells_its_refusals() {
     let document = document().await;

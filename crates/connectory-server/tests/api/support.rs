@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use connectory_model::access::{Scope, UserLevel};
-use connectory_server::auth::secret;
+use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::Store;
-use connectory_store::access::{AccessDb, NewClient};
+use connectory_store::{AccessDb, NewClient, Store};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -87,6 +86,11 @@ impl TestApp {
         let mut this = Self { server, service, folder, token: String::new() };
         this.token = this.token_of(CLIENT_ID).await;
         this
+    }
+
+    /// The server's clock, which tests turn.
+    pub fn clock(&self) -> &Clock {
+        &self.server.options.clock
     }
 
     pub fn database(&self) -> PathBuf {
@@ -174,7 +178,7 @@ impl TestApp {
 }
 
 pub fn new_client(id: &str, level: UserLevel, scopes: Vec<Scope>) -> NewClient {
-    NewClient { id: id.to_owned(), name: format!("client {id}"), secret_hash: secret::hash(SECRET), level, scopes }
+    NewClient::with_secret(id.to_owned(), SECRET, format!("client {id}"), level, scopes)
 }
 
 pub const FORM: &str = "multipart/form-data; boundary=b0undary";

@@ -3,8 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use connectory_model::access::{Scope, UserLevel};
-use connectory_server::auth::secret;
-use connectory_store::access::{AccessDb, NewClient};
+use connectory_store::{AccessDb, NewClient};
 
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;
@@ -49,14 +48,12 @@ pub enum ClientCommand {
 pub fn run(command: ClientCommand) -> Result<()> {
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
-            let (id, secret) = (secret::new_id(), secret::new_secret());
             let listed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
-            let secret_hash = secret::hash(&secret);
-            let client = NewClient { id: id.clone(), name: name.clone(), secret_hash, level, scopes };
+            let (client, secret) = NewClient::generate(name.clone(), level, scopes);
             AccessDb::open(&database.path()?)?.create_client(&tenant, &client)?;
             say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {listed}.");
             say!("Its secret is not shown again. For the official SDKs:\n");
-            say!("export SAIL_CLIENT_ID={id}\nexport SAIL_CLIENT_SECRET={secret}");
+            say!("export SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}", client.id);
         }
         ClientCommand::List { tenant, database } => {
             let clients = AccessDb::open(&database.path()?)?.clients(tenant.as_deref())?;

@@ -30,38 +30,38 @@ enum ConnectorCommand {
     List(ListArguments),
     /// Print a connector
     Get {
-        /// Its script name
+        /// The connector's script name
         script_name: String,
         /// The locale of the texts in the source config
         #[arg(long)]
         locale: Option<Locale>,
-        /// How to print it
+        /// How to print the connector
         #[arg(long, short, value_enum, default_value = "table")]
         output: Format,
     },
     /// Create a custom connector with scaffolded documents
     Create {
-        /// Its name
+        /// The connector's name
         name: String,
         /// The class that implements it
         #[arg(long, value_name = "CLASS")]
         class_name: String,
-        /// Its type [default: `custom ` and the name]
+        /// The connector's type [default: `custom ` and the name]
         #[arg(long = "type", value_name = "TYPE")]
         connector_type: Option<String>,
         /// The connector does not reach its source directly
         #[arg(long)]
         indirect: bool,
-        /// Its status: DEVELOPMENT, DEMO or RELEASED
+        /// The connector's status: DEVELOPMENT, DEMO or RELEASED
         #[arg(long, default_value = "RELEASED")]
         status: Status,
-        /// How to print it
+        /// How to print the connector
         #[arg(long, short, value_enum, default_value = "table")]
         output: Format,
     },
     /// Delete a custom connector
     Delete {
-        /// Its script name
+        /// The connector's script name
         script_name: String,
         /// Do not ask
         #[arg(long, short)]
@@ -69,7 +69,7 @@ enum ConnectorCommand {
     },
     /// Change a custom connector with a JSON Patch (RFC 6902)
     Patch {
-        /// Its script name
+        /// The connector's script name
         script_name: String,
         /// The file with the patch, or `-` for standard input
         file: PathBuf,
@@ -130,7 +130,7 @@ struct ListArguments {
     /// Print only the number of connectors
     #[arg(long, conflicts_with = "limit")]
     count: bool,
-    /// How to print them
+    /// How to print the connectors
     #[arg(long, short, value_enum, default_value = "table")]
     output: Format,
 }

@@ -46,7 +46,7 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     if arguments.fix {
         let fixed = fix(&folders)?;
         if fixed > 0 {
-            eprintln!("mended {fixed} findings");
+            eprintln!("fixed {fixed} findings");
             folders = local_folders(&arguments.dir)?;
         }
     }

@@ -35,9 +35,8 @@ pub async fn run(arguments: LoginArguments) -> Result<()> {
     client(environment.clone())?.list().page_size(1).page().await?;
     let path = home_file().context("there is no home directory")?;
     let mut file = match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            serde_saphyr::from_str(&text).with_context(|| format!("{} is no YAML; mend it first", path.display()))?
-        }
+        Ok(text) => serde_saphyr::from_str(&text)
+            .with_context(|| format!("{} is not valid YAML; fix it first", path.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => json!({}),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
@@ -45,7 +44,7 @@ pub async fn run(arguments: LoginArguments) -> Result<()> {
         file = json!({});
     }
     if !file.is_object() || file.get("environments").is_some_and(|environments| !environments.is_object()) {
-        bail!("{} does not hold `environments` as the official tools write them; mend it first", path.display());
+        bail!("{} does not hold `environments` as the official tools write them; fix it first", path.display());
     }
     let is_first = file["activeenvironment"].as_str().is_none_or(str::is_empty);
     if is_first || !keep_active {

@@ -16,7 +16,7 @@ pub struct PromoteArguments {
     /// The environment to copy them to
     #[arg(long, value_name = "ENV")]
     to: String,
-    /// Their script names
+    /// The script names of the connectors
     #[arg(required = true)]
     names: Vec<ScriptName>,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use connectory_store::access::AccessDb;
+use connectory_store::AccessDb;
 
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;

@@ -5,8 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
-use connectory_store::Store;
-use connectory_store::access::NewClient;
+use connectory_store::{NewClient, Store};
 
 const TENANT: &str = "default";
 const CLIENT_ID: &str = "CONNECTORY_CLIENT_ID";
@@ -34,14 +33,11 @@ pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
     let id = given_id.unwrap_or_else(secret::new_id);
     let generated = given_secret.is_none().then(secret::new_secret);
     let secret = given_secret.or_else(|| generated.clone()).unwrap_or_default();
-    let client = NewClient {
-        id: id.clone(),
-        name: "first client".to_owned(),
-        secret_hash: tokio::task::spawn_blocking(move || secret::hash(&secret)).await?,
-        level: UserLevel::OrgAdmin,
-        scopes: vec![Scope::All],
-    };
-    let created = store.bootstrap(TENANT.to_owned(), client).await?;
+    let (name, new_id) = ("first client".to_owned(), id.clone());
+    let client = tokio::task::spawn_blocking(move || {
+        NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, vec![Scope::All])
+    });
+    let created = store.bootstrap(TENANT.to_owned(), client.await?).await?;
     Ok(created.then_some(FirstClient { id, secret: generated }))
 }
 

@@ -210,7 +210,7 @@ impl TryFrom<String> for RateLimitSetting {
     }
 }
 
-/// What `connectory serve` runs with.
+/// The merged settings of `connectory serve`.
 pub struct Settings {
     /// The address to listen on.
     pub listen: SocketAddr,
@@ -218,13 +218,13 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// The database's file.
     pub database: PathBuf,
-    /// The address that clients are told, if it is not the one to listen on.
+    /// The address at which clients reach the server, if it is not the one to listen on.
     pub public_url: Option<String>,
     /// What to log.
     pub log: String,
-    /// How many connections there may be at a time.
+    /// The maximum number of connections.
     pub max_connections: usize,
-    /// How many of them one peer may have.
+    /// The maximum number of connections of one peer.
     pub per_peer: usize,
     /// The server's options.
     pub options: Options,
@@ -265,7 +265,9 @@ impl ServeArguments {
         let oidc = match oidc_issuer {
             None => None,
             Some(_) if oidc_admin_group.is_none() && oidc_reader_group.is_none() => {
-                bail!("with --oidc-issuer, nobody gets in without --oidc-admin-group or --oidc-reader-group; give one")
+                bail!(
+                    "--oidc-issuer needs --oidc-admin-group or --oidc-reader-group, because other users cannot sign in"
+                )
             }
             Some(issuer) => Some(OidcOptions {
                 issuer,
@@ -296,6 +298,7 @@ impl ServeArguments {
                 max_request: max_request.map_or(defaults.max_request, NonZeroUsize::get),
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
+                clock: defaults.clock,
             },
             oidc,
         })
@@ -369,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn options_win_over_the_file_and_the_file_over_defaults() {
+    fn options_override_the_file_and_the_file_overrides_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("connectory.toml");
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\nrate_limit = \"off\"\ndatabase = \"sqlite:a.db\"\n").unwrap();

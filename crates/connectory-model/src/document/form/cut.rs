@@ -7,31 +7,31 @@ impl Form {
     /// whether it removed anything.
     pub fn cut(&mut self, parts: usize, bytes: usize) -> bool {
         let mut left = Left { parts, bytes };
-        let mut kept = 0;
+        let mut fitting = 0;
         for menu in &mut self.menus {
             if !left.fits(menu.label.len()) {
                 break;
             }
-            kept += 1;
+            fitting += 1;
             if menu.cut(&mut left) {
-                self.menus.truncate(kept);
+                self.menus.truncate(fitting);
                 return true;
             }
         }
-        let was_cut = kept < self.menus.len();
-        self.menus.truncate(kept);
+        let was_cut = fitting < self.menus.len();
+        self.menus.truncate(fitting);
         was_cut
     }
 }
 
-/// How much of a form may still be shown.
+/// How many parts and bytes of a form may still be shown.
 struct Left {
     parts: usize,
     bytes: usize,
 }
 
 impl Left {
-    /// Whether a part with so many bytes of texts may be shown; after the first that may not, none may.
+    /// Whether a part with so many bytes of texts may be shown. After the first part that may not, no other may.
     fn fits(&mut self, bytes: usize) -> bool {
         let left = self.parts.checked_sub(1).zip(self.bytes.checked_sub(bytes));
         (self.parts, self.bytes) = left.unwrap_or_default();
@@ -41,43 +41,44 @@ impl Left {
 
 impl Menu {
     fn cut(&mut self, left: &mut Left) -> bool {
-        let mut kept = 0;
+        let mut fitting = 0;
         for section in &mut self.sections {
             let condition = section.condition.as_ref().map_or(0, Condition::bytes);
             let link = section.link.as_ref().map_or(0, |(address, text)| address.len() + text.len());
             if !left.fits(section.label.len() + section.info.as_ref().map_or(0, |info| info.len()) + link + condition) {
                 break;
             }
-            kept += 1;
+            fitting += 1;
             if section.cut(left) {
-                self.sections.truncate(kept);
+                self.sections.truncate(fitting);
                 return true;
             }
         }
-        let was_cut = kept < self.sections.len();
-        self.sections.truncate(kept);
+        let was_cut = fitting < self.sections.len();
+        self.sections.truncate(fitting);
         was_cut
     }
 }
 
 impl Section {
     fn cut(&mut self, left: &mut Left) -> bool {
-        let mut kept = 0;
+        let mut fitting = 0;
         for field in &mut self.fields {
             if !left.fits(field.bytes()) {
                 break;
             }
-            kept += 1;
+            fitting += 1;
             let options = field.options.iter();
-            let fitting = options.take_while(|choice| left.fits(choice.label.len() + choice.value.len())).count();
-            if fitting < field.options.len() {
-                field.options.truncate(fitting);
-                self.fields.truncate(kept);
+            let fitting_options =
+                options.take_while(|choice| left.fits(choice.label.len() + choice.value.len())).count();
+            if fitting_options < field.options.len() {
+                field.options.truncate(fitting_options);
+                self.fields.truncate(fitting);
                 return true;
             }
         }
-        let was_cut = kept < self.fields.len();
-        self.fields.truncate(kept);
+        let was_cut = fitting < self.fields.len();
+        self.fields.truncate(fitting);
         was_cut
     }
 }
@@ -89,7 +90,7 @@ impl Condition {
 }
 
 impl Field {
-    /// How many bytes its texts have, its options' not counted.
+    /// How many bytes its texts have, without those of its options.
     fn bytes(&self) -> usize {
         let text = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.len());
         let condition = self.condition.as_ref().map_or(0, Condition::bytes);

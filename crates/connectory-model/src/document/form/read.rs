@@ -12,7 +12,7 @@ use crate::document::xml;
 use crate::translations::Translations;
 
 impl SourceConfig {
-    /// The form with a locale's texts: where the locale has none the English ones, and where there is none the keys.
+    /// The form with the texts of a locale. Where the locale has no text the English one is shown, or else the key.
     pub fn form(&self, translations: &Translations, locale: Locale) -> Form {
         let tree = xml::parse_checked(&self.0);
         let texts = translations.texts(locale).into_iter().map(|(key, text)| (key, text.into())).collect();

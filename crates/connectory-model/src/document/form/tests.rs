@@ -96,7 +96,7 @@ fn a_long_form_is_cut_after_so_many_parts_or_bytes() {
 }
 
 #[test]
-fn a_text_of_many_fields_is_kept_once() {
+fn a_text_of_many_fields_is_in_memory_once() {
     let form = form(&"<Field name='a' displayName='k'/>".repeat(1000), &format!("k={}", "x".repeat(100_000)));
     let label = &form.fields().next().expect("a field").label;
     assert!(form.fields().all(|field| Arc::ptr_eq(&field.label, label)));

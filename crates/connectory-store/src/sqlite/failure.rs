@@ -1,54 +1,14 @@
 //! What can go wrong with a disk: what passes, and what ends the process.
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::{ErrorCode, ffi};
 
-use crate::StoreError;
-
-/// Why something cannot be done for the moment. It is done again as soon as the cause is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// There is no space.
-    #[error("there is no space left for the database")]
-    Full,
-    /// The file or its file system became read-only.
-    #[error("the database is read-only")]
-    ReadOnly,
-    /// Another program holds a transaction open.
-    #[error("another program has locked the database")]
-    Locked,
-    /// There is another file at the database's path, or at that of its log.
-    #[error(
-        "the database's file, its log (`-wal`) or the log's index (`-shm`) was replaced; put it back, or start the server again"
-    )]
-    Replaced,
-    /// There is no file at the database's path, or none at that of its log.
-    #[error("the database's file, its log (`-wal`) or the log's index (`-shm`) is missing; put it back")]
-    Missing,
-    /// The file has a second name, under which another program would make another log.
-    #[error(
-        "the database's file, its log (`-wal`) or the log's index (`-shm`) has another name, a hard link; remove that"
-    )]
-    Linked,
-    /// The folder cannot be read.
-    #[error("the database's folder cannot be reached")]
-    Unreachable,
-    /// The disk fails.
-    #[error("the database cannot be written or read: its disk fails")]
-    Disk,
-    /// The file is damaged.
-    #[error("the database is damaged; stop the server and restore a backup")]
-    Damaged,
-    /// It did not answer in time.
-    #[error("the database does not answer in time")]
-    Slow,
-    /// There are too many at a time.
-    #[error("the server works on too much at the moment")]
-    Busy,
-}
+use crate::error::{StoreError, Unavailable};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -64,13 +24,48 @@ impl From<rusqlite::Error> for StoreError {
                 tracing::error!(%error, "the disk with the database fails");
                 Unavailable::Disk.into()
             }
-            _ => Self::Sqlite(error),
+            _ => Self::Engine(error.to_string()),
+        }
+    }
+}
+
+/// Why a batch is not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failure {
+    /// It was rolled back, and may be tried again.
+    #[error("{0}")]
+    Unavailable(Unavailable),
+    /// It is committed, to a file that nobody may find again.
+    #[error("committed, but {0}")]
+    Uncertain(Unavailable),
+    /// It was rolled back, because of a fault of ours.
+    #[error("{0}")]
+    Fault(String),
+}
+
+impl From<&Failure> for StoreError {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Unavailable(why) => Self::Unavailable(*why),
+            Failure::Uncertain(why) => Self::Uncertain(*why),
+            Failure::Fault(why) => Self::Commit(why.clone()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    /// A failed sync does not come back from here.
+    fn from(error: rusqlite::Error) -> Self {
+        expect_synced(&error);
+        match StoreError::from(error) {
+            StoreError::Unavailable(why) => Self::Unavailable(why),
+            other => Self::Fault(other.to_string()),
         }
     }
 }
 
 /// Ends the process if a sync has failed: what the system has dropped by then is neither on disk nor known.
-pub(crate) fn expect_synced(error: &rusqlite::Error) {
+pub(super) fn expect_synced(error: &rusqlite::Error) {
     let sync = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC];
     if error.sqlite_error().is_some_and(|error| sync.contains(&error.extended_code)) {
         end_process(&format!(
@@ -82,7 +77,7 @@ pub(crate) fn expect_synced(error: &rusqlite::Error) {
 
 /// Ends the process with a last line. The line may not be read by anyone, so it is not waited for forever. Nothing is
 /// closed, because closing the database would write to it.
-pub(crate) fn end_process(why: &str) -> ! {
+pub(super) fn end_process(why: &str) -> ! {
     let line = format!("connectory: {why}\n");
     let (written, wait) = channel();
     let writing = std::thread::Builder::new().spawn(move || {
@@ -93,4 +88,14 @@ pub(crate) fn end_process(why: &str) -> ! {
         let _late = wait.recv_timeout(Duration::from_secs(2));
     }
     std::process::abort()
+}
+
+/// Starts a thread whose panic ends the process: what it was about to do would never be done, and nobody would be told.
+pub(super) fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let guarded = move || {
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            end_process(&format!("the thread `{name}` panicked; what was acknowledged is kept; start again"));
+        }
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(guarded).expect("the system can start a thread")
 }

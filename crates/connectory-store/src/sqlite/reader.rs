@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::file::DatabaseFile;
-use crate::{Result, StoreError, Unavailable, schema};
+use super::lock::DatabaseFile;
+use super::schema;
+use crate::error::{Result, StoreError, Unavailable};
 
 /// How many there are (our decision).
 const MOST: usize = 8;
 
 /// They are all opened at the start, because the path may lead to another file later.
-pub(crate) struct Readers {
+pub(super) struct Readers {
     // In this order: the file is closed after the connections.
     idle: Mutex<Vec<Connection>>,
     _file: Arc<DatabaseFile>,

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
-use crate::{Result, StoreError, Unavailable};
+use crate::error::{Result, StoreError, Unavailable};
 
 /// A file, whatever its path: the device and the number on it.
 type FileId = (u64, u64);
@@ -30,7 +30,7 @@ type FileId = (u64, u64);
 static OPEN: LazyLock<Mutex<HashMap<FileId, Weak<DatabaseFile>>>> = LazyLock::new(Mutex::default);
 
 /// A database's file, open.
-pub(crate) struct DatabaseFile {
+pub(super) struct DatabaseFile {
     path: PathBuf,
     file: File,
     id: FileId,
@@ -182,7 +182,7 @@ impl DatabaseFile {
 }
 
 /// The lock of a database. The system drops it when the process ends, however it ends.
-pub(crate) struct Lock {
+pub(super) struct Lock {
     database: Arc<DatabaseFile>,
     holder: File,
     /// What was noted before.
@@ -331,57 +331,4 @@ fn network_file_system(file: &File) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 fn network_file_system(_: &File) -> Option<&'static str> {
     None
-}
-
-#[cfg(all(test, target_os = "linux"))]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-    use crate::access::AccessDb;
-    use crate::{Store, StoreError};
-
-    /// Whether SQLite has a lock on the file in this process.
-    fn is_locked_by_sqlite(path: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        let inode = format!(":{}", std::fs::metadata(path).unwrap().ino());
-        let pid = std::process::id().to_string();
-        let locks = std::fs::read_to_string("/proc/locks").unwrap();
-        locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|words| {
-            words.contains(&"POSIX") && words.contains(&pid.as_str()) && words.iter().any(|word| word.ends_with(&inode))
-        })
-    }
-
-    #[test]
-    fn a_log_is_not_taken_from_the_database_that_it_belongs_to() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let (path, log) = (folder.path().join("c.db"), folder.path().join("c.db-wal"));
-        std::fs::write(&log, "changes").unwrap();
-        assert!(matches!(Store::open(&path), Err(StoreError::Orphaned { .. })));
-        assert!(!path.exists());
-        std::fs::write(&path, "").unwrap();
-        assert!(matches!(AccessDb::open(&path), Err(StoreError::Orphaned { .. })));
-        assert_eq!(std::fs::read(&log).unwrap(), b"changes");
-    }
-
-    #[test]
-    fn nothing_in_the_process_takes_the_locks_of_the_database_away() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let path = folder.path().join("c.db");
-        let store = Store::open(&path).unwrap();
-        assert!(is_locked_by_sqlite(&path));
-        drop(AccessDb::open(&path).unwrap());
-        assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
-        let alias = folder.path().join("alias.db");
-        std::os::unix::fs::symlink(&path, &alias).unwrap();
-        assert!(matches!(Store::open(&alias), Err(StoreError::InUse { .. })));
-        let linked = folder.path().join("linked.db");
-        std::fs::hard_link(&path, &linked).unwrap();
-        assert!(matches!(Store::open(&linked), Err(StoreError::InUse { .. })));
-        assert!(is_locked_by_sqlite(&path), "another look at the database has dropped its locks");
-        drop(store);
-        assert!(!is_locked_by_sqlite(&path));
-        assert!(matches!(Store::open(&path), Err(StoreError::Linked { links: 2, .. })));
-        std::fs::remove_file(&linked).unwrap();
-        Store::open(&path).unwrap();
-    }
 }

@@ -1,0 +1,118 @@
+//! The checks of a patch: the form of each operation, its value, and the bounds of the metadata.
+
+use json_patch::{CopyOperation, MoveOperation, PatchOperation};
+use serde_json::Value;
+
+use super::pointer::{METADATA_PATH, PATCHABLE, first_token, is_metadata};
+use crate::bounds::json_bytes;
+use crate::limits::{METADATA_BYTES, METADATA_DEPTH, PATCH_COPIED_BYTES};
+use crate::members::kind;
+
+/// Checks the members of an operation. The error names the member that is missing or wrong.
+pub(super) fn check_shape(operation: &Value) -> Result<(), String> {
+    let Value::Object(members) = operation else {
+        return Err(format!("expected an object such as {{\"op\": \"replace\", …}}, got {}", kind(operation)));
+    };
+    let text = |member: &str| match members.get(member) {
+        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(other) => Err(format!("`{member}` must be a string, got {}", kind(other))),
+        None => Err(format!("`{member}` is missing")),
+    };
+    let op = text("op")?;
+    let path = text("path")?;
+    // The member that each operation needs beside `path`, and whether the operation changes the value at `path`.
+    let (needs, changes) = match op {
+        "add" | "replace" => (Some("value"), true),
+        "test" => (Some("value"), false),
+        "remove" => (None, true),
+        "move" | "copy" => (Some("from"), true),
+        _ => return Err(format!("unknown op `{op}`; expected add, remove, replace, move, copy or test")),
+    };
+    let from = if needs == Some("from") { Some(text("from")?) } else { None };
+    if needs == Some("value") && !members.contains_key("value") {
+        return Err(format!("`value` is missing; `{op}` needs one"));
+    }
+    let targets = [changes.then_some(path), from.filter(|_| op == "move")];
+    for target in targets.into_iter().flatten() {
+        if !PATCHABLE.contains(&target) && !is_metadata(target) {
+            let target: String = target.chars().take(100).collect();
+            let patchable = PATCHABLE.join(", ");
+            return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below {METADATA_PATH}"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the new value of an operation before it is applied: a document is a text, and copies are bounded.
+pub(super) fn check_value(
+    operation: &PatchOperation,
+    members: &Value,
+    max_document: usize,
+    copied: &mut usize,
+) -> Result<(), String> {
+    let value = match operation {
+        PatchOperation::Add(operation) => &operation.value,
+        PatchOperation::Replace(operation) => &operation.value,
+        PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => {
+            // The operation itself reports that the path does not exist.
+            let Some(value) = members.pointer(from.as_str()) else { return Ok(()) };
+            value
+        }
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => return Ok(()),
+    };
+    let path = operation.path().as_str();
+    let into_metadata = is_metadata(path);
+    if !into_metadata && !value.is_string() {
+        let member = first_token(path);
+        return Err(format!("`{member}`: it must be a string, got {}", kind(value)));
+    }
+    if let PatchOperation::Copy(CopyOperation { from, .. }) = operation {
+        let from: String = from.as_str().chars().take(100).collect();
+        let bytes = match value {
+            Value::String(text) if !into_metadata && text.len() > max_document => {
+                return Err(format!("`{from}` is larger than a document may be, {max_document} bytes"));
+            }
+            Value::String(text) if !into_metadata => text.len(),
+            value => json_bytes(value, METADATA_BYTES).ok_or_else(|| {
+                format!("`{from}` is larger than all of the metadata may be, {} KiB", METADATA_BYTES / 1024)
+            })?,
+        };
+        *copied += bytes;
+        if *copied > PATCH_COPIED_BYTES {
+            let max = PATCH_COPIED_BYTES / (1024 * 1024);
+            return Err(format!("the copies of this patch have more than {max} MiB; send fewer"));
+        }
+    }
+    Ok(())
+}
+
+/// How many bytes the texts in a value have.
+pub(super) fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
+/// Checks the bounds of the metadata, after every operation that may have made it larger.
+pub(super) fn check_metadata(metadata: &Value, max: usize) -> Result<(), String> {
+    if !is_within(metadata, METADATA_DEPTH) {
+        return Err(format!("the metadata nests deeper than {METADATA_DEPTH} levels"));
+    }
+    match json_bytes(metadata, max) {
+        Some(_) => Ok(()),
+        None => Err(format!("the metadata is larger than {} KiB", METADATA_BYTES / 1024)),
+    }
+}
+
+/// Whether a value nests no deeper than so many levels.
+fn is_within(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else { return false };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_within(item, below)),
+        Value::Object(members) => members.values().all(|value| is_within(value, below)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}

@@ -1,0 +1,189 @@
+//! JSON Patch (RFC 6902) on a connector: whole, atomic, and only where the specification allows it.
+//!
+//! The `json-patch` crate applies the operations to a copy of the connector's detail, one at a time, so that an error
+//! names the operation. Then the patched members are read back and checked as an upload would be. The connector itself
+//! is not touched, so a patch that fails changes nothing.
+
+mod check;
+mod error;
+mod pointer;
+
+use json_patch::{CopyOperation, MoveOperation, PatchOperation};
+use serde_json::Value;
+
+use self::check::{check_metadata, check_shape, check_value, weight};
+pub use self::error::PatchError;
+use self::error::{described, display, explain};
+use self::pointer::{METADATA, PATCHABLE, first_token, is_metadata};
+use crate::bounds::json_bytes;
+use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
+use crate::limits::{METADATA_BYTES, PATCH_OPERATIONS};
+use crate::members::kind;
+use crate::wire::ConnectorDetail;
+use crate::{Connector, Metadata};
+
+/// A list of operations. Each is complete, and changes only members that it may change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchSet(Vec<PatchOperation>);
+
+impl PatchSet {
+    /// Reads the body of a patch request.
+    pub fn from_json(body: Value) -> Result<Self, PatchError> {
+        let operations = match body {
+            Value::Array(operations) => operations,
+            other => return Err(PatchError::Body(format!("expected an array of operations, got {}", kind(&other)))),
+        };
+        if operations.len() > PATCH_OPERATIONS {
+            let count = operations.len();
+            return Err(PatchError::Body(format!("{count} operations; a patch may have {PATCH_OPERATIONS}")));
+        }
+        operations
+            .into_iter()
+            .enumerate()
+            .map(|(index, operation)| {
+                let description = described(&operation);
+                check_shape(&operation)
+                    .and_then(|()| serde_json::from_value(operation).map_err(|error| error.to_string()))
+                    .map_err(|reason| PatchError::Operation { index, operation: description, reason })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// How many bytes the texts in its operations have.
+    pub fn size(&self) -> usize {
+        self.0
+            .iter()
+            .map(|operation| match operation {
+                PatchOperation::Add(operation) => weight(&operation.value),
+                PatchOperation::Replace(operation) => weight(&operation.value),
+                PatchOperation::Test(operation) => weight(&operation.value),
+                PatchOperation::Remove(_) | PatchOperation::Move(_) | PatchOperation::Copy(_) => 0,
+            })
+            .sum()
+    }
+
+    /// Applies the patch to a connector. The operations see its detail in English, which `detail` makes. A copy into a
+    /// document may have `max_document` bytes.
+    pub fn apply(
+        &self,
+        connector: &Connector,
+        detail: impl FnOnce(&Connector) -> ConnectorDetail,
+        max_document: usize,
+    ) -> Result<Connector, PatchError> {
+        let mut members = self.members(connector, detail);
+        // Metadata that is too large already may stay as large as it is.
+        let max_metadata =
+            json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
+        let mut copied = 0;
+        for (index, operation) in self.0.iter().enumerate() {
+            check_value(operation, &members, max_document, &mut copied)
+                .and_then(|()| {
+                    json_patch::patch_unsafe(&mut members, std::slice::from_ref(operation))
+                        .map_err(|error| explain(&error.kind, operation, &members))
+                })
+                .and_then(|()| match operation {
+                    PatchOperation::Test(_) | PatchOperation::Remove(_) => Ok(()),
+                    _ if !is_metadata(operation.path().as_str()) => Ok(()),
+                    _ => check_metadata(&members[METADATA], max_metadata),
+                })
+                .map_err(|reason| PatchError::Operation { index, operation: display(operation), reason })?;
+        }
+        self.read_back(connector, members)
+    }
+
+    /// The members that the operations see. If all operations name members that may be changed, these are the only ones:
+    /// so a patch of the metadata does not copy a large connector.
+    fn members(&self, connector: &Connector, detail: impl FnOnce(&Connector) -> ConnectorDetail) -> Value {
+        let is_patchable = |member: &str| PATCHABLE.iter().any(|path| first_token(path) == member);
+        if !self.named().all(is_patchable) {
+            return serde_json::to_value(detail(connector)).expect("a detail is JSON");
+        }
+        let mut members = Metadata::new();
+        if self.is_named(METADATA) {
+            members.insert(METADATA.to_owned(), connector.connector_metadata.clone().into());
+        }
+        for kind in DocumentKind::ALL.into_iter().filter(|kind| self.is_named(kind.member())) {
+            members.insert(kind.member().to_owned(), connector.document(kind).into());
+        }
+        Value::Object(members)
+    }
+
+    /// The members that the operations name, repeated if they are named repeatedly.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|operation| {
+            let from = match operation {
+                PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => {
+                    Some(from.as_str())
+                }
+                _ => None,
+            };
+            std::iter::once(operation.path().as_str()).chain(from).map(first_token)
+        })
+    }
+
+    fn is_named(&self, member: &str) -> bool {
+        self.named().any(|name| name == member)
+    }
+
+    fn read_back(&self, connector: &Connector, mut members: Value) -> Result<Connector, PatchError> {
+        let mut patched = connector.clone();
+        patched.connector_metadata = match members.get_mut(METADATA).map(Value::take) {
+            Some(Value::Object(metadata)) => metadata,
+            None if self.is_named(METADATA) => Metadata::new(),
+            None => patched.connector_metadata,
+            Some(other) => {
+                return Err(self.wrong_result(METADATA, &format!("it must be an object, got {}", kind(&other))));
+            }
+        };
+        if let Some(config) = self.document(connector, &members, DocumentKind::SourceConfig, SourceConfig::parse)? {
+            patched.source_config = config;
+        }
+        if let Some(template) =
+            self.document(connector, &members, DocumentKind::SourceTemplate, SourceTemplate::parse)?
+        {
+            patched.source_template = template;
+        }
+        let kind = DocumentKind::CorrelationConfig;
+        if let Some(config) = self.document(connector, &members, kind, CorrelationConfig::parse)? {
+            patched.correlation_config = config;
+        }
+        Ok(patched)
+    }
+
+    /// The new document, if the patch changed it.
+    fn document<T>(
+        &self,
+        connector: &Connector,
+        members: &Value,
+        document: DocumentKind,
+        parse: fn(&[u8]) -> Result<T, DocumentError>,
+    ) -> Result<Option<T>, PatchError> {
+        let member = document.member();
+        match members.get(member) {
+            Some(Value::String(text)) if text == connector.document(document) => Ok(None),
+            Some(Value::String(text)) => {
+                parse(text.as_bytes()).map(Some).map_err(|error| self.wrong_result(member, &error.to_string()))
+            }
+            Some(other) => Err(self.wrong_result(member, &format!("it must be a string, got {}", kind(other)))),
+            None if !self.is_named(member) => Ok(None),
+            None => Err(self.wrong_result(member, "it is gone; a connector always has one")),
+        }
+    }
+
+    fn wrong_result(&self, member: &str, reason: &str) -> PatchError {
+        let touches = |operation: &PatchOperation| {
+            let from = match operation {
+                PatchOperation::Move(moved) => first_token(moved.from.as_str()),
+                _ => "",
+            };
+            first_token(operation.path().as_str()) == member || from == member
+        };
+        let index = self.0.iter().rposition(touches).unwrap_or_default();
+        let operation = self.0.get(index).map(display).unwrap_or_default();
+        PatchError::Result { index, operation, reason: format!("`{member}`: {reason}") }
+    }
+}
+
+#[cfg(test)]
+mod tests;

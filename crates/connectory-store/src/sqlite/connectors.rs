@@ -1,0 +1,403 @@
+//! The rows of connectors and their revisions.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use connectory_model::{Part, ScriptName, Summary};
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+use super::clock::now;
+use super::key::{end_key, first_key, key};
+use crate::access::TenantId;
+use crate::body::{self, Found, Holders};
+use crate::changes::{Changed, Changes};
+use crate::edit::{Change, Edit};
+use crate::error::{Refusal, Result, StoreError, unreadable};
+use crate::revision::{Action, Author, AuthorKind, Origin, Revision, RevisionId, RevisionNumber};
+
+/// Edits of one tenant that are committed together.
+pub(super) struct Commit {
+    pub tenant: TenantId,
+    pub edits: Vec<Edit>,
+    pub origin: Origin,
+    pub id: Uuid,
+}
+
+/// Writes the revisions under the tenant's next numbers. All edits are checked, by reading, before the first is written.
+pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+    let Commit { tenant, edits, .. } = commit;
+    expect_distinct(edits)?;
+    let mut newest = RevisionNumber::ZERO;
+    let mut previous = Vec::with_capacity(edits.len());
+    for (at, edit) in edits.iter().enumerate() {
+        let checked = check(connection, *tenant, at, edit)?;
+        newest = checked.newest;
+        previous.push(checked.previous);
+    }
+    let numbers: Vec<_> = (newest.get() + 1..).take(edits.len()).map_while(RevisionNumber::new).collect();
+    let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
+        return Err(StoreError::Engine(format!("the tenant has no numbers left after {newest}")).into());
+    };
+    let time = now();
+    for ((edit, previous), number) in edits.iter().zip(previous).zip(&numbers) {
+        let change = (*number != last).then_some(last);
+        write(connection, commit, edit, Place { number: *number, previous, change, time })?;
+    }
+    Ok(numbers)
+}
+
+/// Refuses edits that are about the same connector, or create one of the same name.
+fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
+    let [_, _, ..] = edits else { return Ok(()) };
+    let (mut connectors, mut names) = (HashMap::new(), HashSet::new());
+    for (at, edit) in edits.iter().enumerate() {
+        let is_create = edit.change() == Change::Create;
+        match connectors.insert(edit.connector().script_name.as_str(), is_create) {
+            Some(true) if is_create => return Err(Refusal::ScriptNameTaken { edit: at }),
+            Some(_) => return Err(Refusal::Repeated { edit: at }),
+            None => {}
+        }
+        if is_create && !names.insert(edit.name_key.as_str()) {
+            return Err(Refusal::NameTaken { edit: at });
+        }
+    }
+    Ok(())
+}
+
+/// What an edit finds that may be made.
+struct Checked {
+    /// The tenant's newest number.
+    newest: RevisionNumber,
+    /// The number of the connector's revision before the edit.
+    previous: Option<RevisionNumber>,
+}
+
+/// Reads whether an edit may be made, in one statement.
+fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<Checked, Refusal> {
+    let (tenant_id, keys) = (tenant.get(), [first_key(tenant), end_key(tenant)]);
+    let script_name = edit.connector().script_name.as_str();
+    let expected = match edit.change() {
+        Change::Create => {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT (SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1),
+                            (SELECT number FROM deleted WHERE tenant_id = ?3 AND script_name = ?4),
+                            EXISTS (SELECT 1 FROM connectors WHERE tenant_id = ?3 AND script_name = ?4),
+                            EXISTS (SELECT 1 FROM connectors WHERE tenant_id = ?3 AND name_key = ?5)",
+                )
+                .map_err(StoreError::from)?;
+            let row = |row: &Row<'_>| Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            let (newest, previous, script_name_taken, name_taken) = statement
+                .query_row(params![keys[0], keys[1], tenant_id, script_name, edit.name_key], row)
+                .map_err(StoreError::from)?;
+            return match (name_taken, script_name_taken) {
+                (true, _) => Err(Refusal::NameTaken { edit: at }),
+                (false, true) => Err(Refusal::ScriptNameTaken { edit: at }),
+                (false, false) => Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous }),
+            };
+        }
+        Change::Update { expected } | Change::Delete { expected } => expected,
+    };
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT (SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1),
+                    (SELECT number FROM connectors WHERE tenant_id = ?3 AND script_name = ?4)",
+        )
+        .map_err(StoreError::from)?;
+    let (newest, current) = statement
+        .query_row(params![keys[0], keys[1], tenant_id, script_name], |row| {
+            Ok((row.get::<_, Option<_>>(0)?, row.get(1)?))
+        })
+        .map_err(StoreError::from)?;
+    if current != Some(expected) {
+        return Err(Refusal::Conflict { edit: at, current });
+    }
+    Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current })
+}
+
+/// Where a revision belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    number: RevisionNumber,
+    previous: Option<RevisionNumber>,
+    /// The last revision of the same commit, if it is another one.
+    change: Option<RevisionNumber>,
+    time: i64,
+}
+
+/// Writes a revision that was checked.
+fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) -> Result<()> {
+    let Place { number, previous, change, time } = place;
+    let tenant_id = commit.tenant.get();
+    let script_name = edit.connector().script_name.as_str();
+    match edit.change() {
+        Change::Create => {
+            connection
+                .prepare_cached(
+                    "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary)
+                         VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![tenant_id, script_name, edit.name_key, number.get(), edit.summary_json])?;
+            if previous.is_some() {
+                connection
+                    .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
+                    .execute(params![tenant_id, script_name])?;
+            }
+        }
+        Change::Update { .. } => {
+            connection
+                .prepare_cached(
+                    "UPDATE connectors SET number = ?3, summary = ?4 WHERE tenant_id = ?1 AND script_name = ?2",
+                )?
+                .execute(params![tenant_id, script_name, number.get(), edit.summary_json])?;
+        }
+        Change::Delete { .. } => {
+            connection
+                .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
+                .execute(params![tenant_id, script_name])?;
+            connection
+                .prepare_cached("INSERT INTO deleted (tenant_id, script_name, number) VALUES (?1, ?2, ?3)")?
+                .execute(params![tenant_id, script_name, number.get()])?;
+        }
+    }
+    let key = key(RevisionId { tenant: commit.tenant, number });
+    let Origin { author: Author { kind, id, name }, tracking_id } = &commit.origin;
+    connection
+        .prepare_cached(
+            "INSERT INTO revisions (key, script_name, previous, change, commit_id, action, changed, author_kind,
+                                    author_id, author_name, tracking_id, created_at, format, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?
+        .execute(params![
+            key,
+            script_name,
+            previous.map(RevisionNumber::get),
+            change.map(RevisionNumber::get),
+            commit.id.as_bytes(),
+            edit.action.number(),
+            edit.changed,
+            kind.number(),
+            id,
+            name,
+            tracking_id.as_ref().map(Uuid::as_bytes),
+            time,
+            edit.body.format,
+            edit.body.bytes
+        ])?;
+    for (part, bytes) in &edit.body.parts {
+        connection.prepare_cached("INSERT INTO parts (key, part, body) VALUES (?1, ?2, ?3)")?.execute(params![
+            key,
+            part.to_string(),
+            bytes
+        ])?;
+    }
+    Ok(())
+}
+
+/// Refuses a database whose newest revision cannot be found, because it is damaged.
+pub(super) fn expect_readable(connection: &Connection) -> Result<()> {
+    Ok(connection.query_row("SELECT max(key) FROM revisions", [], |_| Ok(()))?)
+}
+
+/// The number of a tenant's newest revision.
+pub(super) fn last_number(connection: &Connection, tenant: TenantId) -> Result<RevisionNumber> {
+    let newest = connection
+        .prepare_cached("SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1")?
+        .query_row([first_key(tenant), end_key(tenant)], |row| row.get(0))
+        .optional()?;
+    Ok(newest.unwrap_or(RevisionNumber::ZERO))
+}
+
+/// Reads a tenant's number and the summaries of all its connectors, by name, at one moment.
+pub(super) fn load<T>(
+    connection: &Connection,
+    tenant: TenantId,
+    read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T,
+) -> Result<(RevisionNumber, T)> {
+    let _one_moment = connection.unchecked_transaction()?;
+    let as_of = last_number(connection, tenant)?;
+    let mut statement =
+        connection.prepare_cached("SELECT number, summary FROM connectors WHERE tenant_id = ?1 ORDER BY name_key")?;
+    let mut rows = statement.query([tenant.get()])?;
+    let mut failed = None;
+    let mut next = || {
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some((row.get(0)?, summary(row.get_ref(1)?)?)))
+    };
+    let result = read(&mut std::iter::from_fn(|| {
+        next().unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        })
+    }));
+    failed.map_or(Ok((as_of, result)), Err)
+}
+
+fn summary(text: ValueRef<'_>) -> Result<Summary> {
+    body::from_json(text.as_str().map_err(unreadable)?.as_bytes())
+}
+
+/// The connectors that changed after a number, as they are now.
+pub(super) fn changes(connection: &Connection, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
+    let _one_moment = connection.unchecked_transaction()?;
+    let as_of = last_number(connection, tenant)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT max(revisions.number), revisions.script_name, connectors.summary
+             FROM revisions LEFT JOIN connectors
+                  ON connectors.tenant_id = ?3 AND connectors.script_name = revisions.script_name
+             WHERE revisions.key > ?1 AND revisions.key < ?2
+             GROUP BY revisions.script_name ORDER BY 1",
+    )?;
+    let mut rows = statement.query([key(RevisionId { tenant, number: after }), end_key(tenant), tenant.get()])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let summary = match row.get_ref(2)? {
+            ValueRef::Null => None,
+            text => Some(Arc::new(summary(text)?)),
+        };
+        changed.push(Changed { number: row.get(0)?, script_name: script_name(row, 1)?, summary });
+    }
+    Ok(Changes { as_of, changed })
+}
+
+/// A connector at a revision, if there is one and it has at most so many bytes. What is too large is not read.
+pub(super) fn at(connection: &Connection, id: RevisionId, most: usize) -> Result<Option<Found>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT format, length(body), iif(length(body) > ?2, NULL, body) FROM revisions WHERE key = ?1",
+    )?;
+    let mut rows = statement.query(params![key(id), i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let body = row.get_ref(2)?;
+    if body == ValueRef::Null {
+        return Ok(Some(Found::Large(usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX))));
+    }
+    let part = |part: Part, holder: Option<RevisionNumber>| {
+        let holder = RevisionId { number: holder.unwrap_or(id.number), ..id };
+        connection
+            .prepare_cached("SELECT body FROM parts WHERE key = ?1 AND part = ?2")?
+            .query_row(params![key(holder), part.to_string()], |row| row.get(0))
+            .optional()?
+            .ok_or_else(|| unreadable(format_args!("revision {} has no part {part}", holder.number.get())))
+    };
+    body::read(row.get(0)?, bytes_of(body)?, most, part).map(Some)
+}
+
+/// Where the parts of a large connector are stored at a revision; nowhere else, if it is small.
+pub(super) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders> {
+    let mut statement = connection.prepare_cached("SELECT format, body FROM revisions WHERE key = ?1")?;
+    let mut rows = statement.query([key(id)])?;
+    let Some(row) = rows.next()? else { return Ok(Holders::default()) };
+    body::holders(row.get(0)?, bytes_of(row.get_ref(1)?)?, id.number)
+}
+
+/// The bytes of a body: those of the first schema are texts, the others blobs.
+fn bytes_of(body: ValueRef<'_>) -> Result<&[u8]> {
+    body.as_bytes().map_err(unreadable)
+}
+
+/// The columns that a revision is read from, of a table; after them, the revision before it.
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "number, ",
+            $table,
+            "script_name, ",
+            $table,
+            "action, ",
+            $table,
+            "changed, ",
+            $table,
+            "author_kind, ",
+            $table,
+            "author_id, ",
+            $table,
+            "author_name, ",
+            $table,
+            "created_at, ",
+            $table,
+            "tracking_id, ",
+            $table,
+            "change, ",
+            $table,
+            "previous"
+        )
+    };
+}
+
+/// A connector's history, from its newest revision to the one before it and so on.
+const OF_CONNECTOR: &str = concat!(
+    "WITH RECURSIVE newest (newest) AS (
+        SELECT number FROM connectors WHERE tenant_id = ?4 AND script_name = ?5
+        UNION ALL
+        SELECT number FROM deleted WHERE tenant_id = ?4 AND script_name = ?5
+    ), history (",
+    columns!(""),
+    ") AS (
+        SELECT ",
+    columns!("found."),
+    " FROM newest JOIN revisions AS found ON found.key = ?1 + newest.newest
+        UNION ALL
+        SELECT ",
+    columns!("found."),
+    " FROM history JOIN revisions AS found ON found.key = ?1 + history.previous
+    )
+    SELECT * FROM history WHERE number < ?3 - ?1 LIMIT ?2"
+);
+
+/// One revision, if it is of this connector.
+const ONE: &str = concat!("SELECT ", columns!(""), " FROM revisions WHERE key = ?1 AND script_name = ?2");
+
+const OF_TENANT: &str =
+    concat!("SELECT ", columns!(""), " FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3");
+
+/// The revisions of a tenant, or of one of its connectors, that were made before one: the newest first.
+pub(super) fn revisions(
+    connection: &Connection,
+    tenant: TenantId,
+    script_name: Option<&ScriptName>,
+    before: Option<RevisionNumber>,
+    limit: u32,
+) -> Result<Vec<Revision>> {
+    let first = first_key(tenant);
+    let before = before.map_or(end_key(tenant), |before| first.saturating_add(before.get()).min(end_key(tenant)));
+    let rows = match script_name {
+        Some(script_name) => connection
+            .prepare_cached(OF_CONNECTOR)?
+            .query_map(params![first, limit, before, tenant.get(), script_name.as_str()], revision)?
+            .collect::<rusqlite::Result<_>>(),
+        None => connection.prepare_cached(OF_TENANT)?.query_map(params![first, before, limit], revision)?.collect(),
+    };
+    rows.map_err(StoreError::from)
+}
+
+/// A revision, if it is of this connector.
+pub(super) fn one(connection: &Connection, id: RevisionId, script_name: &ScriptName) -> Result<Option<Revision>> {
+    Ok(connection.prepare_cached(ONE)?.query_row(params![key(id), script_name.as_str()], revision).optional()?)
+}
+
+fn script_name(row: &Row<'_>, column: usize) -> rusqlite::Result<ScriptName> {
+    let text = row.get_ref(column)?.as_str()?;
+    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
+    let number = row.get(0)?;
+    Ok(Revision {
+        number,
+        change: row.get::<_, Option<_>>(9)?.unwrap_or(number),
+        previous: row.get(10)?,
+        script_name: script_name(row, 1)?,
+        action: Action::of(row.get(2)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, row.get(2)?))?,
+        changed: row.get::<_, String>(3)?.split_whitespace().map(str::to_owned).collect(),
+        author: Author {
+            kind: AuthorKind::of(row.get(4)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(4, row.get(4)?))?,
+            id: row.get(5)?,
+            name: row.get(6)?,
+        },
+        created_at: row.get(7)?,
+        tracking_id: row.get::<_, Option<Vec<u8>>>(8)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()),
+    })
+}

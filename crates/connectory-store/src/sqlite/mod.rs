@@ -1,0 +1,164 @@
+//! The engine on embedded SQLite.
+//!
+//! One process owns a database at a time ([`lock`]). Writes go through one thread, which commits all that waits in one
+//! transaction ([`writer`]); reads use a few connections of their own ([`reader`]).
+
+mod access;
+mod checkpoint;
+mod clock;
+mod connectors;
+mod failure;
+mod job;
+mod key;
+mod lock;
+mod reader;
+mod schema;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectory_model::{Connector, ScriptName, Summary};
+use uuid::Uuid;
+
+pub use self::access::AccessDb;
+use self::connectors::Commit;
+use self::job::Job;
+use self::lock::DatabaseFile;
+use self::reader::Readers;
+use self::writer::Writer;
+use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
+use crate::body::{Found, Holders};
+use crate::changes::{Changes, Follow};
+use crate::edit::Edit;
+use crate::error::{Refusal, Result, StoreError, Unavailable};
+use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
+
+/// How long a check of the database may take. It is longer than the writer waits for another program's transaction.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A database that this process owns. The methods are those of [`crate::Store`].
+#[derive(Clone)]
+pub(crate) struct Sqlite {
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+impl Sqlite {
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_or_refuse(path).map_err(|error| error.of(path))
+    }
+
+    fn open_or_refuse(path: &Path) -> Result<Self> {
+        let file = DatabaseFile::open(path)?;
+        let lock = file.lock()?;
+        let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
+        schema::migrate(&mut connection, file.path())?;
+        connectors::expect_readable(&connection)?;
+        let copying = schema::open(&file, schema::SERVER_WAIT)?;
+        let readers = Arc::new(Readers::open(&file)?);
+        file.has_log()?;
+        file.mark(&lock, |cookie| schema::mark(&connection, cookie), || schema::begin_log(&connection))?;
+        Ok(Self { readers, writer: Writer::start(connection, copying, lock, file) })
+    }
+
+    pub fn follow(&self, follower: Arc<dyn Follow>) {
+        self.writer.follow(follower);
+    }
+
+    pub async fn commit(
+        &self,
+        tenant: TenantId,
+        edits: Vec<Edit>,
+        origin: Origin,
+    ) -> Result<Vec<RevisionNumber>, Refusal> {
+        if edits.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Not `Uuid::new_v4`, which asks the system for each.
+        let commit = Commit { tenant, edits, origin, id: Uuid::from_u128(rand::random()) };
+        self.writer.write(|reply| Job::Commit(commit, reply)).await
+    }
+
+    pub async fn load<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
+    ) -> Result<(RevisionNumber, T)> {
+        self.readers.read(move |connection| connectors::load(connection, tenant, read)).await
+    }
+
+    pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
+        self.readers.read(move |connection| connectors::changes(connection, tenant, after)).await
+    }
+
+    pub async fn find(&self, id: RevisionId, most: usize) -> Result<Option<Found>> {
+        self.readers.read(move |connection| connectors::at(connection, id, most)).await
+    }
+
+    pub async fn connector(&self, id: RevisionId) -> Result<Option<Connector>> {
+        match self.readers.read_large(move |connection| connectors::at(connection, id, usize::MAX)).await? {
+            Some(Found::Connector(connector)) => Ok(Some(*connector)),
+            Some(Found::Large(bytes)) => Err(StoreError::Unreadable(format!("a connector of {bytes} bytes"))),
+            None => Ok(None),
+        }
+    }
+
+    pub async fn holders(&self, id: RevisionId) -> Result<Holders> {
+        self.readers.read(move |connection| connectors::holders(connection, id)).await
+    }
+
+    pub async fn revision(&self, id: RevisionId, script_name: ScriptName) -> Result<Option<Revision>> {
+        self.readers.read(move |connection| connectors::one(connection, id, &script_name)).await
+    }
+
+    pub async fn revisions(
+        &self,
+        tenant: TenantId,
+        script_name: Option<ScriptName>,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<Revision>> {
+        self.readers
+            .read(move |connection| connectors::revisions(connection, tenant, script_name.as_ref(), before, limit))
+            .await
+    }
+
+    pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
+        self.readers.read(move |connection| access::client(connection, &id)).await
+    }
+
+    pub async fn clients(&self, tenant: String) -> Result<Vec<ApiClient>> {
+        self.readers.read(move |connection| access::clients(connection, Some(&tenant))).await
+    }
+
+    pub async fn create_client(&self, tenant: String, client: NewClient) -> Result<()> {
+        self.writer.write(|reply| Job::CreateClient(tenant, client, reply)).await
+    }
+
+    pub async fn delete_client(&self, tenant: TenantId, id: String) -> Result<()> {
+        self.writer.write(|reply| Job::DeleteClient(tenant, id, reply)).await
+    }
+
+    pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+        self.readers.read(access::tenants).await
+    }
+
+    pub async fn bootstrap(&self, tenant: String, client: NewClient) -> Result<bool> {
+        self.writer.write(|reply| Job::Bootstrap(tenant, client, reply)).await
+    }
+
+    pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
+        self.writer.write(|reply| Job::SigningKeys(generated, reply)).await
+    }
+
+    pub async fn check_reads(&self) -> Result<()> {
+        let read = self.readers.read(|connection| access::tenants(connection).map(drop));
+        tokio::time::timeout(CHECK_TIMEOUT, read).await.unwrap_or(Err(Unavailable::Slow.into()))
+    }
+
+    pub async fn check_writes(&self) -> Result<()> {
+        tokio::time::timeout(CHECK_TIMEOUT, self.writer.check()).await.unwrap_or(Err(Unavailable::Slow.into()))
+    }
+}

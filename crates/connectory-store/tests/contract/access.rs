@@ -1,0 +1,68 @@
+//! Tenants, API clients and signing keys.
+
+use connectory_model::access::{Scope, UserLevel};
+use connectory_store::{NewClient, SigningKey, StoreError};
+
+use super::Database;
+use super::support::{client, tenant};
+
+pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let theirs = store.tenants().await.unwrap()[1].id;
+    store.create_client("default".to_owned(), client("second")).await.unwrap();
+    let found = store.client("second".to_owned()).await.unwrap().unwrap();
+    assert_eq!((found.level, found.tenant.id), (UserLevel::SourceAdmin, ours));
+    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default]);
+    let taken = store.create_client("other".to_owned(), client("second")).await;
+    assert!(matches!(taken, Err(StoreError::Exists(_))));
+    let nowhere = store.create_client("nope".to_owned(), client("third")).await;
+    assert!(matches!(nowhere, Err(StoreError::Unknown(_))));
+    let ids = async |tenant: &str| {
+        let clients = store.clients(tenant.to_owned()).await.unwrap();
+        clients.into_iter().map(|client| client.id).collect::<Vec<_>>()
+    };
+    assert_eq!((ids("default").await, ids("other").await), (vec!["first".to_owned(), "second".to_owned()], vec![]));
+    let of_another = store.delete_client(theirs, "second".to_owned()).await;
+    assert!(matches!(of_another, Err(StoreError::Unknown(_))));
+    store.delete_client(ours, "second".to_owned()).await.unwrap();
+    assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
+}
+
+pub async fn a_generated_client_has_a_secret_that_is_not_stored(database: impl Database) {
+    let store = database.open();
+    tenant(&store).await;
+    let (client, secret) = NewClient::generate("CI".to_owned(), UserLevel::OrgAdmin, vec![Scope::All]);
+    let id = client.id.clone();
+    store.create_client("default".to_owned(), client).await.unwrap();
+    let found = store.client(id).await.unwrap().unwrap();
+    assert!(found.secret_hash.starts_with("$argon2id$") && !found.secret_hash.contains(&secret));
+    assert_eq!((found.id.len(), secret.len()), (32, 64));
+}
+
+pub async fn the_first_tenant_is_created_once(database: impl Database) {
+    let store = database.open();
+    assert!(store.bootstrap("default".to_owned(), client("first")).await.unwrap());
+    assert!(!store.bootstrap("another".to_owned(), client("second")).await.unwrap());
+    let names: Vec<_> = store.tenants().await.unwrap().into_iter().map(|tenant| tenant.name).collect();
+    assert_eq!(names, ["default"]);
+    assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
+}
+
+pub async fn the_first_signing_key_stays(database: impl Database) {
+    let store = database.open();
+    let key = |id: &str| SigningKey { id: id.to_owned(), pem: format!("pem of {id}") };
+    assert_eq!(store.signing_keys(key("a")).await.unwrap()[0].id, "a");
+    drop(store);
+    let keys = database.open().signing_keys(key("b")).await.unwrap();
+    assert_eq!((keys.len(), keys[0].pem.as_str()), (1, "pem of a"));
+}
+
+pub async fn a_working_store_passes_its_checks(database: impl Database) {
+    let store = database.open();
+    store.check_reads().await.unwrap();
+    // The first check writes; the second knows of the first.
+    store.check_writes().await.unwrap();
+    store.check_writes().await.unwrap();
+}

@@ -1,0 +1,179 @@
+//! Commits: what is whole, ordered, unique and followed.
+
+use std::sync::{Arc, Mutex};
+
+use connectory_store::{Change, Committed, Follow, Refusal, Store};
+
+use super::Database;
+use super::support::{commit, connector, create, edit, number, origin, summaries, tenant};
+
+pub async fn several_edits_are_made_whole_under_consecutive_numbers(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let changed = commit(&store, tenant, create("changed")).await;
+    let deleted = commit(&store, tenant, create("deleted")).await;
+    let edits = vec![
+        create("created"),
+        edit(Change::Update { expected: changed }, connector("changed")),
+        edit(Change::Delete { expected: deleted }, connector("deleted")),
+    ];
+    let numbers = store.commit(tenant, edits, origin()).await.unwrap();
+    assert_eq!(numbers, [number(3), number(4), number(5)]);
+    let revisions = store.revisions(tenant, None, None, 9).await.unwrap();
+    let told: Vec<_> = revisions.iter().map(|revision| (revision.number.get(), revision.action.as_str())).collect();
+    assert_eq!(told, [(5, "delete"), (4, "update"), (3, "create"), (2, "create"), (1, "create")]);
+    let commits: Vec<_> = revisions.iter().map(|revision| revision.change.get()).collect();
+    assert_eq!(commits, [5, 5, 5, 2, 1], "the revisions of a commit name its last one");
+    assert!(revisions[..3].iter().all(|revision| revision.created_at == revisions[0].created_at));
+    let names: Vec<_> = summaries(&store, tenant).await.into_iter().map(|(_, summary)| summary.name).collect();
+    assert_eq!(names, ["changed", "created"]);
+}
+
+pub async fn a_refusal_says_which_edit_and_why_and_nothing_is_written(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let followed = Followed::of(&store);
+    let first = commit(&store, tenant, create("HR")).await;
+    let update = |expected, name| edit(Change::Update { expected }, connector(name));
+    let stale = number(first.get() + 1);
+    let delete = edit(Change::Delete { expected: first }, connector("IT"));
+    let refused = [
+        (create("hR"), "NameTaken { edit: 1 }"),
+        (create("HR!"), "ScriptNameTaken { edit: 1 }"),
+        (update(stale, "HR"), "Conflict { edit: 1, current: Some(RevisionNumber(1)) }"),
+        (delete, "Conflict { edit: 1, current: None }"),
+    ];
+    for (edit, why) in refused {
+        let refusal = store.commit(tenant, vec![create("new"), edit], origin()).await.unwrap_err();
+        assert_eq!(format!("{refusal:?}"), why);
+    }
+    assert_eq!(store.revisions(tenant, None, None, 9).await.unwrap().len(), 1);
+    assert_eq!(summaries(&store, tenant).await.len(), 1);
+    assert_eq!(followed.numbers(), [1]);
+    assert_eq!(commit(&store, tenant, create("new")).await, number(2), "a refusal takes no number");
+}
+
+pub async fn edits_that_are_about_the_same_connector_or_name_are_refused(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let first = commit(&store, tenant, create("HR")).await;
+    let update = || edit(Change::Update { expected: first }, connector("HR"));
+    let delete = || edit(Change::Delete { expected: first }, connector("HR"));
+    let refused = async |edits| store.commit(tenant, edits, origin()).await.unwrap_err();
+    assert!(matches!(refused(vec![update(), update()]).await, Refusal::Repeated { edit: 1 }));
+    assert!(matches!(refused(vec![update(), create("x"), delete()]).await, Refusal::Repeated { edit: 2 }));
+    assert!(matches!(refused(vec![delete(), create("HR")]).await, Refusal::Repeated { edit: 1 }));
+    assert!(matches!(refused(vec![create("x!"), create("X")]).await, Refusal::ScriptNameTaken { edit: 1 }));
+    let mut other = connectory_model::Connector::clone(&connector("X"));
+    other.script_name = "other".parse().unwrap();
+    let other = edit(Change::Create, Arc::new(other));
+    assert!(matches!(refused(vec![create("x"), other]).await, Refusal::NameTaken { edit: 1 }));
+    assert_eq!(store.revisions(tenant, None, None, 9).await.unwrap().len(), 1);
+}
+
+pub async fn an_edit_is_compared_with_the_state_before_its_commit(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let first = commit(&store, tenant, create("HR")).await;
+    let mut namesake = connectory_model::Connector::clone(&connector("HR"));
+    namesake.script_name = "hr-2".parse().unwrap();
+    let delete = || edit(Change::Delete { expected: first }, connector("HR"));
+    let namesake = || edit(Change::Create, Arc::new(namesake.clone()));
+    let refusal = store.commit(tenant, vec![delete(), namesake()], origin()).await.unwrap_err();
+    assert!(matches!(refusal, Refusal::NameTaken { edit: 1 }));
+    commit(&store, tenant, delete()).await;
+    commit(&store, tenant, namesake()).await;
+}
+
+pub async fn a_commit_of_nothing_has_no_numbers(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    assert_eq!(store.commit(tenant, Vec::new(), origin()).await.unwrap(), []);
+    assert_eq!(commit(&store, tenant, create("HR")).await, number(1));
+}
+
+pub async fn concurrent_commits_are_followed_in_the_order_of_their_numbers_without_gaps(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let followed = Followed::of(&store);
+    let commits: Vec<_> = (0..300)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                // Two of three names are taken already, so that refusals are between commits.
+                let name = format!("c{}", n - n % 3);
+                store.commit(tenant, vec![create(&name), create(&format!("{name} too"))], origin()).await.is_ok()
+            })
+        })
+        .collect();
+    let mut kept = 0;
+    for commit in commits {
+        kept += usize::from(commit.await.unwrap());
+    }
+    assert_eq!(kept, 100);
+    assert_eq!(followed.numbers(), (1..=200).collect::<Vec<_>>());
+    assert_eq!(summaries(&store, tenant).await.len(), 200);
+}
+
+pub async fn a_commit_is_followed_before_it_is_answered(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let followed = Followed::of(&store);
+    let create = create("HR").preparing("for the follower");
+    let connector = Arc::clone(create.connector());
+    let first = commit(&store, tenant, create).await;
+    {
+        let committed = followed.0.lock().unwrap();
+        let [Committed { tenant: of, changed, prepared }] = committed.as_slice() else { panic!("one commit") };
+        assert_eq!((*of, changed.number, &changed.script_name), (tenant, first, &connector.script_name));
+        assert_eq!(changed.summary.as_deref(), Some(&connector.summary()));
+        assert_eq!(prepared.as_ref().unwrap().downcast_ref(), Some(&"for the follower"));
+    }
+    let second = commit(&store, tenant, edit(Change::Delete { expected: first }, connector)).await;
+    let committed = followed.0.lock().unwrap();
+    assert_eq!((committed[1].changed.number, committed[1].changed.summary.is_none()), (second, true));
+}
+
+pub async fn of_concurrent_edits_of_one_revision_one_is_made(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let expected = commit(&store, tenant, create("HR")).await;
+    let commits: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            let update = edit(Change::Update { expected }, connector("HR"));
+            tokio::spawn(async move { store.commit(tenant, vec![update], origin()).await })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for commit in commits {
+        match commit.await.unwrap() {
+            Ok(numbers) => made.extend(numbers),
+            Err(refusal) => {
+                assert!(matches!(refusal, Refusal::Conflict { current: Some(current), .. } if current == number(2)));
+            }
+        }
+    }
+    assert_eq!(made, [number(2)]);
+}
+
+/// Keeps all that it is told.
+struct Followed(Mutex<Vec<Committed>>);
+
+impl Followed {
+    fn of(store: &Store) -> Arc<Self> {
+        let followed = Arc::new(Self(Mutex::default()));
+        store.follow(Arc::<Self>::clone(&followed));
+        followed
+    }
+
+    fn numbers(&self) -> Vec<i64> {
+        self.0.lock().unwrap().iter().map(|committed| committed.changed.number.get()).collect()
+    }
+}
+
+impl Follow for Followed {
+    fn committed(&self, batch: Vec<Committed>) {
+        self.0.lock().unwrap().extend(batch);
+    }
+}

@@ -1,0 +1,89 @@
+//! The contract of the store, as the page of its crate says it: one suite, run against every engine.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod commits;
+mod reads;
+
+use connectory_store::{AccessDb, Store};
+use tempfile::TempDir;
+
+/// A database that one test has for itself.
+trait Database {
+    /// An empty one.
+    fn new() -> Self;
+    /// Opens it; again, after everything that had it open was dropped.
+    fn open(&self) -> Store;
+    /// Creates a tenant, beside whoever has it open.
+    fn create_tenant(&self, name: &str);
+}
+
+struct Sqlite(TempDir);
+
+impl Database for Sqlite {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn open(&self) -> Store {
+        Store::open(&self.0.path().join("c.db")).unwrap()
+    }
+
+    fn create_tenant(&self, name: &str) {
+        AccessDb::open(&self.0.path().join("c.db")).unwrap().create_tenant(name).unwrap();
+    }
+}
+
+/// One test for each promise.
+macro_rules! promises {
+    ($engine:ident: $database:ty; $($module:ident { $($promise:ident,)+ })+) => {
+        mod $engine {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    super::$module::$promise(<$database as super::Database>::new()).await;
+                }
+            )+)+
+        }
+    };
+}
+
+/// Runs every promise against every engine.
+macro_rules! engines {
+    ($($engine:ident: $database:ty),+ $(,)?) => {
+        $(promises! { $engine: $database;
+            commits {
+                several_edits_are_made_whole_under_consecutive_numbers,
+                a_refusal_says_which_edit_and_why_and_nothing_is_written,
+                edits_that_are_about_the_same_connector_or_name_are_refused,
+                an_edit_is_compared_with_the_state_before_its_commit,
+                a_commit_of_nothing_has_no_numbers,
+                concurrent_commits_are_followed_in_the_order_of_their_numbers_without_gaps,
+                a_commit_is_followed_before_it_is_answered,
+                of_concurrent_edits_of_one_revision_one_is_made,
+            }
+            reads {
+                a_connector_lives_through_revisions_and_a_restart,
+                a_load_is_of_one_number_and_in_order,
+                changes_are_the_current_state_of_what_changed,
+                changes_after_an_unknown_number_tell_the_newest,
+                a_revision_is_read_as_one_of_its_tenant_and_connector_only,
+                tenants_are_separate,
+                large_connectors_are_read_as_they_were_written,
+            }
+            access {
+                clients_belong_to_a_tenant_until_they_are_deleted,
+                a_generated_client_has_a_secret_that_is_not_stored,
+                the_first_tenant_is_created_once,
+                the_first_signing_key_stays,
+                a_working_store_passes_its_checks,
+            }
+        })+
+    };
+}
+
+engines![sqlite: super::Sqlite];

@@ -1,0 +1,228 @@
+//! What the engine on SQLite promises beyond the contract: the file, its locks, its schema and its bytes.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use connectory_model::access::{Scope, UserLevel};
+use connectory_model::translations::Properties;
+use connectory_model::{Connector, Locale};
+use connectory_store::{AccessDb, Change, Committed, Edit, Follow, RevisionId, Store, StoreError, TenantId};
+use tempfile::TempDir;
+
+use support::{client, commit, connector, connector_at, create, edit, origin, summaries};
+
+async fn open(folder: &Path) -> (Store, TenantId) {
+    let store = Store::open(&folder.join("c.db")).unwrap();
+    let tenant = support::tenant(&store).await;
+    (store, tenant)
+}
+
+/// Whether SQLite has a lock on the file in this process.
+fn is_locked_by_sqlite(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = format!(":{}", std::fs::metadata(path).unwrap().ino());
+    let pid = std::process::id().to_string();
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    locks.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|words| {
+        words.contains(&"POSIX") && words.contains(&pid.as_str()) && words.iter().any(|word| word.ends_with(&inode))
+    })
+}
+
+#[test]
+fn a_log_is_not_taken_from_the_database_that_it_belongs_to() {
+    let folder = TempDir::new().unwrap();
+    let (path, log) = (folder.path().join("c.db"), folder.path().join("c.db-wal"));
+    std::fs::write(&log, "changes").unwrap();
+    assert!(matches!(Store::open(&path), Err(StoreError::Orphaned { .. })));
+    assert!(!path.exists());
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(AccessDb::open(&path), Err(StoreError::Orphaned { .. })));
+    assert_eq!(std::fs::read(&log).unwrap(), b"changes");
+}
+
+#[test]
+fn nothing_in_the_process_takes_the_locks_of_the_database_away() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    let store = Store::open(&path).unwrap();
+    assert!(is_locked_by_sqlite(&path));
+    drop(AccessDb::open(&path).unwrap());
+    assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
+    let alias = folder.path().join("alias.db");
+    std::os::unix::fs::symlink(&path, &alias).unwrap();
+    assert!(matches!(Store::open(&alias), Err(StoreError::InUse { .. })));
+    let linked = folder.path().join("linked.db");
+    std::fs::hard_link(&path, &linked).unwrap();
+    assert!(matches!(Store::open(&linked), Err(StoreError::InUse { .. })));
+    assert!(is_locked_by_sqlite(&path), "another look at the database has dropped its locks");
+    drop(store);
+    assert!(!is_locked_by_sqlite(&path));
+    assert!(matches!(Store::open(&path), Err(StoreError::Linked { links: 2, .. })));
+    std::fs::remove_file(&linked).unwrap();
+    Store::open(&path).unwrap();
+}
+
+#[tokio::test]
+async fn one_process_serves_a_database_and_access_management_works_beside_it() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    let (store, _) = open(folder.path()).await;
+    let refusal = Store::open(&path).err().unwrap().to_string();
+    assert!(refusal.contains(&format!("in use by another process (pid {})", std::process::id())), "{refusal}");
+
+    let access = AccessDb::open(&path).unwrap();
+    access.create_client("default", &client("second")).unwrap();
+    let found = store.client("second".to_owned()).await.unwrap().unwrap();
+    assert_eq!((found.level, found.tenant.name.as_str()), (UserLevel::SourceAdmin, "default"));
+    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default]);
+    assert!(matches!(access.create_client("default", &client("second")), Err(StoreError::Exists(_))));
+    assert!(matches!(access.create_client("nope", &client("third")), Err(StoreError::Unknown(_))));
+    assert!(matches!(access.delete_tenant("default"), Err(StoreError::InUse { .. })));
+    access.delete_client("second").unwrap();
+    assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
+    assert!(matches!(access.delete_client("second"), Err(StoreError::Unknown(_))));
+}
+
+#[tokio::test]
+async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    assert!(matches!(AccessDb::open(&path), Err(StoreError::Absent(_))));
+    drop(Store::open(&path).unwrap());
+    let access = AccessDb::open(&path).unwrap();
+    let other = access.create_tenant("other").unwrap();
+    assert!(matches!(access.create_tenant("other"), Err(StoreError::Exists(_))));
+    access.create_client("other", &client("theirs")).unwrap();
+    access.create_tenant("default").unwrap();
+    access.create_client("default", &client("ours")).unwrap();
+    drop(access);
+
+    let store = Store::open(&path).unwrap();
+    assert!(!store.bootstrap("default".to_owned(), client("x")).await.unwrap());
+    let number = commit(&store, other.id, create("HR")).await;
+    commit(&store, other.id, edit(Change::Delete { expected: number }, connector("HR"))).await;
+    let last = commit(&store, other.id, create("HR")).await;
+    drop(store);
+
+    let access = AccessDb::open(&path).unwrap();
+    access.delete_tenant("other").unwrap();
+    let names: Vec<_> = access.tenants().unwrap().into_iter().map(|tenant| tenant.name).collect();
+    assert_eq!(names, ["default"]);
+    let clients: Vec<_> = access.clients(None).unwrap().into_iter().map(|client| client.id).collect();
+    assert_eq!(clients, ["ours"]);
+    let default = access.tenants().unwrap()[0].id;
+    drop(access);
+
+    let store = Store::open(&path).unwrap();
+    assert_eq!(summaries(&store, other.id).await, []);
+    assert_eq!(store.revisions(other.id, None, None, 9).await.unwrap(), []);
+    assert_eq!(store.revisions(other.id, "hr".parse().ok(), None, 9).await.unwrap(), []);
+    let id = RevisionId { tenant: other.id, number: last };
+    assert_eq!(store.find(id, usize::MAX).await.unwrap(), None);
+    assert_eq!(commit(&store, default, create("HR")).await, support::number(1));
+}
+
+#[test]
+fn a_database_from_the_future_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let refusal = Store::open(&path).err().unwrap().to_string();
+    assert!(refusal.contains("schema version 99") && refusal.contains("newer program"), "{refusal}");
+}
+
+struct Panics;
+
+impl Follow for Panics {
+    fn committed(&self, _: Vec<Committed>) {
+        panic!("while following");
+    }
+}
+
+#[test]
+fn a_panic_of_the_writer_ends_the_process_with_a_last_line() {
+    const PANICS: &str = "CONNECTORY_TEST_PANICS";
+    if std::env::var_os(PANICS).is_some() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let folder = TempDir::new().unwrap();
+            let (store, tenant) = open(folder.path()).await;
+            store.follow(Arc::new(Panics));
+            let _never = store.commit(tenant, vec![create("HR")], origin()).await;
+        });
+        return;
+    }
+    let name = "a_panic_of_the_writer_ends_the_process_with_a_last_line";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let ended = again.args(["--exact", name, "--nocapture"]).env(PANICS, "1").output().unwrap();
+    assert!(!ended.status.success());
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.lines().last().unwrap().starts_with("connectory: the thread `writer` panicked"), "{told}");
+}
+
+/// Copies the log into the database and empties it; returns a connection that sees both.
+fn without_log(folder: &Path) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(folder.join("c.db")).unwrap();
+    while connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).unwrap() != 0 {}
+    connection
+}
+
+/// A connector of about 16 MiB, the largest that the server accepts. Its texts cannot be compressed much.
+fn largest() -> Connector {
+    let mut largest = Connector::clone(&connector("HR"));
+    for (at, locale) in [Locale::De, Locale::En, Locale::Fr, Locale::Es].into_iter().enumerate() {
+        let values = (0..116_000_u64).map(|n| (n + at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let text = values.map(|value| format!("k{value:016x}={value:016x}")).collect::<Vec<_>>().join("\n");
+        largest.translations.0.insert(locale, Properties::stored(text.into_bytes(), false).unwrap());
+    }
+    largest
+}
+
+#[tokio::test]
+async fn a_small_change_to_the_largest_connector_is_a_small_write() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let largest = largest();
+    assert!((15 << 20..16 << 20).contains(&largest.size()), "{}", largest.size());
+    let first = commit(&store, tenant, edit(Change::Create, Arc::new(largest.clone()))).await;
+    let connection = without_log(folder.path());
+    let stored = "SELECT (SELECT sum(length(body)) FROM revisions) + (SELECT sum(length(body)) FROM parts)";
+    let stored = || connection.query_row(stored, [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = stored();
+    assert!(before > 8 << 20, "{before}");
+
+    let holders = store.holders(RevisionId { tenant, number: first }).await.unwrap();
+    let mut next = largest.clone();
+    next.connector_metadata.insert("shortDesc".to_owned(), "x".repeat(90).into());
+    let next = Arc::new(next);
+    let update = Change::Update { expected: first };
+    let update = Edit::new(update, Arc::clone(&next), &[], Some((&largest, &holders)));
+    let second = commit(&store, tenant, update).await;
+    let log = std::fs::metadata(folder.path().join("c.db-wal")).unwrap().len();
+    assert!((1..64 << 10).contains(&log), "{log} bytes in the log");
+    assert!(stored() - before < 1 << 10, "{before} {}", stored());
+    assert_eq!(connector_at(&store, tenant, second).await, *next);
+}
+
+#[tokio::test]
+async fn a_new_connector_takes_few_bytes() {
+    /// What a create by the API takes in the database, all rows, indexes and free space of pages included. A larger number
+    /// makes every create and every start slower: look for what has grown before you raise it.
+    const MOST_BYTES: i64 = 540;
+    const COUNT: i64 = 2000;
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let pages = || without_log(folder.path()).query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = pages();
+    for n in 0..COUNT / 100 {
+        let edits = (0..100).map(|m| create(&format!("Connector {}", (n * 100 + m) * 7919 % COUNT))).collect();
+        store.commit(tenant, edits, origin()).await.unwrap();
+    }
+    let bytes = (pages() - before) * 4096 / COUNT;
+    assert!(bytes <= MOST_BYTES, "{bytes} bytes");
+}

@@ -1,0 +1,69 @@
+//! What tests of the store make and commit.
+
+use std::sync::Arc;
+
+use connectory_model::access::{Scope, UserLevel};
+use connectory_model::{Connector, Summary, import};
+use connectory_store::{
+    Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, Store, TenantId,
+};
+use uuid::Uuid;
+
+/// A new connector.
+pub fn connector(name: &str) -> Arc<Connector> {
+    let list = serde_json::json!([{"name": name}]).to_string();
+    Arc::new(import::from_json(list.as_bytes()).unwrap().remove(0))
+}
+
+/// An edit of two members.
+pub fn edit(change: Change, connector: Arc<Connector>) -> Edit {
+    Edit::new(change, connector, &["a".to_owned(), "b".to_owned()], None)
+}
+
+/// A create of a connector.
+pub fn create(name: &str) -> Edit {
+    edit(Change::Create, connector(name))
+}
+
+/// Who changes connectors.
+pub fn origin() -> Origin {
+    let author = Author { kind: AuthorKind::Client, id: "me".to_owned(), name: Some("Me".to_owned()) };
+    Origin { author, tracking_id: Some(Uuid::from_u128(7)) }
+}
+
+/// Commits one edit.
+pub async fn commit(store: &Store, tenant: TenantId, edit: Edit) -> RevisionNumber {
+    store.commit(tenant, vec![edit], origin()).await.unwrap()[0]
+}
+
+/// The connector as a revision left it.
+pub async fn connector_at(store: &Store, tenant: TenantId, number: RevisionNumber) -> Connector {
+    store.connector(RevisionId { tenant, number }).await.unwrap().unwrap()
+}
+
+/// A tenant's connectors, in the order in which they are loaded.
+pub async fn summaries(store: &Store, tenant: TenantId) -> Vec<(RevisionNumber, Summary)> {
+    store.load(tenant, |summaries| summaries.collect()).await.unwrap().1
+}
+
+/// A client with this id.
+pub fn client(id: &str) -> NewClient {
+    NewClient {
+        id: id.to_owned(),
+        name: "test".to_owned(),
+        secret_hash: "hash".to_owned(),
+        level: UserLevel::SourceAdmin,
+        scopes: vec![Scope::ReadConnectors, Scope::Default],
+    }
+}
+
+/// The first tenant, which is created if there is none.
+pub async fn tenant(store: &Store) -> TenantId {
+    store.bootstrap("default".to_owned(), client("first")).await.unwrap();
+    store.tenants().await.unwrap()[0].id
+}
+
+/// A number that a test expects.
+pub fn number(number: i64) -> RevisionNumber {
+    RevisionNumber::new(number).unwrap()
+}

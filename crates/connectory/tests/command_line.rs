@@ -1,0 +1,287 @@
+//! The command line as a user types it: help, wrong options, exit codes, settings, lint, and plans against a server.
+//! `cargo insta review` shows snapshots that changed.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
+
+use std::fmt::Write;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+/// A user in an empty home folder, which is also where the commands run.
+struct User {
+    home: TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl User {
+    fn new() -> Self {
+        Self { home: TempDir::new().unwrap(), variables: Vec::new() }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Runs a command line, whose arguments are separated by spaces.
+    fn run(&self, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_connectory"));
+        command.args(line.split_whitespace()).current_dir(self.home.path()).stdin(Stdio::null());
+        command.env_clear().env("HOME", self.home.path()).envs(self.variables.iter().cloned());
+        command.output().unwrap()
+    }
+
+    /// Command lines with everything that they print, and their exit codes.
+    fn transcript(&self, lines: &[&str]) -> String {
+        let mut transcript = String::new();
+        for line in lines {
+            let Output { status, stdout, stderr } = self.run(line);
+            let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+            let code = status.code().unwrap();
+            writeln!(transcript, "$ connectory {line}\n{stdout}--- stderr, exit code {code}\n{stderr}").unwrap();
+        }
+        transcript.replace(self.home.path().to_str().unwrap(), "HOME")
+    }
+
+    /// The output of a command line that must succeed.
+    fn stdout(&self, line: &str) -> String {
+        let output = self.run(line);
+        assert!(output.status.success(), "{line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The error of a command line that must fail with exit code 1.
+    fn error(&self, line: &str) -> String {
+        let output = self.run(line);
+        assert_eq!(output.status.code(), Some(1), "{line}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn code(&self, line: &str) -> Option<i32> {
+        self.run(line).status.code()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.home.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.home.path().join(file)).unwrap()
+    }
+
+    /// Writes a connector folder without lint findings.
+    fn write_connector(&self, folder: &str, name: &str) {
+        self.write(&format!("{folder}/connector.yaml"), &format!("name: {name}\nclassName: x.Y\n"));
+        self.write(&format!("{folder}/source-config.xml"), &FORM.replace("NAME", name));
+        self.write(&format!("{folder}/translations/en.properties"), "menuLabel_Settings=Settings\n");
+    }
+}
+
+const FORM: &str = r#"<Form xmlns="http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd" connectorName="NAME" name="NAME" type="SourceConfig">
+    <Menu name="Settings" label="menuLabel_Settings">
+        <Section name="Server">
+            <Field name="host" displayName="Host" type="text"/>
+        </Section>
+    </Menu>
+</Form>
+"#;
+
+/// The subcommands that a help text lists, without `help`.
+fn subcommands(help: &str) -> Vec<String> {
+    let listed = help.split("Commands:\n").nth(1).unwrap_or_default().lines().take_while(|line| !line.is_empty());
+    let names = listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+/// The help of a command and of everything below it.
+fn help_of(user: &User, command: &str, helps: &mut String) {
+    let help = user.stdout(&format!("{command} --help"));
+    writeln!(helps, "$ connectory{command} --help\n{help}").unwrap();
+    for name in subcommands(&help) {
+        help_of(user, &format!("{command} {name}"), helps);
+    }
+}
+
+#[test]
+fn every_command_has_help() {
+    let mut helps = String::new();
+    help_of(&User::new(), "", &mut helps);
+    assert_snapshot!("help", helps);
+}
+
+#[test]
+fn a_wrong_command_line_fails_with_1_and_suggests_the_right_one() {
+    let user = User::new();
+    let lines = [
+        "aply",
+        "plan c --prun",
+        "promote --from a --to b",
+        "serve --database postgres:x",
+        "serve --rate-limit 5",
+        "serve --max-request 0",
+        "connector list --filter name",
+        "apply c --quiet",
+    ];
+    assert_snapshot!("wrong_command_lines", user.transcript(&lines));
+}
+
+#[test]
+fn a_command_without_a_service_names_every_way_to_give_one() {
+    let user = User::new();
+    assert_snapshot!("no_service", user.transcript(&["pull c", "pull c --env production"]));
+    let half = User::new().with("SAIL_BASE_URL", "http://127.0.0.1:9").with("SAIL_CLIENT_ID", "id");
+    assert_snapshot!("no_secret", half.transcript(&["pull c"]));
+}
+
+#[test]
+fn an_option_overrides_a_variable_and_a_variable_overrides_the_file() {
+    // The commands of clients and tenants create no database, so their error names the one that they looked for.
+    let user = User::new();
+    user.write("c.toml", "database = \"sqlite:from-file.db\"\n");
+    assert!(user.error("tenant list --config c.toml").contains("from-file.db"));
+    let user = user.with("CONNECTORY_DATABASE", "sqlite:from-variable.db");
+    assert!(user.error("tenant list --config c.toml").contains("from-variable.db"));
+    let option = "client list --config c.toml --database sqlite:from-option.db";
+    assert!(user.error(option).contains("from-option.db"));
+
+    let user = User::new().with("CONNECTORY_CONFIG", "c.toml");
+    user.write("c.toml", "log = \"[from-file\"\n");
+    assert!(user.error("serve").contains("`[from-file` is no log filter"));
+    assert!(user.error("serve --log [from-option").contains("`[from-option` is no log filter"));
+    let user = user.with("CONNECTORY_LOG", "[from-variable");
+    user.write("c.toml", "log = \"[from-file\"\n");
+    assert!(user.error("serve").contains("`[from-variable` is no log filter"));
+}
+
+#[test]
+fn a_settings_file_with_an_unknown_or_wrong_value_is_refused() {
+    let user = User::new();
+    user.write("c.toml", "listen = \"127.0.0.1:0\"\nrate_limt = \"off\"\n");
+    let error = user.error("serve --config c.toml");
+    assert!(error.contains("c.toml is not a settings file") && error.contains("unknown field `rate_limt`"), "{error}");
+    assert!(error.contains("2 | rate_limt"), "the line is shown: {error}");
+    user.write("c.toml", "max_request = 0\n");
+    assert!(user.error("serve --config c.toml").contains("1 | max_request = 0"));
+    user.write("c.toml", "database = \"c.db\"\n");
+    let error = user.error("tenant list --config c.toml");
+    assert!(error.contains("`c.db` is not a database; expected sqlite:PATH"), "{error}");
+    assert!(user.error("serve --config none.toml").contains("cannot read none.toml"));
+    let issuer = "serve --oidc-issuer https://login.example.com";
+    assert!(user.error(issuer).contains("--oidc-admin-group or --oidc-reader-group"));
+    let group = format!("{issuer} --oidc-admin-group admins");
+    assert!(user.error(&group).contains("--oidc-issuer needs --oidc-client-id"));
+}
+
+#[test]
+fn lint_prints_findings_with_their_lines_and_fails_on_errors() {
+    let user = User::new();
+    user.write_connector("c/good", "Good");
+    assert_snapshot!("lint_good", user.transcript(&["lint c"]));
+    user.write("c/good/source-config.xml", &FORM.replace("NAME", "Other").replace("</Section>", "</Sektion>"));
+    assert_snapshot!("lint_bad", user.transcript(&["lint c/good", "lint c --format github", "plan c", "lint ."]));
+}
+
+#[test]
+fn lint_fixes_and_is_strict_on_demand() {
+    let user = User::new();
+    user.write_connector("c/good", "Good");
+    user.write("c/good/source-config.xml", &FORM.replace("NAME", "Other"));
+    user.write("c/good/source-template.xml", "<Application name=\"Good\"/>\n");
+    user.write("c/good/translations/en.properties", "menuLabel_Settings=Settings\nold=Old\n");
+    let findings: serde_json::Value = serde_json::from_slice(&user.run("lint c --format json").stdout).unwrap();
+    let rules: Vec<_> = findings.as_array().unwrap().iter().map(|finding| &finding["rule"]).collect();
+    assert_eq!(rules, ["connector-name", "unused-translation"]);
+    assert_eq!(user.code("lint c"), Some(1), "an error");
+    assert_eq!(user.code("lint c --fix"), Some(0));
+    assert!(user.read("c/good/source-config.xml").contains(r#"connectorName="Good""#));
+    assert_eq!(user.read("c/good/translations/en.properties"), "menuLabel_Settings=Settings\n");
+    user.write("c/good/translations/de.properties", "menuLabel_Settings=Settings\n");
+    assert_eq!(user.code("lint c"), Some(0), "a warning");
+    assert_eq!(user.code("lint c --strict"), Some(1));
+}
+
+#[test]
+fn completions_and_man_pages_have_every_command() {
+    let user = User::new();
+    let commands = subcommands(&user.stdout("--help"));
+    assert!(commands.iter().any(|command| command == "promote"), "{commands:?}");
+    user.stdout("man pages");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = user.stdout(&format!("completions {shell}"));
+        for command in &commands {
+            assert!(script.contains(command.as_str()), "{shell}: {command}");
+            let page = user.read(&format!("pages/connectory-{command}.1"));
+            assert!(page.contains(".SH SYNOPSIS"), "{page}");
+        }
+    }
+}
+
+/// A server on a new database, stopped at the end of the test.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    /// Starts a server whose first client is `id` with the secret `secret`.
+    fn start(folder: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_connectory"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "off", "--database", "sqlite:served.db"])
+            .current_dir(folder)
+            .env_clear()
+            .envs([("CONNECTORY_CLIENT_ID", "id"), ("CONNECTORY_CLIENT_SECRET", "secret")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http")).unwrap();
+        let url = url.trim_end_matches(':').to_owned();
+        Self { process, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.process.kill();
+        let _code = self.process.wait();
+    }
+}
+
+#[test]
+fn exit_codes_say_whether_something_differs() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::new()
+        .with("SAIL_BASE_URL", &server.url)
+        .with("SAIL_CLIENT_ID", "id")
+        .with("SAIL_CLIENT_SECRET", "secret");
+    user.write_connector("c/a", "A");
+    assert_snapshot!("plan_of_a_new_connector", user.transcript(&["plan c"]));
+    assert!(user.error("apply c").contains("there is no terminal to ask on; give --yes"));
+    assert_eq!(user.stdout("apply c --yes --quiet"), "");
+    assert_eq!(user.stdout("pull d a"), "pulled 1 connector, 5 files changed\n");
+    for line in ["plan c", "plan d", "diff a d/a"] {
+        assert_eq!(user.code(line), Some(0), "{line}");
+    }
+    user.write("c/a/source-config.xml", &user.read("c/a/source-config.xml").replace("displayName=\"Host\"", ""));
+    let lines = ["plan c", "diff d/a c/a", "apply c --yes", "plan c"];
+    assert_snapshot!("plan_of_a_change", user.transcript(&lines));
+    assert!(user.error("connector get b").contains("the service answered 404 Not Found"));
+
+    let wrong = User::new().with("SAIL_CLIENT_SECRET", "wrong");
+    let error = wrong.error(&format!("login sandbox --base-url {} --client-id id", server.url));
+    assert!(error.contains("did not accept the API client `id`"), "{error}");
+    let right = User::new().with("SAIL_CLIENT_SECRET", "secret");
+    right.stdout(&format!("login sandbox --base-url {} --client-id id", server.url));
+    assert_eq!(right.stdout("connector list --custom --count"), "1\n");
+    assert_eq!(right.stdout("connector list --custom --count --env sandbox"), "1\n");
+}
