@@ -49,6 +49,11 @@
 
 #![warn(missing_docs)]
 
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;

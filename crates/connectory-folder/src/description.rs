@@ -104,8 +104,7 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let number =
-            any::<f64>().prop_filter_map("JSON has no such number", serde_json::Number::from_f64);
+        let number = any::<f64>().prop_filter_map("JSON has no such number", serde_json::Number::from_f64);
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),

@@ -9,8 +9,8 @@ use crate::metadata::{self, Metadata};
 use crate::translations::Translations;
 use crate::{Locale, ScriptName, Status};
 
-/// The key under which two texts that differ only in case are equal: names are unique, sorted and compared by it.
-/// It is Unicode lower case, so that `ÄRZTE` and `ärzte` are the same name to the people who type them.
+/// A text in Unicode lower case: filters compare members by it, so that `ÄRZTE` and `ärzte` are equal. Names are compared
+/// by [`crate::name_key`].
 pub fn lower_key(text: &str) -> String {
     text.to_lowercase()
 }

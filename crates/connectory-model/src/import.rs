@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::create::NewConnector;
-use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
+use crate::document::{Document, DocumentError, DocumentKind};
 use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
 use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale};
@@ -94,7 +94,7 @@ fn connector(object: &Value, taken: &mut HashSet<ScriptName>) -> Result<Connecto
     let members = Members::of(object)?;
     let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
     let script_name = match members.text("scriptName")? {
-        Some(script_name) => script_name.parse()?,
+        Some(script_name) => ScriptName::strict(&script_name)?,
         None => ScriptName::derive(&new.name, |candidate| taken.contains(candidate)),
     };
     if !taken.insert(script_name.clone()) {
@@ -104,14 +104,10 @@ fn connector(object: &Value, taken: &mut HashSet<ScriptName>) -> Result<Connecto
     if let Some(metadata) = members.metadata()? {
         connector.connector_metadata = metadata;
     }
-    if let Some(document) = document(members, DocumentKind::SourceConfig, SourceConfig::parse)? {
-        connector.source_config = document;
-    }
-    if let Some(document) = document(members, DocumentKind::SourceTemplate, SourceTemplate::parse)? {
-        connector.source_template = document;
-    }
-    if let Some(document) = document(members, DocumentKind::CorrelationConfig, CorrelationConfig::parse)? {
-        connector.correlation_config = document;
+    for kind in DocumentKind::ALL {
+        if let Some(document) = document(members, kind)? {
+            connector.set_document(document);
+        }
     }
     if let Some(value) = members.get("translationProperties") {
         let texts =
@@ -135,15 +131,11 @@ fn features(members: Members<'_>) -> Result<Vec<String>, InvalidMember> {
         .ok_or_else(|| Members::wrong_type("features", "an array of strings", value))
 }
 
-fn document<T>(
-    members: Members<'_>,
-    kind: DocumentKind,
-    parse: impl Fn(&[u8]) -> Result<T, DocumentError>,
-) -> Result<Option<T>, ObjectError> {
+fn document(members: Members<'_>, kind: DocumentKind) -> Result<Option<Document>, ObjectError> {
     let member = kind.member();
     let Some(value) = members.get(member) else { return Ok(None) };
     let text = value.as_str().ok_or_else(|| Members::wrong_type(member, "a string", value))?;
-    parse(text.as_bytes()).map(Some).map_err(|error| ObjectError::Document { member, error })
+    Document::parse(kind, text.as_bytes()).map(Some).map_err(|error| ObjectError::Document { member, error })
 }
 
 #[cfg(test)]

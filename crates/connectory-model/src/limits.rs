@@ -35,6 +35,8 @@ pub const CONNECTOR_BYTES: usize = 16 * MIB;
 pub const MEMBER_CHARS: usize = 255;
 /// Characters of a script name. It is part of paths and file names.
 pub const SCRIPT_NAME_CHARS: usize = 100;
+/// Bytes of a script name that was made elsewhere: as many as a file name has on most systems.
+pub const FOUND_SCRIPT_NAME_BYTES: usize = 255;
 /// Keys of a locale's texts. Real connectors have up to a few hundred.
 pub const KEYS_PER_LOCALE: usize = 10_000;
 /// Bytes of a short description, in the metadata or in a locale. Every list has it.

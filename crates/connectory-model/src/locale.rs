@@ -106,8 +106,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_tag_is_a_locale_only_if_it_is_the_tag_of_one(tag in "([a-zA-Z]{2}(-[a-zA-Z]{2})?|.{0,60})") {
-            let known = Locale::ALL.iter().find(|locale| locale.tag().to_lowercase() == tag.to_lowercase());
-            prop_assert_eq!(tag.parse::<Locale>().ok().as_ref(), known);
+            let known = Locale::ALL.iter().copied().find(|locale| locale.tag().to_lowercase() == tag.to_lowercase());
+            prop_assert_eq!(tag.parse::<Locale>().ok(), known);
         }
     }
 }

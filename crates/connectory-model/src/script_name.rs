@@ -2,8 +2,8 @@
 //!
 //! It is derived from the name once, on create, and never changes. The rule is our decision (the specification
 //! only asks for "URL friendly" and unique): transliterated to ASCII, lower case, runs of anything else become
-//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. What is read back may hold `_` and `.` too,
-//! because catalogues from elsewhere do.
+//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. The names of folders and in catalogues are strict
+//! as well, and may also hold `_` and `.`. What a database, a server or a path holds is read as it is found.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::SCRIPT_NAME_CHARS;
+use crate::limits::{FOUND_SCRIPT_NAME_BYTES, SCRIPT_NAME_CHARS};
 
-/// A URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`. A clone shares the text.
+/// A segment of a path. Parsing accepts every segment; [`ScriptName::strict`] and [`ScriptName::derive`] accept and make
+/// URL-friendly ones only. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ScriptName(Arc<str>);
@@ -34,6 +35,15 @@ impl ScriptName {
             })
             .find(|candidate| !is_taken(candidate))
             .expect("fewer connectors than u64 values")
+    }
+
+    /// Reads a URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`.
+    pub fn strict(text: &str) -> Result<Self, InvalidScriptName> {
+        let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let valid = text.len() <= SCRIPT_NAME_CHARS
+            && text.as_bytes().first().is_some_and(|&first| is_word(first))
+            && text.bytes().all(|b| is_word(b) || matches!(b, b'-' | b'_' | b'.'));
+        if valid { Ok(Self(text.into())) } else { Err(InvalidScriptName(shortened(text))) }
     }
 
     /// The name as text.
@@ -58,31 +68,39 @@ fn slug(name: &str) -> String {
     if slug.is_empty() { "connector".to_owned() } else { slug }
 }
 
-/// A text that cannot be a script name.
+/// A text that cannot be the script name of a folder or in a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a script name: it takes a-z and 0-9, then also `-`, `_` and `.`, at most {SCRIPT_NAME_CHARS} characters"
 )]
 pub struct InvalidScriptName(String);
 
-impl FromStr for ScriptName {
-    type Err = InvalidScriptName;
+/// A text that is no segment of a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot be a script name: it has 1 to {FOUND_SCRIPT_NAME_BYTES} bytes, no `/` and no control character, and is \
+     not `.` or `..`"
+)]
+pub struct UnreadableScriptName(String);
 
+impl FromStr for ScriptName {
+    type Err = UnreadableScriptName;
+
+    /// Reads a script name as it is found.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let valid = text.len() <= SCRIPT_NAME_CHARS
-            && text.as_bytes().first().is_some_and(|&first| is_word(first))
-            && text.bytes().all(|b| is_word(b) || matches!(b, b'-' | b'_' | b'.'));
-        if valid {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidScriptName(text.chars().take(SCRIPT_NAME_CHARS).collect()))
-        }
+        let is_segment = (1..=FOUND_SCRIPT_NAME_BYTES).contains(&text.len())
+            && !matches!(text, "." | "..")
+            && !text.chars().any(|c| c == '/' || c.is_control());
+        if is_segment { Ok(Self(text.into())) } else { Err(UnreadableScriptName(shortened(text))) }
     }
 }
 
+fn shortened(text: &str) -> String {
+    text.chars().take(SCRIPT_NAME_CHARS).collect()
+}
+
 impl TryFrom<String> for ScriptName {
-    type Error = InvalidScriptName;
+    type Error = UnreadableScriptName;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -127,9 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_be_a_script_name_is_refused() {
-        for text in ["", "-", "A", "a/b", "..", "-a", "é", "a b", "a%2f"] {
+    fn a_name_is_read_as_it_is_found_and_strictly_where_it_is_chosen() {
+        for text in ["-", "A", "-a", "é", "a b", "a%2f", "...", &"é".repeat(127)] {
+            assert_eq!(text.parse::<ScriptName>().map(String::from), Ok(text.to_owned()));
+            assert!(ScriptName::strict(text).is_err(), "{text}");
+        }
+        for text in ["", ".", "..", "a/b", "a\n", "\u{85}", &"é".repeat(128)] {
             assert!(text.parse::<ScriptName>().is_err(), "{text}");
+            assert!(ScriptName::strict(text).is_err(), "{text}");
         }
     }
 
@@ -139,7 +162,7 @@ mod tests {
             let mut taken = Vec::new();
             for _ in 0..=clashes {
                 let next = ScriptName::derive(&name, |candidate| taken.contains(candidate));
-                prop_assert_eq!(next.as_str().parse::<ScriptName>(), Ok(next.clone()));
+                prop_assert_eq!(ScriptName::strict(next.as_str()), Ok(next.clone()));
                 prop_assert!(!taken.contains(&next));
                 taken.push(next);
             }

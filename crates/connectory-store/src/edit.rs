@@ -5,7 +5,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use connectory_model::{Connector, Summary, lower_key};
+use connectory_model::{Connector, Summary, name_key};
 
 use crate::access::TenantId;
 use crate::body::{Body, Holders};
@@ -62,7 +62,7 @@ impl Edit {
             change,
             action,
             changed: changed.join(" "),
-            name_key: lower_key(&connector.name),
+            name_key: name_key(&connector.name),
             body: Body::new(&connector, before),
             summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
             summary: Arc::new(summary),

@@ -1,6 +1,6 @@
 //! Keeping connectors: every change is a revision, and an acknowledged one is on disk.
 //!
-//! This page is the contract. An engine keeps it; [`sqlite`] is the one there is. The suite in `tests/contract` checks
+//! This page is the contract. An engine keeps it; `sqlite` is the one there is. The suite in `tests/contract` checks
 //! every promise against every engine.
 //!
 //! **What is durable.** When a write returns `Ok`, it is on disk and survives the process, the system and the power.
@@ -16,8 +16,8 @@
 //!
 //! **What is separate.** A tenant sees its own connectors, revisions and numbers only. Every read names its tenant.
 //!
-//! **What is unique.** In a tenant, no two connectors have the same script name, or the same name without case. An edit
-//! is compared with the state before its commit: a name that the same commit frees is still taken.
+//! **What is unique.** In a tenant, no two connectors have the same script name, or names with the same key
+//! ([`connectory_model::name_key`]). An edit is compared with the state before its commit: a name that the same commit frees is still taken.
 //!
 //! **What may be lost.** A write that was not answered may have been made or not. So may one that was answered with
 //! [`StoreError::Uncertain`]; the caller reads before it repeats the write. Every other error says that nothing was
@@ -179,3 +179,8 @@ impl Store {
         self.engine.check_writes().await
     }
 }
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

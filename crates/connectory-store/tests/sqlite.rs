@@ -127,15 +127,6 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     assert_eq!(commit(&store, default, create("HR")).await, support::number(1));
 }
 
-#[test]
-fn a_database_from_the_future_is_refused() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("c.db");
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let refusal = Store::open(&path).err().unwrap().to_string();
-    assert!(refusal.contains("schema version 99") && refusal.contains("newer program"), "{refusal}");
-}
-
 struct Panics;
 
 impl Follow for Panics {

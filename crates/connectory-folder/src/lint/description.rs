@@ -13,7 +13,7 @@ use crate::folder::Files;
 
 /// Checks that the folder's name is a script name.
 pub(super) fn check_folder_name(findings: &mut Findings<'_>, folder_name: &str) {
-    if let Err(error) = folder_name.parse::<ScriptName>() {
+    if let Err(error) = ScriptName::strict(folder_name) {
         findings.push(&FOLDER_NAME, CONNECTOR_FILE, 0..0, format!("the folder's name: {error}"));
     }
 }

@@ -16,7 +16,7 @@ pub use self::error::PatchError;
 use self::error::{described, display, explain};
 use self::pointer::{METADATA, PATCHABLE, first_token, is_metadata};
 use crate::bounds::json_bytes;
-use crate::document::{CorrelationConfig, DocumentError, DocumentKind, SourceConfig, SourceTemplate};
+use crate::document::{Document, DocumentKind};
 use crate::limits::{METADATA_BYTES, PATCH_OPERATIONS};
 use crate::members::kind;
 use crate::wire::ConnectorDetail;
@@ -133,45 +133,37 @@ impl PatchSet {
             None if self.is_named(METADATA) => Metadata::new(),
             None => patched.connector_metadata,
             Some(other) => {
-                return Err(self.wrong_result(METADATA, &format!("it must be an object, got {}", kind(&other))));
+                return Err(self.result_error(METADATA, &format!("it must be an object, got {}", kind(&other))));
             }
         };
-        if let Some(config) = self.document(connector, &members, DocumentKind::SourceConfig, SourceConfig::parse)? {
-            patched.source_config = config;
-        }
-        if let Some(template) =
-            self.document(connector, &members, DocumentKind::SourceTemplate, SourceTemplate::parse)?
-        {
-            patched.source_template = template;
-        }
-        let kind = DocumentKind::CorrelationConfig;
-        if let Some(config) = self.document(connector, &members, kind, CorrelationConfig::parse)? {
-            patched.correlation_config = config;
+        for kind in DocumentKind::ALL {
+            if let Some(document) = self.document(connector, &members, kind)? {
+                patched.set_document(document);
+            }
         }
         Ok(patched)
     }
 
     /// The new document, if the patch changed it.
-    fn document<T>(
+    fn document(
         &self,
         connector: &Connector,
         members: &Value,
         document: DocumentKind,
-        parse: fn(&[u8]) -> Result<T, DocumentError>,
-    ) -> Result<Option<T>, PatchError> {
+    ) -> Result<Option<Document>, PatchError> {
         let member = document.member();
         match members.get(member) {
             Some(Value::String(text)) if text == connector.document(document) => Ok(None),
-            Some(Value::String(text)) => {
-                parse(text.as_bytes()).map(Some).map_err(|error| self.wrong_result(member, &error.to_string()))
-            }
-            Some(other) => Err(self.wrong_result(member, &format!("it must be a string, got {}", kind(other)))),
+            Some(Value::String(text)) => Document::parse(document, text.as_bytes())
+                .map(Some)
+                .map_err(|error| self.result_error(member, &error.to_string())),
+            Some(other) => Err(self.result_error(member, &format!("it must be a string, got {}", kind(other)))),
             None if !self.is_named(member) => Ok(None),
-            None => Err(self.wrong_result(member, "it is gone; a connector always has one")),
+            None => Err(self.result_error(member, "it is gone; a connector always has one")),
         }
     }
 
-    fn wrong_result(&self, member: &str, reason: &str) -> PatchError {
+    fn result_error(&self, member: &str, reason: &str) -> PatchError {
         let touches = |operation: &PatchOperation| {
             let from = match operation {
                 PatchOperation::Move(moved) => first_token(moved.from.as_str()),

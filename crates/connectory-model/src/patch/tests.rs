@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::document::{CorrelationConfig, SourceConfig, SourceTemplate};
 use crate::limits::DOCUMENT_BYTES;
 use crate::wire::{DetailShape, Origin};
 use crate::{Locale, import};

@@ -40,7 +40,8 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
     caller.permit(request.method()).ok()?;
     let query = request.uri().query().unwrap_or_default();
     if !rest.is_empty() {
-        let script_name: ScriptName = rest.strip_prefix('/').filter(|_| version.is_complete)?.parse().ok()?;
+        // Other names may be encoded in the path; the router decodes them.
+        let script_name = ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?;
         let source = caller.tenant().entry(&script_name)?.source;
         let detail = server.catalog.cached_detail(source, detail_locale(query), version.detail_shape)?;
         server.auth.count(&caller).ok()?;

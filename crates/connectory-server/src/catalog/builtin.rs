@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use connectory_folder::{CONNECTOR_FILE, Files, Folder, FolderError, disk};
 use connectory_model::import::{self, ImportError};
-use connectory_model::{Connector, InvalidScriptName, ScriptName, lower_key};
+use connectory_model::{Connector, InvalidScriptName, ScriptName, name_key};
 use rust_embed::Embed;
 
 /// The folder `catalog/` of the repository.
@@ -84,7 +84,7 @@ pub fn load(catalogs: &[PathBuf]) -> Result<Vec<Arc<Connector>>, CatalogError> {
         }
         let mut names = HashSet::new();
         for connector in &connectors {
-            if !names.insert(lower_key(&connector.name)) {
+            if !names.insert(name_key(&connector.name)) {
                 return Err(CatalogError::Duplicate { path: path.clone(), name: connector.name.clone() });
             }
         }
@@ -102,7 +102,7 @@ fn embedded() -> Vec<Connector> {
     folders
         .into_iter()
         .map(|(folder, files)| {
-            let script_name = folder.parse().expect("the catalog is tested");
+            let script_name = ScriptName::strict(&folder).expect("the catalog is tested");
             Folder::read(&files).expect("the catalog is tested").into_connector(script_name)
         })
         .collect()
@@ -123,8 +123,8 @@ fn read(path: &Path) -> Result<Vec<Connector>, CatalogError> {
 
 fn read_folder(path: &Path) -> Result<Connector, CatalogError> {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let script_name: ScriptName =
-        name.parse().map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
+    let script_name =
+        ScriptName::strict(&name).map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
     let files = disk::files_of(path).map_err(|error| CatalogError::Io { path: path.to_owned(), error })?;
     let folder = Folder::read(&files).map_err(|error| CatalogError::Folder { path: path.to_owned(), error })?;
     Ok(folder.into_connector(script_name))

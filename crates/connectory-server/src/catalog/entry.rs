@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use connectory_model::metadata::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
-use connectory_model::{Locale, ScriptName, Status, Summary, lower_key};
+use connectory_model::{Locale, ScriptName, Status, Summary, name_key};
 use connectory_store::RevisionId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Entry {
     pub fn new(summary: &Summary, source: Source) -> Self {
         Self {
             script_name: summary.script_name.clone(),
-            name_key: lower_key(&summary.name).into(),
+            name_key: name_key(&summary.name).into(),
             status: summary.status,
             source,
             locales: summary.locales.as_slice().into(),
@@ -71,7 +71,7 @@ impl Entry {
         }
     }
 
-    /// The name without case.
+    /// The key of the name, by which names are compared.
     pub fn name_key(&self) -> &str {
         &self.name_key
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
 use connectory_model::limits::LIST_BYTES;
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Status, Summary, lower_key};
+use connectory_model::{Locale, Status, Summary, name_key};
 
 use super::entry::{Entry, Source};
 use super::facets::Facets;
@@ -198,7 +198,7 @@ impl Snapshot {
 
     /// Whether a connector has this name, without case.
     pub fn has_name(&self, name: &str) -> bool {
-        let key = lower_key(name);
+        let key = name_key(name);
         let chunk = self.chunks.binary_search_by(|chunk| chunk.entries[0].name_key().cmp(&key));
         let Some(chunk) = chunk.map_or_else(|after| after.checked_sub(1), Some) else { return false };
         self.chunks[chunk].entries.binary_search_by(|entry| entry.name_key().cmp(&key)).is_ok()

@@ -52,7 +52,8 @@ async fn names_are_unique_without_case_and_script_names_avoid_each_other() {
     assert_eq!(app.create("HR").await, "hr");
     assert_eq!(app.create("H-R").await, "h-r");
     assert_eq!(app.create("hr!").await, "hr-2");
-    for taken in ["hr", "SCIM 2.0"] {
+    assert_eq!(app.create("Straße").await, "strasse");
+    for taken in ["hr", "SCIM 2.0", "STRASSE"] {
         let body = json!({"name": taken, "className": "x.Y"});
         let refusal = app.post("/v3/connectors", &body).await.refusal(400);
         assert_eq!(refusal, "`name` is taken: a connector of this name exists already");

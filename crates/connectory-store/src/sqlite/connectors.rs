@@ -74,7 +74,7 @@ struct Checked {
     previous: Option<RevisionNumber>,
 }
 
-/// Reads whether an edit may be made, in one statement.
+/// Reads whether an edit may be made, in one statement. A key of a name may have a suffix ([`super::schema`]).
 fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<Checked, Refusal> {
     let (tenant_id, keys) = (tenant.get(), [first_key(tenant), end_key(tenant)]);
     let script_name = edit.connector().script_name.as_str();
@@ -85,7 +85,8 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
                     "SELECT (SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1),
                             (SELECT number FROM deleted WHERE tenant_id = ?3 AND script_name = ?4),
                             EXISTS (SELECT 1 FROM connectors WHERE tenant_id = ?3 AND script_name = ?4),
-                            EXISTS (SELECT 1 FROM connectors WHERE tenant_id = ?3 AND name_key = ?5)",
+                            EXISTS (SELECT 1 FROM connectors
+                                    WHERE tenant_id = ?3 AND name_key >= ?5 AND name_key < ?5 || char(2))",
                 )
                 .map_err(StoreError::from)?;
             let row = |row: &Row<'_>| Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));

@@ -2,22 +2,76 @@
 //!
 //! Migrations are only ever appended; `rusqlite_migration` keeps the version in the file's `user_version`.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
+use connectory_model::name_key;
+use rusqlite::{Connection, OpenFlags, Transaction, params};
+use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::lock::DatabaseFile;
 use crate::error::{Result, StoreError};
 
-const MIGRATIONS: &[M<'_>] = &[
-    M::up(include_str!("migrations/1-connectors-and-access.sql")),
-    M::up(include_str!("migrations/2-compressed-revisions.sql")),
-    M::up(include_str!("migrations/3-chained-revisions.sql")),
-    M::up(include_str!("migrations/4-dictionary.sql")),
-    M::up(include_str!("migrations/5-revisions-of-tenants.sql")),
-];
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![
+        M::up(include_str!("migrations/1-connectors-and-access.sql")),
+        M::up(include_str!("migrations/2-compressed-revisions.sql")),
+        M::up(include_str!("migrations/3-chained-revisions.sql")),
+        M::up(include_str!("migrations/4-dictionary.sql")),
+        M::up_with_hook(include_str!("migrations/5-revisions-of-tenants.sql"), renew_name_keys),
+    ])
+}
+
+/// How many migrations there are.
+const LATEST: usize = 5;
+
+/// Gives every connector the key that its name has now. Until schema 5 that was the name in lower case.
+///
+/// Names that become equal stay: the first connector in the order of script names has the key, the others have it with a
+/// suffix that begins with U+0001, which no name has. So they are still in the order of names and then script names, and
+/// another connector of the name is refused as long as one of them is there.
+fn renew_name_keys(transaction: &Transaction<'_>) -> HookResult {
+    let mut changes = Vec::new();
+    {
+        let mut statement = transaction.prepare(
+            "SELECT tenant_id, script_name, name_key, coalesce(json_extract(summary, '$.name'), name_key)
+                 FROM connectors ORDER BY tenant_id, script_name",
+        )?;
+        let mut rows = statement.query([])?;
+        let (mut of, mut taken) = (0, HashSet::new());
+        while let Some(row) = rows.next()? {
+            let (tenant, script_name, before): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let name: String = row.get(3)?;
+            if std::mem::replace(&mut of, tenant) != tenant {
+                taken.clear();
+            }
+            let mut key = name_key(&name);
+            if !taken.insert(key.clone()) {
+                tracing::warn!(
+                    name,
+                    script_name,
+                    "another connector has the same name: names are compared by full case folding from now on; both stay, \
+                     delete one and create it under another name"
+                );
+                key = format!("{key}\u{1}{script_name}");
+            }
+            if key != before {
+                changes.push((tenant, script_name, key));
+            }
+        }
+    }
+    // First out of each other's way, because one may get the key that another still has.
+    let set = "UPDATE connectors SET name_key = ?3 WHERE tenant_id = ?1 AND script_name = ?2";
+    let mut statement = transaction.prepare(set)?;
+    for (tenant, script_name, _) in &changes {
+        statement.execute(params![tenant, script_name, format!("\u{1}{script_name}")])?;
+    }
+    for (tenant, script_name, key) in &changes {
+        statement.execute(params![tenant, script_name, key])?;
+    }
+    Ok(())
+}
 
 /// How long a command waits for another process's transaction.
 pub(super) const COMMAND_WAIT: Duration = Duration::from_secs(10);
@@ -55,12 +109,10 @@ pub(super) fn open_reader(file: &DatabaseFile) -> Result<Connection> {
 /// Brings the schema up to date, refusing one from the future.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let found = version(connection)?;
-    if found > MIGRATIONS.len() {
+    if found > LATEST {
         return Err(mismatch(path, found, "use the newer program that wrote it"));
     }
-    Migrations::from_slice(MIGRATIONS)
-        .to_latest(connection)
-        .map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
+    migrations().to_latest(connection).map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
 }
 
 /// Sets the number by which the database is known again.
@@ -76,7 +128,7 @@ pub(super) fn begin_log(connection: &Connection) -> Result<bool> {
 /// Refuses a schema that is not this program's.
 pub(super) fn expect_current(connection: &Connection, path: &Path) -> Result<()> {
     let found = version(connection)?;
-    if found == MIGRATIONS.len() {
+    if found == LATEST {
         Ok(())
     } else {
         Err(mismatch(path, found, "use the version of the program that is serving it"))
@@ -84,7 +136,7 @@ pub(super) fn expect_current(connection: &Connection, path: &Path) -> Result<()>
 }
 
 fn mismatch(path: &Path, found: usize, advice: &'static str) -> StoreError {
-    StoreError::Schema { path: path.to_owned(), found, expected: MIGRATIONS.len(), advice }
+    StoreError::Schema { path: path.to_owned(), found, expected: LATEST, advice }
 }
 
 /// The version of the schema that the database has.

@@ -85,6 +85,24 @@ pub async fn an_edit_is_compared_with_the_state_before_its_commit(database: impl
     commit(&store, tenant, namesake()).await;
 }
 
+pub async fn names_are_compared_by_their_keys(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    for name in ["Straße", "caf\u{e9}"] {
+        commit(&store, tenant, create(name)).await;
+    }
+    for (at, name) in ["STRASSE", "CAFE\u{301}"].into_iter().enumerate() {
+        let mut namesake = connectory_model::Connector::clone(&connector(name));
+        namesake.script_name = format!("namesake-{at}").parse().unwrap();
+        let namesake = edit(Change::Create, Arc::new(namesake));
+        let refusal = store.commit(tenant, vec![namesake], origin()).await.unwrap_err();
+        assert!(matches!(refusal, Refusal::NameTaken { edit: 0 }), "{name}");
+    }
+    // A name that only begins like another one is free.
+    commit(&store, tenant, create("strasse 2")).await;
+    commit(&store, tenant, create("stras")).await;
+}
+
 pub async fn a_commit_of_nothing_has_no_numbers(database: impl Database) {
     let store = database.open();
     let tenant = tenant(&store).await;

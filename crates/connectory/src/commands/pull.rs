@@ -51,7 +51,9 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     };
     let mut files = 0;
     for detail in &pulled {
-        files += disk::write(&arguments.dir.join(detail.script_name.as_str()), &folder_of(detail)?)?;
+        // A name that a server gave must not lead out of the folder.
+        let name = ScriptName::strict(detail.script_name.as_str())?;
+        files += disk::write(&arguments.dir.join(name.as_str()), &folder_of(detail)?)?;
     }
     if !arguments.quiet {
         say!("pulled {}, {} changed", terminal::count(pulled.len(), "connector"), terminal::count(files, "file"));

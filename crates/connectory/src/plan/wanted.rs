@@ -22,7 +22,7 @@ pub fn read(dir: &Path) -> Result<Vec<Wanted>> {
     let folders = local_folders(dir)?;
     refuse_errors(&folders)?;
     let read = |folder: &LocalFolder| {
-        let script_name = folder.name.parse().with_context(|| format!("{}", folder.path.display()))?;
+        let script_name = ScriptName::strict(&folder.name).with_context(|| format!("{}", folder.path.display()))?;
         let read = Folder::read(&folder.files).with_context(|| format!("{}", folder.path.display()))?;
         Ok(Wanted { script_name, folder: read })
     };
