@@ -1,7 +1,8 @@
 //! Sessions of those who are signed in. They are in memory, under a random id that the browser has in a cookie.
 //!
 //! A session has the rights that its client has now: the client is read again every few seconds, as for tokens. So a
-//! client that is deleted or gets fewer rights loses its sessions or their rights. Sessions end with the process (D30): after a restart administrators sign in again, and no session is on disk.
+//! client that is deleted or gets fewer rights loses its sessions or their rights. Sessions end with the process (D30):
+//! after a restart administrators sign in again, and no session is on disk.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
