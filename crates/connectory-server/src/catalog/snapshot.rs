@@ -219,7 +219,8 @@ fn array(entries: &[&Entry], locale: Locale, length: usize) -> Vec<u8> {
 mod tests {
     use std::time::Duration;
 
-    use connectory_model::import;
+    use connectory_model::filter::Filter;
+    use connectory_model::{Status, import};
     use serde_json::{Value, json};
 
     use super::super::entry::Source;
