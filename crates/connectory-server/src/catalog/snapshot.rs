@@ -4,17 +4,17 @@
 //! The list is cut into chunks of up to 256 connectors, because a filter is fast on contiguous columns, and a write is
 //! cheap on small ones.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
-use connectory_model::filter::{Columns, Filter, MAX_ROWS, Rows};
+use connectory_model::filter::MAX_ROWS;
 use connectory_model::limits::LIST_BYTES;
-use connectory_model::wire::Origin;
-use connectory_model::{Locale, Status, Summary, name_key};
+use connectory_model::{Locale, Summary, name_key};
 
+use super::chunk::Chunk;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
+use super::request::{Listing, NoPage, Page, Selection, SortBy, Window};
 use crate::work::Stop;
 
 /// A tenant's connectors, built-in ones included, in list order.
@@ -23,138 +23,6 @@ pub struct Snapshot {
     /// No two different states have the same.
     version: u64,
     chunks: imbl::Vector<Arc<Chunk>>,
-}
-
-/// Connectors that follow each other in the list; never none.
-#[derive(Default)]
-struct Chunk {
-    entries: Vec<Arc<Entry>>,
-    columns: Columns,
-    /// Made when the chunk is first looked through, as are the facets.
-    index: OnceLock<Index>,
-    facets: OnceLock<Facets>,
-}
-
-/// Which rows of a chunk are what.
-#[derive(Default)]
-struct Index {
-    /// Those of each status, in the order of [`Status::ALL`].
-    of_status: [Rows; Status::ALL.len()],
-    custom: Rows,
-}
-
-impl Index {
-    fn new(entries: &[Arc<Entry>]) -> Self {
-        let mut index = Self::default();
-        for (row, entry) in entries.iter().enumerate() {
-            index.of_status[entry.status as usize].insert(row);
-            if entry.source.origin() == Origin::Custom {
-                index.custom.insert(row);
-            }
-        }
-        index
-    }
-}
-
-impl Clone for Chunk {
-    /// A copy is made to be changed: it has room for more entries, and nothing that was made from those before.
-    fn clone(&self) -> Self {
-        let mut entries = Vec::with_capacity(MAX_ROWS);
-        entries.extend_from_slice(&self.entries);
-        Self { entries, columns: self.columns.clone(), ..Self::default() }
-    }
-}
-
-impl Chunk {
-    fn insert(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
-        self.entries.insert(row, entry);
-        self.columns.insert(row, summary);
-        self.changed();
-    }
-
-    fn replace(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
-        self.entries[row] = entry;
-        self.columns.remove(row);
-        self.columns.insert(row, summary);
-        self.changed();
-    }
-
-    fn remove(&mut self, row: usize) {
-        self.entries.remove(row);
-        self.columns.remove(row);
-        self.changed();
-    }
-
-    /// Forgets what was made from the rows before they changed.
-    fn changed(&mut self) {
-        self.index = OnceLock::new();
-        self.facets = OnceLock::new();
-    }
-
-    /// Cuts the second half off.
-    fn split(&mut self) -> Self {
-        let middle = self.entries.len() / 2;
-        let second = Self {
-            entries: self.entries.split_off(middle),
-            columns: self.columns.split_off(middle),
-            ..Self::default()
-        };
-        self.changed();
-        second
-    }
-
-    /// The row of an entry, or where it belongs.
-    fn position(&self, entry: &Entry) -> Result<usize, usize> {
-        self.entries.binary_search_by(|other| other.order().cmp(&entry.order()))
-    }
-
-    fn select(&self, Selection { statuses, origin, filter }: &Selection) -> Rows {
-        let statuses = if statuses.is_empty() { &[Status::Released][..] } else { statuses };
-        let index = self.index.get_or_init(|| Index::new(&self.entries));
-        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(index.of_status[*status as usize]));
-        match origin {
-            Some(Origin::Custom) => rows = rows.and(index.custom),
-            Some(Origin::BuiltIn) => rows = rows.without(index.custom),
-            None => {}
-        }
-        match filter {
-            Some(filter) if !rows.is_empty() => rows.and(filter.select(&self.columns)),
-            _ => rows,
-        }
-    }
-}
-
-/// What a list is asked for.
-#[derive(Debug, Clone)]
-pub struct Selection {
-    /// The statuses to show; only the released ones where it is empty.
-    pub statuses: Vec<Status>,
-    /// Whether to show only the custom or only the built-in connectors.
-    pub origin: Option<Origin>,
-    /// What else they must be.
-    pub filter: Option<Filter>,
-}
-
-/// Which part of the selected connectors to answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Window {
-    /// How many to leave out.
-    pub offset: usize,
-    /// How many to answer at most.
-    pub limit: usize,
-    /// In which locale.
-    pub locale: Locale,
-    /// Whether to count all that are selected.
-    pub count: bool,
-}
-
-/// A page of a list as JSON, and how many connectors are selected in all, where that was asked.
-#[derive(Clone)]
-pub struct Page {
-    /// The JSON array.
-    pub json: Bytes,
-    /// How many there are.
-    pub total: Option<usize>,
 }
 
 impl Snapshot {
@@ -283,40 +151,6 @@ impl Snapshot {
     }
 }
 
-/// Why there is no page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoPage {
-    /// It had to stop before.
-    Late,
-    /// There is no room for it for the moment.
-    Busy,
-    /// It would have so many bytes.
-    Large(usize),
-}
-
-/// By what a list is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SortBy {
-    /// The name without case.
-    Name,
-    /// The type without case.
-    Type,
-    /// The category without case; those without one come first.
-    Category,
-    /// How far it is.
-    Status,
-    /// When it last changed; built-in connectors come first.
-    Changed,
-}
-
-/// A sorted part of a list.
-pub struct Listing {
-    /// The entries.
-    pub entries: Vec<Arc<Entry>>,
-    /// How many were selected.
-    pub total: usize,
-}
-
 impl Snapshot {
     /// The values by which the list can be narrowed, counted over all of it.
     pub fn facets(&self) -> Facets {
@@ -385,7 +219,8 @@ fn array(entries: &[&Entry], locale: Locale, length: usize) -> Vec<u8> {
 mod tests {
     use std::time::Duration;
 
-    use connectory_model::import;
+    use connectory_model::filter::Filter;
+    use connectory_model::{Status, import};
     use serde_json::{Value, json};
 
     use super::super::entry::Source;

@@ -1,0 +1,110 @@
+//! A part of a list: up to 256 connectors that follow each other, and their fields as columns.
+
+use std::sync::{Arc, OnceLock};
+
+use connectory_model::filter::{Columns, MAX_ROWS, Rows};
+use connectory_model::wire::Origin;
+use connectory_model::{Status, Summary};
+
+use super::entry::Entry;
+use super::facets::Facets;
+use super::request::Selection;
+
+/// Connectors that follow each other in the list; never none.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub entries: Vec<Arc<Entry>>,
+    pub columns: Columns,
+    /// Made when the chunk is first looked through, as are the facets.
+    index: OnceLock<Index>,
+    pub facets: OnceLock<Facets>,
+}
+
+/// Which rows of a chunk are what.
+#[derive(Default)]
+struct Index {
+    /// Those of each status, in the order of [`Status::ALL`].
+    of_status: [Rows; Status::ALL.len()],
+    custom: Rows,
+}
+
+impl Index {
+    fn new(entries: &[Arc<Entry>]) -> Self {
+        let mut index = Self::default();
+        for (row, entry) in entries.iter().enumerate() {
+            index.of_status[entry.status as usize].insert(row);
+            if entry.source.origin() == Origin::Custom {
+                index.custom.insert(row);
+            }
+        }
+        index
+    }
+}
+
+impl Clone for Chunk {
+    /// A copy is made to be changed: it has room for more entries, and nothing that was made from those before.
+    fn clone(&self) -> Self {
+        let mut entries = Vec::with_capacity(MAX_ROWS);
+        entries.extend_from_slice(&self.entries);
+        Self { entries, columns: self.columns.clone(), ..Self::default() }
+    }
+}
+
+impl Chunk {
+    pub fn insert(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
+        self.entries.insert(row, entry);
+        self.columns.insert(row, summary);
+        self.changed();
+    }
+
+    pub fn replace(&mut self, row: usize, entry: Arc<Entry>, summary: &Summary) {
+        self.entries[row] = entry;
+        self.columns.remove(row);
+        self.columns.insert(row, summary);
+        self.changed();
+    }
+
+    pub fn remove(&mut self, row: usize) {
+        self.entries.remove(row);
+        self.columns.remove(row);
+        self.changed();
+    }
+
+    /// Forgets what was made from the rows before they changed.
+    fn changed(&mut self) {
+        self.index = OnceLock::new();
+        self.facets = OnceLock::new();
+    }
+
+    /// Cuts the second half off.
+    pub fn split(&mut self) -> Self {
+        let middle = self.entries.len() / 2;
+        let second = Self {
+            entries: self.entries.split_off(middle),
+            columns: self.columns.split_off(middle),
+            ..Self::default()
+        };
+        self.changed();
+        second
+    }
+
+    /// The row of an entry, or where it belongs.
+    pub fn position(&self, entry: &Entry) -> Result<usize, usize> {
+        self.entries.binary_search_by(|other| other.order().cmp(&entry.order()))
+    }
+
+    pub fn select(&self, Selection { statuses, origin, filter }: &Selection) -> Rows {
+        let statuses = if statuses.is_empty() { &[Status::Released][..] } else { statuses };
+        let index = self.index.get_or_init(|| Index::new(&self.entries));
+        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(index.of_status[*status as usize]));
+        match origin {
+            Some(Origin::Custom) => rows = rows.and(index.custom),
+            Some(Origin::BuiltIn) => rows = rows.without(index.custom),
+            None => {}
+        }
+        match filter {
+            Some(filter) if !rows.is_empty() => rows.and(filter.select(&self.columns)),
+            _ => rows,
+        }
+    }
+}

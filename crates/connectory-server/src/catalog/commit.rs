@@ -1,0 +1,35 @@
+//! Committing a change.
+
+use std::sync::Arc;
+
+use connectory_store::{Change, Edit, Origin, Refusal, RevisionId, RevisionNumber};
+
+use super::Catalog;
+use super::entry::{Entry, Source};
+use super::tenant::Tenant;
+
+impl Catalog {
+    /// Commits a change to a tenant's connector, which publishes it. Returns where the connector is now.
+    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit, origin: Origin) -> Result<Source, Refusal> {
+        let (change, connector) = (edit.change(), Arc::clone(edit.connector()));
+        let at = |number| RevisionId { tenant: tenant.id, number };
+        let is_there = !matches!(change, Change::Delete { .. });
+        let edit = if is_there {
+            // Rendered here, not on the writer's thread, which every other write waits for.
+            let entry = Entry::new(edit.summary(), Source::Stored(at(RevisionNumber::ZERO)));
+            edit.preparing(entry)
+        } else {
+            edit
+        };
+        let numbers = self.store.commit(tenant.id, vec![edit], origin).await?;
+        let number = numbers[0];
+        // What was changed is not asked for again. Left where it is, it would crowd out what is.
+        if let Change::Update { expected } | Change::Delete { expected } = change {
+            self.caches.connectors.remove(&at(expected));
+        }
+        if is_there {
+            self.keep(at(number), &connector);
+        }
+        Ok(Source::Stored(at(number)))
+    }
+}

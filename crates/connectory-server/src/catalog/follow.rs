@@ -1,0 +1,42 @@
+//! Following the store: what was committed becomes visible, in the order of commits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use connectory_store::{Committed, Follow, TenantId};
+use tokio::sync::OnceCell;
+
+use super::tenant::Tenant;
+
+/// The tenants that are loaded. They follow the store, which is why the catalogue's store is not in here.
+#[derive(Default)]
+pub(super) struct Tenants(Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>);
+
+impl Follow for Tenants {
+    fn committed(&self, batch: Vec<Committed>) {
+        let mut published: Vec<Arc<Tenant>> = Vec::with_capacity(1);
+        for Committed { tenant: id, changed, prepared } in batch {
+            let followed = published.iter().position(|tenant| tenant.id == id).or_else(|| {
+                published.push(self.loaded(id)?);
+                published.len().checked_sub(1)
+            });
+            if let Some(at) = followed {
+                let entry = prepared.and_then(|prepared| prepared.downcast().ok()).map(|entry| *entry);
+                published[at].publish(changed, entry);
+            }
+        }
+        for tenant in published {
+            tenant.show();
+        }
+    }
+}
+
+impl Tenants {
+    pub(super) fn cell(&self, id: TenantId) -> Arc<OnceCell<Arc<Tenant>>> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default())
+    }
+
+    pub(super) fn loaded(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id)?.get().cloned()
+    }
+}

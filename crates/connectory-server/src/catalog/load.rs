@@ -1,0 +1,60 @@
+//! Loading a tenant, when it is first asked for.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use connectory_model::Summary;
+use connectory_store::{RevisionId, RevisionNumber, StoreError, TenantId};
+
+use super::Catalog;
+use super::entry::{Entry, Source};
+use super::snapshot::Snapshot;
+use super::tenant::Tenant;
+
+impl Catalog {
+    /// A tenant's connectors, loaded when they are first asked for.
+    pub async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
+        self.tenants.cell(id).get_or_try_init(|| self.load(id)).await.cloned()
+    }
+
+    /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
+    async fn load(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
+        let base = Arc::clone(&self.base);
+        let read = move |summaries: &mut dyn Iterator<Item = (RevisionNumber, Summary)>| {
+            let by_script_name = papaya::HashMap::new();
+            let listed = summaries.map(|(number, summary)| {
+                let entry = Arc::new(Entry::new(&summary, Source::Stored(RevisionId { tenant: id, number })));
+                by_script_name.pin().insert(entry.script_name.clone(), Arc::clone(&entry));
+                (entry, summary)
+            });
+            (Snapshot::from_ordered(listed), by_script_name)
+        };
+        let (_, (custom, by_script_name)) = self.store.load(id, read).await?;
+        let mut snapshot = base.snapshot.clone();
+        if !by_script_name.is_empty() {
+            snapshot = custom;
+            for (script_name, (entry, summary)) in &base.by_script_name {
+                let hidden = by_script_name.pin().contains_key(script_name);
+                if hidden || snapshot.has_name(entry.name_key()) {
+                    tracing::warn!(
+                        %script_name,
+                        hidden,
+                        "a custom connector has the name or script name of this built-in one; delete it to see this one"
+                    );
+                }
+                if !hidden {
+                    snapshot.insert(Arc::clone(entry), summary);
+                }
+            }
+        }
+        let published = Mutex::new(snapshot.clone());
+        Ok(Arc::new(Tenant {
+            id,
+            base,
+            by_script_name,
+            published,
+            current: ArcSwap::from_pointee(snapshot),
+            facets: ArcSwapOption::empty(),
+        }))
+    }
+}
