@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use connectory_model::document::DocumentKind;
 use connectory_model::{Locale, ScriptName};
 use connectory_server::http::path::path_parameter;
+use connectory_store::RevisionNumber;
 use http::request::Parts;
 
 use crate::frame::error::{PATH_CHARS, PageError};
@@ -54,13 +55,14 @@ pub fn unknown_locale(tag: &str) -> Message {
 }
 
 /// The revision number of a path.
-pub struct RevisionPath(pub i64);
+pub struct RevisionPath(pub RevisionNumber);
 
 impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
         let number = path_parameter(parts, state, "number").await;
-        number.parse().map(Self).map_err(|_| PageError::not_found(Message::new("error.no_such_revision")))
+        let number = number.parse().ok().and_then(RevisionNumber::new);
+        number.map(Self).ok_or_else(|| PageError::not_found(Message::new("error.no_such_revision")))
     }
 }

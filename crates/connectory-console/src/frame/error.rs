@@ -192,6 +192,8 @@ mod tests {
     use connectory_model::document::DocumentKind;
     use connectory_model::patch::PatchSet;
 
+    use connectory_store::RevisionNumber;
+
     use super::*;
 
     #[test]
@@ -208,7 +210,7 @@ mod tests {
                 404,
                 "In diesem Mandanten gibt es keinen Konnektor mit dem Skriptnamen `hr`.",
             ),
-            (RegistryError::NoRevision(7), 404, "Der Konnektor hat keine Revision 7."),
+            (RegistryError::NoRevision(RevisionNumber::new(7).unwrap()), 404, "Der Konnektor hat keine Revision 7."),
             (RegistryError::BuiltIn(hr()), 400, "`hr` ist ein mitgelieferter Konnektor, der sich nicht ändern"),
             (RegistryError::NameTaken, 400, "Der Name ist vergeben: "),
             (RegistryError::Conflict, 409, "Jemand anderes hat dies inzwischen geändert. "),

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::openapi::Refusals;
 use super::parameters::{DetailLocale, ListParameters, LocaleParameter, list_query};
 use crate::auth::Caller;
-use crate::catalog::Page;
+use crate::catalog::ListPage;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::json_response;
@@ -50,7 +50,7 @@ pub async fn list(
 }
 
 /// A page as a response.
-pub fn list_response(page: Page) -> Response {
+pub fn list_response(page: ListPage) -> Response {
     let mut response = json_response(StatusCode::OK, page.json);
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));

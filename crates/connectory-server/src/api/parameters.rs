@@ -9,7 +9,7 @@ use connectory_model::{Locale, Status};
 use http::request::Parts;
 use utoipa::IntoParams;
 
-use crate::catalog::{Selection, Window};
+use crate::catalog::{PageRequest, Selection};
 use crate::http::error::ApiError;
 
 /// How many connectors a page has at most, and unless asked otherwise (specification).
@@ -45,9 +45,9 @@ pub struct ListParameters {
 }
 
 /// Reads the query of the list.
-pub fn list_query(query: &str) -> Result<(Selection, Window), ApiError> {
+pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
     let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None };
-    let mut window = Window { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
+    let mut window = PageRequest { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "filters" => selection.filter = filter(&value)?,

@@ -24,7 +24,7 @@ pub struct Principal {
     pub(super) author: Arc<Author>,
     pub(super) level: UserLevel,
     pub(super) scopes: Vec<Scope>,
-    pub(super) tenant: Arc<catalog::Tenant>,
+    pub(super) tenant: Arc<catalog::TenantCatalog>,
     pub(super) tenant_record: connectory_store::Tenant,
     pub(super) windows: Arc<ClientWindows>,
     pub(super) expires_at: u64,
@@ -66,7 +66,7 @@ impl Caller {
     }
 
     /// The connectors that the caller sees.
-    pub fn tenant(&self) -> &Arc<catalog::Tenant> {
+    pub fn tenant(&self) -> &Arc<catalog::TenantCatalog> {
         &self.principal.tenant
     }
 

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 use super::entry::Source;
-use super::request::Page;
+use super::request::ListPage;
 
 /// How many bytes of details are kept in memory (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
@@ -36,7 +36,7 @@ pub(super) struct Caches {
     /// Details as JSON.
     pub details: Cache<DetailKey, Bytes, ByLength>,
     /// Pages of lists as JSON.
-    pub pages: Cache<PageKey, Page, ByLength>,
+    pub pages: Cache<PageKey, ListPage, ByLength>,
 }
 
 impl Default for Caches {
@@ -72,8 +72,8 @@ impl Weighter<DetailKey, Bytes> for ByLength {
     }
 }
 
-impl Weighter<PageKey, Page> for ByLength {
-    fn weight(&self, key: &PageKey, page: &Page) -> u64 {
+impl Weighter<PageKey, ListPage> for ByLength {
+    fn weight(&self, key: &PageKey, page: &ListPage) -> u64 {
         (key.1.len() + page.json.len()) as u64 + 1
     }
 }

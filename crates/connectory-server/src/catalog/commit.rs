@@ -6,11 +6,11 @@ use connectory_store::{Change, Edit, Origin, Refusal, RevisionId, RevisionNumber
 
 use super::Catalog;
 use super::entry::{Entry, Source};
-use super::tenant::Tenant;
+use super::tenant::TenantCatalog;
 
 impl Catalog {
     /// Commits a change to a tenant's connector, which publishes it. Returns where the connector is now.
-    pub async fn commit(&self, tenant: &Arc<Tenant>, edit: Edit, origin: Origin) -> Result<Source, Refusal> {
+    pub async fn commit(&self, tenant: &Arc<TenantCatalog>, edit: Edit, origin: Origin) -> Result<Source, Refusal> {
         let (change, connector) = (edit.change(), Arc::clone(edit.connector()));
         let at = |number| RevisionId { tenant: tenant.id, number };
         let is_there = !matches!(change, Change::Delete { .. });

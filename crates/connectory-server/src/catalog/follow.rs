@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use connectory_store::{Committed, Follow, TenantId};
 use tokio::sync::OnceCell;
 
-use super::tenant::Tenant;
+use super::tenant::TenantCatalog;
 
 /// The tenants that are loaded. They follow the store, which is why the catalogue's store is not in here.
 #[derive(Default)]
-pub(super) struct Tenants(Mutex<HashMap<TenantId, Arc<OnceCell<Arc<Tenant>>>>>);
+pub(super) struct Tenants(Mutex<HashMap<TenantId, Arc<OnceCell<Arc<TenantCatalog>>>>>);
 
 impl Follow for Tenants {
     fn committed(&self, batch: Vec<Committed>) {
-        let mut published: Vec<Arc<Tenant>> = Vec::with_capacity(1);
+        let mut published: Vec<Arc<TenantCatalog>> = Vec::with_capacity(1);
         for Committed { tenant: id, changed, prepared } in batch {
             let followed = published.iter().position(|tenant| tenant.id == id).or_else(|| {
                 published.push(self.loaded(id)?);
@@ -32,11 +32,11 @@ impl Follow for Tenants {
 }
 
 impl Tenants {
-    pub(super) fn cell(&self, id: TenantId) -> Arc<OnceCell<Arc<Tenant>>> {
+    pub(super) fn cell(&self, id: TenantId) -> Arc<OnceCell<Arc<TenantCatalog>>> {
         Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default())
     }
 
-    pub(super) fn loaded(&self, id: TenantId) -> Option<Arc<Tenant>> {
+    pub(super) fn loaded(&self, id: TenantId) -> Option<Arc<TenantCatalog>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id)?.get().cloned()
     }
 }

@@ -6,9 +6,9 @@ use connectory_model::limits::{INLINE_LIST_BYTES, INLINE_TIME, LIST_BYTES};
 
 use super::Catalog;
 use super::caches::{MAX_KEPT_QUERY, PageKey, PageOf};
-use super::request::{NoPage, Page, Selection, Window};
+use super::request::{ListPage, NoPage, PageRequest, Selection};
 use super::snapshot::Snapshot;
-use super::tenant::Tenant;
+use super::tenant::TenantCatalog;
 use crate::budget::Charge;
 use crate::work::{Stop, WorkError, counted};
 
@@ -36,7 +36,7 @@ impl From<NoPage> for ListError {
 impl Catalog {
     /// The page that a query asks for, if it was asked for lately. What is asked again of the same state, as clients that
     /// poll do, is kept.
-    pub fn cached_page(&self, tenant: &Tenant, query: &str) -> Option<Page> {
+    pub fn cached_page(&self, tenant: &TenantCatalog, query: &str) -> Option<ListPage> {
         self.caches.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
@@ -44,11 +44,11 @@ impl Catalog {
     /// under `query`, it is kept.
     pub fn quick_page(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantCatalog,
         query: &str,
         selection: &Selection,
-        window: Window,
-    ) -> Result<(Page, Charge), NoPage> {
+        window: PageRequest,
+    ) -> Result<(ListPage, Charge), NoPage> {
         let snapshot = tenant.current.load();
         let mut charge = self.answers.charge();
         let room = |length| match length {
@@ -63,11 +63,11 @@ impl Catalog {
     /// The same, however long it takes. A long search goes on on a thread of its own, and ends when its time is over.
     pub async fn page(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantCatalog,
         query: &str,
         selection: Selection,
-        window: Window,
-    ) -> Result<Page, ListError> {
+        window: PageRequest,
+    ) -> Result<ListPage, ListError> {
         let (page, charge) = match self.quick_page(tenant, query, &selection, window) {
             Err(NoPage::Late) => {
                 let (snapshot, mut charge) = (tenant.snapshot(), self.answers.charge());
@@ -86,7 +86,7 @@ impl Catalog {
         Ok(page)
     }
 
-    fn keep_page(&self, snapshot: &Snapshot, query: &str, page: &Page) {
+    fn keep_page(&self, snapshot: &Snapshot, query: &str, page: &ListPage) {
         if query.len() <= MAX_KEPT_QUERY {
             self.caches.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
         }

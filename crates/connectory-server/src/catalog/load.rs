@@ -9,16 +9,16 @@ use connectory_store::{RevisionId, RevisionNumber, StoreError, TenantId};
 use super::Catalog;
 use super::entry::{Entry, Source};
 use super::snapshot::Snapshot;
-use super::tenant::Tenant;
+use super::tenant::TenantCatalog;
 
 impl Catalog {
     /// A tenant's connectors, loaded when they are first asked for.
-    pub async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
+    pub async fn tenant(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         self.tenants.cell(id).get_or_try_init(|| self.load(id)).await.cloned()
     }
 
     /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
-    async fn load(&self, id: TenantId) -> Result<Arc<Tenant>, StoreError> {
+    async fn load(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         let base = Arc::clone(&self.base);
         let read = move |summaries: &mut dyn Iterator<Item = (RevisionNumber, Summary)>| {
             let by_script_name = papaya::HashMap::new();
@@ -48,7 +48,7 @@ impl Catalog {
             }
         }
         let published = Mutex::new(snapshot.clone());
-        Ok(Arc::new(Tenant {
+        Ok(Arc::new(TenantCatalog {
             id,
             base,
             by_script_name,

@@ -32,10 +32,10 @@ pub use self::entry::{Entry, Source};
 pub use self::facets::{Facet, Facets};
 use self::follow::Tenants;
 pub use self::listing::ListError;
-pub use self::request::{Page, Selection, SortBy, Window};
+pub use self::request::{ListPage, PageRequest, Selection, SortBy};
 pub use self::snapshot::Snapshot;
 use self::tenant::Base;
-pub use self::tenant::Tenant;
+pub use self::tenant::TenantCatalog;
 use crate::budget::Budget;
 use crate::work::Work;
 

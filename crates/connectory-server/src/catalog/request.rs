@@ -22,7 +22,7 @@ pub struct Selection {
 
 /// Which part of the selected connectors to answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
+pub struct PageRequest {
     /// How many to leave out.
     pub offset: usize,
     /// How many to answer at most.
@@ -35,7 +35,7 @@ pub struct Window {
 
 /// A page of a list as JSON, and how many connectors are selected in all, where that was asked.
 #[derive(Clone)]
-pub struct Page {
+pub struct ListPage {
     /// The JSON array.
     pub json: Bytes,
     /// How many there are.

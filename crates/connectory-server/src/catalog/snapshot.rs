@@ -14,7 +14,7 @@ use connectory_model::{Locale, Summary, name_key};
 use super::chunk::Chunk;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
-use super::request::{Listing, NoPage, Page, Selection, SortBy, Window};
+use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
 use crate::work::Stop;
 
 /// A tenant's connectors, built-in ones included, in list order.
@@ -119,11 +119,11 @@ impl Snapshot {
     pub fn page(
         &self,
         selection: &Selection,
-        window: Window,
+        window: PageRequest,
         stop: &Stop,
         room: impl FnOnce(usize) -> Result<(), NoPage>,
-    ) -> Result<Page, NoPage> {
-        let Window { offset, limit, locale, count } = window;
+    ) -> Result<ListPage, NoPage> {
+        let PageRequest { offset, limit, locale, count } = window;
         let mut page = Vec::with_capacity(limit);
         let mut selected = 0;
         for (number, chunk) in self.chunks.iter().enumerate() {
@@ -147,7 +147,7 @@ impl Snapshot {
             return Err(NoPage::Large(length));
         }
         room(length)?;
-        Ok(Page { json: array(&page, locale, length).into(), total: count.then_some(selected) })
+        Ok(ListPage { json: array(&page, locale, length).into(), total: count.then_some(selected) })
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
     ) -> (Vec<String>, usize) {
         let filter = filter.map(|filter| Filter::parse(filter).expect("valid"));
         let selection = Selection { statuses: statuses.to_vec(), origin: None, filter };
-        let window = Window { offset, limit, locale: Locale::En, count: true };
+        let window = PageRequest { offset, limit, locale: Locale::En, count: true };
         let stop = Stop::after(Duration::from_secs(9));
         let page = snapshot.page(&selection, window, &stop, |_| Ok(())).expect("it is quick");
         let items: Vec<Value> = serde_json::from_slice(&page.json).expect("JSON");

@@ -18,7 +18,7 @@ pub(super) struct Base {
 }
 
 /// A tenant's connectors.
-pub struct Tenant {
+pub struct TenantCatalog {
     pub(super) id: TenantId,
     pub(super) base: Arc<Base>,
     /// The custom connectors.
@@ -31,7 +31,7 @@ pub struct Tenant {
     pub(super) facets: ArcSwapOption<(u64, Facets)>,
 }
 
-impl Tenant {
+impl TenantCatalog {
     /// The connectors as they are now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()

@@ -7,13 +7,13 @@ use connectory_model::{ScriptName, Summary};
 use connectory_store::{Change, Edit, Origin, Refusal};
 
 use super::{Registry, RegistryError};
-use crate::catalog::Tenant;
+use crate::catalog::TenantCatalog;
 
 impl Registry {
     /// Creates a connector under a script name that is free.
     pub async fn create(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         new: NewConnector,
     ) -> Result<Arc<Summary>, RegistryError> {

@@ -6,13 +6,13 @@ use connectory_model::ScriptName;
 use connectory_store::{Change, Edit, Origin, Refusal};
 
 use super::{Registry, RegistryError};
-use crate::catalog::{Source, Tenant};
+use crate::catalog::{Source, TenantCatalog};
 
 impl Registry {
     /// Deletes a connector, whatever revision it has by then.
     pub async fn delete(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
     ) -> Result<(), RegistryError> {

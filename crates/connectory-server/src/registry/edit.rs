@@ -8,7 +8,7 @@ use connectory_store::{Change, Edit, Origin, Refusal};
 
 use super::changed::changed_members;
 use super::{Registry, RegistryError};
-use crate::catalog::{Source, Tenant};
+use crate::catalog::{Source, TenantCatalog};
 
 /// The result of an edit.
 pub enum Edited {
@@ -38,7 +38,7 @@ impl Registry {
     /// Commits what `next` makes of a connector; `next` may return nothing where it changes nothing.
     pub async fn edit<F>(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         given: Given,
@@ -53,7 +53,7 @@ impl Registry {
     /// The same; `finish` says what kind of action the edit is.
     pub(super) async fn edit_as<F>(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         Given { bytes, answers_detail }: Given,

@@ -6,7 +6,7 @@ use connectory_model::{Connector, ScriptName};
 use connectory_store::{Action, Revision, RevisionId, RevisionNumber};
 
 use super::{Registry, RegistryError};
-use crate::catalog::{Source, Tenant};
+use crate::catalog::{Source, TenantCatalog};
 
 /// A connector and its past, which may be all that is left of it.
 pub struct Past {
@@ -32,7 +32,7 @@ impl Registry {
     /// The newest revisions of a tenant that were made before one.
     pub async fn activity(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantCatalog,
         before: Option<RevisionNumber>,
         limit: u32,
     ) -> Result<Vec<Revision>, RegistryError> {
@@ -42,7 +42,7 @@ impl Registry {
     /// The newest revisions of a connector that were made before one.
     pub async fn history(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantCatalog,
         script_name: &ScriptName,
         before: Option<RevisionNumber>,
         limit: u32,
@@ -51,7 +51,7 @@ impl Registry {
     }
 
     /// A connector that exists or existed.
-    pub async fn past(&self, tenant: &Tenant, script_name: &ScriptName) -> Result<Past, RegistryError> {
+    pub async fn past(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<Past, RegistryError> {
         let current = tenant.entry(script_name).map(|entry| entry.source);
         let source = match current {
             Some(source) => source,
@@ -66,7 +66,7 @@ impl Registry {
     /// What a revision of a connector changed.
     pub async fn change(
         &self,
-        tenant: &Tenant,
+        tenant: &TenantCatalog,
         script_name: &ScriptName,
         number: RevisionNumber,
     ) -> Result<Change, RegistryError> {
@@ -87,6 +87,6 @@ impl Registry {
 }
 
 /// Where a connector is at a revision.
-fn stored(tenant: &Tenant, revision: &Revision) -> Source {
+fn stored(tenant: &TenantCatalog, revision: &Revision) -> Source {
     Source::Stored(RevisionId { tenant: tenant.id(), number: revision.number })
 }

@@ -9,13 +9,13 @@ use connectory_model::{Connector, Locale, ScriptName};
 use connectory_store::Origin;
 
 use super::{Edited, Given, Registry, RegistryError};
-use crate::catalog::Tenant;
+use crate::catalog::TenantCatalog;
 
 impl Registry {
     /// Applies a patch to a connector, all or nothing. Operations see the detail in this shape.
     pub async fn patch(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         patch: PatchSet,

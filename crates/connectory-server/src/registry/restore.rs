@@ -7,13 +7,13 @@ use connectory_store::{Change, Edit, Origin, RevisionNumber};
 
 use super::changed::changed_members;
 use super::{Given, Registry, RegistryError};
-use crate::catalog::Tenant;
+use crate::catalog::TenantCatalog;
 
 impl Registry {
     /// Restores a connector, which may be deleted.
     pub async fn restore(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         number: RevisionNumber,

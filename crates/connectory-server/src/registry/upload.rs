@@ -8,13 +8,13 @@ use connectory_model::{Connector, Locale, ScriptName};
 use connectory_store::Origin;
 
 use super::{Edited, Given, Registry, RegistryError};
-use crate::catalog::Tenant;
+use crate::catalog::TenantCatalog;
 
 impl Registry {
     /// Replaces a document with one of so many bytes.
     pub async fn replace_document(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         document: Document,
@@ -32,7 +32,7 @@ impl Registry {
     /// Replaces the texts of a locale, or removes them.
     pub async fn replace_translations(
         &self,
-        tenant: &Arc<Tenant>,
+        tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         locale: Locale,
