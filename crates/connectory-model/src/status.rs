@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use enum_map::Enum;
 use serde::{Deserialize, Serialize};
 
 /// The status of a connector. Lists show only released connectors, unless the caller asks for others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {

@@ -85,7 +85,7 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(from_fn(note_route));
-    for version in &VERSIONS {
+    for version in VERSIONS.values() {
         api = api.nest(version.base, operations(server, version));
     }
     let (routes, document) = api.split_for_parts();

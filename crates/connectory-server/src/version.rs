@@ -1,12 +1,13 @@
 //! The API versions: where the same operations are served, and what differs.
 
 use connectory_model::wire::DetailShape;
+use enum_map::{Enum, EnumMap};
 
 /// A version of the API, which is a base path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ApiVersion {
-    /// Its position in [`VERSIONS`]; rate limits are counted per version.
-    pub index: usize,
+    /// Its name.
+    pub name: VersionName,
     /// Where its list is.
     pub base: &'static str,
     /// Where a connector is, as a route.
@@ -19,31 +20,49 @@ pub struct ApiVersion {
     pub detail_shape: DetailShape,
 }
 
-macro_rules! version {
-    ($index:literal, $base:literal, $suffix:literal) => {
-        ApiVersion {
-            index: $index,
-            base: $base,
-            detail: concat!($base, "/{scriptName}"),
-            suffix: $suffix,
-            is_complete: true,
-            detail_shape: DetailShape::Plain,
+macro_rules! versions {
+    ($($(#[doc = $doc:literal])* $name:ident = $base:literal, $suffix:literal $(, $member:ident: $value:expr)*;)+) => {
+        /// What tells the versions apart in code: the rate limit counts requests for each.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        pub enum VersionName {
+            $($(#[doc = $doc])* $name,)+
         }
+
+        /// Every version.
+        pub static VERSIONS: EnumMap<VersionName, ApiVersion> = EnumMap::from_array([$(
+            ApiVersion {
+                $($member: $value,)*
+                ..ApiVersion {
+                    name: VersionName::$name,
+                    base: $base,
+                    detail: concat!($base, "/{scriptName}"),
+                    suffix: $suffix,
+                    is_complete: true,
+                    detail_shape: DetailShape::Plain,
+                }
+            },
+        )+]);
     };
 }
 
-/// How many versions there are.
-pub const COUNT: usize = 6;
+versions! {
+    /// Version 3.
+    V3 = "/v3/connectors", "";
+    /// Version 2024.
+    V2024 = "/v2024/connectors", "V2024";
+    /// Version 2025.
+    V2025 = "/v2025/connectors", "V2025";
+    /// Version 2026.
+    V2026 = "/v2026/connectors", "V2026";
+    /// The newest API, whose paths begin with the resource.
+    ConnectorsV1 = "/connectors/v1", "ConnectorsV1", detail_shape: DetailShape::WithPolicies;
+    /// Beta: the list only.
+    Beta = "/beta/connectors", "Beta", is_complete: false;
+}
 
-/// Every version.
-pub static VERSIONS: [ApiVersion; COUNT] = [
-    version!(0, "/v3/connectors", ""),
-    version!(1, "/v2024/connectors", "V2024"),
-    version!(2, "/v2025/connectors", "V2025"),
-    version!(3, "/v2026/connectors", "V2026"),
-    ApiVersion { detail_shape: DetailShape::WithPolicies, ..version!(4, "/connectors/v1", "ConnectorsV1") },
-    ApiVersion { is_complete: false, ..version!(5, "/beta/connectors", "Beta") },
-];
-
-/// The version that has all that there is.
-pub static NEWEST: &ApiVersion = &VERSIONS[4];
+impl VersionName {
+    /// The version of this name.
+    pub fn version(self) -> &'static ApiVersion {
+        &VERSIONS[self]
+    }
+}

@@ -11,6 +11,7 @@ use connectory_model::document::{CorrelationConfig, DocumentKind, SourceConfig, 
 use connectory_model::limits::INLINE_BYTES;
 use connectory_model::translations::{Properties, Translations};
 use connectory_model::{Connector, Metadata, Part, ScriptName, Status};
+use enum_map::EnumMap;
 use lz4_flex::block::{
     compress_prepend_size, compress_prepend_size_with_dict, decompress_size_prepended,
     decompress_size_prepended_with_dict, uncompressed_size,
@@ -152,12 +153,12 @@ impl<'a> Head<'a> {
         parts: &[StoredPart],
         mut bytes_of: impl FnMut(&StoredPart) -> Result<Vec<u8>>,
     ) -> Result<Connector> {
-        let (mut documents, mut translations) = ([const { None }; DocumentKind::ALL.len()], Translations::default());
+        let (mut documents, mut translations) = (EnumMap::<DocumentKind, _>::default(), Translations::default());
         for stored in parts {
             let bytes = bytes_of(stored)?;
             match stored.part {
                 Part::Document(kind) => {
-                    documents[kind as usize] = Some(String::from_utf8(bytes).map_err(unreadable)?);
+                    documents[kind] = Some(String::from_utf8(bytes).map_err(unreadable)?);
                 }
                 Part::Translation(locale) => {
                     let properties = Properties::stored(bytes, stored.is_latin1).map_err(unreadable)?;
@@ -165,9 +166,8 @@ impl<'a> Head<'a> {
                 }
             }
         }
-        let mut document = |kind: DocumentKind| {
-            documents[kind as usize].take().ok_or_else(|| unreadable(format_args!("no {}", kind.name())))
-        };
+        let mut document =
+            |kind: DocumentKind| documents[kind].take().ok_or_else(|| unreadable(format_args!("no {}", kind.name())));
         Ok(Connector {
             source_config: SourceConfig::stored(document(DocumentKind::SourceConfig)?),
             source_template: SourceTemplate::stored(document(DocumentKind::SourceTemplate)?),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::{Auth, Caller, Principal, secret};
-use connectory_server::version::NEWEST;
+use connectory_server::version::VersionName;
 use connectory_store::{Author, AuthorKind, Store, StoreError};
 use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
@@ -133,7 +133,7 @@ impl Sessions {
             };
             session.principal.store(current);
         }
-        let caller = Caller::new(session.principal.load_full(), NEWEST);
+        let caller = Caller::new(session.principal.load_full(), VersionName::ConnectorsV1.version());
         Ok(Some((session, caller)))
     }
 

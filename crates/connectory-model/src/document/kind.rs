@@ -1,9 +1,10 @@
 //! The three kinds of documents, and the names that each has in the API and in XML.
 
+use enum_map::Enum;
 use serde::{Deserialize, Serialize};
 
 /// One of the three kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DocumentKind {
     /// The form that an administrator fills in.

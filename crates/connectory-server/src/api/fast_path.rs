@@ -35,7 +35,7 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
         return None;
     }
     let (version, rest) =
-        VERSIONS.iter().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
+        VERSIONS.values().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
     let caller = server.auth.cached(version, request.headers())?;
     caller.permit(request.method()).ok()?;
     let query = request.uri().query().unwrap_or_default();

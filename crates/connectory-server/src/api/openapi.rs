@@ -72,7 +72,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
     // The same handler serves every version, so its operation id needs the version to be unique.
     for (path, item) in &mut document.paths.paths {
         let suffix =
-            VERSIONS.iter().find(|version| path.starts_with(version.base)).map_or("", |version| version.suffix);
+            VERSIONS.values().find(|version| path.starts_with(version.base)).map_or("", |version| version.suffix);
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             if let Some(id) = &mut operation.operation_id {

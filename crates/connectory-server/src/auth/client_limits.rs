@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use enum_map::EnumMap;
+
 use crate::clock::Clock;
 use crate::rate_limit::{RateLimit, RateWindow};
-use crate::version::{ApiVersion, COUNT};
+use crate::version::{ApiVersion, VersionName};
 
 /// Counts requests against a limit.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub struct Limiter {
 
 /// A client's counts, one for each API version.
 #[derive(Debug, Default)]
-pub struct ClientWindows([RateWindow; COUNT]);
+pub struct ClientWindows(EnumMap<VersionName, RateWindow>);
 
 impl Limiter {
     /// Counts from now on.
@@ -31,14 +33,14 @@ impl Limiter {
     /// Whether a client made a request in a window that has not ended.
     pub fn counts_some(&self, windows: &ClientWindows) -> bool {
         let elapsed = self.elapsed();
-        self.limit.is_some_and(|limit| windows.0.iter().any(|window| window.counts_some(limit, elapsed)))
+        self.limit.is_some_and(|limit| windows.0.values().any(|window| window.counts_some(limit, elapsed)))
     }
 
     /// Counts a request, or says after how many whole seconds to come back.
     pub fn admit(&self, windows: &ClientWindows, version: &ApiVersion) -> Result<(), u64> {
         match self.limit {
             None => Ok(()),
-            Some(limit) => windows.0[version.index].admit(limit, self.elapsed()),
+            Some(limit) => windows.0[version.name].admit(limit, self.elapsed()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use connectory_model::filter::{Columns, MAX_ROWS, Rows};
 use connectory_model::wire::Origin;
 use connectory_model::{Status, Summary};
+use enum_map::EnumMap;
 
 use super::entry::Entry;
 use super::facets::Facets;
@@ -23,8 +24,8 @@ pub(super) struct Chunk {
 /// Which rows of a chunk are what.
 #[derive(Default)]
 struct Index {
-    /// Those of each status, in the order of [`Status::ALL`].
-    of_status: [Rows; Status::ALL.len()],
+    /// Those of each status.
+    of_status: EnumMap<Status, Rows>,
     custom: Rows,
 }
 
@@ -32,7 +33,7 @@ impl Index {
     fn new(entries: &[Arc<Entry>]) -> Self {
         let mut index = Self::default();
         for (row, entry) in entries.iter().enumerate() {
-            index.of_status[entry.status as usize].insert(row);
+            index.of_status[entry.status].insert(row);
             if entry.source.origin() == Origin::Custom {
                 index.custom.insert(row);
             }
@@ -96,7 +97,7 @@ impl Chunk {
     pub fn select(&self, Selection { statuses, origin, filter }: &Selection) -> Rows {
         let statuses = if statuses.is_empty() { &[Status::Released][..] } else { statuses };
         let index = self.index.get_or_init(|| Index::new(&self.entries));
-        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(index.of_status[*status as usize]));
+        let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(index.of_status[*status]));
         match origin {
             Some(Origin::Custom) => rows = rows.and(index.custom),
             Some(Origin::BuiltIn) => rows = rows.without(index.custom),

@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use connectory_model::limits::{FEATURES, LABELS};
+use enum_map::{Enum, EnumMap};
 use serde::Deserialize;
 
 use super::Entry;
 
 /// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum Facet {
     /// The connector's type.
     Type,
@@ -26,16 +27,16 @@ pub enum Facet {
 /// How many values of each facet are offered: the most frequent ones.
 const MAX_VALUES: usize = 200;
 
-/// Values with how many connectors have them, in the order of [`Facet`].
+/// The values of each facet, with how many connectors have them.
 #[derive(Debug, Clone, Default)]
-pub struct Facets([Vec<(Box<str>, u32)>; 4]);
+pub struct Facets(EnumMap<Facet, Vec<(Box<str>, u32)>>);
 
-type Counts<'a> = [HashMap<&'a str, u32>; 4];
+type Counts<'a> = EnumMap<Facet, HashMap<&'a str, u32>>;
 
 impl Facets {
     /// The values of a facet, in alphabetical order.
     pub fn of(&self, facet: Facet) -> &[(Box<str>, u32)] {
-        &self.0[facet as usize]
+        &self.0[facet]
     }
 
     /// Counts the values of entries.
@@ -74,8 +75,8 @@ impl Facets {
     pub fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
         let mut counts = Counts::default();
         for part in parts {
-            for facet in [Facet::Type, Facet::Category, Facet::Feature, Facet::Label] {
-                for (value, count) in part.of(facet) {
+            for (facet, values) in &part.0 {
+                for (value, count) in values {
                     add(&mut counts, facet, value, *count);
                 }
             }
@@ -84,7 +85,7 @@ impl Facets {
     }
 
     fn from_counts(counts: Counts<'_>, most: usize) -> Self {
-        Self(counts.map(|counts| {
+        Self(counts.map(|_, counts| {
             let mut values: Vec<_> = counts.into_iter().collect();
             if values.len() > most {
                 values.select_nth_unstable_by(most, |(a, m), (b, n)| n.cmp(m).then(a.cmp(b)));
@@ -98,7 +99,7 @@ impl Facets {
 
 fn add<'a>(counts: &mut Counts<'a>, facet: Facet, value: &'a str, more: u32) {
     if !value.is_empty() {
-        *counts[facet as usize].entry(value).or_default() += more;
+        *counts[facet].entry(value).or_default() += more;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_store::{AccessDb, NewClient};
 
 use crate::serve::settings::DatabaseArgument;
@@ -48,7 +48,7 @@ pub enum ClientCommand {
 pub fn run(command: ClientCommand) -> Result<()> {
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
-            let listed = scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+            let listed = Scopes::from(scopes.as_slice());
             let (client, secret) = NewClient::generate(name.clone(), level, scopes);
             AccessDb::open(&database.path()?)?.create_client(&tenant, &client)?;
             say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {listed}.");
@@ -58,7 +58,7 @@ pub fn run(command: ClientCommand) -> Result<()> {
         ClientCommand::List { tenant, database } => {
             let clients = AccessDb::open(&database.path()?)?.clients(tenant.as_deref())?;
             let rows = clients.into_iter().map(|client| {
-                let scopes = client.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ");
+                let scopes = Scopes::from(client.scopes.as_slice()).to_string();
                 [client.id, client.tenant.name, client.name, client.level.to_string(), scopes]
             });
             terminal::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);
