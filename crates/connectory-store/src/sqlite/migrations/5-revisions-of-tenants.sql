@@ -22,7 +22,10 @@ CREATE TABLE revisions_5 (
 
 INSERT INTO revisions_5 (key, script_name, previous, action, changed, author_kind, author_id, author_name, created_at,
                          format, body)
-SELECT (tenant_id << 40) | seq, script_name, previous, instr('create update delete', action) / 7 + 1, changed,
+SELECT (tenant_id << 40) | seq, script_name, previous, instr('create update delete', action) / 7 + 1,
+       -- Uploads had the names of files, patches those of members. From now on both have those of members.
+       replace(replace(replace(replace(changed, 'source-config.xml', 'sourceConfigXml'), 'source-template.xml',
+               'applicationXml'), 'correlation-config.xml', 'correlationConfigXml'), '.properties', ''),
        iif(client_id LIKE 'oidc:%', 2, 1), client_id,
        coalesce((SELECT name FROM clients WHERE clients.id = client_id), iif(client_id LIKE 'oidc:%', substr(client_id, 6), NULL)),
        created_at, iif(typeof(body) = 'text', 0, iif(dictionary IS NULL, 1, 2)), body
