@@ -18,11 +18,11 @@ use crate::frame::badges::{feature_chips, status_badge};
 use crate::frame::error::PageError;
 use crate::frame::layout::Place;
 use crate::frame::success::success_note;
-use crate::frame::truncated::truncated;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
+use connectory_model::shown;
 
 /// The number of connectors on a page (D28).
 const PAGE_SIZE: usize = 50;
@@ -58,7 +58,7 @@ struct ListQuery {
 /// The last of the values that a parameter has, without spaces around it and not longer than a name may be.
 fn last_value<'de, D: Deserializer<'de>>(values: D) -> Result<String, D::Error> {
     let values = Vec::<String>::deserialize(values)?;
-    Ok(values.last().map(|value| truncated(value.trim(), MEMBER_CHARS).to_owned()).unwrap_or_default())
+    Ok(values.last().map(|value| shown(value.trim(), MEMBER_CHARS).to_owned()).unwrap_or_default())
 }
 
 fn is_first_page(page: &str) -> bool {

@@ -3,6 +3,7 @@
 //! Tags are compared without case (BCP 47, section 2.1.1). Where a request only chooses texts, an unknown tag means
 //! English. Where it names a text to store, an unknown tag is an error.
 
+use crate::shown;
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,7 +77,7 @@ impl FromStr for Locale {
             .iter()
             .copied()
             .find(|locale| locale.tag().eq_ignore_ascii_case(tag))
-            .ok_or_else(|| UnknownLocale(tag.chars().take(40).collect()))
+            .ok_or_else(|| UnknownLocale(shown(tag, 40).to_owned()))
     }
 }
 

@@ -113,6 +113,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_limit_is_read_back_as_it_is_written(requests in 1..u32::MAX, seconds: NonZeroU32) {
+            let limit = RateLimit { requests, seconds };
+            proptest::prop_assert_eq!(limit.to_string().parse(), Ok(limit));
+        }
+
+        #[test]
+        fn any_text_is_a_limit_or_refused(text in "[0-9/s -]{0,12}") {
+            if let Ok(limit) = text.parse::<RateLimit>() {
+                proptest::prop_assert!(limit.requests > 0);
+            }
+        }
+    }
+
     #[test]
     fn a_window_admits_exactly_its_number_and_says_when_to_come_back() {
         let limit: RateLimit = "3/10s".parse().expect("valid");

@@ -2,6 +2,7 @@
 //!
 //! Operations are registered through their OpenAPI description, so that the document cannot drift from what is served.
 
+use connectory_model::shown;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -120,6 +121,6 @@ fn operations(server: &Arc<ServerState>, version: &'static ApiVersion) -> OpenAp
 }
 
 async fn not_found(request: Request<Body>) -> ApiError {
-    let path: String = request.uri().path().chars().take(200).collect();
+    let path = shown(request.uri().path(), 200);
     ApiError::not_found(format!("there is nothing at `{path}`; /docs lists every path"))
 }

@@ -1,5 +1,6 @@
 //! The proxies that are trusted to say for which client they forward a request.
 
+use connectory_model::shown;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -20,7 +21,7 @@ impl TrustedProxies {
     pub fn new(texts: &[String]) -> Result<Self, InvalidProxy> {
         let parse = |text: &String| {
             let address = IpAddr::from_str(text).map(IpNet::from).or_else(|_| text.parse());
-            address.map_err(|_| InvalidProxy(text.chars().take(100).collect()))
+            address.map_err(|_| InvalidProxy(shown(text, 100).to_owned()))
         };
         texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }

@@ -17,11 +17,11 @@ use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
 use crate::frame::texts::Message;
-use crate::frame::truncated::truncated;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
+use connectory_model::shown;
 
 /// Shows the form for a new connector.
 pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, PageError> {
@@ -75,7 +75,7 @@ fn derived(caller: &Caller, name: &str) -> Markup {
 /// Shows the script name while the name is typed.
 pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Markup {
     let name = parameter(&query.unwrap_or_default(), "name");
-    let name = truncated(&name, MEMBER_CHARS);
+    let name = shown(&name, MEMBER_CHARS);
     let is_taken = caller.tenant().snapshot().has_name(name.trim());
     html! {
         (derived(&caller, name))

@@ -9,7 +9,7 @@ use http::request::Parts;
 
 use crate::frame::error::{PATH_CHARS, PageError};
 use crate::frame::texts::Message;
-use crate::frame::truncated::truncated;
+use connectory_model::shown;
 
 /// The script name of a path.
 pub struct ScriptNamePath(pub ScriptName);
@@ -51,7 +51,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
 /// The message that no locale has a tag.
 pub fn unknown_locale(tag: &str) -> Message {
     let tags: Vec<_> = Locale::ALL.iter().map(|locale| locale.tag()).collect();
-    Message::new("error.no_locale").with(truncated(tag, PATH_CHARS)).with(&tags.join(", "))
+    Message::new("error.no_locale").with(shown(tag, PATH_CHARS)).with(&tags.join(", "))
 }
 
 /// The revision number of a path.

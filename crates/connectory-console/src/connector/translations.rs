@@ -26,9 +26,9 @@ use crate::frame::form::Submitted;
 use crate::frame::query::parameter;
 use crate::frame::success::{outcome, success_note};
 use crate::frame::texts::Message;
-use crate::frame::truncated::truncated;
 use crate::state::Console;
 use crate::urls::connector_url;
+use connectory_model::shown;
 
 /// The number of characters that are shown of a text that is too long to be edited here.
 const SHOWN_CHARS: usize = 200;
@@ -155,7 +155,7 @@ fn grid(page: &ConnectorPage, keys: &[String], shown: &[Locale]) -> Markup {
 
 /// A text, or the beginning of a long one.
 fn beginning(text: &str) -> Cow<'_, str> {
-    match truncated(text, SHOWN_CHARS) {
+    match shown(text, SHOWN_CHARS) {
         start if start.len() < text.len() => Cow::Owned(format!("{start}…")),
         all => Cow::Borrowed(all),
     }

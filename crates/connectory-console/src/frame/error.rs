@@ -14,7 +14,7 @@ use connectory_store::{StoreError, Unavailable};
 use http::StatusCode;
 
 use super::texts::{Language, Message};
-use super::truncated::truncated;
+use connectory_model::shown;
 
 /// The number of characters that a message repeats of a path.
 pub const PATH_CHARS: usize = 100;
@@ -126,7 +126,7 @@ pub fn server_message(error: &ApiError) -> Message {
 }
 
 fn no_connector(script_name: &str) -> Message {
-    Message::new("error.no_connector").with(truncated(script_name, PATH_CHARS))
+    Message::new("error.no_connector").with(shown(script_name, PATH_CHARS))
 }
 
 fn registry_message(error: &RegistryError) -> Message {

@@ -13,6 +13,5 @@ pub mod query;
 pub mod revision_table;
 pub mod success;
 pub mod texts;
-pub mod truncated;
 pub mod view;
 pub mod visitor;

@@ -29,4 +29,15 @@ mod tests {
             assert_eq!(local_path(asked), expected, "{asked}");
         }
     }
+
+    proptest::proptest! {
+        /// The browser stays on this server whatever a link asks for.
+        #[test]
+        fn any_text_becomes_a_path_of_this_server(asked in r"[/\\.:?#@a-z \t\r\n%0-9-]{0,30}") {
+            let path = local_path(&asked);
+            let own = url::Url::parse("https://connectory.example/console/sign-in").expect("an address");
+            let led = own.join(&path).expect("an address");
+            proptest::prop_assert!(path.starts_with('/') && led.origin() == own.origin(), "{}", path);
+        }
+    }
 }

@@ -18,8 +18,8 @@ use super::session::{Identity, Person};
 use crate::frame::error::PageError;
 use crate::frame::query::parameter;
 use crate::frame::texts::Message;
-use crate::frame::truncated::truncated;
 use crate::state::Console;
+use connectory_model::shown;
 
 /// The name of the cookie that has the `state` of a sign-in.
 const COOKIE: &str = "connectory_oidc";
@@ -56,7 +56,7 @@ pub async fn callback(
     let attempt = state.and_then(|state| oidc.take(state));
     let attempt = attempt.ok_or_else(|| PageError::bad_request(Message::new("oidc.unknown_attempt")))?;
     if let Some(error) = sent.get("error") {
-        return Err(PageError::forbidden(Message::new("oidc.refused").with(truncated(error, ERROR_CHARS))));
+        return Err(PageError::forbidden(Message::new("oidc.refused").with(shown(error, ERROR_CHARS))));
     }
     let code = sent.get("code").ok_or_else(|| PageError::bad_request(Message::new("oidc.no_code")))?;
     let client = oidc.client().await?;

@@ -11,6 +11,7 @@
 use super::error::OffsetError;
 use super::lexer::{Kind, Token};
 use crate::limits::{FILTER_COMPARISONS, FILTER_DEPTH};
+use crate::shown;
 
 macro_rules! operators {
     ($($variant:ident = $word:literal),+ $(,)?) => {
@@ -236,7 +237,7 @@ fn operator(token: &Token<'_>) -> Result<Operator, OffsetError> {
 
 fn named(token: &Token<'_>) -> String {
     match &token.kind {
-        Kind::Word(word) => format!("`{}`", word.chars().take(40).collect::<String>()),
+        Kind::Word(word) => format!("`{}`", shown(word, 40)),
         Kind::Text(_) => "a text".to_owned(),
         Kind::Open => "`(`".to_owned(),
         Kind::Close => "`)`".to_owned(),

@@ -1,5 +1,6 @@
 //! The checks of a patch: the form of each operation, its value, and the bounds of the metadata.
 
+use crate::shown;
 use json_patch::{CopyOperation, MoveOperation, PatchOperation};
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ pub(super) fn check_shape(operation: &Value) -> Result<(), String> {
     let targets = [changes.then_some(path), from.filter(|_| op == "move")];
     for target in targets.into_iter().flatten() {
         if !PATCHABLE.contains(&target) && !is_metadata(target) {
-            let target: String = target.chars().take(100).collect();
+            let target = shown(target, 100);
             let patchable = PATCHABLE.join(", ");
             return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below {METADATA_PATH}"));
         }
@@ -67,7 +68,7 @@ pub(super) fn check_value(
         return Err(format!("`{member}`: it must be a string, got {}", kind(value)));
     }
     if let PatchOperation::Copy(CopyOperation { from, .. }) = operation {
-        let from: String = from.as_str().chars().take(100).collect();
+        let from = shown(from.as_str(), 100);
         let bytes = match value {
             Value::String(text) if !into_metadata && text.len() > max_document => {
                 return Err(format!("`{from}` is larger than a document may be, {max_document} bytes"));

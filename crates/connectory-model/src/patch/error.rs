@@ -1,5 +1,6 @@
 //! Why a patch is not applied: the operation, and what would be right.
 
+use crate::shown;
 use json_patch::{PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ pub enum PatchError {
 
 /// The `op` and `path` of an operation that may lack them.
 pub(super) fn described(operation: &Value) -> String {
-    let part = |member: &str| operation[member].as_str().unwrap_or("?").chars().take(100).collect::<String>();
+    let part = |member: &str| shown(operation[member].as_str().unwrap_or("?"), 100);
     format!("{} {}", part("op"), part("path"))
 }
 

@@ -4,6 +4,7 @@
 
 use axum::extract::FromRequestParts;
 use connectory_model::filter::Filter;
+use connectory_model::shown;
 use connectory_model::wire::Origin;
 use connectory_model::{Locale, Status};
 use http::request::Parts;
@@ -102,7 +103,7 @@ fn filter(text: &str) -> Result<Option<Filter>, ApiError> {
 }
 
 fn integer(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
-    let shown: String = value.chars().take(40).collect();
+    let shown = shown(value, 40);
     value.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
         let range = if most == usize::MAX { "of 0 or more".to_owned() } else { format!("from 0 to {most}") };
         ApiError::bad_request(format!("`{name}` must be an integer {range}, got `{shown}`"))
@@ -114,7 +115,7 @@ fn flag(name: &str, value: &str) -> Result<bool, ApiError> {
         "true" => Ok(true),
         "false" => Ok(false),
         _ => {
-            let shown: String = value.chars().take(40).collect();
+            let shown = shown(value, 40);
             Err(ApiError::bad_request(format!("`{name}` must be true or false, got `{shown}`")))
         }
     }
@@ -132,4 +133,34 @@ fn statuses(value: &str) -> Result<Vec<Status>, ApiError> {
         }
     }
     Ok(statuses)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A query is read or refused, and a page is never larger than it may be.
+        #[test]
+        fn any_query_is_read_or_refused(query in "[ -~äöü]{0,60}") {
+            if let Ok((_, request)) = list_query(&query) {
+                prop_assert!(request.limit <= MAX_LIMIT);
+            }
+            detail_locale(&query);
+        }
+
+        /// What is asked for is what is read.
+        #[test]
+        fn numbers_and_flags_are_read_as_they_are_written(limit in 0..400_usize, offset: u32, count: bool) {
+            let read = list_query(&format!("limit={limit}&offset={offset}&count={count}"));
+            match read {
+                Ok((_, request)) => {
+                    prop_assert_eq!((request.limit, request.offset, request.count), (limit, offset as usize, count));
+                }
+                Err(error) => prop_assert!(limit > MAX_LIMIT, "{}", error.text),
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use connectory_model::access::Denied;
 use connectory_model::limits::RETRY_AFTER;
+use connectory_model::shown;
 use connectory_model::wire::{ErrorMessage, ErrorResponse};
 use connectory_store::{StoreError, Unavailable};
 use http::StatusCode;
@@ -45,7 +46,7 @@ impl ApiError {
 
     /// 404 for a connector.
     pub fn no_connector(script_name: &str) -> Self {
-        let shown: String = script_name.chars().take(100).collect();
+        let shown = shown(script_name, 100);
         Self::not_found(format!("there is no connector with the script name `{shown}` in this tenant"))
     }
 
@@ -81,7 +82,7 @@ impl ApiError {
 
     /// 415: another media type than this takes.
     pub fn unsupported_media_type(got: Option<&str>, expected: &str) -> Self {
-        let got = got.map_or("none".to_owned(), |got| format!("`{}`", got.chars().take(100).collect::<String>()));
+        let got = got.map_or("none".to_owned(), |got| format!("`{}`", shown(got, 100)));
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the content type must be {expected}, got {got}"))
     }
 
