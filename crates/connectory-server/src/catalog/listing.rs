@@ -40,8 +40,8 @@ impl Catalog {
         self.caches.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
-    /// Makes a page if that takes at most [`INLINE_TIME`], and caches it under `query`. Also returns the charge that
-    /// counts the page in the answer budget.
+    /// Makes a page if that takes at most [`INLINE_TIME`] and the page is small, and caches it under `query`. Also
+    /// returns the charge that counts the page in the answer budget.
     pub fn quick_page(
         &self,
         tenant: &TenantCatalog,
