@@ -196,6 +196,6 @@ async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiE
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
-    // A value that is not text cannot be an accepted media type, so any other text gives the right error.
+    // A value that is not text cannot be an accepted media type. `?` replaces it.
     headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"))
 }

@@ -77,8 +77,8 @@ pub async fn serve<R>(
     let waiting_in_all = Arc::<AtomicUsize>::default();
     let second = Arc::<AtomicU64>::default();
     let (mut refused, mut failed) = (Repeated::default(), Repeated::default());
-    // This timer is due before the timers of most requests. If a new timer is due before all others, tokio makes a
-    // system call to wake itself.
+    // This timer is due before the timers of all requests. If a new timer were due before all others, tokio would make
+    // a system call to wake itself.
     let mut clock = tokio::time::interval(Duration::from_secs(1));
     let mut stop = std::pin::pin!(stop);
     loop {
