@@ -83,7 +83,7 @@ struct Builds {
     works: Vec<String>,
 }
 
-/// One of the two servers.
+/// One of the two servers, with the state of its load.
 struct Side {
     server: Server,
     token: String,

@@ -2,8 +2,8 @@
 //!
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`. Handlers read from `catalog`, and change connectors through `registry`. [`service`] shows the
-//! whole path of a request and every route on one page. A module uses only the modules before it: `clock, options,
-//! version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
+//! whole path of a request and every route on one page. A module uses only the modules before it:
+//! `clock, options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
 
 pub mod api;
 pub mod auth;

@@ -53,7 +53,7 @@ pub struct ApiClient {
     pub created_at: i64,
 }
 
-/// A client to be created.
+/// A client to create.
 #[derive(Debug, Clone)]
 pub struct NewClient {
     /// The id, unique among the clients of all tenants.
@@ -82,17 +82,17 @@ impl NewClient {
     }
 }
 
-/// A new client id: 128 random bits in hexadecimal.
+/// Makes a new client id: 128 random bits in hexadecimal.
 pub fn new_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// A new secret: 256 random bits in hexadecimal.
+/// Makes a new secret: 256 random bits in hexadecimal.
 pub fn new_secret() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
-/// The argon2id hash of a secret, in PHC string format with a salt of its own.
+/// Hashes a secret with argon2id and a new random salt. Returns the hash in PHC string format.
 pub fn hash_secret(secret: &str) -> String {
     Argon2::default().hash_password(secret.as_bytes()).expect("any secret can be hashed").to_string()
 }

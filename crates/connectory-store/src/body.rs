@@ -190,7 +190,7 @@ impl<'a> Head<'a> {
 /// The result of a search for a connector.
 #[derive(Debug, PartialEq)]
 pub enum Found {
-    /// The connector.
+    /// The connector, if it is not larger than the caller's limit.
     Connector(Box<Connector>),
     /// The connector is larger than the caller's limit. The number is its approximate size in bytes.
     Large(usize),

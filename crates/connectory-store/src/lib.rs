@@ -65,7 +65,8 @@ impl Store {
 
     /// Sets the follower, which receives every commit from now on. A store has one follower; call this once.
     ///
-    /// # Panics Panics if the store has a follower already.
+    /// # Panics
+    /// Panics if the store has a follower already.
     pub fn follow(&self, follower: Arc<dyn Follow>) {
         self.engine.follow(follower);
     }

@@ -24,7 +24,7 @@ use crate::version::VERSIONS;
 pub struct Answer {
     /// The route and the caller of the request.
     pub facts: ResponseFacts,
-    /// The response.
+    /// The response, without the tracking id, which telemetry adds.
     pub response: Response,
     /// The charge that counts the response, if it was counted before it was made.
     pub counted: Option<Charge>,

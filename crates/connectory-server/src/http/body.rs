@@ -37,7 +37,7 @@ pub struct Bodies {
 pub enum UploadedFile {
     /// The request has no body.
     Nothing,
-    /// The file.
+    /// The content of the file.
     File(Bytes),
     /// The multipart body has no part with the expected name.
     NoSuchPart,

@@ -33,7 +33,7 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, text)
     }
 
-    /// 403: the caller may not do this.
+    /// 403: the caller does not have the permission.
     pub fn forbidden(text: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, text)
     }

@@ -18,7 +18,7 @@ pub struct Past {
 
 /// A revision, and the connector before and after the revision.
 pub struct Change {
-    /// The revision.
+    /// The revision that the caller asked for.
     pub revision: Revision,
     /// The connector before the revision. None if the revision created it.
     pub before: Option<Arc<Connector>>,
