@@ -1,7 +1,8 @@
-//! Is this build as fast as another? Both serve copies of one catalogue and take turns, so that both see the same
-//! machine: what counts is the median of the rounds' ratios, because single rounds differ by more than a change does.
+//! Compares the speed of this build with another build. Both serve copies of one catalog and take turns, so that both
+//! run under the same conditions. The result is the median of the rounds' ratios, because single rounds differ by more
+//! than the effect of a change.
 //!
-//! The order alternates between rounds, so that a machine that becomes slower or faster favours neither.
+//! The order alternates between rounds, so that a machine that becomes slower or faster does not favour one build.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -18,12 +19,12 @@ use crate::process::{Cores, Server, pin};
 use crate::report::{median, quartiles};
 use crate::{catalogue, connectory, database, works};
 
-/// A build is as fast as another if the median ratio of their rates is at least this.
+/// The smallest median ratio of the rates at which a build counts as equally fast.
 const AS_FAST: f64 = 0.95;
-/// Fewer rounds tell a slower build from a busy machine too seldom.
+/// The smallest number of rounds. Fewer rounds cannot distinguish a slower build from a busy machine often enough.
 const LEAST_ROUNDS: usize = 21;
 
-/// Compares this build with another binary, and prints each work's row when it is measured.
+/// Compares this build with another binary. Prints the row of each kind of work as soon as it is measured.
 pub fn run(options: &Options, other: &Path) -> Result<()> {
     let mut extent = options.extent(
         Extent { sizes: vec![300], connections: vec![1, 64], rounds: 3, milliseconds: 50 },
@@ -63,35 +64,35 @@ pub fn run(options: &Options, other: &Path) -> Result<()> {
     Ok(std::fs::write(results.join("against.json"), serde_json::to_vec_pretty(&rows)?)?)
 }
 
-/// Tells one binary from another.
+/// Computes a hash that identifies a binary.
 fn fingerprint(binary: &Path) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     std::fs::read(binary)?.hash(&mut hasher);
     Ok(hasher.finish())
 }
 
-/// The two binaries, and where they run.
+/// The two binaries, and the cores and folders that they use.
 struct Builds {
     ours: PathBuf,
     other: PathBuf,
-    /// The other's.
+    /// The fingerprint of the other binary.
     fingerprint: u64,
     cores: Cores,
     work: PathBuf,
-    /// The works that are measured, or none for all.
+    /// The names of the kinds of work to measure. Empty means all.
     works: Vec<String>,
 }
 
-/// One of the two servers.
+/// One of the two servers, with the state of its load.
 struct Side {
     server: Server,
     token: String,
-    /// The number of its next request. It never starts again, so that what was new once is new in every round.
+    /// The number of the next request. It never restarts, so that a request that must be new is new in every round.
     next: Arc<AtomicUsize>,
 }
 
 impl Builds {
-    /// Compares all works at one size.
+    /// Compares all kinds of work with one catalog size.
     async fn compare(&self, size: usize, extent: &Extent) -> Result<Vec<Row>> {
         let seed = self.seed(size).await?;
         let sides = [self.side(&self.ours, &seed, "ours").await?, self.side(&self.other, &seed, "other").await?];
@@ -103,7 +104,7 @@ impl Builds {
             .collect();
         works.push(("put", of_both(&|token| works::puts(token, size))));
         works.push(("patch", of_both(&|token| works::patches(token, size))));
-        // Creates make the catalogue larger, so they come last.
+        // Creates make the catalog larger, so they are last.
         works.push(("create", of_both(&works::creates)));
         for asked in &self.works {
             anyhow::ensure!(works.iter().any(|(name, _)| name == asked), "there is no work `{asked}`");
@@ -121,7 +122,7 @@ impl Builds {
         Ok(rows)
     }
 
-    /// The catalogue that both can read: the other binary made it, in this run or in an earlier one.
+    /// Returns a catalog that both builds can read: the other binary made it, in this run or in an earlier run.
     async fn seed(&self, size: usize) -> Result<PathBuf> {
         let seed = self.work.join(format!("against-{:016x}-{size}.db", self.fingerprint));
         if !seed.exists() {
@@ -149,7 +150,7 @@ impl Builds {
     }
 }
 
-/// Lets both take turns. Returns the rates by round.
+/// Lets both builds take turns. Returns their rates in each round.
 async fn turns(
     sides: &[Side; 2],
     requests: &[Requests; 2],
@@ -170,16 +171,16 @@ async fn turns(
     Ok(rounds)
 }
 
-/// One work over so many connections.
+/// The result for one kind of work over a number of connections.
 #[derive(Serialize)]
 struct Row {
     work: &'static str,
     size: usize,
     connections: usize,
-    /// Requests a second, the median of the rounds.
+    /// Requests per second: the median of the rounds.
     ours: f64,
     other: f64,
-    /// The quartiles of the rounds' ratios of ours to the other's.
+    /// The quartiles of the rounds' ratios: the rate of this build divided by the rate of the other.
     ratio: [f64; 3],
 }
 
@@ -187,7 +188,7 @@ const COLUMNS: usize = 8;
 const HEADER: [&str; COLUMNS] =
     ["work", "connectors", "conn.", "req/s", "other req/s", "ratio", "quartiles", "below 0.95"];
 
-/// A line of the table, which is printed before its other lines are known.
+/// Formats a line of the table. The widths are fixed, because a line is printed before the next lines are known.
 fn line(cells: [&str; COLUMNS]) -> String {
     let [work, size, connections, ours, other, ratio, quartiles, slower] = cells;
     format!(
@@ -221,7 +222,7 @@ impl Row {
     }
 }
 
-/// Says at the end what is slower.
+/// Prints the kinds of work that are slower.
 fn conclude(rows: &[Row], other: &Path) {
     let slower: Vec<_> = rows.iter().filter(|row| row.is_slower()).collect();
     println!("\nBelow {AS_FAST} of {}: {} of {} works", other.display(), slower.len(), rows.len());

@@ -1,5 +1,5 @@
-//! A catalogue that a server makes itself, asked through its API. A program reads the databases of those before it and
-//! refuses those of later ones, so what an older program shall read cannot be made through the store of this build.
+//! Makes a catalog through the API of a running server. A program can read databases of older versions and refuses
+//! databases of newer versions. So this build's store cannot make a database that an older program must read.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::load::Connection;
 use crate::{data, works};
 
-/// Over how many connections connectors are made, so that many share one commit.
+/// The number of connections that create connectors at once, so that many creates share one commit.
 const CONNECTIONS: usize = 64;
 
-/// Makes so many connectors, which are those of [`data::connector`].
+/// Creates so many connectors, the same as those of [`data::connector`].
 pub async fn make(address: SocketAddr, token: &str, size: usize) -> Result<()> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut connections = tokio::task::JoinSet::new();

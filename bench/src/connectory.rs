@@ -1,4 +1,5 @@
-//! connectory as it is measured: the program that users run, with a rate limit that nobody reaches.
+//! Builds and starts connectory for the measurement: the program that users run, with a rate limit that is never
+//! reached.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +12,15 @@ use crate::load::Connection;
 use crate::process::Server;
 use crate::works::BASE;
 
-/// Builds the binary that users run, or the one of the profile `ci` where this program is of that profile.
+/// Builds the binary that users run. If this program was built with the profile `ci`, uses that profile.
 pub fn build() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a program has a folder")?;
     let profile = if folder.ends_with("ci") { "ci" } else { "release" };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--profile", profile, "--quiet", "--package", "connectory"]);
-    // `cargo run` tells a program of its package. Dependencies that look at this would be built again, for minutes.
+    // `cargo run` sets environment variables about the package. Dependencies that read them would be rebuilt, which
+    // takes minutes.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of_package| name.to_string_lossy().starts_with(of_package)) {
             cargo.env_remove(name);
@@ -28,7 +30,7 @@ pub fn build() -> Result<PathBuf> {
     Ok(folder.with_file_name(profile).join("connectory"))
 }
 
-/// Starts a binary on a core. On a new database it creates the client that the load runs as.
+/// Starts a binary on a core. With a new database, the server creates the client that the load uses.
 pub fn start(binary: &Path, core: usize, database: &Path, log: &Path) -> Result<Server> {
     let mut command = Command::new(binary);
     command
@@ -40,7 +42,7 @@ pub fn start(binary: &Path, core: usize, database: &Path, log: &Path) -> Result<
     Server::start(core, &mut command, log)
 }
 
-/// A token of the client that the load runs as.
+/// Requests a token of the client that the load uses.
 pub async fn token(server: &Server) -> Result<String> {
     let form =
         format!("grant_type=client_credentials&client_id={}&client_secret={}", data::CLIENT_ID, data::CLIENT_SECRET);

@@ -1,4 +1,4 @@
-//! The catalogues that are measured: connectors with list items of about 500 bytes and details of about 8 KB.
+//! The measured catalogs: their connectors have list items of about 500 bytes and details of about 8 KB.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,24 +11,24 @@ use connectory_model::{Connector, import};
 use connectory_store::{Author, AuthorKind, Change, Edit, NewClient, Origin, Store};
 use serde_json::{Value, json};
 
-/// The client that the load runs as; the server hashes its secret on the first start.
+/// The client that the load uses. The server hashes its secret on the first start.
 pub const CLIENT_ID: &str = "bench";
 pub const CLIENT_SECRET: &str = "bench";
 
-/// A word that one name in a hundred has.
+/// A word that one name in a hundred contains.
 pub const RARE: &str = "k07";
 
-/// The name of the n-th connector.
+/// Returns the name of the n-th connector.
 pub fn name(n: usize) -> String {
     format!("Connector {n:06} k{:02}", n * 7919 % 100)
 }
 
-/// The script name that follows from [`name`].
+/// Returns the script name that is derived from [`name`].
 pub fn script_name(n: usize) -> String {
     format!("connector-{n:06}-k{:02}", n * 7919 % 100)
 }
 
-/// A source config of about 3 KB; no two variants are the same.
+/// Returns a source config of about 3 KB. Each variant is different.
 pub fn source_config(variant: usize) -> String {
     let mut fields = String::new();
     for n in 0..20 {
@@ -44,7 +44,7 @@ pub fn source_config(variant: usize) -> String {
     )
 }
 
-/// The n-th connector as JSON: what the API lists of it, and its documents.
+/// Returns the n-th connector as JSON: the members of its list item, and its documents.
 pub fn listed(n: usize) -> Value {
     let mut schema = String::new();
     for attribute in 0..18 {
@@ -69,12 +69,12 @@ pub fn listed(n: usize) -> Value {
     })
 }
 
-/// The n-th connector.
+/// Returns the n-th connector.
 pub fn connector(n: usize) -> Connector {
     import::from_json(json!([listed(n)]).to_string().as_bytes()).expect("valid").remove(0)
 }
 
-/// Makes a database of so many connectors through the store.
+/// Makes a database with `count` connectors through the store.
 pub async fn seed(path: &Path, count: usize) -> Result<()> {
     let store = Store::open(path)?;
     let (id, name) = (CLIENT_ID.to_owned(), "bench".to_owned());

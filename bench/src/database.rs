@@ -1,11 +1,12 @@
-//! A database is more than its file: SQLite and connectory keep others beside it, which must not outlive it.
+//! The files of a database. SQLite and connectory create other files beside the database file, which must be removed
+//! with it.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-/// What SQLite calls the log beside a database.
+/// The suffix of SQLite's log beside a database.
 const LOG: &str = "-wal";
 
 /// Removes a database, if there is one.
@@ -15,14 +16,14 @@ pub fn remove(path: &Path) {
     }
 }
 
-/// Copies a database that no process has open, over another.
+/// Copies a database over another one. No process may have either of them open.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     remove(to);
     std::fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
     Ok(())
 }
 
-/// Gives a database that was just made its name. All of it must be in its file, because nothing else is taken along.
+/// Renames a new database. All its data must be in the database file, because the other files are not renamed.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     ensure!(!Path::new(&beside(from, LOG)).exists(), "{} was not closed: its log is still there", from.display());
     remove(to);

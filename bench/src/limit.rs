@@ -1,4 +1,5 @@
-//! The limit: the least that a Rust server can do for these bytes. hyper, HTTP/1.1, a body that is ready beforehand.
+//! The limit: the smallest amount of work with which a Rust server can send the same bytes. It uses hyper and HTTP/1.1,
+//! and its bodies are prepared in advance.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -17,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::process::announce;
 
-/// Answers `/name` with the file `name` of the folder.
+/// Serves the file `name` of the folder at `/name`.
 pub fn run(folder: &Path) -> Result<()> {
     let mut bodies = HashMap::new();
     for file in std::fs::read_dir(folder)? {

@@ -1,7 +1,7 @@
-//! The load: connections that send the next request as soon as the last is answered.
+//! The load: connections that send the next request as soon as the last response is complete.
 //!
-//! It writes bytes that are ready beforehand and reads no more of an answer than its head, because a client that costs
-//! as much as the server would measure itself.
+//! It writes prepared bytes, and parses only the head of a response. If the client cost as much as the server, the
+//! harness would measure the client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Makes the n-th request of a run.
+/// A function that writes the n-th request of a run into a buffer.
 pub type Requests = Arc<dyn Fn(usize, &mut Vec<u8>) + Send + Sync>;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Measure {
     /// Requests per second.
     pub rate: f64,
     /// The median latency in microseconds.
     pub p50: f64,
-    /// The latency in microseconds that one request in a hundred exceeds.
+    /// The 99th percentile of the latency in microseconds.
     pub p99: f64,
 }
 
-/// A request without a body, or with a JSON one.
+/// Writes a request. If `content_type` is empty, the request has no body headers.
 pub fn request(into: &mut Vec<u8>, method: &str, path: &str, token: &str, content_type: &str, body: &[u8]) {
     let head = format!("{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n");
     into.extend_from_slice(head.as_bytes());
@@ -40,7 +40,7 @@ pub fn request(into: &mut Vec<u8>, method: &str, path: &str, token: &str, conten
     into.extend_from_slice(body);
 }
 
-/// Loads a server over so many connections for so long. Numbers of requests are drawn from `next`.
+/// Loads a server over `connections` connections for `time`. Takes the numbers of requests from `next`.
 pub async fn run(
     address: SocketAddr,
     connections: usize,
@@ -82,7 +82,7 @@ async fn connection(
     }
 }
 
-/// A connection that is kept alive.
+/// A connection that is used for many requests.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -95,7 +95,7 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 256 * 1024] })
     }
 
-    /// Sends a request and reads its answer, which must be a 200. Returns where the body stands in the buffer.
+    /// Sends a request and reads its response, which must be a 200. Returns the range of the body in the buffer.
     async fn exchange(&mut self, request: &[u8]) -> Result<std::ops::Range<usize>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
@@ -118,14 +118,14 @@ impl Connection {
         }
     }
 
-    /// The body of an answer.
+    /// Sends a request and returns the body of its response.
     pub async fn body(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         let body = self.exchange(request).await?;
         Ok(self.buffer[body].to_vec())
     }
 }
 
-/// Where the body will stand, if the head is complete.
+/// Returns the range of the body, if the head is complete.
 fn head(bytes: &[u8]) -> Result<Option<std::ops::Range<usize>>> {
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);

@@ -1,9 +1,9 @@
-//! The load harness. One run starts the server under test, a bare-HTTP server that answers the very same bytes (the
-//! limit), and an ordinary server (the peer), and lets them take turns, so that all see the same machine. With
+//! The load harness. A run starts the server under test, a bare-HTTP server that sends the same bytes (the limit), and
+//! an ordinary server (the peer). The servers take turns, so that all of them run under the same conditions. With
 //! `--against`, the server under test and another build of it take turns instead.
 //!
-//! Servers are pinned to one core, the load to another. What is compared are ratios within a round; a machine's mood
-//! changes between rounds, not within one.
+//! Servers are pinned to one core, and the load to another. The harness compares ratios within a round, because the
+//! speed of a machine changes between rounds more than within a round.
 
 #![allow(clippy::cast_precision_loss, reason = "counts of requests and bytes are far below 2^52")]
 
@@ -39,16 +39,16 @@ struct Cli {
     options: options::Options,
 }
 
-/// What the harness starts itself as, to be measured.
+/// The servers that the harness starts as its own subprocesses to measure them.
 #[derive(Subcommand)]
 enum Role {
-    /// The bare-HTTP limit: answers the files of a folder by name.
+    /// The bare-HTTP limit: serves the files of a folder by name.
     #[command(hide = true)]
     Limit { folder: PathBuf },
     /// The ordinary server.
     #[command(hide = true)]
     Ordinary { database: PathBuf },
-    /// Inserts one connector a transaction for so many milliseconds, and prints how many a second.
+    /// Inserts connectors for a time, one in each transaction, and prints the number per second.
     #[command(hide = true)]
     Inserts { database: PathBuf, milliseconds: u64 },
 }

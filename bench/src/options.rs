@@ -1,42 +1,42 @@
-//! What can be asked of the harness. Both of its runs take the same options, and differ in what they do without them.
+//! The options of the harness. Both kinds of run take the same options, but have different defaults.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// How to measure.
+/// The options of a run.
 #[derive(Args)]
 pub struct Options {
-    /// A few seconds on small catalogues: proves that the harness works, and says nothing about times
+    /// Run for a few seconds with small catalogs, to test the harness; its times mean nothing
     #[arg(long)]
     pub quick: bool,
-    /// Compare with another build of connectory instead: the program to start
+    /// Compare with another build of connectory: the path of its program
     #[arg(long, value_name = "BINARY")]
     pub against: Option<PathBuf>,
-    /// How many connectors the catalogues have [default: 300,10000,100000; with --against 10000]
+    /// The numbers of connectors in the catalogs [default: 300,10000,100000; with --against 10000]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
-    /// Which works are measured, with --against [default: all]
+    /// The kinds of work to measure, with --against [default: all]
     #[arg(long, value_delimiter = ',', requires = "against")]
     pub works: Vec<String>,
-    /// How many connections [default: 1,16,64; with --against 1,64]
+    /// The numbers of connections [default: 1,16,64; with --against 1,64]
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
-    /// How many rounds; the report has medians [default: 5; with --against 21, which is also the least]
+    /// The number of rounds; the report has medians [default: 5; with --against 21, which is also the minimum]
     #[arg(long)]
     rounds: Option<usize>,
-    /// How long a server is loaded in a round, in milliseconds [default: 700; with --against 150]
+    /// The time for which a server is loaded in a round, in milliseconds [default: 700; with --against 150]
     #[arg(long)]
     milliseconds: Option<u64>,
-    /// Where results go [default: bench/results; with --against where catalogues are]
+    /// The folder for results [default: bench/results; with --against the folder of --work]
     #[arg(long)]
     pub results: Option<PathBuf>,
-    /// Where catalogues are made and kept for the next run; on the disk to be measured
+    /// The folder for catalogs, which later runs use again; it must be on the disk to measure
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench"))]
     pub work: PathBuf,
 }
 
-/// How much a run measures.
+/// The extent of a run.
 pub struct Extent {
     pub sizes: Vec<usize>,
     pub connections: Vec<usize>,
@@ -45,7 +45,8 @@ pub struct Extent {
 }
 
 impl Options {
-    /// What was asked for, and `usual` where nothing was; or `quick`, whatever else was asked for.
+    /// Returns the requested extent, with the values of `usual` for options that are not set. With `--quick`, returns
+    /// `quick` and ignores the other options.
     pub fn extent(&self, quick: Extent, usual: Extent) -> Extent {
         if self.quick {
             return quick;

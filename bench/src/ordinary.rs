@@ -1,5 +1,5 @@
-//! The peer: axum in front of SQLite, queried and serialized on every request, as one would write it in an afternoon.
-//! It checks a fixed token, has no rate limit, and commits every insert by itself.
+//! The peer: an ordinary server, such as a programmer would write in an afternoon. It uses axum and SQLite, and queries
+//! and serializes on every request. It checks a fixed token, has no rate limit, and commits each insert separately.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use crate::data;
 use crate::process::announce;
 
-/// The token that it takes.
+/// The token that the peer accepts.
 pub const TOKEN: &str = "ordinary";
 
 const SCHEMA: &str = "
@@ -42,7 +42,7 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Makes a database of the same connectors.
+/// Makes a database with the same connectors.
 pub fn seed(path: &Path, count: usize) -> Result<()> {
     let mut connection = open(path)?;
     connection.execute_batch(SCHEMA)?;
@@ -148,7 +148,7 @@ async fn list(
     headers: HeaderMap,
     Query(page): Query<Page>,
 ) -> Result<impl IntoResponse, StatusCode> {
-    // The one filter that it knows: name co "…".
+    // The peer supports only this filter: name co "…".
     let word = page.filters.as_deref().and_then(|filter| filter.split('"').nth(1)).unwrap_or_default();
     let like = format!("%{word}%");
     let (items, total) = app
@@ -239,7 +239,7 @@ pub fn run(path: &Path) -> Result<()> {
     })
 }
 
-/// One commit for each insert, without a server: what a disk gives.
+/// Commits each insert separately, without a server. This measures the limit of the disk.
 pub fn inserts(path: &Path, milliseconds: u64) -> Result<()> {
     let connection = open(path)?;
     connection.execute_batch(SCHEMA)?;

@@ -1,4 +1,4 @@
-//! The console's pages: how long each takes from the request to its last byte, one at a time.
+//! Measures the console's pages one at a time: the time from the request to the last byte.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::load::Connection;
 use crate::report::Page;
 use crate::{data, works};
 
-/// How many times each page is asked for.
+/// The number of requests for each page.
 const SAMPLES: usize = 200;
 
 /// Signs in and returns the session's cookie.
@@ -28,7 +28,7 @@ async fn sign_in(address: SocketAddr) -> Result<String> {
     Ok(cookie.and_then(|cookie| cookie.split(';').next()).context("the console gives no session")?.to_owned())
 }
 
-/// Measures every page of a catalogue of this size.
+/// Measures every page with a catalog of this size.
 pub async fn measure(address: SocketAddr, token: &str, size: usize, quick: bool) -> Result<Vec<Page>> {
     let cookie = sign_in(address).await?;
     let connector = format!("/console/connectors/{}", data::script_name(1));

@@ -1,4 +1,4 @@
-//! Servers as processes of their own, pinned to a core, and what the system says of them.
+//! Runs servers as processes that are pinned to a core, and reads their memory and processor time.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::net::TcpListener;
 
-/// The cores that servers and load run on.
+/// The cores that run the servers and the load.
 #[derive(Debug, Clone, Copy)]
 pub struct Cores {
     pub server: usize,
@@ -20,7 +20,7 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// The first two that this process may use; on a machine with one core they share it.
+    /// Finds the first two cores that this process may use. On a machine with one core, servers and load share it.
     pub fn find() -> Result<Self> {
         let allowed = sched_getaffinity(None)?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
@@ -29,29 +29,29 @@ impl Cores {
     }
 }
 
-/// Pins this thread and those that it starts.
+/// Pins this thread and the threads that it starts to a core.
 pub fn pin(core: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set).context("cannot pin to a core")
 }
 
-/// Says where a server listens, as [`Server::start`] reads it.
+/// Prints the address of a server, in the form that [`Server::start`] reads.
 pub fn announce(listener: &TcpListener) -> Result<()> {
     println!("ready at http://{}", listener.local_addr()?);
     Ok(())
 }
 
-/// A running server; killed when it is dropped.
+/// A running server. It is killed when this is dropped.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
-    /// From its start until it said that it is ready.
+    /// The time from the start of the process until it printed that it is ready.
     pub start: Duration,
 }
 
 impl Server {
-    /// Starts a server on a core and waits until it says where it listens.
+    /// Starts a server on a core and waits until it prints its address.
     pub fn start(core: usize, command: &mut Command, log: &Path) -> Result<Self> {
         let began = Instant::now();
         // Threads and children inherit the core of the thread that starts them.
@@ -69,7 +69,7 @@ impl Server {
         Ok(Self { child, address, start })
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Sends the server a signal to end, and waits until it has ended.
     pub fn stop(mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
         let status = self.child.wait()?;
@@ -77,14 +77,14 @@ impl Server {
         Ok(())
     }
 
-    /// Its resident memory in bytes.
+    /// Returns the resident memory of the server in bytes.
     pub fn memory(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
-    /// The processor time that it has used.
+    /// Returns the processor time that the server has used.
     pub fn cpu(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -100,7 +100,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs a command on a core to its end and returns what it printed.
+/// Runs a command on a core until it ends, and returns its output.
 pub fn output(core: usize, command: &mut Command) -> Result<String> {
     let output = on_core(core, || Ok(command.stderr(Stdio::inherit()).output()?))?;
     if !output.status.success() {

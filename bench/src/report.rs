@@ -1,4 +1,4 @@
-//! What came of it: a table, a JSON file, and a plot of each ratio.
+//! The report of a run: tables, a JSON file, and a plot of each ratio.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::load::Measure;
 
-/// A run.
+/// The results of a run.
 #[derive(Default, Serialize)]
 pub struct Report {
     pub rows: Vec<Row>,
@@ -17,28 +17,28 @@ pub struct Report {
     pub pages: Vec<Page>,
 }
 
-/// One kind of work at one size, over so many connections: medians of the rounds.
+/// The results for one kind of work, one catalog size and one number of connections: medians of the rounds.
 #[derive(Serialize)]
 pub struct Row {
     pub work: String,
     pub size: usize,
     pub connections: usize,
-    /// The length of an answer's body.
+    /// The length of a response body in bytes. 0 for writes.
     pub bytes: u64,
     pub connectory: Numbers,
-    /// The bare-HTTP limit; for writes, one commit for each insert without a server.
+    /// The bare-HTTP limit. For writes, the limit is one commit for each insert without a server.
     pub limit: Numbers,
-    /// The ordinary server, where it does this work.
+    /// The ordinary server. None if it does not support this work.
     pub ordinary: Option<Numbers>,
-    /// connectory's rate divided by the limit's in the same round.
+    /// connectory's rate divided by the limit's rate in the same round.
     pub of_limit: f64,
-    /// connectory's rate divided by the ordinary server's in the same round.
+    /// connectory's rate divided by the ordinary server's rate in the same round.
     pub of_ordinary: Option<f64>,
-    /// How busy the server's core was: limit, connectory, ordinary.
+    /// The fraction of the time in which the server's core was busy: for the limit, connectory and the ordinary server.
     pub busy: Option<[f64; 3]>,
 }
 
-/// Requests a second, and latencies in microseconds.
+/// The requests per second, and the latencies in microseconds.
 #[derive(Serialize, Clone, Copy)]
 pub struct Numbers {
     pub rate: f64,
@@ -46,7 +46,7 @@ pub struct Numbers {
     pub p99: f64,
 }
 
-/// A page of the console: its length, and the milliseconds from the request to its last byte.
+/// A page of the console: its length in bytes, and the milliseconds from the request to the last byte.
 #[derive(Serialize)]
 pub struct Page {
     pub name: String,
@@ -56,7 +56,7 @@ pub struct Page {
     pub p99: f64,
 }
 
-/// A server's start and memory.
+/// The start time and the memory of a server.
 #[derive(Serialize)]
 pub struct Process {
     pub name: String,
@@ -64,17 +64,17 @@ pub struct Process {
     pub start_seconds: f64,
     pub memory_at_start: u64,
     pub memory_after_reads: u64,
-    /// With the connectors that the writes created.
+    /// The memory in bytes with the connectors that the writes created.
     pub memory_after_writes: u64,
 }
 
-/// The ones that a quarter, half and three quarters are below.
+/// Returns the quartiles of the values: the values that a quarter, half and three quarters of them are below.
 pub fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| values.get(values.len() * quarter / 4).copied().unwrap_or(f64::NAN))
 }
 
-/// The middle one.
+/// Returns the median of the values.
 pub fn median(values: Vec<f64>) -> f64 {
     quartiles(values)[1]
 }
@@ -111,7 +111,7 @@ impl Row {
         }
     }
 
-    /// The rows of create, put and patch. The limit is one commit for each insert.
+    /// Makes the rows of create, put and patch. Their limit is one commit for each insert.
     pub fn writes(size: usize, connections: usize, rounds: &[(f64, [Measure; 3], Measure)]) -> Vec<Self> {
         let limit = median(rounds.iter().map(|(inserts, ..)| *inserts).collect());
         let row = |at: usize, work: &str| Self {
@@ -130,7 +130,7 @@ impl Row {
         ["create", "put", "patch"].into_iter().enumerate().map(|(at, work)| row(at, work)).collect()
     }
 
-    /// The row in a line, while the run goes on.
+    /// Formats the row as a line, which is printed during the run.
     pub fn line(&self) -> String {
         self.cells().join("  ")
     }
@@ -245,7 +245,7 @@ impl Report {
             .y_label_area_size(190)
             .build_cartesian_2d(0.0..most, (0..rows).into_segmented())?;
         let label = |at: &SegmentValue<i32>| match at {
-            // The axis asks for one more than there are.
+            // The axis requests one label more than there are bars.
             SegmentValue::CenterOf(at) => usize::try_from(rows - 1 - at).map_or(String::new(), |at| bars[at].0.clone()),
             _ => String::new(),
         };

@@ -1,4 +1,4 @@
-//! One run: prepares the catalogues, lets the servers take turns, and reports.
+//! A run without `--against`: prepares the catalogs, lets the servers take turns, and reports.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::process::{Cores, Server, output, pin};
 use crate::report::{Process, Report, Row, median};
 use crate::{connectory, data, database, ordinary, pages, works};
 
-/// Where results go unless another place was asked for.
+/// The default folder for results.
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
 
 struct Suite {
@@ -69,7 +69,7 @@ impl Suite {
         self.work.join(format!("{whose}-{size}.db"))
     }
 
-    /// Makes the databases of a size, unless an earlier run did.
+    /// Makes the databases of a size, unless an earlier run made them.
     fn prepare(&self, size: usize) -> Result<()> {
         let (ours, theirs) = (self.seed(size, "connectory"), self.seed(size, "ordinary"));
         if ours.exists() && theirs.exists() {
@@ -126,7 +126,7 @@ impl Suite {
             }
         }
         self.report.pages.extend(pages::measure(ours.address, &token, size, self.quick).await?);
-        // Writes add tens of thousands of connectors, so this is the last moment at which there are so many.
+        // Read the memory now, because the writes add tens of thousands of connectors.
         let after_reads = [ours.memory()?, ordinary.memory()?];
         for connections in [1, 64] {
             let numbers = Arc::new(AtomicUsize::new(connections * 10_000_000));
@@ -172,7 +172,8 @@ impl Suite {
         Ok(())
     }
 
-    /// Lets the subjects take turns. Returns the measures by round, and how busy each kept the server's core.
+    /// Lets the subjects take turns. Returns the measures of each round, and the fraction of the time in which each
+    /// subject kept the server's core busy.
     async fn turns(
         &self,
         connections: usize,
@@ -194,7 +195,7 @@ impl Suite {
         Ok((rounds, used.map(|used| used.as_secs_f64() / total)))
     }
 
-    /// How many inserts a second one commit for each gives.
+    /// Measures the inserts per second with one commit for each insert.
     fn inserts(&self) -> Result<f64> {
         let database = self.work.join("inserts.db");
         let mut command = own("inserts")?;

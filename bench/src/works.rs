@@ -1,4 +1,4 @@
-//! The work that is measured: what is requested of whom.
+//! The kinds of work that are measured, and their requests.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use crate::data;
 use crate::load::{Requests, request};
 
-/// The base path of what is measured.
+/// The base path of all requests.
 pub const BASE: &str = "/v2025/connectors";
 
-/// A read, by the path that connectory answers.
+/// A read, with its path in connectory's API.
 pub struct Read {
-    /// What it is called in the report, and where the limit answers its bytes.
+    /// The name of the read in the report, which is also its path on the limit.
     pub name: &'static str,
-    /// The path of the n-th request.
+    /// A function that returns the path of the n-th request.
     pub path: Arc<dyn Fn(usize) -> String + Send + Sync>,
 }
 
-/// The reads of a catalogue of this size, which the peer answers as well.
+/// Returns the reads of a catalog of this size. The peer supports them too.
 pub fn reads(size: usize) -> Vec<Read> {
     let fixed = |path: String| -> Arc<dyn Fn(usize) -> String + Send + Sync> { Arc::new(move |_| path.clone()) };
     let varied =
@@ -32,21 +32,21 @@ pub fn reads(size: usize) -> Vec<Read> {
         Read { name: "list-far", path: fixed(format!("{BASE}?offset={far}")) },
         Read { name: "filter", path: fixed(filtered.clone()) },
         Read { name: "filter-count", path: fixed(format!("{filtered}&count=true")) },
-        // A parameter that nobody knows makes every query new, so that no page was kept.
+        // An unknown parameter makes every query new, so that no page is cached.
         Read { name: "new-filter", path: varied(filtered.clone()) },
         Read { name: "new-filter-count", path: varied(format!("{filtered}&count=true")) },
     ]
 }
 
-/// A read that always goes through connectory's router, where the others are answered in front of it.
+/// Returns a read that always uses connectory's router. The other reads use the fast path without the router.
 pub fn document() -> Read {
     Read { name: "document", path: Arc::new(|n| format!("{BASE}/{}/source-config", data::script_name(n % 64))) }
 }
 
 impl Read {
-    /// The requests to connectory or the peer.
+    /// Makes the requests to connectory or the peer.
     pub fn requests(&self, token: &str) -> Requests {
-        // Paths are made beforehand, so that making them is no part of the load.
+        // The requests are made in advance, so that making them is not part of the load.
         let bytes = |path: String| {
             let mut bytes = Vec::new();
             request(&mut bytes, "GET", &path, token, "", b"");
@@ -56,7 +56,7 @@ impl Read {
         Arc::new(move |n, into| into.extend_from_slice(&made[n % made.len()]))
     }
 
-    /// The same number of bytes from the limit, for a request with the same head.
+    /// Makes the requests to the limit, which returns the same number of bytes. The requests have the same headers.
     pub fn limit_requests(&self, token: &str) -> Requests {
         let mut made = Vec::new();
         request(&mut made, "GET", &format!("/{}", self.name), token, "", b"");
@@ -64,18 +64,18 @@ impl Read {
     }
 }
 
-/// A create.
+/// Writes a create request.
 pub fn create(into: &mut Vec<u8>, token: &str, connector: &Value) {
     request(into, "POST", BASE, token, "application/json", connector.to_string().as_bytes());
 }
 
-/// Creates, each under a name of its own.
+/// Makes create requests, each with a new name.
 pub fn creates(token: &str) -> Requests {
     let token = token.to_owned();
     Arc::new(move |n, into| create(into, &token, &json!({"name": format!("Created {n}"), "className": "x.Y"})))
 }
 
-/// An upload of one of a connector's documents.
+/// Writes an upload of a connector's document.
 pub fn upload(into: &mut Vec<u8>, token: &str, script_name: &str, document: &str, file: &str) {
     let body =
         format!("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.xml\"\r\n\r\n{file}\r\n--b--\r\n");
@@ -83,14 +83,14 @@ pub fn upload(into: &mut Vec<u8>, token: &str, script_name: &str, document: &str
     request(into, "PUT", &path, token, "multipart/form-data; boundary=b", body.as_bytes());
 }
 
-/// A patch that adds a member.
+/// Writes a patch request that adds a member.
 pub fn patch(into: &mut Vec<u8>, token: &str, script_name: &str, member: &str, value: &Value) {
     let body = json!([{"op": "add", "path": member, "value": value}]).to_string();
     let path = format!("{BASE}/{script_name}");
     request(into, "PATCH", &path, token, "application/json-patch+json", body.as_bytes());
 }
 
-/// Uploads of source configs, each of them new.
+/// Makes uploads of source configs. Each source config is new.
 pub fn puts(token: &str, size: usize) -> Requests {
     let token = token.to_owned();
     Arc::new(move |n, into| {
@@ -99,7 +99,7 @@ pub fn puts(token: &str, size: usize) -> Requests {
     })
 }
 
-/// Patches of metadata, each of them new.
+/// Makes patches of metadata. Each value is new.
 pub fn patches(token: &str, size: usize) -> Requests {
     let token = token.to_owned();
     Arc::new(move |n, into| {

@@ -1,28 +1,31 @@
-//! The allocators of the binary, and how soon they give memory back.
+//! The allocators of the binary, and how soon they return memory to the system.
 //!
-//! Rust's is mimalloc, which is fast for many short-lived buffers on several threads. SQLite has the system's: its pages
-//! come and go with each transaction, and mimalloc would give each of them back.
+//! Rust code uses mimalloc, which is fast for many short-lived buffers on several threads. SQLite uses the system's
+//! allocator: it allocates and frees its pages in each transaction, and mimalloc would return each of them to the
+//! system.
 //!
-//! By default mimalloc keeps freed memory for a second, and glibc keeps blocks of up to 32 MiB for good. The memory of
-//! one large connector is then still there when the next one needs its own. The only other way to change this is by
-//! environment variables that have to be set before the process starts.
+//! By default mimalloc keeps freed memory for a second, and glibc keeps blocks of up to 32 MiB forever. The process
+//! then still has the memory of one large connector when the next one needs its own. The only other way to change this
+//! is to set environment variables before the process starts.
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
 pub use mimalloc::MiMalloc;
 
-/// The option for the time after which mimalloc gives freed memory back. The bindings lack its number (`mimalloc.h`).
+/// The option for the time after which mimalloc returns freed memory. The bindings do not define its number; it is in
+/// `mimalloc.h`.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Milliseconds after which mimalloc gives freed memory back. At once would make writes over many connections a few
-/// percent slower.
+/// The time in milliseconds after which mimalloc returns freed memory. Without a delay, writes over many connections
+/// would be a few percent slower.
 const PURGE_DELAY_MS: libc::c_long = 10;
 
-/// Bytes from which on glibc maps a block for itself, and gives it back when it is freed. By default they grow with what
-/// is freed, up to 32 MiB. Fewer cost time where many connectors are written at once.
+/// The size in bytes from which glibc maps each block separately, and returns it to the system when it is freed. By
+/// default the threshold grows with the size of freed blocks, up to 32 MiB. A smaller threshold costs time when many
+/// connectors are written at once.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES: libc::c_int = 1024 * 1024;
 
-/// Makes the allocators give freed memory back to the system soon.
+/// Makes the allocators return freed memory to the system soon.
 #[expect(unsafe_code, reason = "the allocators have their options in C only")]
 pub fn give_back_soon() {
     // SAFETY: the call sets one number, atomically, and may be made at any time and from any thread.
@@ -32,7 +35,7 @@ pub fn give_back_soon() {
     let _can_only_fail_for_wrong_numbers = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES) };
 }
 
-/// The page of the crate, whose example has to compile.
+/// The README, whose example must compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

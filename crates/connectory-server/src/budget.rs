@@ -1,24 +1,24 @@
-//! Bytes that may be in memory at a time, all requests together.
+//! A limit on the bytes in memory of all requests together.
 //!
-//! Each request and each answer has a limit of its own; this is the one for all of them. The first bytes of each are
-//! not counted, so that small ones pass while large ones are refused.
+//! Each request and each response has its own limit; the budget limits all of them together. The first bytes of each
+//! are not counted, so small ones pass while large ones are refused.
 
 use std::sync::Arc;
 
 use connectory_model::limits::UNCOUNTED_BYTES;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What one permit stands for.
+/// The number of bytes that one permit stands for.
 pub const UNIT: usize = 1024;
 
-/// So many bytes at a time.
+/// A number of bytes that may be in memory at a time.
 #[derive(Clone)]
 pub struct Budget {
     free: Arc<Semaphore>,
     units: usize,
 }
 
-/// Bytes that are counted until this is dropped.
+/// Counted bytes. They are counted until this is dropped.
 pub struct Charge {
     budget: Budget,
     permit: Option<OwnedSemaphorePermit>,
@@ -27,34 +27,34 @@ pub struct Charge {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Makes a budget of so many bytes.
     pub fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS);
         Self { free: Arc::new(Semaphore::new(units)), units }
     }
 
-    /// A charge of nothing yet.
+    /// Makes a charge that counts no bytes yet.
     pub fn charge(&self) -> Charge {
         Charge { budget: self.clone(), permit: None, counted: 0, total: 0 }
     }
 }
 
 impl Charge {
-    /// How many bytes were counted so far, those that are free included.
+    /// The number of bytes so far, including the free ones.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Leaves out the bytes that are free: the next one counts.
+    /// Uses up the free bytes, so that the next byte counts.
     pub fn count_from_first_byte(&mut self) {
         self.total = UNCOUNTED_BYTES;
     }
 
-    /// Counts more bytes; says whether there was room.
+    /// Counts more bytes. Returns whether the budget had room for them.
     #[must_use]
     pub fn add(&mut self, bytes: usize) -> bool {
         self.total = self.total.saturating_add(bytes);
-        // One that is larger than most of the budget leaves a quarter of it to others.
+        // A charge takes at most three quarters of the budget, so that a quarter remains for others.
         let most = (self.budget.units * 3 / 4).max(1);
         let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT).min(most);
         let Some(more) = due.checked_sub(self.counted).filter(|more| *more > 0) else { return true };

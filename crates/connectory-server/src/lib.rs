@@ -1,8 +1,8 @@
-//! Serving connectors: the Connectors API over HTTP, in front of a store.
+//! The server: it provides the Connectors API over HTTP, on a store.
 //!
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
-//! handler of `api`, which reads from `catalog` and changes through `registry`. [`service`] has the whole way of a
-//! request and every route on one page. Modules use only those before them:
+//! handler of `api`. Handlers read from `catalog`, and change connectors through `registry`. [`service`] shows the
+//! whole path of a request and every route on one page. A module uses only the modules before it:
 //! `clock, options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
 
 pub mod api;
@@ -24,7 +24,7 @@ pub use options::Options;
 pub use service::Service;
 pub use state::{ServerState, StartError};
 
-/// The page of the crate, whose example has to compile.
+/// The README, whose example must compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

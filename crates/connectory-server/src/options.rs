@@ -13,25 +13,25 @@ use crate::trusted_proxies::TrustedProxies;
 /// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// More catalogs of built-in connectors.
+    /// The paths of additional catalogs of built-in connectors.
     pub catalogs: Vec<PathBuf>,
-    /// The rate limit of a client, if there is one.
+    /// The rate limit per client and API version. None means no limit.
     pub rate_limit: Option<RateLimit>,
-    /// The time for which a token is valid.
+    /// The lifetime of issued tokens.
     pub token_lifetime: Duration,
-    /// The largest body of a request, in bytes.
+    /// The largest request body, in bytes.
     pub max_request: usize,
     /// The largest document, in bytes.
     pub max_document: usize,
     /// The largest connector, in bytes of JSON.
     pub max_connector: usize,
-    /// The most bytes that the bodies of all requests have together.
+    /// The memory limit for all request bodies together, in bytes.
     pub max_bodies: usize,
-    /// The most bytes that all responses have together that are being sent.
+    /// The memory limit for all responses that are being sent, together, in bytes.
     pub max_answers: usize,
     /// The proxies whose forwarded client addresses are trusted.
     pub trusted_proxies: Arc<TrustedProxies>,
-    /// The time.
+    /// The clock of the server. Only tests turn it.
     pub clock: Clock,
     /// The address at which clients reach the server, without a slash at its end.
     pub public_url: String,
@@ -64,12 +64,12 @@ pub struct OidcOptions {
     pub client_id: String,
     /// The client secret of this server at the provider. A public client has none.
     pub client_secret: Option<String>,
-    /// The claim with the groups of a person.
+    /// The name of the claim that contains a person's groups.
     pub groups_claim: String,
-    /// The group whose members manage connectors and API clients.
+    /// The group whose members can manage connectors and API clients.
     pub admin_group: Option<String>,
-    /// The group whose members see connectors.
+    /// The group whose members can see connectors.
     pub reader_group: Option<String>,
-    /// The tenant of those who sign in.
+    /// The name of the tenant of all people who sign in.
     pub tenant: String,
 }

@@ -1,7 +1,7 @@
-//! A rate limit: so many requests in each window of time.
+//! A rate limit: a number of requests in each time window.
 //!
-//! The specification states a number per window, so it is counted exactly. A leaky bucket, as rate limiting crates
-//! have, would admit a full bucket and what leaks meanwhile: up to twice the number.
+//! The specification gives a number per window, so requests are counted exactly. A leaky bucket, which rate limiting
+//! crates use, would admit a full bucket and the requests that leak meanwhile: up to twice the number.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -11,22 +11,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// So many requests per period, written as `100/10s`.
+/// A number of requests per period, for example `100/10s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RateLimit {
-    /// How many requests.
+    /// The number of requests per window.
     pub requests: u32,
-    /// In how many seconds.
+    /// The length of a window in seconds.
     pub seconds: NonZeroU32,
 }
 
 impl RateLimit {
-    /// The specification's limit.
+    /// The limit of the specification.
     pub const STANDARD: Self = Self { requests: 100, seconds: NonZeroU32::new(10).expect("not zero") };
 }
 
-/// A text that is no rate limit.
+/// The error for a text that is not a rate limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a rate limit; expected requests per seconds, such as `100/10s`")]
 pub struct InvalidRateLimit(String);
@@ -66,23 +66,25 @@ impl fmt::Display for RateLimit {
     }
 }
 
-/// The number of a window in the upper half, and how many requests it has seen in the lower; one word, so that both
-/// change together without a lock.
+/// The state of a window. The upper half of the integer is the number of the window, the lower half is the count of its
+/// requests. One integer contains both, so that they change together without a lock.
 #[derive(Debug, Default)]
 pub struct RateWindow(AtomicU64);
 
 impl RateWindow {
-    /// Whether a request was counted in the window of this time.
+    /// Whether a request was counted in the window at this time.
     pub fn counts_some(&self, limit: RateLimit, elapsed: Duration) -> bool {
         self.0.load(Ordering::Relaxed) >> 32 == Self::number(limit, elapsed) & u64::from(u32::MAX)
     }
 
-    /// Windows are numbered from 1, so that an unused counter is never of the current one.
+    /// Returns the number of the window at a time. Numbers start at 1, so that an unused counter never belongs to the
+    /// current window.
     fn number(limit: RateLimit, elapsed: Duration) -> u64 {
         elapsed.as_secs() / u64::from(limit.seconds.get()) + 1
     }
 
-    /// Counts one more, at a time since the first window began, or says after how many whole seconds to come back.
+    /// Counts one more request. `elapsed` is the time since the first window began. If the limit is reached, returns
+    /// the whole seconds to wait.
     pub fn admit(&self, limit: RateLimit, elapsed: Duration) -> Result<(), u64> {
         let seconds = u64::from(limit.seconds.get());
         let window = Self::number(limit, elapsed);
@@ -95,7 +97,7 @@ impl RateWindow {
                 false => Some(number << 32 | 1),
             }
         });
-        // What is left of a second counts as a whole one, because elapsed seconds are rounded down.
+        // The rest of a second counts as a whole second, because elapsed seconds are rounded down.
         counted.map(|_| ()).map_err(|_| window * seconds - elapsed.as_secs())
     }
 }

@@ -1,6 +1,6 @@
-//! The whole way of a request, and every route of the API, on one page.
+//! The whole path of a request and every route of the API, on one page.
 //!
-//! Operations are registered through their OpenAPI description, so that the document cannot drift from what is served.
+//! Operations are registered through their OpenAPI descriptions, so the document always matches the served routes.
 
 use connectory_model::shown;
 use std::net::IpAddr;
@@ -31,24 +31,25 @@ use crate::state::ServerState;
 use crate::version::{ApiVersion, VERSIONS};
 use crate::work::Work;
 
-/// What answers requests.
+/// The service that responds to requests.
 pub struct Service {
     server: Arc<ServerState>,
     routes: Router,
 }
 
 impl Service {
-    /// The API on a state.
+    /// Makes the service with the API alone.
     pub fn new(server: Arc<ServerState>) -> Self {
         Self::with_pages(server, Router::new())
     }
 
-    /// The API on a state, and pages beside it.
+    /// Makes the service with the API and additional pages, such as the console.
     pub fn with_pages(server: Arc<ServerState>, pages: Router) -> Self {
         Self { routes: routes(&server, pages), server }
     }
 
-    /// Answers a request of a peer. A panic is a bug of ours; it must not look like a broken network to the client.
+    /// Responds to a request of a peer. A panic is a bug in this program: the client gets an error response, so that
+    /// the panic does not look like a network failure.
     pub async fn answer<B>(self: Arc<Self>, mut request: Request<B>, peer: IpAddr) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -95,7 +96,7 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
     routes.fallback(not_found).with_state(Arc::clone(server)).merge(others)
 }
 
-/// Leaves the route with the response, for the metrics. `authorize` does so for its operations.
+/// Stores the route in the facts of the response, for the metrics. `authorize` does this for its operations.
 async fn note_route(route: Option<MatchedPath>, request: Request<Body>, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(route) = route {
@@ -104,7 +105,7 @@ async fn note_route(route: Option<MatchedPath>, request: Request<Body>, next: Ne
     response
 }
 
-/// The operations of the Connectors API.
+/// Makes the routes of the Connectors API at one version.
 fn operations(server: &Arc<ServerState>, version: &'static ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
     let routes = if version.is_complete {
         OpenApiRouter::new()

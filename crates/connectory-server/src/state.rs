@@ -1,4 +1,4 @@
-//! What the handlers of a server share.
+//! The state that the handlers of a server share.
 
 use std::sync::Arc;
 
@@ -16,51 +16,51 @@ use crate::options::Options;
 use crate::registry::{Bounds, Registry};
 use crate::work::Work;
 
-/// Why a server cannot start.
+/// The reason why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A catalog of built-in connectors.
+    /// A catalog of built-in connectors cannot be read.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// The signing keys.
+    /// The signing keys cannot be read.
     #[error(transparent)]
     Keys(#[from] KeysError),
 }
 
 /// The state of a server.
 pub struct ServerState {
-    /// What is kept.
+    /// The durable data.
     pub store: Store,
-    /// What is read: every tenant's connectors in memory.
+    /// The connectors of all tenants in memory, which requests read.
     pub catalog: Arc<Catalog>,
-    /// The operations.
+    /// The operations on connectors.
     pub registry: Registry,
-    /// Who calls.
+    /// The authentication of callers.
     pub auth: Arc<Auth>,
-    /// How request bodies are read.
+    /// The reader of request bodies, with its limits.
     pub bodies: Bodies,
-    /// The bytes of answers to callers who are known.
+    /// The memory limit for responses to authenticated callers.
     pub answers: Budget,
-    /// What is counted and logged.
+    /// The log and the metrics of requests.
     pub telemetry: Telemetry,
-    /// Long work.
+    /// The limits on long work.
     pub work: Work,
-    /// What the server was started with.
+    /// The options that the server was started with.
     pub options: Options,
 }
 
 impl ServerState {
-    /// The state on a store.
+    /// Makes the state of a server on a store. Loads all tenants.
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let builtins = builtin::load(&options.catalogs)?;
         let work = Work::default();
         let answers = Budget::new(options.max_answers);
         let anonymous_answers = Budget::new(options.max_answers / limits::ANONYMOUS_PART);
         let catalog = Arc::new(Catalog::new(store.clone(), builtins, work.clone(), answers.clone()));
-        // A tenant is loaded on first use; the first request should not be the one that waits for it.
+        // A tenant is loaded on first use. Load all tenants now, so that the first request does not wait.
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
         }
@@ -78,7 +78,7 @@ impl ServerState {
         Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, work, options }))
     }
 
-    /// How many built-in connectors there are.
+    /// The number of built-in connectors.
     pub fn builtin_count(&self) -> usize {
         self.catalog.builtin_count()
     }

@@ -1,4 +1,4 @@
-//! The proxies that are trusted to say for which client they forward a request.
+//! Trusted proxies: the server uses the client addresses that they forward.
 
 use connectory_model::shown;
 use std::net::IpAddr;
@@ -7,17 +7,17 @@ use std::str::FromStr;
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The proxies that are believed when they say whom they speak for.
+/// The addresses and networks of trusted proxies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// A text that is no address and no network.
+/// The error for a text that is neither an address nor a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no address and no network; expected one such as 10.0.0.7 or 10.0.0.0/8")]
 pub struct InvalidProxy(String);
 
 impl TrustedProxies {
-    /// The proxies of these addresses and networks.
+    /// Parses addresses and networks.
     pub fn new(texts: &[String]) -> Result<Self, InvalidProxy> {
         let parse = |text: &String| {
             let address = IpAddr::from_str(text).map(IpNet::from).or_else(|_| text.parse());
@@ -26,13 +26,14 @@ impl TrustedProxies {
         texts.iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether an address is a trusted proxy's.
+    /// Whether an address belongs to a trusted proxy.
     pub fn has(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The address of whoever a request comes from: the peer's, or the last one that a trusted proxy has forwarded and
-    /// that is no trusted proxy's itself. What stands before it may be made up.
+    /// Returns the address of the client that sent a request. This is the peer's address, unless the peer is a trusted
+    /// proxy. Then it is the last forwarded address that does not belong to a trusted proxy. The addresses before it
+    /// may be forged.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.has(peer) {
             return peer;

@@ -1,34 +1,34 @@
-//! The API versions: where the same operations are served, and what differs.
+//! The API versions: the base paths that serve the same operations, and their differences.
 
 use connectory_model::wire::DetailShape;
 use enum_map::{Enum, EnumMap};
 
-/// A version of the API, which is a base path.
+/// A version of the API. Each version has its own base path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ApiVersion {
-    /// Its name.
+    /// The name of the version in code.
     pub name: VersionName,
-    /// Where its list is.
+    /// The path of the list, which is the base of all other paths.
     pub base: &'static str,
-    /// Where a connector is, as a route.
+    /// The route of a connector.
     pub detail: &'static str,
-    /// What tells its operations apart from those of other versions in the OpenAPI document.
+    /// The suffix that makes operation ids unique among the versions in the OpenAPI document.
     pub suffix: &'static str,
-    /// Whether it has all operations or the list only.
+    /// Whether the version has all operations. Otherwise it has only the list.
     pub is_complete: bool,
-    /// Which members its details have (specification: `provisioningPolicies` in the newest API only).
+    /// The members of details (specification: only the newest API has `provisioningPolicies`).
     pub detail_shape: DetailShape,
 }
 
 macro_rules! versions {
     ($($(#[doc = $doc:literal])* $name:ident = $base:literal, $suffix:literal $(, $member:ident: $value:expr)*;)+) => {
-        /// What tells the versions apart in code: the rate limit counts requests for each.
+        /// The name of an API version in code. The rate limit counts requests for each name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
         pub enum VersionName {
             $($(#[doc = $doc])* $name,)+
         }
 
-        /// Every version.
+        /// All versions of the API.
         pub static VERSIONS: EnumMap<VersionName, ApiVersion> = EnumMap::from_array([$(
             ApiVersion {
                 $($member: $value,)*
@@ -56,12 +56,12 @@ versions! {
     V2026 = "/v2026/connectors", "V2026";
     /// The newest API, whose paths begin with the resource.
     ConnectorsV1 = "/connectors/v1", "ConnectorsV1", detail_shape: DetailShape::WithPolicies;
-    /// Beta: the list only.
+    /// Beta, which has only the list.
     Beta = "/beta/connectors", "Beta", is_complete: false;
 }
 
 impl VersionName {
-    /// The version of this name.
+    /// Returns the version with this name.
     pub fn version(self) -> &'static ApiVersion {
         &VERSIONS[self]
     }

@@ -1,10 +1,10 @@
-//! Long work: on a thread where it may block, a little of it at a time, within a deadline, and not after its client has
-//! left.
+//! Long work. It runs on a thread where it may block, with a limit on parallel work, until a deadline, and only while
+//! its client waits.
 //!
-//! Connectors have up to 16 MiB, and what is made of one while it is worked on takes several times that. So a request
-//! that works on something large waits for its turn: permits stand for bytes, the largest connector takes all of them.
-//! A request takes its turn once, at the first large thing it needs, and keeps it until it is answered; it can
-//! therefore never wait for itself.
+//! A connector has up to 16 MiB, and work on it needs several times that memory. So a request that works on a large
+//! connector waits for its turn: a permit stands for a number of bytes, and the largest connector takes all permits. A
+//! request takes its turn once, for the first large connector or body that it needs, and has it until its response is
+//! complete. So a request can never wait for itself.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -18,35 +18,35 @@ use uuid::Uuid;
 use crate::budget::{Budget, Charge, UNIT};
 
 tokio::task_local! {
-    /// What the request that runs holds until it is answered.
+    /// The resources of the current request.
     static HELD: RefCell<Held>;
 }
 
-/// What a request holds until it is answered.
+/// The resources that a request has until its response is complete.
 #[derive(Default)]
 struct Held {
-    /// The id under which it is logged.
+    /// The tracking id of the request in the log.
     tracking_id: Option<Uuid>,
-    /// Its turn, once it has one.
+    /// The turn of the request, once it has one.
     turn: Option<Arc<OwnedSemaphorePermit>>,
-    /// What its body is counted with.
+    /// The charge that counts the request body.
     body: Option<Charge>,
-    /// What its answer will be counted with, if that was counted before it was made.
+    /// The charge that counts the response, if the response was counted before it was made.
     answer: Option<Charge>,
 }
 
-/// What the request that runs holds; nothing outside of one.
+/// Gives access to the resources of the current request. Returns none outside of a request.
 fn held<T>(of_request: impl FnOnce(&mut Held) -> T) -> Option<T> {
     HELD.try_with(|held| of_request(&mut held.borrow_mut())).ok()
 }
 
-/// The id under which the request that runs is logged.
+/// Returns the tracking id of the current request.
 pub fn tracking_id() -> Option<Uuid> {
     held(|held| held.tracking_id).flatten()
 }
 
-/// Counts a request's answer before it is made, unless it is small or counted already. What changes something does so
-/// before the change, because its answer must not be refused after it.
+/// Counts a response before it is made, unless it is small or counted already. An operation that changes a connector
+/// calls this before the change, because its response must not be refused after the change.
 pub fn reserve(answers: &Budget, bytes: usize) -> Result<(), WorkError> {
     let mut charge = answers.charge();
     let reserved = held(|held| {
@@ -59,23 +59,23 @@ pub fn reserve(answers: &Budget, bytes: usize) -> Result<(), WorkError> {
     if reserved == Some(false) { Err(WorkError::Busy) } else { Ok(()) }
 }
 
-/// Says what a request's answer is counted with.
+/// Sets the charge that counts the response of the current request.
 pub fn counted(answer: Charge) {
     held(|held| held.answer = Some(answer));
 }
 
-/// Keeps what a request's body is counted with until the request is answered.
+/// Holds the charge of a request body until the response of the current request is complete.
 pub fn hold(body: Charge) {
     held(|held| held.body = Some(body));
 }
 
-/// Why work is not done.
+/// The reason why work was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
-    /// Others work on large connectors or search, and did not end in time.
+    /// Other requests work on large connectors or search, and did not end in time.
     #[error("the server works on too many large connectors or long searches at the moment; try again")]
     Busy,
-    /// It took too long.
+    /// The work took too long.
     #[error("this takes too long for the moment; narrow it down, or try again")]
     Late,
     /// The work panicked.
@@ -83,7 +83,7 @@ pub enum WorkError {
     Panicked,
 }
 
-/// The long work of a process.
+/// The limits on the long work of a process.
 #[derive(Clone)]
 pub struct Work {
     large: Arc<Semaphore>,
@@ -97,7 +97,8 @@ impl Default for Work {
 }
 
 impl Work {
-    /// Runs a request, so that it can have a turn. Also returns what its answer is counted with already.
+    /// Runs a request, so that it can have a turn. Also returns the charge of its response, if the response is counted
+    /// already.
     pub async fn request<T>(tracking_id: Uuid, request: impl Future<Output = T>) -> (T, Option<Charge>) {
         let held_by_it = Held { tracking_id: Some(tracking_id), ..Held::default() };
         HELD.scope(RefCell::new(held_by_it), async {
@@ -107,7 +108,8 @@ impl Work {
         .await
     }
 
-    /// Waits for the request's turn to work on this many bytes, unless they are few or it has its turn already.
+    /// Waits for the request's turn to work on so many bytes. Returns at once if the bytes are few or the request has
+    /// its turn already.
     pub async fn turn(&self, bytes: usize) -> Result<(), WorkError> {
         self.permit(bytes).await.map(drop)
     }
@@ -119,14 +121,14 @@ impl Work {
         if let Some(permit) = held(|held| held.turn.clone()).flatten() {
             return Ok(Some(permit));
         }
-        // No more than four at a time, because all of them also want the processor.
+        // At most four requests at a time, because each of them also needs the processor.
         let permits = (bytes.clamp(LARGE_BYTES / 4, LARGE_BYTES) / UNIT).try_into().unwrap_or(u32::MAX);
         let permit = Arc::new(acquire(&self.large, permits).await?);
         held(|held| held.turn = Some(Arc::clone(&permit)));
         Ok(Some(permit))
     }
 
-    /// Works on this many bytes: on a thread of its own where they are many.
+    /// Works on so many bytes. Uses a separate thread if the bytes are many.
     pub async fn run<T: Send + 'static>(
         &self,
         bytes: usize,
@@ -138,7 +140,7 @@ impl Work {
         }
     }
 
-    /// Looks through much that is in memory already.
+    /// Searches data in memory, on a separate thread.
     pub async fn search<T: Send + 'static>(
         &self,
         search: impl FnOnce(&Stop) -> T + Send + 'static,
@@ -147,13 +149,13 @@ impl Work {
     }
 }
 
-/// Waits for permits, not for long.
+/// Waits for permits, for a limited time.
 async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> Result<OwnedSemaphorePermit, WorkError> {
     let acquiring = Arc::clone(semaphore).acquire_many_owned(permits);
     tokio::time::timeout(TURN_TIMEOUT, acquiring).await.ok().and_then(Result::ok).ok_or(WorkError::Busy)
 }
 
-/// Works on a thread of its own.
+/// Runs work on a separate thread.
 async fn apart<T: Send + 'static>(
     permit: impl Send + 'static,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
@@ -161,10 +163,10 @@ async fn apart<T: Send + 'static>(
     let stop = Stop::after(WORK_TIMEOUT);
     let _client = Leaves(Arc::clone(&stop.left));
     let (result, done) = oneshot::channel();
-    // A thread of its own, not one of tokio's: it gives way to all others, and cannot take that back.
+    // A new thread and not one of tokio's: the thread lowers its priority and cannot raise it again.
     let thread = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
         give_way();
-        // Kept until the work ends, even if nobody waits for it any more.
+        // The permit is held until the work ends, even if no client waits any more.
         let _permit = permit;
         let _client_left = result.send(work(&stop));
     });
@@ -172,8 +174,8 @@ async fn apart<T: Send + 'static>(
     done.await.map_err(|_| WorkError::Panicked)
 }
 
-/// Lets other threads go first, so that long work delays no short one. On other systems this would be one of the whole
-/// process.
+/// Lowers the priority of this thread, so that long work does not delay short work. Other systems than Linux would
+/// lower the priority of the whole process.
 #[cfg(target_os = "linux")]
 fn give_way() {
     let _not_permitted = rustix::process::nice(NICENESS);
@@ -182,35 +184,35 @@ fn give_way() {
 #[cfg(not(target_os = "linux"))]
 fn give_way() {}
 
-/// When long work should end before it is done.
+/// Decides when long work must end before it is complete.
 pub struct Stop {
     deadline: Instant,
     left: Arc<AtomicBool>,
 }
 
 impl Stop {
-    /// After so long.
+    /// Work must end after this time.
     pub fn after(time: Duration) -> Self {
         Self { deadline: Instant::now() + time, left: Arc::default() }
     }
 
-    /// Whether it should end now: its time is over, or nobody waits for it.
+    /// Whether the work must end now, because its time is over or no client waits for it.
     pub fn is_due(&self) -> bool {
         self.has_left() || Instant::now() >= self.deadline
     }
 
-    /// Whether nobody waits for it any more.
+    /// Whether no client waits for the work any more.
     pub fn has_left(&self) -> bool {
         self.left.load(Ordering::Relaxed)
     }
 
-    /// The end of its time.
+    /// The time at which the work must end.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 }
 
-/// Says that the client has left, when the request is dropped.
+/// Signals that the client has left, when the request is dropped.
 struct Leaves(Arc<AtomicBool>);
 
 impl Drop for Leaves {

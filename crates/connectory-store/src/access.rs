@@ -1,4 +1,4 @@
-//! Who may use the registry: tenants, API clients and the keys that tokens are signed with.
+//! Access to the registry: tenants, API clients, and the keys that sign tokens.
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
@@ -9,7 +9,7 @@ use connectory_model::access::{Scope, UserLevel};
 pub struct TenantId(i64);
 
 impl TenantId {
-    /// The largest key. With the number of a revision it fits into one integer of 64 bits.
+    /// The largest key. A key and a revision number together fit into one 64-bit integer.
     pub(crate) const MAX: i64 = (1 << 23) - 2;
 
     pub(crate) const fn new(id: i64) -> Option<Self> {
@@ -21,85 +21,86 @@ impl TenantId {
     }
 }
 
-/// A tenant: connectors, clients and everything else belong to exactly one.
+/// A tenant. Every connector and every client belongs to exactly one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
-    /// Its key.
+    /// The tenant's key in the database.
     pub id: TenantId,
-    /// Its id on the wire.
+    /// The id that the API shows.
     pub uuid: String,
-    /// Its name, unique.
+    /// The name, unique among all tenants.
     pub name: String,
-    /// When it was created, in milliseconds since 1970-01-01 UTC.
+    /// The time of creation, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
 }
 
-/// An API client, which tokens are issued to.
+/// An API client. Tokens are issued to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiClient {
-    /// Its id, unique among all tenants.
+    /// The id, unique among the clients of all tenants.
     pub id: String,
-    /// What it is for, in words.
+    /// The client's purpose, as free text.
     pub name: String,
-    /// Its tenant.
+    /// The tenant that the client's tokens are valid for.
     pub tenant: Tenant,
-    /// The argon2id hash of its secret, in PHC string format.
+    /// The argon2id hash of the secret, in PHC string format.
     pub secret_hash: String,
-    /// The user level that its tokens have.
+    /// The user level of the client's tokens.
     pub level: UserLevel,
-    /// The scopes that its tokens have.
+    /// The scopes of the client's tokens.
     pub scopes: Vec<Scope>,
-    /// When it was created, in milliseconds since 1970-01-01 UTC.
+    /// The time of creation, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
 }
 
-/// A client to be created.
+/// A client to create.
 #[derive(Debug, Clone)]
 pub struct NewClient {
-    /// Its id.
+    /// The id, unique among the clients of all tenants.
     pub id: String,
-    /// What it is for, in words.
+    /// The client's purpose, as free text.
     pub name: String,
-    /// The hash of its secret.
+    /// The argon2id hash of the secret, in PHC string format.
     pub secret_hash: String,
-    /// Its user level.
+    /// The user level of the client's tokens.
     pub level: UserLevel,
-    /// Its scopes.
+    /// The scopes of the client's tokens.
     pub scopes: Vec<Scope>,
 }
 
 impl NewClient {
-    /// A client with a random id, and its secret, which only the client keeps. Hashing takes tens of milliseconds.
+    /// Creates a client with a random id, and returns it with its new secret. The store has only the hash of the
+    /// secret. Hashing takes tens of milliseconds.
     pub fn generate(name: String, level: UserLevel, scopes: Vec<Scope>) -> (Self, String) {
         let secret = new_secret();
         (Self::with_secret(new_id(), &secret, name, level, scopes), secret)
     }
 
-    /// A client with a given id and secret.
+    /// Creates a client with a given id and secret.
     pub fn with_secret(id: String, secret: &str, name: String, level: UserLevel, scopes: Vec<Scope>) -> Self {
         Self { id, name, secret_hash: hash_secret(secret), level, scopes }
     }
 }
 
-/// A new client id: 128 random bits in hexadecimal.
+/// Makes a new client id: 128 random bits in hexadecimal.
 pub fn new_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// A new secret: 256 random bits in hexadecimal.
+/// Makes a new secret: 256 random bits in hexadecimal.
 pub fn new_secret() -> String {
     format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
-/// The argon2id hash of a secret, in PHC string format with a salt of its own.
+/// Hashes a secret with argon2id and a new random salt. Returns the hash in PHC string format.
 pub fn hash_secret(secret: &str) -> String {
     Argon2::default().hash_password(secret.as_bytes()).expect("any secret can be hashed").to_string()
 }
 
-/// A key that tokens are signed with.
+/// A key that signs tokens.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// The `kid` of its tokens.
+    /// The id of the key: the `kid` of the tokens that it signs.
     pub id: String,
     /// The private key, PKCS #8 in PEM.
     pub pem: String,

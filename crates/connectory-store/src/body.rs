@@ -1,9 +1,10 @@
-//! The body of a revision: the connector as bytes.
+//! The body of a revision: a connector as bytes.
 //!
-//! A body is a head as JSON, and then the bytes of each part after a NUL, which no head and no part has. All of it is
-//! compressed with a dictionary that is what a new connector looks like, so that a new one takes about 100 bytes. Of a
-//! connector whose parts have more than 64 KiB the body is the head alone: each part is compressed by itself, stored with
-//! the revision that changed it, and named by later revisions. A small change to a large connector is then a small write.
+//! A body is a JSON head, followed by the bytes of each part. A NUL byte precedes each part; no head and no inline part
+//! contains a NUL byte. The whole body is compressed with a dictionary that resembles a new connector, so a new
+//! connector takes about 100 bytes. If the parts of a connector have more than 64 KiB, the body is the head alone: each
+//! part is compressed by itself and stored with the revision that changed it, and later revisions refer to it. So a
+//! small change to a large connector is a small write.
 
 use std::borrow::Cow;
 
@@ -21,28 +22,29 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, StoreError, unreadable};
 use crate::revision::RevisionNumber;
 
-/// The dictionaries that bodies are compressed with. Their bytes must stay as they are, because bodies are read with them.
+/// The dictionaries that compress bodies. Their bytes must never change, because stored bodies are decompressed with
+/// them.
 const JSON_DICTIONARY: &[u8] = include_bytes!("dictionary-1.json");
 const DICTIONARY: &[u8] = include_bytes!("dictionary-2.bin");
 
-/// What a body is. The numbers are in the database.
+/// The formats of a body. The numbers are in the database.
 mod format {
-    /// The connector as JSON; of the first schema.
+    /// The connector as JSON. The first schema wrote this format.
     pub const JSON_TEXT: i64 = 0;
-    /// The same, compressed.
+    /// The connector as JSON, compressed.
     pub const JSON: i64 = 1;
-    /// The same, compressed with the first dictionary.
+    /// The connector as JSON, compressed with the first dictionary.
     pub const JSON_WITH_DICTIONARY: i64 = 2;
-    /// The head, the documents, and the translations that the head names.
+    /// The head, the documents, and the translations that the head lists.
     pub const WHOLE: i64 = 3;
-    /// The head, which names all parts; they are stored by themselves.
+    /// The head alone. It lists all parts, which are stored by themselves.
     pub const HEAD: i64 = 4;
 }
 
-/// What is in front of each part.
+/// The byte before each part.
 const SEPARATOR: u8 = 0;
 
-/// A connector without its parts, and what its parts are.
+/// A connector without its parts, and the list of its parts.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head<'a> {
@@ -58,21 +60,21 @@ struct Head<'a> {
     parts: Vec<StoredPart>,
 }
 
-/// A part as the head names it.
+/// A part as the head lists it.
 #[derive(Serialize, Deserialize)]
 struct StoredPart {
     part: Part,
-    /// How many bytes it has, if it is stored by itself.
+    /// The length of the part in bytes, if the part is stored by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bytes: Option<usize>,
     #[serde(rename = "iso-8859-1", default, skip_serializing_if = "std::ops::Not::not")]
     is_latin1: bool,
-    /// The revision that it is stored with, if that is another one.
+    /// The revision that the part is stored with. None means this revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revision: Option<RevisionNumber>,
 }
 
-/// Where the parts of a large connector are stored.
+/// The revisions that the parts of a large connector are stored with.
 #[derive(Debug, Clone, Default)]
 pub struct Holders(Vec<(Part, RevisionNumber)>);
 
@@ -82,7 +84,7 @@ impl Holders {
     }
 }
 
-/// A body that is to be written, and the parts that are stored with it.
+/// A body to write, and the parts that are stored with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     pub format: i64,
@@ -91,7 +93,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The body of a connector. Of a large one, parts that are the same in the revision before stay where they are.
+    /// Makes the body of a connector. A part of a large connector is not stored again if the previous revision has the
+    /// same part.
     pub fn new(connector: &Connector, before: Option<(&Connector, &Holders)>) -> Self {
         let text = |part| connector.part(part).expect("a connector has its parts");
         let has_separator = |part| memchr::memchr(SEPARATOR, text(part).text.as_bytes()).is_some();
@@ -110,13 +113,13 @@ impl Body {
             let bytes = text(part).bytes();
             if revision.is_none() {
                 let mut compressed = compress_prepend_size(&bytes);
-                // It has room for what cannot be compressed.
+                // The buffer has spare capacity for bytes that cannot be compressed.
                 compressed.shrink_to_fit();
                 parts.push((part, compressed));
             }
             named.push(StoredPart { part, bytes: Some(bytes.len()), is_latin1, revision });
         }
-        // Room for it all at once.
+        // Reserve the capacity once.
         let mut body = Vec::with_capacity(if is_whole { connector.size() } else { 0 } + 2048);
         serde_json::to_writer(&mut body, &Head::new(connector, named)).expect("a head is JSON");
         if is_whole {
@@ -147,7 +150,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The connector, with the bytes of each part.
+    /// Makes the connector. `bytes_of` returns the bytes of each part.
     fn with_parts(
         self,
         parts: &[StoredPart],
@@ -184,17 +187,17 @@ impl<'a> Head<'a> {
     }
 }
 
-/// A connector that was looked for.
+/// The result of a search for a connector.
 #[derive(Debug, PartialEq)]
 pub enum Found {
-    /// The connector.
+    /// The connector, if it is not larger than the caller's limit.
     Connector(Box<Connector>),
-    /// It has more bytes than were asked for: about so many.
+    /// The connector is larger than the caller's limit. The number is its approximate size in bytes.
     Large(usize),
 }
 
-/// Reads a body of at most so many bytes; `part` reads the compressed bytes of a part that is stored by itself. What is
-/// too large is not decompressed, let alone parsed.
+/// Reads a body of at most `most` bytes. `part` reads the compressed bytes of a part that is stored by itself. A larger
+/// body is neither decompressed nor parsed.
 pub(crate) fn read(
     format: i64,
     compressed: &[u8],
@@ -247,7 +250,8 @@ pub(crate) fn read(
     }
 }
 
-/// Where the parts are stored of the revision with this number and body; nowhere, if they are in the body.
+/// Finds the revisions that the parts of a connector are stored with, given the number and the body of its revision.
+/// The result is empty if the parts are in the body.
 pub(crate) fn holders(format: i64, compressed: &[u8], number: RevisionNumber) -> Result<Holders> {
     if format != format::HEAD {
         return Ok(Holders::default());
@@ -273,7 +277,7 @@ mod tests {
 
     use super::*;
 
-    /// A sum of bytes that must stay as they are.
+    /// A checksum of bytes that must never change.
     fn sum(bytes: &[u8]) -> u64 {
         bytes.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)))
     }
@@ -315,7 +319,7 @@ mod tests {
                 assert!(matches!(read(format, cut, usize::MAX, part), Err(StoreError::Unreadable(_))), "{format}");
             }
         }
-        // A part that has what separates parts is stored by itself.
+        // A part that contains the separator is stored by itself.
         let odd = Properties::stored(b"a=\0b".to_vec(), false).unwrap();
         connector.translations.0.insert(connectory_model::Locale::Fr, odd);
         let odd = Body::new(&connector, None);

@@ -1,4 +1,5 @@
-//! What was committed: as a follower in this process is told of it, and as it is read after a number.
+//! Committed changes: as the follower in this process receives them, and as a caller reads them after a revision
+//! number.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,40 +9,40 @@ use connectory_model::{ScriptName, Summary};
 use crate::access::TenantId;
 use crate::revision::RevisionNumber;
 
-/// A connector as its newest revision left it.
+/// The state of a connector after its newest revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
-    /// The number of the revision.
+    /// The number of the newest revision.
     pub number: RevisionNumber,
-    /// The connector.
+    /// The script name of the connector.
     pub script_name: ScriptName,
-    /// What lists show of it; none if it was deleted.
+    /// The summary that lists show. None if the connector was deleted.
     pub summary: Option<Arc<Summary>>,
 }
 
-/// What changed in a tenant after a number.
+/// The changes in a tenant after a revision number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changes {
-    /// The tenant's newest number when this was read. It is smaller than the number asked for if the database is not the
-    /// one that gave that number, such as a backup that was restored.
+    /// The tenant's newest revision number when the changes were read. It is smaller than the requested number if
+    /// another database assigned that number, for example before a backup was restored.
     pub as_of: RevisionNumber,
     /// The current state of every connector that changed, in the order of their newest revisions.
     pub changed: Vec<Changed>,
 }
 
-/// An edit that was committed.
+/// A committed edit.
 pub struct Committed {
-    /// The tenant.
+    /// The tenant of the connector.
     pub tenant: TenantId,
-    /// What it left.
+    /// The state of the connector after the edit.
     pub changed: Changed,
-    /// What [`Edit::preparing`](crate::Edit::preparing) was given for the follower.
+    /// The value that the caller passed to [`Edit::preparing`](crate::Edit::preparing) for the follower.
     pub prepared: Option<Box<dyn Any + Send>>,
 }
 
-/// Follows what is committed, such as the lists in memory.
+/// Receives every commit. The lists in memory use this.
 pub trait Follow: Send + Sync {
-    /// Takes the commits of a batch, in the order of their numbers. The store calls this once for a batch: after it is on
-    /// disk, and before any of its callers is answered. Every other write waits meanwhile.
+    /// Receives the commits of a batch, in the order of their numbers. The store calls this once for each batch: after
+    /// the batch is on disk, and before any of its callers gets a result. All other writes wait meanwhile.
     fn committed(&self, batch: Vec<Committed>);
 }

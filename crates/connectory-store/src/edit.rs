@@ -1,5 +1,5 @@
-//! Edits: changes that are to be committed. Making one serializes and compresses the connector, so that the thread that
-//! writes for everyone does as little as it can.
+//! Edits: changes to commit. `Edit::new` serializes and compresses the connector on the caller's thread, so that the
+//! one writer thread has little to do.
 
 use std::any::Any;
 use std::fmt;
@@ -12,7 +12,8 @@ use crate::body::{Body, Holders};
 use crate::changes::{Changed, Committed};
 use crate::revision::{Action, RevisionNumber};
 
-/// What an edit does to its connector. An existing one is changed only as it was read.
+/// The change that an edit makes to its connector. An existing connector is changed only if it is still at the revision
+/// that the caller read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// Create the connector.
@@ -29,7 +30,7 @@ pub enum Change {
     },
 }
 
-/// A change to a connector, in the form in which it is written.
+/// A change to a connector, ready to be written.
 pub struct Edit {
     change: Change,
     connector: Arc<Connector>,
@@ -43,9 +44,9 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// A change. `connector` is what the connector will be; of a deletion, what it was. `changed` names the members or
-    /// files that change. `before` is the connector as it was, and where its parts are stored: of a large connector, only
-    /// parts that change are written.
+    /// Makes an edit. `connector` is the connector after the change, or for a deletion, the deleted connector.
+    /// `changed` lists the members or files that change. `before` is the connector before the change, and where its
+    /// parts are stored: for a large connector, only the parts that change are written.
     pub fn new(
         change: Change,
         connector: Arc<Connector>,
@@ -71,35 +72,35 @@ impl Edit {
         }
     }
 
-    /// The same edit, where it makes the connector what it was at an earlier revision.
+    /// Marks the edit as a restore: it gives the connector the state of an earlier revision.
     #[must_use]
     pub fn restoring(self) -> Self {
         Self { action: Action::Restore, ..self }
     }
 
-    /// The same edit, with what its caller has prepared for the follower: the follower works on the thread that writes
-    /// for everyone.
+    /// Attaches a value that the caller prepared for the follower. The follower runs on the one writer thread, so the
+    /// caller does the slow work before.
     #[must_use]
     pub fn preparing(self, prepared: impl Any + Send) -> Self {
         Self { prepared: Some(Box::new(prepared)), ..self }
     }
 
-    /// What is done.
+    /// The change that the edit makes.
     pub fn change(&self) -> Change {
         self.change
     }
 
-    /// The connector as it will be; of a deletion, as it was.
+    /// The connector after the change, or for a deletion, the deleted connector.
     pub fn connector(&self) -> &Arc<Connector> {
         &self.connector
     }
 
-    /// The same as lists show it.
+    /// The summary of the connector, as lists show it.
     pub fn summary(&self) -> &Arc<Summary> {
         &self.summary
     }
 
-    /// What the edit left, under the number of its revision.
+    /// Makes the record of the committed edit, with the number of its revision.
     pub(crate) fn committed(self, tenant: TenantId, number: RevisionNumber) -> Committed {
         let script_name = self.connector.script_name.clone();
         let summary = match self.change {

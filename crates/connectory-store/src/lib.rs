@@ -1,31 +1,32 @@
-//! Keeping connectors: every change is a revision, and an acknowledged one is on disk.
+//! Stores connectors. Every change is a revision, and every acknowledged revision is on disk.
 //!
-//! This page is the contract. An engine keeps it; `sqlite` is the one there is. The suite in `tests/contract` checks
-//! every promise against every engine.
+//! This page is the contract of every engine. `sqlite` is the only engine today. The suite in `tests/contract` tests
+//! every promise of the contract with every engine.
 //!
-//! **What is durable.** When a write returns `Ok`, it is on disk and survives the process, the system and the power.
-//! Nothing acknowledged is ever changed or removed, except with its tenant.
+//! **Durability.** When a write returns `Ok`, it is on disk. It survives the end of the process, a crash of the system
+//! and a loss of power. Acknowledged data never changes. It is removed only together with its tenant.
 //!
-//! **What is whole.** A commit is one or more edits of one tenant. Either all of them are made or none: the store checks
-//! all edits by reading before it writes the first. A refusal says which edit was refused and why, and writes nothing.
-//! Commits of other callers are not affected.
+//! **Atomicity.** A commit is one or more edits of one tenant. The store makes all edits or none: it checks every edit
+//! by reading before it writes the first. A refused commit writes nothing, and its error says which edit was refused
+//! and why. Commits of other callers are not affected.
 //!
-//! **What is ordered.** The numbers of a tenant's revisions increase by one in the order of commits, without gaps, and
-//! are never reused. The revisions of one commit have consecutive numbers. (Databases from before schema 5 have gaps.)
-//! The follower takes all commits in this order, and takes a commit before its caller is answered.
+//! **Order.** The revision numbers of a tenant increase by one in the order of commits, without gaps, and are never
+//! reused. The revisions of one commit have consecutive numbers. (Databases from before schema 5 have gaps.) The
+//! follower receives all commits in this order, and receives each commit before its caller gets a result.
 //!
-//! **What is separate.** A tenant sees its own connectors, revisions and numbers only. Every read names its tenant.
+//! **Separation.** A tenant sees only its own connectors, revisions and numbers. Every read names its tenant.
 //!
-//! **What is unique.** In a tenant, no two connectors have the same script name, or names with the same key
-//! ([`connectory_model::name_key`]). An edit is compared with the state before its commit: a name that the same commit frees is still taken.
+//! **Uniqueness.** In a tenant, no two connectors have the same script name, or names with the same key
+//! ([`connectory_model::name_key`]). The store compares an edit with the state before its commit: a name that the same
+//! commit frees is still taken.
 //!
-//! **What may be lost.** A write that was not answered may have been made or not. So may one that was answered with
-//! [`StoreError::Uncertain`]; the caller reads before it repeats the write. Every other error says that nothing was
-//! written.
+//! **Uncertain writes.** A write without a result may have been made or not. The same holds for a write that returned
+//! [`StoreError::Uncertain`]. The caller must read before it repeats such a write. Every other error means that nothing
+//! was written.
 //!
-//! **What ends the process.** After a failed sync, or a panic of a thread that writes, it is not known what is on disk, so
-//! the process ends. A disk that is full, or read-only, does not: writes are refused with [`Unavailable`] until the cause
-//! is gone, and reads go on.
+//! **End of the process.** The process ends after a failed sync or after a panic of a thread that writes, because it
+//! cannot know what is on disk. A full or read-only disk does not end the process: writes are refused with
+//! [`Unavailable`] until the cause is gone, and reads continue.
 
 mod access;
 mod body;
@@ -49,29 +50,29 @@ pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Re
 pub use sqlite::AccessDb;
 use sqlite::Sqlite;
 
-/// The connectors, clients and keys of every tenant. A clone is the same store.
+/// The connectors, clients and keys of every tenant. A clone refers to the same store.
 #[derive(Clone)]
 pub struct Store {
     engine: Sqlite,
 }
 
 impl Store {
-    /// Opens a database for this process alone; creates the file and its folder where they are missing, and brings the
-    /// schema up to date.
+    /// Opens a database for this process alone. Creates the file and its folder if they are missing, and updates the
+    /// schema.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self { engine: Sqlite::open(path)? })
     }
 
-    /// Has someone follow what is committed from now on. A store has one follower; call this once.
+    /// Sets the follower, which receives every commit from now on. A store has one follower; call this once.
     ///
     /// # Panics
-    /// If the store has a follower already.
+    /// Panics if the store has a follower already.
     pub fn follow(&self, follower: Arc<dyn Follow>) {
         self.engine.follow(follower);
     }
 
-    /// Commits edits of one tenant, whole or not at all. Returns their numbers, in the order of the edits, once they are on
-    /// disk and the follower has taken them.
+    /// Commits all edits of one tenant or none. Returns their revision numbers, in the order of the edits, when they
+    /// are on disk and the follower has received them.
     pub async fn commit(
         &self,
         tenant: TenantId,
@@ -81,8 +82,8 @@ impl Store {
         self.engine.commit(tenant, edits, origin).await
     }
 
-    /// Reads the summaries of all connectors of a tenant, one at a time, ordered by name without case and then by script
-    /// name. Returns the number as of which they were read, with the result of `read`.
+    /// Reads the summaries of all connectors of a tenant, one at a time, ordered by name without case and then by
+    /// script name. Returns the tenant's newest revision number at that moment, and the result of `read`.
     pub async fn load<T: Send + 'static>(
         &self,
         tenant: TenantId,
@@ -91,28 +92,28 @@ impl Store {
         self.engine.load(tenant, read).await
     }
 
-    /// The current state of every connector of a tenant that changed after a number. Whoever applies it to the state as of
-    /// that number has the state as of [`Changes::as_of`].
+    /// Reads the current state of every connector of a tenant that changed after a revision number. A caller that
+    /// applies the changes to the state at that number gets the state at [`Changes::as_of`].
     pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
         self.engine.changes(tenant, after).await
     }
 
-    /// The connector as a revision left it, if there is such a revision. A connector of more than `most` bytes is not read.
+    /// Reads the connector at a revision, if the revision exists. A connector of more than `most` bytes is not read.
     pub async fn find(&self, id: RevisionId, most: usize) -> Result<Option<Found>> {
         self.engine.find(id, most).await
     }
 
-    /// The connector as a revision left it, however large it is.
+    /// Reads the connector at a revision, of any size.
     pub async fn connector(&self, id: RevisionId) -> Result<Option<Connector>> {
         self.engine.connector(id).await
     }
 
-    /// Where the parts of a large connector are stored, as a revision left it.
+    /// Reads where the parts of a large connector are stored at a revision.
     pub async fn holders(&self, id: RevisionId) -> Result<Holders> {
         self.engine.holders(id).await
     }
 
-    /// A revision of a tenant's connector; none if the number belongs to another connector.
+    /// Reads a revision of a tenant's connector. Returns none if the number belongs to another connector.
     pub async fn revision(
         &self,
         tenant: TenantId,
@@ -122,8 +123,8 @@ impl Store {
         self.engine.revision(RevisionId { tenant, number }, script_name).await
     }
 
-    /// Up to `limit` revisions of a tenant, or of one of its connectors, with numbers below `before`: the newest first. A
-    /// deleted connector keeps its history, and one that is created again continues it.
+    /// Reads up to `limit` revisions of a tenant, or of one of its connectors, with numbers below `before`, the newest
+    /// first. A deleted connector keeps its history. A connector that is created again continues the history.
     pub async fn revisions(
         &self,
         tenant: TenantId,
@@ -134,12 +135,12 @@ impl Store {
         self.engine.revisions(tenant, script_name, before, limit).await
     }
 
-    /// A client by its id.
+    /// Finds a client by its id.
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
         self.engine.client(id).await
     }
 
-    /// A tenant's clients, by name.
+    /// Lists the clients of a tenant, ordered by name.
     pub async fn clients(&self, tenant: String) -> Result<Vec<ApiClient>> {
         self.engine.clients(tenant).await
     }
@@ -149,38 +150,39 @@ impl Store {
         self.engine.create_client(tenant, client).await
     }
 
-    /// Deletes a client of a tenant; its tokens and sessions end within seconds.
+    /// Deletes a client of a tenant. Its tokens and sessions end within seconds.
     pub async fn delete_client(&self, tenant: TenantId, id: String) -> Result<()> {
         self.engine.delete_client(tenant, id).await
     }
 
-    /// Every tenant, the oldest first.
+    /// Lists all tenants, the oldest first.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
         self.engine.tenants().await
     }
 
-    /// Creates the first tenant with its client, where there is no tenant yet. Returns whether it did.
+    /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
     pub async fn bootstrap(&self, tenant: String, client: NewClient) -> Result<bool> {
         self.engine.bootstrap(tenant, client).await
     }
 
-    /// The signing keys, the newest first. Where there is none, `generated` becomes the first.
+    /// Reads the signing keys, the newest first. If there is no key yet, `generated` becomes the first.
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
         self.engine.signing_keys(generated).await
     }
 
-    /// Whether a read would succeed.
+    /// Checks whether a read succeeds.
     pub async fn check_reads(&self) -> Result<()> {
         self.engine.check_reads().await
     }
 
-    /// Whether a write would succeed: by the outcome of the last one, if that was in the last second, or by writing.
+    /// Checks whether a write succeeds. Uses the result of the last write if it was in the last second; otherwise
+    /// writes.
     pub async fn check_writes(&self) -> Result<()> {
         self.engine.check_writes().await
     }
 }
 
-/// The example of the README.
+/// The README, whose example must compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

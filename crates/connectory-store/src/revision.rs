@@ -1,4 +1,5 @@
-//! Revisions: what a history is made of. Every change to a connector is one, and none ever changes.
+//! Revisions. Every change to a connector is a revision, and a revision never changes. A history is a list of
+//! revisions.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 
 use crate::access::TenantId;
 
-/// An enumeration that is a number in the database and a word everywhere else.
+/// Defines an enumeration that is a number in the database and a word everywhere else.
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $number:literal, $word:literal,)+ }) => {
         $(#[$meta])*
@@ -18,7 +19,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word.
+            /// The word for the value.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
@@ -34,26 +35,26 @@ macro_rules! words {
     };
 }
 
-/// The number of a tenant's revision. It increases by one with every change to a connector of the tenant, and is never
-/// reused.
+/// The number of a revision in its tenant. It increases by one with every change to a connector of the tenant, and is
+/// never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct RevisionNumber(i64);
 
 impl RevisionNumber {
-    /// How many bits a number has at most. An engine may keep tenant and number in one integer.
+    /// The bits of the largest number. An engine may store tenant and number in one integer.
     pub(crate) const BITS: u32 = 40;
     /// The number before a tenant's first revision.
     pub const ZERO: Self = Self(0);
-    /// The largest number.
+    /// The largest number that a revision can have.
     pub const MAX: Self = Self((1 << Self::BITS) - 1);
 
-    /// The number, if a revision may have it: from zero to [`Self::MAX`].
+    /// Makes a revision number. Returns none if the number is not from zero to [`Self::MAX`].
     pub const fn new(number: i64) -> Option<Self> {
         if number >= 0 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
     }
 
-    /// The number as an integer.
+    /// Returns the number as an integer.
     pub const fn get(self) -> i64 {
         self.0
     }
@@ -65,7 +66,7 @@ impl fmt::Display for RevisionNumber {
     }
 }
 
-/// An integer that no revision has as its number.
+/// The error for an integer that cannot be a revision number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a revision number: it is from 0 to {max}", max = RevisionNumber::MAX)]
 pub struct InvalidRevisionNumber(i64);
@@ -84,81 +85,81 @@ impl From<RevisionNumber> for i64 {
     }
 }
 
-/// The name of a revision: its tenant, and its number among those of the tenant.
+/// The identity of a revision: its tenant and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RevisionId {
-    /// The tenant.
+    /// The tenant of the revision.
     pub tenant: TenantId,
-    /// The number.
+    /// The number, unique in the tenant.
     pub number: RevisionNumber,
 }
 
-/// Who makes a change, and in which request.
+/// The author of a change, and the request that makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Who.
+    /// The author of the change.
     pub author: Author,
-    /// The id under which the request is logged.
+    /// The tracking id of the request in the log. None for a change that no request makes.
     pub tracking_id: Option<Uuid>,
 }
 
-/// Who made a change, as it was then.
+/// The author of a change, as known at the time of the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
-    /// What the author is.
+    /// The kind of author.
     pub kind: AuthorKind,
     /// The id of the client, or the issuer and the subject of a person.
     pub id: String,
-    /// The name, if it is known.
+    /// The name of the client or person. None if it is not known.
     pub name: Option<String>,
 }
 
 words! {
-    /// What an author is. The numbers are in the database.
+    /// The kind of an author. The numbers are in the database.
     pub enum AuthorKind {
         /// An API client.
         Client = 1, "client",
-        /// A person who signed in by OpenID Connect.
+        /// A person who signed in with OpenID Connect.
         Person = 2, "person",
-        /// Whoever runs the server, at its command line.
+        /// The operator of the server, at the command line.
         Operator = 3, "operator",
     }
 }
 
 words! {
-    /// What a revision did to its connector. The numbers are in the database.
+    /// The action of a revision on its connector. The numbers are in the database.
     pub enum Action {
-        /// Created it.
+        /// The revision created the connector.
         Create = 1, "create",
-        /// Changed it.
+        /// The revision changed the connector.
         Update = 2, "update",
-        /// Deleted it.
+        /// The revision deleted the connector.
         Delete = 3, "delete",
-        /// Made it what it was at an earlier revision.
+        /// The revision gave the connector the state of an earlier revision.
         Restore = 4, "restore",
     }
 }
 
-/// A change that was made.
+/// A change to a connector, as the history records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Its number.
+    /// The number, unique in the tenant.
     pub number: RevisionNumber,
     /// The number of the last revision of the same commit: one request may change several connectors.
     pub change: RevisionNumber,
-    /// The number of this connector's revision before it, if there is one. A connector that is created again continues the
-    /// history of the deleted one.
+    /// The number of the connector's previous revision, if there is one. A connector that is created again continues
+    /// the history of the deleted connector.
     pub previous: Option<RevisionNumber>,
-    /// The connector that changed.
+    /// The script name of the connector that changed.
     pub script_name: ScriptName,
-    /// What was done.
+    /// The action of the revision.
     pub action: Action,
     /// The members or files that changed.
     pub changed: Vec<String>,
-    /// Who did it.
+    /// The author of the change.
     pub author: Author,
-    /// The id under which the request was logged. It is not known of revisions before schema 5.
+    /// The tracking id of the request in the log. Revisions from before schema 5 have none.
     pub tracking_id: Option<Uuid>,
-    /// When, in milliseconds since 1970-01-01 UTC.
+    /// The time of the change, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
 }

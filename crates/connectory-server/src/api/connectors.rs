@@ -1,4 +1,4 @@
-//! Connectors: list, create, get, delete and patch.
+//! The operations on connectors: list, create, get, delete and patch.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub async fn list(
     Ok(list_response(server.catalog.page(caller.tenant(), &query, selection, window).await?))
 }
 
-/// A page as a response.
+/// Makes the response for a list page.
 pub fn list_response(page: ListPage) -> Response {
     let mut response = json_response(StatusCode::OK, page.json);
     if let Some(total) = page.total {
@@ -202,7 +202,7 @@ pub async fn patch(
     Ok(json_response(StatusCode::OK, detail))
 }
 
-/// A JSON answer.
+/// Makes a JSON response from a value.
 pub(super) fn answer(value: &impl Serialize) -> Response {
     json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }

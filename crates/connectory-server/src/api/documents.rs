@@ -1,4 +1,4 @@
-//! The three documents: get and put of source config, source template and correlation config.
+//! The operations on the three documents: get and put of source config, source template and correlation config.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct FileForm {
     file: Vec<u8>,
 }
 
-/// The two operations of a document.
+/// Defines the two operations of a document.
 macro_rules! document_operations {
     ($module:ident, $kind:ident, $path:literal, $get:literal, $put:literal, $what:literal) => {
         pub mod $module {
@@ -150,7 +150,7 @@ async fn replace(
     Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Document(kind), status, message)))
 }
 
-/// The status of an upload that was acceptable.
+/// Returns the status of an accepted upload.
 pub(super) const fn update_status(edited: &Edited) -> UpdateStatus {
     match edited {
         Edited::Changed(..) => UpdateStatus::Updated,

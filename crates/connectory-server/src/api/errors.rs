@@ -1,4 +1,4 @@
-//! What the registry and the catalog refuse, as the API answers it.
+//! Converts the errors of the registry and the catalog to errors of the API.
 
 use crate::catalog::ListError;
 use crate::http::error::ApiError;

@@ -1,8 +1,9 @@
-//! The fast path: cached lists and details, answered in front of the router.
+//! The fast path: it responds with cached lists and details without the router.
 //!
-//! The router, its layers and extractors cost more than such an answer itself. Permission is checked first, then the rate
-//! limit, and only then a list is searched, for at most a millisecond. The router answers everything else: errors and
-//! what has to be read first, uncounted; a list that takes longer, with its caller, who was let in already.
+//! The router with its layers and extractors costs more than such a response itself. The fast path checks the
+//! permission first, then the rate limit. Only then it searches a list, for at most a millisecond. The router handles
+//! all other requests: errors and connectors that must be read first, which the fast path does not count for the rate
+//! limit, and lists that take longer, whose caller the fast path has admitted already.
 
 use std::sync::Arc;
 
@@ -19,17 +20,17 @@ use crate::http::response::{ResponseFacts, json_response};
 use crate::state::ServerState;
 use crate::version::VERSIONS;
 
-/// An answer that was in memory.
+/// A response that needed no router.
 pub struct Answer {
-    /// The route of the request, and its caller.
+    /// The route and the caller of the request.
     pub facts: ResponseFacts,
-    /// The response.
+    /// The response, without the tracking id, which telemetry adds.
     pub response: Response,
-    /// What the response is counted with, if it was counted before it was made.
+    /// The charge that counts the response, if it was counted before it was made.
     pub counted: Option<Charge>,
 }
 
-/// The answer, if it is in memory.
+/// Returns the response, if it is in memory or quickly made.
 pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answer> {
     if request.method() != Method::GET {
         return None;
@@ -40,7 +41,7 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
     caller.permit(request.method()).ok()?;
     let query = request.uri().query().unwrap_or_default();
     if !rest.is_empty() {
-        // Other names may be encoded in the path; the router decodes them.
+        // Other script names may be encoded in the path. The router decodes them.
         let script_name = ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?;
         let source = caller.tenant().entry(&script_name)?.source;
         let detail = server.catalog.cached_detail(source, detail_locale(query), version.detail_shape)?;
@@ -64,7 +65,7 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
     of_list(&caller, page, Some(charge))
 }
 
-/// What the log and the metrics have of an answer.
+/// Makes the facts for the log and the metrics.
 fn facts(route: &'static str, caller: &Caller) -> ResponseFacts {
     ResponseFacts { route: Some(route.into()), author: Some(Arc::clone(caller.author())), ..ResponseFacts::default() }
 }

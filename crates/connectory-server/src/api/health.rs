@@ -1,4 +1,4 @@
-//! Whether the process answers, and whether requests would succeed.
+//! The health checks: whether the process responds, and whether requests succeed.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::http::error::ApiError;
 use crate::http::response::json_response;
 use crate::state::ServerState;
 
-/// The process answers.
+/// Responds, which shows that the process is alive.
 pub async fn live() -> Response {
     json_response(StatusCode::OK, r#"{"status":"live"}"#)
 }
 
-/// Whether a write would succeed, or with `for=reads` whether a read would. 503 has the reason.
+/// Checks whether a write succeeds, or with `for=reads` whether a read succeeds. The body of a 503 contains the reason.
 pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "for");
@@ -32,7 +32,7 @@ pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQ
         ready = server.store.check_writes().await;
     }
     let Err(error) = ready else { return json_response(StatusCode::OK, r#"{"status":"ready"}"#) };
-    // Anyone may ask, so nothing is said that only the operator should know.
+    // Any client may send this request, so the response contains nothing that only the operator should know.
     let reason = match &error {
         StoreError::Unavailable(why) | StoreError::Uncertain(why) => why.to_string(),
         _ => "the database fails; the server's log says more".to_owned(),

@@ -1,5 +1,5 @@
-//! The OAuth endpoints: tokens for client credentials (RFC 6749, section 4.4), what clients need to know of the
-//! tenant, and the public keys (RFC 7517).
+//! The OAuth endpoints: tokens for client credentials (RFC 6749, section 4.4), information about the tenant for
+//! clients, and the public keys (RFC 7517).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use crate::http::form::FormLimits;
 use crate::http::response::json_response;
 use crate::state::ServerState;
 
-/// The code of an error that passes by itself (RFC 6749, section 4.1.2.1, which has it for another endpoint).
+/// The code of a temporary error (RFC 6749, section 4.1.2.1, which defines it for another endpoint).
 const UNAVAILABLE: &str = "temporarily_unavailable";
-/// Where tenants are served, in the vendor's words; there is only here.
+/// The vendor's name for the place that serves a tenant. Here there is only one place.
 const POD: &str = "local";
 
 /// A token request, as it is documented: in a form, a multipart form or the query.
@@ -180,7 +180,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
     })
 }
 
-/// The parameters of the query and of the body, which wins.
+/// Reads the parameters of the query and of the body. If both have a parameter, the body's value is used.
 async fn fields(server: &ServerState, parts: &Parts, body: Body) -> Result<HashMap<String, String>, TokenError> {
     let query = parts.uri.query().unwrap_or_default();
     let mut fields: HashMap<_, _> =
@@ -199,8 +199,8 @@ async fn fields(server: &ServerState, parts: &Parts, body: Body) -> Result<HashM
     Ok(fields)
 }
 
-/// The credentials of HTTP Basic. RFC 6749 wants id and secret form-encoded within it, and many clients do not do that;
-/// where it makes a difference, both readings are tried.
+/// Reads the credentials of HTTP Basic. RFC 6749 requires the id and the secret to be form-encoded, but many clients do
+/// not encode them. If the encoding makes a difference, both readings are tried.
 fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
     let Some(value) = parts.headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let malformed = || refuse("invalid_client", "the Authorization header must be `Basic` with id:secret in Base64");

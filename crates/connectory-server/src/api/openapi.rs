@@ -1,4 +1,5 @@
-//! The OpenAPI document: collected from the handlers by the router, and completed here with what is the same for all.
+//! The OpenAPI document. The router collects it from the handlers, and this module adds the parts that all operations
+//! share.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::version::VERSIONS;
 
-/// The refusals that every operation of the Connectors API may answer.
+/// The error responses that every operation of the Connectors API can return.
 pub struct Refusals;
 
 impl IntoResponses for Refusals {
@@ -69,7 +70,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         ))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
-    // The same handler serves every version, so its operation id needs the version to be unique.
+    // The same handler serves every version, so the version makes its operation id unique.
     for (path, item) in &mut document.paths.paths {
         let suffix =
             VERSIONS.values().find(|version| path.starts_with(version.base)).map_or("", |version| version.suffix);
@@ -81,7 +82,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         }
     }
     let components = document.components.get_or_insert_default();
-    // What only refusals and parameters refer to is not collected.
+    // The router does not collect schemas that only error responses and parameters use.
     let mut schemas = Vec::new();
     ErrorResponse::schemas(&mut schemas);
     components.schemas.insert(ErrorResponse::name().into_owned(), ErrorResponse::schema());

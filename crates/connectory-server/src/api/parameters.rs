@@ -1,6 +1,6 @@
-//! The parameters of queries, read into types at the edge.
+//! Parses the parameters of queries into types.
 //!
-//! Unknown parameters are ignored, as upstream does; of one that stands twice, the last counts.
+//! Unknown parameters are ignored, as the vendor's service does. If a parameter occurs twice, the last value is used.
 
 use axum::extract::FromRequestParts;
 use connectory_model::filter::Filter;
@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use crate::catalog::{PageRequest, Selection};
 use crate::http::error::ApiError;
 
-/// How many connectors a page has at most, and unless asked otherwise (specification).
+/// The largest number of connectors in a page, which is also the default (specification).
 const MAX_LIMIT: usize = 250;
 
 /// The query of the list, as it is documented.
@@ -77,7 +77,7 @@ pub struct LocaleParameter {
     locale: Option<String>,
 }
 
-/// The locale that a query asks for.
+/// The locale in the query of a request.
 pub struct DetailLocale(pub Locale);
 
 impl<S: Sync> FromRequestParts<S> for DetailLocale {
@@ -94,7 +94,7 @@ pub fn detail_locale(query: &str) -> Locale {
     Locale::or_english(asked.as_ref().map(|(_, value)| &**value))
 }
 
-/// A blank filter is no filter.
+/// Parses a filter. A blank filter counts as no filter.
 fn filter(text: &str) -> Result<Option<Filter>, ApiError> {
     if text.trim().is_empty() {
         return Ok(None);

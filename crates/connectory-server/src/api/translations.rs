@@ -1,4 +1,4 @@
-//! Translations: get and put of one locale's `.properties` text.
+//! The operations on translations: get and put of one locale's `.properties` text.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The rate limit of each client: its requests are counted for each API version.
+//! The rate limit of each client. Requests are counted for each API version.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::rate_limit::{RateLimit, RateWindow};
 use crate::version::{ApiVersion, VersionName};
 
-/// Counts requests against a limit.
+/// Counts requests and applies the rate limit.
 #[derive(Debug)]
 pub struct Limiter {
     limit: Option<RateLimit>,
@@ -16,12 +16,12 @@ pub struct Limiter {
     started: Instant,
 }
 
-/// A client's counts, one for each API version.
+/// The request counts of a client, one for each API version.
 #[derive(Debug, Default)]
 pub struct ClientWindows(EnumMap<VersionName, RateWindow>);
 
 impl Limiter {
-    /// Counts from now on.
+    /// Makes a limiter. Its first window starts now.
     pub fn new(limit: Option<RateLimit>, clock: Clock) -> Self {
         Self { limit, started: clock.now(), clock }
     }
@@ -30,13 +30,13 @@ impl Limiter {
         self.clock.now() - self.started
     }
 
-    /// Whether a client made a request in a window that has not ended.
+    /// Whether a client made a request in the current window of any API version.
     pub fn counts_some(&self, windows: &ClientWindows) -> bool {
         let elapsed = self.elapsed();
         self.limit.is_some_and(|limit| windows.0.values().any(|window| window.counts_some(limit, elapsed)))
     }
 
-    /// Counts a request, or says after how many whole seconds to come back.
+    /// Counts a request. If the limit is reached, returns the whole seconds to wait.
     pub fn admit(&self, windows: &ClientWindows, version: &ApiVersion) -> Result<(), u64> {
         match self.limit {
             None => Ok(()),

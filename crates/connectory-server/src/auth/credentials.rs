@@ -1,11 +1,11 @@
-//! A client's id and secret.
+//! Checks the id and the secret of a client.
 
 use connectory_store::ApiClient;
 
 use super::{Auth, CredentialsError};
 
 impl Auth {
-    /// The client that one of the credentials, each an id and a secret, is right for.
+    /// Returns the client of the first credentials that are correct. Each item of `credentials` is an id and a secret.
     pub async fn authenticate(&self, credentials: Vec<(String, String)>) -> Result<ApiClient, CredentialsError> {
         for (id, secret) in credentials {
             let found = self.store.client(id).await?;

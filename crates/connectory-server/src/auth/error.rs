@@ -1,32 +1,32 @@
-//! Why a request is not authenticated or not allowed.
+//! The errors of authentication and authorization.
 
 use connectory_model::access::Denied;
 use connectory_store::StoreError;
 
-/// Why a request is not let in.
+/// The reason why a request is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// There is no token, or it is not valid.
+    /// The token is missing or not valid.
     #[error("JWT validation failed: {0}")]
     Token(&'static str),
-    /// The client made too many requests.
+    /// The client made too many requests. The number is the seconds to wait.
     #[error("too many requests; try again in {0} seconds")]
     RateLimit(u64),
-    /// The client may not do this.
+    /// The client does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The client cannot be read.
+    /// The client cannot be read from the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a client's id and secret are not accepted.
+/// The reason why the id and the secret of a client are not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// There is no such client, or the secret is another one.
+    /// The client does not exist, or the secret is wrong.
     #[error("the client id or the client secret is wrong")]
     Wrong,
-    /// The client cannot be read.
+    /// The client cannot be read from the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,7 +1,7 @@
-//! Signing and verifying tokens: ES256 with a key that is kept in the database.
+//! Signs and verifies tokens, with ES256 and a key that is stored in the database.
 //!
-//! The algorithm is fixed on our side and never read from a token, which rules out `alg: none` and a public key
-//! passed off as an HMAC secret.
+//! The server fixes the algorithm and never reads it from a token. This prevents `alg: none`, and the use of a public
+//! key as an HMAC secret.
 
 use std::collections::HashMap;
 
@@ -16,45 +16,45 @@ use serde::{Deserialize, Serialize};
 const EXPIRED: &str = "JWT is expired";
 const ALGORITHM: Algorithm = Algorithm::ES256;
 
-/// Why the keys cannot be read.
+/// The reason why the keys cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A key is not what was written.
+    /// A stored key is not valid.
     #[error("the signing key in the database cannot be read: {0}")]
     Key(jsonwebtoken::errors::Error),
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
-    /// The token's own id.
+    /// The id of the token.
     pub jti: String,
-    /// The client it was issued to.
+    /// The id of the client that the token was issued to.
     pub client_id: String,
-    /// The same, under the name that RFC 7519 gives to whom a token speaks of.
+    /// The id of the client again: the subject claim of RFC 7519.
     pub sub: String,
-    /// The client's name.
+    /// The name of the client.
     pub user_name: String,
-    /// The tenant it is for.
+    /// The id of the tenant.
     pub tenant_id: String,
-    /// The tenant's name.
+    /// The name of the tenant.
     pub org: String,
-    /// Where the tenant is served.
+    /// The vendor's name for the place that serves the tenant.
     pub pod: String,
-    /// What it may be used for.
+    /// The scopes of the token.
     pub scope: Vec<Scope>,
-    /// The user levels of the client.
+    /// The user level of the client, as a list with one item.
     pub authorities: Vec<UserLevel>,
-    /// When it was issued, in seconds since 1970-01-01 UTC.
+    /// The time of issue, in seconds since 1970-01-01 UTC.
     pub iat: u64,
-    /// When it ends, in seconds since 1970-01-01 UTC.
+    /// The time of expiry, in seconds since 1970-01-01 UTC.
     pub exp: u64,
 }
 
-/// The keys of a server.
+/// The signing keys of a server.
 pub struct Keys {
     signing: (String, EncodingKey),
     verifying: HashMap<String, DecodingKey>,
@@ -63,7 +63,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys in the database; the first start puts one there.
+    /// Loads the keys from the database. The first start creates a key.
     pub async fn load(store: &Store) -> Result<Self, KeysError> {
         let keys = store.signing_keys(generate()).await?;
         let mut parsed = keys
@@ -89,14 +89,15 @@ impl Keys {
         Ok(Self { signing: (id, key), verifying, published, validation })
     }
 
-    /// A signed token.
+    /// Signs claims and returns the token.
     pub fn sign(&self, claims: &Claims) -> String {
         let (id, key) = &self.signing;
         let header = Header { kid: Some(id.clone()), ..Header::new(ALGORITHM) };
         encode(&header, claims, key).expect("the key was used before")
     }
 
-    /// What a token says, if it was signed here and has not ended at a time (in seconds since 1970-01-01 UTC); otherwise what is wrong with it.
+    /// Verifies a token and returns its claims. The token must be signed by this server and must not have expired at
+    /// `now`, in seconds since 1970-01-01 UTC. Otherwise returns the error text.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
         let key = header.kid.as_ref().and_then(|id| self.verifying.get(id)).ok_or("JWT signature is invalid")?;
@@ -104,7 +105,7 @@ impl Keys {
         if decoded.claims.exp > now { Ok(decoded.claims) } else { Err(EXPIRED) }
     }
 
-    /// The public keys.
+    /// The public keys, as the server publishes them.
     pub fn published(&self) -> &JwkSet {
         &self.published
     }

@@ -1,4 +1,5 @@
-//! The layer in front of every operation of an API version: token, rate limit, permission, in this order.
+//! The layer in front of every operation of an API version. It checks the token, the rate limit and the permission, in
+//! this order.
 
 use std::sync::Arc;
 
@@ -14,11 +15,11 @@ use crate::http::error::ApiError;
 use crate::http::response::{facts_of, json_response};
 use crate::version::ApiVersion;
 
-/// A caller who was let in before the router: permitted, and counted by the rate limit. A request brings none along.
+/// A caller that the fast path has already permitted and counted. Only the server sets this extension; a client cannot.
 #[derive(Clone)]
 pub struct LetIn(pub Caller);
 
-/// Lets a request in, or answers why not.
+/// Passes a request on, or responds with the error.
 pub async fn authorize(
     State((auth, version)): State<(Arc<Auth>, &'static ApiVersion)>,
     route: MatchedPath,
@@ -47,7 +48,7 @@ pub async fn authorize(
 }
 
 impl IntoResponse for AuthError {
-    /// The bodies that the specification gives for 401 and 429, which are not its usual ones.
+    /// Makes the bodies that the specification defines for 401 and 429. They differ from its other error bodies.
     fn into_response(self) -> Response {
         match self {
             Self::Token(_) => {

@@ -1,7 +1,7 @@
-//! Who calls, and whether they may: token, rate limit, permission, in this order, before any handler runs.
+//! Authentication and authorization: token, rate limit and permission, in this order, before any handler runs.
 //!
-//! A token's signature is verified and its client read from the database once in five seconds; in between the token is
-//! cached. So a deleted client is refused after five seconds at most.
+//! The server verifies a token's signature and reads its client from the database once in five seconds. In between, the
+//! token is cached. So a deleted client is refused after five seconds at most.
 
 mod bearer;
 mod client_limits;
@@ -31,10 +31,10 @@ use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::version::ApiVersion;
 
-/// How many verified tokens are cached.
+/// The largest number of cached tokens.
 const CACHED_TOKENS: usize = 10_000;
 
-/// Authentication, and the tokens that it has verified.
+/// Authenticates requests, and caches verified tokens.
 pub struct Auth {
     store: Store,
     catalog: Arc<Catalog>,
@@ -42,14 +42,15 @@ pub struct Auth {
     keys: Keys,
     verifier: Verifier,
     limiter: Limiter,
-    /// By token. What is compared is hashed with a random key first, so its time tells nothing about a token.
+    /// The principals by token. The cache hashes a token with a random key before it compares, so the response time
+    /// does not reveal anything about a token.
     principals: Cache<String, Arc<Principal>>,
-    /// By client, whatever its tokens.
+    /// The rate limit windows by client id. All tokens of a client share them.
     windows: Mutex<HashMap<String, Arc<ClientWindows>>>,
 }
 
 impl Auth {
-    /// Authentication with the keys of a store.
+    /// Makes the authentication, with the signing keys of a store.
     pub async fn new(
         store: Store,
         catalog: Arc<Catalog>,
@@ -68,7 +69,7 @@ impl Auth {
         })
     }
 
-    /// Lets a request in: its token, the rate limit, and the permission that its method takes.
+    /// Checks the token of a request, the rate limit, and the permission that its method needs.
     pub async fn admit(
         &self,
         version: &'static ApiVersion,
@@ -82,28 +83,28 @@ impl Auth {
         Ok(caller)
     }
 
-    /// The time.
+    /// The clock that the authentication uses.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The keys that tokens are signed with.
+    /// The keys that sign tokens.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// Counts a request against the rate limit, or says after how many whole seconds to come back.
+    /// Counts a request for the rate limit. If the limit is reached, returns the whole seconds to wait.
     pub fn count(&self, caller: &Caller) -> Result<(), u64> {
         self.limiter.admit(caller.windows(), caller.version())
     }
 
-    /// The caller, if the token was verified recently.
+    /// Returns the caller, if the token was verified in the last five seconds.
     pub fn cached(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Option<Caller> {
         let principal = self.principals.get(bearer(headers).ok()?)?;
         principal.is_current(&self.clock).then_some(Caller::new(principal, version))
     }
 
-    /// The principal of a token.
+    /// Returns the principal of a token, cached or after verification.
     pub async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
         if let Some(principal) = self.principals.get(token).filter(|principal| principal.is_current(&self.clock)) {
             return Ok(principal);
@@ -113,7 +114,7 @@ impl Auth {
             self.principals.remove(token);
             return Err(AuthError::Token("the client of the JWT does not exist any more"));
         };
-        // A token never does more than its client may now, nor more than it was issued for.
+        // A token has only the scopes that its client has now and that the token was issued with.
         let scopes = client.scopes.into_iter().filter(|scope| claims.scope.contains(scope)).collect();
         let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
         let principal = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
@@ -121,7 +122,7 @@ impl Auth {
         Ok(principal)
     }
 
-    /// A principal with these rights as of now.
+    /// Makes a principal that has these rights now.
     pub async fn principal_until(
         &self,
         author: Author,
@@ -142,8 +143,8 @@ impl Auth {
         }))
     }
 
-    /// The windows of a client. Those of clients that no cached token belongs to are dropped when there are many, once
-    /// they count nothing any more.
+    /// Returns the windows of a client. When there are many windows, it drops those that no cached token uses and that
+    /// count no request in a current window.
     fn windows(&self, client_id: &str) -> Arc<ClientWindows> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= CACHED_TOKENS && !windows.contains_key(client_id) {

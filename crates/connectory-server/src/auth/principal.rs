@@ -16,10 +16,10 @@ use crate::http::error::ApiError;
 use crate::version::ApiVersion;
 use crate::work::tracking_id;
 
-/// For how long a client that was read from the database counts as current.
+/// The time for which the data of a client is current after it was read from the database.
 const CURRENT: Duration = Duration::from_secs(5);
 
-/// The client that a token speaks for.
+/// The client or person that a token or a session authenticates.
 pub struct Principal {
     pub(super) author: Arc<Author>,
     pub(super) level: UserLevel,
@@ -32,18 +32,18 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// The tenant as the store has it.
+    /// The tenant's row in the store.
     pub fn tenant_record(&self) -> &connectory_store::Tenant {
         &self.tenant_record
     }
 
-    /// Whether the token has not ended, and its client was read a moment ago.
+    /// Whether the token has not expired, and its client was read in the last five seconds.
     pub fn is_current(&self, clock: &Clock) -> bool {
         clock.now() - self.checked_at < CURRENT && self.expires_at > clock.unix_seconds()
     }
 }
 
-/// A principal at one version of the API: what handlers see of who calls.
+/// A principal that calls one version of the API. Handlers see the caller as this type.
 #[derive(Clone)]
 pub struct Caller {
     principal: Arc<Principal>,
@@ -55,27 +55,27 @@ impl Caller {
         Self { principal, version }
     }
 
-    /// The caller's tenant as the store has it.
+    /// The row of the caller's tenant in the store.
     pub fn tenant_record(&self) -> &connectory_store::Tenant {
         &self.principal.tenant_record
     }
 
-    /// The caller's level.
+    /// The user level of the caller.
     pub fn level(&self) -> UserLevel {
         self.principal.level
     }
 
-    /// The connectors that the caller sees.
+    /// The connectors of the caller's tenant.
     pub fn tenant(&self) -> &Arc<catalog::TenantCatalog> {
         &self.principal.tenant
     }
 
-    /// The client's id; of a person, the issuer and the subject.
+    /// The id of the client, or the issuer and the subject of a person.
     pub fn client_id(&self) -> &str {
         &self.principal.author.id
     }
 
-    /// The author of what this caller changes.
+    /// The author of the changes that this caller makes.
     pub fn author(&self) -> &Arc<Author> {
         &self.principal.author
     }
@@ -85,22 +85,22 @@ impl Caller {
         &self.principal.windows
     }
 
-    /// What the history says of changes that this request makes.
+    /// The origin of the changes that this request makes, for the history.
     pub fn origin(&self) -> Origin {
         Origin { author: Author::clone(&self.principal.author), tracking_id: tracking_id() }
     }
 
-    /// Whether the caller may make requests of this method.
+    /// Checks whether the caller may send requests with this method.
     pub fn permit(&self, method: &Method) -> Result<(), Denied> {
         self.has(if method.is_safe() { Permission::Read } else { Permission::Write })
     }
 
-    /// Whether the caller has a permission.
+    /// Checks whether the caller has a permission.
     pub fn has(&self, permission: Permission) -> Result<(), Denied> {
         permission.check(self.principal.level, &self.principal.scopes)
     }
 
-    /// The version of the API that is called.
+    /// The API version of the request.
     pub fn version(&self) -> &'static ApiVersion {
         self.version
     }

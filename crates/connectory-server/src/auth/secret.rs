@@ -1,7 +1,7 @@
 //! Client ids and secrets: generated, hashed with argon2id, and verified in constant time.
 //!
-//! Verifying takes tens of milliseconds and 19 MiB by design, so only as many run at once as there are processors;
-//! a flood of token requests can then slow down token requests, and nothing else.
+//! By design, a verification takes tens of milliseconds and 19 MiB. So the number of parallel verifications is at most
+//! the number of processors. A flood of token requests then slows down only token requests.
 
 use std::sync::LazyLock;
 
@@ -10,19 +10,19 @@ use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
 pub use connectory_store::{hash_secret as hash, new_id, new_secret};
 use tokio::sync::Semaphore;
 
-/// What is verified where there is no client, so that the time does not tell whether there is one.
+/// Dummy hash, verified for unknown clients so that the response time does not reveal whether a client exists.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&new_secret()));
 
 /// Verifies secrets, a few at a time.
 pub struct Verifier(Semaphore);
 
 impl Verifier {
-    /// A verifier for this machine.
+    /// Makes a verifier that runs as many verifications at once as this machine has processors.
     pub fn for_this_machine() -> Self {
         Self(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)))
     }
 
-    /// Whether the secret is the one of the hash; without a hash it never is, which takes the same time.
+    /// Whether the secret matches the hash. Without a hash the result is false, after the same time.
     pub async fn verify(&self, secret: String, hash: Option<String>) -> bool {
         let _permit = self.0.acquire().await.expect("the semaphore is never closed");
         let verified = tokio::task::spawn_blocking(move || {

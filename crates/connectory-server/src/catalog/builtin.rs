@@ -1,4 +1,4 @@
-//! The built-in connectors: released with the program, plus those of the catalogs that it is started with.
+//! The built-in connectors: the connectors in the program, and the connectors of the catalogs that the operator adds.
 //!
 //! A catalog is a folder of connector folders or a JSON file. Every tenant sees its connectors and cannot change them.
 
@@ -17,56 +17,56 @@ use rust_embed::Embed;
 #[folder = "../../catalog"]
 struct Embedded;
 
-/// Why a catalog cannot be read.
+/// The reason why a catalog cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The file or folder.
+    /// A file or folder cannot be read.
     #[error("{}: {error}", .path.display())]
     Io {
-        /// Its path.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: io::Error,
     },
     /// A folder's name is not a script name.
     #[error("{}: the folder's name is the script name, and {error}", .path.display())]
     FolderName {
-        /// Its path.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in its name or content.
         error: InvalidScriptName,
     },
     /// A folder is not a connector folder.
     #[error("{}/{error}", .path.display())]
     Folder {
-        /// Its path.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in its name or content.
         error: FolderError,
     },
     /// A JSON file is not a catalog.
     #[error("{}: {error}", .path.display())]
     Import {
-        /// Its path.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in its name or content.
         error: ImportError,
     },
-    /// There is no connector in the folder.
+    /// The folder contains no connector.
     #[error("{}: no connector here; expected folders with a {CONNECTOR_FILE}, or a JSON file", .0.display())]
     Empty(PathBuf),
     /// Two connectors have the same name or script name.
     #[error("{}: `{name}` is in the catalog twice; names and script names are unique", .path.display())]
     Duplicate {
-        /// The catalog of the second.
+        /// The catalog with the second connector.
         path: PathBuf,
-        /// The name.
+        /// The name or script name that is used twice.
         name: String,
     },
 }
 
-/// The embedded connectors and those of the catalogs. A catalog's connector takes the place of an embedded one of
-/// the same script name, so that a newer version can be brought along.
+/// Loads the embedded connectors and the connectors of the catalogs. A catalog's connector replaces the embedded
+/// connector with the same script name, so that an operator can provide a newer version.
 pub fn load(catalogs: &[PathBuf]) -> Result<Vec<Arc<Connector>>, CatalogError> {
     let mut connectors: Vec<Arc<Connector>> = embedded().into_iter().map(Arc::new).collect();
     let replaceable = connectors.len();

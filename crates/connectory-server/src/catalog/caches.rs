@@ -1,4 +1,4 @@
-//! The caches: whole connectors, rendered details and pages, each with a limit in bytes.
+//! The caches of whole connectors, rendered details and list pages. Each has a limit in bytes.
 
 use std::sync::Arc;
 
@@ -12,21 +12,22 @@ use quick_cache::{Equivalent, Weighter};
 use super::entry::Source;
 use super::request::ListPage;
 
-/// How many bytes of details are kept in memory (D33).
+/// The limit of the detail cache, in bytes (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
-/// How many bytes a detail or a connector has at most that is kept: a few large ones would crowd out all others.
+/// The largest detail or connector that is cached, in bytes. A few larger ones would evict all others.
 pub(super) const MAX_KEPT_BYTES: usize = 1024 * 1024;
-/// How many bytes of whole connectors, which single documents are read from and changes made from, their metadata included.
+/// The limit of the connector cache, in bytes, including metadata. Reads of single documents and changes use this
+/// cache.
 const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
-/// About how many connectors that is, which the cache wants to know to begin with.
+/// The estimated number of entries in a cache, which `quick_cache` needs at the start.
 const CACHE_ITEMS: usize = 4096;
 
-/// How many bytes of pages are kept in memory (D34).
+/// The limit of the page cache, in bytes (D34).
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
-/// The longest query whose page is kept.
+/// The longest query, in bytes, whose page is cached.
 pub(super) const MAX_KEPT_QUERY: usize = 1024;
 
-/// What a rendered detail depends on: the connector, the locale and which members it has.
+/// The key of a rendered detail: the connector, the locale, and the members of the detail.
 pub type DetailKey = (Source, Locale, DetailShape);
 
 /// The caches of a catalog.
@@ -49,11 +50,11 @@ impl Default for Caches {
     }
 }
 
-/// The state of a list, and what was asked of it in the words of the request.
+/// The key of a page: the version of the list's snapshot, and the query as the request sent it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct PageKey(pub u64, pub Box<str>);
 
-/// The same, borrowed.
+/// A borrowed [`PageKey`], for lookups without an allocation.
 #[derive(Hash)]
 pub(super) struct PageOf<'a>(pub u64, pub &'a str);
 

@@ -1,4 +1,4 @@
-//! A part of a list: up to 256 connectors that follow each other, and their fields as columns.
+//! A chunk of a list: up to 256 consecutive connectors, and their fields as columns.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,20 +11,20 @@ use super::entry::Entry;
 use super::facets::Facets;
 use super::request::Selection;
 
-/// Connectors that follow each other in the list; never none.
+/// Consecutive connectors of the list. A chunk in a list is never empty.
 #[derive(Default)]
 pub(super) struct Chunk {
     pub entries: Vec<Arc<Entry>>,
     pub columns: Columns,
-    /// Made when the chunk is first looked through, as are the facets.
+    /// Made when the chunk is first searched. The facets are made when they are first needed.
     index: OnceLock<Index>,
     pub facets: OnceLock<Facets>,
 }
 
-/// Which rows of a chunk are what.
+/// The rows of a chunk by status and by origin.
 #[derive(Default)]
 struct Index {
-    /// Those of each status.
+    /// The rows with each status.
     of_status: EnumMap<Status, Rows>,
     custom: Rows,
 }
@@ -43,7 +43,7 @@ impl Index {
 }
 
 impl Clone for Chunk {
-    /// A copy is made to be changed: it has room for more entries, and nothing that was made from those before.
+    /// Copies the chunk in order to change it: the copy has capacity for more entries, and neither index nor facets.
     fn clone(&self) -> Self {
         let mut entries = Vec::with_capacity(MAX_ROWS);
         entries.extend_from_slice(&self.entries);
@@ -71,13 +71,13 @@ impl Chunk {
         self.changed();
     }
 
-    /// Forgets what was made from the rows before they changed.
+    /// Drops the index and the facets, which were made from the rows before the change.
     fn changed(&mut self) {
         self.index = OnceLock::new();
         self.facets = OnceLock::new();
     }
 
-    /// Cuts the second half off.
+    /// Splits off the second half and returns it.
     pub fn split(&mut self) -> Self {
         let middle = self.entries.len() / 2;
         let second = Self {
@@ -89,7 +89,7 @@ impl Chunk {
         second
     }
 
-    /// The row of an entry, or where it belongs.
+    /// Finds the row of an entry, or the row where it belongs.
     pub fn position(&self, entry: &Entry) -> Result<usize, usize> {
         self.entries.binary_search_by(|other| other.order().cmp(&entry.order()))
     }

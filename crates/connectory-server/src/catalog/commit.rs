@@ -1,4 +1,4 @@
-//! Committing a change.
+//! Commits a change to a connector.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::entry::{Entry, Source};
 use super::tenant::TenantCatalog;
 
 impl Catalog {
-    /// Commits a change to a tenant's connector, which publishes it. Returns where the connector is now.
+    /// Commits a change to a tenant's connector and makes it visible. Returns the new place of the connector.
     pub async fn commit(&self, tenant: &Arc<TenantCatalog>, edit: Edit, origin: Origin) -> Result<Source, Refusal> {
         let (change, connector) = (edit.change(), Arc::clone(edit.connector()));
         let at = |number| RevisionId { tenant: tenant.id, number };
         let is_there = !matches!(change, Change::Delete { .. });
         let edit = if is_there {
-            // Rendered here, not on the writer's thread, which every other write waits for.
+            // Render here and not on the writer thread, because every other write waits for that thread.
             let entry = Entry::new(edit.summary(), Source::Stored(at(RevisionNumber::ZERO)));
             edit.preparing(entry)
         } else {
@@ -23,7 +23,7 @@ impl Catalog {
         };
         let numbers = self.store.commit(tenant.id, vec![edit], origin).await?;
         let number = numbers[0];
-        // What was changed is not asked for again. Left where it is, it would crowd out what is.
+        // Drop the old revision: it is not requested again, and it would evict useful entries.
         if let Change::Update { expected } | Change::Delete { expected } = change {
             self.caches.connectors.remove(&at(expected));
         }

@@ -1,4 +1,4 @@
-//! Whole connectors, and their details as JSON.
+//! Reads whole connectors, and renders their details as JSON.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::entry::Source;
 use crate::work::{Stop, reserve};
 
 impl Catalog {
-    /// A whole connector. A large one is read when it is the request's turn.
+    /// Reads a whole connector. A large connector is read when the request has its turn.
     pub async fn connector(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
         let id = match source {
             Source::BuiltIn(at) => return Ok(Arc::clone(&self.builtins[at])),
@@ -23,7 +23,8 @@ impl Catalog {
         if let Some(connector) = self.caches.connectors.get(&id) {
             return Ok(connector);
         }
-        // Two may read the same at once. If one waited for the other, it could hold the turn that the other waits for.
+        // Two requests may read the same connector at once. If one waited for the other, it could have the turn that
+        // the other waits for.
         let connector = self.read(id).await?;
         self.keep(id, &connector);
         Ok(connector)
@@ -45,29 +46,29 @@ impl Catalog {
         self.store.connector(id).await?.map(Arc::new).ok_or_else(missing)
     }
 
-    /// Where the parts of a connector are stored that was read at a revision.
+    /// Reads where the parts of a connector are stored, for a connector that was read at a revision.
     pub async fn holders(&self, id: RevisionId, connector: &Connector) -> Result<Holders, StoreError> {
         if connector.size() > INLINE_BYTES { self.store.holders(id).await } else { Ok(Holders::default()) }
     }
 
-    /// Counts the detail of a connector of this size among the answers, before it is made.
+    /// Counts the detail of a connector of this size in the answer budget, before the detail is made.
     pub fn reserve_detail(&self, size: usize) -> Result<(), StoreError> {
-        // Its source config is in it twice, as it is stored and with a locale's texts.
+        // A detail contains the source config twice: as stored, and with the texts of the locale.
         reserve(&self.answers, 2 * size).map_err(|_| Unavailable::Busy.into())
     }
 
-    /// A connector's detail as JSON, if it was asked for lately.
+    /// Returns a connector's detail as JSON, if it is cached.
     pub fn cached_detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Option<Bytes> {
         self.caches.details.get(&(source, locale, shape))
     }
 
-    /// A connector's detail as JSON.
+    /// Returns a connector's detail as JSON. Renders it if it is not cached.
     pub async fn detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Result<Bytes, StoreError> {
         let key = (source, locale, shape);
         if let Some(detail) = self.caches.details.get(&key) {
             return Ok(detail);
         }
-        // Where it is not kept already, it need not be beside its detail, which is what is asked for again.
+        // A connector that is not cached yet is not added to the cache here: later requests use the cached detail.
         let connector = match source {
             Source::Stored(id) if self.caches.connectors.peek(&id).is_none() => self.read(id).await?,
             kept => self.connector(kept).await?,
@@ -75,7 +76,7 @@ impl Catalog {
         self.render(key, connector).await
     }
 
-    /// The detail of a connector that was read or made already.
+    /// Renders the detail of a connector that the caller has already.
     pub async fn render(&self, key: DetailKey, connector: Arc<Connector>) -> Result<Bytes, StoreError> {
         let size = connector.size();
         self.reserve_detail(size)?;
@@ -83,7 +84,7 @@ impl Catalog {
         let render = move |_: &Stop| {
             let connector = Arc::unwrap_or_clone(connector);
             let detail = ConnectorDetail::of(connector, source.origin(), locale, shape);
-            // Room for it at once, because growing copies it. What is not needed is given back.
+            // Reserve the capacity once, because growing the buffer copies it. The boxed slice returns the unused rest.
             let mut json = Vec::with_capacity(3 * size + 1024);
             serde_json::to_writer(&mut json, &detail).expect("a detail is JSON");
             drop(detail);

@@ -1,7 +1,7 @@
-//! One connector as the catalogue holds it: its list item as JSON, rendered once.
+//! One connector in the catalog: its list item as JSON, rendered once.
 //!
-//! Only the short description depends on the locale, so the item is kept as one text with a range that a locale's
-//! own member takes the place of. A page of a list is then a concatenation of slices.
+//! Only the short description depends on the locale. So the item is one text with a range that the member of another
+//! locale can replace. A page of a list is then a concatenation of slices.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,17 +15,17 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Where a connector's documents are.
+/// The place of a connector's documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// In the store, at a revision; a custom connector.
+    /// A custom connector: in the store, at a revision.
     Stored(RevisionId),
-    /// Among the built-in connectors, by position.
+    /// A built-in connector, by its position among the built-in connectors.
     BuiltIn(usize),
 }
 
 impl Source {
-    /// Whose connector it is.
+    /// Whether the connector is custom or built-in.
     pub const fn origin(self) -> Origin {
         match self {
             Self::Stored(_) => Origin::Custom,
@@ -37,14 +37,14 @@ impl Source {
 /// A connector in a snapshot.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its identity in paths.
+    /// The script name, which identifies the connector in paths.
     pub script_name: ScriptName,
     name_key: Box<str>,
-    /// How far it is.
+    /// The status of the connector's development.
     pub status: Status,
-    /// Where its documents are.
+    /// The place of the connector's documents.
     pub source: Source,
-    /// The locales that have texts.
+    /// The locales for which the connector has texts.
     pub locales: Box<[Locale]>,
     item: Item,
 }
@@ -52,14 +52,14 @@ pub struct Entry {
 #[derive(Debug)]
 struct Item {
     json: Box<str>,
-    /// Where the member with the short description stands in `json`.
+    /// The range of the member with the short description in `json`.
     short_desc: Range<usize>,
-    /// That member in the locales that have one of their own.
+    /// The member in each other locale that has its own short description.
     localized: Box<[(Locale, Box<str>)]>,
 }
 
 impl Entry {
-    /// Renders a connector.
+    /// Renders the list item of a connector.
     pub fn new(summary: &Summary, source: Source) -> Self {
         Self {
             script_name: summary.script_name.clone(),
@@ -71,34 +71,34 @@ impl Entry {
         }
     }
 
-    /// The key of the name, by which names are compared.
+    /// The key by which names are compared.
     pub fn name_key(&self) -> &str {
         &self.name_key
     }
 
-    /// By what lists are ordered: the name without case, then the script name.
+    /// The sort key of lists: the name without case, then the script name.
     pub fn order(&self) -> (&str, &ScriptName) {
         (&self.name_key, &self.script_name)
     }
 
-    /// What of it can be chosen by.
+    /// Reads the values that the facets count.
     pub fn choices(&self) -> Choices<'_> {
         serde_json::from_str(&self.item.json).unwrap_or_default()
     }
 
-    /// The item in a locale.
+    /// Reads the item in a locale.
     pub fn item(&self, locale: Locale) -> ConnectorItem {
         let mut json = Vec::with_capacity(self.item.json.len());
         self.write_item(&mut json, locale);
         serde_json::from_slice(&json).expect("an item is what was written")
     }
 
-    /// How many bytes the item takes, without its localized part.
+    /// The length of the item in bytes, with the default short description.
     pub fn item_length(&self) -> usize {
         self.item.json.len()
     }
 
-    /// Appends the item in a locale.
+    /// Appends the JSON of the item in a locale.
     pub fn write_item(&self, page: &mut Vec<u8>, locale: Locale) {
         let Item { json, short_desc, localized } = &self.item;
         match localized.iter().find(|(of, _)| *of == locale) {
@@ -112,34 +112,34 @@ impl Entry {
     }
 }
 
-/// What the values of a list's filters are made of.
+/// The values of a connector that the facets count.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Choices<'a> {
-    /// The type.
+    /// The type of the connector.
     #[serde(borrow, rename = "type")]
     pub connector_type: Cow<'a, str>,
-    /// The features.
+    /// The features of the source template.
     #[serde(borrow)]
     pub features: Vec<Cow<'a, str>>,
-    /// Members of the metadata.
+    /// The counted members of the metadata.
     #[serde(borrow)]
     pub connector_metadata: ChoicesOfMetadata<'a>,
 }
 
-/// The members of the metadata that are filtered by, whatever they are.
+/// The counted members of the metadata, as raw JSON, because metadata may have any value there.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct ChoicesOfMetadata<'a> {
-    /// A text, if it is to be filtered by.
+    /// The category. It is counted if it is a text.
     #[serde(borrow)]
     pub category: Option<&'a RawValue>,
-    /// Texts or one text, if they are to be filtered by.
+    /// The labels. They are counted if they are a list of texts or one text.
     #[serde(borrow)]
     pub labels: Option<&'a RawValue>,
 }
 
-/// Where an item's metadata begins, if it has none.
+/// The start of the metadata in an item whose metadata is empty.
 const EMPTY_METADATA: &str = "\"connectorMetadata\":{";
 
 impl Item {
@@ -153,7 +153,7 @@ impl Item {
         let default = english.as_ref().or_else(|| metadata.get(SHORT_DESC)).map(member).unwrap_or_default();
 
         let bare = serde_json::to_string(&ConnectorItem::without_metadata(summary)).expect("an item is JSON");
-        // A quote within a text is escaped, so this is the member itself wherever it is found.
+        // Quotes in texts are escaped, so a match is always the member itself.
         let start = bare.find(EMPTY_METADATA).expect("an item has metadata") + EMPTY_METADATA.len();
         let mut json = String::with_capacity(bare.len() + default.len() + 512);
         json.push_str(&bare[..start]);

@@ -1,7 +1,7 @@
-//! The values by which a list can be narrowed, with how many connectors have each.
+//! Facets: the values by which a list can be filtered, and the number of connectors with each value.
 //!
-//! They are counted chunk by chunk when someone looks, so that a write costs the counting of one chunk, and a server
-//! without lookers nothing.
+//! The values are counted for each chunk on demand. So a write costs the counting of one chunk, and costs nothing if no
+//! person looks at the list.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Entry;
 
-/// What is counted.
+/// A property whose values are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum Facet {
     /// The connector's type.
@@ -24,17 +24,17 @@ pub enum Facet {
     Label,
 }
 
-/// How many values of each facet are offered: the most frequent ones.
+/// The largest number of values of a facet. The most frequent values are offered.
 const MAX_VALUES: usize = 200;
 
-/// The values of each facet, with how many connectors have them.
+/// The values of each facet, and the number of connectors with each value.
 #[derive(Debug, Clone, Default)]
 pub struct Facets(EnumMap<Facet, Vec<(Box<str>, u32)>>);
 
 type Counts<'a> = EnumMap<Facet, HashMap<&'a str, u32>>;
 
 impl Facets {
-    /// The values of a facet, in alphabetical order.
+    /// Returns the values of a facet, in alphabetical order.
     pub fn of(&self, facet: Facet) -> &[(Box<str>, u32)] {
         &self.0[facet]
     }
@@ -71,7 +71,7 @@ impl Facets {
         Self::from_counts(counts, usize::MAX)
     }
 
-    /// The sums of counts.
+    /// Adds the counts of several parts.
     pub fn sum<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
         let mut counts = Counts::default();
         for part in parts {
@@ -103,7 +103,7 @@ fn add<'a>(counts: &mut Counts<'a>, facet: Facet, value: &'a str, more: u32) {
     }
 }
 
-/// Labels as metadata may have them: texts, or one text.
+/// The labels in metadata, which may be a list of texts or one text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Labels {

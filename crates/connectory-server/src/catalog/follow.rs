@@ -1,4 +1,4 @@
-//! Following the store: what was committed becomes visible, in the order of commits.
+//! The follower of the store: committed changes become visible, in the order of commits.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::tenant::TenantCatalog;
 
-/// The tenants that are loaded. They follow the store, which is why the catalogue's store is not in here.
+/// The loaded tenants. They follow the store, so the catalog's store is not a member: it would contain itself.
 #[derive(Default)]
 pub(super) struct Tenants(Mutex<HashMap<TenantId, Arc<OnceCell<Arc<TenantCatalog>>>>>);
 

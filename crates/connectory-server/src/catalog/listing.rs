@@ -1,4 +1,4 @@
-//! Pages of a list: cached, made at once, or searched for on a thread of their own.
+//! Pages of a list: cached, made at once, or searched on a separate thread.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::tenant::TenantCatalog;
 use crate::budget::Charge;
 use crate::work::{Stop, WorkError, counted};
 
-/// Why a list has no page.
+/// The reason why a list returns no page.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// The search took too long, or others take long.
+    /// The search took too long, or too many other long searches are running.
     #[error(transparent)]
     Work(#[from] WorkError),
     /// The page would be too large.
@@ -34,14 +34,14 @@ impl From<NoPage> for ListError {
 }
 
 impl Catalog {
-    /// The page that a query asks for, if it was asked for lately. What is asked again of the same state, as clients that
-    /// poll do, is kept.
+    /// Returns the page for a query if it is cached. The cache helps clients that poll: they send the same query while
+    /// the list does not change.
     pub fn cached_page(&self, tenant: &TenantCatalog, query: &str) -> Option<ListPage> {
         self.caches.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
-    /// The page that a selection and a window of it make, if that takes next to no time, and what it is counted with;
-    /// under `query`, it is kept.
+    /// Makes a page if that takes at most [`INLINE_TIME`] and the page is small, and caches it under `query`. Also
+    /// returns the charge that counts the page in the answer budget.
     pub fn quick_page(
         &self,
         tenant: &TenantCatalog,
@@ -60,7 +60,8 @@ impl Catalog {
         Ok((page, charge))
     }
 
-    /// The same, however long it takes. A long search goes on on a thread of its own, and ends when its time is over.
+    /// Makes a page, and caches it under `query`. A long search continues on a separate thread, and ends at its time
+    /// limit.
     pub async fn page(
         &self,
         tenant: &TenantCatalog,
@@ -93,7 +94,7 @@ impl Catalog {
     }
 }
 
-/// Counts a page before it is made.
+/// Counts a page in the answer budget before the page is made.
 fn add(charge: &mut Charge, length: usize) -> Result<(), NoPage> {
     if charge.add(length) { Ok(()) } else { Err(NoPage::Busy) }
 }

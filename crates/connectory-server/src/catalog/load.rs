@@ -1,4 +1,4 @@
-//! Loading a tenant, when it is first asked for.
+//! Loads a tenant on first use.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,12 +12,13 @@ use super::snapshot::Snapshot;
 use super::tenant::TenantCatalog;
 
 impl Catalog {
-    /// A tenant's connectors, loaded when they are first asked for.
+    /// Returns a tenant's connectors. Loads them on first use.
     pub async fn tenant(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         self.tenants.cell(id).get_or_try_init(|| self.load(id)).await.cloned()
     }
 
-    /// Nothing can write to a tenant before it is loaded, because writers start from its snapshot.
+    /// Loads a tenant from the store. No write to the tenant is possible before, because every write starts from its
+    /// snapshot.
     async fn load(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         let base = Arc::clone(&self.base);
         let read = move |summaries: &mut dyn Iterator<Item = (RevisionNumber, Summary)>| {

@@ -1,11 +1,11 @@
-//! The in-memory read model: what lists and filters need of every tenant, and the documents that were read lately.
+//! The in-memory read model: the data that lists and filters need from every tenant, and the recently read documents.
 //!
-//! Each tenant has an immutable [`Snapshot`] of its list behind an atomic pointer, and a map from script names that is
-//! read without locks. Readers never wait; the store's writer renews both after a commit is on disk and before it is
-//! acknowledged, so nobody reads what is not durable, and whoever was answered reads what they wrote. Tenants are
-//! loaded on first use.
+//! Each tenant has an immutable [`Snapshot`] of its list behind an atomic pointer, and a map from script names that
+//! readers use without locks. Readers never wait. The store's writer updates both after a commit is on disk and before
+//! the commit is acknowledged. So readers see only durable data, and a caller that got its result can read its own
+//! write. Tenants are loaded on first use.
 //!
-//! A revision never changes, so what is cached under its number needs no invalidation.
+//! A revision never changes, so values that are cached under its number need no invalidation.
 
 pub mod builtin;
 mod caches;
@@ -39,7 +39,7 @@ pub use self::tenant::TenantCatalog;
 use crate::budget::Budget;
 use crate::work::Work;
 
-/// Every tenant's connectors.
+/// The connectors of all tenants.
 pub struct Catalog {
     store: Store,
     work: Work,
@@ -51,7 +51,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalogue of built-in connectors and whatever the store holds.
+    /// Makes a catalog of the built-in connectors and the connectors in the store.
     pub fn new(store: Store, builtins: Vec<Arc<Connector>>, work: Work, answers: Budget) -> Self {
         let mut listed: Vec<_> = builtins
             .iter()
@@ -76,7 +76,7 @@ impl Catalog {
         }
     }
 
-    /// How many built-in connectors there are.
+    /// The number of built-in connectors.
     pub fn builtin_count(&self) -> usize {
         self.builtins.len()
     }

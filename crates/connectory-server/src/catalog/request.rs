@@ -1,4 +1,4 @@
-//! What a list is asked for, and what it answers.
+//! The requests and the results of lists.
 
 use std::sync::Arc;
 
@@ -9,69 +9,69 @@ use connectory_model::{Locale, Status};
 
 use super::entry::Entry;
 
-/// What a list is asked for.
+/// The condition that selects connectors of a list.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// The statuses to show; only the released ones where it is empty.
+    /// The statuses to show. Empty means released connectors only.
     pub statuses: Vec<Status>,
-    /// Whether to show only the custom or only the built-in connectors.
+    /// Shows only custom or only built-in connectors. None means both.
     pub origin: Option<Origin>,
-    /// What else they must be.
+    /// A further condition on the connectors.
     pub filter: Option<Filter>,
 }
 
-/// Which part of the selected connectors to answer.
+/// The part of the selected connectors that a page contains.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest {
-    /// How many to leave out.
+    /// The number of connectors to skip.
     pub offset: usize,
-    /// How many to answer at most.
+    /// The largest number of connectors in the page.
     pub limit: usize,
-    /// In which locale.
+    /// The locale of the short descriptions.
     pub locale: Locale,
-    /// Whether to count all that are selected.
+    /// Whether to count all selected connectors.
     pub count: bool,
 }
 
-/// A page of a list as JSON, and how many connectors are selected in all, where that was asked.
+/// A page of a list as JSON, and the number of all selected connectors if the request asked for it.
 #[derive(Clone)]
 pub struct ListPage {
-    /// The JSON array.
+    /// The JSON array of list items.
     pub json: Bytes,
-    /// How many there are.
+    /// The number of all selected connectors. None if it was not requested.
     pub total: Option<usize>,
 }
 
-/// Why there is no page.
+/// The reason why no page was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPage {
-    /// It had to stop before.
+    /// The time limit ended before the page was complete.
     Late,
-    /// There is no room for it for the moment.
+    /// The answer budget has no room for the page at the moment.
     Busy,
-    /// It would have so many bytes.
+    /// The page would be too large. The number is its size in bytes.
     Large(usize),
 }
 
-/// By what a list is sorted.
+/// The sort order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortBy {
     /// The name without case.
     Name,
     /// The type without case.
     Type,
-    /// The category without case; those without one come first.
+    /// The category without case. Connectors without a category are first.
     Category,
-    /// How far it is.
+    /// The status.
     Status,
-    /// When it last changed; built-in connectors come first.
+    /// The time of the last change. Built-in connectors are first.
     Changed,
 }
 
 /// A sorted part of a list.
 pub struct Listing {
-    /// The entries.
+    /// The entries of this part, in order.
     pub entries: Vec<Arc<Entry>>,
-    /// How many were selected.
+    /// The number of all selected connectors.
     pub total: usize,
 }

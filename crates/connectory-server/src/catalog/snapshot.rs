@@ -1,8 +1,8 @@
-//! An immutable state of one tenant's list, on persistent structures: a copy shares all but what changes, so a write
-//! costs O(log n) and readers never wait.
+//! An immutable state of one tenant's list. It uses persistent data structures: a copy shares everything except the
+//! changes, so a write costs O(log n) and readers never wait.
 //!
-//! The list is cut into chunks of up to 256 connectors, because a filter is fast on contiguous columns, and a write is
-//! cheap on small ones.
+//! The list consists of chunks of up to 256 connectors, because filters are fast on contiguous columns and writes are
+//! cheap on small columns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,16 +17,16 @@ use super::facets::Facets;
 use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
 use crate::work::Stop;
 
-/// A tenant's connectors, built-in ones included, in list order.
+/// The connectors of a tenant, including the built-in ones, in list order.
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    /// No two different states have the same.
+    /// Unique: no two different states have the same version.
     version: u64,
     chunks: imbl::Vector<Arc<Chunk>>,
 }
 
 impl Snapshot {
-    /// A snapshot of entries that are in list order.
+    /// Makes a snapshot of entries that are in list order.
     pub fn from_ordered(entries: impl IntoIterator<Item = (Arc<Entry>, Summary)>) -> Self {
         let mut snapshot = Self::default();
         let mut chunk = Chunk::default();
@@ -49,7 +49,7 @@ impl Snapshot {
         self.chunks.push_back(Arc::new(chunk));
     }
 
-    /// The number of this state, under which what was made from it can be kept.
+    /// The version of this state. Caches use it as a key.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -59,12 +59,12 @@ impl Snapshot {
         self.version = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     }
 
-    /// Every entry, in list order.
+    /// Iterates over all entries, in list order.
     pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.chunks.iter().flat_map(|chunk| &chunk.entries)
     }
 
-    /// Whether a connector has this name, without case.
+    /// Whether a connector has this name, compared without case.
     pub fn has_name(&self, name: &str) -> bool {
         let key = name_key(name);
         let chunk = self.chunks.binary_search_by(|chunk| chunk.entries[0].name_key().cmp(&key));
@@ -72,7 +72,7 @@ impl Snapshot {
         self.chunks[chunk].entries.binary_search_by(|entry| entry.name_key().cmp(&key)).is_ok()
     }
 
-    /// Puts an entry where it belongs, in place of the one of the same name and script name.
+    /// Inserts an entry at its place. Replaces the entry with the same name and script name, if there is one.
     pub fn insert(&mut self, entry: Arc<Entry>, summary: &Summary) {
         self.changed();
         let at = self.chunk_of(&entry);
@@ -96,7 +96,7 @@ impl Snapshot {
         self.chunks.insert(at + 1, Arc::new(second));
     }
 
-    /// Takes a connector out.
+    /// Removes a connector.
     pub fn remove(&mut self, entry: &Entry) {
         let at = self.chunk_of(entry);
         let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else { return };
@@ -109,13 +109,14 @@ impl Snapshot {
         self.changed();
     }
 
-    /// The last chunk that begins before the entry or with it, or the first.
+    /// Finds the last chunk that begins before the entry or with it. Otherwise returns the first chunk.
     fn chunk_of(&self, entry: &Entry) -> usize {
         let found = self.chunks.binary_search_by(|chunk| chunk.entries[0].order().cmp(&entry.order()));
         found.unwrap_or_else(|after| after.saturating_sub(1))
     }
 
-    /// A page of the selected connectors. `room` is asked whether it may have so many bytes before it is made.
+    /// Makes a page of the selected connectors. `room` decides whether a page of so many bytes is allowed, before it is
+    /// made.
     pub fn page(
         &self,
         selection: &Selection,
@@ -137,7 +138,7 @@ impl Snapshot {
             if page.len() == limit && !count {
                 break;
             }
-            // Asking for the time takes a tenth of what a chunk takes.
+            // Reading the clock takes a tenth of the time that a chunk takes, so it is read for every 16th chunk.
             if number % 16 == 15 && stop.is_due() {
                 return Err(NoPage::Late);
             }
@@ -152,7 +153,7 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The values by which the list can be narrowed, counted over all of it.
+    /// Counts the facets of the whole list.
     pub fn facets(&self) -> Facets {
         Facets::sum(
             self.chunks
@@ -161,7 +162,8 @@ impl Snapshot {
         )
     }
 
-    /// Part of the selected connectors in an order; of those that are equal, in the list's own.
+    /// Returns a part of the selected connectors in a sort order. Connectors that are equal in this order keep the
+    /// list's order.
     pub fn listing(
         &self,
         selection: &Selection,

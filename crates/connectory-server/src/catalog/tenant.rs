@@ -1,4 +1,4 @@
-//! A tenant's connectors in memory.
+//! The connectors of a tenant in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,33 +11,34 @@ use super::entry::{Entry, Source};
 use super::facets::Facets;
 use super::snapshot::Snapshot;
 
-/// What every tenant starts from: the built-in connectors.
+/// The built-in connectors, which are the initial state of every tenant.
 pub(super) struct Base {
     pub(super) snapshot: Snapshot,
     pub(super) by_script_name: HashMap<ScriptName, (Arc<Entry>, Summary)>,
 }
 
-/// A tenant's connectors.
+/// The connectors of a tenant.
 pub struct TenantCatalog {
     pub(super) id: TenantId,
     pub(super) base: Arc<Base>,
     /// The custom connectors.
     pub(super) by_script_name: papaya::HashMap<ScriptName, Arc<Entry>>,
-    /// What was published, used by the store's writer alone: changes that are committed together copy a chunk once.
+    /// The published state, which readers do not see yet. Only the store's writer uses it. Changes that are committed
+    /// together copy a chunk once.
     pub(super) published: Mutex<Snapshot>,
-    /// The same when it is shown.
+    /// The visible state, which readers use.
     pub(super) current: ArcSwap<Snapshot>,
-    /// The counted values of the state of this number.
+    /// The cached facets, and the version of the snapshot that they were counted in.
     pub(super) facets: ArcSwapOption<(u64, Facets)>,
 }
 
 impl TenantCatalog {
-    /// The connectors as they are now.
+    /// Returns the visible state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// The values by which a state of the list can be narrowed.
+    /// Returns the facets of a snapshot. Counts them if they are not cached.
     pub fn facets(&self, snapshot: &Snapshot) -> Arc<(u64, Facets)> {
         let kept = self.facets.load_full().filter(|kept| kept.0 == snapshot.version());
         kept.unwrap_or_else(|| {
@@ -56,7 +57,7 @@ impl TenantCatalog {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connector of a script name.
+    /// Finds the connector with a script name.
     pub fn entry(&self, script_name: &ScriptName) -> Option<Arc<Entry>> {
         let custom = self.by_script_name.pin().get(script_name).cloned();
         custom.or_else(|| self.base.by_script_name.get(script_name).map(|(entry, _)| Arc::clone(entry)))
@@ -64,7 +65,7 @@ impl TenantCatalog {
 
     pub(super) fn insert(&self, entry: Entry, summary: &Summary) {
         let mut published = self.published();
-        // A built-in connector of another name may be hidden by this one.
+        // The new connector may hide a built-in connector with another name and the same script name.
         if let Some(before) = self.entry(&entry.script_name).filter(|before| before.order() != entry.order()) {
             published.remove(&before);
         }
@@ -78,13 +79,14 @@ impl TenantCatalog {
         if let Some(entry) = self.by_script_name.pin().remove(script_name) {
             published.remove(entry);
         }
-        // A built-in connector that came with a later version may have been hidden by this one.
+        // The deleted connector may have hidden a built-in connector that a later version added.
         if let Some((hidden, summary)) = self.base.by_script_name.get(script_name) {
             published.insert(Arc::clone(hidden), summary);
         }
     }
 
-    /// Prepares a change to be shown; `entry` is the connector as its caller has rendered it.
+    /// Applies a change to the published state. `entry` is the rendered connector, if the caller of the commit rendered
+    /// it.
     pub(super) fn publish(&self, changed: Changed, entry: Option<Entry>) {
         let Some(summary) = changed.summary else { return self.remove(&changed.script_name) };
         let source = Source::Stored(RevisionId { tenant: self.id, number: changed.number });
@@ -93,7 +95,8 @@ impl TenantCatalog {
         self.insert(entry, &summary);
     }
 
-    /// Lets readers see all that was published.
+    /// Makes all published changes visible to readers. Runs once for each batch, while `publish` runs once for each
+    /// change.
     pub(super) fn show(&self) {
         let published = self.published();
         if published.version() != self.current.load().version() {

@@ -1,7 +1,7 @@
-//! Reading request bodies: bounded while they stream, in time, and as what they say they are.
+//! Reads request bodies: with limits on size and time, and as the media type that they declare.
 //!
-//! A refused body is still read to a point, because a client that is sending would otherwise find its connection
-//! reset instead of an answer.
+//! A part of a refused body is still read. Otherwise a client that is still sending would get a connection reset
+//! instead of the response.
 
 use std::time::Duration;
 
@@ -23,28 +23,28 @@ use crate::work::{Work, hold};
 
 /// Reads bodies within the server's limits.
 pub struct Bodies {
-    /// How large a body may be, in bytes.
+    /// The largest body, in bytes.
     pub max_request: usize,
-    /// How large a document may be, in bytes.
+    /// The largest document, in bytes.
     pub max_document: usize,
-    /// The bytes of all bodies that are in memory.
+    /// The memory limit for all bodies together.
     pub budget: Budget,
-    /// Where large bodies are parsed.
+    /// Runs the parsing of large bodies.
     pub work: Work,
 }
 
-/// What a request for an upload holds.
+/// The content of an upload request.
 pub enum UploadedFile {
-    /// No body at all.
+    /// The request has no body.
     Nothing,
-    /// The file.
+    /// The content of the file.
     File(Bytes),
-    /// A multipart body without the part.
+    /// The multipart body has no part with the expected name.
     NoSuchPart,
 }
 
 impl Bodies {
-    /// Reads a JSON body of one of the media types. A body without a type is taken for JSON.
+    /// Reads a JSON body with one of the media types. A body without a media type is read as JSON.
     pub async fn json(&self, request: Request, media_types: &[&str]) -> Result<Value, ApiError> {
         let (head, body) = request.into_parts();
         let content_type = content_type(&head.headers);
@@ -66,12 +66,12 @@ impl Bodies {
         })
     }
 
-    /// Reads the file of a multipart body: the part of this name, or the first of any name.
+    /// Reads the file of a multipart body: the part with this name, or the first part if the name is none.
     pub async fn upload(&self, request: Request, part: Option<&str>) -> Result<UploadedFile, ApiError> {
         let (head, body) = request.into_parts();
         let boundary = content_type(&head.headers).map(multer::parse_boundary);
         let Some(Ok(boundary)) = boundary else {
-            // The official clients send no body and no type where they have no file to send.
+            // The official clients send no body and no media type if they have no file.
             return match self.read(body, self.max_request).await? {
                 bytes if bytes.is_empty() => Ok(UploadedFile::Nothing),
                 _ => Err(ApiError::bad_request(
@@ -117,13 +117,14 @@ impl Bodies {
             if part.is_none_or(|name| field.name() == Some(name)) {
                 return field.bytes().await.map(UploadedFile::File).map_err(refuse);
             }
-            // The next part begins where this one ends, and its bytes count as well.
+            // Read the rest of this part, because the next part begins after it. Its bytes count for the limits.
             while field.chunk().await.map_err(refuse)?.is_some() {}
         }
         Err(ApiError::bad_request(format!("the form has more than {FORM_FIELDS} parts")))
     }
 
-    /// Reads a body of a few bytes or of many, up to a limit. It counts among all bodies until the request is answered.
+    /// Reads a body up to a limit in bytes. The body counts for the memory limit of all bodies until the response is
+    /// complete.
     pub async fn read(&self, body: Body, limit: usize) -> Result<Bytes, ApiError> {
         let too_large = || ApiError::too_large("the request", limit);
         if body.size_hint().lower() > limit as u64 {
@@ -157,7 +158,7 @@ impl Bodies {
     }
 }
 
-/// Bodies hold as much memory as they may.
+/// The error that all bodies together have reached their memory limit.
 #[derive(Debug, thiserror::Error)]
 #[error("too many large requests are being read at the moment; try again")]
 struct TooManyBodies;
@@ -168,7 +169,7 @@ impl From<TooManyBodies> for ApiError {
     }
 }
 
-/// Reads a body to a point and drops it.
+/// Reads a body up to a limit and drops it.
 pub async fn drain(body: Body) {
     drain_stream(&mut body.into_data_stream()).await;
 }
@@ -176,7 +177,7 @@ pub async fn drain(body: Body) {
 async fn drain_stream(stream: &mut BodyDataStream) {
     let mut left = DRAINED_BYTES;
     let reading = async {
-        // Someone who sends nothing more waits for the answer.
+        // A client that pauses has probably sent everything and waits for the response.
         while let Ok(Some(Ok(chunk))) = tokio::time::timeout(DRAIN_PAUSE, stream.next()).await {
             left = left.saturating_sub(chunk.len());
             if left == 0 {
@@ -184,7 +185,7 @@ async fn drain_stream(stream: &mut BodyDataStream) {
             }
         }
     };
-    // Whatever is left when the time is up is left to the connection.
+    // If the time is over, the connection handles the rest.
     let _late = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
 }
 
@@ -195,6 +196,6 @@ async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiE
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
-    // A value that is no text cannot be any media type that is accepted.
+    // A value that is not text cannot be an accepted media type. `?` replaces it.
     headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"))
 }

@@ -1,6 +1,6 @@
-//! The error that a handler answers with.
+//! The error that a handler returns.
 //!
-//! It is not rendered before the outermost layer (`telemetry`), which knows the request's tracking id.
+//! The outermost layer (`telemetry`) renders the error, because it knows the tracking id of the request.
 
 use connectory_model::access::Denied;
 use connectory_model::limits::RETRY_AFTER;
@@ -11,16 +11,16 @@ use http::StatusCode;
 
 use crate::work::WorkError;
 
-/// Why a request is refused.
+/// The reason why a request is refused or fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// The status of the response.
     pub status: StatusCode,
-    /// What was wrong, where, and what would be right.
+    /// The message: what is wrong, where, and what would be right.
     pub text: String,
-    /// What is to be known of an internal fault, for the log only.
+    /// The cause of an internal fault, for the log only.
     pub internal: Option<String>,
-    /// After how many seconds the same request may succeed (`Retry-After`).
+    /// The seconds after which the same request may succeed (`Retry-After`).
     pub retry_after: Option<u64>,
 }
 
@@ -34,59 +34,59 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, text)
     }
 
-    /// 403: the caller may not do this.
+    /// 403: the caller does not have the permission.
     pub fn forbidden(text: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, text)
     }
 
-    /// 404: there is no such thing.
+    /// 404: the requested object does not exist.
     pub fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)
     }
 
-    /// 404 for a connector.
+    /// 404: the connector does not exist.
     pub fn no_connector(script_name: &str) -> Self {
         let shown = shown(script_name, 100);
         Self::not_found(format!("there is no connector with the script name `{shown}` in this tenant"))
     }
 
-    /// 405: the path knows other methods.
+    /// 405: the path allows other methods only.
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path does not know the method; it knows {allowed}"))
     }
 
-    /// 408: the body did not arrive.
+    /// 408: the body did not arrive in time.
     pub fn timeout(text: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, text)
     }
 
-    /// 409: what was changed is not what was read.
+    /// 409: the connector changed after the caller read it.
     pub fn conflict() -> Self {
         Self::new(StatusCode::CONFLICT, "someone else changed this meanwhile; read it again and repeat the change")
     }
 
-    /// 502: another server does not do its part; the log says more than the response.
+    /// 502: another server failed. The log has more details than the response.
     pub fn bad_gateway(text: impl Into<String>, internal: String) -> Self {
         Self { internal: Some(internal), ..Self::new(StatusCode::BAD_GATEWAY, text) }
     }
 
-    /// 413: more bytes than are accepted.
+    /// 413: the size is larger than a limit in bytes.
     pub fn too_large(what: &str, limit: usize) -> Self {
         Self::payload_too_large(format!("{what} is larger than {limit} bytes"))
     }
 
-    /// 413: something is larger than it may be.
+    /// 413: the size is larger than a limit, with a message of the caller.
     pub fn payload_too_large(text: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
-    /// 415: another media type than this takes.
+    /// 415: the operation does not accept the media type.
     pub fn unsupported_media_type(got: Option<&str>, expected: &str) -> Self {
         let got = got.map_or("none".to_owned(), |got| format!("`{}`", shown(got, 100)));
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the content type must be {expected}, got {got}"))
     }
 
-    /// 500: our fault; the log says more than the response.
+    /// 500: an internal fault. The log has more details than the response.
     pub fn internal(error: &(impl std::fmt::Display + ?Sized)) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -96,12 +96,12 @@ impl ApiError {
         }
     }
 
-    /// 503: it cannot be done for the moment, and nothing was done.
+    /// 503: the request is not possible at the moment, and nothing was done.
     pub fn unavailable(text: impl Into<String>) -> Self {
         Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
-    /// The body, for a tracking id.
+    /// Makes the body of the response, with a tracking id.
     pub fn body(&self, tracking_id: &str) -> ErrorResponse {
         ErrorResponse {
             detail_code: detail_code(self.status),
@@ -112,7 +112,7 @@ impl ApiError {
     }
 }
 
-/// The code and words of the specification's examples; for a status without one, the status's own.
+/// Returns the code and the text of the specification's example. A status without an example has its own code and text.
 fn detail_code(status: StatusCode) -> String {
     match status {
         StatusCode::BAD_REQUEST => "400.1 Bad request content".to_owned(),

@@ -1,4 +1,4 @@
-//! Reading forms, URL-encoded or multipart.
+//! Reads forms, URL-encoded or multipart.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use multer::Multipart;
 use super::body::Bodies;
 use super::error::ApiError;
 
-/// A form's fields, and its file if it has one.
+/// The fields of a form, and its file if it has one.
 #[derive(Debug, Default)]
 pub struct FormBody {
     /// Names and values, in the order in which they were sent.
@@ -17,17 +17,17 @@ pub struct FormBody {
     pub file: Option<Bytes>,
 }
 
-/// How large a form may be.
+/// The limits of a form.
 #[derive(Debug, Clone, Copy)]
 pub struct FormLimits {
-    /// How many bytes the body has at most.
+    /// The largest body, in bytes.
     pub bytes: usize,
-    /// How many fields it has at most.
+    /// The largest number of fields.
     pub fields: usize,
 }
 
 impl Bodies {
-    /// Reads a form of either kind; nothing, if the body is something else.
+    /// Reads a form of either kind. Returns none if the body has another media type.
     pub async fn form(
         &self,
         content_type: Option<&HeaderValue>,

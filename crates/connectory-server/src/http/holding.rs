@@ -1,4 +1,4 @@
-//! A body whose bytes hold something until the connection has written them.
+//! A body that holds a value until the connection has written its bytes.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-/// The same body, which holds something until its last byte is written.
+/// Makes a body that holds `held` until its last byte is written.
 pub fn holding<T: Send + Sync + 'static>(body: Body, held: T) -> Body {
     Body::new(Holding { body, held: Arc::new(held) })
 }
@@ -18,7 +18,7 @@ struct Holding<T> {
     held: Arc<T>,
 }
 
-/// Bytes of it, which the connection keeps until they are written.
+/// A part of the body. The connection drops it when its bytes are written.
 struct HoldingBytes<T> {
     bytes: Bytes,
     _held: Arc<T>,

@@ -1,10 +1,11 @@
-//! Accepting connections, and ending without cutting anyone off.
+//! Accepts connections, and stops without interrupting requests.
 //!
-//! `axum::serve` would do, but for bounds: it gives a client any time it likes to send a request, or to read an answer,
-//! so a few slow ones could hold every connection. Here each connection has to send its first request's head in time
-//! (the preface of HTTP/2 included, of which hyper knows no limit), and to take what is written to it. Connections are
-//! bounded in all and for each peer. Where all are taken, the one that has waited longest without sending a request makes
-//! room, or else the one that has been idle longest: such connections then lock nobody out.
+//! `axum::serve` has no limits: a client may take any time to send a request or to read a response, so a few slow
+//! clients could occupy every connection. Here each connection must send the head of its first request in time
+//! (including the HTTP/2 preface, for which hyper has no limit), and must read its responses in time. The number of
+//! connections is limited in total and for each peer. If the total limit is reached, the server ends the connection
+//! that has waited longest without a request, or else the connection that has been idle longest. So idle connections
+//! cannot keep other clients out.
 
 mod paced;
 mod peers;
@@ -39,17 +40,17 @@ use self::traffic::Pace;
 pub use self::traffic::Traffic;
 use crate::trusted_proxies::TrustedProxies;
 
-/// How long a new connection waits for one that makes room.
+/// The time that a new connection waits until another one has ended for it.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How many connections there may be.
+/// The limits on connections.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    /// At a time.
+    /// The largest number of connections at a time.
     pub most: usize,
-    /// Of one peer at a time.
+    /// The largest number of connections of one peer at a time.
     pub per_peer: usize,
-    /// The peers for which that does not hold, because they speak for others.
+    /// The trusted proxies. They have no limit, because they forward requests of many clients.
     pub trusted: Arc<TrustedProxies>,
 }
 
@@ -59,7 +60,7 @@ impl Default for Connections {
     }
 }
 
-/// Serves until `stop` resolves, then finishes what is in flight.
+/// Serves until `stop` resolves, then finishes the requests in flight.
 pub async fn serve<R>(
     listener: TcpListener,
     connections: Connections,
@@ -76,8 +77,8 @@ pub async fn serve<R>(
     let waiting_in_all = Arc::<AtomicUsize>::default();
     let second = Arc::<AtomicU64>::default();
     let (mut refused, mut failed) = (Repeated::default(), Repeated::default());
-    // A timer that is due before any request's own: for one that is due earlier than all others, tokio wakes itself by
-    // a system call.
+    // This timer is due before the timers of all requests. If a new timer were due before all others, tokio would make
+    // a system call to wake itself.
     let mut clock = tokio::time::interval(Duration::from_secs(1));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -85,7 +86,8 @@ pub async fn serve<R>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
                 Err(error) => {
-                    // Out of file descriptors, or the client is gone already: others may still come.
+                    // The process has no free file descriptor, or the client is gone already. Later connections may
+                    // succeed.
                     if let Some(times) = failed.again() {
                         tracing::warn!(%error, times, "could not accept a connection");
                     }
@@ -113,10 +115,10 @@ pub async fn serve<R>(
                 continue;
             }
         }
-        // Where one made room, it ends at once, on another thread or while this one waits here.
+        // A connection that was ended for this one stops at once, on another thread or during this wait.
         let acquiring = tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(&free).acquire_owned());
         let Ok(Ok(permit)) = acquiring.await else { continue };
-        // Without this, small responses wait for the client's acknowledgement.
+        // Without this option, small responses wait for the client's acknowledgement.
         let _unsupported = stream.set_nodelay(true);
         let answer = answer.clone();
         let traffic = Arc::new(Traffic::new(Arc::clone(&waiting_in_all)));
@@ -147,7 +149,7 @@ pub async fn serve<R>(
             let mut pace = Pace::new(Arc::clone(&of_task));
             let ended = poll_fn(|context| match connection.as_mut().poll(context) {
                 Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                // Looking at the timer costs, and from the first request on others count the time.
+                // Polling the timer costs time. After the first request, other timeouts apply.
                 Poll::Pending if of_task.has_begun() => pace.poll(context).map(|()| None),
                 Poll::Pending => first_head.as_mut().poll(context).map(|()| None),
             });
@@ -167,10 +169,10 @@ pub async fn serve<R>(
     }
 }
 
-/// HTTP/1 and HTTP/2, bounded.
+/// Configures HTTP/1 and HTTP/2 with limits.
 fn protocols() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    // The official Python client looks headers up as the vendor's service writes them: `X-Total-Count`.
+    // The official Python client expects the spelling of the vendor's service: `X-Total-Count`.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).title_case_headers(true);
     builder.http1().max_buf_size(HEAD_BYTES);
     builder
@@ -184,7 +186,7 @@ fn protocols() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// The connections, the oldest first, among others that have ended.
+/// The open connections, the oldest first. Some of them may have ended.
 struct Opened {
     connections: VecDeque<Arc<Traffic>>,
     most: usize,
@@ -205,7 +207,8 @@ impl Opened {
         self.connections.push_back(connection);
     }
 
-    /// Ends the oldest that has sent no request, or else the one that has been idle longest; says whether there was one.
+    /// Ends the oldest connection that has sent no request, or else the connection that has been idle longest. Returns
+    /// whether there was such a connection.
     fn make_room(&mut self) -> bool {
         self.connections.retain(|connection| !connection.has_ended());
         let silent = self.connections.iter().position(|connection| !connection.has_begun());
@@ -218,7 +221,7 @@ impl Opened {
     }
 }
 
-/// Something that happens again and again, and is said once a second.
+/// An event that may repeat often, and is logged at most once a second.
 #[derive(Default)]
 struct Repeated {
     said: Option<Instant>,
@@ -226,7 +229,7 @@ struct Repeated {
 }
 
 impl Repeated {
-    /// How often it happened since it was last said, if it is to be said again.
+    /// Counts the event. If it must be logged now, returns the number of times since it was last logged.
     fn again(&mut self) -> Option<u64> {
         self.times += 1;
         if self.said.is_some_and(|said| said.elapsed() < Duration::from_secs(1)) {

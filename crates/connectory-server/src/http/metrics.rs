@@ -1,4 +1,4 @@
-//! What the server counts and times, for a collector that reads `OpenMetrics`, such as Prometheus.
+//! The metrics of the server, for a collector that reads `OpenMetrics`, such as Prometheus.
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -14,15 +14,15 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The upper ends of the histogram's buckets, in seconds: from an answer that is in memory to a slow disk.
+/// The upper limits of the histogram's buckets, in seconds: from a cached response to a slow disk.
 const BUCKETS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 10.0];
 
-/// By what requests are told apart.
+/// The labels of the request metric.
 #[expect(clippy::struct_field_names, reason = "the names are those of OpenTelemetry's conventions for HTTP")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Kind {
     http_request_method: &'static str,
-    /// The path as the router has it, or nothing where it has none: clients must not be able to add any.
+    /// The route as the router defines it, or empty if no route matched. Clients must not be able to add label values.
     http_route: Cow<'static, str>,
     http_response_status_code: u16,
 }
@@ -50,14 +50,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a request that was answered.
+    /// Counts a request when its response is complete.
     pub(crate) fn count(&self, method: &Method, route: Cow<'static, str>, status: StatusCode, took: Duration) {
         let kind =
             Kind { http_request_method: word(method), http_route: route, http_response_status_code: status.as_u16() };
         self.requests.get_or_create(&kind).observe(took.as_secs_f64());
     }
 
-    /// Answers a collector's request, given how many lines of the log were dropped so far.
+    /// Responds to a collector. `dropped_lines` is the number of log lines that were dropped so far.
     pub fn answer<B>(&self, request: &Request<B>, dropped_lines: u64) -> Response {
         self.dropped_lines.inner().store(dropped_lines, Ordering::Relaxed);
         if (request.method(), request.uri().path()) != (&Method::GET, "/metrics") {
@@ -69,7 +69,7 @@ impl Metrics {
     }
 }
 
-/// The method if it is a known one: clients may send any word.
+/// Returns the method if it is a known one, otherwise `_OTHER`, because clients may send any word.
 fn word(method: &Method) -> &'static str {
     const KNOWN: [Method; 7] =
         [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];

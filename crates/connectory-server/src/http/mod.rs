@@ -1,6 +1,6 @@
-//! HTTP without any operation: connections, bodies, forms, responses, errors, the log of requests and metrics.
+//! HTTP without any operation: connections, bodies, forms, responses, errors, the request log and metrics.
 //!
-//! Nothing here knows what a connector or a caller is.
+//! This module does not depend on the operations or on authentication.
 
 pub mod body;
 pub mod error;

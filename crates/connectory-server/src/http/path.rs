@@ -1,4 +1,4 @@
-//! The parameters of paths.
+//! Reads the parameters of paths.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use connectory_model::ScriptName;
@@ -6,7 +6,8 @@ use http::request::Parts;
 
 use super::error::ApiError;
 
-/// The script name of a path. One that cannot be a script name is not found, like any other that does not exist.
+/// The script name in a path. An invalid script name is an error 404, like the script name of a connector that does not
+/// exist.
 pub struct ScriptNamePath(pub ScriptName);
 
 impl<S: Send + Sync> FromRequestParts<S> for ScriptNamePath {
@@ -18,7 +19,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScriptNamePath {
     }
 }
 
-/// The locale of a path as it was written.
+/// The locale in a path, as the client wrote it.
 pub struct LocalePath(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
@@ -29,7 +30,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LocalePath {
     }
 }
 
-/// A parameter of the path; empty where the path is no text.
+/// Returns a parameter of the path. It is empty if the decoded path is not text.
 pub async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
     parameters

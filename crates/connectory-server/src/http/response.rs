@@ -1,5 +1,4 @@
-//! What responses have in common: JSON, what the outermost layer has to know of a request, and how large answers are
-//! counted.
+//! Common parts of responses: JSON responses, the facts for the outermost layer, and the counting of large responses.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,37 +14,38 @@ use super::error::ApiError;
 use super::holding::holding;
 use crate::budget::{Budget, Charge};
 
-/// What the outermost layer has to know of a request beyond its response. Layers and handlers leave it with the response.
+/// The facts about a request that the outermost layer needs besides the response. Layers and handlers store them in the
+/// response's extensions.
 #[derive(Clone, Default)]
 pub struct ResponseFacts {
-    /// The route of the request, as the router has it.
+    /// The route of the request, as the router defines it.
     pub route: Option<Cow<'static, str>>,
     /// The caller, if the request was authenticated.
     pub author: Option<Arc<Author>>,
-    /// The error that is to be rendered.
+    /// The error to render.
     pub error: Option<ApiError>,
-    /// How an error is rendered, if not as JSON.
+    /// The renderer of an error page. None means that errors are rendered as JSON.
     pub error_page: Option<Arc<dyn ErrorPage>>,
 }
 
-/// Renders an error for a person.
+/// Renders an error as a page for people.
 pub trait ErrorPage: Send + Sync {
-    /// The page, with the id under which the request is logged.
+    /// Renders the page, with the tracking id of the request.
     fn render(&self, error: &ApiError, tracking_id: &str) -> Response;
 }
 
-/// The facts that travel with a response.
+/// Returns the facts in the extensions of a response.
 pub fn facts_of(response: &mut Response) -> &mut ResponseFacts {
     response.extensions_mut().get_or_insert_default()
 }
 
-/// Takes the facts from a response.
+/// Removes the facts from a response and returns them.
 pub fn take_facts(response: &mut Response) -> ResponseFacts {
     response.extensions_mut().remove().unwrap_or_default()
 }
 
 impl IntoResponse for ApiError {
-    /// The status and the error itself, which the outermost layer renders.
+    /// Makes an empty response with the status and the error, which the outermost layer renders.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         facts_of(&mut response).error = Some(self);
@@ -53,15 +53,15 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A JSON response from bytes.
+/// Makes a JSON response from bytes.
 pub fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = (status, body.into()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// Counts an answer until its bytes are handed to the system, or refuses it, unless it is counted already. Where
-/// others wait on its connection, it counts from its first byte.
+/// Counts a response until its bytes are passed to the system, or refuses it. A response that is counted already is not
+/// refused. If other responses wait on its connection, the response counts from its first byte.
 pub fn count_answer(
     budget: &Budget,
     response: Response,

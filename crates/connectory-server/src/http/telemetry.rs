@@ -1,8 +1,8 @@
-//! The outermost layer: it gives each request its tracking id, renders errors with it, counts requests and logs them.
+//! The outermost layer. It gives each request a tracking id, renders errors with it, and counts and logs requests.
 //!
-//! Failures, errors and sign-ins are logged at `info`, everything else at `debug`. The log has the path without its query,
-//! because a token request may carry its secret there. Of many errors of one status in a second only some are logged,
-//! with how many were not.
+//! Failures are logged at `error`, refusals and sign-ins at `info`, everything else at `debug`. The log contains the
+//! path without its query, because the query of a token request may contain the secret. If many errors with one status
+//! occur in a second, only some are logged, with the number of errors that were not logged.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -22,37 +22,37 @@ use crate::rate_limit::{RateLimit, RateWindow};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
-/// What is counted over all requests.
+/// The counters over all requests.
 pub struct Telemetry {
-    /// How many requests there were, and how long they took.
+    /// The number and the duration of requests.
     pub metrics: Metrics,
-    /// The bytes of answers to callers who are known.
+    /// The memory limit for responses to authenticated callers.
     answers: Budget,
-    /// The bytes of answers to others.
+    /// The memory limit for all other responses.
     anonymous_answers: Budget,
     logged_errors: LoggedErrors,
 }
 
 impl Telemetry {
-    /// Counts from now on. Answers together may have so many bytes.
+    /// Starts to count. The budgets limit the memory of all responses together.
     pub fn new(answers: Budget, anonymous_answers: Budget) -> Self {
         Self { metrics: Metrics::default(), answers, anonymous_answers, logged_errors: LoggedErrors::default() }
     }
 }
 
-/// A request from its arrival to its answer.
+/// A request from its arrival to its response.
 pub struct Trace {
     tracking_id: Uuid,
     started: Instant,
 }
 
 impl Trace {
-    /// A request that arrives now.
+    /// Starts the trace of a request that arrives now.
     pub fn start() -> Self {
         Self { tracking_id: Uuid::from_u128(rand::random()), started: Instant::now() }
     }
 
-    /// The id under which the request is logged.
+    /// The tracking id of the request in the log.
     pub fn tracking_id(&self) -> Uuid {
         self.tracking_id
     }
@@ -89,7 +89,7 @@ impl Trace {
         let took = started.elapsed();
         telemetry.metrics.count(method, route.unwrap_or_default(), status, took);
         let ms = took.as_secs_f64() * 1000.0;
-        // A path may be as long as a request's head.
+        // Shorten the path: it may be as long as a request's head.
         let path = start_of(path);
         match status.as_u16() {
             status @ 400.. => {
@@ -103,7 +103,7 @@ impl Trace {
                     }
                 }
             }
-            // What a caller changes is in the history. A token that is issued or a session that begins has no caller yet.
+            // Log changes without a caller: new tokens and new sessions. The history contains the changes of callers.
             status if !method.is_safe() && author.is_none() => {
                 tracing::info!(tracking_id, %peer, %method, path, status, ms, "request");
             }
@@ -115,24 +115,24 @@ impl Trace {
     }
 }
 
-/// As much of what a client sent as the log has.
+/// Returns the start of a client's text, as much as the log contains.
 fn start_of(text: &str) -> &str {
     &text[..text.floor_char_boundary(LOG_TEXT_BYTES)]
 }
 
-/// What a request asked for.
+/// The facts of a request that the log contains.
 pub struct RequestFacts<'a> {
-    /// Its method.
+    /// The method of the request.
     pub method: &'a Method,
-    /// Its path.
+    /// The path of the request, without its query.
     pub path: &'a str,
-    /// The address it comes from: the connection's, or the one that a trusted proxy has forwarded.
+    /// The address of the client: the address of the connection, or the address that a trusted proxy forwarded.
     pub client: IpAddr,
-    /// Whether other answers wait on the same connection.
+    /// Whether other responses wait on the same connection.
     pub waits: bool,
 }
 
-/// The answer with its bytes counted, or its error rendered.
+/// Counts the bytes of the response, or renders its error.
 fn rendered(
     answers: &Budget,
     mut response: Response,
@@ -165,7 +165,7 @@ fn rendered(
     (rendered, Some(error))
 }
 
-/// The log's own rate limit for errors, for each status from 400 on, so that a flood of them is sampled.
+/// The rate limit of the log for errors: one for each status from 400, so that a flood of errors is sampled.
 struct LoggedErrors {
     started: Instant,
     logged: [RateWindow; 200],
@@ -180,7 +180,8 @@ impl Default for LoggedErrors {
 }
 
 impl LoggedErrors {
-    /// Whether one of this status is logged; if so, how many were not since the last one that was.
+    /// Decides whether to log an error with this status. If so, returns the number of errors that were not logged since
+    /// the last logged one.
     fn admit(&self, status: u16) -> Option<u64> {
         let limit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
         let window = self.logged.get(usize::from(status.checked_sub(400)?))?;
@@ -192,7 +193,7 @@ impl LoggedErrors {
     }
 }
 
-/// The router's own error for a method that the path does not know.
+/// Makes the error for the router's 405 response.
 fn method_not_allowed(response: &Response) -> Option<ApiError> {
     (response.status() == StatusCode::METHOD_NOT_ALLOWED).then(|| {
         let allowed = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or_default();

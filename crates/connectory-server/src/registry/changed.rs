@@ -1,11 +1,12 @@
-//! What a revision changed, in one vocabulary: the API's member names, and `translations/de` for the texts of a locale.
+//! The names of the members that a revision changed: the API's member names, and for example `translations/de` for the
+//! texts of a locale.
 
 use std::collections::BTreeSet;
 
 use connectory_model::Connector;
 
-/// The members in which two states of a connector differ, in the order of the API; of a new one, those that have a value
-/// beyond what every connector has.
+/// Lists the members in which two states of a connector differ, in the order of the API. For a new connector, it lists
+/// the members that have a value, except those that every connector has.
 pub fn changed_members(before: Option<&Connector>, after: &Connector) -> Vec<String> {
     let metadata = before
         .map_or(!after.connector_metadata.is_empty(), |before| before.connector_metadata != after.connector_metadata);

@@ -1,4 +1,4 @@
-//! Creating a connector.
+//! Creates a connector.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Creates a connector under a script name that is free.
+    /// Creates a connector with a free script name, which is derived from its name.
     pub async fn create(
         &self,
         tenant: &Arc<TenantCatalog>,
@@ -28,7 +28,7 @@ impl Registry {
             let summary = Arc::clone(edit.summary());
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(_) => return Ok(summary),
-                // Another request took the script name first, and is published by now.
+                // Another request took the script name first. Its connector is visible by now.
                 Err(Refusal::ScriptNameTaken { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,4 +1,4 @@
-//! Deleting a connector.
+//! Deletes a connector.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
 
 impl Registry {
-    /// Deletes a connector, whatever revision it has by then.
+    /// Deletes a connector at its newest revision. Starts again if another caller changed it meanwhile.
     pub async fn delete(
         &self,
         tenant: &Arc<TenantCatalog>,

@@ -1,5 +1,5 @@
-//! Editing a connector: read it, make the next revision, commit it if nobody else did meanwhile, and start over
-//! otherwise.
+//! Edits a connector: reads it, makes the next revision, and commits it. Starts again if another caller changed the
+//! connector meanwhile.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::catalog::{Source, TenantCatalog};
 
 /// The result of an edit.
 pub enum Edited {
-    /// The connector that was committed, and where it is now.
+    /// The new place of the connector, and the committed connector.
     Changed(Source, Arc<Connector>),
-    /// There was nothing to change; the connector is still there.
+    /// The edit changed nothing. The source is the place of the connector.
     Unchanged(Source),
 }
 
-/// What an edit is given, and what it is answered with: this decides how much memory it takes.
+/// The size of an edit's input, and the kind of its response. Both determine how much memory the edit needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Given {
-    /// The bytes that the edit brings along.
+    /// The size of the edit's input in bytes.
     pub bytes: usize,
-    /// Whether the whole connector is answered. There has to be room for that before anything is changed.
+    /// Whether the response contains the whole connector. Memory for it is reserved before the connector is changed.
     pub answers_detail: bool,
 }
 
 impl Given {
-    /// So many bytes, answered with something short.
+    /// An input of so many bytes, with a short response.
     pub const fn bytes(bytes: usize) -> Self {
         Self { bytes, answers_detail: false }
     }
 }
 
 impl Registry {
-    /// Commits what `next` makes of a connector; `next` may return nothing where it changes nothing.
+    /// Commits the connector that `next` makes from the current one. `next` may return none if it changes nothing.
     pub async fn edit<F>(
         &self,
         tenant: &Arc<TenantCatalog>,
@@ -50,7 +50,7 @@ impl Registry {
         self.edit_as(tenant, origin, script_name, given, (next, |edit| edit)).await
     }
 
-    /// The same; `finish` says what kind of action the edit is.
+    /// Like [`Self::edit`]. `finish` can set the action of the edit.
     pub(super) async fn edit_as<F>(
         &self,
         tenant: &Arc<TenantCatalog>,
@@ -74,7 +74,8 @@ impl Registry {
             let holders = self.catalog.holders(read, &connector).await?;
             let next = Arc::clone(&next);
             let bounds = self.bounds;
-            // What is written is made here, too: of a large connector it takes as long as the change.
+            // This closure also serializes and compresses the result, because for a large connector that takes as long
+            // as the change.
             let make = move |_: &_| -> Result<Option<Edit>, RegistryError> {
                 let Some(changed) = next(&connector)? else { return Ok(None) };
                 let members = changed_members(Some(&connector), &changed);
@@ -89,7 +90,7 @@ impl Registry {
             let changed = Arc::clone(edit.connector());
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(source) => return Ok(Edited::Changed(source, changed)),
-                // Someone was faster. Their change is published by now, so every round builds on a newer revision.
+                // Another caller was faster. Its change is visible by now, so every round starts from a newer revision.
                 Err(Refusal::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,4 +1,4 @@
-//! Why an operation is refused.
+//! The errors of operations.
 
 use connectory_model::ScriptName;
 use connectory_model::bounds::TooLarge;
@@ -8,42 +8,42 @@ use connectory_store::{Refusal, RevisionNumber, StoreError};
 
 use crate::work::WorkError;
 
-/// Why an operation is refused, with the values that a message needs.
+/// The reason why an operation is refused or fails, with the values that a message needs.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The tenant has no such connector.
+    /// The tenant has no connector with this script name.
     #[error("there is no connector with the script name `{0}` in this tenant")]
     NotFound(ScriptName),
-    /// The connector has no such revision.
+    /// The connector has no revision with this number.
     #[error("the connector has no revision {0}")]
     NoRevision(RevisionNumber),
-    /// It is a built-in connector.
+    /// The connector is built-in and cannot be changed.
     #[error("`{0}` is a built-in connector, which cannot be changed or deleted; create a custom connector")]
     BuiltIn(ScriptName),
     /// Another connector of the tenant has the name.
     #[error("`name` is taken: a connector of this name exists already")]
     NameTaken,
-    /// What is changed is not what the caller read.
+    /// The connector changed after the caller read it.
     #[error("someone else changed this meanwhile; read it again and repeat the change")]
     Conflict,
     /// The patch cannot be applied.
     #[error(transparent)]
     Patch(#[from] PatchError),
-    /// A document would be larger than it may be.
+    /// The document would be larger than its limit.
     #[error("the result's `{}` is larger than {limit} bytes", .kind.member())]
     DocumentTooLarge {
-        /// The document.
+        /// The kind of the document.
         kind: DocumentKind,
-        /// How many bytes it may have.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The connector would be larger than it may be.
+    /// The connector would be larger than its limit.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The work that the operation takes cannot be done for the moment.
+    /// The work for the operation is not possible at the moment.
     #[error(transparent)]
     Work(#[from] WorkError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -52,7 +52,7 @@ impl From<Refusal> for RegistryError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NameTaken { .. } => Self::NameTaken,
-            // Two callers deleted and created it at the same time: the second should read it again.
+            // Two callers deleted and created the connector at the same time. The second caller should read it again.
             Refusal::Conflict { .. } | Refusal::ScriptNameTaken { .. } | Refusal::Repeated { .. } => Self::Conflict,
             Refusal::Store(error) => Self::Store(error),
         }

@@ -1,4 +1,4 @@
-//! Finding a connector of a tenant.
+//! Finds a connector of a tenant.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use connectory_store::RevisionId;
 use super::{Registry, RegistryError};
 use crate::catalog::{Entry, Source, TenantCatalog};
 
-/// A connector and where it is.
+/// A connector and its entry in the catalog.
 pub struct Found {
-    /// The connector as the catalog has it.
+    /// The entry of the connector in the catalog.
     pub entry: Arc<Entry>,
-    /// All of it.
+    /// The whole connector, with its documents.
     pub connector: Arc<Connector>,
 }
 
 impl Registry {
-    /// The entry of a connector.
+    /// Finds the entry of a connector.
     pub fn entry(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<Arc<Entry>, RegistryError> {
         tenant.entry(script_name).ok_or_else(|| RegistryError::NotFound(script_name.clone()))
     }
 
-    /// The revision of a connector that can be changed: a custom one.
+    /// Finds the newest revision of a custom connector. Fails for a built-in connector, which cannot be changed.
     pub fn custom(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<RevisionId, RegistryError> {
         match self.entry(tenant, script_name)?.source {
             Source::Stored(id) => Ok(id),
@@ -30,7 +30,7 @@ impl Registry {
         }
     }
 
-    /// A whole connector.
+    /// Finds a connector and reads all of it.
     pub async fn find(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<Found, RegistryError> {
         let entry = self.entry(tenant, script_name)?;
         let connector = self.catalog.connector(entry.source).await?;

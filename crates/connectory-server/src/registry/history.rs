@@ -1,4 +1,4 @@
-//! The history of connectors: what was changed, by whom and when. A deleted connector keeps its history.
+//! The history of connectors: the changes, their authors and their times. A deleted connector keeps its history.
 
 use std::sync::Arc;
 
@@ -8,28 +8,28 @@ use connectory_store::{Action, Revision, RevisionId, RevisionNumber};
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
 
-/// A connector and its past, which may be all that is left of it.
+/// A connector that exists or was deleted.
 pub struct Past {
-    /// The connector as it is, or was when it was deleted.
+    /// The current connector, or the connector when it was deleted.
     pub newest: Arc<Connector>,
-    /// Where it is now, unless it was deleted.
+    /// The place of the current connector. None if it was deleted.
     pub current: Option<Source>,
 }
 
-/// A revision, and the connector before and after it.
+/// A revision, and the connector before and after the revision.
 pub struct Change {
-    /// The revision.
+    /// The revision that the caller asked for.
     pub revision: Revision,
-    /// The connector before; nothing, if the revision created it.
+    /// The connector before the revision. None if the revision created it.
     pub before: Option<Arc<Connector>>,
-    /// The connector after; of a deletion, what was deleted.
+    /// The connector after the revision, or for a deletion, the deleted connector.
     pub after: Arc<Connector>,
-    /// Where `after` is.
+    /// The place of `after`.
     pub source: Source,
 }
 
 impl Registry {
-    /// The newest revisions of a tenant that were made before one.
+    /// Lists up to `limit` revisions of a tenant with numbers below `before`, the newest first.
     pub async fn activity(
         &self,
         tenant: &TenantCatalog,
@@ -39,7 +39,7 @@ impl Registry {
         Ok(self.store.revisions(tenant.id(), None, before, limit).await?)
     }
 
-    /// The newest revisions of a connector that were made before one.
+    /// Lists up to `limit` revisions of a connector with numbers below `before`, the newest first.
     pub async fn history(
         &self,
         tenant: &TenantCatalog,
@@ -50,7 +50,7 @@ impl Registry {
         Ok(self.store.revisions(tenant.id(), Some(script_name.clone()), before, limit).await?)
     }
 
-    /// A connector that exists or existed.
+    /// Finds a connector that exists or existed.
     pub async fn past(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<Past, RegistryError> {
         let current = tenant.entry(script_name).map(|entry| entry.source);
         let source = match current {
@@ -63,7 +63,7 @@ impl Registry {
         Ok(Past { newest: self.catalog.connector(source).await?, current })
     }
 
-    /// What a revision of a connector changed.
+    /// Reads a revision of a connector, with the connector before and after the revision.
     pub async fn change(
         &self,
         tenant: &TenantCatalog,
@@ -77,7 +77,8 @@ impl Registry {
         let revision = read(Some(number)).await?.ok_or(RegistryError::NoRevision(number))?;
         let source = stored(tenant, &revision);
         let after = self.catalog.connector(source).await?;
-        // Before a creation there was another connector of the same name, or none.
+        // The previous revision of a creation, if there is one, belongs to a deleted connector with the same script
+        // name.
         let before = match read(revision.previous.filter(|_| revision.action != Action::Create)).await? {
             Some(before) => Some(self.catalog.connector(stored(tenant, &before)).await?),
             None => None,
@@ -86,7 +87,7 @@ impl Registry {
     }
 }
 
-/// Where a connector is at a revision.
+/// Returns the place of a connector at a revision.
 fn stored(tenant: &TenantCatalog, revision: &Revision) -> Source {
     Source::Stored(RevisionId { tenant: tenant.id(), number: revision.number })
 }

@@ -1,7 +1,7 @@
 //! The operations on connectors: find, create, edit, delete, restore, and their history.
 //!
-//! Every write goes through here, whether the API or the console asks for it. Nothing here knows HTTP: an operation that
-//! is refused returns a [`RegistryError`], which says what was refused and with which values.
+//! All writes of the API and the console use this module. The module does not depend on HTTP: a refused operation
+//! returns a [`RegistryError`], which contains the reason and its values.
 
 mod changed;
 mod create;
@@ -27,16 +27,16 @@ pub use self::find::Found;
 pub use self::history::{Change, Past};
 pub use self::patch::patched;
 
-/// How large connectors may be.
+/// The limits on the size of connectors.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// How large a document may be, in bytes.
+    /// The largest document, in bytes.
     pub document: usize,
-    /// How large a whole connector may be, in bytes of JSON.
+    /// The largest connector, in bytes of JSON.
     pub connector: usize,
 }
 
-/// The connectors of every tenant, and what can be done with them.
+/// The operations on the connectors of all tenants.
 pub struct Registry {
     catalog: Arc<Catalog>,
     store: Store,
@@ -45,7 +45,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The operations on a catalog and the store that it shows.
+    /// Makes the registry on a catalog and on the store of this catalog.
     pub fn new(catalog: Arc<Catalog>, store: Store, work: Work, bounds: Bounds) -> Self {
         Self { catalog, store, work, bounds }
     }

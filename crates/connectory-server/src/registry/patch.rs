@@ -1,4 +1,4 @@
-//! Patching a connector.
+//! Patches a connector.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{Edited, Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Applies a patch to a connector, all or nothing. Operations see the detail in this shape.
+    /// Applies all operations of a patch to a connector or none. The operations see the detail in this shape.
     pub async fn patch(
         &self,
         tenant: &Arc<TenantCatalog>,
@@ -27,13 +27,13 @@ impl Registry {
         self.edit(tenant, origin, script_name, given, next).await
     }
 
-    /// How large a document may be, in bytes.
+    /// The largest document, in bytes.
     pub fn max_document(&self) -> usize {
         self.bounds.document
     }
 }
 
-/// The connector as a patch makes it.
+/// Makes the patched connector. Fails if a changed document is larger than the limit.
 pub fn patched(
     patch: &PatchSet,
     connector: &Connector,

@@ -1,4 +1,4 @@
-//! Restoring a connector: a new revision makes it what it was at an earlier one.
+//! Restores a connector: a new revision gives it the state of an earlier revision.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Restores a connector, which may be deleted.
+    /// Restores a connector to the state at a revision. The connector may be deleted.
     pub async fn restore(
         &self,
         tenant: &Arc<TenantCatalog>,
@@ -23,7 +23,8 @@ impl Registry {
         let size = old.size();
         if past.current.is_some() {
             let next = move |connector: &Connector| {
-                // The name of a connector that was deleted and created again may be another one.
+                // Keep the current name: a connector that was deleted and created again may have another name than
+                // before.
                 Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
             };
             self.edit_as(tenant, origin, script_name, Given::bytes(size), (next, Edit::restoring)).await?;

@@ -1,4 +1,4 @@
-//! Replacing a document, or the texts of a locale.
+//! Replaces a document or the texts of a locale.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Edited, Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Replaces a document with one of so many bytes.
+    /// Replaces a document. `bytes` is the size of the new document.
     pub async fn replace_document(
         &self,
         tenant: &Arc<TenantCatalog>,
@@ -29,7 +29,7 @@ impl Registry {
         self.edit(tenant, origin, script_name, given, next).await
     }
 
-    /// Replaces the texts of a locale, or removes them.
+    /// Replaces the texts of a locale. Removes them if `properties` is none.
     pub async fn replace_translations(
         &self,
         tenant: &Arc<TenantCatalog>,

@@ -1,8 +1,8 @@
 //! The rows of tenants, API clients and signing keys.
 //!
-//! [`AccessDb`] manages them without owning the database, so that it works beside a running server: the server keeps
-//! none of these rows in memory for more than a few seconds. Deleting a tenant is the exception; it needs the database
-//! for itself.
+//! [`AccessDb`] manages these rows without owning the database, so it also works while a server is running: the server
+//! caches none of these rows for more than a few seconds. Deleting a tenant is the exception: it needs the database for
+//! itself.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -20,16 +20,16 @@ use super::schema;
 use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
 use crate::error::{Result, StoreError, unreadable};
 
-/// Access management on a database, with or without a server on it.
+/// Manages access in a database, whether a server is running on it or not.
 pub struct AccessDb {
-    // In this order: the file is closed after the connection.
+    // The fields have this order so that the file is closed after the connection.
     connection: Connection,
     lock: Result<Lock>,
     _file: Arc<DatabaseFile>,
 }
 
 impl AccessDb {
-    /// Opens a database. One that is missing is not created: its path is more likely wrong, or it was moved away.
+    /// Opens a database. A missing database is not created: its path is probably wrong, or the file was moved.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_or_refuse(path).map_err(|error| error.of(path))
     }
@@ -47,13 +47,13 @@ impl AccessDb {
         if lock.is_ok() {
             schema::migrate(&mut connection, file.path())?;
         } else {
-            // Whoever serves the database has brought its schema to their version; it must be ours, too.
+            // The running server has updated the schema to its own version, which must be the version of this program.
             schema::expect_current(&connection, file.path())?;
         }
         Ok(Self { connection, lock, _file: file })
     }
 
-    /// Every tenant, the oldest first.
+    /// Lists all tenants, the oldest first.
     pub fn tenants(&self) -> Result<Vec<Tenant>> {
         tenants(&self.connection)
     }
@@ -63,7 +63,7 @@ impl AccessDb {
         create_tenant(&self.connection, name)
     }
 
-    /// Deletes a tenant with its connectors, their history and its clients.
+    /// Deletes a tenant, its connectors, their history, and its clients.
     pub fn delete_tenant(&self, name: &str) -> Result<()> {
         if let Err(StoreError::InUse { path, pid }) = &self.lock {
             return Err(StoreError::InUse { path: path.clone(), pid: *pid });
@@ -79,13 +79,13 @@ impl AccessDb {
         Ok(transaction.commit()?)
     }
 
-    /// How many connectors a tenant has.
+    /// Counts the connectors of a tenant.
     pub fn connector_count(&self, tenant: TenantId) -> Result<i64> {
         let query = "SELECT count(*) FROM connectors WHERE tenant_id = ?1";
         Ok(self.connection.query_row(query, [tenant.get()], |row| row.get(0))?)
     }
 
-    /// Every client, or those of one tenant, by name.
+    /// Lists all clients or the clients of one tenant, ordered by name.
     pub fn clients(&self, tenant: Option<&str>) -> Result<Vec<ApiClient>> {
         clients(&self.connection, tenant)
     }
@@ -95,7 +95,7 @@ impl AccessDb {
         create_client(&self.connection, tenant, client)
     }
 
-    /// Deletes a client; its tokens end within seconds.
+    /// Deletes a client. Its tokens end within seconds.
     pub fn delete_client(&self, id: &str) -> Result<()> {
         delete_client(&self.connection, None, id)
     }
@@ -156,7 +156,7 @@ pub(super) fn create_client(connection: &Connection, tenant: &str, client: &NewC
     }
 }
 
-/// Creates the first tenant with its client, where there is no tenant yet. Says whether it did.
+/// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
 pub(super) fn bootstrap(connection: &Connection, tenant: &str, client: &NewClient) -> Result<bool> {
     if !tenants(connection)?.is_empty() {
         return Ok(false);

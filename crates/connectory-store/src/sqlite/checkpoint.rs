@@ -1,6 +1,6 @@
-//! Copies what is committed from the log into the database, on a thread of its own, so that no writer waits for it.
+//! Copies committed pages from the log into the database, on a separate thread, so that no write waits for the copy.
 //!
-//! SQLite's own automatic copying is off, because it keeps failed syncs to itself.
+//! SQLite's automatic checkpoints are off, because they do not report failed syncs.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,10 +12,10 @@ use rusqlite::Connection;
 use super::failure::{Failure, end_process};
 use crate::error::Unavailable;
 
-/// How long the log is left alone between two copies: a page that changes often is then copied once.
+/// The pause between two copies. A page that changes several times in a pause is copied once.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Copies the log into the database after commits, until the writer has ended.
+/// Copies the log into the database after commits, until the writer ends.
 pub(super) fn run(connection: &Connection, committed: &Receiver<()>, ended: &Receiver<Infallible>, pages: &AtomicI64) {
     let mut failed = None;
     while committed.recv().is_ok() {
@@ -28,7 +28,7 @@ pub(super) fn run(connection: &Connection, committed: &Receiver<()>, ended: &Rec
                 "the database is damaged, so that it cannot take what was acknowledged; keep its files, restore a backup, \
                  and start again",
             ),
-            // A disk that is full stays full for a while: once is enough.
+            // Log the same failure once, because a full disk stays full for a while.
             Err(failure) if failed.as_ref() != Some(&failure) => {
                 tracing::warn!(error = %failure, "could not copy the log into the database");
                 failed = Some(failure);
@@ -41,8 +41,9 @@ pub(super) fn run(connection: &Connection, committed: &Receiver<()>, ended: &Rec
     }
 }
 
-/// Copies what is committed from the log into the database. Returns how many pages the log has that others may still
-/// read, so that it cannot begin again.
+/// Copies committed pages from the log into the database. Returns the number of pages in the log if some of them could
+/// not be copied, because readers may still need the old pages. The log cannot restart from its beginning then. Returns
+/// 0 if every page was copied.
 pub(super) fn copy(connection: &Connection) -> Result<i64, Failure> {
     let (pages, copied): (i64, i64) = connection
         .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")

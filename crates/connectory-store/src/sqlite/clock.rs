@@ -1,8 +1,8 @@
-//! The time of a change, as rows keep it.
+//! The time of a change, as the rows store it.
 
 use std::time::SystemTime;
 
-/// The time in milliseconds since 1970-01-01 UTC.
+/// Returns the current time in milliseconds since 1970-01-01 UTC.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -17,7 +17,7 @@ use crate::edit::{Change, Edit};
 use crate::error::{Refusal, Result, StoreError, unreadable};
 use crate::revision::{Action, Author, AuthorKind, Origin, Revision, RevisionId, RevisionNumber};
 
-/// Edits of one tenant that are committed together.
+/// The edits of one tenant that are committed together.
 pub(super) struct Commit {
     pub tenant: TenantId,
     pub edits: Vec<Edit>,
@@ -25,7 +25,7 @@ pub(super) struct Commit {
     pub id: Uuid,
 }
 
-/// Writes the revisions under the tenant's next numbers. All edits are checked, by reading, before the first is written.
+/// Writes the revisions with the next numbers of the tenant. Checks all edits by reading before it writes the first.
 pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Vec<RevisionNumber>, Refusal> {
     let Commit { tenant, edits, .. } = commit;
     expect_distinct(edits)?;
@@ -48,7 +48,7 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Vec<Rev
     Ok(numbers)
 }
 
-/// Refuses edits that are about the same connector, or create one of the same name.
+/// Refuses a commit in which two edits change the same connector or create connectors with the same name.
 fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
     let [_, _, ..] = edits else { return Ok(()) };
     let (mut connectors, mut names) = (HashMap::new(), HashSet::new());
@@ -66,15 +66,15 @@ fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What an edit finds that may be made.
+/// The numbers that the check of an edit found.
 struct Checked {
-    /// The tenant's newest number.
+    /// The newest revision number of the tenant.
     newest: RevisionNumber,
-    /// The number of the connector's revision before the edit.
+    /// The number of the connector's revision before the edit, if there is one.
     previous: Option<RevisionNumber>,
 }
 
-/// Reads whether an edit may be made, in one statement. A key of a name may have a suffix ([`super::schema`]).
+/// Checks with one statement whether an edit is possible. The key of a name may have a suffix ([`super::schema`]).
 fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<Checked, Refusal> {
     let (tenant_id, keys) = (tenant.get(), [first_key(tenant), end_key(tenant)]);
     let script_name = edit.connector().script_name.as_str();
@@ -118,17 +118,17 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
     Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current })
 }
 
-/// Where a revision belongs.
+/// The position of a revision in the history.
 #[derive(Clone, Copy)]
 struct Place {
     number: RevisionNumber,
     previous: Option<RevisionNumber>,
-    /// The last revision of the same commit, if it is another one.
+    /// The last revision of the same commit. None means this revision.
     change: Option<RevisionNumber>,
     time: i64,
 }
 
-/// Writes a revision that was checked.
+/// Writes a revision after its edit was checked.
 fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) -> Result<()> {
     let Place { number, previous, change, time } = place;
     let tenant_id = commit.tenant.get();
@@ -197,12 +197,12 @@ fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) ->
     Ok(())
 }
 
-/// Refuses a database whose newest revision cannot be found, because it is damaged.
+/// Fails if the newest revision cannot be read, because the database is damaged then.
 pub(super) fn expect_readable(connection: &Connection) -> Result<()> {
     Ok(connection.query_row("SELECT max(key) FROM revisions", [], |_| Ok(()))?)
 }
 
-/// The number of a tenant's newest revision.
+/// Reads the number of a tenant's newest revision.
 pub(super) fn last_number(connection: &Connection, tenant: TenantId) -> Result<RevisionNumber> {
     let newest = connection
         .prepare_cached("SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1")?
@@ -211,7 +211,8 @@ pub(super) fn last_number(connection: &Connection, tenant: TenantId) -> Result<R
     Ok(newest.unwrap_or(RevisionNumber::ZERO))
 }
 
-/// Reads a tenant's number and the summaries of all its connectors, by name, at one moment.
+/// Reads a tenant's newest revision number and the summaries of all its connectors, ordered by name, in one
+/// transaction.
 pub(super) fn load<T>(
     connection: &Connection,
     tenant: TenantId,
@@ -240,7 +241,7 @@ fn summary(text: ValueRef<'_>) -> Result<Summary> {
     body::from_json(text.as_str().map_err(unreadable)?.as_bytes())
 }
 
-/// The connectors that changed after a number, as they are now.
+/// Reads the current state of the connectors that changed after a revision number.
 pub(super) fn changes(connection: &Connection, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
     let _one_moment = connection.unchecked_transaction()?;
     let as_of = last_number(connection, tenant)?;
@@ -263,7 +264,8 @@ pub(super) fn changes(connection: &Connection, tenant: TenantId, after: Revision
     Ok(Changes { as_of, changed })
 }
 
-/// A connector at a revision, if there is one and it has at most so many bytes. What is too large is not read.
+/// Reads a connector at a revision, if the revision exists and the connector has at most `most` bytes. A larger body is
+/// not read.
 pub(super) fn at(connection: &Connection, id: RevisionId, most: usize) -> Result<Option<Found>> {
     let mut statement = connection.prepare_cached(
         "SELECT format, length(body), iif(length(body) > ?2, NULL, body) FROM revisions WHERE key = ?1",
@@ -285,7 +287,7 @@ pub(super) fn at(connection: &Connection, id: RevisionId, most: usize) -> Result
     body::read(row.get(0)?, bytes_of(body)?, most, part).map(Some)
 }
 
-/// Where the parts of a large connector are stored at a revision; nowhere else, if it is small.
+/// Reads where the parts of a large connector are stored at a revision. The result is empty for a small connector.
 pub(super) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders> {
     let mut statement = connection.prepare_cached("SELECT format, body FROM revisions WHERE key = ?1")?;
     let mut rows = statement.query([key(id)])?;
@@ -293,12 +295,12 @@ pub(super) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders
     body::holders(row.get(0)?, bytes_of(row.get_ref(1)?)?, id.number)
 }
 
-/// The bytes of a body: those of the first schema are texts, the others blobs.
+/// Reads the bytes of a body. Bodies of the first schema are texts, all others are blobs.
 fn bytes_of(body: ValueRef<'_>) -> Result<&[u8]> {
     body.as_bytes().map_err(unreadable)
 }
 
-/// The columns that a revision is read from, of a table; after them, the revision before it.
+/// The columns of a revision, with the prefix of a table. The last column is the number of the previous revision.
 macro_rules! columns {
     ($table:literal) => {
         concat!(
@@ -328,7 +330,7 @@ macro_rules! columns {
     };
 }
 
-/// A connector's history, from its newest revision to the one before it and so on.
+/// The history of a connector: a recursive query from its newest revision to each previous one.
 const OF_CONNECTOR: &str = concat!(
     "WITH RECURSIVE newest (newest) AS (
         SELECT number FROM connectors WHERE tenant_id = ?4 AND script_name = ?5
@@ -348,13 +350,13 @@ const OF_CONNECTOR: &str = concat!(
     SELECT * FROM history WHERE number < ?3 - ?1 LIMIT ?2"
 );
 
-/// One revision, if it is of this connector.
+/// One revision, if it belongs to this connector.
 const ONE: &str = concat!("SELECT ", columns!(""), " FROM revisions WHERE key = ?1 AND script_name = ?2");
 
 const OF_TENANT: &str =
     concat!("SELECT ", columns!(""), " FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3");
 
-/// The revisions of a tenant, or of one of its connectors, that were made before one: the newest first.
+/// Reads the revisions of a tenant, or of one of its connectors, with numbers below `before`, the newest first.
 pub(super) fn revisions(
     connection: &Connection,
     tenant: TenantId,
@@ -374,7 +376,7 @@ pub(super) fn revisions(
     rows.map_err(StoreError::from)
 }
 
-/// A revision, if it is of this connector.
+/// Reads a revision, if it belongs to this connector.
 pub(super) fn one(connection: &Connection, id: RevisionId, script_name: &ScriptName) -> Result<Option<Revision>> {
     Ok(connection.prepare_cached(ONE)?.query_row(params![key(id), script_name.as_str()], revision).optional()?)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a disk: what passes, and what ends the process.
+//! Failures of a disk: temporary failures, and failures that end the process.
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,16 +29,16 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Why a batch is not acknowledged.
+/// The reason why a batch is not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
-    /// It was rolled back, and may be tried again.
+    /// The batch was rolled back. The callers may try again.
     #[error("{0}")]
     Unavailable(Unavailable),
-    /// It is committed, to a file that nobody may find again.
+    /// The batch was committed, but to a file that may no longer be at the database's path.
     #[error("committed, but {0}")]
     Uncertain(Unavailable),
-    /// It was rolled back, because of a fault of ours.
+    /// The batch was rolled back because of a bug in this program.
     #[error("{0}")]
     Fault(String),
 }
@@ -54,7 +54,7 @@ impl From<&Failure> for StoreError {
 }
 
 impl From<rusqlite::Error> for Failure {
-    /// A failed sync does not come back from here.
+    /// Does not return after a failed sync: the process ends.
     fn from(error: rusqlite::Error) -> Self {
         expect_synced(&error);
         match StoreError::from(error) {
@@ -64,7 +64,7 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// Ends the process if a sync has failed: what the system has dropped by then is neither on disk nor known.
+/// Ends the process if a sync failed. The system may have dropped pages that are not on disk, and does not say which.
 pub(super) fn expect_synced(error: &rusqlite::Error) {
     let sync = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC];
     if error.sqlite_error().is_some_and(|error| sync.contains(&error.extended_code)) {
@@ -75,8 +75,8 @@ pub(super) fn expect_synced(error: &rusqlite::Error) {
     }
 }
 
-/// Ends the process with a last line. The line may not be read by anyone, so it is not waited for forever. Nothing is
-/// closed, because closing the database would write to it.
+/// Writes a last line and ends the process. It waits at most two seconds for the line to be written, because the reader
+/// of standard error may be stuck. Nothing is closed, because closing the database would write to it.
 pub(super) fn end_process(why: &str) -> ! {
     let line = format!("connectory: {why}\n");
     let (written, wait) = channel();
@@ -90,7 +90,7 @@ pub(super) fn end_process(why: &str) -> ! {
     std::process::abort()
 }
 
-/// Starts a thread whose panic ends the process: what it was about to do would never be done, and nobody would be told.
+/// Starts a thread whose panic ends the process. Otherwise the thread's work would stop without any notice.
 pub(super) fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     let guarded = move || {
         if catch_unwind(AssertUnwindSafe(run)).is_err() {

@@ -1,4 +1,4 @@
-//! What the writer is asked to do. A job is data, so that nothing of a caller runs on the thread that writes for everyone.
+//! The jobs of the writer. A job is data, so no code of a caller runs on the one writer thread.
 
 use std::fmt::Display;
 
@@ -13,34 +13,34 @@ use crate::changes::Committed;
 use crate::error::{Refusal, Result, StoreError};
 use crate::revision::RevisionNumber;
 
-/// A write on the way, and who waits for it.
+/// A write that waits for the writer, and the channel for its result.
 pub(super) enum Job {
     /// Commit edits.
     Commit(Commit, Reply<Vec<RevisionNumber>, Refusal>),
-    /// Create a client of the tenant of this name.
+    /// Create a client of the tenant with this name.
     CreateClient(String, NewClient, Reply<()>),
     /// Delete a client of a tenant.
     DeleteClient(TenantId, String, Reply<()>),
-    /// Create the first tenant of this name with its client, if there is none.
+    /// Create the first tenant with this name and its client, if there is no tenant.
     Bootstrap(String, NewClient, Reply<bool>),
-    /// Read the signing keys; make this one the first, if there is none.
+    /// Read the signing keys. If there is none, this key becomes the first.
     SigningKeys(SigningKey, Reply<Vec<SigningKey>>),
-    /// Write what is there already, to see whether a write succeeds.
+    /// Write a value that the database has already, to check whether writes succeed.
     Check(Reply<()>),
-    /// Write, then refuse, as no job may.
+    /// Write, then refuse. No job may do that.
     #[cfg(test)]
     Wrong(Reply<()>),
 }
 
-/// What a job came to, and where its caller waits for it.
+/// The result of a job, and the channel to its caller.
 pub(super) struct Reply<T, E = StoreError> {
     result: Result<T, E>,
     sender: oneshot::Sender<Result<T, E>>,
 }
 
-/// An error of a job, which is a refusal or a failure of the store.
+/// The error of a job: a refusal or a failure of the store.
 pub(super) trait Refused: From<StoreError> + Display {
-    /// The error, if it is one of the store.
+    /// Returns the error of the store. None for a refusal.
     fn store(&self) -> Option<&StoreError>;
 }
 
@@ -67,7 +67,8 @@ impl<T, E: Refused> Reply<T, E> {
         (Self { result: Err(StoreError::Closed.into()), sender }, receiver)
     }
 
-    /// Keeps what the job came to. Fails where the whole batch has to: SQLite failed, or the job wrote before it refused.
+    /// Sets the result of the job. Fails if the whole batch must fail: SQLite failed, or the job wrote before it
+    /// refused.
     fn keep(&mut self, wrote: impl FnOnce() -> bool, result: Result<T, E>) -> Result<(), Failure> {
         self.result = result;
         let Err(refusal) = &self.result else { return Ok(()) };
@@ -84,13 +85,13 @@ impl<T, E: Refused> Reply<T, E> {
             Ok(()) => self.result,
             Err(failure) => Err(StoreError::from(failure).into()),
         };
-        // The caller may have gone away; what is committed stays committed.
+        // The caller may no longer wait. The commit remains.
         let _gone = self.sender.send(result);
     }
 }
 
 impl Job {
-    /// Writes within the transaction, or refuses before it wrote anything. Fails as SQLite does.
+    /// Writes in the transaction, or refuses before it writes anything. Fails if SQLite fails.
     pub(super) fn run(&mut self, connection: &Connection) -> Result<(), Failure> {
         let before = connection.total_changes();
         let wrote = || connection.total_changes() != before;
@@ -113,7 +114,7 @@ impl Job {
         }
     }
 
-    /// Adds what was committed, once it is on disk.
+    /// Adds the committed edits of this job to the batch. Called when the batch is on disk.
     pub(super) fn committed(&mut self, batch: &mut Vec<Committed>) {
         if let Self::Commit(commit, reply) = self
             && let Ok(numbers) = &reply.result
@@ -123,7 +124,7 @@ impl Job {
         }
     }
 
-    /// Lets the caller have the result, given how the commit went.
+    /// Sends the result to the caller. If the commit failed, the result is that failure.
     pub(super) fn answer(self, committed: Result<(), &Failure>) {
         match self {
             Self::Commit(_, reply) => reply.send(committed),

@@ -1,22 +1,23 @@
-//! The key of a revision's row: tenant and number in one integer, so that a new revision is appended and those of a
-//! tenant are neighbours. Both have bounds by type, so no number reaches into another tenant's keys.
+//! The key of a revision's row: tenant and number in one integer. So a new revision is appended to the tenant's rows,
+//! and all revisions of a tenant are neighbours. The types limit both values, so no number can reach the keys of
+//! another tenant.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 
 use crate::access::TenantId;
 use crate::revision::{RevisionId, RevisionNumber};
 
-/// The key of a revision's row.
+/// Makes the key of a revision's row.
 pub(super) const fn key(id: RevisionId) -> i64 {
     first_key(id.tenant) | id.number.get()
 }
 
-/// The key before all of a tenant's.
+/// The key before the first revision of a tenant.
 pub(super) const fn first_key(tenant: TenantId) -> i64 {
     tenant.get() << RevisionNumber::BITS
 }
 
-/// The key after all of a tenant's.
+/// The key after the last possible revision of a tenant.
 pub(super) const fn end_key(tenant: TenantId) -> i64 {
     (tenant.get() + 1) << RevisionNumber::BITS
 }

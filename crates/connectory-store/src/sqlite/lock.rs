@@ -1,17 +1,19 @@
-//! The database's file: created once, locked for the process that serves it, and looked after while it is served.
+//! The database file: created once, locked for the process that serves it, and checked while it is served.
 //!
-//! POSIX drops *all* locks that a process has on a file when the process closes *any* descriptor of it. SQLite knows
-//! this and closes none too early; whoever else opens the file in the same process takes SQLite's locks away, and the
-//! next program that opens the database believes itself alone and removes the log under the server. So this module
-//! opens the file once in a process, before any connection, and keeps that descriptor until the last connection is
-//! closed: everything that holds connections holds a [`DatabaseFile`] beside them.
+//! POSIX releases *all* locks that a process has on a file when the process closes *any* descriptor of the file. SQLite
+//! avoids this and closes no descriptor too early. Other code in the same process that opens and closes the file would
+//! release SQLite's locks. The next program that opens the database would then treat itself as the only user, and would
+//! remove the log that the server still uses. So this module opens the file once in a process, before any connection,
+//! and keeps the descriptor open until the last connection is closed: everything that has connections also has a
+//! [`DatabaseFile`].
 //!
-//! SQLite also takes whatever log lies beside a database for its own. After a crash the log stays, and would damage a
-//! backup that is put in the database's place. So each start of the server marks the database, and notes the mark beside
-//! it; a log is refused beside a database that has another one.
+//! SQLite also uses any log that it finds beside a database. A log remains after a crash, and would damage a backup
+//! that replaces the database. So each start of the server writes a mark into the database, and records the mark in a
+//! file beside it. The server refuses a log beside a database with another mark.
 //!
-//! The lock is one of the file itself (`flock`, which SQLite does not use), not of its path: a renamed database, one that
-//! is mounted elsewhere, and one whose lock file was removed are still locked. A file beside it holds the process's id.
+//! The lock is on the file itself (`flock`, which SQLite does not use), not on its path. So a database stays locked if
+//! it is renamed, if it is mounted at another path, or if its lock file is removed. The lock file beside the database
+//! contains the id of the process.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
@@ -23,25 +25,25 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::error::{Result, StoreError, Unavailable};
 
-/// A file, whatever its path: the device and the number on it.
+/// The identity of a file, independent of its path: the device and the inode number.
 type FileId = (u64, u64);
 
-/// The databases that this process has open.
+/// The databases that are open in this process.
 static OPEN: LazyLock<Mutex<HashMap<FileId, Weak<DatabaseFile>>>> = LazyLock::new(Mutex::default);
 
-/// A database's file, open.
+/// An open database file.
 pub(super) struct DatabaseFile {
     path: PathBuf,
     file: File,
     id: FileId,
-    /// Whether something in this process has the lock.
+    /// Whether this process has the lock.
     locked: AtomicBool,
-    /// The files beside the database without which it loses writes: its log, and the index of the log.
+    /// The log and the index of the log. Without them, the database loses writes.
     beside: OnceLock<[(PathBuf, FileId); 2]>,
 }
 
 impl DatabaseFile {
-    /// Opens the file; creates it and its folder where they are missing.
+    /// Opens the file. Creates the file and its folder if they are missing.
     pub fn open(path: &Path) -> Result<Arc<Self>> {
         let io = |error| StoreError::Io { path: path.to_owned(), error };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -53,7 +55,7 @@ impl DatabaseFile {
         if let Some(known) = known {
             return Ok(known);
         }
-        // SQLite would take an empty database for new, and remove the log of the one that was there.
+        // SQLite would treat an empty file as a new database, and would remove the log of the previous database.
         let log = beside(path, "-wal");
         let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
         if (!path.exists() || is_empty(path)) && log.exists() && !is_empty(&log) {
@@ -71,7 +73,7 @@ impl DatabaseFile {
             return Err(StoreError::ForeignLog { path, log, index, lock });
         }
         let metadata = file.metadata().map_err(io)?;
-        // The log and the lock are beside one path. Under another one, there would be another log.
+        // The log and the lock file are beside one path. Another path would have another log.
         let path = path.canonicalize().map_err(io)?;
         if links(&metadata) > 1 {
             return Err(StoreError::Linked { path, links: links(&metadata) });
@@ -88,13 +90,13 @@ impl DatabaseFile {
         Ok(opened)
     }
 
-    /// The one path under which the database is opened.
+    /// The canonical path, which every connection uses.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Marks the database as the one that its log belongs to from now on. `log_is_copied` begins the log again, and says
-    /// whether nothing is left in it.
+    /// Writes a new mark into the database, which its log belongs to from now on. `log_is_copied` copies the log into
+    /// the database and empties it, and returns whether the log is empty.
     pub fn mark(
         &self,
         lock: &Lock,
@@ -103,7 +105,7 @@ impl DatabaseFile {
     ) -> Result<()> {
         let io = |error| StoreError::Io { path: beside(&self.path, ".lock"), error };
         let new = Mark { cookie: Mark::random(), changes: 0 };
-        // Until it is in the database, the log may belong to the one of before as well.
+        // Until the new mark is in the database, the log may also belong to the previous mark.
         let both: Vec<_> = lock.marks.iter().copied().chain([new]).collect();
         lock.note(&both).and_then(|()| lock.holder.sync_all()).map_err(io)?;
         set(new.cookie)?;
@@ -115,7 +117,7 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Remembers the log and its index, which exist as soon as a connection has read.
+    /// Records the identities of the log and its index. Both files exist after the first read of a connection.
     pub fn has_log(&self) -> Result<()> {
         let found = |end: &str| -> Result<_> {
             let path = beside(&self.path, end);
@@ -127,8 +129,8 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Whether the database, its log and the log's index are still where they were opened. Otherwise what is written
-    /// goes to a file that nobody finds again.
+    /// Checks whether the database, its log and the log's index are still at the paths where they were opened.
+    /// Otherwise writes would go to files that no program can find again.
     pub fn in_place(&self) -> Result<(), Unavailable> {
         let is_at = |path: &Path, expected: FileId| match id_at(path) {
             Ok((found, 1)) if found == expected => Ok(()),
@@ -141,7 +143,7 @@ impl DatabaseFile {
         self.beside.get().into_iter().flatten().try_for_each(|(path, id)| is_at(path, *id))
     }
 
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or returns the process that has it.
     pub fn lock(self: &Arc<Self>) -> Result<Lock> {
         let in_use = |pid| StoreError::InUse { path: self.path.clone(), pid };
         if self.locked.swap(true, Ordering::AcqRel) {
@@ -160,13 +162,14 @@ impl DatabaseFile {
             .truncate(false)
             .open(&path)
             .map_err(|error| unlocked(io(error)))?;
-        // On other systems SQLite's own locks would collide with this one; there the lock beside the path has to do.
+        // On other systems this lock would conflict with SQLite's own locks. There the lock on the lock file must
+        // suffice.
         let on_file = if cfg!(target_os = "linux") { self.file.try_lock() } else { Ok(()) };
         match on_file.and_then(|()| holder.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                // The id is a courtesy; without it the refusal still stands.
+                // The id only helps the reader of the error. Without it the lock is still refused.
                 let _unreadable = holder.read_to_string(&mut pid);
                 let _not_locked = self.file.unlock();
                 return Err(unlocked(in_use(pid.lines().next().and_then(|pid| pid.trim().parse().ok()))));
@@ -181,16 +184,16 @@ impl DatabaseFile {
     }
 }
 
-/// The lock of a database. The system drops it when the process ends, however it ends.
+/// The lock of a database. The system releases it when the process ends for any reason.
 pub(super) struct Lock {
     database: Arc<DatabaseFile>,
     holder: File,
-    /// What was noted before.
+    /// The marks that the lock file had before.
     marks: Vec<Mark>,
 }
 
 impl Lock {
-    /// Notes who has the lock, and the marks that the log's database may have.
+    /// Writes the process id and the marks that the log's database may have into the lock file.
     fn note(&self, marks: &[Mark]) -> io::Result<()> {
         use std::fmt::Write as _;
         let mut text = std::process::id().to_string();
@@ -203,20 +206,21 @@ impl Lock {
     }
 }
 
-/// What tells a database from others, copies of it included: two numbers of its header (sqlite.org/fileformat2.html). A
-/// backup begins to count the changes anew, and gets another cookie or keeps the one of an earlier start.
+/// The mark of a database: two numbers of its header (sqlite.org/fileformat2.html). They distinguish the database from
+/// other databases and from its own copies. A backup restarts the change counter, and has another cookie or the cookie
+/// of an earlier start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
-    /// The schema cookie, which SQLite only compares. Each start sets a random one.
+    /// The schema cookie. SQLite only compares it with earlier values. Each start of the server sets a random one.
     cookie: u32,
-    /// How many changes SQLite has counted at least.
+    /// The smallest value that SQLite's change counter can have.
     changes: u32,
 }
 
 impl Mark {
-    /// By how much programs from outside may raise the cookie: `VACUUM` does so by one.
+    /// The largest increase of the cookie by other programs. `VACUUM` increases it by one.
     const RAISED: u32 = 1000;
-    /// Far from the cookies of backups, which are small.
+    /// The range of random cookies. The cookies of backups are small, far below this range.
     const COOKIES: RangeInclusive<u32> = 1 << 20..=1 << 30;
 
     fn random() -> u32 {
@@ -224,13 +228,13 @@ impl Mark {
         Self::COOKIES.start() + random % (Self::COOKIES.end() - Self::COOKIES.start())
     }
 
-    /// Whether a database with these numbers may be the one that was marked.
+    /// Whether a database with these numbers can be the marked one.
     fn is_of(self, found: Self) -> bool {
         (self.cookie..=self.cookie + Self::RAISED).contains(&found.cookie) && found.changes >= self.changes
     }
 }
 
-/// The marks that are noted after the process's id.
+/// Reads the marks, which follow the process id in the lock file.
 fn marks(noted: &str) -> Vec<Mark> {
     let mark = |line: &str| {
         let (cookie, changes) = line.split_once(' ')?;
@@ -240,7 +244,7 @@ fn marks(noted: &str) -> Vec<Mark> {
     noted.lines().skip(1).filter_map(mark).collect()
 }
 
-/// The numbers of a database that has a header.
+/// Reads the numbers from the header of a database. Returns none if the file has no header.
 fn header(mut file: &File) -> io::Result<Option<Mark>> {
     let mut header = [0; 44];
     file.rewind()?;
@@ -261,8 +265,8 @@ impl Drop for Lock {
     }
 }
 
-/// Opens the file, and creates it for its owner alone where it is missing, because it holds the key that tokens are
-/// signed with. SQLite gives the files beside it the same permissions.
+/// Opens the file. Creates a missing file with access for its owner only, because it contains the key that signs
+/// tokens. SQLite gives the files beside it the same permissions.
 fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
@@ -283,8 +287,9 @@ fn id(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }
 
-/// The file of a path, and how many names it has. It does not ask for the file's times: after a look at them the system notes the exact time of the
-/// next write, and a sync then has to write that as well, which takes a third longer.
+/// Returns the identity of the file at a path, and its number of names. Does not request the file's times: after such a
+/// request the system records the exact time of the next write, and the next sync must write the time as well, which
+/// takes a third longer.
 #[cfg(target_os = "linux")]
 fn id_at(path: &Path) -> io::Result<(FileId, u64)> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
@@ -302,15 +307,16 @@ fn links(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
-/// Whether a file is mounted by itself, as container runtimes do with single files.
+/// Whether a file is mounted by itself. Container runtimes can mount single files.
 fn is_mount_point(path: &Path) -> bool {
-    // The fifth field of a line is where it is mounted, with octal escapes (proc_pid_mountinfo(5)).
+    // The fifth field of a line is the mount point, with octal escapes (proc_pid_mountinfo(5)).
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let escaped = path.to_string_lossy().replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011");
     mounts.lines().any(|line| line.split(' ').nth(4) == Some(&escaped))
 }
 
-/// The name of a file system of other machines, on which neither locks nor shared memory can be relied on.
+/// Returns the name of the network file system that the file is on, if it is on one. Locks and shared memory are not
+/// reliable there.
 #[cfg(target_os = "linux")]
 fn network_file_system(file: &File) -> Option<&'static str> {
     const NETWORK: [(u32, &str); 9] = [

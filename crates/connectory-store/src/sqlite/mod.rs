@@ -1,7 +1,7 @@
-//! The engine on embedded SQLite.
+//! The engine that uses embedded SQLite.
 //!
-//! One process owns a database at a time ([`lock`]). Writes go through one thread, which commits all that waits in one
-//! transaction ([`writer`]); reads use a few connections of their own ([`reader`]).
+//! One process owns a database at a time ([`lock`]). One thread makes all writes, and commits all waiting jobs in one
+//! transaction ([`writer`]). Reads use a few separate connections ([`reader`]).
 
 mod access;
 mod checkpoint;
@@ -35,10 +35,10 @@ use crate::edit::Edit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
 
-/// How long a check of the database may take. It is longer than the writer waits for another program's transaction.
+/// The time limit of a check. It is longer than the writer waits for the transaction of another program.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A database that this process owns. The methods are those of [`crate::Store`].
+/// A database that this process owns. The methods are the same as those of [`crate::Store`].
 #[derive(Clone)]
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
@@ -76,7 +76,7 @@ impl Sqlite {
         if edits.is_empty() {
             return Ok(Vec::new());
         }
-        // Not `Uuid::new_v4`, which asks the system for each.
+        // `Uuid::new_v4` would make a system call for each id.
         let commit = Commit { tenant, edits, origin, id: Uuid::from_u128(rand::random()) };
         self.writer.write(|reply| Job::Commit(commit, reply)).await
     }

@@ -1,7 +1,8 @@
-//! A few connections for reading, each on a thread where it may block.
+//! A few connections for reads. Each query runs on a thread where it may block.
 //!
-//! In WAL mode readers neither wait for the writer nor hold it up. There are no more than a few, because each takes a
-//! thread and memory, and a read takes microseconds: whoever comes while all are busy waits for less than a thread costs.
+//! In WAL mode, readers do not wait for the writer, and the writer does not wait for readers. A few connections are
+//! enough: each needs a thread and memory, and a read takes microseconds. A caller that waits while all are busy waits
+//! for less time than a new thread costs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,12 +13,12 @@ use super::lock::DatabaseFile;
 use super::schema;
 use crate::error::{Result, StoreError, Unavailable};
 
-/// How many there are (D35).
+/// The number of connections (D35).
 const MOST: usize = 8;
 
-/// They are all opened at the start, because the path may lead to another file later.
+/// The connections for reads. All of them are opened at the start, because the path may later point to another file.
 pub(super) struct Readers {
-    // In this order: the file is closed after the connections.
+    // The fields have this order so that the file is closed after the connections.
     idle: Mutex<Vec<Connection>>,
     _file: Arc<DatabaseFile>,
     free: Arc<Semaphore>,
@@ -38,8 +39,8 @@ impl Readers {
         tokio::task::spawn_blocking(query).await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Runs a query for something large on a thread that ends with it, so that nothing of what it needed stays with a
-    /// thread that may not be used again for long.
+    /// Runs a query for a large connector on its own thread, which ends with the query. A pooled thread would keep the
+    /// memory of the query, and may be unused for a long time.
     pub async fn read_large<T: Send + 'static>(
         self: &Arc<Self>,
         query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -53,7 +54,7 @@ impl Readers {
         done.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// A query with a connection, which it waits for.
+    /// Waits for a free connection, and returns a closure that runs the query with it.
     async fn lend<T>(
         self: &Arc<Self>,
         query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -61,7 +62,7 @@ impl Readers {
         let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(self);
         Ok(move || {
-            // Kept until the read ends, even if nobody waits for it any more.
+            // The permit is held until the read ends, even if no caller waits for the result any more.
             let _permit = permit;
             let connection = Lent { connection: readers.take(), readers: &readers };
             query(connection.connection.as_ref().expect("there are as many connections as permits"))
@@ -73,7 +74,7 @@ impl Readers {
     }
 }
 
-/// A connection that is given back however its query ends.
+/// A borrowed connection. It is returned however the query ends.
 struct Lent<'a> {
     connection: Option<Connection>,
     readers: &'a Readers,

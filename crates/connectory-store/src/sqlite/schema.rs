@@ -1,6 +1,6 @@
-//! The schema, its migrations, and how connections are opened.
+//! The schema, its migrations, and the settings of connections.
 //!
-//! Migrations are only ever appended; `rusqlite_migration` keeps the version in the file's `user_version`.
+//! Migrations are only appended, never changed. `rusqlite_migration` stores the version in the file's `user_version`.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -23,14 +23,14 @@ fn migrations() -> Migrations<'static> {
     ])
 }
 
-/// How many migrations there are.
+/// The number of migrations, which is the newest schema version.
 const LATEST: usize = 5;
 
-/// Gives every connector the key that its name has now. Until schema 5 that was the name in lower case.
+/// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///
-/// Names that become equal stay: the first connector in the order of script names has the key, the others have it with a
-/// suffix that begins with U+0001, which no name has. So they are still in the order of names and then script names, and
-/// another connector of the name is refused as long as one of them is there.
+/// Connectors whose names become equal keep their names. The first one, in the order of script names, gets the key. The
+/// others get the key with a suffix that begins with U+0001, which no name contains. So the connectors are still
+/// ordered by name and then by script name, and a new connector with the name is refused while one of them exists.
 fn renew_name_keys(transaction: &Transaction<'_>) -> HookResult {
     let mut changes = Vec::new();
     {
@@ -61,7 +61,7 @@ fn renew_name_keys(transaction: &Transaction<'_>) -> HookResult {
             }
         }
     }
-    // First out of each other's way, because one may get the key that another still has.
+    // First give all of them temporary keys, because a new key of one may be the old key of another.
     let set = "UPDATE connectors SET name_key = ?3 WHERE tenant_id = ?1 AND script_name = ?2";
     let mut statement = transaction.prepare(set)?;
     for (tenant, script_name, _) in &changes {
@@ -73,21 +73,22 @@ fn renew_name_keys(transaction: &Transaction<'_>) -> HookResult {
     Ok(())
 }
 
-/// How long a command waits for another process's transaction.
+/// The time that a command waits for the transaction of another process.
 pub(super) const COMMAND_WAIT: Duration = Duration::from_secs(10);
-/// How long the server does, whose other writes wait meanwhile. A transaction of `connectory client create` takes
-/// milliseconds.
+/// The time that the server waits for the transaction of another process. Its other writes wait meanwhile. A
+/// transaction of `connectory client create` takes milliseconds.
 pub(super) const SERVER_WAIT: Duration = Duration::from_secs(2);
 
-/// Opens a connection that writes, durably: in WAL mode with `synchronous=FULL` a commit returns when it is on disk.
+/// Opens a connection for durable writes: in WAL mode with `synchronous=FULL`, a commit returns when it is on disk.
 pub(super) fn open(file: &DatabaseFile, wait: Duration) -> Result<Connection> {
-    // Without the flag that creates the file: where it is missing now, it was there a moment ago.
+    // The flags do not create the file. It existed a moment ago, so a missing file is an error.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file.path(), flags)?;
     connection.busy_timeout(wait)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // The log is copied into the database by the writer and its helper, and by whoever closes the database last.
+    // The writer and the checkpoint thread copy the log into the database. So does the last connection when it is
+    // closed.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -99,14 +100,15 @@ pub(super) fn open_reader(file: &DatabaseFile) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file.path(), flags)?;
     connection.busy_timeout(SERVER_WAIT)?;
-    // In KiB. A row is found by its number in a few pages, and what is read is kept elsewhere.
+    // In KiB. A small cache is enough: a row is found by its number in a few pages, and the server caches connectors
+    // itself.
     connection.pragma_update(None, "cache_size", -512)?;
-    // A connection opens the log with its first read.
+    // The first read of a connection opens the log.
     version(&connection)?;
     Ok(connection)
 }
 
-/// Brings the schema up to date, refusing one from the future.
+/// Updates the schema. Refuses a schema that is newer than this program.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let found = version(connection)?;
     if found > LATEST {
@@ -115,17 +117,17 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     migrations().to_latest(connection).map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
 }
 
-/// Sets the number by which the database is known again.
+/// Sets the schema cookie, which is part of the database's mark.
 pub(super) fn mark(connection: &Connection, cookie: u32) -> Result<()> {
     Ok(connection.pragma_update(None, "schema_version", cookie)?)
 }
 
-/// Copies the whole log into the database and begins it again; says whether it is empty then. Readers may prevent it.
+/// Copies the whole log into the database and empties it. Returns whether the log is empty; readers may prevent that.
 pub(super) fn begin_log(connection: &Connection) -> Result<bool> {
     Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))? == 0)
 }
 
-/// Refuses a schema that is not this program's.
+/// Refuses a schema version other than this program's.
 pub(super) fn expect_current(connection: &Connection, path: &Path) -> Result<()> {
     let found = version(connection)?;
     if found == LATEST {
@@ -139,13 +141,13 @@ fn mismatch(path: &Path, found: usize, advice: &'static str) -> StoreError {
     StoreError::Schema { path: path.to_owned(), found, expected: LATEST, advice }
 }
 
-/// The version of the schema that the database has.
+/// Reads the schema version of the database.
 pub(super) fn version(connection: &Connection) -> Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or_default())
 }
 
-/// Writes the version that is there already, a page like any other.
+/// Writes the current version again. This writes a page like any other write.
 pub(super) fn write_version(connection: &Connection) -> Result<()> {
     let version = i64::try_from(version(connection)?).unwrap_or_default();
     Ok(connection.pragma_update(None, "user_version", version)?)

@@ -1,12 +1,12 @@
-//! Group commit: one thread writes all jobs that wait in one transaction.
+//! Group commit: one thread writes all waiting jobs in one transaction.
 //!
-//! A commit costs one `fsync`, however many jobs it holds, so throughput grows with load while latency stays near one
-//! `fsync`. A job that refuses has written nothing, and does not affect the others; if SQLite fails, nothing of the batch
-//! is written. When the transaction is on disk, the follower takes all of it in the order of commits; then all callers
-//! are answered.
+//! A commit costs one `fsync` for any number of jobs. So throughput grows with load, and latency stays near one
+//! `fsync`. A refused job has written nothing and does not affect the other jobs. If SQLite fails, nothing of the batch
+//! is written. When the transaction is on disk, the follower receives all its commits in order. Then all callers get
+//! their results.
 //!
-//! A second thread copies the log into the database ([`checkpoint`]). The writer copies only when the log has grown long,
-//! so that the log can begin again.
+//! A second thread copies the log into the database ([`checkpoint`]). The writer itself copies the log only when it is
+//! long, so that the log can restart from its beginning.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
@@ -24,14 +24,14 @@ use super::lock::{DatabaseFile, Lock};
 use crate::changes::Follow;
 use crate::error::{Result, StoreError, Unavailable};
 
-/// How many jobs may wait before callers do.
+/// The capacity of the job queue. Callers wait when the queue is full.
 const QUEUE: usize = 1024;
-/// How many jobs one transaction takes, so that the first is not kept waiting for long.
+/// The largest number of jobs in one transaction. It limits how long the first job waits.
 const MAX_BATCH: usize = 256;
-/// After how many pages the writer copies the log itself and begins it again: 32 MiB. A page that many transactions
-/// change is then copied once, and a start after a crash still reads the log in a moment.
+/// The number of pages after which the writer itself copies the log, so that the log restarts from its beginning: 32
+/// MiB. A page that many transactions change is copied once, and a start after a crash still reads the log quickly.
 const MOST_PAGES: i64 = 8192;
-/// For how long the outcome of a commit says whether the next one would succeed.
+/// The time for which the result of a commit predicts the result of the next one.
 const FRESH: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -46,17 +46,17 @@ struct Handle {
     follower: Follower,
 }
 
-/// Who follows what is committed, once there is someone.
+/// The follower of commits, once it is set.
 type Follower = Arc<OnceLock<Arc<dyn Follow>>>;
 
-/// When the last commit was made or failed, and why.
+/// The time of the last commit, successful or not, and the reason if the database was unavailable.
 type Last = Option<(Instant, Option<Unavailable>)>;
 
 impl Drop for Handle {
-    /// Lets the thread write what waits and end, so that the database is closed and free when this returns.
+    /// Lets the thread write the waiting jobs and end. The database is closed and unlocked when this returns.
     fn drop(&mut self) {
         drop(self.jobs.take());
-        // A job that holds the last store would wait for itself.
+        // If the writer thread drops the last handle, it must not join itself.
         if let Some(thread) = self.thread.take_if(|thread| thread.thread().id() != std::thread::current().id()) {
             let _panicked = thread.join();
         }
@@ -64,8 +64,8 @@ impl Drop for Handle {
 }
 
 impl Writer {
-    /// Starts the thread, which owns the lock of the database until it ends, and the one that copies the log through a
-    /// connection of its own.
+    /// Starts the writer thread and the checkpoint thread. The writer thread owns the lock of the database until it
+    /// ends. The checkpoint thread copies the log through its own connection.
     pub fn start(connection: Connection, copying: Connection, lock: Lock, file: Arc<DatabaseFile>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (last, follower) = (Arc::<Mutex<Last>>::default(), Follower::default());
@@ -93,7 +93,7 @@ impl Writer {
                 run(&batches, receiver, committed);
                 drop((commits, running));
                 let _panicked = checkpoints.join();
-                // The file is closed after the last connection.
+                // Close the file after the last connection.
                 drop(connection);
                 drop(lock);
                 drop(file);
@@ -109,12 +109,12 @@ impl Writer {
         }))
     }
 
-    /// Has someone follow what is committed from now on.
+    /// Sets the follower, which receives every commit from now on.
     pub fn follow(&self, follower: Arc<dyn Follow>) {
         assert!(self.0.follower.set(follower).is_ok(), "a store has one follower");
     }
 
-    /// Whether a write would succeed. One check at a time writes; the others wait for what comes of it.
+    /// Checks whether a write succeeds. One check at a time writes; the others wait and use its result.
     pub async fn check(&self) -> Result<()> {
         let _one = self.0.checking.lock().await;
         self.0.file.in_place()?;
@@ -126,7 +126,7 @@ impl Writer {
         }
     }
 
-    /// Has a job done, and returns its result once it is on disk and published.
+    /// Sends a job to the writer, and returns its result when it is on disk and the follower has received it.
     pub async fn write<T, E: Refused>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Result<T, E> {
         let (reply, answer) = Reply::new();
         let jobs = self.0.jobs.as_ref().expect("it is taken on drop only");
@@ -135,11 +135,11 @@ impl Writer {
     }
 }
 
-/// What batches are committed with.
+/// The values that the writer needs to commit batches.
 struct Batches<'a> {
     connection: &'a Connection,
     file: &'a DatabaseFile,
-    /// How many pages the log had when it was last copied.
+    /// The number of pages in the log after the last copy. 0 if all of them were copied.
     pages: &'a AtomicI64,
     last: &'a Mutex<Last>,
     follower: &'a Follower,
@@ -157,7 +157,7 @@ fn run(batches: &Batches<'_>, mut jobs: mpsc::Receiver<Job>, committed: impl Fn(
             batch.push(job);
         }
         let result = batches.commit(&mut batch);
-        // What is committed is published even if the file went away: the database that is open has it.
+        // Publish a commit even if the file was moved or removed, because the open database contains it.
         if let Ok(()) | Err(Failure::Uncertain(_)) = &result
             && let Some(follower) = batches.follower.get()
         {
@@ -171,7 +171,7 @@ fn run(batches: &Batches<'_>, mut jobs: mpsc::Receiver<Job>, committed: impl Fn(
         }
         match &result {
             Ok(()) if failed.take().is_some() => tracing::info!("changes succeed again"),
-            // The same failure is logged once, because a disk that is full stays full for a while.
+            // Log the same failure once, because a full disk stays full for a while.
             Err(failure) if failed.as_ref() != Some(failure) => {
                 tracing::error!(error = %failure, jobs = batch.len(), "could not commit");
                 failed = Some(failure.clone());
@@ -197,25 +197,25 @@ impl Batches<'_> {
     }
 
     fn try_commit(&self, batch: &mut [Job]) -> Result<(), Failure> {
-        // Not rusqlite's own transactions, which compile their statements each time.
+        // rusqlite's own transactions would compile their statements each time.
         let execute = |sql| -> Result<(), Failure> {
             self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]))?;
             Ok(())
         };
-        // Where an earlier rollback failed, this one has to succeed first.
+        // If an earlier rollback failed, it must succeed first.
         if !self.connection.is_autocommit() {
             execute("ROLLBACK")?;
         }
         self.file.in_place().map_err(Failure::Unavailable)?;
         if self.pages.load(Ordering::Relaxed) >= MOST_PAGES {
             self.pages.store(0, Ordering::Relaxed);
-            // What is not copied now is copied later; only a failed sync matters.
+            // A failed copy is repeated later. Only a failed sync matters, and it ends the process.
             let _failed = checkpoint::copy(self.connection);
         }
         execute("BEGIN IMMEDIATE")?;
         let written = batch.iter_mut().try_for_each(|job| job.run(self.connection)).and_then(|()| execute("COMMIT"));
         if written.is_err() && !self.connection.is_autocommit() {
-            // SQLite may have rolled back by itself. What cannot be rolled back now is before the next batch.
+            // SQLite may have rolled back by itself. If this rollback fails, it is repeated before the next batch.
             let _failed = execute("ROLLBACK");
         }
         written?;
@@ -239,7 +239,7 @@ mod tests {
         let copying = schema::open(&file, schema::SERVER_WAIT).unwrap();
         let writer = Writer::start(connection, copying, lock, Arc::clone(&file));
         for _ in 0..2 {
-            // The second time, too: the tenant that it wrote the first time is gone.
+            // The second attempt fails in the same way, because the tenant of the first attempt was rolled back.
             let refused = writer.write(Job::Wrong).await.unwrap_err();
             assert!(refused.to_string().contains("a job wrote before it refused"), "{refused}");
         }

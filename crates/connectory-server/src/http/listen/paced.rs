@@ -1,8 +1,8 @@
-//! A stream whose reader has to take what is written to it.
+//! A stream that ends if its reader reads too slowly.
 //!
-//! An answer stays in memory until its reader has taken all of it. A reader that takes nothing, or next to nothing,
-//! would keep it for as long as it likes. So while something waits to be written, a minimum has to be taken in each span
-//! of time, or the connection ends.
+//! A response stays in memory until its reader has read all of it. A reader that reads almost nothing could keep the
+//! response in memory for any time. So while bytes wait to be written, the reader must read a minimum of bytes in each
+//! time span. Otherwise the connection ends.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,17 +18,17 @@ use super::traffic::Traffic;
 /// A stream with a minimum pace of writing.
 pub struct Paced<S> {
     stream: S,
-    /// The end of the span, while something waits to be written.
+    /// The timer for the end of the span, while bytes wait to be written.
     end: Option<Pin<Box<Sleep>>>,
-    /// Whether something waited when it was last tried.
+    /// Whether the last write had to wait.
     waits: bool,
-    /// What was taken in this span.
+    /// The number of bytes that the reader read in this span.
     taken: usize,
     traffic: Arc<Traffic>,
 }
 
 impl<S> Paced<S> {
-    /// A stream of which nothing is expected yet.
+    /// Makes a paced stream. The first span begins when a write has to wait.
     pub fn new(stream: S, traffic: Arc<Traffic>) -> Self {
         Self { stream, end: None, waits: false, taken: 0, traffic }
     }
@@ -46,12 +46,12 @@ impl<S> Paced<S> {
         written
     }
 
-    /// Waits until the span is over. Ready is an error.
+    /// Polls the end of the span. Returns an error if the reader was too slow; otherwise stays pending.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let next = Instant::now() + WRITE_TIMEOUT;
         let is_over = self.end.as_ref().is_some_and(|end| end.is_elapsed() || end.deadline() <= Instant::now());
         if !self.waits && (is_over || self.end.is_none()) {
-            // What waited before was taken since; this is something new.
+            // The reader has read the bytes that waited before. These bytes are new, so a new span begins.
             self.taken = 0;
             match &mut self.end {
                 Some(end) => end.as_mut().reset(next),

@@ -1,10 +1,10 @@
-//! Who is at the other end of a connection, and how many connections they have.
+//! The peers of connections, and the number of connections of each peer.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many connections each peer has.
+/// Counts the connections of each peer.
 pub struct Peers {
     most: usize,
     counts: Arc<Counts>,
@@ -12,16 +12,16 @@ pub struct Peers {
 
 type Counts = Mutex<HashMap<IpAddr, usize>>;
 
-/// A connection of a peer; it is counted until this is dropped.
+/// A counted connection of a peer. It is counted until this is dropped.
 pub struct Share(Option<(IpAddr, Arc<Counts>)>);
 
 impl Peers {
-    /// Peers that may have so many connections each.
+    /// Makes a counter that allows each peer at most `most` connections.
     pub fn new(most: usize) -> Self {
         Self { most, counts: Arc::default() }
     }
 
-    /// Counts a connection of a peer, unless it has as many as it may.
+    /// Counts a connection of a peer. Returns none if the peer has reached its limit. A trusted peer has no limit.
     pub fn enter(&self, peer: IpAddr, is_trusted: bool) -> Option<Share> {
         if is_trusted {
             return Some(Share(None));
@@ -50,7 +50,8 @@ impl Drop for Share {
     }
 }
 
-/// What one machine has: an address, or with IPv6 a network of 64 bits.
+/// Returns the part of an address that identifies a machine: the whole IPv4 address, or the 64-bit network of an IPv6
+/// address.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -1,8 +1,8 @@
-//! What happens on a connection: whether requests are answered on it, and which answers its reader has not taken.
+//! The activity of a connection: the requests in flight, and the responses that its reader has not read yet.
 //!
-//! Over HTTP/2 a reader keeps an answer waiting by giving it no window; to the connection that looks like a reader who
-//! has nothing to read. So the answers of HTTP/2 are followed until their last byte is written, and while one of them
-//! waits, the reader has to take some bytes in each span of time, as over HTTP/1.
+//! Over HTTP/2, a reader delays a response by granting it no window. The connection cannot distinguish this from a
+//! reader that has nothing to read. So the server follows each HTTP/2 response until its last byte is written. While a
+//! response waits, the reader must read a minimum of bytes in each time span, as over HTTP/1.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -17,25 +17,25 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::http::holding::holding;
 
-/// A connection.
+/// The activity of one connection.
 pub struct Traffic {
-    /// Ends it.
+    /// The handle that ends the connection.
     task: OnceLock<AbortHandle>,
     begun: AtomicBool,
     in_flight: AtomicUsize,
-    /// The second in which its last request began.
+    /// The second in which the last request began.
     last: AtomicU64,
     written: AtomicU64,
-    /// How many answers wait, by whether they began in this span of time or in the one before.
+    /// The number of waiting responses that began in the current time span, and the number that began before it.
     waiting: [AtomicUsize; 2],
-    /// Which of the two is this span's.
+    /// The index of the current span in `waiting`.
     span: AtomicUsize,
-    /// Those of all connections.
+    /// The number of waiting responses on all connections.
     waiting_in_all: Arc<AtomicUsize>,
 }
 
 impl Traffic {
-    /// A connection of which nothing was heard yet.
+    /// Makes the state of a connection that has sent nothing yet.
     pub fn new(waiting_in_all: Arc<AtomicUsize>) -> Self {
         Self {
             task: OnceLock::new(),
@@ -49,35 +49,35 @@ impl Traffic {
         }
     }
 
-    /// Says what ends it.
+    /// Sets the handle that ends the connection.
     pub fn runs_as(&self, task: AbortHandle) {
         self.task.get_or_init(|| task);
     }
 
-    /// Ends it.
+    /// The handle that ends the connection.
     pub fn end(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
         }
     }
 
-    /// Whether it has ended.
+    /// Whether the connection has ended.
     pub fn has_ended(&self) -> bool {
         self.task.get().is_some_and(AbortHandle::is_finished)
     }
 
-    /// Whether it has sent a request.
+    /// Whether the connection has sent a request.
     pub fn has_begun(&self) -> bool {
         self.begun.load(Relaxed)
     }
 
-    /// Since when it has nothing to do, if it had something before.
+    /// Returns the second of the last request, if the connection has sent a request and is idle now.
     pub fn idle_since(&self) -> Option<u64> {
         let is_idle = self.has_begun() && self.in_flight.load(Relaxed) == 0 && !self.has_waiting();
         is_idle.then(|| self.last.load(Relaxed))
     }
 
-    /// A request begins, at this second.
+    /// Records that a request begins in this second.
     pub fn begin(self: &Arc<Self>, second: u64) -> InFlight {
         self.begun.store(true, Relaxed);
         self.last.store(second, Relaxed);
@@ -85,17 +85,17 @@ impl Traffic {
         InFlight(Arc::clone(self))
     }
 
-    /// Counts what the reader has taken.
+    /// Counts bytes that the reader has read.
     pub fn wrote(&self, bytes: usize) {
         self.written.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Whether answers wait for the reader.
+    /// Whether responses wait for the reader.
     pub fn has_waiting(&self) -> bool {
         self.waiting.iter().any(|waiting| waiting.load(Relaxed) > 0)
     }
 
-    /// Follows an answer until its last byte is written. Where too many wait, the connection ends.
+    /// Follows a response until its last byte is written. Ends the connection if too many responses wait.
     pub fn follow(self: &Arc<Self>, response: Response) -> Response {
         if response.body().is_end_stream() {
             return response;
@@ -112,7 +112,7 @@ impl Traffic {
     }
 }
 
-/// A request that is being answered.
+/// A request in flight. It is counted until this is dropped.
 pub struct InFlight(Arc<Traffic>);
 
 impl Drop for InFlight {
@@ -121,7 +121,7 @@ impl Drop for InFlight {
     }
 }
 
-/// An answer that waits.
+/// A response that waits for the reader. It is counted until this is dropped.
 struct Waits {
     traffic: Arc<Traffic>,
     span: usize,
@@ -134,23 +134,23 @@ impl Drop for Waits {
     }
 }
 
-/// The pace at which the reader of a connection has to take answers of HTTP/2.
+/// Checks that the reader of a connection reads its HTTP/2 responses fast enough.
 pub struct Pace {
     traffic: Arc<Traffic>,
-    /// The end of the span, while answers wait.
+    /// The timer for the end of the span, while responses wait.
     end: Option<Pin<Box<Sleep>>>,
     runs: bool,
-    /// What was written before the span.
+    /// The number of bytes written before the span.
     before: u64,
 }
 
 impl Pace {
-    /// That of a connection.
+    /// Makes the check for a connection.
     pub fn new(traffic: Arc<Traffic>) -> Self {
         Self { traffic, end: None, runs: false, before: 0 }
     }
 
-    /// Ready when the reader was too slow.
+    /// Returns ready when the reader was too slow.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !self.traffic.has_waiting() {
             self.runs = false;
