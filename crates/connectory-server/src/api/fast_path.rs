@@ -37,12 +37,15 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
     }
     let (version, rest) =
         VERSIONS.values().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
+    let script_name = match rest {
+        "" => None,
+        // Other script names may be encoded in the path. The router decodes them, and has the paths below a connector.
+        rest => Some(ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?),
+    };
     let caller = server.auth.cached(version, request.headers())?;
     caller.permit(request.method()).ok()?;
     let query = request.uri().query().unwrap_or_default();
-    if !rest.is_empty() {
-        // Other script names may be encoded in the path. The router decodes them.
-        let script_name = ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?;
+    if let Some(script_name) = script_name {
         let source = caller.tenant().entry(&script_name)?.source;
         let detail = server.catalog.cached_detail(source, detail_locale(query), version.detail_shape)?;
         server.auth.count(&caller).ok()?;

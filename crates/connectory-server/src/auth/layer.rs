@@ -30,20 +30,20 @@ pub async fn authorize(
         Some(LetIn(caller)) => Ok(caller),
         None => auth.admit(version, request.method(), request.headers()).await,
     };
-    let mut response = match admitted {
+    let (mut response, author) = match admitted {
         Ok(caller) => {
             let author = Arc::clone(caller.author());
             request.extensions_mut().insert(caller);
-            let mut response = next.run(request).await;
-            facts_of(&mut response).author = Some(author);
-            response
+            (next.run(request).await, Some(author))
         }
         Err(error) => {
             body::drain(request.into_body()).await;
-            error.into_response()
+            (error.into_response(), None)
         }
     };
-    facts_of(&mut response).route = Some(route.as_str().to_owned().into());
+    let facts = facts_of(&mut response);
+    facts.author = author;
+    facts.route = Some(route.as_str().to_owned().into());
     response
 }
 

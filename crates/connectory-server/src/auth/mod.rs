@@ -12,8 +12,7 @@ pub mod layer;
 mod principal;
 pub mod secret;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use connectory_model::access::{Scope, UserLevel};
 use connectory_store::{Author, AuthorKind, Store, StoreError};
@@ -21,7 +20,7 @@ use http::{HeaderMap, Method};
 use quick_cache::sync::Cache;
 
 pub use self::bearer::bearer;
-use self::client_limits::{ClientWindows, Limiter};
+use self::client_limits::Limiter;
 pub use self::error::{AuthError, CredentialsError};
 use self::keys::{Keys, KeysError};
 pub use self::principal::{Caller, Principal};
@@ -45,8 +44,6 @@ pub struct Auth {
     /// The principals by token. The cache hashes a token with a random key before it compares, so the response time
     /// does not reveal anything about a token.
     principals: Cache<String, Arc<Principal>>,
-    /// The rate limit windows by client id. All tokens of a client share them.
-    windows: Mutex<HashMap<String, Arc<ClientWindows>>>,
 }
 
 impl Auth {
@@ -60,9 +57,8 @@ impl Auth {
         Ok(Self {
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
-            limiter: Limiter::new(rate_limit, clock.clone()),
+            limiter: Limiter::new(rate_limit, clock.clone(), CACHED_TOKENS),
             principals: Cache::new(CACHED_TOKENS),
-            windows: Mutex::default(),
             store,
             catalog,
             clock,
@@ -134,22 +130,12 @@ impl Auth {
         Ok(Arc::new(Principal {
             scopes,
             level,
-            windows: self.windows(&author.id),
+            windows: self.limiter.windows(&author.id),
             tenant: self.catalog.tenant(tenant.id).await?,
             tenant_record: tenant,
             author: Arc::new(author),
             expires_at,
             checked_at: self.clock.now(),
         }))
-    }
-
-    /// Returns the windows of a client. When there are many windows, it drops those that no cached token uses and that
-    /// count no request in a current window.
-    fn windows(&self, client_id: &str) -> Arc<ClientWindows> {
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= CACHED_TOKENS && !windows.contains_key(client_id) {
-            windows.retain(|_, of_client| Arc::strong_count(of_client) > 1 || self.limiter.counts_some(of_client));
-        }
-        Arc::clone(windows.entry(client_id.to_owned()).or_default())
     }
 }
