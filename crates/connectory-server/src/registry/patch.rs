@@ -26,11 +26,6 @@ impl Registry {
         let next = move |connector: &Connector| patched(&patch, connector, shape, limit).map(Some);
         self.edit(tenant, origin, script_name, given, next).await
     }
-
-    /// The largest document, in bytes.
-    pub fn max_document(&self) -> usize {
-        self.bounds.document
-    }
 }
 
 /// Makes the patched connector. Fails if a changed document is larger than the limit.
