@@ -78,7 +78,7 @@ pub fn connector(n: usize) -> Connector {
 pub async fn seed(path: &Path, count: usize) -> Result<()> {
     let store = Store::open(path)?;
     let (id, name) = (CLIENT_ID.to_owned(), "bench".to_owned());
-    let client = NewClient::with_secret(id, CLIENT_SECRET, name, UserLevel::OrgAdmin, vec![Scope::All]);
+    let client = NewClient::with_secret(id, CLIENT_SECRET, name, UserLevel::OrgAdmin, [Scope::All].into());
     store.bootstrap("default".to_owned(), client).await?;
     let tenant = store.tenants().await?[0].id;
     let mut commits = tokio::task::JoinSet::new();

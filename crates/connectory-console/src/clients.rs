@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_model::access::{Permission, Scope, UserLevel};
+use connectory_model::access::{Permission, Scope, Scopes, UserLevel};
 use connectory_model::limits::{INLINE_BYTES, MEMBER_CHARS};
 use connectory_server::auth::Caller;
 use connectory_server::work::reserve;
@@ -60,7 +60,7 @@ async fn render_clients(
                         th scope="row" { (client.name) }
                         td data-label=(view.text("clients.id")) { code { (client.id) } }
                         td data-label=(view.text("clients.level")) { (client.level) }
-                        td data-label=(view.text("clients.scopes")) { @for scope in &client.scopes { span.chip { (scope) } " " } }
+                        td data-label=(view.text("clients.scopes")) { @for scope in client.scopes.iter() { span.chip { (scope) } " " } }
                         td data-label=(view.text("clients.created")) { (timestamp(client.created_at)) }
                         td {
                             @if client.id == caller.client_id() { span.faint { (view.text("clients.own")) } }
@@ -109,7 +109,7 @@ pub async fn create(
         return Err(PageError::bad_request(Message::new("error.client_name").with(&MEMBER_CHARS)));
     }
     let level: UserLevel = form.get("level").parse().map_err(|error| invalid(&error))?;
-    let scopes = form.all("scope").map(str::parse).collect::<Result<Vec<Scope>, _>>();
+    let scopes = form.all("scope").map(str::parse).collect::<Result<Scopes, _>>();
     let scopes = scopes.map_err(|error| invalid(&error))?;
     if scopes.is_empty() {
         return Err(PageError::bad_request(Message::new("error.client_scopes")));

@@ -90,7 +90,7 @@ async fn without_a_session_nothing_is_told_and_nothing_changes() {
 async fn a_tenant_sees_nothing_of_another() {
     let app = start().await;
     app.access().create_tenant("other").unwrap();
-    app.access().create_client("other", &new_client("stranger", UserLevel::OrgAdmin, vec![Scope::All])).unwrap();
+    app.access().create_client("other", &new_client("stranger", UserLevel::OrgAdmin, [Scope::All].into())).unwrap();
     let (owner, stranger) = (Session::of(&app, CLIENT_ID).await, Session::of(&app, "stranger").await);
     // The owner's Payroll has the number 2, the stranger's 1.
     owner.post("/console/new", &[("name", "Secret"), ("className", "x.Y")]).await;
@@ -124,7 +124,7 @@ async fn rights_are_the_apis() {
         ("reader", UserLevel::OrgAdmin, Scope::ReadConnectors, 200, 403, 403),
         ("helpdesk", UserLevel::Helpdesk, Scope::All, 403, 403, 403),
     ] {
-        app.access().create_client("default", &new_client(id, level, vec![scope])).unwrap();
+        app.access().create_client("default", &new_client(id, level, [scope].into())).unwrap();
         let session = Session::of(&app, id).await;
         assert_eq!(session.get("/").await.status.as_u16(), read, "{id}");
         let fields = [("name", id), ("className", "x.Y")];

@@ -94,14 +94,8 @@ impl Deref for Scopes {
     }
 }
 
-impl From<Vec<Scope>> for Scopes {
-    fn from(scopes: Vec<Scope>) -> Self {
-        Self(scopes)
-    }
-}
-
-impl From<&[Scope]> for Scopes {
-    fn from(scopes: &[Scope]) -> Self {
+impl<const N: usize> From<[Scope; N]> for Scopes {
+    fn from(scopes: [Scope; N]) -> Self {
         Self(scopes.to_vec())
     }
 }
@@ -205,7 +199,7 @@ mod tests {
         assert_eq!(scopes.to_string(), text);
         assert_eq!(text.replace(' ', "\t ").parse(), Ok(scopes));
         assert_eq!((Scopes::default().to_string(), "".parse()), (String::new(), Ok(Scopes::default())));
-        assert_eq!(serde_json::to_string(&Scopes::from(vec![Scope::All])).expect("JSON"), r#"["sp:scopes:all"]"#);
+        assert_eq!(serde_json::to_string(&Scopes::from([Scope::All])).expect("JSON"), r#"["sp:scopes:all"]"#);
         let error = "sp:scopes:all x".parse::<Scopes>().expect_err("unknown").to_string();
         assert!(error.starts_with("`x` is not a scope; known are sp:scopes:all, "), "{error}");
     }
@@ -213,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_scopes_read_back(words in prop::collection::vec(prop::sample::select(Scope::ALL.to_vec()), 0..6)) {
-            let scopes = Scopes::from(words);
+            let scopes: Scopes = words.into_iter().collect();
             prop_assert_eq!(scopes.to_string().parse(), Ok(scopes));
         }
 

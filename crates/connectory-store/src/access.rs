@@ -2,7 +2,7 @@
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scopes, UserLevel};
 
 /// A tenant's key in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ pub struct ApiClient {
     /// The user level of the client's tokens.
     pub level: UserLevel,
     /// The scopes of the client's tokens.
-    pub scopes: Vec<Scope>,
+    pub scopes: Scopes,
     /// The time of creation, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
 }
@@ -65,19 +65,19 @@ pub struct NewClient {
     /// The user level of the client's tokens.
     pub level: UserLevel,
     /// The scopes of the client's tokens.
-    pub scopes: Vec<Scope>,
+    pub scopes: Scopes,
 }
 
 impl NewClient {
     /// Creates a client with a random id, and returns it with its new secret. The store has only the hash of the
     /// secret. Hashing takes tens of milliseconds.
-    pub fn generate(name: String, level: UserLevel, scopes: Vec<Scope>) -> (Self, String) {
+    pub fn generate(name: String, level: UserLevel, scopes: Scopes) -> (Self, String) {
         let secret = new_secret();
         (Self::with_secret(new_id(), &secret, name, level, scopes), secret)
     }
 
     /// Creates a client with a given id and secret.
-    pub fn with_secret(id: String, secret: &str, name: String, level: UserLevel, scopes: Vec<Scope>) -> Self {
+    pub fn with_secret(id: String, secret: &str, name: String, level: UserLevel, scopes: Scopes) -> Self {
         Self { id, name, secret_hash: hash_secret(secret), level, scopes }
     }
 }

@@ -83,11 +83,11 @@ async fn expect_access(store: &Store) {
     assert_eq!((first.name.as_str(), first.secret_hash.as_str()), ("First client", "$argon2id$hash"));
     assert_eq!(
         (first.level, first.scopes, first.tenant.name.as_str()),
-        (UserLevel::OrgAdmin, vec![Scope::All], "default")
+        (UserLevel::OrgAdmin, [Scope::All].into(), "default")
     );
     let theirs = &store.clients("other".to_owned()).await.unwrap()[0];
     assert_eq!((theirs.id.as_str(), theirs.level), ("c2", UserLevel::SourceAdmin));
-    assert_eq!(theirs.scopes, [Scope::ReadConnectors, Scope::Default]);
+    assert_eq!(theirs.scopes, [Scope::ReadConnectors, Scope::Default].into());
     let keys = store.signing_keys(SigningKey { id: "new".to_owned(), pem: "new".to_owned() }).await.unwrap();
     assert_eq!((keys.len(), keys[0].id.as_str(), keys[0].pem.as_str()), (1, "k", "pem"));
 }

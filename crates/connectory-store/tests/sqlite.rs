@@ -79,7 +79,7 @@ async fn one_process_serves_a_database_and_access_management_works_beside_it() {
     access.create_client("default", &client("second")).unwrap();
     let found = store.client("second".to_owned()).await.unwrap().unwrap();
     assert_eq!((found.level, found.tenant.name.as_str()), (UserLevel::SourceAdmin, "default"));
-    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default]);
+    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default].into());
     assert!(matches!(access.create_client("default", &client("second")), Err(StoreError::Exists(_))));
     assert!(matches!(access.create_client("nope", &client("third")), Err(StoreError::Unknown(_))));
     assert!(matches!(access.delete_tenant("default"), Err(StoreError::InUse { .. })));

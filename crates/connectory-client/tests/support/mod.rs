@@ -21,7 +21,7 @@ impl Server {
         let folder = TempDir::new().unwrap();
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let (id, name) = ("id".to_owned(), "test".to_owned());
-        let client = NewClient::with_secret(id, "secret", name, UserLevel::OrgAdmin, vec![Scope::All]);
+        let client = NewClient::with_secret(id, "secret", name, UserLevel::OrgAdmin, [Scope::All].into());
         store.bootstrap("default".to_owned(), client).await.unwrap();
         let app = ServerState::new(store, options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::options::OidcOptions;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
@@ -161,7 +161,7 @@ impl Oidc {
     }
 
     /// The level and scopes of a person with these claims.
-    pub fn rights(&self, claims: &Claims) -> Option<(UserLevel, Vec<Scope>)> {
+    pub fn rights(&self, claims: &Claims) -> Option<(UserLevel, Scopes)> {
         let groups = match claims.0.get(&self.options.groups_claim) {
             Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(group)) => vec![group.as_str()],
@@ -169,9 +169,9 @@ impl Oidc {
         };
         let is_in = |group: &Option<String>| group.as_deref().is_some_and(|group| groups.contains(&group));
         if is_in(&self.options.admin_group) {
-            Some((UserLevel::OrgAdmin, vec![Scope::All]))
+            Some((UserLevel::OrgAdmin, [Scope::All].into()))
         } else if is_in(&self.options.reader_group) {
-            Some((UserLevel::OrgAdmin, vec![Scope::ReadConnectors]))
+            Some((UserLevel::OrgAdmin, [Scope::ReadConnectors].into()))
         } else {
             None
         }

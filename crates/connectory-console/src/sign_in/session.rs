@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scopes, UserLevel};
 use connectory_server::auth::{Auth, Caller, Principal, secret};
 use connectory_server::version::VersionName;
 use connectory_store::{Author, AuthorKind, Store, StoreError};
@@ -67,7 +67,7 @@ pub struct Person {
     /// The user level.
     pub level: UserLevel,
     /// The scopes.
-    pub scopes: Vec<Scope>,
+    pub scopes: Scopes,
     /// The tenant.
     pub tenant: connectory_store::Tenant,
 }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use connectory_model::access::{Scope, Scopes, UserLevel};
+use connectory_model::access::{Scopes, UserLevel};
 use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, RETRY_AFTER};
 use connectory_store::ApiClient;
 use http::request::Parts;
@@ -168,7 +168,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
         access_token: server.auth.keys().sign(&claims),
         token_type: "bearer",
         expires_in: lifetime,
-        scope: Scopes::from(scopes).to_string(),
+        scope: scopes.to_string(),
         tenant_id: client.tenant.uuid,
         org: client.tenant.name,
         pod: POD,
@@ -223,13 +223,13 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
     Ok(Some(readings))
 }
 
-fn narrow(client: &ApiClient, asked: &str) -> Result<Vec<Scope>, TokenError> {
+fn narrow(client: &ApiClient, asked: &str) -> Result<Scopes, TokenError> {
     asked
         .split_whitespace()
         .map(|word| {
             let scope = word.parse().ok().filter(|scope| client.scopes.contains(scope));
             scope.ok_or_else(|| {
-                let granted = Scopes::from(client.scopes.as_slice());
+                let granted = &client.scopes;
                 refuse("invalid_scope", format!("the client does not have every scope asked for; it has {granted}"))
             })
         })

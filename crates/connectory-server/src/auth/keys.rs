@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scopes, UserLevel};
 use connectory_store::{SigningKey, Store, StoreError};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
@@ -45,7 +45,7 @@ pub struct Claims {
     /// The vendor's name for the place that serves the tenant.
     pub pod: String,
     /// The scopes of the token.
-    pub scope: Vec<Scope>,
+    pub scope: Scopes,
     /// The user level of the client, as a list with one item.
     pub authorities: Vec<UserLevel>,
     /// The time of issue, in seconds since 1970-01-01 UTC.

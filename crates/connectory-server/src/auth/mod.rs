@@ -14,7 +14,7 @@ pub mod secret;
 
 use std::sync::Arc;
 
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scopes, UserLevel};
 use connectory_store::{Author, AuthorKind, Store, StoreError};
 use http::{HeaderMap, Method};
 use quick_cache::sync::Cache;
@@ -111,7 +111,7 @@ impl Auth {
             return Err(AuthError::Token("the client of the JWT does not exist any more"));
         };
         // A token has only the scopes that its client has now and that the token was issued with.
-        let scopes = client.scopes.into_iter().filter(|scope| claims.scope.contains(scope)).collect();
+        let scopes = client.scopes.iter().filter(|scope| claims.scope.contains(scope)).copied().collect();
         let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
         let principal = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
         self.principals.insert(token.to_owned(), Arc::clone(&principal));
@@ -123,7 +123,7 @@ impl Auth {
         &self,
         author: Author,
         level: UserLevel,
-        scopes: Vec<Scope>,
+        scopes: Scopes,
         tenant: connectory_store::Tenant,
         expires_at: u64,
     ) -> Result<Arc<Principal>, StoreError> {

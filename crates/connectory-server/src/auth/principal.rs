@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
-use connectory_model::access::{Denied, Permission, Scope, UserLevel};
+use connectory_model::access::{Denied, Permission, Scopes, UserLevel};
 use connectory_store::{Author, Origin};
 use http::Method;
 use http::request::Parts;
@@ -23,7 +23,7 @@ const CURRENT: Duration = Duration::from_secs(5);
 pub struct Principal {
     pub(super) author: Arc<Author>,
     pub(super) level: UserLevel,
-    pub(super) scopes: Vec<Scope>,
+    pub(super) scopes: Scopes,
     pub(super) tenant: Arc<catalog::TenantCatalog>,
     pub(super) tenant_record: connectory_store::Tenant,
     pub(super) windows: Arc<ClientWindows>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
-use connectory_model::access::{Scope, UserLevel};
+use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{AccessDb, NewClient, Store};
@@ -79,7 +79,7 @@ impl TestApp {
     pub async fn serving(options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
         let folder = TempDir::new().unwrap();
         let store = Store::open(&folder.path().join("c.db")).unwrap();
-        let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, vec![Scope::All]);
+        let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, [Scope::All].into());
         store.bootstrap("default".to_owned(), client).await.unwrap();
         let server = ServerState::new(store, options).await.unwrap();
         let service = Arc::new(service(Arc::clone(&server)));
@@ -103,7 +103,7 @@ impl TestApp {
 
     /// A new client's token.
     pub async fn client(&self, id: &str, tenant: &str, level: UserLevel, scopes: &[Scope]) -> String {
-        self.access().create_client(tenant, &new_client(id, level, scopes.to_vec())).unwrap();
+        self.access().create_client(tenant, &new_client(id, level, scopes.iter().copied().collect())).unwrap();
         self.token_of(id).await
     }
 
@@ -177,7 +177,7 @@ impl TestApp {
     }
 }
 
-pub fn new_client(id: &str, level: UserLevel, scopes: Vec<Scope>) -> NewClient {
+pub fn new_client(id: &str, level: UserLevel, scopes: Scopes) -> NewClient {
     NewClient::with_secret(id.to_owned(), SECRET, format!("client {id}"), level, scopes)
 }
 

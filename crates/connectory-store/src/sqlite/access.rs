@@ -8,7 +8,6 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use connectory_model::access::Scopes;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -141,7 +140,7 @@ pub(super) fn create_tenant(connection: &Connection, name: &str) -> Result<Tenan
 }
 
 pub(super) fn create_client(connection: &Connection, tenant: &str, client: &NewClient) -> Result<()> {
-    let scopes = Scopes::from(client.scopes.as_slice()).to_string();
+    let scopes = client.scopes.to_string();
     let tenant_id: i64 = connection
         .query_row("SELECT id FROM tenants WHERE name = ?1", [tenant], |row| row.get(0))
         .optional()?
@@ -201,13 +200,12 @@ fn tenant_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Tenant> {
 }
 
 fn client_row(row: &Row<'_>) -> rusqlite::Result<ApiClient> {
-    let scopes: Scopes = word(4, &row.get::<_, String>(4)?)?;
     Ok(ApiClient {
         id: row.get(0)?,
         name: row.get(1)?,
         secret_hash: row.get(2)?,
         level: word(3, &row.get::<_, String>(3)?)?,
-        scopes: scopes.to_vec(),
+        scopes: word(4, &row.get::<_, String>(4)?)?,
         created_at: row.get(5)?,
         tenant: tenant_row(row, 6)?,
     })

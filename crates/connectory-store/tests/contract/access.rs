@@ -14,7 +14,7 @@ pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Da
     store.create_client("default".to_owned(), client("second")).await.unwrap();
     let found = store.client("second".to_owned()).await.unwrap().unwrap();
     assert_eq!((found.level, found.tenant.id), (UserLevel::SourceAdmin, ours));
-    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default]);
+    assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default].into());
     let taken = store.create_client("other".to_owned(), client("second")).await;
     assert!(matches!(taken, Err(StoreError::Exists(_))));
     let nowhere = store.create_client("nope".to_owned(), client("third")).await;
@@ -33,7 +33,7 @@ pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Da
 pub async fn a_generated_client_has_a_secret_that_is_not_stored(database: impl Database) {
     let store = database.open();
     tenant(&store).await;
-    let (client, secret) = NewClient::generate("CI".to_owned(), UserLevel::OrgAdmin, vec![Scope::All]);
+    let (client, secret) = NewClient::generate("CI".to_owned(), UserLevel::OrgAdmin, [Scope::All].into());
     let id = client.id.clone();
     store.create_client("default".to_owned(), client).await.unwrap();
     let found = store.client(id).await.unwrap().unwrap();

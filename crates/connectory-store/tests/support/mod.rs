@@ -53,7 +53,7 @@ pub fn client(id: &str) -> NewClient {
         name: "test".to_owned(),
         secret_hash: "hash".to_owned(),
         level: UserLevel::SourceAdmin,
-        scopes: vec![Scope::ReadConnectors, Scope::Default],
+        scopes: [Scope::ReadConnectors, Scope::Default].into(),
     }
 }
 

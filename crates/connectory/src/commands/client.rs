@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use connectory_model::access::{Scope, Scopes, UserLevel};
+use connectory_model::access::{Scope, UserLevel};
 use connectory_store::{AccessDb, NewClient};
 
 use crate::serve::settings::DatabaseArgument;
@@ -48,17 +48,16 @@ pub enum ClientCommand {
 pub fn run(command: ClientCommand) -> Result<()> {
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
-            let listed = Scopes::from(scopes.as_slice());
-            let (client, secret) = NewClient::generate(name.clone(), level, scopes);
+            let (client, secret) = NewClient::generate(name.clone(), level, scopes.into_iter().collect());
             AccessDb::open(&database.path()?)?.create_client(&tenant, &client)?;
-            say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {listed}.");
+            say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {}.", client.scopes);
             say!("Its secret is not shown again. For the official SDKs:\n");
             say!("export SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}", client.id);
         }
         ClientCommand::List { tenant, database } => {
             let clients = AccessDb::open(&database.path()?)?.clients(tenant.as_deref())?;
             let rows = clients.into_iter().map(|client| {
-                let scopes = Scopes::from(client.scopes.as_slice()).to_string();
+                let scopes = client.scopes.to_string();
                 [client.id, client.tenant.name, client.name, client.level.to_string(), scopes]
             });
             terminal::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);

@@ -35,7 +35,7 @@ pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
     let secret = given_secret.or_else(|| generated.clone()).unwrap_or_default();
     let (name, new_id) = ("first client".to_owned(), id.clone());
     let client = tokio::task::spawn_blocking(move || {
-        NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, vec![Scope::All])
+        NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, [Scope::All].into())
     });
     let created = store.bootstrap(TENANT.to_owned(), client.await?).await?;
     Ok(created.then_some(FirstClient { id, secret: generated }))
