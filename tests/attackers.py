@@ -1,8 +1,8 @@
 """Attackers, and the bystander who must not notice them.
 
-Bytes are made beforehand and sent over plain sockets, so that an attacker's own work does not hold back the attack. Run as
-a program with a job as JSON on standard input, this is one of them as a process of its own, from an address of its own:
-127.0.0.2 and up are other machines to a server on 127.0.0.1. Everything is bounded in number and in time.
+The bytes are made before the attack and sent over plain sockets, so that an attacker's own work does not slow the attack.
+As a program, with a job as JSON on standard input, this file is one attacker with its own address. To a server on
+127.0.0.1, the addresses from 127.0.0.2 are other machines. All attacks are bounded in number and in time.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ LOCALES = "de no fi sv ru pt ko zh-TW en it fr zh-CN hu es cs ja pl da nl".split
 
 
 def limited(memory=4 << 30, files=None):
-    """What bounds a server that does not bound itself: its address space, and its descriptors where a test is about them."""
+    """Limits for the server's process: its address space, and where a test needs it, its descriptors."""
 
     def prepare():
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -52,13 +52,13 @@ def peak_mb(server):
 
 
 def reset_peak(server):
-    """Forgets the peak, where that is permitted."""
+    """Resets the peak, where the system permits it."""
     with contextlib.suppress(PermissionError):
         pathlib.Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
 
 
 def processor_seconds(server):
-    """For how long the server has used a processor."""
+    """The processor time that the server has used, in seconds."""
     fields = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -82,7 +82,7 @@ def connect(url, source="127.0.0.1", timeout=10, receive_buffer=None):
 
 
 def request(method, path, body=b"", token=None, length=None, **headers):
-    """A request of HTTP/1.1; with a length that is more than the body, the begin of one."""
+    """An HTTP/1.1 request. If `length` is more than the body has, it is only the beginning of a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: connectory"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
@@ -93,7 +93,7 @@ def request(method, path, body=b"", token=None, length=None, **headers):
 
 
 def answer(connection):
-    """Reads the answer to one request: its status, and its body."""
+    """Reads the response to one request, and returns its status and body."""
     response = http.client.HTTPResponse(connection)
     try:
         response.begin()
@@ -103,7 +103,7 @@ def answer(connection):
 
 
 def ask(url, bytes_, source="127.0.0.1", timeout=30):
-    """Sends a request over a connection of its own, and answers the status and the body."""
+    """Sends a request over a new connection, and returns the status and the body."""
     with connect(url, source, timeout) as connection:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(bytes_)
@@ -131,7 +131,7 @@ def cookie(session):
     return "; ".join(f"{name}={value}" for name, value in session.cookies.items())
 
 
-# What is large or takes long.
+# Requests that are large or take long.
 
 
 def doubling(copies):
@@ -141,17 +141,17 @@ def doubling(copies):
 
 
 def zeros(size):
-    """An array of as many values as fit."""
+    """A JSON array of so many bytes."""
     return b"[" + b"0," * ((size - 3) // 2) + b"0]"
 
 
 def many_fields(size):
-    """A form of as many fields as fit."""
+    """A form of so many bytes, with as many fields as possible."""
     return b"a=&" * (size // 3)
 
 
 def conditional_fields(number):
-    """A form whose every field is shown while the one before it is on."""
+    """A source config in which each field is shown only while the field before it is on."""
     fields = [f'<Field name="f{n}" type="toggle" defaultValue="true" parentKey="f{n - 1}"/>' for n in range(1, number)]
     first = '<Field name="f0" type="toggle" defaultValue="true"/>'
     return f'<Form xmlns="{FORM}"><Menu label="m"><Section label="s">{first}{"".join(fields)}</Section></Menu></Form>'
@@ -164,7 +164,7 @@ def texts(keys, size, seed):
 
 
 def comparisons(number, seed=0):
-    """A filter that looks for so many things that are not there."""
+    """A filter with so many comparisons, none of which matches."""
     return " or ".join(f'name co "{seed:x}.{n:x}"' for n in range(number))
 
 
@@ -172,7 +172,7 @@ def comparisons(number, seed=0):
 
 
 class Http2:
-    """A client of HTTP/2 without TLS, whose every stream and window a test may do with as it likes."""
+    """An HTTP/2 client without TLS. Tests control all its streams and windows."""
 
     def __init__(self, url, source="127.0.0.1", window=None, receive_buffer=None):
         self.socket = connect(url, source, receive_buffer=receive_buffer)
@@ -225,7 +225,7 @@ class Http2:
         self.flush()
 
     def read(self, seconds):
-        """Reads what has come, or comes within this time. Whether anything did."""
+        """Reads what arrives within this time. Returns whether anything arrived."""
         self.socket.settimeout(max(seconds, 0.0001))
         try:
             data = self.socket.recv(MIB)
@@ -256,7 +256,7 @@ class Http2:
             self.read(0.05)
 
     def pour(self, streams, size, seconds, piece=bytes(16_384)):
-        """Sends bodies of a size on several streams at once, each but for its last byte. How much was sent."""
+        """Sends bodies on several streams at once, each without its last byte. Returns how many bytes were sent."""
         deadline, left, sent = time.monotonic() + seconds, {stream: size - 1 for stream in streams}, 0
         while left and not self.ended and time.monotonic() < deadline:
             moved = False
@@ -281,19 +281,19 @@ class Http2:
         self.socket.close()
 
 
-# Attackers that hold connections, and those that ask without end.
+# Attackers that hold connections, and attackers that send requests without end.
 
 
 class Holders:
-    """Connections of which each sends some bytes, and then nothing more, or a byte every second. With `reads` off, nothing
-    that the server sends is read. One that was closed is opened again, with `reopen`, and one older than `lifetime`."""
+    """Connections that each send some bytes, and then nothing, or one byte a second. Without `reads`, they do not read what
+    the server sends. With `reopen`, a closed connection is opened again, and so is one older than `lifetime`."""
 
     def __init__(self, url, prefixes, number, sources, *, reads=True, drip=b"", reopen=False, per_second=2000, lifetime=None):
         self.target, self.prefixes = host_and_port(url), prefixes if isinstance(prefixes, list) else [prefixes]
         self.number, self.sources = number, sources
         self.reads, self.drip, self.reopen, self.per_second, self.lifetime = reads, drip, reopen, per_second, lifetime
         self.selector = selectors.DefaultSelector()
-        # When each was opened, and what it has still to send.
+        # The time at which each connection was opened, and the bytes that it still has to send.
         self.born, self.left = {}, {}
         self.opened = self.closed = 0
         self.statuses = []
@@ -320,11 +320,11 @@ class Holders:
 
     @property
     def waiting(self):
-        """How many connections the server has let in, or keeps waiting."""
+        """The number of connections that the server has accepted or keeps waiting."""
         return len(self.born)
 
     def run(self, seconds):
-        """Does so for a time."""
+        """Keeps the connections for a time."""
         now = last = dripped = time.monotonic()
         end, budget = now + seconds, min(self.per_second, 100)
         while (now := time.monotonic()) < end:
@@ -379,7 +379,7 @@ class Holders:
 
 
 class Asker:
-    """Asks over some connections, so many times a second altogether, and throws the answers away."""
+    """Sends requests over some connections, so many a second in total, and drops the responses."""
 
     def __init__(self, url, prepared, connections, per_second, source, timeout=10):
         self.url, self.prepared, self.source, self.timeout = url, prepared, source, timeout
@@ -401,7 +401,7 @@ class Asker:
         connection, n = None, worker
         while due < end:
             time.sleep(max(0, due - time.monotonic()))
-            # What is late is left out, so that nothing piles up.
+            # Late requests are left out, so that they do not pile up.
             due = max(due + pause, time.monotonic())
             n += self.connections
             try:
@@ -420,7 +420,7 @@ class Asker:
 
 
 def drop_answer(connection):
-    """Reads an answer and throws it away. Answers its status, and whether the connection ends with it."""
+    """Reads and drops a response. Returns its status, and whether the connection ends with it."""
     head = b""
     while (end := head.find(b"\r\n\r\n")) < 0:
         data = connection.recv(65_536)
@@ -443,7 +443,7 @@ def drop_answer(connection):
 
 
 class Process:
-    """Someone in a process of their own: `python attackers.py`, with a job."""
+    """An attacker in its own process: `python attackers.py`, with a job."""
 
     def __init__(self, kind, nice=0, core=None, **job):
         def prepare():
@@ -467,13 +467,13 @@ class Process:
         return self
 
     def told(self):
-        """What they have to tell, once they are done."""
+        """Returns the attacker's report when it has finished."""
         line = self.process.stdout.readline()
         self.process.wait(60)
         return json.loads(line) if line else None
 
     def end(self):
-        """Tells them to be done, and answers what they have to tell."""
+        """Ends the attacker and returns its report."""
         self.process.stdin.close()
         told = self.told()
         assert told, f"{self.kind} failed"
@@ -485,7 +485,7 @@ class Process:
 
 
 class Bystander:
-    """Someone with an honest request every so often, while others attack."""
+    """An honest client that sends a request at fixed intervals, while others attack."""
 
     def __init__(self, server, path="/v3/connectors/active-directory-ldap", every=0.02, fresh=False, **process):
         job = {"url": server.url, "token": server.token(), "path": path, "every": every, "fresh": fresh}
@@ -499,7 +499,7 @@ class Bystander:
 
     def __exit__(self, kind, *_):
         if kind is None:
-            # An attack that is refused at once leaves too little time to see anything.
+            # An attack that is refused at once would leave too little time to measure.
             time.sleep(max(0, self.began + 1 - time.monotonic()))
             self.told = self.someone.end()
         self.someone.kill()
@@ -509,19 +509,19 @@ class Bystander:
         return self.told["failed"]
 
     def percentile(self, percent, of="took"):
-        """How many seconds a request took, or, `of="late"`, how long after it was due it was answered."""
+        """The seconds that a request took, or with `of="late"`, the seconds from its due time to its response."""
         ordered = sorted(self.told[of])
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
     def was_well(self, slowest):
-        """Asserts that each request was answered, the slowest within a time."""
+        """Asserts that each request got a response, and the slowest within a time."""
         assert not self.failed, f"{len(self.failed)} of the bystander's requests failed, the first: {self.failed[0]}"
         assert len(self.told["took"]) >= 5, "too few requests to prove anything"
         assert self.percentile(100) < slowest, f"a bystander waited for {self.percentile(100):.2f} s"
 
 
 def bystander(job, begin):
-    """A request every so often; what is late is asked at once. Ends with its input."""
+    """Sends a request at fixed intervals, and late ones at once. Ends when its input ends."""
     prepared = request("GET", job["path"], token=job["token"])
     ended = threading.Event()
     begin()
@@ -553,7 +553,7 @@ def bystander(job, begin):
 
 
 def asker(job, begin):
-    """Someone who asks without end for what was prepared."""
+    """Sends the prepared requests without end."""
     prepared = [pathlib.Path(file).read_bytes() for file in job["files"]]
     attacker = Asker(job["url"], prepared, job["connections"], job["per_second"], job["source"])
     begin()
@@ -562,7 +562,7 @@ def asker(job, begin):
 
 
 def holder(job, begin):
-    """Someone who holds connections."""
+    """Holds connections."""
     prepared = [pathlib.Path(file).read_bytes() for file in job["files"]]
     attacker = Holders(
         job["url"], prepared, job["connections"], job["sources"], reads=job["reads"], drip=job.get("drip", "").encode(),
@@ -575,7 +575,7 @@ def holder(job, begin):
 
 
 def http2_bodies(job, begin):
-    """Someone who begins many large bodies on one connection of HTTP/2, and does so again after a while."""
+    """Begins many large bodies on one HTTP/2 connection, and repeats that after a while."""
     piece = b"0," * 8192
     begin()
     end, opened, sent = time.monotonic() + job["seconds"], 0, 0
@@ -590,7 +590,7 @@ def http2_bodies(job, begin):
 
 
 def http2_answers(job, begin):
-    """Someone who asks for many large answers on one connection of HTTP/2 and reads none, and does so again."""
+    """Requests many large responses on one HTTP/2 connection, reads none of them, and repeats that."""
     begin()
     end, opened = time.monotonic() + job["seconds"], 0
     while time.monotonic() < end:

@@ -20,7 +20,7 @@ BINARY = TARGET / os.environ.get("CONNECTORY_PROFILE", "release") / "connectory"
 
 
 def environment(**variables):
-    """The environment without settings of whoever runs the tests."""
+    """The environment without the settings of the user who runs the tests."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONNECTORY_", "SAIL_"))}
     return kept | variables
 
@@ -64,7 +64,7 @@ class Server:
             time.sleep(0.005)
         self.seconds_to_ready = time.monotonic() - began
         self.url = found[1]
-        # It answers once it has printed all that it has to say.
+        # The server accepts requests only after it has printed its whole first output.
         requests.get(f"{self.url}/health/live", timeout=30).raise_for_status()
         self.printed = output.read_text()
         exported = dict(re.findall(r"export (SAIL_\w+)=(\S+)", self.printed))
@@ -76,7 +76,7 @@ class Server:
 
     @property
     def connectors(self):
-        """Where the connectors are, in the version of the API that most tests use."""
+        """The address of the connectors, in the API version that most tests use."""
         return f"{self.url}/v3/connectors"
 
     @property
@@ -85,7 +85,7 @@ class Server:
 
     @property
     def sail(self):
-        """What the official SDKs read from the environment."""
+        """The environment variables that the official SDKs read."""
         return {"SAIL_BASE_URL": self.url, "SAIL_CLIENT_ID": self.client_id, "SAIL_CLIENT_SECRET": self.secret}
 
     def new_client(self, *arguments):
@@ -120,7 +120,7 @@ class Server:
 
 @pytest.fixture
 def start():
-    """Starts servers, each in a folder of its own unless one is given, and ends them."""
+    """Starts servers, each in a new folder unless one is given, and stops them."""
     servers = []
 
     def start(*arguments, folder=None, **others):

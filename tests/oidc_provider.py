@@ -1,4 +1,4 @@
-"""A small OpenID provider: whoever comes is the person that the test says."""
+"""A small OpenID provider. The test decides which person signs in."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Connectors as code: the commands that a user would type, against a real server."""
+"""Connectors as code: a user's commands against a real server."""
 
 import json
 import os
@@ -15,7 +15,7 @@ TARGET = BINARY.parent.parent
 
 
 class Terminal:
-    """Commands in a folder, as a user whose home is that folder."""
+    """Runs commands in a folder that is also the user's home."""
 
     def __init__(self, folder, **variables):
         self.folder = folder
@@ -123,7 +123,7 @@ def test_creating_changing_pruning_and_replacing(terminal):
     b = json.loads(terminal.run("connector", "get", "b", "--output", "json").stdout)
     assert (b["status"], b["directConnect"], b["sourceConfigXml"]) == ("DEVELOPMENT", False, FORM.format(name="B"))
 
-    # A locale and metadata that are no longer wanted go; a document that the folder lacks stays.
+    # A locale and metadata that the folder no longer has are removed. A document that the folder lacks stays.
     write_connector(terminal, "c/a", "A")
     (terminal.folder / "c/a/translations/en.properties").unlink()
     (terminal.folder / "c/a/source-config.xml").unlink()
@@ -162,10 +162,10 @@ def test_a_half_done_apply_goes_on_where_it_ended(terminal):
     failed = terminal.run("apply", "c", "--yes", code=1)
     assert failed.stdout.endswith("created 1, changed 0, deleted 0\n")
     assert "1 connector failed; run the command again to go on:\n  mine: the service answered 400" in failed.stderr
-    # As if it had broken off between a connector's creation and its documents.
+    # The state after an interruption between the creation of a connector and its documents.
     terminal.run("connector", "create", "Third", "--class-name", "x.Y")
     write_connector(terminal, "c/third", "Third")
-    # A folder whose name is not the script name that the server gives: what was created goes again.
+    # The folder's name is not the script name that the server gives, so the new connector is deleted again.
     shutil.move(terminal.folder / "c/mine", terminal.folder / "c/wrong")
     write_connector(terminal, "c/wrong", "Right")
     failed = terminal.run("apply", "c", "--yes", code=1)
@@ -189,7 +189,7 @@ def test_apply_refuses_what_changed_since_the_plan(terminal):
     write_connector(terminal, "c/a", "A")
     terminal.run("apply", "c", "--yes")
     write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
-    # A terminal of its own, so that it asks; the answer is given after someone else's change.
+    # The command runs in a terminal, so it asks. The answer is given after another user's change.
     import pty
     parent, child = pty.openpty()
     process = subprocess.Popen(
@@ -240,7 +240,7 @@ def test_environments_promotion_and_differences(start, tmp_path):
 def test_five_hundred_new_connectors_pass_under_the_default_rate_limit(start, tmp_path):
     server = start()
     terminal = Terminal(tmp_path, **server.sail)
-    # The limit is of 100 in 10 s. A part of the 500 shows the same; all of them take minutes.
+    # The limit is 100 requests in 10 s. A part of the 500 shows the same; all of them take minutes.
     count = int(os.environ.get("CONNECTORY_TEST_CONNECTORS", 60))
     for n in range(count):
         write_connector(terminal, f"c/bulk-{n}", f"Bulk {n}")

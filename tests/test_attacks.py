@@ -1,7 +1,7 @@
-"""What one caller may do to a server: not fill its memory, not keep it from others, not stop it.
+"""No caller can fill the server's memory, lock others out, or stop the server.
 
-Each test attacks the release binary in one way, while a bystander in a process of their own goes on asking. Afterwards the
-server still runs, was never larger than `MOST_MB`, and is ready.
+Each test attacks the release binary in one way, while a bystander in another process sends requests. Afterwards the server
+still runs, never had more memory than `MOST_MB`, and is ready.
 """
 
 import http.client
@@ -23,7 +23,7 @@ from attackers import (
 )
 from conftest import Server
 
-# What the server may have in memory at most, whatever is done to it.
+# The server's largest permitted memory under any attack.
 MOST_MB = 300
 GIVEN = {"CONNECTORY_CLIENT_ID": "ci", "CONNECTORY_CLIENT_SECRET": "secret"}
 JSON = {"Content_Type": "application/json"}
@@ -32,7 +32,7 @@ PATCH = {"Content_Type": "application/json-patch+json"}
 
 @pytest.fixture
 def attacked(start):
-    """Starts a server for an attack, and asserts that it is still well when the test is over."""
+    """Starts a server for an attack, and asserts after the test that it still works."""
     servers = []
 
     def attacked(*arguments, files=None, **others):
@@ -70,22 +70,22 @@ def put(session, path, content):
 
 
 def fill(session, connector, keys, size, seed=0):
-    """Puts texts into each locale."""
+    """Writes texts for each locale."""
     for n, locale in enumerate(LOCALES):
         answered = put(session, f"{connector}/translations/{locale}", texts(keys, size, f"{seed}{n}"))
         assert answered.status_code == 200, answered.text
 
 
 def fill_to_the_brim(session, connector):
-    """Makes a connector nearly as large as one may be, with as many keys in each locale as there may be."""
+    """Makes a connector of almost the largest size, with the largest number of keys in each locale."""
     for n, locale in enumerate(LOCALES):
         size = 4_700_000 if n >= 16 else 110_000
         assert put(session, f"{connector}/translations/{locale}", texts(10_000, size, n)).status_code == 200
 
 
 def change_all_locales(server, session, connector):
-    """Makes a revision in which each locale differs in every line from what was before, and answers its number. Two of
-    a locale are still compared with each other; if they were larger, they would not be."""
+    """Makes a revision in which every line of each locale changes, and returns its number. The texts are just small enough
+    that the console still compares them."""
     console = sign_in(server)
     script_name = connector.rsplit("/", 1)[1]
     fill(session, connector, 8000, 250_000, 1)
@@ -121,7 +121,7 @@ def test_a_patch_cannot_double_a_document_into_itself(attacked, copies):
     before = session.get(connector, timeout=30).json()
     with Bystander(server) as bystander:
         refused = patch(session, connector, *doubling(copies))
-    # Where an operation goes is looked at before anything is done, so it is the first copy that is refused.
+    # The paths of all operations are checked before any is done, so the first copy is refused.
     assert refused.status_code == 400 and "operation 1" in refused.text, refused.text
     bystander.was_well(1)
     assert session.get(connector, timeout=30).json() == before
@@ -142,7 +142,7 @@ def test_a_patch_changes_documents_only_as_a_whole_and_to_strings(attacked):
             {"op": "copy", "from": "/features", "path": f"/{member}"},
             {"op": "move", "from": f"/{member}/0", "path": "/connectorMetadata/x"},
         ]:
-            # Whatever comes after it cannot make it good.
+            # No later operation can make the patch valid.
             mended = {"op": "replace", "path": f"/{member}", "value": detail[member]}
             refused = patch(session, connector, operation, mended)
             assert refused.status_code == 400 and "operation 0" in refused.text, (operation, refused.text)
@@ -210,7 +210,7 @@ def test_a_large_form_of_someone_unknown_is_not_kept(attacked, path):
             request("POST", path, many_fields(10 * MIB - 10), **form, Authorization="Basic eDp5"),
         ]:
             status, told = ask(server.url, attack)
-            # The refusals of tokens are those of RFC 6749, which knows 400 for it.
+            # The token endpoint has the errors of RFC 6749, which defines 400 for this.
             assert status in ([400, 413] if path == "/oauth/token" else [413]), (status, told[:300])
         known = "grant_type=client_credentials&client_id=ci&client_secret=secret&csrf=x&language=de&back=/"
         for what, more in [("20 KB", "&more=" + "x" * 20_000), ("20 fields", "&a=b" * 20)]:
@@ -241,7 +241,7 @@ def test_stalled_uploads_leave_room_for_the_small_writes_of_others(attacked):
     assert slowest < 2
     bystander.was_well(2)
     assert 503 in attackers.statuses, "no upload is told to come later"
-    # The room comes back when they have gone.
+    # The budget is free again when they have closed.
     large = {"name": "large", "className": "x.Y", "more": "x" * (9 * MIB)}
     deadline = time.monotonic() + 10
     while (created := session.post(server.connectors, json=large, timeout=30)).status_code == 503:
@@ -307,12 +307,12 @@ def test_readers_that_never_read_hold_little_and_not_for_long(attacked, wide):
     with readers, Bystander(server) as bystander:
         readers.run(3)
         began = time.monotonic()
-        # They hold what is in flight for a while, and then no more: large answers are there for others again.
+        # They hold the budget for a while only. Then others get large responses again.
         session = server.session()
         while session.get(f"{server.connectors}?offset=7&count=true", timeout=30).status_code != 200:
             assert time.monotonic() < began + 40, "readers that do not read keep others out for good"
             time.sleep(1)
-        # Those that were told to come later may ask again on the same connection for 30 s.
+        # Refused clients may repeat their request on the same connection for 30 s.
         time.sleep(max(0, began + 36 - time.monotonic()))
         is_well(server)
         left = established(server, "127.0.0.2")
@@ -321,7 +321,7 @@ def test_readers_that_never_read_hold_little_and_not_for_long(attacked, wide):
 
 
 def established(server, source):
-    """How many of the server's connections from a source it has not closed."""
+    """The number of the server's open connections from a source address."""
     port = int(server.url.rsplit(":", 1)[1])
     peer = "".join(f"{int(part):02X}" for part in reversed(source.split(".")))
     with open(f"/proc/{server.process.pid}/net/tcp") as table:
@@ -412,7 +412,7 @@ def test_connections_that_never_say_a_whole_request_are_closed(attacked):
 
 
 def test_where_connections_take_all_there_is_others_get_in_again(attacked):
-    # Ten seconds are what a connection has for its first request.
+    # A connection has ten seconds for its first request.
     server = attacked(files=(256, 256))
     session = server.session()
     name = create(server, session, "HR")
@@ -421,7 +421,7 @@ def test_where_connections_take_all_there_is_others_get_in_again(attacked):
         attacking = threading.Thread(target=attackers.run, args=[2])
         attacking.start()
         time.sleep(1)
-        # Whoever is in can go on, files of the database included.
+        # Existing connections still work, and so does the database.
         for n in range(5):
             create(server, session, f"during {n}")
             assert session.get(f"{name}/source-template", timeout=10).status_code == 200
@@ -448,7 +448,7 @@ def is_open(connection):
 
 
 def held(server, source, number):
-    """Opens connections that each have asked once, and answers those that were answered."""
+    """Opens connections that each send one request, and returns those that got a response."""
     open_ = []
     for _ in range(number):
         connection = connect(server.url, source, timeout=1)
@@ -472,7 +472,7 @@ def test_a_limit_for_each_machine_does_not_hold_for_a_trusted_proxy(attacked):
         for connection in open_:
             connection.close()
         time.sleep(0.2)
-    # Those that are idle make room for those that come.
+    # Idle connections are closed for new ones.
     everyone = [connection for n in range(20, 40) for connection in held(server, f"127.0.0.{n}", 5)]
     assert len(everyone) == 100
     time.sleep(0.2)
@@ -481,7 +481,7 @@ def test_a_limit_for_each_machine_does_not_hold_for_a_trusted_proxy(attacked):
         connection.close()
 
 
-# What is made of what is stored.
+# Pages and responses that are derived from stored connectors.
 
 
 def test_a_preview_of_thousands_of_conditional_fields_takes_no_time_from_others(attacked):
@@ -616,7 +616,7 @@ def test_a_patch_of_a_large_connector_takes_no_seconds(attacked):
     server = attacked()
     session = server.session()
     connector = create(server, session, "Large")
-    # As many lines as may be, which whoever looks for the short description has to read.
+    # The largest number of lines. A search for the short description reads all of them.
     many = "".join(f"{n:x}=\n" for n in range(600_000))
     if put(session, f"{connector}/translations/de", many).status_code == 200:
         assert put(session, f"{connector}/translations/fr", many).status_code == 200
@@ -700,7 +700,7 @@ def test_long_filters_take_no_time_from_others(attacked, catalogue):
 
 
 def on_one_core():
-    """A server that may use one core, and so has one thread for requests."""
+    """A server on one core, so it has one thread for requests."""
     limited()()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
@@ -720,7 +720,7 @@ def test_each_request_counts_once_against_the_rate_limit(attacked):
 
 
 def flood(server, path, number):
-    """Asks many times over one connection, many at once, and answers how often it was answered."""
+    """Sends many requests over one connection, many at once, and returns the number of responses."""
     answered = 0
     one = request("GET", path)
     with connect(server.url, timeout=10) as connection:
@@ -740,7 +740,7 @@ def flood(server, path, number):
 
 
 def with_an_unread_log(attacked, *arguments):
-    """A server whose standard error nobody reads, and where its metrics are."""
+    """A server whose standard error is not read, and the address of its metrics."""
     reading, writing = os.pipe()
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = "127.0.0.1:%d" % free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The console, in a real headless Chromium: every page, with no error on its console and nothing that axe objects to."""
+"""The console in a headless Chromium: every page, without errors in the browser's log and without findings of axe."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ from conftest import ROOT, Server
 from oidc_provider import Provider
 
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
-# `CONNECTORY_SCREENSHOTS=docs/screenshots ./test -k console` renews those that are shown in the documentation.
+# `CONNECTORY_SCREENSHOTS=docs/screenshots ./test -k console` renews the screenshots of the documentation.
 SCREENSHOTS = ROOT / os.environ.get("CONNECTORY_SCREENSHOTS", "target/screenshots")
 SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
@@ -51,7 +51,7 @@ def server(provider):
 
 
 class Administrator:
-    """Someone with a browser window of their own."""
+    """A person with a browser window."""
 
     def __init__(self, browser, server, **context):
         self.server = server
@@ -65,7 +65,7 @@ class Administrator:
         self.page.on("dialog", self.answer)
 
     def note(self, message):
-        # That a page is refused is what some tests are for; Chromium tells of it as of an error.
+        # Some tests expect a refused page. Chromium logs it as an error.
         if not re.match(r"Failed to load resource: the server responded with a status of 4(00|01|03|04|09|22)", message.text):
             self.errors.append(message.text)
 
@@ -93,7 +93,7 @@ class Administrator:
         return re.sub(r"\?.*", "", self.page.url.removeprefix(self.server.url))
 
     def look(self, name):
-        """Keeps a screenshot, and asserts that axe finds nothing serious."""
+        """Saves a screenshot, and asserts that axe finds nothing serious."""
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
         self.page.evaluate(AXE)
         found = self.page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
@@ -115,7 +115,7 @@ class Administrator:
 
 @pytest.fixture
 def someone(browser, server):
-    """Makes administrators, and asserts that their browsers had nothing to complain about."""
+    """Makes administrators, and asserts that their browsers logged no errors."""
     all_of_them = []
 
     def someone(**context):
@@ -204,7 +204,7 @@ def test_a_connector_is_created_with_its_script_name_shown_and_deleted_by_its_na
     page.get_by_label(re.compile("Type the name")).fill("Größe & Ärzte")
     page.get_by_role("button", name="Delete this connector").click()
     expect(page.get_by_role("status")).to_contain_text("deleted")
-    # It comes back from its history, which activity leads to.
+    # It is restored from its history, to which Activity links.
     admin.open("/console/activity")
     admin.look("activity")
     page.get_by_role("link", name="grosse-arzte").first.click()
@@ -383,7 +383,7 @@ def test_translations_are_a_grid_that_is_edited_in_place(admin):
     expect(page.get_by_label("menuLabel_A, fr")).to_have_value("Première page")
     admin.open(f"{path}/preview?locale=fr")
     expect(page.get_by_text("Première page")).to_be_visible()
-    # An empty text takes the key out again.
+    # An empty text removes the key.
     admin.open(f"{path}/translations?locale=de")
     page.get_by_label("menuLabel_A, de").fill("")
     page.get_by_label("menuLabel_A, en").click()
@@ -400,7 +400,7 @@ def test_clients_are_made_with_a_secret_that_is_shown_once(admin, someone):
     admin.open("/console/clients")
     assert secret not in page.content() and client_id in page.content()
 
-    # A reader sees no way to change anything, and is refused who tries.
+    # A reader sees no buttons for changes, and an attempt is refused.
     reader = someone(viewport={"width": 1280, "height": 860}).sign_in(client_id, secret)
     expect(reader.page.locator("a.name").first).to_be_visible()
     expect(reader.page.get_by_role("link", name="Create connector")).to_have_count(0)
@@ -419,7 +419,7 @@ def test_clients_are_made_with_a_secret_that_is_shown_once(admin, someone):
     token = reader.page.locator('input[name="csrf"]').first.input_value()
     sent = reader.context.request.post(f"{path}/metadata", form={"csrf": token, "category": "mine", "others": "{}"})
     assert sent.status == 403
-    # Nor does anyone get through without the session's token.
+    # A request without the session's token is refused too.
     for token in ["", "0" * 64, token]:
         sent = admin.context.request.post(f"{path}/metadata", form={"csrf": token, "category": "mine", "others": "{}"})
         assert sent.status == 403, token
@@ -541,7 +541,7 @@ def test_the_console_is_complete_by_keyboard(admin):
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#content")).to_be_focused()
-    # Whatever can be clicked can be reached, and shows where the focus is.
+    # Everything that can be clicked can be reached with the keyboard, and shows the focus.
     admin.open("/console/connectors/jdbc/documents/source-config")
     reached = set()
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""Killing the server at any moment loses no acknowledged write."""
+"""No acknowledged write is lost when the server is killed at any moment."""
 
 import concurrent.futures
 import os
@@ -17,7 +17,7 @@ def test_every_acknowledged_write_survives_a_kill(start):
     unknown = set()
 
     def write(worker, round_number, headers, stop):
-        """Creates, changes and deletes until the server is gone."""
+        """Creates, changes and deletes connectors until the server has ended."""
         for n in range(100_000):
             if stop.is_set():
                 return

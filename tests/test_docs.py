@@ -1,4 +1,4 @@
-"""The documentation's links lead somewhere."""
+"""All links of the documentation exist."""
 
 import re
 import subprocess

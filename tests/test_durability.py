@@ -1,4 +1,4 @@
-"""What else may happen to a database while it is served, and that nothing acknowledged is lost by it."""
+"""No acknowledged write is lost, whatever happens to the database while a server uses it."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ BODY = {"className": "x.Y"}
 
 
 class Tenant:
-    """A client of a server that remembers what was acknowledged."""
+    """A client that remembers which writes the server acknowledged."""
 
     def __init__(self, server):
         self.server = server
@@ -33,7 +33,7 @@ class Tenant:
         return {"Authorization": f"Bearer {self.token}"}
 
     def create(self, name, timeout=30):
-        """Creates a connector and answers what the server said."""
+        """Creates a connector and returns the response."""
         body = {"name": name} | BODY
         answer = requests.post(self.server.connectors, json=body, headers=self.headers, timeout=timeout)
         if answer.status_code == 200:
@@ -55,7 +55,7 @@ class Tenant:
             names += [connector["name"] for connector in page]
 
     def assert_nothing_lost_by_a_kill(self):
-        """Kills the server, starts it again and looks for what was acknowledged."""
+        """Kills the server, starts it again, and looks for all acknowledged writes."""
         self.server.kill()
         self.server.start()
         self.token = self.server.token()
@@ -68,7 +68,7 @@ def ready(server, what=""):
 
 
 def within(seconds, holds, what):
-    """Waits for something that should become so."""
+    """Waits until a condition is true."""
     deadline = time.monotonic() + seconds
     while not (value := holds()):
         assert time.monotonic() < deadline, what
@@ -77,7 +77,7 @@ def within(seconds, holds, what):
 
 
 def assert_refused_for_now(answer, status):
-    """A write that cannot be done at the moment: the status, when to come back, and why, as JSON."""
+    """Asserts that a write is refused for now, with the status, `Retry-After` and the reason as JSON."""
     assert answer.status_code == status, answer.text
     assert int(answer.headers["Retry-After"]) >= 1
     body = answer.json()
@@ -85,7 +85,7 @@ def assert_refused_for_now(answer, status):
 
 
 def assert_only_reads(tenant, word):
-    """The server says that it cannot write and why, and goes on reading."""
+    """Asserts that the server reports that it cannot write, with the reason, and still reads."""
     server = tenant.server
     within(5, lambda: ready(server).status_code == 503, "it says that it is ready, and no write would succeed")
     assert re.search(word, ready(server).text), ready(server).text
@@ -97,7 +97,7 @@ def assert_only_reads(tenant, word):
 
 
 def assert_recovered(tenant, name):
-    """It writes again by itself, and says so."""
+    """Asserts that the server writes again by itself and reports it."""
     within(15, lambda: tenant.create(name).status_code == 200, "it does not write again by itself")
     within(5, lambda: ready(tenant.server).status_code == 200, "it does not say that it is ready again")
 
@@ -129,7 +129,7 @@ def small_disk():
 
 # Opening the database from outside.
 
-# What others do with a database: each opens it and closes it again, in a process of its own.
+# Programs that open and close the database, each in its own process.
 OUTSIDE = """
 import sqlite3, sys, time
 path, mode, until = sys.argv[1], sys.argv[2], time.monotonic() + float(sys.argv[3])
@@ -215,11 +215,11 @@ def test_backups_reads_and_checkpoints_from_outside_under_load_lose_nothing(tena
 
 
 def holds_the_lock(server):
-    """Whether the system knows of a shared lock of the server on its database, as every other SQLite would see it."""
+    """Whether the server holds a shared lock on its database, as every other SQLite sees it."""
     inode = server.path.stat().st_ino
     lines = pathlib.Path("/proc/locks").read_text().splitlines()
     held = [line.split() for line in lines if re.search(rf"POSIX +ADVISORY +READ +{server.process.pid} \S+:{inode} ", line)]
-    # Where SQLite's shared locks are: 510 bytes after the pending byte and the reserved byte.
+    # SQLite locks these 510 bytes for shared locks. They follow the pending byte and the reserved byte.
     return any(int(line[-2]) >= 0x40000002 and int(line[-2]) < 0x40000002 + 510 for line in held)
 
 
@@ -249,7 +249,7 @@ def test_the_server_holds_its_lock_on_the_database_whatever_happens_beside_it(te
 
 
 def refusal(path):
-    """Starts a server that must refuse its database, and answers what it says."""
+    """Starts a server that must refuse its database, and returns its error."""
     arguments = [BINARY, "serve", "--listen", "127.0.0.1:0", "--database", f"sqlite:{path}"]
     process = subprocess.Popen(
         arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -367,7 +367,7 @@ def test_without_space_writes_wait_and_reads_go_on(start, small_disk):
         assert time.monotonic() < deadline, "it writes without space"
     assert_refused_for_now(refused, 507)
     assert_only_reads(tenant, "space")
-    # What is copied from the log into the database makes room in the log. Small changes may then succeed again.
+    # A copy of the log into the database frees space in the log, so small changes may succeed again.
     assert tenant.create("perhaps").status_code in (200, 507)
     config = f'<Form xmlns="http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd" name="{os.urandom(2_000_000).hex()}"/>'
     put = requests.put(
@@ -467,7 +467,7 @@ def test_while_the_database_is_missing_nothing_is_written_and_none_is_made(tenan
     away = server.path.rename(server.folder / "away.db")
     assert_refused_for_now(tenant.create("missing"), 503)
     assert_only_reads(tenant, "gone|missing|no longer|not there|vanished|not exist|removed")
-    # What is not in memory is read through connections that may be opened only now.
+    # Connectors that are not in memory are read from the database, perhaps through connections opened only now.
     for name in ["before-3", "before-4", "before-5"]:
         requests.get(f"{server.connectors}/{name}", headers=tenant.headers, timeout=10)
     connectory("client", "list", "--database", server.database, check=False)
@@ -600,7 +600,7 @@ def test_a_backup_is_not_served_with_the_log_of_the_database_that_it_replaces(te
 def test_a_database_is_started_with_its_own_log_after_whatever_happened_to_it(tenant, tmp_path_factory):
     server = tenant.server
     tenant.create_some(20, "before")
-    # `VACUUM` and `ANALYZE` change the numbers by which the database is known.
+    # `VACUUM` and `ANALYZE` change the numbers that identify the database.
     outside = sqlite3.connect(server.path)
     outside.execute("VACUUM")
     outside.execute("ANALYZE")
@@ -608,7 +608,7 @@ def test_a_database_is_started_with_its_own_log_after_whatever_happened_to_it(te
     for n in range(3):
         tenant.create_some(5, f"after {n}")
         tenant.assert_nothing_lost_by_a_kill()
-    # All files copied together, with and without the note of whose the log is.
+    # All files are copied together, with and without the file that tells which log belongs to the database.
     tenant.create_some(5, "copied")
     server.kill()
     for ends in (["", "-wal", "-shm", ".lock"], ["", "-wal"]):
@@ -655,7 +655,7 @@ def faults(tmp_path_factory):
 
 
 class Faults:
-    """What fails in a server that was started with them."""
+    """Controls which calls fail in a server that was started with the library."""
 
     def __init__(self, library, folder):
         self.control = folder / "faults"
@@ -663,7 +663,7 @@ class Faults:
         self.stop()
 
     def begin(self, what):
-        # In one step: a call that reads half of it would not fail.
+        # Replace the file in one step: a call that reads half of it would not fail.
         (self.control.parent / "next").write_text(what)
         (self.control.parent / "next").rename(self.control)
 
@@ -752,7 +752,7 @@ def test_a_sync_call_that_fails_while_the_log_is_copied_ends_the_process_too(sta
     server = tenant.server
     deadline = time.monotonic() + 10
     faults_began = False
-    # Commits and copies sync both; whichever comes first after the fault, no later write is acknowledged.
+    # Both commits and copies sync. After the first sync that fails, no write is acknowledged.
     try:
         for n in range(10_000):
             status = tenant.create(f"c {n}").status_code

@@ -1,7 +1,7 @@
-"""Everything that `test_attacks.py` does, at once and for a minute, while a bystander goes on asking.
+"""All attacks of `test_attacks.py` at once, for a minute, while a bystander sends requests.
 
-The server has a core of its own; the attackers and the bystander share another. `hostile_mix.toml` has the rates.
-`CONNECTORY_MIX_SECONDS` shortens it, and `CONNECTORY_MIX_ONLY=patches,forms` lets some of them attack alone.
+The server has one core; the attackers and the bystander share another. `hostile_mix.toml` has the rates.
+`CONNECTORY_MIX_SECONDS` changes the time, and `CONNECTORY_MIX_ONLY=patches,forms` selects the attackers.
 """
 
 import json
@@ -19,7 +19,7 @@ from attackers import (
 )
 from test_attacks import GIVEN, change_all_locales, create, fill_to_the_brim, patch, put
 
-# All attacks at once add up to more than each alone: 259 MB were measured in 60 s. The rest is for noise.
+# All attacks at once need more than each alone: 259 MB were measured in 60 s. The rest is for noise.
 MIX_MB = 300
 SECONDS = float(os.environ.get("CONNECTORY_MIX_SECONDS", 60))
 ONLY = os.environ.get("CONNECTORY_MIX_ONLY")
@@ -30,7 +30,7 @@ FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
 def fill_the_server(server, session):
-    """The connectors that are attacked. Answers the number of the revision that changed all locales."""
+    """Makes the connectors. Returns the number of the revision that changed all locales."""
     for n in range(RATES["server"]["connectors"] - 4):
         connector = create(server, session, f"connector {n}")
         if n < RATES["server"]["large_metadata"]:
@@ -46,7 +46,7 @@ def fill_the_server(server, session):
 
 
 def attacks(server, folder, changed):
-    """Who attacks with what: the kind of attacker, and its job."""
+    """The attackers: their kinds and jobs."""
     admin, reader = server.token(), server.token()
     denied = server.new_client("--level", "USER")
     nobody = server.token(client_id=denied[0], secret=denied[1])
@@ -127,7 +127,7 @@ def test_a_bystander_notices_nothing_of_all_attacks_at_once(start, tmp_path):
 
     server = start("--rate-limit", "off", folder=tmp_path, prepare=prepare, stderr=writing, **GIVEN)
     os.close(writing)
-    # Nobody reads the log from now on.
+    # The log is not read from now on.
     changed = fill_the_server(server, server.session())
     filled = peak_mb(server)
     reset_peak(server)

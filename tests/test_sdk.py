@@ -1,4 +1,4 @@
-"""The vendor's own Python SDK, through a connector's whole life, under every API version."""
+"""The vendor's own Python SDK creates, changes and deletes a connector under every API version."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ FORM = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd"
 
 
 class Sdk:
-    """One version of the SDK, configured from the environment alone as its examples are."""
+    """One version of the SDK, configured by the environment, like its examples."""
 
     def __init__(self, server, version, retries=None, **sail):
         self.models = importlib.import_module(f"sailpoint.{version}.models")
