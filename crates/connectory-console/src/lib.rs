@@ -3,7 +3,8 @@
 //! Every page works without a script. `htmx` replaces parts of a page, and `console.js` adds the editor.
 //! A handler that reads asks for a session ([`frame::visitor::SignedIn`]). A handler that changes something asks for a
 //! form ([`frame::form::Submitted`]), which also has the session's token and a caller who may change connectors. Without
-//! one of them a handler does not know the caller. All changes go through the server's registry, as those of the API do.
+//! one of them a handler does not know the caller. All changes to connectors go through the server's registry, as those
+//! of the API do.
 
 mod activity;
 mod clients;

@@ -1,6 +1,6 @@
 //! The operations on connectors: find, create, edit, delete, restore, and their history.
 //!
-//! All writes of the API and the console use this module. The module does not depend on HTTP: a refused operation
+//! All changes to connectors by the API and the console use this module. The module does not depend on HTTP: a refused operation
 //! returns a [`RegistryError`], which contains the reason and its values.
 
 mod changed;

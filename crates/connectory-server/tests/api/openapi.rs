@@ -1,4 +1,5 @@
-//! The OpenAPI document, held against the public specification where its slices are at hand.
+//! The OpenAPI document, compared with the parts of the public specification in `tests/fixtures/upstream/`, and with a
+//! snapshot.
 
 use std::path::PathBuf;
 
