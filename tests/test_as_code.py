@@ -249,7 +249,7 @@ def test_five_hundred_new_connectors_pass_under_the_default_rate_limit(start, tm
     assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
 
 
-def test_lint_is_fast_machine_readable_and_mends(terminal):
+def test_lint_is_fast_machine_readable_and_fixes(terminal):
     for n in range(100):
         write_connector(terminal, f"c/c-{n}", f"C {n}")
         terminal.write(f"c/c-{n}/translations/de.properties", "menuLabel_Connection=Verbindung\nsectionLabel_Server=Server\n")
@@ -283,7 +283,7 @@ def test_lint_is_fast_machine_readable_and_mends(terminal):
     assert "old" not in terminal.read("c/a/translations/en.properties")
 
 
-def test_our_own_catalogue_has_no_error():
+def test_our_own_catalog_has_no_error():
     lint = connectory("lint", str(ROOT / "catalog"), check=False)
     assert lint.returncode == 0, lint.stdout
 

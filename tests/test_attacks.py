@@ -637,9 +637,9 @@ def test_a_patch_of_a_large_connector_takes_no_seconds(attacked):
 
 
 @pytest.fixture(scope="module")
-def catalogue(tmp_path_factory):
+def catalog(tmp_path_factory):
     """Many connectors with long names."""
-    file = tmp_path_factory.mktemp("catalogue") / "many.json"
+    file = tmp_path_factory.mktemp("catalog") / "many.json"
     listed = [{"name": f"Connector {n} " + "of a system " * 15, "scriptName": f"c-{n}", "className": "x.Y"} for n in range(20_000)]
     file.write_text(json.dumps(listed))
     return file
@@ -661,8 +661,8 @@ def test_a_filter_is_bounded_in_comparisons(attacked):
         assert status == 200 or "comparison" in answered.text, answered.text
 
 
-def test_who_may_read_nothing_costs_nothing(attacked, catalogue):
-    server = attacked("--catalog", str(catalogue))
+def test_who_may_read_nothing_costs_nothing(attacked, catalog):
+    server = attacked("--catalog", str(catalog))
     client_id, secret = server.new_client("--level", "USER")
     session = server.session(client_id=client_id, secret=secret)
     session.get(server.connectors, timeout=30)
@@ -677,8 +677,8 @@ def test_who_may_read_nothing_costs_nothing(attacked, catalogue):
     assert used < 0.005, f"{used * 1000:.0f} ms of a processor for each refusal"
 
 
-def test_long_filters_take_no_time_from_others(attacked, catalogue):
-    server = attacked("--catalog", str(catalogue), prepare=on_one_core)
+def test_long_filters_take_no_time_from_others(attacked, catalog):
+    server = attacked("--catalog", str(catalog), prepare=on_one_core)
     sessions = [server.session() for _ in range(4)]
     statuses = set()
 

@@ -92,7 +92,7 @@ def test_signals_finish_what_is_in_flight(start):
         assert server.process.wait(timeout=30) == 0
 
 
-def test_catalogues_bring_more_built_in_connectors(start, tmp_path):
+def test_catalogs_bring_more_built_in_connectors(start, tmp_path):
     listed = [
         {"name": f"Connector {n}", "scriptName": f"c-{n}", "features": ["A", "B"], "type": "T", "className": None,
          "connectorMetadata": {"category": "Many"}} for n in range(1000)

@@ -57,7 +57,7 @@ pub const METADATA_DEPTH: usize = 32;
 // A request.
 
 /// Bytes of a request's head. Tokens have about 1 KB, filters up to 8 KiB, which percent-encoding may triple.
-pub const HEAD_BYTES: usize = 64 * KIB;
+pub const HEAD_BYTES: usize = 32 * KIB;
 /// Bytes of a request's body. Option `--max-request`.
 pub const REQUEST_BYTES: usize = 10 * MIB;
 /// Bytes of a body that is read before its sender is known: a token request, or the form for signing in.
@@ -80,6 +80,8 @@ pub const FILTER_DEPTH: usize = 50;
 pub const FILTER_COMPARISONS: usize = 100;
 /// Time for a request's body to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+/// Time for a body to arrive that is read before its sender is known.
+pub const ANONYMOUS_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a refused body that are read and dropped, so that its sender reads the answer instead of losing the connection.
 pub const DRAINED_BYTES: usize = 32 * MIB;
 /// Time to wait for more of them.
@@ -120,6 +122,12 @@ pub const HTTP2_SEND_BYTES: usize = 64 * KIB;
 pub const HTTP2_ANSWERS: usize = 2048;
 /// See [`HTTP2_ANSWERS`].
 pub const HTTP2_ANSWERS_PER_CONNECTION: usize = 4;
+/// Bytes of requests that have not got their responses yet, of all connections together: their heads, the first
+/// [`UNCOUNTED_BYTES`] of their bodies, and [`REQUEST_OVERHEAD`] for each. Beyond that, connections of unknown callers end,
+/// those with the most bytes first.
+pub const REQUESTS_BYTES: usize = 48 * MIB;
+/// Bytes that the server keeps for a request besides what was sent.
+pub const REQUEST_OVERHEAD: usize = 8 * KIB;
 /// Time for requests in flight to end when the server stops.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -135,7 +143,7 @@ pub const ANSWERS_BYTES: usize = 16 * MIB;
 pub const ANONYMOUS_PART: usize = 4;
 /// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. Of the answers that
 /// wait on one connection, only the first has them; so all connections together hold no more than this times
-/// [`CONNECTIONS`].
+/// [`CONNECTIONS`]. Those of bodies are bounded by [`REQUESTS_BYTES`].
 pub const UNCOUNTED_BYTES: usize = 16 * KIB;
 /// Bytes of documents that are worked on at once on an async worker: less than a millisecond's work.
 pub const INLINE_BYTES: usize = 64 * KIB;
@@ -159,10 +167,14 @@ pub const LIST_BYTES: usize = 32 * MIB;
 pub const NICENESS: i32 = 10;
 /// Threads that may block: the readers of the database, secrets that are verified.
 pub const BLOCKING_THREADS: usize = 32;
+/// Verifications of secrets that wait for their turn, of known ids and of unknown ids each. One takes up to 50 ms.
+pub const VERIFICATIONS_WAITING: usize = 64;
 /// Lines of the log that wait to be written. More are dropped and counted.
 pub const LOG_LINES: usize = 4096;
 /// Bytes of a path, and of the reason of an error, in the log.
 pub const LOG_TEXT_BYTES: usize = 200;
+/// Characters of an error's text, of which a part may be the client's own.
+pub const ERROR_CHARS: usize = 2000;
 /// Errors of one status that are logged in a second. More are counted, and the next line has their number.
 pub const LOGGED_REFUSALS: u32 = 20;
 /// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).

@@ -2,7 +2,7 @@
 //!
 //! It is derived from the name once, on create, and never changes. The rule is our decision D13 (the specification
 //! only asks for "URL friendly" and unique): transliterated to ASCII, lower case, runs of anything else become
-//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. The names of folders and in catalogues are strict
+//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. The names of folders and in catalogs are strict
 //! as well, and may also hold `_` and `.`. What a database, a server or a path holds is read as it is found.
 
 use std::fmt;
@@ -68,7 +68,7 @@ fn slug(name: &str) -> String {
     if slug.is_empty() { "connector".to_owned() } else { slug }
 }
 
-/// A text that cannot be the script name of a folder or in a catalogue.
+/// A text that cannot be the script name of a folder or in a catalog.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a script name: it takes a-z and 0-9, then also `-`, `_` and `.`, at most {SCRIPT_NAME_CHARS} characters"

@@ -58,7 +58,13 @@ impl Service {
         let trace = Trace::start();
         let server = &*self.server;
         let client = server.options.trusted_proxies.client(peer, request.headers());
-        let waits = request.extensions().get::<Arc<Traffic>>().is_some_and(|traffic| traffic.has_waiting());
+        let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
+        let waits = traffic.as_ref().is_some_and(|traffic| traffic.has_waiting());
+        let know = |facts: &ResponseFacts| {
+            if let Some(traffic) = traffic.as_ref().filter(|_| facts.author.is_some()) {
+                traffic.know();
+            }
+        };
         let panicked = |_| ApiError::internal("the handler panicked");
         let cached = catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)));
         let cached = cached.unwrap_or_else(|panic| {
@@ -66,6 +72,7 @@ impl Service {
             Some(fast_path::Answer { facts, response: Response::default(), counted: None })
         });
         if let Some(fast_path::Answer { facts, response, counted }) = cached {
+            know(&facts);
             let request = RequestFacts { method: request.method(), path: request.uri().path(), client, waits };
             return trace.finish_with(&server.telemetry, &request, facts, response, counted);
         }
@@ -73,7 +80,8 @@ impl Service {
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), routed)).catch_unwind().await;
         let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), None));
-        let response = response.unwrap_or_else(|never| match never {});
+        let mut response = response.unwrap_or_else(|never| match never {});
+        know(facts_of(&mut response));
         let request = RequestFacts { method: &method, path: uri.path(), client, waits };
         trace.finish(&server.telemetry, &request, response, counted)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::limits::RETRY_AFTER;
 use connectory_server::auth::CredentialsError;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
@@ -46,13 +47,18 @@ pub async fn submit(
         Err(error) => {
             let (status, key) = match error {
                 CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong"),
+                CredentialsError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "sign_in.busy"),
                 CredentialsError::Store(error) => {
                     tracing::error!(%error, "could not read a client");
                     (StatusCode::SERVICE_UNAVAILABLE, "sign_in.unreadable")
                 }
             };
             let content = sign_in_form(&console, &view, &back, id, Some(view.text(key)));
-            Ok(view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content))
+            let mut response = view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+            }
+            Ok(response)
         }
     }
 }

@@ -140,6 +140,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
     };
     let client = server.auth.authenticate(credentials).await.map_err(|error| match error {
         CredentialsError::Wrong => refuse("invalid_client", error.to_string()),
+        CredentialsError::Busy => refuse(UNAVAILABLE, error.to_string()),
         CredentialsError::Store(error) => {
             tracing::error!(%error, "could not read a client");
             refuse(UNAVAILABLE, "the client could not be read; try again")

@@ -2,6 +2,7 @@
 
 use connectory_store::ApiClient;
 
+use super::secret::QueueFull;
 use super::{Auth, CredentialsError};
 
 impl Auth {
@@ -10,7 +11,7 @@ impl Auth {
         for (id, secret) in credentials {
             let found = self.store.client(id).await?;
             let hash = found.as_ref().map(|client| client.secret_hash.clone());
-            let verified = self.verifier.verify(secret, hash).await;
+            let verified = self.verifier.verify(secret, hash).await.map_err(|QueueFull| CredentialsError::Busy)?;
             if let Some(client) = found.filter(|_| verified) {
                 return Ok(client);
             }

@@ -26,6 +26,9 @@ pub enum CredentialsError {
     /// The client does not exist, or the secret is wrong.
     #[error("the client id or the client secret is wrong")]
     Wrong,
+    /// Too many other secrets are being verified.
+    #[error("too many clients are signing in at the moment; try again")]
+    Busy,
     /// The client cannot be read from the store.
     #[error(transparent)]
     Store(#[from] StoreError),

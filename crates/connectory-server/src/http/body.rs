@@ -10,7 +10,10 @@ use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use connectory_model::json::{self, JsonError};
-use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
+use connectory_model::limits::{
+    ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS,
+    JSON_VALUES,
+};
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, header};
 use http_body::Body as _;
@@ -134,7 +137,8 @@ impl Bodies {
         let mut stream = body.into_data_stream();
         let mut bytes = BytesMut::new();
         let mut charge = self.budget.charge();
-        let read = within(BODY_TIMEOUT, async {
+        let time = if limit <= ANONYMOUS_BYTES { ANONYMOUS_BODY_TIMEOUT } else { BODY_TIMEOUT };
+        let read = within(time, async {
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
                 if bytes.len() + chunk.len() > limit {

@@ -3,15 +3,15 @@
 //! `axum::serve` has no limits: a client may take any time to send a request or to read a response, so a few slow
 //! clients could occupy every connection. Here each connection must send the head of its first request in time
 //! (including the HTTP/2 preface, for which hyper has no limit), and must read its responses in time. The number of
-//! connections is limited in total and for each peer. If the total limit is reached, the server ends the connection
-//! that has waited longest without a request, or else the connection that has been idle longest. So idle connections
-//! cannot keep other clients out.
+//! connections is limited in total and for each peer, and so is the memory of the requests that have not got their
+//! responses yet. If a limit is reached, the server ends the connections that look most like an attack ([`Opened`]). So
+//! connections that send nothing, or that never end a request, cannot keep other clients out.
 
+mod opened;
 mod paced;
 mod peers;
 mod traffic;
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -20,10 +20,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use axum::BoxError;
 use axum::response::Response;
 use connectory_model::limits::{
     CONNECTIONS, CONNECTIONS_PER_PEER, FIRST_HEAD_TIMEOUT, HEAD_BYTES, HEAD_TIMEOUT, HTTP2_CONNECTION_BYTES,
-    HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, SHUTDOWN_TIMEOUT,
+    HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, REQUESTS_BYTES, SHUTDOWN_TIMEOUT,
 };
 use futures_util::FutureExt;
 use http::{Request, Version};
@@ -34,6 +35,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::opened::Opened;
 use self::paced::Paced;
 use self::peers::Peers;
 use self::traffic::Pace;
@@ -42,6 +44,10 @@ use crate::trusted_proxies::TrustedProxies;
 
 /// The time that a new connection waits until another one has ended for it.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(100);
+/// The time between two looks at the memory of requests.
+const SWEEP: Duration = Duration::from_millis(100);
+/// The number of looks in a second.
+const SWEEPS_PER_SECOND: u32 = 10;
 
 /// The limits on connections.
 #[derive(Debug, Clone)]
@@ -76,10 +82,11 @@ pub async fn serve<R>(
     let mut opened = Opened::new(connections.most);
     let waiting_in_all = Arc::<AtomicUsize>::default();
     let second = Arc::<AtomicU64>::default();
-    let (mut refused, mut failed) = (Repeated::default(), Repeated::default());
+    let (mut refused, mut failed, mut crowded) = (Repeated::default(), Repeated::default(), Repeated::default());
     // This timer is due before the timers of all requests. If a new timer were due before all others, tokio would make
     // a system call to wake itself.
-    let mut clock = tokio::time::interval(Duration::from_secs(1));
+    let mut clock = tokio::time::interval(SWEEP);
+    let mut ticks = 0;
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, peer) = tokio::select! {
@@ -96,7 +103,14 @@ pub async fn serve<R>(
                 }
             },
             _ = clock.tick() => {
-                second.fetch_add(1, Ordering::Relaxed);
+                ticks += 1;
+                if ticks % SWEEPS_PER_SECOND == 0 {
+                    second.fetch_add(1, Ordering::Relaxed);
+                }
+                let ended = opened.shrink(REQUESTS_BYTES);
+                if ended > 0 && let Some(times) = crowded.again() {
+                    tracing::warn!(ended, times, "requests that have not arrived hold too much memory; ended their connections");
+                }
                 continue;
             }
             () = &mut stop => break,
@@ -109,9 +123,9 @@ pub async fn serve<R>(
         };
         if free.available_permits() == 0 {
             if let Some(times) = refused.again() {
-                tracing::warn!(%peer, times, "as many connections as there may be; one without a request makes room");
+                tracing::warn!(%peer, times, "as many connections as there may be; one that does nothing makes room");
             }
-            if !opened.make_room() {
+            if !opened.make_room(second.load(Ordering::Relaxed)) {
                 continue;
             }
         }
@@ -127,8 +141,8 @@ pub async fn serve<R>(
             hyper::service::service_fn(move |mut request: Request<Incoming>| {
                 let in_flight = traffic.begin(second.load(Ordering::Relaxed));
                 let followed = (request.version() == Version::HTTP_2).then(|| Arc::clone(&traffic));
-                if let Some(traffic) = &followed {
-                    request.extensions_mut().insert(Arc::clone(traffic));
+                if followed.is_some() || !traffic.is_known() {
+                    request.extensions_mut().insert(Arc::clone(&traffic));
                 }
                 answer(request, peer).map(move |response| {
                     drop(in_flight);
@@ -141,23 +155,10 @@ pub async fn serve<R>(
         };
         let paced = Paced::new(stream, Arc::clone(&traffic));
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(paced), service).into_owned());
-        let of_task = Arc::clone(&traffic);
+        let ends = until_it_ends(connection, Arc::clone(&traffic));
         let task = tokio::spawn(async move {
             let _until_the_end = (permit, share);
-            let mut connection = std::pin::pin!(connection);
-            let mut first_head = std::pin::pin!(tokio::time::sleep(FIRST_HEAD_TIMEOUT));
-            let mut pace = Pace::new(Arc::clone(&of_task));
-            let ended = poll_fn(|context| match connection.as_mut().poll(context) {
-                Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                // Polling the timer costs time. After the first request, other timeouts apply.
-                Poll::Pending if of_task.has_begun() => pace.poll(context).map(|()| None),
-                Poll::Pending => first_head.as_mut().poll(context).map(|()| None),
-            });
-            match ended.await {
-                Some(Ok(())) => {}
-                Some(Err(error)) => tracing::debug!(error, "connection ended"),
-                None => tracing::debug!("a connection sent no request in time, or did not read its answers"),
-            }
+            ends.await;
         });
         traffic.runs_as(task.abort_handle());
         opened.push(traffic);
@@ -166,6 +167,24 @@ pub async fn serve<R>(
     tracing::info!("stopping; finishing what is in flight");
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time");
+    }
+}
+
+/// Runs a connection. Ends it if it sends no request in time, or reads its responses too slowly.
+async fn until_it_ends(connection: impl Future<Output = Result<(), BoxError>>, traffic: Arc<Traffic>) {
+    let mut connection = std::pin::pin!(connection);
+    let mut first_head = std::pin::pin!(tokio::time::sleep(FIRST_HEAD_TIMEOUT));
+    let mut pace = Pace::new(Arc::clone(&traffic));
+    let ended = poll_fn(|context| match connection.as_mut().poll(context) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        // Polling the timer costs time. After the first request, other timeouts apply.
+        Poll::Pending if traffic.has_begun() => pace.poll(context).map(|()| None),
+        Poll::Pending => first_head.as_mut().poll(context).map(|()| None),
+    });
+    match ended.await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(error, "connection ended"),
+        None => tracing::debug!("a connection sent no request in time, or did not read its answers"),
     }
 }
 
@@ -184,41 +203,6 @@ fn protocols() -> auto::Builder<TokioExecutor> {
         .initial_connection_window_size(HTTP2_CONNECTION_BYTES)
         .max_send_buf_size(HTTP2_SEND_BYTES);
     builder
-}
-
-/// The open connections, the oldest first. Some of them may have ended.
-struct Opened {
-    connections: VecDeque<Arc<Traffic>>,
-    most: usize,
-}
-
-impl Opened {
-    fn new(most: usize) -> Self {
-        Self { connections: VecDeque::new(), most }
-    }
-
-    fn push(&mut self, connection: Arc<Traffic>) {
-        while self.connections.front().is_some_and(|connection| connection.has_ended()) {
-            self.connections.pop_front();
-        }
-        if self.connections.len() >= 2 * self.most {
-            self.connections.retain(|connection| !connection.has_ended());
-        }
-        self.connections.push_back(connection);
-    }
-
-    /// Ends the oldest connection that has sent no request, or else the connection that has been idle longest. Returns
-    /// whether there was such a connection.
-    fn make_room(&mut self) -> bool {
-        self.connections.retain(|connection| !connection.has_ended());
-        let silent = self.connections.iter().position(|connection| !connection.has_begun());
-        let idle = || {
-            let idle = self.connections.iter().enumerate();
-            idle.filter_map(|(at, connection)| Some((connection.idle_since()?, at))).min().map(|(_, at)| at)
-        };
-        let ended = silent.or_else(idle).and_then(|at| self.connections.remove(at));
-        ended.inspect(|connection| connection.end()).is_some()
-    }
 }
 
 /// An event that may repeat often, and is logged at most once a second.

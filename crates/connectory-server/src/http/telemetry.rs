@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::response::Response;
-use connectory_model::limits::{LOG_TEXT_BYTES, LOGGED_REFUSALS};
+use connectory_model::limits::{ERROR_CHARS, LOG_TEXT_BYTES, LOGGED_REFUSALS};
+use connectory_model::shown;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
@@ -150,7 +151,9 @@ fn rendered(
             }
         }
     }
-    let Some(error) = error else { return (response, None) };
+    let Some(mut error) = error else { return (response, None) };
+    // A text may quote the client's input.
+    error.text.truncate(shown(&error.text, ERROR_CHARS).len());
     let allow = response.headers().get(header::ALLOW).cloned();
     let retry_after = error.retry_after.map(HeaderValue::from);
     let mut rendered = match page {

@@ -10,7 +10,10 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::response::Response;
-use connectory_model::limits::{HTTP2_ANSWERS, HTTP2_ANSWERS_PER_CONNECTION, WRITE_BYTES, WRITE_TIMEOUT};
+use connectory_model::limits::{
+    HEAD_BYTES, HTTP2_ANSWERS, HTTP2_ANSWERS_PER_CONNECTION, REQUEST_OVERHEAD, UNCOUNTED_BYTES, WRITE_BYTES,
+    WRITE_TIMEOUT,
+};
 use http_body::Body as _;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -22,9 +25,15 @@ pub struct Traffic {
     /// The handle that ends the connection.
     task: OnceLock<AbortHandle>,
     begun: AtomicBool,
+    /// Whether the server has responded to a request whose caller it knew.
+    is_known: AtomicBool,
     in_flight: AtomicUsize,
     /// The second in which the last request began.
     last: AtomicU64,
+    /// The number of bytes read since the connection was last idle.
+    read: AtomicUsize,
+    /// Whether the next byte is the first one after an idle time.
+    is_idle: AtomicBool,
     written: AtomicU64,
     /// The number of waiting responses that began in the current time span, and the number that began before it.
     waiting: [AtomicUsize; 2],
@@ -40,8 +49,11 @@ impl Traffic {
         Self {
             task: OnceLock::new(),
             begun: AtomicBool::default(),
+            is_known: AtomicBool::default(),
             in_flight: AtomicUsize::default(),
             last: AtomicU64::default(),
+            read: AtomicUsize::default(),
+            is_idle: AtomicBool::default(),
             written: AtomicU64::default(),
             waiting: Default::default(),
             span: AtomicUsize::default(),
@@ -71,10 +83,43 @@ impl Traffic {
         self.begun.load(Relaxed)
     }
 
-    /// Returns the second of the last request, if the connection has sent a request and is idle now.
-    pub fn idle_since(&self) -> Option<u64> {
-        let is_idle = self.has_begun() && self.in_flight.load(Relaxed) == 0 && !self.has_waiting();
-        is_idle.then(|| self.last.load(Relaxed))
+    /// Whether the server knows the caller of the connection, because it responded to one of its tokens or sessions.
+    pub fn is_known(&self) -> bool {
+        self.is_known.load(Relaxed)
+    }
+
+    /// Records that the server knows the caller.
+    pub fn know(&self) {
+        self.is_known.store(true, Relaxed);
+    }
+
+    /// The second in which the last request began.
+    pub fn last(&self) -> u64 {
+        self.last.load(Relaxed)
+    }
+
+    /// Whether requests are in flight, or responses wait for the reader.
+    pub fn is_busy(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0 || self.has_waiting()
+    }
+
+    /// Counts bytes that were read. They belong to requests that have not got their responses yet.
+    pub fn read(&self, bytes: usize) {
+        if self.is_idle.load(Relaxed) {
+            self.is_idle.store(false, Relaxed);
+            self.read.store(0, Relaxed);
+        }
+        self.read.fetch_add(bytes, Relaxed);
+    }
+
+    /// Estimates the memory of the requests that have not got their responses yet: their heads, the first bytes of their
+    /// bodies, and what the server keeps for each. The budget of bodies counts the other bytes.
+    pub fn requests(&self) -> usize {
+        if self.is_idle.load(Relaxed) {
+            return 0;
+        }
+        let in_flight = self.in_flight.load(Relaxed);
+        self.read.load(Relaxed).min((in_flight + 1) * (HEAD_BYTES + UNCOUNTED_BYTES)) + in_flight * REQUEST_OVERHEAD
     }
 
     /// Records that a request begins in this second.
@@ -117,7 +162,9 @@ pub struct InFlight(Arc<Traffic>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.0.is_idle.store(true, Relaxed);
+        }
     }
 }
 
