@@ -4,6 +4,7 @@ Each test attacks the release binary in one way, while a bystander in another pr
 still runs, never had more memory than `MOST_MB`, and is ready.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -478,6 +479,112 @@ def test_a_limit_for_each_machine_does_not_hold_for_a_trusted_proxy(attacked):
     time.sleep(0.2)
     assert 50 <= sum(map(is_open, everyone)) <= 64
     for connection in everyone:
+        connection.close()
+
+
+TOKEN_FORM = {"Content_Type": "application/x-www-form-urlencoded"}
+
+
+def token_request(secret, size=None):
+    """A token request. With a size, it says that its body has more bytes than it sends."""
+    body = f"grant_type=client_credentials&client_id=ci&client_secret={secret}".encode()
+    return request("POST", "/oauth/token", body, length=size, **TOKEN_FORM)
+
+
+def test_clients_that_leave_do_not_leave_their_verifications_behind(attacked):
+    server = attacked()
+    until = time.monotonic() + 5
+
+    def leave(source):
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), connect(server.url, source) as connection:
+                connection.sendall(token_request("wrong"))
+                time.sleep(0.01)
+
+    leaving = [threading.Thread(target=leave, args=[f"127.0.0.{n}"]) for n in range(2, 10)]
+    for thread in leaving:
+        thread.start()
+    for thread in leaving:
+        thread.join()
+    took, _ = timed(server.token)
+    assert took < 10, f"a token took {took:.1f} s"
+
+
+def test_token_requests_wait_in_a_bounded_queue_and_unknown_ids_delay_no_client(attacked):
+    server = attacked()
+    burst = [connect(server.url, f"127.0.0.{2 + n % 4}", timeout=60) for n in range(300)]
+    unknown = request("POST", "/oauth/token", b"grant_type=client_credentials&client_id=x&client_secret=x", **TOKEN_FORM)
+    for connection in burst:
+        connection.sendall(unknown)
+    took, _ = timed(server.token)
+    assert took < 5, f"a client's token took {took:.1f} s"
+    statuses = [answer(connection)[0] for connection in burst]
+    assert set(statuses) == {401, 503}, set(statuses)
+    response = requests.post(f"{server.url}/oauth/token", data={"grant_type": "client_credentials"}, timeout=10)
+    assert response.status_code == 401, response.text
+
+
+def test_http2_does_not_multiply_what_a_small_body_may_have(attacked):
+    server = attacked(files=(4096, 8192))
+    attackers = []
+    with Bystander(server) as bystander:
+        for n in range(250):
+            attacker = Http2(server.url, f"127.0.0.{2 + n % 2}")
+            attackers.append(attacker)
+            streams = [attacker.request("POST", "/oauth/token", length=16_384) for _ in range(64)]
+            attacker.pour(streams, 16_000, 0.1)
+        time.sleep(1)
+    for attacker in attackers:
+        attacker.socket.close()
+    bystander.was_well(2)
+
+
+@pytest.mark.parametrize("kind", ["heads", "bodies"])
+def test_requests_that_do_not_arrive_do_not_add_up(attacked, kind):
+    server = attacked(files=(8192, 8192))
+    head = b"GET /v3/connectors HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 31_000
+    body = request("POST", "/oauth/token", b"a" * 16_000, length=16_384, X_A="a" * 29_000, **TOKEN_FORM)
+    prefix = {"heads": head, "bodies": body}[kind]
+    sources = [f"127.0.0.{n}" for n in range(2, 10)]
+    with Holders(server.url, prefix, 4000, sources, per_second=2000) as attackers, Bystander(server) as bystander:
+        attackers.run(8)
+        assert requests.get(f"{server.url}/health/live", timeout=10).status_code == 200
+    bystander.was_well(2)
+
+
+def test_small_bodies_that_stop_do_not_lock_others_out(attacked):
+    server = attacked(files=(1024, 1024))
+    sources = ["127.0.0.2", "127.0.0.3"]
+    attackers = Holders(server.url, token_request("x", 16_384), 1000, sources, reopen=True)
+    with attackers, Bystander(server, path="/v3/connectors") as bystander:
+        attacking = threading.Thread(target=attackers.run, args=[16])
+        attacking.start()
+        time.sleep(8)
+        got_in = 0
+        for _ in range(20):
+            with contextlib.suppress(requests.RequestException):
+                got_in += requests.get(f"{server.url}/health/live", timeout=3).status_code == 200
+        attacking.join()
+    # New clients compete with new attackers; known clients stay.
+    assert got_in >= 15, f"{got_in} of 20 new clients got in"
+    bystander.was_well(2)
+
+
+def test_errors_that_nobody_reads_hold_little(attacked):
+    server = attacked()
+    token = server.token()
+    patch_ = json.dumps([{"op": "x" * (10 * MIB - 100), "path": "/"}]).encode()
+    unread = []
+    with Bystander(server) as bystander:
+        for _ in range(40):
+            connection = connect(server.url, "127.0.0.2", receive_buffer=4096)
+            connection.sendall(request("PATCH", "/v3/connectors/nothing", patch_, token, **PATCH))
+            unread.append(connection)
+            time.sleep(0.05)
+    bystander.was_well(2)
+    status, told = answer(unread[0])
+    assert status in (400, 404, 503) and len(told) < 5000, (status, len(told))
+    for connection in unread:
         connection.close()
 
 
