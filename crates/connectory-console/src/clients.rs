@@ -10,7 +10,6 @@ use connectory_model::access::{Permission, Scope, Scopes, UserLevel};
 use connectory_model::limits::{INLINE_BYTES, MEMBER_CHARS};
 use connectory_server::auth::Caller;
 use connectory_server::work::reserve;
-use connectory_store::NewClient;
 use maud::{Markup, html};
 
 use crate::frame::badges::timestamp;
@@ -116,11 +115,8 @@ pub async fn create(
     }
     // The response has the only copy of the secret, so reserve its memory before the client is created.
     reserve(&console.server.answers, INLINE_BYTES)?;
-    let new = name.to_owned();
-    let generated = tokio::task::spawn_blocking(move || NewClient::generate(new, level, scopes)).await;
-    let (client, new_secret) = generated.map_err(|error| PageError::internal(&error))?;
-    let id = client.id.clone();
-    console.server.store.create_client(caller.tenant_record().name.clone(), client).await?;
+    let created = console.server.registry.create_client(caller.tenant_record(), name.to_owned(), level, scopes).await;
+    let (id, new_secret) = created?;
     tracing::info!(by = caller.client_id(), client = id, %level, "client created");
     let above = html! {
         section.done role="status" {
@@ -149,7 +145,7 @@ pub async fn delete(
     if id == caller.client_id() {
         return Err(PageError::bad_request(Message::new("error.own_client")));
     }
-    console.server.store.delete_client(caller.tenant_record().id, id.clone()).await?;
+    console.server.registry.delete_client(caller.tenant_record(), id.clone()).await?;
     tracing::info!(by = caller.client_id(), client = id, "client deleted");
     Ok(Redirect::to("/console/clients?done=client_deleted").into_response())
 }

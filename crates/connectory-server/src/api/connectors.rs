@@ -9,7 +9,6 @@ use connectory_model::create::NewConnector;
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem};
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::openapi::Refusals;
@@ -18,7 +17,7 @@ use crate::auth::Caller;
 use crate::catalog::ListPage;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
-use crate::http::response::json_response;
+use crate::http::response::{json_of, json_response};
 use crate::registry::Edited;
 use crate::state::ServerState;
 
@@ -106,7 +105,7 @@ pub async fn create(
     let request = server.bodies.json(request, &["application/json"]).await?;
     let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let summary = server.registry.create(caller.tenant(), &caller.origin(), new).await?;
-    Ok(answer(&ConnectorItem::new(&summary, Locale::En)))
+    Ok(json_of(&ConnectorItem::new(&summary, Locale::En)))
 }
 
 /// Gets a connector
@@ -200,9 +199,4 @@ pub async fn patch(
         Edited::Unchanged(source) => server.catalog.detail(source, Locale::En, shape).await?,
     };
     Ok(json_response(StatusCode::OK, detail))
-}
-
-/// Makes a JSON response from a value.
-pub(super) fn answer(value: &impl Serialize) -> Response {
-    json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }

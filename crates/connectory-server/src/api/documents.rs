@@ -10,12 +10,12 @@ use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
-use super::connectors::answer;
 use super::openapi::Refusals;
 use crate::auth::Caller;
 use crate::http::body::UploadedFile;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
+use crate::http::response::json_of;
 use crate::registry::Edited;
 use crate::state::ServerState;
 
@@ -147,7 +147,7 @@ async fn replace(
             }
         }
     };
-    Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Document(kind), status, message)))
+    Ok(json_of(&UpdateDetail::new(script_name, UploadTarget::Document(kind), status, message)))
 }
 
 /// Returns the status of an accepted upload.

@@ -10,13 +10,13 @@ use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
-use super::connectors::answer;
 use super::documents::update_status;
 use super::openapi::Refusals;
 use crate::auth::Caller;
 use crate::http::body::UploadedFile;
 use crate::http::error::ApiError;
 use crate::http::path::{LocalePath, ScriptNamePath};
+use crate::http::response::json_of;
 use crate::state::ServerState;
 
 /// A form with a file of any name, as it is documented.
@@ -99,5 +99,5 @@ pub async fn put(
             (update_status(&replaced.await?), None)
         }
     };
-    Ok(answer(&UpdateDetail::new(script_name, UploadTarget::Translations(locale), status, message)))
+    Ok(json_of(&UpdateDetail::new(script_name, UploadTarget::Translations(locale), status, message)))
 }

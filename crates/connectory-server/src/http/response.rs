@@ -9,6 +9,7 @@ use connectory_model::limits::UNCOUNTED_BYTES;
 use connectory_store::Author;
 use http::{HeaderValue, StatusCode, header};
 use http_body::Body as _;
+use serde::Serialize;
 
 use super::error::ApiError;
 use super::holding::holding;
@@ -58,6 +59,11 @@ pub fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = (status, body.into()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Makes a JSON response from a value.
+pub fn json_of(value: &impl Serialize) -> Response {
+    json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }
 
 /// Counts a response until its bytes are passed to the system, or refuses it. A response that is counted already is not

@@ -1,9 +1,10 @@
-//! The operations on connectors: find, create, edit, delete, restore, and their history.
+//! The operations on connectors: find, create, edit, delete, restore, and their history; and those on API clients.
 //!
-//! All changes to connectors by the API and the console use this module. The module does not depend on HTTP: a refused operation
+//! All changes by the API and the console use this module. The module does not depend on HTTP: a refused operation
 //! returns a [`RegistryError`], which contains the reason and its values.
 
 mod changed;
+mod clients;
 mod create;
 mod delete;
 mod edit;
