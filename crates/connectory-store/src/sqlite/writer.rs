@@ -64,9 +64,9 @@ impl Drop for Handle {
 }
 
 impl Writer {
-    /// Starts the writer thread and the checkpoint thread. The writer thread owns the lock of the database until it
-    /// ends. The checkpoint thread copies the log through its own connection.
-    pub fn start(connection: Connection, copying: Connection, lock: Lock, file: Arc<DatabaseFile>) -> Self {
+    /// Starts the writer thread and the checkpoint thread. They have the lock of the database until they end. The
+    /// checkpoint thread copies the log through its own connection.
+    pub fn start(connection: Connection, copying: Connection, mut lock: Lock, file: Arc<DatabaseFile>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (last, follower) = (Arc::<Mutex<Last>>::default(), Follower::default());
         let served = Arc::clone(&file);
@@ -78,7 +78,10 @@ impl Writer {
                 let pages = Arc::new(AtomicI64::new(0));
                 let checkpoints = {
                     let pages = Arc::clone(&pages);
-                    spawn("checkpoints", move || checkpoint::run(&copying, &committed, &ended, &pages))
+                    spawn("checkpoints", move || {
+                        checkpoint::run(&copying, &committed, &ended, &pages, &mut lock);
+                        lock
+                    })
                 };
                 let committed = || {
                     let _one_waits_already = commits.try_send(());
@@ -92,7 +95,7 @@ impl Writer {
                 };
                 run(&batches, receiver, committed);
                 drop((commits, running));
-                let _panicked = checkpoints.join();
+                let lock = checkpoints.join();
                 // Close the file after the last connection.
                 drop(connection);
                 drop(lock);
