@@ -382,6 +382,29 @@ def test_without_space_writes_wait_and_reads_go_on(start, small_disk):
     tenant.assert_nothing_lost_by_a_kill()
 
 
+def test_space_for_a_page_but_not_for_a_change_is_not_ready(start, small_disk):
+    tenant = Tenant(start("--rate-limit", "off", database=small_disk / "connectory.db"))
+    tenant.create_some(50, "before")
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(4096))
+    for n in range(5000):
+        if tenant.create(f"full {n}").status_code != 200:
+            break
+    else:
+        pytest.fail("it writes without space")
+    os.truncate(filler, filler.stat().st_size - 2 * 4096)
+    for n in range(3):
+        # The last failure no longer counts, so the server checks.
+        time.sleep(1.1)
+        answer = ready(tenant.server).status_code
+        created = tenant.create(f"nearly full {n}").status_code
+        assert answer == 503 or created == 200, "it says that it is ready, and a change finds no space"
+    filler.unlink()
+    assert_recovered(tenant, "after")
+
+
 def test_a_kill_while_there_is_no_space_loses_nothing(start, small_disk):
     tenant = Tenant(start("--rate-limit", "off", database=small_disk / "connectory.db"))
     filler = small_disk / "filler"

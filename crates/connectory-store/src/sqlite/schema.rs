@@ -153,6 +153,17 @@ pub(super) fn version(connection: &Connection) -> Result<usize> {
     Ok(usize::try_from(version).unwrap_or_default())
 }
 
+/// The size of what [`write_and_remove`] writes. A usual change writes 12 to 32 KiB to the log.
+const SPACE: i64 = 64 << 10;
+
+/// Writes pages and removes them again in the same transaction. In WAL mode, the removed pages are in the log too.
+pub(super) fn write_and_remove(connection: &Connection) -> Result<()> {
+    // No revision has the key 0.
+    connection.execute("INSERT INTO parts (key, part, body) VALUES (0, '', zeroblob(?1))", [SPACE])?;
+    connection.execute("DELETE FROM parts WHERE key = 0", [])?;
+    Ok(())
+}
+
 /// Writes the current version again. This writes a page like any other write.
 pub(super) fn write_version(connection: &Connection) -> Result<()> {
     let version = i64::try_from(version(connection)?).unwrap_or_default();
