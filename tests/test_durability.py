@@ -382,6 +382,29 @@ def test_without_space_writes_wait_and_reads_go_on(start, small_disk):
     tenant.assert_nothing_lost_by_a_kill()
 
 
+def test_space_for_a_page_but_not_for_a_change_is_not_ready(start, small_disk):
+    tenant = Tenant(start("--rate-limit", "off", database=small_disk / "connectory.db"))
+    tenant.create_some(50, "before")
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(4096))
+    for n in range(5000):
+        if tenant.create(f"full {n}").status_code != 200:
+            break
+    else:
+        pytest.fail("it writes without space")
+    os.truncate(filler, filler.stat().st_size - 2 * 4096)
+    for n in range(3):
+        # The last failure no longer counts, so the server checks.
+        time.sleep(1.1)
+        answer = ready(tenant.server).status_code
+        created = tenant.create(f"nearly full {n}").status_code
+        assert answer == 503 or created == 200, "it says that it is ready, and a change finds no space"
+    filler.unlink()
+    assert_recovered(tenant, "after")
+
+
 def test_a_kill_while_there_is_no_space_loses_nothing(start, small_disk):
     tenant = Tenant(start("--rate-limit", "off", database=small_disk / "connectory.db"))
     filler = small_disk / "filler"
@@ -595,6 +618,89 @@ def test_a_backup_is_not_served_with_the_log_of_the_database_that_it_replaces(te
     check = sqlite3.connect(server.path)
     assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     check.close()
+
+
+def marks(server):
+    """Returns the marks in the lock file, which say which database the log belongs to."""
+    noted = server.path.with_name(server.path.name + ".lock").read_text()
+    assert noted, "the lock file is empty"
+    return [line for line in noted.splitlines()[1:] if line.strip()]
+
+
+@pytest.mark.parametrize("saved", [backup, vacuumed])
+def test_a_backup_is_not_served_with_a_foreign_log_if_a_program_read_while_the_server_started(tenant, saved):
+    server = tenant.server
+    tenant.create_some(5, "saved")
+    writer, reader = (sqlite3.connect(server.path, isolation_level=None) for _ in range(2))
+    reader.execute("SELECT count(*) FROM connectors").fetchone()
+    server.stop()
+    writer.execute("PRAGMA user_version = 5")
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM connectors").fetchone()
+    server.start()
+    tenant.token = server.token()
+    assert len(marks(server)) == 2, "the reader did not keep the log from being copied"
+    away = server.folder / "backup.db"
+    saved(server.path, away)
+    kept = list(tenant.acknowledged)
+    tenant.create_some(30, "lost by restoring")
+    server.kill()
+    # The last program that closes the database copies and removes its log. So the files are restored elsewhere.
+    folder = server.folder / "restored"
+    folder.mkdir()
+    restored = away.rename(folder / server.path.name)
+    for end in ("-wal", ".lock"):
+        shutil.copyfile(f"{server.path}{end}", f"{restored}{end}")
+    writer.close()
+    reader.close()
+    before = restored.read_bytes()
+    assert "was not written for the database" in refusal(restored)
+    assert restored.read_bytes() == before
+    restored.with_name(restored.name + "-wal").unlink()
+    server.database, server.path = f"sqlite:{restored}", restored
+    server.start()
+    tenant.token = server.token()
+    assert sorted(tenant.listed()) == sorted(kept)
+
+
+def test_starts_on_a_full_disk_keep_what_the_lock_file_says(start, small_disk):
+    tenant = Tenant(start("--rate-limit", "off", database=small_disk / "connectory.db"))
+    server = tenant.server
+    tenant.create_some(20, "saved")
+    away = server.folder / "backup.db"
+    vacuumed(server.path, away)
+    tenant.create_some(50, "lost by restoring")
+    [mark] = marks(server)
+    server.kill()
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(4096))
+    for _ in range(12):
+        assert "space" in refusal(server.path)
+        assert mark in marks(server) and len(marks(server)) <= 2
+    filler.unlink()
+    log = server.path.with_name(server.path.name + "-wal")
+    saved_log = log.read_bytes()
+    server.path.rename(small_disk / "kept.db")
+    shutil.copyfile(away, server.path)
+    assert "was not written for the database" in refusal(server.path)
+    (small_disk / "kept.db").rename(server.path)
+    assert log.read_bytes() == saved_log
+    tenant.assert_nothing_lost_by_a_kill()
+
+
+def test_a_log_beside_a_lock_file_that_lost_its_marks_is_refused(tenant):
+    server = tenant.server
+    tenant.create_some(20, "kept")
+    server.kill()
+    lock = server.path.with_name(server.path.name + ".lock")
+    os.truncate(lock, 0)
+    refused = refusal(server.path)
+    assert "does not say whether the log" in refused and str(lock) in refused, refused
+    # An early version wrote the process id only.
+    lock.write_text(str(server.process.pid))
+    tenant.assert_nothing_lost_by_a_kill()
 
 
 def test_a_database_is_started_with_its_own_log_after_whatever_happened_to_it(tenant, tmp_path_factory):

@@ -93,6 +93,18 @@ pub enum StoreError {
         /// The path of the lock file, which records the database that the log belongs to.
         lock: PathBuf,
     },
+    /// The lock file does not say which database the log belongs to.
+    #[error("the lock file {} does not say whether the log {} was written for the database {}; if you have restored a backup, remove the log and {} and start again; if you know that the database and the log belong together, remove the lock file instead", .lock.display(), .log.display(), .path.display(), .index.display())]
+    UnknownLog {
+        /// The path of the database.
+        path: PathBuf,
+        /// The path of the log.
+        log: PathBuf,
+        /// The path of the log's index.
+        index: PathBuf,
+        /// The path of the lock file.
+        lock: PathBuf,
+    },
     /// The database is on a network file system.
     #[error("the database {} is on {kind}, a network file system, whose locks and shared memory SQLite cannot rely on; put it on a local disk", .path.display())]
     Network {

@@ -7,6 +7,7 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::translations::Properties;
@@ -125,6 +126,48 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     let id = RevisionId { tenant: other.id, number: last };
     assert_eq!(store.find(id, usize::MAX).await.unwrap(), None);
     assert_eq!(commit(&store, default, create("HR")).await, support::number(1));
+}
+
+#[tokio::test]
+async fn a_backup_is_refused_beside_the_log_of_a_database_that_was_read_while_its_server_started() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    let (store, tenant) = open(folder.path()).await;
+    commit(&store, tenant, create("First")).await;
+    // The last program that closes the database copies the log. So keep it open.
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    reader.query_row("SELECT count(*) FROM connectors", [], |_| Ok(())).unwrap();
+    drop(store);
+    other.pragma_update(None, "user_version", 5).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM connectors").unwrap();
+    let marks = || std::fs::read_to_string(folder.path().join("c.db.lock")).unwrap().split_whitespace().count() / 2;
+    let (store, tenant) = open(folder.path()).await;
+    assert_eq!(marks(), 2, "the log could not be copied");
+
+    other.execute_batch(&format!("VACUUM INTO '{}'", folder.path().join("backup.db").display())).unwrap();
+    for n in 0..50 {
+        commit(&store, tenant, create(&format!("Later {n}"))).await;
+    }
+    let after_a_kill = TempDir::new().unwrap();
+    let restored = after_a_kill.path().join("c.db");
+    std::fs::copy(folder.path().join("backup.db"), &restored).unwrap();
+    for end in ["-wal", ".lock"] {
+        std::fs::copy(format!("{}{end}", path.display()), format!("{}{end}", restored.display())).unwrap();
+    }
+    let before = std::fs::read(&restored).unwrap();
+    assert!(matches!(Store::open(&restored), Err(StoreError::ForeignLog { .. })));
+    assert_eq!(std::fs::read(&restored).unwrap(), before);
+
+    reader.execute_batch("ROLLBACK").unwrap();
+    for n in 0..100 {
+        commit(&store, tenant, create(&format!("Last {n}"))).await;
+        if marks() == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("both marks remain after the log was copied");
 }
 
 struct Panics;

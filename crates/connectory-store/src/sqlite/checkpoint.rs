@@ -10,19 +10,30 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::failure::{Failure, end_process};
+use super::lock::Lock;
 use crate::error::Unavailable;
 
 /// The pause between two copies. A page that changes several times in a pause is copied once.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Copies the log into the database after commits, until the writer ends.
-pub(super) fn run(connection: &Connection, committed: &Receiver<()>, ended: &Receiver<Infallible>, pages: &AtomicI64) {
+pub(super) fn run(
+    connection: &Connection,
+    committed: &Receiver<()>,
+    ended: &Receiver<Infallible>,
+    pages: &AtomicI64,
+    lock: &mut Lock,
+) {
     let mut failed = None;
     while committed.recv().is_ok() {
         match copy(connection) {
             Ok(left) => {
                 failed = None;
                 pages.store(left, Ordering::Relaxed);
+                if left == 0 {
+                    // If this fails, both marks remain, and it is repeated after the next copy.
+                    let _failed = lock.settle();
+                }
             }
             Err(Failure::Unavailable(Unavailable::Damaged)) => end_process(
                 "the database is damaged, so that it cannot take what was acknowledged; keep its files, restore a backup, \

@@ -91,11 +91,11 @@ pub(super) fn end_process(why: &str) -> ! {
 }
 
 /// Starts a thread whose panic ends the process. Otherwise the thread's work would stop without any notice.
-pub(super) fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+pub(super) fn spawn<T: Send + 'static>(name: &'static str, run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let guarded = move || {
-        if catch_unwind(AssertUnwindSafe(run)).is_err() {
-            end_process(&format!("the thread `{name}` panicked; what was acknowledged is kept; start again"));
-        }
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            end_process(&format!("the thread `{name}` panicked; what was acknowledged is kept; start again"))
+        })
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(guarded).expect("the system can start a thread")
 }

@@ -27,6 +27,8 @@ pub(super) enum Job {
     SigningKeys(SigningKey, Reply<Vec<SigningKey>>),
     /// Write a value that the database has already, to check whether writes succeed.
     Check(Reply<()>),
+    /// Write as much as some usual changes and remove it again, to check whether there is space for them.
+    CheckSpace(Reply<()>),
     /// Write, then refuse. No job may do that.
     #[cfg(test)]
     Wrong(Reply<()>),
@@ -106,6 +108,7 @@ impl Job {
             Self::Bootstrap(tenant, client, reply) => reply.keep(wrote, access::bootstrap(connection, tenant, client)),
             Self::SigningKeys(generated, reply) => reply.keep(wrote, access::signing_keys(connection, generated)),
             Self::Check(reply) => reply.keep(wrote, schema::write_version(connection)),
+            Self::CheckSpace(reply) => reply.keep(wrote, schema::write_and_remove(connection)),
             #[cfg(test)]
             Self::Wrong(reply) => {
                 let written = access::create_tenant(connection, "wrong");
@@ -128,9 +131,10 @@ impl Job {
     pub(super) fn answer(self, committed: Result<(), &Failure>) {
         match self {
             Self::Commit(_, reply) => reply.send(committed),
-            Self::CreateClient(_, _, reply) | Self::DeleteClient(_, _, reply) | Self::Check(reply) => {
-                reply.send(committed);
-            }
+            Self::CreateClient(_, _, reply)
+            | Self::DeleteClient(_, _, reply)
+            | Self::Check(reply)
+            | Self::CheckSpace(reply) => reply.send(committed),
             Self::Bootstrap(_, _, reply) => reply.send(committed),
             Self::SigningKeys(_, reply) => reply.send(committed),
             #[cfg(test)]

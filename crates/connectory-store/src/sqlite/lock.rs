@@ -9,15 +9,18 @@
 //!
 //! SQLite also uses any log that it finds beside a database. A log remains after a crash, and would damage a backup
 //! that replaces the database. So each start of the server writes a mark into the database, and records the mark in a
-//! file beside it. The server refuses a log beside a database with another mark.
+//! file beside it. The server refuses a log beside a database with another mark. The new mark is in the log first. So
+//! the file beside the database has two marks until the log is copied into the database: the one that the database has
+//! and the new one.
 //!
 //! The lock is on the file itself (`flock`, which SQLite does not use), not on its path. So a database stays locked if
 //! it is renamed, if it is mounted at another path, or if its lock file is removed. The lock file beside the database
-//! contains the id of the process.
+//! contains the id of the process and the marks.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,20 +60,15 @@ impl DatabaseFile {
         }
         // SQLite would treat an empty file as a new database, and would remove the log of the previous database.
         let log = beside(path, "-wal");
-        let is_empty = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
-        if (!path.exists() || is_empty(path)) && log.exists() && !is_empty(&log) {
+        let has_bytes = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+        if !has_bytes(path) && has_bytes(&log) {
             return Err(StoreError::Orphaned { path: path.to_owned(), log });
         }
         let file = open_private(path).map_err(io)?;
-        let marks = marks(&std::fs::read_to_string(beside(path, ".lock")).unwrap_or_default());
-        if !marks.is_empty()
-            && log.exists()
-            && !is_empty(&log)
+        if has_bytes(&log)
             && let Some(found) = header(&file).map_err(io)?
-            && !marks.iter().any(|mark| mark.is_of(found))
         {
-            let (path, index, lock) = (path.to_owned(), beside(path, "-shm"), beside(path, ".lock"));
-            return Err(StoreError::ForeignLog { path, log, index, lock });
+            expect_own_log(path, log, found)?;
         }
         let metadata = file.metadata().map_err(io)?;
         // The log and the lock file are beside one path. Another path would have another log.
@@ -93,28 +91,6 @@ impl DatabaseFile {
     /// The canonical path, which every connection uses.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Writes a new mark into the database, which its log belongs to from now on. `log_is_copied` copies the log into
-    /// the database and empties it, and returns whether the log is empty.
-    pub fn mark(
-        &self,
-        lock: &Lock,
-        set: impl FnOnce(u32) -> Result<()>,
-        log_is_copied: impl FnOnce() -> Result<bool>,
-    ) -> Result<()> {
-        let io = |error| StoreError::Io { path: beside(&self.path, ".lock"), error };
-        let new = Mark { cookie: Mark::random(), changes: 0 };
-        // Until the new mark is in the database, the log may also belong to the previous mark.
-        let both: Vec<_> = lock.marks.iter().copied().chain([new]).collect();
-        lock.note(&both).and_then(|()| lock.holder.sync_all()).map_err(io)?;
-        set(new.cookie)?;
-        if log_is_copied()?
-            && let Some(now) = header(&self.file).map_err(io)?
-        {
-            lock.note(&[now]).map_err(io)?;
-        }
-        Ok(())
     }
 
     /// Records the identities of the log and its index. Both files exist after the first read of a connection.
@@ -150,36 +126,40 @@ impl DatabaseFile {
             return Err(in_use(Some(std::process::id())));
         }
         let unlocked = |error| {
+            let _not_locked = self.file.unlock();
             self.locked.store(false, Ordering::Release);
             error
         };
         let path = beside(&self.path, ".lock");
         let io = |error| StoreError::Io { path: path.clone(), error };
-        let mut holder = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| unlocked(io(error)))?;
         // On other systems this lock would conflict with SQLite's own locks. There the lock on the lock file must
         // suffice.
         let on_file = if cfg!(target_os = "linux") { self.file.try_lock() } else { Ok(()) };
-        match on_file.and_then(|()| holder.try_lock()) {
-            Ok(()) => {}
+        // Only the process with this lock creates the lock file. An empty lock file would remain if another process
+        // created it, and the log would be refused.
+        let holder = on_file.and_then(|()| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false);
+            let holder = options.open(&path).map_err(TryLockError::Error)?;
+            holder.try_lock().map(|()| holder)
+        });
+        let mut holder = match holder {
+            Ok(holder) => holder,
             Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
                 // The id only helps the reader of the error. Without it the lock is still refused.
-                let _unreadable = holder.read_to_string(&mut pid);
-                let _not_locked = self.file.unlock();
+                let pid = File::open(&path).and_then(|mut file| read(&mut file)).unwrap_or_default();
                 return Err(unlocked(in_use(pid.lines().next().and_then(|pid| pid.trim().parse().ok()))));
             }
             Err(TryLockError::Error(error)) => return Err(unlocked(io(error))),
-        }
-        let mut noted = String::new();
-        holder.read_to_string(&mut noted).map_err(|error| unlocked(io(error)))?;
-        let lock = Lock { database: Arc::clone(self), holder, marks: marks(&noted) };
-        lock.note(&lock.marks).map_err(io)?;
+        };
+        let noted = read(&mut holder).map_err(|error| unlocked(io(error)))?;
+        let mut lock = Lock { database: Arc::clone(self), holder, marks: Vec::new() };
+        lock.note(marks(&noted)).inspect_err(|_| {
+            if noted.is_empty() {
+                // A new lock file must not remain empty.
+                let _remains = std::fs::remove_file(&path);
+            }
+        })?;
         Ok(lock)
     }
 }
@@ -188,21 +168,71 @@ impl DatabaseFile {
 pub(super) struct Lock {
     database: Arc<DatabaseFile>,
     holder: File,
-    /// The marks that the lock file had before.
+    /// The marks in the lock file: those that the log's database may have. If there are two, the second one is newer,
+    /// and may be in the log only.
     marks: Vec<Mark>,
 }
 
 impl Lock {
-    /// Writes the process id and the marks that the log's database may have into the lock file.
-    fn note(&self, marks: &[Mark]) -> io::Result<()> {
-        use std::fmt::Write as _;
-        let mut text = std::process::id().to_string();
-        for Mark { cookie, changes } in marks {
-            let _infallible = write!(text, "\n{cookie} {changes}");
+    /// Writes a new mark into the database, which its log belongs to from now on. `set` gives the database the first of
+    /// these cookies unless it has one of them. `log_is_copied` copies the log into the database, and returns whether
+    /// all of it was copied.
+    pub fn mark(
+        &mut self,
+        set: impl FnOnce(&RangeInclusive<u32>) -> Result<()>,
+        log_is_copied: impl FnOnce() -> Result<bool>,
+    ) -> Result<()> {
+        let found = self.found()?.ok_or(Unavailable::Damaged)?;
+        let [old, new] = match self.marks[..] {
+            // The mark of an earlier start may not be in the database yet. That mark is used again, so that there are
+            // never more than two.
+            [old, new] if old.is_of(found) || new.is_of(found) => [old, new],
+            _ => {
+                let old = self.marks.iter().copied().find(|mark| mark.is_of(found)).unwrap_or(found);
+                [old, Mark { cookie: Mark::random(), changes: found.changes.max(Mark::CHANGED) }]
+            }
+        };
+        self.note(vec![old, new])?;
+        self.holder.sync_all().map_err(|error| self.io(error))?;
+        set(&new.cookies())?;
+        if log_is_copied()? { self.settle() } else { Ok(()) }
+    }
+
+    /// Forgets the older mark if the database has the newer one. Call this after the whole log was copied into the
+    /// database.
+    pub fn settle(&mut self) -> Result<()> {
+        if let [_, new] = self.marks[..]
+            && let Some(now) = self.found()?
+            && new.is_of(now)
+        {
+            // First replace the older mark, then remove the newer one: the file always contains one of them.
+            self.note(vec![now, new])?;
+            self.note(vec![now])?;
         }
-        (&self.holder).rewind()?;
-        self.holder.set_len(0)?;
-        (&self.holder).write_all(text.as_bytes())
+        Ok(())
+    }
+
+    /// Writes the process id and the marks into the lock file.
+    fn note(&mut self, marks: Vec<Mark>) -> Result<()> {
+        let text = note(std::process::id(), &marks);
+        // The lock file is written in place, because other processes lock the same file. It is never empty, because a
+        // full disk could then prevent the write.
+        (&self.holder)
+            .rewind()
+            .and_then(|()| (&self.holder).write_all(text.as_bytes()))
+            .and_then(|()| self.holder.set_len(text.len() as u64))
+            .map_err(|error| self.io(error))?;
+        self.marks = marks;
+        Ok(())
+    }
+
+    /// Reads the mark that the database has at the moment, without its log.
+    fn found(&self) -> Result<Option<Mark>> {
+        header(&self.database.file).map_err(|error| StoreError::Io { path: self.database.path.clone(), error })
+    }
+
+    fn io(&self, error: io::Error) -> StoreError {
+        StoreError::Io { path: beside(&self.database.path, ".lock"), error }
     }
 }
 
@@ -213,7 +243,8 @@ impl Lock {
 struct Mark {
     /// The schema cookie. SQLite only compares it with earlier values. Each start of the server sets a random one.
     cookie: u32,
-    /// The smallest value that SQLite's change counter can have.
+    /// The smallest value that SQLite's change counter can have. The counter never becomes smaller, but a connection
+    /// that changes the database several times may increase it only once.
     changes: u32,
 }
 
@@ -221,27 +252,80 @@ impl Mark {
     /// The largest increase of the cookie by other programs. `VACUUM` increases it by one.
     const RAISED: u32 = 1000;
     /// The range of random cookies. The cookies of backups are small, far below this range.
-    const COOKIES: RangeInclusive<u32> = 1 << 20..=1 << 30;
+    const RANDOM: RangeInclusive<u32> = 1 << 20..=1 << 30;
+    /// The smallest change counter of a database with a mark of a server. A copy that `VACUUM INTO` made has 1.
+    const CHANGED: u32 = 2;
 
     fn random() -> u32 {
         let (random, ..) = uuid::Uuid::new_v4().as_fields();
-        Self::COOKIES.start() + random % (Self::COOKIES.end() - Self::COOKIES.start())
+        Self::RANDOM.start() + random % (Self::RANDOM.end() - Self::RANDOM.start())
+    }
+
+    /// The cookies that the marked database can have.
+    fn cookies(self) -> RangeInclusive<u32> {
+        self.cookie..=self.cookie.saturating_add(Self::RAISED)
     }
 
     /// Whether a database with these numbers can be the marked one.
     fn is_of(self, found: Self) -> bool {
-        (self.cookie..=self.cookie + Self::RAISED).contains(&found.cookie) && found.changes >= self.changes
+        self.cookies().contains(&found.cookie) && found.changes >= self.changes
     }
 }
 
-/// Reads the marks, which follow the process id in the lock file.
+/// Refuses a log that was not written for the database that has this mark.
+fn expect_own_log(path: &Path, log: PathBuf, found: Mark) -> Result<()> {
+    let lock = beside(path, ".lock");
+    let noted = match File::open(&lock).and_then(|mut file| read(&mut file)) {
+        Ok(noted) => noted,
+        // The database and its log were brought here without the lock file.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::Io { path: lock, error }),
+    };
+    let marks = marks(&noted);
+    // The lock file contains a process id only if the server ended before it marked the database for the first time. So
+    // do the lock files of early versions.
+    let is_unmarked = noted.trim().parse::<u32>().is_ok();
+    if is_unmarked || marks.iter().any(|mark| mark.is_of(found)) {
+        return Ok(());
+    }
+    let (path, index) = (path.to_owned(), beside(path, "-shm"));
+    Err(if marks.is_empty() {
+        StoreError::UnknownLog { path, log, index, lock }
+    } else {
+        StoreError::ForeignLog { path, log, index, lock }
+    })
+}
+
+/// Returns the text of the lock file: the process id, and a line for each mark. Every number has the same width and
+/// there are at least two lines for marks. So the bytes of what does not change stay the same, and a write that does
+/// not end damages only what it changes.
+fn note(pid: u32, marks: &[Mark]) -> String {
+    let mut text = format!("{pid:<10}");
+    for at in 0..marks.len().max(2) {
+        let _infallible = match marks.get(at) {
+            Some(Mark { cookie, changes }) => write!(text, "\n{cookie:010} {changes:010}"),
+            None => write!(text, "\n{:21}", ""),
+        };
+    }
+    text
+}
+
+/// Reads the marks from the text of the lock file.
 fn marks(noted: &str) -> Vec<Mark> {
     let mark = |line: &str| {
         let (cookie, changes) = line.split_once(' ')?;
         let mark = Mark { cookie: cookie.parse().ok()?, changes: changes.parse().ok()? };
-        Mark::COOKIES.contains(&mark.cookie).then_some(mark)
+        // Earlier versions wrote 0 until the mark was in the database.
+        Some(if mark.changes == 0 { Mark { changes: Mark::CHANGED, ..mark } } else { mark })
     };
     noted.lines().skip(1).filter_map(mark).collect()
+}
+
+/// Reads the text of the lock file. A lock file that was damaged may contain any bytes.
+fn read(file: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads the numbers from the header of a database. Returns none if the file has no header.
@@ -337,4 +421,128 @@ fn network_file_system(file: &File) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 fn network_file_system(_: &File) -> Option<&'static str> {
     None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use rusqlite::Connection;
+    use tempfile::TempDir;
+
+    use super::super::schema;
+    use super::*;
+
+    /// A database that is locked, as at the start of a server.
+    struct Started {
+        folder: TempDir,
+        connection: Connection,
+        lock: Lock,
+    }
+
+    fn started() -> Started {
+        let folder = TempDir::new().unwrap();
+        let file = DatabaseFile::open(&folder.path().join("c.db")).unwrap();
+        let lock = file.lock().unwrap();
+        let mut connection = schema::open(&file, schema::SERVER_WAIT).unwrap();
+        schema::migrate(&mut connection, file.path()).unwrap();
+        Started { folder, connection, lock }
+    }
+
+    impl Started {
+        fn mark(&mut self, log_is_copied: bool) {
+            let copied = || if log_is_copied { schema::begin_log(&self.connection) } else { Ok(false) };
+            self.lock.mark(|cookies| schema::mark(&self.connection, cookies), copied).unwrap();
+        }
+
+        fn noted(&self) -> String {
+            std::fs::read_to_string(self.folder.path().join("c.db.lock")).unwrap()
+        }
+
+        /// Adds a transaction to the log, and returns what a kill leaves: copies of the database, its log, and a lock file
+        /// with this text.
+        fn killed(&self, noted: Option<&str>) -> TempDir {
+            schema::write_version(&self.connection).unwrap();
+            let copy = TempDir::new().unwrap();
+            for name in ["c.db", "c.db-wal"] {
+                std::fs::copy(self.folder.path().join(name), copy.path().join(name)).unwrap();
+            }
+            if let Some(noted) = noted {
+                std::fs::write(copy.path().join("c.db.lock"), noted).unwrap();
+            }
+            copy
+        }
+    }
+
+    fn opened(folder: &TempDir) -> Result<Arc<DatabaseFile>> {
+        DatabaseFile::open(&folder.path().join("c.db"))
+    }
+
+    #[test]
+    fn the_log_belongs_to_its_database_after_every_step_of_a_start() {
+        let mut started = started();
+        opened(&started.killed(Some(&started.noted()))).unwrap();
+        for copied in [false, true, false, false, true, true] {
+            started.mark(copied);
+            assert_eq!(marks(&started.noted()).len(), if copied { 1 } else { 2 });
+            opened(&started.killed(Some(&started.noted()))).unwrap();
+        }
+    }
+
+    #[test]
+    fn starts_that_fail_add_no_marks() {
+        let mut started = started();
+        started.mark(true);
+        let [marked] = marks(&started.noted())[..] else { panic!("{}", started.noted()) };
+        let length = started.noted().len();
+        for _ in 0..5 {
+            started.lock.mark(|_| Err(Unavailable::Full.into()), || Ok(true)).unwrap_err();
+            let [old, new] = marks(&started.noted())[..] else { panic!("{}", started.noted()) };
+            assert_eq!(old, marked);
+            assert!(new.changes >= marked.changes);
+            assert_eq!(started.noted().len(), length);
+        }
+        started.mark(true);
+        let [next] = marks(&started.noted())[..] else { panic!("{}", started.noted()) };
+        assert!(next.cookie != marked.cookie && next.changes >= marked.changes);
+    }
+
+    #[test]
+    fn a_note_that_is_written_in_part_contains_the_mark_of_the_database() {
+        let (old, new) = (Mark { cookie: 5_000_000, changes: 70 }, Mark { cookie: 900_000_000, changes: 71 });
+        let copied = Mark { changes: 75, ..new };
+        let steps = [
+            (old, note(123_456, &[old]), note(7, &[old])),
+            (old, note(7, &[old]), note(7, &[old, new])),
+            (copied, note(7, &[old, new]), note(7, &[copied, new])),
+            (copied, note(7, &[copied, new]), note(7, &[copied])),
+        ];
+        for (found, before, after) in steps {
+            assert_eq!(before.len(), after.len());
+            for at in 0..=after.len() {
+                let torn = format!("{}{}", &after[..at], &before[at..]);
+                assert!(marks(&torn).iter().any(|mark| mark.is_of(found)), "{torn:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_is_refused_if_its_lock_file_lost_the_marks() {
+        let mut started = started();
+        started.mark(true);
+        for lost in ["", "\0\0\0", "12\n34"] {
+            let error = opened(&started.killed(Some(lost))).err().unwrap();
+            assert!(matches!(error, StoreError::UnknownLog { .. }), "{lost:?}: {error}");
+        }
+        // Early versions wrote the process id only. The lock file may also be left out when the files are copied.
+        for unmarked in [Some("4711"), None] {
+            opened(&started.killed(unmarked)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mark_of_an_earlier_version_does_not_accept_a_compacted_copy() {
+        let [mark] = marks("4711\n5000000 0")[..] else { panic!() };
+        assert!(!mark.is_of(Mark { cookie: 5_000_001, changes: 1 }));
+        assert!(mark.is_of(Mark { cookie: 5_000_000, changes: 2 }));
+    }
 }

@@ -52,14 +52,14 @@ impl Sqlite {
 
     fn open_or_refuse(path: &Path) -> Result<Self> {
         let file = DatabaseFile::open(path)?;
-        let lock = file.lock()?;
+        let mut lock = file.lock()?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
         schema::migrate(&mut connection, file.path())?;
         connectors::expect_readable(&connection)?;
         let copying = schema::open(&file, schema::SERVER_WAIT)?;
         let readers = Arc::new(Readers::open(&file)?);
         file.has_log()?;
-        file.mark(&lock, |cookie| schema::mark(&connection, cookie), || schema::begin_log(&connection))?;
+        lock.mark(|cookies| schema::mark(&connection, cookies), || schema::begin_log(&connection))?;
         Ok(Self { readers, writer: Writer::start(connection, copying, lock, file) })
     }
 

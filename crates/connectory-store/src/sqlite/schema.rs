@@ -3,6 +3,7 @@
 //! Migrations are only appended, never changed. `rusqlite_migration` stores the version in the file's `user_version`.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -117,9 +118,14 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     migrations().to_latest(connection).map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
 }
 
-/// Sets the schema cookie, which is part of the database's mark.
-pub(super) fn mark(connection: &Connection, cookie: u32) -> Result<()> {
-    Ok(connection.pragma_update(None, "schema_version", cookie)?)
+/// Sets the schema cookie to the first of these unless it is one of these. The cookie is part of the database's mark. It
+/// must not get a value again that it had before: other connections would then use an old schema.
+pub(super) fn mark(connection: &Connection, cookies: &RangeInclusive<u32>) -> Result<()> {
+    let found: i64 = connection.pragma_query_value(None, "schema_version", |row| row.get(0))?;
+    if u32::try_from(found).is_ok_and(|found| cookies.contains(&found)) {
+        return Ok(());
+    }
+    Ok(connection.pragma_update(None, "schema_version", cookies.start())?)
 }
 
 /// Copies the whole log into the database and empties it. Returns whether the log is empty; readers may prevent that.
@@ -145,6 +151,17 @@ fn mismatch(path: &Path, found: usize, advice: &'static str) -> StoreError {
 pub(super) fn version(connection: &Connection) -> Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or_default())
+}
+
+/// The size of what [`write_and_remove`] writes. A usual change writes 12 to 32 KiB to the log.
+const SPACE: i64 = 64 << 10;
+
+/// Writes pages and removes them again in the same transaction. In WAL mode, the removed pages are in the log too.
+pub(super) fn write_and_remove(connection: &Connection) -> Result<()> {
+    // No revision has the key 0.
+    connection.execute("INSERT INTO parts (key, part, body) VALUES (0, '', zeroblob(?1))", [SPACE])?;
+    connection.execute("DELETE FROM parts WHERE key = 0", [])?;
+    Ok(())
 }
 
 /// Writes the current version again. This writes a page like any other write.

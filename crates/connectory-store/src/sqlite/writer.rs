@@ -49,8 +49,15 @@ struct Handle {
 /// The follower of commits, once it is set.
 type Follower = Arc<OnceLock<Arc<dyn Follow>>>;
 
-/// The time of the last commit, successful or not, and the reason if the database was unavailable.
-type Last = Option<(Instant, Option<Unavailable>)>;
+/// What the last commits say about the next one.
+#[derive(Default)]
+struct Last {
+    /// The time of the last commit, successful or not, and the reason if the database was unavailable.
+    commit: Option<(Instant, Option<Unavailable>)>,
+    /// Whether the disk was full, and no check has found space for usual changes since then. A small change may succeed
+    /// on a full disk.
+    full: bool,
+}
 
 impl Drop for Handle {
     /// Lets the thread write the waiting jobs and end. The database is closed and unlocked when this returns.
@@ -64,9 +71,9 @@ impl Drop for Handle {
 }
 
 impl Writer {
-    /// Starts the writer thread and the checkpoint thread. The writer thread owns the lock of the database until it
-    /// ends. The checkpoint thread copies the log through its own connection.
-    pub fn start(connection: Connection, copying: Connection, lock: Lock, file: Arc<DatabaseFile>) -> Self {
+    /// Starts the writer thread and the checkpoint thread. They have the lock of the database until they end. The
+    /// checkpoint thread copies the log through its own connection.
+    pub fn start(connection: Connection, copying: Connection, mut lock: Lock, file: Arc<DatabaseFile>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (last, follower) = (Arc::<Mutex<Last>>::default(), Follower::default());
         let served = Arc::clone(&file);
@@ -78,7 +85,10 @@ impl Writer {
                 let pages = Arc::new(AtomicI64::new(0));
                 let checkpoints = {
                     let pages = Arc::clone(&pages);
-                    spawn("checkpoints", move || checkpoint::run(&copying, &committed, &ended, &pages))
+                    spawn("checkpoints", move || {
+                        checkpoint::run(&copying, &committed, &ended, &pages, &mut lock);
+                        lock
+                    })
                 };
                 let committed = || {
                     let _one_waits_already = commits.try_send(());
@@ -92,7 +102,7 @@ impl Writer {
                 };
                 run(&batches, receiver, committed);
                 drop((commits, running));
-                let _panicked = checkpoints.join();
+                let lock = checkpoints.join();
                 // Close the file after the last connection.
                 drop(connection);
                 drop(lock);
@@ -118,10 +128,14 @@ impl Writer {
     pub async fn check(&self) -> Result<()> {
         let _one = self.0.checking.lock().await;
         self.0.file.in_place()?;
-        let last = *self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match last.filter(|(when, _)| when.elapsed() < FRESH) {
-            Some((_, None)) => Ok(()),
+        let (last, full) = {
+            let last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
+            (last.commit.filter(|(when, _)| when.elapsed() < FRESH), last.full)
+        };
+        match last {
             Some((_, Some(why))) => Err(why.into()),
+            _ if full => self.write(Job::CheckSpace).await,
+            Some((_, None)) => Ok(()),
             None => self.write(Job::Check).await,
         }
     }
@@ -192,7 +206,14 @@ impl Batches<'_> {
             Err(Failure::Unavailable(why) | Failure::Uncertain(why)) => Some(*why),
             Ok(()) | Err(Failure::Fault(_)) => None,
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), why));
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.commit = Some((Instant::now(), why));
+        match why {
+            Some(Unavailable::Full) => last.full = true,
+            None if batch.iter().any(|job| matches!(job, Job::CheckSpace(_))) => last.full = false,
+            _ => {}
+        }
+        drop(last);
         committed
     }
 
@@ -226,18 +247,62 @@ impl Batches<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use tempfile::TempDir;
+
     use super::super::schema;
     use super::*;
+    use crate::access::SigningKey;
 
-    #[tokio::test]
-    async fn a_job_that_wrote_before_it_refused_is_found_out_and_rolled_back() {
-        let folder = tempfile::TempDir::new().unwrap();
+    /// Starts a writer on a new database, whose connection was prepared first.
+    fn writer(folder: &TempDir, prepare: impl FnOnce(&Connection)) -> Writer {
         let file = DatabaseFile::open(&folder.path().join("c.db")).unwrap();
         let lock = file.lock().unwrap();
         let mut connection = schema::open(&file, schema::SERVER_WAIT).unwrap();
         schema::migrate(&mut connection, file.path()).unwrap();
+        prepare(&connection);
         let copying = schema::open(&file, schema::SERVER_WAIT).unwrap();
-        let writer = Writer::start(connection, copying, lock, Arc::clone(&file));
+        Writer::start(connection, copying, lock, Arc::clone(&file))
+    }
+
+    #[tokio::test]
+    async fn a_small_write_does_not_end_a_full_disk() {
+        let folder = TempDir::new().unwrap();
+        // A change that needs a new page fails as on a full disk.
+        let writer = writer(&folder, |connection| {
+            let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        });
+        writer.check().await.unwrap();
+        let key = SigningKey { id: "key".to_owned(), pem: "x".repeat(100_000) };
+        let full = |result| matches!(result, Err(StoreError::Unavailable(Unavailable::Full)));
+        assert!(full(writer.write(|reply| Job::SigningKeys(key, reply)).await.map(drop)));
+        for _ in 0..2 {
+            writer.write(Job::Check).await.unwrap();
+            assert!(full(writer.check().await));
+            assert!(full(writer.check().await), "the last failure counts");
+        }
+        tokio::time::sleep(FRESH).await;
+        assert!(full(writer.check().await));
+    }
+
+    #[tokio::test]
+    async fn a_check_for_space_writes_to_the_log_and_leaves_nothing() {
+        let folder = TempDir::new().unwrap();
+        let writer = writer(&folder, |_| {});
+        let log = || std::fs::metadata(folder.path().join("c.db-wal")).unwrap().len();
+        writer.0.last.lock().unwrap().full = true;
+        let before = log();
+        writer.check().await.unwrap();
+        assert!(log() >= before + 64 * 1024, "{before} {}", log());
+        assert!(!writer.0.last.lock().unwrap().full);
+        let connection = Connection::open(folder.path().join("c.db")).unwrap();
+        assert_eq!(connection.query_row("SELECT count(*) FROM parts", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_wrote_before_it_refused_is_found_out_and_rolled_back() {
+        let folder = TempDir::new().unwrap();
+        let writer = writer(&folder, |_| {});
         for _ in 0..2 {
             // The second attempt fails in the same way, because the tenant of the first attempt was rolled back.
             let refused = writer.write(Job::Wrong).await.unwrap_err();
