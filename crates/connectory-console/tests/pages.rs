@@ -338,6 +338,42 @@ async fn a_check_answers_a_bounded_number_of_findings_in_time() {
 }
 
 #[tokio::test]
+async fn no_answer_repeats_a_long_text_of_an_error() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let long = "n\"é".repeat(30_000);
+    for operation in [json!({"op": long, "path": "/"}), json!({"op": "test", "path": "/name", "value": long})] {
+        let answer = app.patch("/v2025/connectors/hr", &json!([operation])).await;
+        assert_eq!((answer.status, answer.text().len() < 2000), (StatusCode::BAD_REQUEST, true), "{operation:.100}");
+    }
+    let long = "n".repeat(100_000);
+    let documents = [
+        format!("<{long}></b>"),
+        format!("<a b='' {long}='' {long}=''/>"),
+        format!("<{long}:a/>"),
+        format!("<a>&{long};</a>"),
+        format!("<{long}/>"),
+        format!("<?xml version='1.0' encoding='{long}'?><a>ä</a>"),
+        source_config(&format!("<Field name='{long}' type='{long}' parentKey='{long}'/><Field name='{long}'/>")),
+    ];
+    for document in documents {
+        let answer = app.put("/v2025/connectors/hr/source-config", document.as_bytes()).await;
+        assert!(answer.text().len() < 2000, "{} {:.300}", answer.status, answer.text());
+        let fields = [("text", document.as_str()), ("locale", "en")];
+        let checked = session.post("/console/connectors/hr/documents/source-config/check", &fields).await.ok();
+        let findings = checked["findings"].to_string();
+        assert!(!findings.contains(&long[..1000]) && findings.len() < 5000, "{findings:.300}");
+    }
+    let fields = [("name", "n"), ("level", &long[..250]), ("scope", "sp:scopes:all")];
+    assert!(session.post("/console/clients", &fields).await.text().len() < 10_000);
+    let address = session.get(&format!("/console/nothing?{}", &long[..50_000])).await;
+    assert!(address.status == StatusCode::NOT_FOUND && address.text().len() < 10_000);
+    let sign_in = session.get(&format!("/console/sign-in?back=/{}", &long[..50_000])).await;
+    assert!(sign_in.text().len() < 10_000);
+}
+
+#[tokio::test]
 async fn pages_are_counted_by_their_route() {
     let app = start().await;
     app.send(Request::get("/console/sign-in?back=/made-up").body(Body::empty()).unwrap()).await;
