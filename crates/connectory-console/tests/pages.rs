@@ -374,6 +374,70 @@ async fn no_answer_repeats_a_long_text_of_an_error() {
 }
 
 #[tokio::test]
+async fn a_field_that_is_too_long_is_not_shown_again() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let long = "\"".repeat(1024 * 1024);
+    for (path, others, max, names) in [
+        ("new", [("name", "a"), ("className", "b")], 255, &["name", "className", "type", "status"][..]),
+        ("clients", [("name", "a"), ("level", "ORG_ADMIN")], 255, &["name", "level", "scope"]),
+        ("connectors/hr/delete", [("", ""); 2], 255, &["name"]),
+        ("connectors/hr/metadata", [("", ""); 2], 1020, &["category"]),
+        ("connectors/hr/metadata", [("", ""); 2], 4096, &["description"]),
+        ("connectors/hr/metadata", [("", ""); 2], 102_100, &["labels"]),
+        ("connectors/hr/metadata", [("", ""); 2], 262_144, &["others"]),
+        ("connectors/hr/translations", [("", ""); 2], 255, &["locale"]),
+        ("connectors/hr/translations/en/text", [("key", "a"), ("was", "")], 10_000, &["text"]),
+        ("connectors/hr/translations/en/text", [("text", "a"), ("was", "")], 255, &["key"]),
+    ] {
+        for name in names {
+            let others = others.into_iter().filter(|(other, _)| other != name);
+            let fields: Vec<_> = std::iter::once((*name, long.as_str())).chain(others).collect();
+            let answer = session.post(&format!("/console/{path}"), &fields).await;
+            let told = format!("The field `{name}` is too long: it has at most {max} characters.");
+            assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path} {name}");
+            assert!(answer.text().contains(&told), "{path} {name}: {:.2000}", answer.text());
+            assert!(answer.text().len() < 10_000, "{path} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_is_refused_is_shown_again() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let labels = "label\n".repeat(15_000);
+    let refused = session.post("/console/connectors/hr/metadata", &[("others", "[]"), ("labels", &labels)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("not a JSON object") && refused.text().contains(&labels));
+}
+
+#[tokio::test]
+async fn a_document_that_is_too_long_as_html_is_not_shown_in_the_editor() {
+    let app = with(Options { rate_limit: None, max_document: 100_000, ..Options::default() }).await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = "/console/connectors/hr/documents/source-template";
+    let note = "This text is too long to be shown here";
+    let shown = session.post(path, &[("text", &"\"".repeat(30_000))]).await;
+    assert_eq!(shown.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(shown.text().contains("<textarea") && shown.text().len() > 180_000 && !shown.text().contains(note));
+    let long = "\"".repeat(90_000);
+    let refused = session.post(path, &[("text", &long)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains(note) && refused.text().contains("Line 1: “"), "{}", refused.text());
+    let stored = format!("<Application>{long}</Application>");
+    let conflict = session.post(path, &[("text", &stored), ("base", "made-up")]).await;
+    assert_eq!(conflict.status, StatusCode::CONFLICT);
+    assert!(conflict.text().contains(note) && conflict.text().contains("Someone"), "{:.3000}", conflict.text());
+    app.put("/v2025/connectors/hr/source-template", stored.as_bytes()).await.ok();
+    let text = page(&session, path).await;
+    assert!(text.contains(note) && text.contains("/documents/source-template/file") && text.len() < 10_000);
+}
+
+#[tokio::test]
 async fn pages_are_counted_by_their_route() {
     let app = start().await;
     app.send(Request::get("/console/sign-in?back=/made-up").body(Body::empty()).unwrap()).await;

@@ -180,6 +180,12 @@ pub const RETRY_AFTER: u64 = 2;
 
 /// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.
 pub const BACK_BYTES: usize = 4 * KIB;
+/// Characters of the other members of the metadata in the form: the text there has more white space than
+/// [`METADATA_BYTES`] count.
+pub const METADATA_CHARS: usize = 4 * METADATA_BYTES;
+/// How many times the largest document a page with the text of one may have. Real documents take less than half: HTML
+/// has up to six bytes for a character of the text.
+pub const EDITOR_TIMES: usize = 2;
 /// Keys on a page of the translations.
 pub const KEYS_PER_PAGE: usize = 100;
 /// Bytes of texts on a page of the translations. What is beyond is shown by its beginning.
