@@ -606,6 +606,44 @@ def test_a_preview_of_thousands_of_conditional_fields_takes_no_time_from_others(
     bystander.was_well(1)
 
 
+def test_no_page_repeats_a_long_field_and_no_error_a_long_text(attacked):
+    server = attacked()
+    session = server.session()
+    connector = create(server, session, "HR")
+    console = sign_in(server)
+    csrf = re.search(r'name="csrf" value="([^"]+)"', console.get(f"{server.url}/console/new", timeout=30).text)[1]
+    head = {"Cookie": cookie(console), "X_CSRF_Token": csrf, "Content_Type": "multipart/form-data; boundary=b"}
+    pages = "/console/connectors/hr"
+    with Bystander(server) as bystander:
+        for path, field, size, expected in [
+            ("/console/new", "name", 10 * MIB - 300, 413),
+            ("/console/clients", "name", 10 * MIB - 300, 413),
+            (f"{pages}/delete", "name", 10 * MIB - 300, 413),
+            (f"{pages}/metadata", "category", 10 * MIB - 300, 413),
+            (f"{pages}/metadata", "others", 10 * MIB - 300, 413),
+            (f"{pages}/translations/en/text", "text", 10 * MIB - 300, 413),
+            (f"{pages}/documents/source-config", "text", 5 * MIB - 300, 422),
+            (f"{pages}/documents/source-config/check", "text", 5 * MIB - 300, 200),
+        ]:
+            part = f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n'.encode()
+            body = part + b'"' * size + b"\r\n--b--\r\n"
+            status, told = ask(server.url, request("POST", path, body, **head))
+            assert status == expected and len(told) < 20_000, (path, field, status, len(told), told[:300])
+        half = (5 * MIB - 1000) // 2
+        for document in [
+            "<" + "a" * half + "></" + "b" * half + ">",
+            "<a " + "b" * half + '="" ' + "b" * half + '=""/>',
+            "<" + "p" * 2 * half + ":a/>",
+            "<a>&" + "e" * 2 * half + ";</a>",
+            "<" + "r" * 2 * half + "/>",
+        ]:
+            refused = put(session, f"{connector}/source-config", document)
+            assert len(refused.content) < 2000, (refused.status_code, len(refused.content))
+        refused = patch(session, connector, {"op": '"' * (4 * MIB), "path": "/"})
+        assert refused.status_code == 400 and len(refused.content) < 2000, len(refused.content)
+    bystander.was_well(1)
+
+
 def test_long_work_ends_when_its_client_has_left(attacked):
     server = attacked()
     session = server.session()

@@ -103,13 +103,13 @@ pub async fn create(
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
-    let name = form.get("name").trim();
-    if name.is_empty() || name.chars().count() > MEMBER_CHARS || name.chars().any(char::is_control) {
+    let name = form.get("name")?.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
         return Err(PageError::bad_request(Message::new("error.client_name").with(&MEMBER_CHARS)));
     }
-    let level: UserLevel = form.get("level").parse().map_err(|error| invalid(&error))?;
-    let scopes = form.all("scope").map(str::parse).collect::<Result<Scopes, _>>();
-    let scopes = scopes.map_err(|error| invalid(&error))?;
+    let level: UserLevel = form.get("level")?.parse().map_err(|error| invalid(&error))?;
+    let scopes = form.all("scope").map(|word| word?.parse().map_err(|error| invalid(&error)));
+    let scopes = scopes.collect::<Result<Scopes, PageError>>()?;
     if scopes.is_empty() {
         return Err(PageError::bad_request(Message::new("error.client_scopes")));
     }

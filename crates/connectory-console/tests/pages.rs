@@ -338,6 +338,106 @@ async fn a_check_answers_a_bounded_number_of_findings_in_time() {
 }
 
 #[tokio::test]
+async fn no_answer_repeats_a_long_text_of_an_error() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let long = "n\"é".repeat(30_000);
+    for operation in [json!({"op": long, "path": "/"}), json!({"op": "test", "path": "/name", "value": long})] {
+        let answer = app.patch("/v2025/connectors/hr", &json!([operation])).await;
+        assert_eq!((answer.status, answer.text().len() < 2000), (StatusCode::BAD_REQUEST, true), "{operation:.100}");
+    }
+    let long = "n".repeat(100_000);
+    let documents = [
+        format!("<{long}></b>"),
+        format!("<a b='' {long}='' {long}=''/>"),
+        format!("<{long}:a/>"),
+        format!("<a>&{long};</a>"),
+        format!("<{long}/>"),
+        format!("<?xml version='1.0' encoding='{long}'?><a>ä</a>"),
+        source_config(&format!("<Field name='{long}' type='{long}' parentKey='{long}'/><Field name='{long}'/>")),
+    ];
+    for document in documents {
+        let answer = app.put("/v2025/connectors/hr/source-config", document.as_bytes()).await;
+        assert!(answer.text().len() < 2000, "{} {:.300}", answer.status, answer.text());
+        let fields = [("text", document.as_str()), ("locale", "en")];
+        let checked = session.post("/console/connectors/hr/documents/source-config/check", &fields).await.ok();
+        let findings = checked["findings"].to_string();
+        assert!(!findings.contains(&long[..1000]) && findings.len() < 5000, "{findings:.300}");
+    }
+    let fields = [("name", "n"), ("level", &long[..250]), ("scope", "sp:scopes:all")];
+    assert!(session.post("/console/clients", &fields).await.text().len() < 10_000);
+    let address = session.get(&format!("/console/nothing?{}", &long[..50_000])).await;
+    assert!(address.status == StatusCode::NOT_FOUND && address.text().len() < 10_000);
+    let sign_in = session.get(&format!("/console/sign-in?back=/{}", &long[..50_000])).await;
+    assert!(sign_in.text().len() < 10_000);
+}
+
+#[tokio::test]
+async fn a_field_that_is_too_long_is_not_shown_again() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let long = "\"".repeat(1024 * 1024);
+    for (path, others, max, names) in [
+        ("new", [("name", "a"), ("className", "b")], 255, &["name", "className", "type", "status"][..]),
+        ("clients", [("name", "a"), ("level", "ORG_ADMIN")], 255, &["name", "level", "scope"]),
+        ("connectors/hr/delete", [("", ""); 2], 255, &["name"]),
+        ("connectors/hr/metadata", [("", ""); 2], 1020, &["category"]),
+        ("connectors/hr/metadata", [("", ""); 2], 4096, &["description"]),
+        ("connectors/hr/metadata", [("", ""); 2], 102_100, &["labels"]),
+        ("connectors/hr/metadata", [("", ""); 2], 262_144, &["others"]),
+        ("connectors/hr/translations", [("", ""); 2], 255, &["locale"]),
+        ("connectors/hr/translations/en/text", [("key", "a"), ("was", "")], 10_000, &["text"]),
+        ("connectors/hr/translations/en/text", [("text", "a"), ("was", "")], 255, &["key"]),
+    ] {
+        for name in names {
+            let others = others.into_iter().filter(|(other, _)| other != name);
+            let fields: Vec<_> = std::iter::once((*name, long.as_str())).chain(others).collect();
+            let answer = session.post(&format!("/console/{path}"), &fields).await;
+            let told = format!("The field `{name}` is too long: it has at most {max} characters.");
+            assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path} {name}");
+            assert!(answer.text().contains(&told), "{path} {name}: {:.2000}", answer.text());
+            assert!(answer.text().len() < 10_000, "{path} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_is_refused_is_shown_again() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let labels = "label\n".repeat(15_000);
+    let refused = session.post("/console/connectors/hr/metadata", &[("others", "[]"), ("labels", &labels)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("not a JSON object") && refused.text().contains(&labels));
+}
+
+#[tokio::test]
+async fn a_document_that_is_too_long_as_html_is_not_shown_in_the_editor() {
+    let app = with(Options { rate_limit: None, max_document: 100_000, ..Options::default() }).await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = "/console/connectors/hr/documents/source-template";
+    let note = "This text is too long to be shown here";
+    let shown = session.post(path, &[("text", &"\"".repeat(30_000))]).await;
+    assert_eq!(shown.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(shown.text().contains("<textarea") && shown.text().len() > 180_000 && !shown.text().contains(note));
+    let long = "\"".repeat(90_000);
+    let refused = session.post(path, &[("text", &long)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains(note) && refused.text().contains("Line 1: “"), "{}", refused.text());
+    let stored = format!("<Application>{long}</Application>");
+    let conflict = session.post(path, &[("text", &stored), ("base", "made-up")]).await;
+    assert_eq!(conflict.status, StatusCode::CONFLICT);
+    assert!(conflict.text().contains(note) && conflict.text().contains("Someone"), "{:.3000}", conflict.text());
+    app.put("/v2025/connectors/hr/source-template", stored.as_bytes()).await.ok();
+    let text = page(&session, path).await;
+    assert!(text.contains(note) && text.contains("/documents/source-template/file") && text.len() < 10_000);
+}
+
+#[tokio::test]
 async fn pages_are_counted_by_their_route() {
     let app = start().await;
     app.send(Request::get("/console/sign-in?back=/made-up").body(Body::empty()).unwrap()).await;

@@ -1,8 +1,8 @@
 //! `connector.yaml`: the members of a connector that are not documents, in a form that diffs well.
 
-use connectory_model::Metadata;
 use connectory_model::create::NewConnector;
 use connectory_model::members::Members;
+use connectory_model::{Metadata, reason};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ impl Description {
     /// Reads `connector.yaml`.
     pub fn parse(bytes: &[u8]) -> Result<Self, FileError> {
         let description: Value =
-            serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(error.to_string().trim().to_owned()))?;
+            serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(reason(&error).trim().to_owned()))?;
         let members = Members::of(&description)?;
         Ok(Self {
             members: NewConnector::from_members(members, None)?,

@@ -9,6 +9,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::QUOTED_CHARS;
+use crate::shown;
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -39,7 +42,7 @@ macro_rules! words {
             fn from_str(word: &str) -> Result<Self, Self::Err> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or_else(|| UnknownWord {
                     what: $what,
-                    word: word.to_owned(),
+                    word: shown(word, QUOTED_CHARS).to_owned(),
                     known: Self::ALL.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", "),
                 })
             }

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::create::NewConnector;
 use crate::document::{Document, DocumentError, DocumentKind};
+use crate::limits::QUOTED_CHARS;
 use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
-use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale};
+use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale, shown};
 
 /// The class name of an imported object without one: lists may answer null (D17).
 const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
@@ -83,7 +84,7 @@ pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
         .map(|(position, object)| {
             connector(object, &mut taken).map_err(|error| ImportError::Object {
                 index: position + 1,
-                name: object["name"].as_str().map(str::to_owned),
+                name: object["name"].as_str().map(|name| shown(name, QUOTED_CHARS).to_owned()),
                 error,
             })
         })

@@ -32,5 +32,5 @@ pub use metadata::Metadata;
 pub use name_key::name_key;
 pub use part::{Part, PartText, UnknownPart};
 pub use script_name::{InvalidScriptName, ScriptName, UnreadableScriptName};
-pub use shown::shown;
+pub use shown::{reason, shown};
 pub use status::{Status, UnknownStatus};

@@ -89,6 +89,14 @@ pub const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Time in which they are.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+// A message.
+
+/// Characters of a name or a value that a message quotes: enough to find it.
+pub const QUOTED_CHARS: usize = 100;
+/// Characters of an error that a library made: it may quote all that a client sent. The longest that quote little have
+/// some lines of YAML.
+pub const REASON_CHARS: usize = 1000;
+
 // A connection.
 
 /// Connections at a time. Each costs 10 to 30 KB and a descriptor. Option `--max-connections`; never more than the
@@ -182,6 +190,14 @@ pub const RETRY_AFTER: u64 = 2;
 
 // A page of the console.
 
+/// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.
+pub const BACK_BYTES: usize = 4 * KIB;
+/// Characters of the other members of the metadata in the form: the text there has more white space than
+/// [`METADATA_BYTES`] count.
+pub const METADATA_CHARS: usize = 4 * METADATA_BYTES;
+/// How many times the largest document a page with the text of one may have. Real documents take less than half: HTML
+/// has up to six bytes for a character of the text.
+pub const EDITOR_TIMES: usize = 2;
 /// Keys on a page of the translations.
 pub const KEYS_PER_PAGE: usize = 100;
 /// Bytes of texts on a page of the translations. What is beyond is shown by its beginning.

@@ -3,6 +3,7 @@
 //! Tags are compared without case (BCP 47, section 2.1.1). Where a request only chooses texts, an unknown tag means
 //! English. Where it names a text to store, an unknown tag is an error.
 
+use crate::limits::QUOTED_CHARS;
 use crate::shown;
 use std::fmt;
 use std::str::FromStr;
@@ -77,7 +78,7 @@ impl FromStr for Locale {
             .iter()
             .copied()
             .find(|locale| locale.tag().eq_ignore_ascii_case(tag))
-            .ok_or_else(|| UnknownLocale(shown(tag, 40).to_owned()))
+            .ok_or_else(|| UnknownLocale(shown(tag, QUOTED_CHARS).to_owned()))
     }
 }
 

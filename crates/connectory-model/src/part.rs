@@ -1,5 +1,6 @@
 //! The parts of a connector that may be large: its three documents, and the texts of each locale.
 
+use crate::limits::QUOTED_CHARS;
 use crate::shown;
 use std::borrow::Cow;
 use std::fmt;
@@ -44,7 +45,7 @@ impl FromStr for Part {
         let document = || DocumentKind::ALL.into_iter().find(|kind| kind.member() == name).map(Self::Document);
         let translation = |tag: &str| tag.parse().ok().map(Self::Translation);
         let part = name.strip_prefix(TRANSLATIONS).map_or_else(document, translation);
-        part.ok_or_else(|| UnknownPart(shown(name, 40).to_owned()))
+        part.ok_or_else(|| UnknownPart(shown(name, QUOTED_CHARS).to_owned()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! How far a connector is, from development to deprecated.
 
+use crate::limits::QUOTED_CHARS;
 use crate::shown;
 use std::fmt;
 use std::str::FromStr;
@@ -56,6 +57,6 @@ impl FromStr for Status {
         Self::ALL
             .into_iter()
             .find(|status| status.as_str().eq_ignore_ascii_case(word))
-            .ok_or_else(|| UnknownStatus(shown(word, 40).to_owned()))
+            .ok_or_else(|| UnknownStatus(shown(word, QUOTED_CHARS).to_owned()))
     }
 }

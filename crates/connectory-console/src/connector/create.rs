@@ -26,12 +26,34 @@ use connectory_model::shown;
 /// Shows the form for a new connector.
 pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, PageError> {
     caller.has(Permission::Write)?;
-    Ok(create_form(&view, &caller, &PostedForm::default(), None))
+    Ok(create_form(&view, &caller, &NewFields::default(), None))
 }
 
-fn create_form(view: &View, caller: &Caller, form: &PostedForm, error: Option<&str>) -> Response {
-    let typed = form.get("name");
-    let chosen = form.get("status").parse().unwrap_or(Status::Development);
+/// What was typed into the form.
+#[derive(Default)]
+struct NewFields<'a> {
+    name: &'a str,
+    class_name: &'a str,
+    connector_type: &'a str,
+    status: &'a str,
+    direct_connect: bool,
+}
+
+impl<'a> NewFields<'a> {
+    fn of(form: &'a PostedForm) -> Result<Self, PageError> {
+        Ok(Self {
+            name: form.get("name")?,
+            class_name: form.get("className")?,
+            connector_type: form.get("type")?,
+            status: form.get("status")?,
+            direct_connect: form.get("directConnect")? == "true",
+        })
+    }
+}
+
+fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Option<&str>) -> Response {
+    let typed = fields.name;
+    let chosen = fields.status.parse().unwrap_or(Status::Development);
     let content = html! {
         nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
         h1 { (view.text("list.create")) }
@@ -44,10 +66,10 @@ fn create_form(view: &View, caller: &Caller, form: &PostedForm, error: Option<&s
             }
             p.hint { (view.text("overview.script_name")) ": " output #script-name { (derived(caller, typed)) } }
             label { (view.text("overview.class"))
-                input name="className" value=(form.get("className")) required maxlength="255" autocomplete="off" spellcheck="false" placeholder="sailpoint.connector.OpenConnectorAdapter";
+                input name="className" value=(fields.class_name) required maxlength="255" autocomplete="off" spellcheck="false" placeholder="sailpoint.connector.OpenConnectorAdapter";
             }
             label { (view.text("column.type"))
-                input name="type" value=(form.get("type")) maxlength="255" autocomplete="off" placeholder=(view.text("create.type_hint"));
+                input name="type" value=(fields.connector_type) maxlength="255" autocomplete="off" placeholder=(view.text("create.type_hint"));
             }
             label { (view.text("column.status"))
                 select name="status" {
@@ -56,7 +78,7 @@ fn create_form(view: &View, caller: &Caller, form: &PostedForm, error: Option<&s
                     }
                 }
             }
-            label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || form.get("directConnect") == "true"]; (view.text("facet.direct")) }
+            label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || fields.direct_connect]; (view.text("facet.direct")) }
             button.primary type="submit" { (view.text("create.submit")) }
         }
     };
@@ -88,12 +110,13 @@ pub async fn create(
     State(console): State<Arc<Console>>,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
+    let fields = NewFields::of(&form)?;
     let request = json!({
-        "name": form.get("name"),
-        "className": form.get("className"),
-        "type": form.get("type"),
-        "status": Some(form.get("status")).filter(|status| !status.is_empty()),
-        "directConnect": form.get("directConnect") == "true",
+        "name": fields.name,
+        "className": fields.class_name,
+        "type": fields.connector_type,
+        "status": Some(fields.status).filter(|status| !status.is_empty()),
+        "directConnect": fields.direct_connect,
     });
     let created = match NewConnector::from_request(&request) {
         Ok(new) => {
@@ -104,7 +127,7 @@ pub async fn create(
     match created {
         Ok(summary) => Ok(Redirect::to(&connector_url(&summary.script_name, "?done=created")).into_response()),
         Err(error) if error.status().is_client_error() => {
-            let mut response = create_form(&view, &caller, &form, Some(&error.text(view.language)));
+            let mut response = create_form(&view, &caller, &fields, Some(&error.text(view.language)));
             *response.status_mut() = error.status();
             Ok(response)
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
+use connectory_model::limits::MEMBER_CHARS;
 use maud::html;
 
 use super::page::{ConnectorPage, Tab};
@@ -44,7 +45,9 @@ pub async fn delete(
 ) -> Result<Response, PageError> {
     console.server.registry.custom(caller.tenant(), &script_name)?;
     let page = ConnectorPage::find(&console, &view, &caller, &script_name).await?;
-    if form.get("name") != page.connector.name {
+    // A name that was stored elsewhere may be longer than one may be.
+    let max = page.connector.name.len().max(MEMBER_CHARS);
+    if form.get_up_to("name", max)? != page.connector.name {
         return Ok(delete_form(&page, Some(view.text("delete.wrong"))));
     }
     console.server.registry.delete(caller.tenant(), &caller.origin(), &script_name).await?;

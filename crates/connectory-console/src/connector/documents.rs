@@ -14,10 +14,11 @@ use bytes::Bytes;
 use connectory_folder::lint::{Level, lint_file};
 use connectory_folder::{Files, Folder};
 use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
-use connectory_model::limits::FINDINGS;
+use connectory_model::limits::{EDITOR_TIMES, FINDINGS};
 use connectory_model::lines::Lines;
 use connectory_model::{Connector, Locale};
 use connectory_server::registry::{Given, RegistryError};
+use connectory_server::work::{Stop, reserve};
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use serde::Serialize;
@@ -30,6 +31,7 @@ use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::fingerprint::fingerprint;
 use crate::frame::form::Submitted;
+use crate::frame::html_bytes::html_bytes;
 use crate::frame::success::{outcome, success_note};
 use crate::state::Console;
 
@@ -41,29 +43,46 @@ pub async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
-    let response = console.server.work.run(page.connector.size(), move |_| {
+    editor_page(&console, page, kind, None, move |page, _, _| success_note(&page.view, &query)).await
+}
+
+/// A page with something above the editor. The editor has the stored text, or else another one. The page is counted
+/// before it is made, because a text may be six times as long in it.
+async fn editor_page(
+    console: &Console,
+    page: ConnectorPage,
+    kind: DocumentKind,
+    other: Option<String>,
+    above: impl FnOnce(&ConnectorPage, &str, &Stop) -> Markup + Send + 'static,
+) -> Result<Response, PageError> {
+    let bytes = html_bytes(other.as_deref().unwrap_or(page.connector.document(kind)));
+    let is_shown = bytes <= EDITOR_TIMES * console.server.options.max_document;
+    let bytes = if is_shown { bytes } else { 0 };
+    reserve(&console.server.answers, bytes)?;
+    let response = console.server.work.run(page.connector.size() + bytes, move |stop| {
+        let text = other.as_deref().unwrap_or(page.connector.document(kind));
         let content = html! {
-            (success_note(&page.view, &query))
-            (editor(&page, kind, page.connector.document(kind), &[]))
+            (above(&page, text, stop))
+            (editor(&page, kind, is_shown.then_some(text)))
         };
         page.render(Tab::Document(kind), &content)
     });
     Ok(response.await?)
 }
 
-/// The editor with a text, which may differ from the stored one.
-fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Finding]) -> Markup {
+/// The editor with a text, or without one that is too long.
+fn editor(page: &ConnectorPage, kind: DocumentKind, text: Option<&str>) -> Markup {
     let view = &page.view;
     let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
     let is_form = kind == DocumentKind::SourceConfig;
     let title = view.text(Tab::Document(kind).title_key());
+    let download = html! {
+        a.button href=(of_document("/file")) download=(kind.file_name()) { (view.text("action.download")) }
+    };
     html! {
         (page.read_only_note())
-        @for Finding { line, message, .. } in findings {
-            p.problem role="alert" { (view.format("document.line", &[line, message])) }
-        }
         div.editing[is_form] {
-            form.editor method="post" action=(of_document("")) {
+            @if let Some(text) = text { form.editor method="post" action=(of_document("")) {
                 (view.csrf_input())
                 input type="hidden" name="base" value=(fingerprint(page.connector.document(kind)));
                 label.visually-hidden for="text" { (title) }
@@ -76,9 +95,10 @@ fn editor(page: &ConnectorPage, kind: DocumentKind, text: &str, findings: &[Find
                 p.verdict #verdict role="status" data-fine=(view.text("document.fine")) data-problems=(view.text("document.problems")) {}
                 div.actions {
                     @if page.is_writable() { button.primary type="submit" { (view.text("action.save")) } }
-                    a.button href=(of_document("/file")) download=(kind.file_name()) { (view.text("action.download")) }
+                    (download)
                 }
-            }
+            } }
+            @else { div { p.note { (view.text("document.long")) } div.actions { (download) } } }
             @if is_form { (form_preview::preview_pane(page, view.locale())) }
         }
         @if page.is_writable() {
@@ -98,11 +118,12 @@ pub async fn save(
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
 ) -> Result<Response, PageError> {
-    let text = form.lines("text", page.connector.document(kind));
+    // Its limit is in bytes.
+    let text = form.lines("text", page.connector.document(kind), usize::MAX)?;
     if text.len() > console.server.options.max_document {
         return Err(too_large(&console, kind));
     }
-    store(&console, page, kind, text.into(), Some(form.get("base").to_owned())).await
+    store(&console, page, kind, text.into(), Some(form.get("base")?.to_owned())).await
 }
 
 /// Stores an uploaded document.
@@ -131,9 +152,9 @@ async fn store(
     let document = match parsed {
         Ok(document) => document,
         Err(error) => {
-            let response = console.server.work.run(size + page.connector.size(), move |_| {
-                let content = editor(&page, kind, &text, &[Finding::of(&error)]);
-                page.render(Tab::Document(kind), &content)
+            let Finding { line, message, .. } = Finding::of(&error);
+            let response = editor_page(console, page, kind, Some(text), move |page, _, _| {
+                html! { p.problem role="alert" { (page.view.format("document.line", &[&line, &message])) } }
             });
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, response.await?).into_response());
         }
@@ -157,12 +178,8 @@ async fn store(
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(RegistryError::Conflict) => {
             let theirs = page.again(console).await?;
-            let response = console.server.work.run(size + theirs.connector.size(), move |stop| {
-                let content = html! {
-                    (diff::conflict(&theirs.view, theirs.connector.document(kind), &text, &address, stop))
-                    (editor(&theirs, kind, &text, &[]))
-                };
-                theirs.render(Tab::Document(kind), &content)
+            let response = editor_page(console, theirs, kind, Some(text), move |theirs, text, stop| {
+                diff::conflict(&theirs.view, theirs.connector.document(kind), text, &address, stop)
             });
             Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
@@ -220,11 +237,11 @@ pub async fn check(
     KindPath(kind): KindPath,
     Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<CheckResult>, PageError> {
-    let text = form.lines("text", "");
+    let text = form.lines("text", "", usize::MAX)?;
     if text.len() > console.server.options.max_document {
         return Err(too_large(&console, kind));
     }
-    let locale = Locale::or_english(Some(form.get("locale")));
+    let locale = Locale::or_english(Some(form.get("locale")?));
     let result = console.server.work.run(text.len() + page.connector.size(), move |stop| {
         let findings = findings(&page.connector, kind, &text);
         let preview = (kind == DocumentKind::SourceConfig && !stop.is_due())

@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_model::json;
-use connectory_model::limits::{METADATA_BYTES, WORK_TIMEOUT};
+use connectory_model::limits::{self, LABEL_BYTES, METADATA_BYTES, METADATA_CHARS, SHORT_DESCRIPTION_BYTES};
 use connectory_model::metadata::{SHORT_DESC, labels};
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::DetailShape;
-use connectory_model::{Connector, Metadata};
+use connectory_model::{Connector, Metadata, json};
 use connectory_server::catalog::Facet;
 use connectory_server::registry::{Given, RegistryError, patched};
-use connectory_server::work::Stop;
+use connectory_server::work::{Stop, reserve};
 use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -25,12 +24,16 @@ use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::fingerprint::fingerprint;
 use crate::frame::form::{PostedForm, Submitted};
+use crate::frame::html_bytes::html_bytes;
 use crate::frame::success::{outcome, success_note};
 use crate::frame::texts::Message;
 use crate::state::Console;
 
 /// The number of values that the other members may have. Each value takes at least two bytes of the metadata.
 const OTHERS_VALUES: usize = METADATA_BYTES / 2;
+
+/// The characters of all labels, each on its line.
+const LABELS_CHARS: usize = limits::LABELS * (LABEL_BYTES + 1);
 
 /// The members that have fields, with the short description.
 const CATEGORY: &str = "category";
@@ -63,13 +66,21 @@ impl MetadataFields {
         Self { category: text(CATEGORY), labels, description: text(SHORT_DESC), others: pretty(&others) }
     }
 
-    fn from_form(form: &PostedForm) -> Self {
-        Self {
-            category: form.get("category").trim().to_owned(),
-            labels: form.lines("labels", ""),
-            description: form.lines("description", "").trim().to_owned(),
-            others: form.lines("others", ""),
-        }
+    /// What was typed in the place of these fields. A text that was stored under a larger bound may stay as long as it
+    /// is.
+    fn typed(&self, form: &PostedForm) -> Result<Self, PageError> {
+        let lines = |name, before: &str, max: usize| form.lines(name, "", max.max(before.len()));
+        Ok(Self {
+            category: form.get_up_to(CATEGORY, LABEL_BYTES.max(self.category.len()))?.trim().to_owned(),
+            labels: lines(LABELS, &self.labels, LABELS_CHARS)?,
+            description: lines("description", &self.description, SHORT_DESCRIPTION_BYTES)?.trim().to_owned(),
+            others: lines("others", &self.others, METADATA_CHARS)?,
+        })
+    }
+
+    /// How long they are in a page.
+    fn html_bytes(&self) -> usize {
+        [&self.category, &self.labels, &self.description, &self.others].map(|text| html_bytes(text)).iter().sum()
     }
 
     /// The metadata, in the order that it had before.
@@ -106,22 +117,52 @@ impl MetadataFields {
 }
 
 /// Shows the form.
-pub async fn show(page: ConnectorPage, RawQuery(query): RawQuery) -> Response {
-    let content = html! {
-        (success_note(&page.view, &query.unwrap_or_default()))
-        (metadata_form(&page, &MetadataFields::from_metadata(&page.connector.connector_metadata), None))
-    };
-    page.render(Tab::Metadata, &content)
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    page: ConnectorPage,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let fields = MetadataFields::from_metadata(&page.connector.connector_metadata);
+    let query = query.unwrap_or_default();
+    metadata_page(&console, page, fields, move |page, _| success_note(&page.view, &query)).await
 }
 
-fn metadata_form(page: &ConnectorPage, fields: &MetadataFields, error: Option<&str>) -> Markup {
+/// A page with something above the form. The page is counted before it is made, because a text may be six times as long
+/// in it.
+async fn metadata_page(
+    console: &Console,
+    page: ConnectorPage,
+    fields: MetadataFields,
+    above: impl FnOnce(&ConnectorPage, &Stop) -> Markup + Send + 'static,
+) -> Result<Response, PageError> {
+    let bytes = fields.html_bytes();
+    reserve(&console.server.answers, bytes)?;
+    let response = console.server.work.run(bytes, move |stop| {
+        let content = html! { (above(&page, stop)) (metadata_form(&page, &fields)) };
+        page.render(Tab::Metadata, &content)
+    });
+    Ok(response.await?)
+}
+
+/// The page with what was typed, and why it is not saved.
+async fn refused(
+    console: &Console,
+    page: ConnectorPage,
+    fields: MetadataFields,
+    error: String,
+) -> Result<Response, PageError> {
+    let above = move |_: &ConnectorPage, _: &Stop| html! { p.problem role="alert" { (error) } };
+    let response = metadata_page(console, page, fields, above).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, response).into_response())
+}
+
+fn metadata_form(page: &ConnectorPage, fields: &MetadataFields) -> Markup {
     let view = &page.view;
     let readonly = !page.is_writable();
     let snapshot = page.caller.tenant().snapshot();
     let facets = page.caller.tenant().facets(&snapshot);
     html! {
         (page.read_only_note())
-        @if let Some(error) = error { p.problem role="alert" { (error) } }
         form.narrow method="post" action=(page.url("/metadata")) {
             (view.csrf_input())
             input type="hidden" name="base" value=(fingerprint(pretty(&page.connector.connector_metadata)));
@@ -141,19 +182,15 @@ pub async fn save(
     page: ConnectorPage,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
-    let fields = MetadataFields::from_form(&form);
-    let refuse = |page: &ConnectorPage, error: &str| {
-        let response = page.render(Tab::Metadata, &metadata_form(page, &fields, Some(error)));
-        (StatusCode::UNPROCESSABLE_ENTITY, response).into_response()
-    };
+    let fields = MetadataFields::from_metadata(&page.connector.connector_metadata).typed(&form)?;
     let metadata = match fields.metadata(&page.connector.connector_metadata) {
         Ok(metadata) => metadata,
-        Err(message) => return Ok(refuse(&page, &message.text(view.language))),
+        Err(message) => return refused(&console, page, fields, message.text(view.language)).await,
     };
     let mine = pretty(&metadata);
     let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
     let patch = PatchSet::from_json(operations).map_err(RegistryError::from)?;
-    let (base, limit) = (form.get("base").to_owned(), console.server.options.max_document);
+    let (base, limit) = (form.get("base")?.to_owned(), console.server.options.max_document);
     let next = move |connector: &Connector| {
         let next = patched(&patch, connector, DetailShape::Plain, limit)?;
         let is_new = next.connector_metadata != connector.connector_metadata;
@@ -169,15 +206,14 @@ pub async fn save(
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
         Err(RegistryError::Conflict) => {
             let theirs = page.again(&console).await?;
-            let stored = pretty(&theirs.connector.connector_metadata);
-            let content = html! {
-                (diff::conflict(&view, &stored, &mine, &address, &Stop::after(WORK_TIMEOUT)))
-                (metadata_form(&theirs, &fields, None))
-            };
-            Ok((StatusCode::CONFLICT, theirs.render(Tab::Metadata, &content)).into_response())
+            let response = metadata_page(&console, theirs, fields, move |theirs, stop| {
+                let stored = pretty(&theirs.connector.connector_metadata);
+                diff::conflict(&theirs.view, &stored, &mine, &address, stop)
+            });
+            Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
         Err(error @ (RegistryError::Patch(_) | RegistryError::TooLarge(_))) => {
-            Ok(refuse(&page, &PageError::from(error).text(view.language)))
+            refused(&console, page, fields, PageError::from(error).text(view.language)).await
         }
         Err(error) => Err(error.into()),
     }

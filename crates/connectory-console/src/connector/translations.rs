@@ -219,8 +219,9 @@ pub async fn save_text(
     LocalePath(locale): LocalePath,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
-    let (key, was) = (form.get("key").to_owned(), form.get("was").to_owned());
-    let text = form.lines("text", &was);
+    // A browser ends each line of the text before with two characters.
+    let (key, was) = (form.get("key")?.to_owned(), form.get_up_to("was", 2 * TEXT_CHARS)?.to_owned());
+    let text = form.lines("text", &was, TEXT_CHARS)?;
     if !is_key(&key) || text.chars().count() > TEXT_CHARS || text.contains('\0') {
         return Err(PageError::bad_request(Message::new("error.text").with(&MEMBER_CHARS).with(&TEXT_CHARS)));
     }
@@ -299,7 +300,7 @@ pub async fn import(
     ScriptNamePath(script_name): ScriptNamePath,
     Submitted { caller, form, .. }: Submitted,
 ) -> Result<Response, PageError> {
-    let tag = form.get("locale");
+    let tag = form.get("locale")?;
     let locale: Locale = tag.parse().map_err(|_| PageError::bad_request(unknown_locale(tag)))?;
     let bytes = form.file(console.server.options.max_document)?;
     let size = bytes.len();

@@ -6,7 +6,8 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use connectory_model::access::Permission;
-use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, FORM_FIELDS};
+use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, FORM_FIELDS, MEMBER_CHARS};
+use connectory_model::shown;
 use connectory_server::auth::Caller;
 use connectory_server::http::body::drain;
 use connectory_server::http::form::{FormBody, FormLimits};
@@ -50,21 +51,31 @@ impl PostedForm {
         Ok(Self(form.unwrap_or_default()))
     }
 
-    /// The first value of a field, or an empty text.
-    pub fn get(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
+    /// The first value of a field of one line, or an empty text. Every such field has at most [`MEMBER_CHARS`].
+    pub fn get(&self, name: &'static str) -> Result<&str, PageError> {
+        self.get_up_to(name, MEMBER_CHARS)
     }
 
-    /// All values of a field.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    /// The first value of a field, or an empty text. A value of more characters is an error that does not show it.
+    pub fn get_up_to(&self, name: &'static str, max_chars: usize) -> Result<&str, PageError> {
+        at_most(name, self.values(name).next().unwrap_or_default(), max_chars)
+    }
+
+    /// All values of a field of one line.
+    pub fn all(&self, name: &'static str) -> impl Iterator<Item = Result<&str, PageError>> {
+        self.values(name).map(move |value| at_most(name, value, MEMBER_CHARS))
+    }
+
+    fn values(&self, name: &'static str) -> impl Iterator<Item = &str> {
         self.0.fields.iter().filter(move |(of, _)| of == name).map(|(_, value)| value.as_str())
     }
 
     /// A text of several lines. Browsers end each line with CR LF (HTML, section 4.10.22.7); they stay only if the text
     /// before the edit has them.
-    pub fn lines(&self, name: &str, before: &str) -> String {
-        let text = self.get(name).replace("\r\n", "\n");
-        if before.contains("\r\n") { text.replace('\n', "\r\n") } else { text }
+    pub fn lines(&self, name: &'static str, before: &str, max_chars: usize) -> Result<String, PageError> {
+        let text = self.get_up_to(name, usize::MAX)?.replace("\r\n", "\n");
+        at_most(name, &text, max_chars)?;
+        Ok(if before.contains("\r\n") { text.replace('\n', "\r\n") } else { text })
     }
 
     /// The file of the form.
@@ -77,6 +88,14 @@ impl PostedForm {
             _ => Err(PageError::bad_request(Message::new("error.no_file"))),
         }
     }
+}
+
+/// The value of a field, if it has no more characters than it may have.
+fn at_most<'a>(name: &'static str, value: &'a str, max_chars: usize) -> Result<&'a str, PageError> {
+    if shown(value, max_chars).len() < value.len() {
+        return Err(PageError::too_large(Message::new("error.field_too_long").with(name).with(&max_chars)));
+    }
+    Ok(value)
 }
 
 /// A form, and the caller who sent it and may change connectors.
@@ -105,7 +124,7 @@ impl FromRequest<Arc<Console>> for Submitted {
         let read = async {
             let form = PostedForm::read(console, &parts.headers, body).await?;
             let header = parts.headers.get("x-csrf-token").and_then(|token| token.to_str().ok());
-            if !view.is_csrf_token(header.unwrap_or_else(|| form.get("csrf"))) {
+            if !view.is_csrf_token(header.map_or_else(|| form.get("csrf"), Ok)?) {
                 return Err(PageError::forbidden(Message::new("error.form_token")));
             }
             caller.has(Permission::Write)?;

@@ -7,6 +7,7 @@ pub mod error;
 pub mod error_page;
 pub mod fingerprint;
 pub mod form;
+pub mod html_bytes;
 pub mod layer;
 pub mod layout;
 pub mod query;

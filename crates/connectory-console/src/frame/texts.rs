@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
+use connectory_model::reason;
 use connectory_model::translations::Properties;
 
 /// A language of the console.
@@ -103,9 +104,9 @@ impl Message {
         Self { key, values: Vec::new() }
     }
 
-    /// Adds the next value.
+    /// Adds the next value. Of a very long one it takes the beginning, so that no page repeats what was sent as it is.
     pub fn with(mut self, value: &(impl Display + ?Sized)) -> Self {
-        self.values.push(value.to_string());
+        self.values.push(reason(value));
         self
     }
 

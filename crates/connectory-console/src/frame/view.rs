@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use connectory_model::Locale;
 use connectory_model::access::Permission;
+use connectory_model::limits::BACK_BYTES;
 use connectory_server::auth::Caller;
 use http::{HeaderMap, header};
 use maud::{Markup, html};
@@ -63,7 +64,7 @@ pub struct View {
     pub theme: Theme,
     /// The session and its caller, if someone is signed in.
     pub signed_in: Option<(Arc<Session>, Caller)>,
-    /// The address of the page, without its host.
+    /// The address of the page, without its host. `/` if it is too long for the page to repeat it.
     pub path_and_query: String,
 }
 
@@ -78,7 +79,7 @@ impl View {
                 .unwrap_or_else(|| Language::from_accept_language(accepted.unwrap_or_default())),
             theme: Theme::from_word(theme),
             signed_in: None,
-            path_and_query: path_and_query.to_owned(),
+            path_and_query: if path_and_query.len() <= BACK_BYTES { path_and_query } else { "/" }.to_owned(),
         }
     }
 

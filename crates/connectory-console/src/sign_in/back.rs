@@ -1,9 +1,12 @@
 //! The page that is shown after signing in.
 
-/// The path, if it is one of this server, or `/`. A forged link must not redirect to another site after signing in.
+use connectory_model::limits::BACK_BYTES;
+
+/// The path, if it is one of this server and not too long for a page to repeat it, or `/`. A forged link must not redirect to another site after signing in.
 pub fn local_path(path: &str) -> String {
     let base = url::Url::parse("http://console.invalid/").expect("an address");
-    let joined = base.join(path).ok().filter(|joined| joined.origin() == base.origin());
+    let joined =
+        base.join(path).ok().filter(|joined| joined.origin() == base.origin() && joined.as_str().len() <= BACK_BYTES);
     let Some(joined) = joined else { return "/".to_owned() };
     let query = joined.query().map(|query| format!("?{query}")).unwrap_or_default();
     // A path that starts with two slashes would name a host.
@@ -24,6 +27,7 @@ mod tests {
             ("/\\evil.example", "/"),
             ("/.//evil.example", "/evil.example"),
             ("javascript:alert(1)", "/"),
+            (&format!("/{}", "a".repeat(5000)), "/"),
             ("/a\r\nSet-Cookie: x=y", "/aSet-Cookie:%20x=y"),
         ] {
             assert_eq!(local_path(asked), expected, "{asked}");

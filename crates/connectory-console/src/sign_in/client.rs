@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_model::limits::RETRY_AFTER;
+use connectory_model::limits::{ANONYMOUS_BYTES, MEMBER_CHARS, RETRY_AFTER};
+use connectory_model::shown;
 use connectory_server::auth::CredentialsError;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
@@ -37,8 +38,10 @@ pub async fn submit(
     body: Body,
 ) -> Result<Response, PageError> {
     let sent = PostedForm::read_anonymous(&console, &headers, body).await?;
-    let (id, back) = (sent.get("client_id").trim(), local_path(sent.get("back")));
-    let credentials = vec![(id.to_owned(), sent.get("client_secret").trim().to_owned())];
+    // The whole form has few bytes, so any of its fields may have them all.
+    let field = |name| sent.get_up_to(name, ANONYMOUS_BYTES);
+    let (id, back) = (field("client_id")?.trim(), local_path(field("back")?));
+    let credentials = vec![(id.to_owned(), field("client_secret")?.trim().to_owned())];
     match console.server.auth.authenticate(credentials).await {
         Ok(client) => {
             let cookie = console.sessions.begin(Identity::Client(client.id)).await?;
@@ -53,7 +56,7 @@ pub async fn submit(
                     (StatusCode::SERVICE_UNAVAILABLE, "sign_in.unreadable")
                 }
             };
-            let content = sign_in_form(&console, &view, &back, id, Some(view.text(key)));
+            let content = sign_in_form(&console, &view, &back, shown(id, MEMBER_CHARS), Some(view.text(key)));
             let mut response = view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content);
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
@@ -101,7 +104,7 @@ pub async fn sign_out(
     body: Body,
 ) -> Result<Response, PageError> {
     let form = PostedForm::read_anonymous(&console, &headers, body).await?;
-    if !view.is_csrf_token(form.get("csrf")) {
+    if !view.is_csrf_token(form.get("csrf")?) {
         return Ok(Redirect::to("/").into_response());
     }
     let cookie = console.sessions.end(&headers);
@@ -115,9 +118,10 @@ pub async fn preferences(
     body: Body,
 ) -> Result<Response, PageError> {
     let form = PostedForm::read_anonymous(&console, &headers, body).await?;
-    let language = Language::from_tag(form.get("language")).unwrap_or(Language::En);
-    let value = format!("{}.{}", language.tag(), Theme::from_word(form.get("theme")).word());
+    let language = Language::from_tag(form.get("language")?).unwrap_or(Language::En);
+    let value = format!("{}.{}", language.tag(), Theme::from_word(form.get("theme")?).word());
     let year = Duration::from_hours(365 * 24);
     let cookie = console.cookies.set(PREFERENCES, value, "/", year);
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local_path(form.get("back")))).into_response())
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local_path(form.get_up_to("back", ANONYMOUS_BYTES)?)))
+        .into_response())
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connectory_model::access::{Scope, Scopes, UserLevel};
+use connectory_model::reason;
 use connectory_server::options::OidcOptions;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
@@ -190,12 +191,8 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 
 /// 502: the provider does not answer as it should.
 pub fn unreachable_provider(error: &dyn std::error::Error) -> PageError {
-    let mut chain = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        chain = format!("{chain}: {cause}");
-        source = cause.source();
-    }
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let chain = causes.map(reason).collect::<Vec<_>>().join(": ");
     PageError::bad_gateway(Message::new("oidc.unreachable"), chain)
 }
 

@@ -19,7 +19,7 @@ use crate::frame::error::PageError;
 use crate::frame::query::parameter;
 use crate::frame::texts::Message;
 use crate::state::Console;
-use connectory_model::shown;
+use connectory_model::{reason, shown};
 
 /// The name of the cookie that has the `state` of a sign-in.
 const COOKIE: &str = "connectory_oidc";
@@ -67,7 +67,8 @@ pub async fn callback(
     let token = exchange.await.map_err(|error| unreachable_provider(&error))?;
     let token = token.id_token().ok_or_else(|| PageError::bad_request(Message::new("oidc.no_token")))?;
     let claims = token.claims(&client.id_token_verifier(), &attempt.nonce).map_err(|error| {
-        tracing::warn!(%error, "an ID token was refused");
+        let error = reason(&error);
+        tracing::warn!(error, "an ID token was refused");
         PageError::forbidden(Message::new("oidc.token"))
     })?;
     let (level, scopes) = oidc

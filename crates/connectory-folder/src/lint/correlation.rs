@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::shown;
 use roxmltree::Document as Tree;
 
 use super::findings::Findings;
@@ -24,6 +26,7 @@ pub(super) fn check(findings: &mut Findings<'_>, template: &Tree<'_>, file: &str
         };
         if !attributes.contains(property) && !attributes.contains(value) {
             let suggestions = [property, value].map(|name| findings.suggestion(name, &attributes)).concat();
+            let [property, value] = [property, value].map(|name| shown(name, QUOTED_CHARS));
             let message = format!(
                 "neither `{property}` nor `{value}` is an attribute of the source template's account schema{suggestions}"
             );

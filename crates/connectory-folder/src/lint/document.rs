@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use connectory_model::document::{DocumentKind, Malformed, xml};
+use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::lines::Lines;
+use connectory_model::shown;
 use roxmltree::{Attribute, Document as Tree, Node};
 
 use super::findings::Findings;
@@ -25,7 +27,8 @@ pub(super) fn tree<'a>(findings: &mut Findings<'_>, kind: DocumentKind, bytes: &
     if root.tag_name().name() == expected {
         return Some(tree);
     }
-    let message = format!("the root element is <{}>; expected <{expected}>", root.tag_name().name());
+    let name = shown(root.tag_name().name(), QUOTED_CHARS);
+    let message = format!("the root element is <{name}>; expected <{expected}>");
     findings.push(&ROOT_ELEMENT, file, opening(root), message);
     None
 }

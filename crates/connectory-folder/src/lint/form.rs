@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use connectory_model::document::{FORM_NAMESPACE, TRANSLATED};
+use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::lines::Lines;
+use connectory_model::shown;
 use roxmltree::{Document as Tree, Node};
 
 use super::document::{attribute, opening};
@@ -78,14 +80,15 @@ pub(super) fn check<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<
     for node in root.descendants().filter(Node::is_element) {
         if let Some(parent) = attribute(node, "parentKey").filter(|parent| !names.contains(parent.value())) {
             let suggestion = findings.suggestion(parent.value(), &names);
-            let message = format!("there is no field `{}`{suggestion}", parent.value());
+            let message = format!("there is no field `{}`{suggestion}", shown(parent.value(), QUOTED_CHARS));
             findings.push(&UNKNOWN_PARENT, file, parent.range_value(), message);
         }
         let element = node.tag_name().name();
         let known = ATTRIBUTES.iter().find(|(name, _)| *name == element).map(|(_, known)| *known);
         for attribute in node.attributes() {
             if known.is_some_and(|known| !known.contains(&attribute.name())) && attribute.namespace().is_none() {
-                let message = format!("<{element}> has no attribute `{}` that is known", attribute.name());
+                let name = shown(attribute.name(), QUOTED_CHARS);
+                let message = format!("<{element}> has no attribute `{name}` that is known");
                 findings.push(&UNKNOWN_ATTRIBUTE, file, attribute.range_qname(), message);
             }
             if TRANSLATED.contains(&attribute.name()) || ALSO_TRANSLATED.contains(&attribute.name()) {
@@ -109,13 +112,15 @@ fn check_fields<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<'_>)
             Some(name) => {
                 let line = lines.number(name.range().start);
                 if let Some(first) = seen.insert(name.value(), line) {
-                    let message = format!("the field `{}` is on line {first} already", name.value());
+                    let field = shown(name.value(), QUOTED_CHARS);
+                    let message = format!("the field `{field}` is on line {first} already");
                     findings.push(&DUPLICATE_FIELD, file, name.range_value(), message);
                 }
             }
         }
         if let Some(kind) = attribute(field, "type").filter(|kind| !FIELD_TYPES.contains(&kind.value())) {
-            let message = format!("unknown field type `{}`; known are {}", kind.value(), FIELD_TYPES.join(", "));
+            let (unknown, known) = (shown(kind.value(), QUOTED_CHARS), FIELD_TYPES.join(", "));
+            let message = format!("unknown field type `{unknown}`; known are {known}");
             findings.push(&UNKNOWN_FIELD_TYPE, file, kind.range_value(), message);
         }
     }

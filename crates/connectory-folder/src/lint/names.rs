@@ -1,5 +1,7 @@
 //! Checks that source config and source template name the same connector.
 
+use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::shown;
 use roxmltree::Document as Tree;
 
 use super::document::attribute;
@@ -22,9 +24,9 @@ pub(super) fn check(
     }
     let message = format!(
         "the source config is of `{}`, the source template of `{}`{}",
-        in_form.value(),
-        in_template.value(),
-        name.map(|name| format!("; the connector's name is `{name}`")).unwrap_or_default(),
+        shown(in_form.value(), QUOTED_CHARS),
+        shown(in_template.value(), QUOTED_CHARS),
+        name.map(|name| format!("; the connector's name is `{}`", shown(name, QUOTED_CHARS))).unwrap_or_default(),
     );
     for (file, attribute) in [(form_file, in_form), (template_file, in_template)] {
         if Some(attribute.value()) == name {

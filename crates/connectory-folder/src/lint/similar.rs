@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::shown;
+
 /// How much comparing one run of the linter may do, in bytes of one name times bytes of the other. A long list of names
 /// that are all wrong would be compared with itself. When this is used up, no more names are suggested.
 const MAX_WORK: usize = 20_000_000;
@@ -37,7 +40,7 @@ impl Suggestions {
             let slips = names.iter().filter_map(|other| Some((slips(name, other)?, *other)));
             slips.min().map(|(_, other)| other)
         });
-        similar.map(|other| format!("; did you mean `{other}`?")).unwrap_or_default()
+        similar.map(|other| format!("; did you mean `{}`?", shown(other, QUOTED_CHARS))).unwrap_or_default()
     }
 }
 

@@ -271,6 +271,40 @@ fn any_file() -> impl Strategy<Value = (String, Vec<u8>)> {
     prop_oneof![4 => document, 3 => properties, 1 => description, 1 => odd]
 }
 
+#[test]
+fn no_finding_repeats_a_long_name() {
+    let long = "n".repeat(4000);
+    let form = form(&format!(
+        "<Field name='{long}'/><Field name='{long}' type='{long}' {long}=''/><Field name='b' parentKey='{long}m'/>\
+         <Menu label='menuLabel_{long}'/><Menu label='{long}'/>"
+    ));
+    let other = form.replace("connectorName=\"HR\"", &format!("connectorName='{long}'"));
+    let root = format!("<{long}/>");
+    let template = TEMPLATE.replace("'HR'", &format!("'{long}m'")).replace("'mail'", &format!("'{long}'"));
+    let correlation = format!("<CorrelationConfig><Filter property='{long}m' value='{long}o'/></CorrelationConfig>");
+    let texts = format!("{long}={long}\nunused{long}=a\n");
+    let open = format!("<{long}>");
+    let yaml = format!("name: {long}\nclassName: x.Y\nstatus: {long}\n");
+    let tag = format!("translations/{long}.properties");
+    let mut rules = BTreeSet::new();
+    for (config, template, yaml) in [(&other, &template, YAML), (&root, &open, &yaml), (&form, &root, &open)] {
+        let given = [
+            ("source-config.xml", config.as_str()),
+            ("source-template.xml", template),
+            ("correlation-config.xml", &correlation),
+            (CONNECTOR_FILE, yaml),
+            ("translations/en.properties", &texts),
+            ("translations/de.properties", &texts),
+            (&tag, ""),
+        ];
+        for finding in lint(&long, &files(&given)) {
+            assert!(finding.message.chars().count() < 1500, "{}: {:.300}", finding.rule.id, finding.message);
+            rules.insert(finding.rule.id);
+        }
+    }
+    assert!(rules.len() > 10, "{rules:?}");
+}
+
 proptest! {
     #[test]
     fn any_folder_is_checked_and_what_is_fixed_stays_fixed(

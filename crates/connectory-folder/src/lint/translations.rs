@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use connectory_model::Locale;
 use connectory_model::document::DocumentKind;
 use connectory_model::file_names::locale_tag;
+use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::lines::Lines;
+use connectory_model::shown;
 use connectory_model::translations::{Properties, PropertiesError, Property, SHORT_DESCRIPTION};
 
 use super::findings::Findings;
@@ -48,12 +50,14 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, used: Option
         check_entries(findings, texts, used, (*locale != Locale::En).then_some(&english));
         let own: HashSet<_> = texts.keys().collect();
         for key in used.keys().filter(|key| translated.contains(**key) && !own.contains(**key)) {
+            let key = shown(key, QUOTED_CHARS);
             let message = format!("the key `{key}`, which the source config uses, has no text");
             findings.push(&MISSING_TRANSLATION, texts.file, 0..0, message);
         }
     }
     for (key, span) in used {
         if KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) && !translated.contains(key) {
+            let key = shown(key, QUOTED_CHARS);
             let message = format!("the key `{key}` has no text in any locale; users would see the key");
             findings.push(&MISSING_TRANSLATION, DocumentKind::SourceConfig.file_name(), span.clone(), message);
         }
@@ -104,6 +108,7 @@ fn check_entries(
         }
         if !is_used(key) {
             let fix = Fix { range: lines.logical(*line), text: String::new() };
+            let key = shown(key, QUOTED_CHARS);
             let message = format!("the source config does not use the key `{key}`");
             findings.push_with(&UNUSED_TRANSLATION, texts.file, lines.span(*line), message, Some(fix));
         } else if english.is_some_and(|english| english.get(key.as_str()) == Some(&value.as_str()))
@@ -111,6 +116,7 @@ fn check_entries(
             && !key.starts_with("placeHolder_")
             && value.chars().any(char::is_alphabetic)
         {
+            let key = shown(key, QUOTED_CHARS);
             let message = format!("the text of `{key}` is the English one");
             findings.push(&UNTRANSLATED, texts.file, lines.span(*line), message);
         }

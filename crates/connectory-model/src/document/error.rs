@@ -6,6 +6,8 @@
 
 use super::kind::DocumentKind;
 use super::xml::Malformed;
+use crate::limits::QUOTED_CHARS;
+use crate::shown;
 
 /// Why a document is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +34,7 @@ pub(super) fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) ->
     let at = tree.text_pos_at(root.range().start);
     Err(Unacceptable(format!(
         "the root element is <{}> at line {}, column {}; expected <{name}>",
-        root.tag_name().name(),
+        shown(root.tag_name().name(), QUOTED_CHARS),
         at.row,
         at.col
     )))

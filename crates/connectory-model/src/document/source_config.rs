@@ -11,9 +11,9 @@ use super::attributes::{self, Replacement};
 use super::error::{DocumentError, Unacceptable, expect_root};
 use super::kind::DocumentKind;
 use super::xml;
-use crate::Locale;
-use crate::limits::LOCALIZED_BYTES;
+use crate::limits::{LOCALIZED_BYTES, QUOTED_CHARS};
 use crate::translations::Translations;
+use crate::{Locale, shown};
 
 /// The namespace of the schema version that is accepted.
 pub const FORM_NAMESPACE: &str = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
@@ -40,6 +40,7 @@ impl SourceConfig {
             .into());
         }
         if let Some(other) = form.attribute("type").filter(|form_type| *form_type != "SourceConfig") {
+            let other = shown(other, QUOTED_CHARS);
             return Err(Unacceptable(format!("the form's type is `{other}`; expected `SourceConfig`")).into());
         }
         let nameless = form

@@ -9,7 +9,8 @@ use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
+use crate::limits::{QUOTED_CHARS, XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
+use crate::{reason, shown};
 
 /// A text that is not XML as we accept it, and the place of the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +55,7 @@ pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
     check_bounds(text)?;
     tree(text).map_err(|error| {
         let at = error.pos();
-        let message = error.to_string();
+        let message = reason(&error);
         let position = format!(" at {}:{}", at.row, at.col);
         let reason = message.strip_suffix(&position).unwrap_or(&message).to_owned();
         Malformed { line: at.row as usize, column: at.col as usize, reason }
@@ -84,7 +85,7 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
         let malformed = |reason: String| Err(Malformed::at(text, start, reason));
         let event = reader
             .read_event()
-            .map_err(|error| Malformed::at(text, offset(reader.error_position()), error.to_string()))?;
+            .map_err(|error| Malformed::at(text, offset(reader.error_position()), reason(&error)))?;
         match event {
             Event::Start(ref tag) | Event::Empty(ref tag) => {
                 elements += 1;
@@ -128,6 +129,7 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                     && !encoding.eq_ignore_ascii_case("utf-8")
                     && !text.is_ascii()
                 {
+                    let encoding = shown(&encoding, QUOTED_CHARS);
                     return malformed(format!(
                         "the document is UTF-8 but declares encoding `{encoding}`; declare UTF-8"
                     ));

@@ -24,7 +24,8 @@ use error::OffsetError;
 use fields::{FIELDS, Field, Read};
 use syntax::{Comparison, Condition, Operator};
 
-use crate::limits::FILTER_BYTES;
+use crate::limits::{FILTER_BYTES, QUOTED_CHARS};
+use crate::shown;
 
 /// A filter that selects connectors.
 #[derive(Debug, Clone)]
@@ -86,6 +87,7 @@ fn resolve_comparison(comparison: Comparison<'_>) -> Result<Test, OffsetError> {
     let Some(field) = FIELDS.iter().find(|field| field.name == field_name) else {
         let near = FIELDS.iter().find(|field| field.name.eq_ignore_ascii_case(field_name));
         let hint = near.map_or_else(fields::supported_list, |field| format!("did you mean `{}`?", field.name));
+        let field_name = shown(field_name, QUOTED_CHARS);
         return Err(OffsetError::new(field_at, format!("unknown field `{field_name}`; {hint}")));
     };
     if !field.supported.contains(&operator) {
@@ -109,7 +111,10 @@ fn test(field: &Field, operator: Operator, values: syntax::Values<'_>) -> Result
         Read::DirectConnect => match value.to_ascii_lowercase().as_str() {
             "true" => Ok(Test::DirectConnect(true)),
             "false" => Ok(Test::DirectConnect(false)),
-            _ => Err(OffsetError::new(at, format!("field `{}` takes true or false, got `{value}`", field.name))),
+            _ => {
+                let (name, value) = (field.name, shown(&value, QUOTED_CHARS));
+                Err(OffsetError::new(at, format!("field `{name}` takes true or false, got `{value}`")))
+            }
         },
     };
     let mut tests = values.items.into_iter().map(test).collect::<Result<Vec<_>, _>>()?;

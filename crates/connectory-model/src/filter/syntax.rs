@@ -10,7 +10,7 @@
 
 use super::error::OffsetError;
 use super::lexer::{Kind, Token};
-use crate::limits::{FILTER_COMPARISONS, FILTER_DEPTH};
+use crate::limits::{FILTER_COMPARISONS, FILTER_DEPTH, QUOTED_CHARS};
 use crate::shown;
 
 macro_rules! operators {
@@ -182,7 +182,7 @@ impl<'t, 'a> Parser<'t, 'a> {
                 Operator::Pr => {
                     return Err(OffsetError::new(
                         token.at,
-                        format!("`pr` is written in front of its field: `pr {word}`"),
+                        format!("`pr` is written in front of its field: `pr {}`", shown(word, QUOTED_CHARS)),
                     ));
                 }
                 _ => self.values(at)?,
@@ -237,7 +237,7 @@ fn operator(token: &Token<'_>) -> Result<Operator, OffsetError> {
 
 fn named(token: &Token<'_>) -> String {
     match &token.kind {
-        Kind::Word(word) => format!("`{}`", shown(word, 40)),
+        Kind::Word(word) => format!("`{}`", shown(word, QUOTED_CHARS)),
         Kind::Text(_) => "a text".to_owned(),
         Kind::Open => "`(`".to_owned(),
         Kind::Close => "`)`".to_owned(),

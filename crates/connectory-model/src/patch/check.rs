@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::pointer::{METADATA_PATH, PATCHABLE, first_token, is_metadata};
 use crate::bounds::json_bytes;
-use crate::limits::{METADATA_BYTES, METADATA_DEPTH, PATCH_COPIED_BYTES};
+use crate::limits::{METADATA_BYTES, METADATA_DEPTH, PATCH_COPIED_BYTES, QUOTED_CHARS};
 use crate::members::kind;
 
 /// Checks the members of an operation. The error names the member that is missing or wrong.
@@ -27,7 +27,10 @@ pub(super) fn check_shape(operation: &Value) -> Result<(), String> {
         "test" => (Some("value"), false),
         "remove" => (None, true),
         "move" | "copy" => (Some("from"), true),
-        _ => return Err(format!("unknown op `{op}`; expected add, remove, replace, move, copy or test")),
+        _ => {
+            let op = shown(op, QUOTED_CHARS);
+            return Err(format!("unknown op `{op}`; expected add, remove, replace, move, copy or test"));
+        }
     };
     let from = if needs == Some("from") { Some(text("from")?) } else { None };
     if needs == Some("value") && !members.contains_key("value") {
@@ -36,7 +39,7 @@ pub(super) fn check_shape(operation: &Value) -> Result<(), String> {
     let targets = [changes.then_some(path), from.filter(|_| op == "move")];
     for target in targets.into_iter().flatten() {
         if !PATCHABLE.contains(&target) && !is_metadata(target) {
-            let target = shown(target, 100);
+            let target = shown(target, QUOTED_CHARS);
             let patchable = PATCHABLE.join(", ");
             return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below {METADATA_PATH}"));
         }
@@ -68,7 +71,7 @@ pub(super) fn check_value(
         return Err(format!("`{member}`: it must be a string, got {}", kind(value)));
     }
     if let PatchOperation::Copy(CopyOperation { from, .. }) = operation {
-        let from = shown(from.as_str(), 100);
+        let from = shown(from.as_str(), QUOTED_CHARS);
         let bytes = match value {
             Value::String(text) if !into_metadata && text.len() > max_document => {
                 return Err(format!("`{from}` is larger than a document may be, {max_document} bytes"));

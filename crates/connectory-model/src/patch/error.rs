@@ -1,10 +1,11 @@
 //! Why a patch is not applied: the operation, and what would be right.
 
-use crate::shown;
 use json_patch::{PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
+use crate::limits::QUOTED_CHARS;
 use crate::members::kind;
+use crate::{reason, shown};
 
 /// Why a patch is not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +37,7 @@ pub enum PatchError {
 
 /// The `op` and `path` of an operation that may lack them.
 pub(super) fn described(operation: &Value) -> String {
-    let part = |member: &str| shown(operation[member].as_str().unwrap_or("?"), 100);
+    let part = |member: &str| shown(operation[member].as_str().unwrap_or("?"), QUOTED_CHARS);
     format!("{} {}", part("op"), part("path"))
 }
 
@@ -65,6 +66,6 @@ pub(super) fn explain(error: &PatchErrorKind, operation: &PatchOperation, member
         }
         PatchErrorKind::InvalidPointer => "the path does not exist".to_owned(),
         PatchErrorKind::InvalidFromPointer => "the `from` path does not exist".to_owned(),
-        other => other.to_string(),
+        other => reason(other),
     }
 }

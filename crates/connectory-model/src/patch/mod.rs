@@ -20,7 +20,7 @@ use crate::document::{Document, DocumentKind};
 use crate::limits::{METADATA_BYTES, PATCH_OPERATIONS};
 use crate::members::kind;
 use crate::wire::ConnectorDetail;
-use crate::{Connector, Metadata};
+use crate::{Connector, Metadata, reason};
 
 /// A list of operations. Each is complete, and changes only members that it may change.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,7 @@ impl PatchSet {
             .map(|(index, operation)| {
                 let description = described(&operation);
                 check_shape(&operation)
-                    .and_then(|()| serde_json::from_value(operation).map_err(|error| error.to_string()))
+                    .and_then(|()| serde_json::from_value(operation).map_err(|error| reason(&error)))
                     .map_err(|reason| PatchError::Operation { index, operation: description, reason })
             })
             .collect::<Result<_, _>>()

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use java_properties::{LineContent, PropertiesIter};
 
+use crate::reason;
+
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
@@ -41,7 +43,7 @@ pub(super) fn each(text: &str, mut each: impl FnMut(Property)) -> Result<(), Pro
     for line in PropertiesIter::new_with_encoding(text.as_bytes(), encoding_rs::UTF_8) {
         let line = line.map_err(|error| PropertiesError::Line {
             line: error.line_number().unwrap_or(1),
-            reason: format!("{error}; expected Java properties, such as `menuLabel_Settings=Settings`"),
+            reason: format!("{}; expected Java properties, such as `menuLabel_Settings=Settings`", reason(&error)),
         })?;
         let number = line.line_number();
         if let LineContent::KVPair(key, value) = line.consume_content() {
