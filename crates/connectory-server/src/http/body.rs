@@ -14,6 +14,7 @@ use connectory_model::limits::{
     ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS,
     JSON_VALUES,
 };
+use connectory_model::reason;
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, header};
 use http_body::Body as _;
@@ -110,7 +111,7 @@ impl Bodies {
             multer::Error::StreamSizeExceeded { .. } => ApiError::too_large("the request", self.max_request),
             multer::Error::FieldSizeExceeded { .. } => ApiError::too_large("the file", self.max_document),
             multer::Error::StreamReadFailed(cause) if cause.is::<TooManyBodies>() => TooManyBodies.into(),
-            error => ApiError::bad_request(format!("the body is not valid multipart/form-data: {error}")),
+            error => ApiError::bad_request(format!("the body is not valid multipart/form-data: {}", reason(&error))),
         };
         let mut parts = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limit));
         for _ in 0..FORM_FIELDS {

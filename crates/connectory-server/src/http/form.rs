@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
+use connectory_model::reason;
 use http::HeaderValue;
 use multer::Multipart;
 
@@ -43,7 +44,8 @@ impl Bodies {
         let too_many = || ApiError::bad_request(format!("the form has more than {max_fields} fields"));
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
         if let Ok(boundary) = multer::parse_boundary(content_type) {
-            let wrong = |error: multer::Error| ApiError::bad_request(format!("the form cannot be read: {error}"));
+            let wrong =
+                |error: multer::Error| ApiError::bad_request(format!("the form cannot be read: {}", reason(&error)));
             let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
             let mut parts = Multipart::new(stream, boundary);
             while let Some(part) = parts.next_field().await.map_err(wrong)? {

@@ -5,7 +5,7 @@ use connectory_server::Options;
 use http::{Method, Request};
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{FORM, TestApp, form};
 
 #[tokio::test]
 async fn unknown_paths_and_methods_have_json_bodies() {
@@ -68,4 +68,16 @@ async fn health_is_told_without_a_token() {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.ok(), json!({"status": expected}));
     }
+}
+
+#[tokio::test]
+async fn the_error_of_a_form_does_not_repeat_the_long_name_of_a_part() {
+    let app = TestApp::start().await;
+    app.create("HR").await;
+    // The form breaks off in its part.
+    let body = form(&"n".repeat(100_000), b"<Application/>");
+    let body = &body[..body.len() - 10];
+    let answer = app.call(Method::PUT, "/v3/connectors/hr/source-template", FORM, body.to_vec()).await;
+    let refusal = answer.refusal(400);
+    assert!(refusal.starts_with("the body is not valid multipart/form-data") && refusal.len() < 1500, "{refusal:.300}");
 }
