@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use connectory_model::access::Permission;
-use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, FORM_FIELDS, MEMBER_CHARS};
+use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::shown;
 use connectory_server::auth::Caller;
 use connectory_server::http::body::drain;
@@ -27,8 +27,7 @@ pub struct PostedForm(FormBody);
 impl PostedForm {
     /// Reads the form of a caller.
     async fn read(console: &Console, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, PageError> {
-        let limits = FormLimits { bytes: console.server.options.max_request, fields: FORM_FIELDS };
-        Self::read_within(limits, console, headers, body).await
+        Self::read_within(FormLimits::of_caller(console.server.options.max_request), console, headers, body).await
     }
 
     /// Reads a form before the caller is known, with low limits.
@@ -37,8 +36,7 @@ impl PostedForm {
         headers: &HeaderMap,
         body: axum::body::Body,
     ) -> Result<Self, PageError> {
-        let limits = FormLimits { bytes: ANONYMOUS_BYTES, fields: ANONYMOUS_FIELDS };
-        Self::read_within(limits, console, headers, body).await
+        Self::read_within(FormLimits::ANONYMOUS, console, headers, body).await
     }
 
     async fn read_within(

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use connectory_model::access::{Scopes, UserLevel};
-use connectory_model::limits::{ANONYMOUS_BYTES, ANONYMOUS_FIELDS, RETRY_AFTER};
+use connectory_model::limits::{ANONYMOUS_FIELDS, RETRY_AFTER};
 use connectory_store::ApiClient;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -187,8 +187,7 @@ async fn fields(server: &ServerState, parts: &Parts, body: Body) -> Result<HashM
     let mut fields: HashMap<_, _> =
         form_urlencoded::parse(query.as_bytes()).into_owned().take(ANONYMOUS_FIELDS).collect();
     let content_type = parts.headers.get(header::CONTENT_TYPE);
-    let limits = FormLimits { bytes: ANONYMOUS_BYTES, fields: ANONYMOUS_FIELDS };
-    match server.bodies.form(content_type, body, limits).await {
+    match server.bodies.form(content_type, body, FormLimits::ANONYMOUS).await {
         Ok(Some(form)) => fields.extend(form.fields),
         Ok(None) => {
             let expected = "the body must be a form: application/x-www-form-urlencoded or multipart/form-data";

@@ -10,10 +10,7 @@ use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use connectory_model::json::{self, JsonError};
-use connectory_model::limits::{
-    ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS,
-    JSON_VALUES,
-};
+use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
 use connectory_model::reason;
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, header};
@@ -59,7 +56,7 @@ impl Bodies {
             drain(body).await;
             return Err(ApiError::unsupported_media_type(content_type, &media_types.join(" or ")));
         }
-        let bytes = self.read(body, self.max_request).await?;
+        let bytes = self.read_in(BODY_TIMEOUT, body, self.max_request).await?;
         if bytes.is_empty() {
             return Err(ApiError::bad_request("the body is empty; expected JSON"));
         }
@@ -76,7 +73,7 @@ impl Bodies {
         let boundary = content_type(&head.headers).map(multer::parse_boundary);
         let Some(Ok(boundary)) = boundary else {
             // The official clients send no body and no media type if they have no file.
-            return match self.read(body, self.max_request).await? {
+            return match self.read_in(BODY_TIMEOUT, body, self.max_request).await? {
                 bytes if bytes.is_empty() => Ok(UploadedFile::Nothing),
                 _ => Err(ApiError::bad_request(
                     "the body is not multipart/form-data with a boundary; send the file as a form part named `file`",
@@ -127,9 +124,9 @@ impl Bodies {
         Err(ApiError::bad_request(format!("the form has more than {FORM_FIELDS} parts")))
     }
 
-    /// Reads a body up to a limit in bytes. The body counts for the memory limit of all bodies until the response is
+    /// Reads a body that arrives within a time, up to a limit in bytes. The body counts for the memory limit of all bodies until the response is
     /// complete.
-    pub async fn read(&self, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    pub async fn read_in(&self, time: Duration, body: Body, limit: usize) -> Result<Bytes, ApiError> {
         let too_large = || ApiError::too_large("the request", limit);
         if body.size_hint().lower() > limit as u64 {
             drain(body).await;
@@ -138,7 +135,6 @@ impl Bodies {
         let mut stream = body.into_data_stream();
         let mut bytes = BytesMut::new();
         let mut charge = self.budget.charge();
-        let time = if limit <= ANONYMOUS_BYTES { ANONYMOUS_BODY_TIMEOUT } else { BODY_TIMEOUT };
         let read = within(time, async {
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;

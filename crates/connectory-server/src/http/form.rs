@@ -1,7 +1,10 @@
 //! Reads forms, URL-encoded or multipart.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
+use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, ANONYMOUS_FIELDS, BODY_TIMEOUT, FORM_FIELDS};
 use connectory_model::reason;
 use http::HeaderValue;
 use multer::Multipart;
@@ -25,6 +28,18 @@ pub struct FormLimits {
     pub bytes: usize,
     /// The largest number of fields.
     pub fields: usize,
+    /// The time for the body to arrive.
+    pub time: Duration,
+}
+
+impl FormLimits {
+    /// The limits of a form that is read before its sender is known.
+    pub const ANONYMOUS: Self = Self { bytes: ANONYMOUS_BYTES, fields: ANONYMOUS_FIELDS, time: ANONYMOUS_BODY_TIMEOUT };
+
+    /// The limits of a caller's form, with its largest body.
+    pub fn of_caller(bytes: usize) -> Self {
+        Self { bytes, fields: FORM_FIELDS, time: BODY_TIMEOUT }
+    }
 }
 
 impl Bodies {
@@ -35,7 +50,7 @@ impl Bodies {
         body: Body,
         limits: FormLimits,
     ) -> Result<Option<FormBody>, ApiError> {
-        let bytes = self.read(body, limits.bytes).await?;
+        let bytes = self.read_in(limits.time, body, limits.bytes).await?;
         let mut form = FormBody::default();
         if bytes.is_empty() {
             return Ok(Some(form));
