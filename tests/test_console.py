@@ -8,7 +8,7 @@ import tempfile
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 from conftest import ROOT, Server
 from oidc_provider import Provider
@@ -26,7 +26,7 @@ def browser():
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-            args=["--no-sandbox", "--disable-gpu"],
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         yield chromium
         chromium.close()
@@ -92,9 +92,19 @@ class Administrator:
         expect(self.page.get_by_role("status")).to_have_text("The connector was created.")
         return re.sub(r"\?.*", "", self.page.url.removeprefix(self.server.url))
 
+    def screenshot(self, path):
+        """Saves a screenshot. Chromium sometimes has no frame to give after the window's size changed; so it is asked again."""
+        for attempt in range(5):
+            try:
+                return self.page.screenshot(path=path, animations="disabled")
+            except Error as error:
+                if "Unable to capture screenshot" not in str(error) or attempt == 4:
+                    raise
+                self.page.wait_for_timeout(200)
+
     def look(self, name):
         """Saves a screenshot, and asserts that axe finds nothing serious."""
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+        self.screenshot(SCREENSHOTS / f"{name}.png")
         self.page.evaluate(AXE)
         found = self.page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
         serious = [

@@ -12,13 +12,16 @@ use crate::load::Connection;
 use crate::process::Server;
 use crate::works::BASE;
 
-/// Builds the binary that users run. If this program was built with the profile `ci`, uses that profile.
+/// Builds the binary that users run. If this program was built with the profile `ci`, takes the binary beside it, which
+/// the gate has built.
 pub fn build() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a program has a folder")?;
-    let profile = if folder.ends_with("ci") { "ci" } else { "release" };
+    if folder.ends_with("ci") {
+        return Ok(folder.join("connectory"));
+    }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--profile", profile, "--quiet", "--package", "connectory"]);
+    cargo.args(["build", "--release", "--quiet", "--package", "connectory"]);
     // `cargo run` sets environment variables about the package. Dependencies that read them would be rebuilt, which
     // takes minutes.
     for (name, _) in std::env::vars_os() {
@@ -27,7 +30,7 @@ pub fn build() -> Result<PathBuf> {
         }
     }
     anyhow::ensure!(cargo.status()?.success(), "connectory does not build");
-    Ok(folder.with_file_name(profile).join("connectory"))
+    Ok(folder.with_file_name("release").join("connectory"))
 }
 
 /// Starts a binary on a core. With a new database, the server creates the client that the load uses.
