@@ -8,7 +8,7 @@ use anyhow::Result;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
 use connectory_model::{Connector, import};
-use connectory_store::{Author, AuthorKind, Change, Edit, NewClient, Origin, Store};
+use connectory_store::{AccessOrigin, Author, AuthorKind, Change, Edit, NewClient, Origin, Store};
 use serde_json::{Value, json};
 
 /// The client that the load uses. The server hashes its secret on the first start.
@@ -79,7 +79,7 @@ pub async fn seed(path: &Path, count: usize) -> Result<()> {
     let store = Store::open(path)?;
     let (id, name) = (CLIENT_ID.to_owned(), "bench".to_owned());
     let client = NewClient::with_secret(id, CLIENT_SECRET, name, UserLevel::OrgAdmin, [Scope::All].into());
-    store.bootstrap("default".to_owned(), client).await?;
+    store.bootstrap("default".to_owned(), client, AccessOrigin::operator("bench".to_owned())).await?;
     let tenant = store.tenants().await?[0].id;
     let mut commits = tokio::task::JoinSet::new();
     for n in 0..count {

@@ -39,7 +39,7 @@ async fn render_clients(
     above: &Markup,
 ) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
-    let clients = console.server.store.clients(caller.tenant_record().name.clone()).await?;
+    let clients = console.server.store.clients(caller.tenant_record().id, None, u32::MAX).await?;
     let content = html! {
         h1 { (view.text("nav.clients")) }
         p.lead { (view.text("clients.lead")) }
@@ -115,7 +115,11 @@ pub async fn create(
     }
     // The response has the only copy of the secret, so reserve its memory before the client is created.
     reserve(&console.server.answers, INLINE_BYTES)?;
-    let created = console.server.registry.create_client(caller.tenant_record(), name.to_owned(), level, scopes).await;
+    let created = console
+        .server
+        .registry
+        .create_client(caller.tenant_record(), name.to_owned(), level, scopes, caller.access_origin())
+        .await;
     let (id, new_secret) = created?;
     tracing::info!(by = caller.client_id(), client = id, %level, "client created");
     let above = html! {
@@ -145,7 +149,7 @@ pub async fn delete(
     if id == caller.client_id() {
         return Err(PageError::bad_request(Message::new("error.own_client")));
     }
-    console.server.registry.delete_client(caller.tenant_record(), id.clone()).await?;
+    console.server.registry.delete_client(caller.tenant_record(), id.clone(), caller.access_origin()).await?;
     tracing::info!(by = caller.client_id(), client = id, "client deleted");
     Ok(Redirect::to("/console/clients?done=client_deleted").into_response())
 }

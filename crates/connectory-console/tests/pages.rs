@@ -17,7 +17,7 @@ use connectory_server::{Options, Service};
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 
-use self::support::{Answer, CLIENT_ID, SECRET, TestApp, new_client};
+use self::support::{Answer, CLIENT_ID, SECRET, TestApp, new_client, operator};
 
 async fn start() -> TestApp {
     with(Options { rate_limit: None, ..Options::default() }).await
@@ -89,8 +89,10 @@ async fn without_a_session_nothing_is_told_and_nothing_changes() {
 #[tokio::test]
 async fn a_tenant_sees_nothing_of_another() {
     let app = start().await;
-    app.access().create_tenant("other").unwrap();
-    app.access().create_client("other", &new_client("stranger", UserLevel::OrgAdmin, [Scope::All].into())).unwrap();
+    app.access().create_tenant("other", &operator()).unwrap();
+    app.access()
+        .create_client("other", &new_client("stranger", UserLevel::OrgAdmin, [Scope::All].into()), &operator())
+        .unwrap();
     let (owner, stranger) = (Session::of(&app, CLIENT_ID).await, Session::of(&app, "stranger").await);
     // The owner's Payroll has the number 2, the stranger's 1.
     owner.post("/console/new", &[("name", "Secret"), ("className", "x.Y")]).await;
@@ -124,7 +126,7 @@ async fn rights_are_the_apis() {
         ("reader", UserLevel::OrgAdmin, Scope::ReadConnectors, 200, 403, 403),
         ("helpdesk", UserLevel::Helpdesk, Scope::All, 403, 403, 403),
     ] {
-        app.access().create_client("default", &new_client(id, level, [scope].into())).unwrap();
+        app.access().create_client("default", &new_client(id, level, [scope].into()), &operator()).unwrap();
         let session = Session::of(&app, id).await;
         assert_eq!(session.get("/").await.status.as_u16(), read, "{id}");
         let fields = [("name", id), ("className", "x.Y")];

@@ -89,6 +89,19 @@ pub struct UnknownWord {
 #[serde(transparent)]
 pub struct Scopes(Vec<Scope>);
 
+impl Scopes {
+    /// Whether these scopes grant a scope: they have it, or they have [`Scope::All`], which grants every scope.
+    pub fn grant(&self, scope: Scope) -> bool {
+        self.0.contains(&scope) || self.0.contains(&Scope::All)
+    }
+
+    /// The scopes among `asked` that these scopes grant.
+    #[must_use]
+    pub fn narrowed(&self, asked: &Self) -> Self {
+        asked.iter().copied().filter(|scope| self.grant(*scope)).collect()
+    }
+}
+
 impl Deref for Scopes {
     type Target = [Scope];
 
@@ -205,6 +218,14 @@ mod tests {
         assert_eq!(serde_json::to_string(&Scopes::from([Scope::All])).expect("JSON"), r#"["sp:scopes:all"]"#);
         let error = "sp:scopes:all x".parse::<Scopes>().expect_err("unknown").to_string();
         assert!(error.starts_with("`x` is not a scope; known are sp:scopes:all, "), "{error}");
+    }
+
+    #[test]
+    fn all_scopes_grant_each_one() {
+        let (all, read) = (Scopes::from([Scope::All]), Scopes::from([Scope::ReadConnectors]));
+        assert_eq!(all.narrowed(&read), read);
+        assert_eq!(read.narrowed(&all), Scopes::default());
+        assert_eq!(read.narrowed(&[Scope::ManageConnectors, Scope::ReadConnectors].into()), read);
     }
 
     proptest! {

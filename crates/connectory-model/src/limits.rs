@@ -54,6 +54,21 @@ pub const METADATA_BYTES: usize = 64 * KIB;
 /// Levels of the metadata.
 pub const METADATA_DEPTH: usize = 32;
 
+// A tenant.
+
+/// Connectors of a tenant: its quota, unless an operator sets another one. Lists in memory take about 1 KB for each.
+pub const CONNECTORS_PER_TENANT: u64 = 1_000_000;
+/// API clients of a tenant. A platform has some for each of its systems; a list and rate windows are kept for each.
+pub const CLIENTS_PER_TENANT: usize = 1000;
+/// Sessions of one client or person. A person has a few browsers.
+pub const SESSIONS_PER_AUTHOR: u32 = 20;
+/// Sessions of a tenant. A new one then replaces the one of the same tenant that was unused for the longest time.
+pub const SESSIONS_PER_TENANT: u32 = 1000;
+/// Sign-ins and sign-outs of a tenant that are kept: more than a year of 20 people.
+pub const SIGN_INS: u32 = 10_000;
+/// Refused sign-ins of a tenant that are kept, one for each address, client and minute.
+pub const REFUSED_SIGN_INS: u32 = 10_000;
+
 // A request.
 
 /// Bytes of a request's head. Tokens have about 1 KB, filters up to 8 KiB, which percent-encoding may triple.
@@ -177,6 +192,19 @@ pub const NICENESS: i32 = 10;
 pub const BLOCKING_THREADS: usize = 32;
 /// Verifications of secrets that wait for their turn, of known ids and of unknown ids each. One takes up to 50 ms.
 pub const VERIFICATIONS_WAITING: usize = 64;
+/// Verifications of one client's secrets that run or wait at a time: half of those that wait. So wrong secrets for one
+/// client leave room for the others.
+pub const VERIFICATIONS_PER_CLIENT: usize = VERIFICATIONS_WAITING / 2;
+/// Wrong secrets for a client from one address that delay nothing. A person who mistypes needs a few.
+pub const FREE_FAILURES: u32 = 5;
+/// Time from the next wrong secret until another one is verified. Each further one doubles it.
+pub const FAILURE_DELAY: Duration = Duration::from_secs(1);
+/// The longest such time: 1,440 guesses a day from one address.
+pub const LONGEST_DELAY: Duration = Duration::from_mins(1);
+/// Time after which wrong secrets are forgotten.
+pub const FAILURES_FORGOTTEN: Duration = Duration::from_mins(15);
+/// Addresses of one client whose wrong secrets are remembered. The oldest of the same client makes room.
+pub const ADDRESSES_PER_CLIENT: usize = 100;
 /// Lines of the log that wait to be written. More are dropped and counted.
 pub const LOG_LINES: usize = 4096;
 /// Bytes of a path, and of the reason of an error, in the log.

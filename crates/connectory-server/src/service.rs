@@ -78,7 +78,7 @@ impl Service {
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));
-        let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), routed)).catch_unwind().await;
+        let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), client, routed)).catch_unwind().await;
         let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), None));
         let mut response = response.unwrap_or_else(|never| match never {});
         know(facts_of(&mut response));

@@ -7,6 +7,7 @@
 //! complete. So a request can never wait for itself.
 
 use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ tokio::task_local! {
 struct Held {
     /// The tracking id of the request in the log.
     tracking_id: Option<Uuid>,
+    /// The address of the client.
+    address: Option<IpAddr>,
     /// The turn of the request, once it has one.
     turn: Option<Arc<OwnedSemaphorePermit>>,
     /// The charge that counts the request body.
@@ -43,6 +46,11 @@ fn held<T>(of_request: impl FnOnce(&mut Held) -> T) -> Option<T> {
 /// Returns the tracking id of the current request.
 pub fn tracking_id() -> Option<Uuid> {
     held(|held| held.tracking_id).flatten()
+}
+
+/// Returns the address of the client that sent the current request. Outside of a request it is `0.0.0.0`.
+pub fn address() -> IpAddr {
+    held(|held| held.address).flatten().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Counts a response before it is made, unless it is small or counted already. An operation that changes a connector
@@ -99,8 +107,12 @@ impl Default for Work {
 impl Work {
     /// Runs a request, so that it can have a turn. Also returns the charge of its response, if the response is counted
     /// already.
-    pub async fn request<T>(tracking_id: Uuid, request: impl Future<Output = T>) -> (T, Option<Charge>) {
-        let held_by_it = Held { tracking_id: Some(tracking_id), ..Held::default() };
+    pub async fn request<T>(
+        tracking_id: Uuid,
+        address: IpAddr,
+        request: impl Future<Output = T>,
+    ) -> (T, Option<Charge>) {
+        let held_by_it = Held { tracking_id: Some(tracking_id), address: Some(address), ..Held::default() };
         HELD.scope(RefCell::new(held_by_it), async {
             let output = request.await;
             (output, held(|held| held.answer.take()).flatten())
@@ -225,22 +237,26 @@ impl Drop for Leaves {
 mod tests {
     use super::*;
 
+    async fn request<T>(request: impl Future<Output = T>) -> (T, Option<Charge>) {
+        Work::request(Uuid::nil(), Ipv4Addr::LOCALHOST.into(), request).await
+    }
+
     #[tokio::test]
     async fn a_request_has_one_turn_and_others_wait_for_it() {
         let work = Work::default();
-        Work::request(Uuid::nil(), async {
+        request(async {
             for _ in 0..3 {
                 work.turn(LARGE_BYTES).await.unwrap();
             }
             let other = work.clone();
-            let waits = tokio::spawn(async move { Work::request(Uuid::nil(), other.turn(LARGE_BYTES)).await });
+            let waits = tokio::spawn(async move { request(other.turn(LARGE_BYTES)).await });
             tokio::time::sleep(Duration::from_millis(50)).await;
             assert!(!waits.is_finished());
             waits.abort();
             assert_eq!(work.run(1, |_| 1).await, Ok(1), "small work never waits");
         })
         .await;
-        Work::request(Uuid::nil(), work.turn(LARGE_BYTES)).await.0.unwrap();
+        request(work.turn(LARGE_BYTES)).await.0.unwrap();
     }
 
     #[tokio::test]
@@ -254,7 +270,7 @@ mod tests {
                 }
                 ended.send(stop.left.load(Ordering::Relaxed)).unwrap();
             };
-            Work::request(Uuid::nil(), work.run(LARGE_BYTES, busy)).await.0
+            request(work.run(LARGE_BYTES, busy)).await.0
         });
         tokio::time::sleep(Duration::from_millis(50)).await;
         running.abort();

@@ -32,6 +32,28 @@ pub struct Tenant {
     pub name: String,
     /// The time of creation, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
+    /// The limits on what the tenant stores.
+    pub quotas: Quotas,
+}
+
+/// The limits on what a tenant stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// The largest number of connectors.
+    pub connectors: u64,
+    /// The largest size of all revisions together, in bytes as they are stored. None means no limit.
+    pub bytes: Option<u64>,
+}
+
+/// A quota that a commit would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QuotaExceeded {
+    /// The commit would create too many connectors.
+    #[error("the tenant may have {0} connectors (its quota `connectors`)")]
+    Connectors(u64),
+    /// The revisions of the commit would need too many bytes.
+    #[error("the tenant may store {0} bytes of revisions (its quota `bytes`)")]
+    Bytes(u64),
 }
 
 /// An API client. Tokens are issued to it.

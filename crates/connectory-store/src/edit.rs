@@ -100,6 +100,12 @@ impl Edit {
         &self.summary
     }
 
+    /// The size of the revision in the database, in bytes.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        let parts = self.body.parts.iter().map(|(_, bytes)| bytes.len());
+        (self.body.bytes.len() + parts.sum::<usize>()) as u64
+    }
+
     /// Makes the record of the committed edit, with the number of its revision.
     pub(crate) fn committed(self, tenant: TenantId, number: RevisionNumber) -> Committed {
         let script_name = self.connector.script_name.clone();

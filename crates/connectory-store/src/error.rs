@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::access::QuotaExceeded;
 use crate::revision::RevisionNumber;
 
 /// A result of the store.
@@ -128,6 +129,9 @@ pub enum StoreError {
     /// A tenant with this name, or a client with this id, exists already.
     #[error("{0} exists already")]
     Exists(String),
+    /// The tenant has as many clients as a tenant may have.
+    #[error("the tenant has {0} clients, as many as a tenant may have; delete one that is not used")]
+    ClientLimit(usize),
     /// The tenant or client does not exist.
     #[error("{0} does not exist")]
     Unknown(String),
@@ -209,6 +213,9 @@ pub enum Refusal {
         /// The position of the edit in the commit, counted from 0.
         edit: usize,
     },
+    /// The tenant would exceed one of its quotas.
+    #[error(transparent)]
+    Quota(#[from] QuotaExceeded),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

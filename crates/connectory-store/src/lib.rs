@@ -20,6 +20,9 @@
 //! ([`connectory_model::name_key`]). The store compares an edit with the state before its commit: a name that the same
 //! commit frees is still taken.
 //!
+//! **Quotas.** A commit with which its tenant would exceed a quota is refused, whatever other commits arrive at the same
+//! time. Quotas that an operator sets hold from the next commit on.
+//!
 //! **Uncertain writes.** A write without a result may have been made or not. The same holds for a write that returned
 //! [`StoreError::Uncertain`]. The caller must read before it repeats such a write. Every other error means that nothing
 //! was written.
@@ -29,11 +32,13 @@
 //! [`Unavailable`] until the cause is gone, and reads continue.
 
 mod access;
+mod access_event;
 mod body;
 mod changes;
 mod edit;
 mod error;
 mod revision;
+mod session;
 mod sqlite;
 
 use std::path::Path;
@@ -41,12 +46,16 @@ use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary};
 
-pub use access::{ApiClient, NewClient, SigningKey, Tenant, TenantId, hash_secret, new_id, new_secret};
+pub use access::{
+    ApiClient, NewClient, QuotaExceeded, Quotas, SigningKey, Tenant, TenantId, hash_secret, new_id, new_secret,
+};
+pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow};
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
+pub use session::{Ended, NewSession, Session, SessionHash};
 pub use sqlite::AccessDb;
 use sqlite::Sqlite;
 
@@ -140,19 +149,64 @@ impl Store {
         self.engine.client(id).await
     }
 
-    /// Lists the clients of a tenant, ordered by name.
-    pub async fn clients(&self, tenant: String) -> Result<Vec<ApiClient>> {
-        self.engine.clients(tenant).await
+    /// Reads up to `limit` clients of a tenant, ordered by name and then by id: those after a name and an id.
+    pub async fn clients(
+        &self,
+        tenant: TenantId,
+        after: Option<(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<ApiClient>> {
+        self.engine.clients(tenant, after, limit).await
     }
 
-    /// Creates a client of a tenant.
-    pub async fn create_client(&self, tenant: String, client: NewClient) -> Result<()> {
-        self.engine.create_client(tenant, client).await
+    /// Creates a client of the tenant with this name, and records who created it.
+    pub async fn create_client(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<()> {
+        self.engine.create_client(tenant, client, by).await
     }
 
-    /// Deletes a client of a tenant. Its tokens and sessions end within seconds.
-    pub async fn delete_client(&self, tenant: TenantId, id: String) -> Result<()> {
-        self.engine.delete_client(tenant, id).await
+    /// Deletes a client of a tenant with its sessions, and records who deleted it. Its tokens end within seconds.
+    pub async fn delete_client(&self, tenant: TenantId, id: String, by: AccessOrigin) -> Result<()> {
+        self.engine.delete_client(tenant, id, by).await
+    }
+
+    /// Begins a session of an author and records the sign-in. Deletes the session that it replaces, sessions that have
+    /// ended, and the least recently used sessions of the same author and of the tenant if there are too many. The
+    /// sessions of other tenants stay.
+    pub async fn begin_session(&self, new: NewSession, ended: Ended, by: AccessOrigin) -> Result<()> {
+        self.engine.begin_session(new, ended, by).await
+    }
+
+    /// Finds the session with this hash, if it has not ended.
+    pub async fn session(&self, hash: SessionHash, ended: Ended) -> Result<Option<Session>> {
+        self.engine.session(hash, ended).await
+    }
+
+    /// Sets the time of the last use of a session, in milliseconds since 1970-01-01 UTC.
+    pub async fn touch_session(&self, hash: SessionHash, used_at: i64) -> Result<()> {
+        self.engine.touch_session(hash, used_at).await
+    }
+
+    /// Ends a session, if there is one with this hash, and records the sign-out.
+    pub async fn end_session(&self, hash: SessionHash, by: AccessOrigin) -> Result<()> {
+        self.engine.end_session(hash, by).await
+    }
+
+    /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first. Changes of access
+    /// stay; of the sign-ins and sign-outs of a tenant, at least the newest
+    /// [`SIGN_INS`](connectory_model::limits::SIGN_INS).
+    pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
+        self.engine.access_events(tenant, before, limit).await
+    }
+
+    /// Adds refused sign-ins to those of the same tenant, minute, client and address. Of those of a tenant, the newest
+    /// [`REFUSED_SIGN_INS`](connectory_model::limits::REFUSED_SIGN_INS) stay.
+    pub async fn add_refused_sign_ins(&self, refused: Vec<RefusedSignIns>) -> Result<()> {
+        self.engine.add_refused_sign_ins(refused).await
+    }
+
+    /// Reads up to `limit` refused sign-ins of a tenant, the newest first, without the first `skip` ones.
+    pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
+        self.engine.refused_sign_ins(tenant, skip, limit).await
     }
 
     /// Lists all tenants, the oldest first.
@@ -160,9 +214,19 @@ impl Store {
         self.engine.tenants().await
     }
 
+    /// Finds the tenant with a name; without a name, the oldest tenant.
+    pub async fn tenant(&self, name: Option<String>) -> Result<Option<Tenant>> {
+        self.engine.tenant(name).await
+    }
+
+    /// Reads the issuer of the tokens of this database. It never changes, and no other database has the same one.
+    pub async fn issuer(&self) -> Result<String> {
+        self.engine.issuer().await
+    }
+
     /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
-    pub async fn bootstrap(&self, tenant: String, client: NewClient) -> Result<bool> {
-        self.engine.bootstrap(tenant, client).await
+    pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
+        self.engine.bootstrap(tenant, client, by).await
     }
 
     /// Reads the signing keys, the newest first. If there is no key yet, `generated` becomes the first.

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::CONNECTORS_PER_TENANT;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, name_key};
 use connectory_store::{
-    AccessDb, Author, AuthorKind, Refusal, RevisionId, RevisionNumber, SigningKey, Store, StoreError, TenantId,
+    AccessDb, Author, AuthorKind, Quotas, Refusal, RevisionId, RevisionNumber, SigningKey, Store, StoreError, TenantId,
 };
 use tempfile::TempDir;
 
@@ -85,7 +86,10 @@ async fn expect_access(store: &Store) {
         (first.level, first.scopes, first.tenant.name.as_str()),
         (UserLevel::OrgAdmin, [Scope::All].into(), "default")
     );
-    let theirs = &store.clients("other".to_owned()).await.unwrap()[0];
+    let other = store.tenant(Some("other".to_owned())).await.unwrap().unwrap();
+    assert_eq!(other.quotas, Quotas { connectors: CONNECTORS_PER_TENANT, bytes: None });
+    assert!(store.access_events(other.id, None, 1).await.unwrap().is_empty());
+    let theirs = &store.clients(other.id, None, 10).await.unwrap()[0];
     assert_eq!((theirs.id.as_str(), theirs.level), ("c2", UserLevel::SourceAdmin));
     assert_eq!(theirs.scopes, [Scope::ReadConnectors, Scope::Default].into());
     let keys = store.signing_keys(SigningKey { id: "new".to_owned(), pem: "new".to_owned() }).await.unwrap();
@@ -236,7 +240,7 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
 fn another_schema_is_refused_with_what_to_do() {
     let (_folder, path) = database("PRAGMA user_version = 99");
     let refusal = Store::open(&path).err().unwrap().to_string();
-    let expected = "has schema version 99, this program needs 5; use the newer program that wrote it";
+    let expected = "has schema version 99, this program needs 6; use the newer program that wrote it";
     assert!(refusal.ends_with(expected), "{refusal}");
 
     // Access management beside a server does not migrate: the server has the schema of its own program.
@@ -245,7 +249,7 @@ fn another_schema_is_refused_with_what_to_do() {
     let older = rusqlite::Connection::open(&path).unwrap();
     older.pragma_update(None, "user_version", 4).unwrap();
     let refusal = AccessDb::open(&path).err().unwrap();
-    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 5, .. }));
+    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 6, .. }));
     let refusal = refusal.to_string();
     assert!(refusal.ends_with("use the version of the program that is serving it"), "{refusal}");
 }

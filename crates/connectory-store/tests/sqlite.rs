@@ -15,7 +15,7 @@ use connectory_model::{Connector, Locale};
 use connectory_store::{AccessDb, Change, Committed, Edit, Follow, RevisionId, Store, StoreError, TenantId};
 use tempfile::TempDir;
 
-use support::{client, commit, connector, connector_at, create, edit, origin, summaries};
+use support::{by, client, commit, connector, connector_at, create, edit, origin, summaries};
 
 async fn open(folder: &Path) -> (Store, TenantId) {
     let store = Store::open(&folder.join("c.db")).unwrap();
@@ -77,16 +77,16 @@ async fn one_process_serves_a_database_and_access_management_works_beside_it() {
     assert!(refusal.contains(&format!("in use by another process (pid {})", std::process::id())), "{refusal}");
 
     let access = AccessDb::open(&path).unwrap();
-    access.create_client("default", &client("second")).unwrap();
+    access.create_client("default", &client("second"), &by()).unwrap();
     let found = store.client("second".to_owned()).await.unwrap().unwrap();
     assert_eq!((found.level, found.tenant.name.as_str()), (UserLevel::SourceAdmin, "default"));
     assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default].into());
-    assert!(matches!(access.create_client("default", &client("second")), Err(StoreError::Exists(_))));
-    assert!(matches!(access.create_client("nope", &client("third")), Err(StoreError::Unknown(_))));
+    assert!(matches!(access.create_client("default", &client("second"), &by()), Err(StoreError::Exists(_))));
+    assert!(matches!(access.create_client("nope", &client("third"), &by()), Err(StoreError::Unknown(_))));
     assert!(matches!(access.delete_tenant("default"), Err(StoreError::InUse { .. })));
-    access.delete_client("second").unwrap();
+    access.delete_client("second", &by()).unwrap();
     assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
-    assert!(matches!(access.delete_client("second"), Err(StoreError::Unknown(_))));
+    assert!(matches!(access.delete_client("second", &by()), Err(StoreError::Unknown(_))));
 }
 
 #[tokio::test]
@@ -96,15 +96,15 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     assert!(matches!(AccessDb::open(&path), Err(StoreError::Absent(_))));
     drop(Store::open(&path).unwrap());
     let access = AccessDb::open(&path).unwrap();
-    let other = access.create_tenant("other").unwrap();
-    assert!(matches!(access.create_tenant("other"), Err(StoreError::Exists(_))));
-    access.create_client("other", &client("theirs")).unwrap();
-    access.create_tenant("default").unwrap();
-    access.create_client("default", &client("ours")).unwrap();
+    let other = access.create_tenant("other", &by()).unwrap();
+    assert!(matches!(access.create_tenant("other", &by()), Err(StoreError::Exists(_))));
+    access.create_client("other", &client("theirs"), &by()).unwrap();
+    access.create_tenant("default", &by()).unwrap();
+    access.create_client("default", &client("ours"), &by()).unwrap();
     drop(access);
 
     let store = Store::open(&path).unwrap();
-    assert!(!store.bootstrap("default".to_owned(), client("x")).await.unwrap());
+    assert!(!store.bootstrap("default".to_owned(), client("x"), by()).await.unwrap());
     let number = commit(&store, other.id, create("HR")).await;
     commit(&store, other.id, edit(Change::Delete { expected: number }, connector("HR"))).await;
     let last = commit(&store, other.id, create("HR")).await;
@@ -139,7 +139,8 @@ async fn a_backup_is_refused_beside_the_log_of_a_database_that_was_read_while_it
     let other = rusqlite::Connection::open(&path).unwrap();
     reader.query_row("SELECT count(*) FROM connectors", [], |_| Ok(())).unwrap();
     drop(store);
-    other.pragma_update(None, "user_version", 5).unwrap();
+    let version: i64 = other.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    other.pragma_update(None, "user_version", version).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM connectors").unwrap();
     let marks = || std::fs::read_to_string(folder.path().join("c.db.lock")).unwrap().split_whitespace().count() / 2;
     let (store, tenant) = open(folder.path()).await;

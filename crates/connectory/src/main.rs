@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod environment;
 mod findings;
+mod operator;
 mod plan;
 mod serve;
 

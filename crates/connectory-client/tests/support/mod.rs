@@ -6,7 +6,7 @@ use connectory_client::{Client, Environment};
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::{NewClient, Store};
+use connectory_store::{AccessOrigin, NewClient, Store};
 use tempfile::TempDir;
 
 /// A server on a new database, with one API client.
@@ -22,7 +22,7 @@ impl Server {
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let (id, name) = ("id".to_owned(), "test".to_owned());
         let client = NewClient::with_secret(id, "secret", name, UserLevel::OrgAdmin, [Scope::All].into());
-        store.bootstrap("default".to_owned(), client).await.unwrap();
+        store.bootstrap("default".to_owned(), client, AccessOrigin::operator("test".to_owned())).await.unwrap();
         let app = ServerState::new(store, options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let environment = Environment {

@@ -10,7 +10,7 @@ use connectory_model::access::{Denied, Scope, UserLevel};
 use connectory_server::http::error::ApiError;
 use connectory_server::registry::RegistryError;
 use connectory_server::work::WorkError;
-use connectory_store::{StoreError, Unavailable};
+use connectory_store::{QuotaExceeded, StoreError, Unavailable};
 use http::StatusCode;
 
 use super::texts::{Language, Message};
@@ -135,6 +135,8 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::NoRevision(number) => Message::new("error.no_revision").with(number),
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
+        RegistryError::Quota(QuotaExceeded::Connectors(most)) => Message::new("error.quota_connectors").with(most),
+        RegistryError::Quota(QuotaExceeded::Bytes(most)) => Message::new("error.quota_bytes").with(most),
         RegistryError::Conflict => Message::new("error.conflict"),
         RegistryError::Patch(error) => Message::new("error.patch").with(error),
         RegistryError::DocumentTooLarge { kind, limit } => {
@@ -148,6 +150,7 @@ fn registry_message(error: &RegistryError) -> Message {
 
 fn store_message(error: &StoreError) -> Message {
     match error {
+        StoreError::ClientLimit(most) => Message::new("error.client_limit").with(most),
         StoreError::Exists(_) => Message::new("error.conflict"),
         StoreError::Unknown(what) => Message::new("error.unknown").with(what),
         StoreError::Unavailable(Unavailable::Full) => Message::new("error.no_room"),
@@ -213,6 +216,11 @@ mod tests {
             (RegistryError::NoRevision(RevisionNumber::new(7).unwrap()), 404, "Der Konnektor hat keine Revision 7."),
             (RegistryError::BuiltIn(hr()), 400, "`hr` ist ein mitgelieferter Konnektor, der sich nicht ändern"),
             (RegistryError::NameTaken, 400, "Der Name ist vergeben: "),
+            (
+                RegistryError::Quota(QuotaExceeded::Connectors(7)),
+                400,
+                "Dieser Mandant darf höchstens 7 Konnektoren haben",
+            ),
             (RegistryError::Conflict, 409, "Jemand anderes hat dies inzwischen geändert. "),
             (RegistryError::Patch(patch), 400, "Die Änderung wurde abgelehnt: „expected an array of operations, got "),
             (document, 413, "Das Dokument `sourceConfigXml` ist größer als 10 Bytes."),

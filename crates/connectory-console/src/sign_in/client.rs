@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{ANONYMOUS_BYTES, MEMBER_CHARS, RETRY_AFTER};
 use connectory_model::shown;
 use connectory_server::auth::CredentialsError;
+use connectory_server::work::address;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
@@ -42,14 +43,20 @@ pub async fn submit(
     let field = |name| sent.get_up_to(name, ANONYMOUS_BYTES);
     let (id, back) = (field("client_id")?.trim(), local_path(field("back")?));
     let credentials = vec![(id.to_owned(), field("client_secret")?.trim().to_owned())];
-    match console.server.auth.authenticate(credentials).await {
+    match console.server.auth.authenticate(credentials, address()).await {
         Ok(client) => {
             let cookie = console.sessions.begin(Identity::Client(client.id)).await?;
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
         }
         Err(error) => {
+            let retry_after = match error {
+                CredentialsError::Delayed(seconds) => Some(seconds),
+                CredentialsError::Busy | CredentialsError::Store(_) => Some(RETRY_AFTER),
+                CredentialsError::Wrong => None,
+            };
             let (status, key) = match error {
                 CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong"),
+                CredentialsError::Delayed(_) => (StatusCode::TOO_MANY_REQUESTS, "sign_in.delayed"),
                 CredentialsError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "sign_in.busy"),
                 CredentialsError::Store(error) => {
                     tracing::error!(%error, "could not read a client");
@@ -58,8 +65,8 @@ pub async fn submit(
             };
             let content = sign_in_form(&console, &view, &back, shown(id, MEMBER_CHARS), Some(view.text(key)));
             let mut response = view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content);
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             Ok(response)
         }

@@ -76,8 +76,7 @@ pub async fn callback(
         .ok_or_else(|| PageError::forbidden(Message::new("oidc.group").with(&oidc.options().groups_claim)))?;
     let name = claims.preferred_username().map(|name| name.as_str());
     let name = name.or_else(|| claims.email().map(|email| email.as_str())).unwrap_or(claims.subject().as_str());
-    let tenants = console.server.store.tenants().await?;
-    let tenant = tenants.into_iter().find(|tenant| tenant.name == oidc.options().tenant).ok_or_else(|| {
+    let tenant = console.server.store.tenant(Some(oidc.options().tenant.clone())).await?.ok_or_else(|| {
         PageError::internal(&format!("there is no tenant `{}` for OpenID sign-ins", oidc.options().tenant))
     })?;
     // A name may change, and belong to someone else later. Issuer and subject never change.

@@ -9,9 +9,10 @@ impl From<RegistryError> for ApiError {
         match error {
             RegistryError::NotFound(script_name) => Self::no_connector(script_name.as_str()),
             RegistryError::NoRevision(_) => Self::not_found(error.to_string()),
-            RegistryError::BuiltIn(_) | RegistryError::NameTaken | RegistryError::Patch(_) => {
-                Self::bad_request(error.to_string())
-            }
+            RegistryError::BuiltIn(_)
+            | RegistryError::NameTaken
+            | RegistryError::Quota(_)
+            | RegistryError::Patch(_) => Self::bad_request(error.to_string()),
             RegistryError::Conflict => Self::conflict(),
             RegistryError::DocumentTooLarge { .. } | RegistryError::TooLarge(_) => {
                 Self::payload_too_large(error.to_string())

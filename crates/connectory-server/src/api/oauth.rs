@@ -24,6 +24,7 @@ use crate::http::error::ApiError;
 use crate::http::form::FormLimits;
 use crate::http::response::json_response;
 use crate::state::ServerState;
+use crate::work;
 
 /// The code of a temporary error (RFC 6749, section 4.1.2.1, which defines it for another endpoint).
 const UNAVAILABLE: &str = "temporarily_unavailable";
@@ -84,6 +85,9 @@ pub struct TokenError {
     pub(crate) error: &'static str,
     /// What was wrong, and what would be right.
     error_description: String,
+    /// The seconds to wait, where the client must wait because of wrong secrets.
+    #[serde(skip)]
+    delay: Option<u64>,
 }
 
 /// Issues a token
@@ -94,6 +98,8 @@ pub struct TokenError {
         (status = 200, description = "A token.", body = TokenResponse),
         (status = 400, description = "The request is wrong.", body = TokenError),
         (status = 401, description = "The client's id or secret is wrong.", body = TokenError),
+        (status = 429, description = "Too many wrong secrets were sent for the client from this address; `Retry-After` says when to try again.",
+         body = TokenError),
         (status = 503, description = "It cannot be done for the moment; `Retry-After` says when to try again.",
          body = TokenError),
     )
@@ -105,12 +111,14 @@ pub async fn token(State(server): State<Arc<ServerState>>, parts: Parts, body: B
         Err(error) => {
             let status = match error.error {
                 "invalid_client" => StatusCode::UNAUTHORIZED,
+                UNAVAILABLE if error.delay.is_some() => StatusCode::TOO_MANY_REQUESTS,
                 UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::BAD_REQUEST,
             };
+            let retry_after = (error.error == UNAVAILABLE).then(|| error.delay.unwrap_or(RETRY_AFTER));
             let mut response = (status, Json(error)).into_response();
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
             if status == StatusCode::UNAUTHORIZED && basic {
                 let challenge = HeaderValue::from_static("Basic realm=\"connectory\"");
@@ -138,8 +146,11 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
             _ => return Err(refuse("invalid_client", "`client_id` and `client_secret` are needed, or HTTP Basic")),
         },
     };
-    let client = server.auth.authenticate(credentials).await.map_err(|error| match error {
+    let client = server.auth.authenticate(credentials, work::address()).await.map_err(|error| match error {
         CredentialsError::Wrong => refuse("invalid_client", error.to_string()),
+        CredentialsError::Delayed(seconds) => {
+            TokenError { delay: Some(seconds), ..refuse(UNAVAILABLE, error.to_string()) }
+        }
         CredentialsError::Busy => refuse(UNAVAILABLE, error.to_string()),
         CredentialsError::Store(error) => {
             tracing::error!(%error, "could not read a client");
@@ -153,6 +164,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
     let lifetime = server.options.token_lifetime.as_secs();
     let now = server.options.clock.unix_seconds();
     let claims = Claims {
+        iss: server.auth.keys().issuer().to_owned(),
         jti: secret::new_id(),
         client_id: client.id.clone(),
         sub: client.id.clone(),
@@ -227,7 +239,7 @@ fn narrow(client: &ApiClient, asked: &str) -> Result<Scopes, TokenError> {
     asked
         .split_whitespace()
         .map(|word| {
-            let scope = word.parse().ok().filter(|scope| client.scopes.contains(scope));
+            let scope = word.parse().ok().filter(|scope| client.scopes.grant(*scope));
             scope.ok_or_else(|| {
                 let granted = &client.scopes;
                 refuse("invalid_scope", format!("the client does not have every scope asked for; it has {granted}"))
@@ -237,7 +249,7 @@ fn narrow(client: &ApiClient, asked: &str) -> Result<Scopes, TokenError> {
 }
 
 fn refuse(error: &'static str, description: impl Into<String>) -> TokenError {
-    TokenError { error, error_description: description.into() }
+    TokenError { error, error_description: description.into(), delay: None }
 }
 
 /// What clients need to know of a tenant.
@@ -272,11 +284,11 @@ pub async fn info(State(server): State<Arc<ServerState>>, parts: Parts) -> Resul
         Ok(token) => server.auth.principal(token).await.ok().map(|principal| principal.tenant_record().clone()),
         Err(_) => None,
     };
-    let tenant = if let Some(tenant) = caller {
-        tenant
-    } else {
-        let mut tenants = server.store.tenants().await?.into_iter();
-        tenants.next().ok_or_else(|| ApiError::not_found("there is no tenant yet; create one"))?
+    let tenant = match caller {
+        Some(tenant) => tenant,
+        None => {
+            server.store.tenant(None).await?.ok_or_else(|| ApiError::not_found("there is no tenant yet; create one"))?
+        }
     };
     let url = &server.options.public_url;
     Ok(Json(Info {

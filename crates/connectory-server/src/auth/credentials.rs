@@ -1,5 +1,7 @@
 //! Checks the id and the secret of a client.
 
+use std::net::IpAddr;
+
 use connectory_store::ApiClient;
 
 use super::secret::QueueFull;
@@ -7,15 +9,34 @@ use super::{Auth, CredentialsError};
 
 impl Auth {
     /// Returns the client of the first credentials that are correct. Each item of `credentials` is an id and a secret.
-    pub async fn authenticate(&self, credentials: Vec<(String, String)>) -> Result<ApiClient, CredentialsError> {
+    /// `address` is where the request came from. Wrong secrets for a client that exists are counted: they delay further
+    /// ones for this client from this address, and the tenant's list of refused sign-ins has them.
+    pub async fn authenticate(
+        &self,
+        credentials: Vec<(String, String)>,
+        address: IpAddr,
+    ) -> Result<ApiClient, CredentialsError> {
+        let mut refused = None;
         for (id, secret) in credentials {
-            let found = self.store.client(id).await?;
+            let found = self.store.client(id.clone()).await?;
+            let known = found.as_ref().map(|client| client.id.as_str());
+            if let Some(seconds) = known.and_then(|id| self.failures.delay(id, address)) {
+                refused = found.map(|client| (client, Some(seconds)));
+                continue;
+            }
             let hash = found.as_ref().map(|client| client.secret_hash.clone());
-            let verified = self.verifier.verify(secret, hash).await.map_err(|QueueFull| CredentialsError::Busy)?;
-            if let Some(client) = found.filter(|_| verified) {
-                return Ok(client);
+            let verified = self.verifier.verify(&id, secret, hash).await.map_err(|QueueFull| CredentialsError::Busy)?;
+            match found {
+                Some(client) if verified => {
+                    self.failures.forget(&client.id, address);
+                    return Ok(client);
+                }
+                Some(client) => refused = Some((client, None)),
+                None => {}
             }
         }
-        Err(CredentialsError::Wrong)
+        let Some((client, delayed)) = refused else { return Err(CredentialsError::Wrong) };
+        self.failures.count(&client, address, delayed.is_none());
+        Err(delayed.map_or(CredentialsError::Wrong, CredentialsError::Delayed))
     }
 }

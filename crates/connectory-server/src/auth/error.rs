@@ -26,6 +26,9 @@ pub enum CredentialsError {
     /// The client does not exist, or the secret is wrong.
     #[error("the client id or the client secret is wrong")]
     Wrong,
+    /// Too many wrong secrets were sent for the client from this address. The number is the seconds to wait.
+    #[error("too many wrong secrets were sent for this client from this address; try again in {0} seconds")]
+    Delayed(u64),
     /// Too many other secrets are being verified.
     #[error("too many clients are signing in at the moment; try again")]
     Busy,

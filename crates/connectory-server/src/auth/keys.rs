@@ -14,6 +14,8 @@ use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
 
 const EXPIRED: &str = "JWT is expired";
+/// The seconds by which another node's clock may be ahead of this one.
+const IAT_LEEWAY: u64 = 60;
 const ALGORITHM: Algorithm = Algorithm::ES256;
 
 /// The reason why the keys cannot be read.
@@ -30,6 +32,8 @@ pub enum KeysError {
 /// The claims of a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
+    /// The issuer of the token: the id of the database.
+    pub iss: String,
     /// The id of the token.
     pub jti: String,
     /// The id of the client that the token was issued to.
@@ -59,6 +63,7 @@ pub struct Keys {
     signing: (String, EncodingKey),
     verifying: HashMap<String, DecodingKey>,
     published: JwkSet,
+    issuer: String,
     validation: Validation,
 }
 
@@ -66,6 +71,7 @@ impl Keys {
     /// Loads the keys from the database. The first start creates a key.
     pub async fn load(store: &Store) -> Result<Self, KeysError> {
         let keys = store.signing_keys(generate()).await?;
+        let issuer = store.issuer().await?;
         let mut parsed = keys
             .into_iter()
             .map(|SigningKey { id, pem }| {
@@ -86,7 +92,13 @@ impl Keys {
         let (id, key, _) = parsed.swap_remove(0);
         let mut validation = Validation::new(ALGORITHM);
         validation.leeway = 0;
-        Ok(Self { signing: (id, key), verifying, published, validation })
+        validation.set_issuer(&[&issuer]);
+        Ok(Self { signing: (id, key), verifying, published, issuer, validation })
+    }
+
+    /// The issuer of the tokens that this server signs.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// Signs claims and returns the token.
@@ -96,13 +108,18 @@ impl Keys {
         encode(&header, claims, key).expect("the key was used before")
     }
 
-    /// Verifies a token and returns its claims. The token must be signed by this server and must not have expired at
-    /// `now`, in seconds since 1970-01-01 UTC. Otherwise returns the error text.
+    /// Verifies a token and returns its claims. The token must be signed and issued by this server. At `now`, in seconds
+    /// since 1970-01-01 UTC, it must not have expired, and must have been issued already. Otherwise returns the error
+    /// text.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
         let key = header.kid.as_ref().and_then(|id| self.verifying.get(id)).ok_or("JWT signature is invalid")?;
         let decoded = decode::<Claims>(token, key, &self.validation).map_err(|error| reason(error.kind()))?;
-        if decoded.claims.exp > now { Ok(decoded.claims) } else { Err(EXPIRED) }
+        match decoded.claims {
+            Claims { exp, .. } if exp <= now => Err(EXPIRED),
+            Claims { iat, .. } if iat > now + IAT_LEEWAY => Err("JWT was issued in the future"),
+            claims => Ok(claims),
+        }
     }
 
     /// The public keys, as the server publishes them.
@@ -114,6 +131,7 @@ impl Keys {
 fn reason(error: &ErrorKind) -> &'static str {
     match error {
         ErrorKind::ExpiredSignature => EXPIRED,
+        ErrorKind::InvalidIssuer => "JWT issuer is invalid",
         ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => "JWT signature is invalid",
         _ => "JWT is malformed",
     }

@@ -7,6 +7,7 @@ mod bearer;
 mod client_limits;
 mod credentials;
 mod error;
+mod failures;
 pub mod keys;
 pub mod layer;
 mod principal;
@@ -22,6 +23,7 @@ use quick_cache::sync::Cache;
 pub use self::bearer::bearer;
 use self::client_limits::Limiter;
 pub use self::error::{AuthError, CredentialsError};
+use self::failures::Failures;
 use self::keys::{Keys, KeysError};
 pub use self::principal::{Caller, Principal};
 use self::secret::Verifier;
@@ -40,6 +42,7 @@ pub struct Auth {
     clock: Clock,
     keys: Keys,
     verifier: Verifier,
+    failures: Failures,
     limiter: Limiter,
     /// The principals by token. The cache hashes a token with a random key before it compares, so the response time
     /// does not reveal anything about a token.
@@ -57,6 +60,7 @@ impl Auth {
         Ok(Self {
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
+            failures: Failures::new(store.clone(), clock.clone()),
             limiter: Limiter::new(rate_limit, clock.clone(), CACHED_TOKENS),
             principals: Cache::new(CACHED_TOKENS),
             store,
@@ -110,8 +114,11 @@ impl Auth {
             self.principals.remove(token);
             return Err(AuthError::Token("the client of the JWT does not exist any more"));
         };
-        // A token has only the scopes that its client has now and that the token was issued with.
-        let scopes = client.scopes.iter().filter(|scope| claims.scope.contains(scope)).copied().collect();
+        if claims.tenant_id != client.tenant.uuid {
+            return Err(AuthError::Token("the JWT was issued for another tenant"));
+        }
+        // A token has only the scopes that it was issued with and that its client has now.
+        let scopes = client.scopes.narrowed(&claims.scope);
         let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
         let principal = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
         self.principals.insert(token.to_owned(), Arc::clone(&principal));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use connectory_model::access::{Denied, Permission, Scopes, UserLevel};
-use connectory_store::{Author, Origin};
+use connectory_store::{AccessOrigin, Author, Origin};
 use http::Method;
 use http::request::Parts;
 
@@ -14,7 +14,7 @@ use crate::catalog;
 use crate::clock::Clock;
 use crate::http::error::ApiError;
 use crate::version::ApiVersion;
-use crate::work::tracking_id;
+use crate::work::{address, tracking_id};
 
 /// The time for which the data of a client is current after it was read from the database.
 const CURRENT: Duration = Duration::from_secs(5);
@@ -88,6 +88,11 @@ impl Caller {
     /// The origin of the changes that this request makes, for the history.
     pub fn origin(&self) -> Origin {
         Origin { author: Author::clone(&self.principal.author), tracking_id: tracking_id() }
+    }
+
+    /// The origin of the changes of access that this request makes.
+    pub fn access_origin(&self) -> AccessOrigin {
+        AccessOrigin { origin: self.origin(), address: Some(address()) }
     }
 
     /// Checks whether the caller may send requests with this method.

@@ -5,11 +5,12 @@
 //! requests with invented ids do not delay the clients. A full queue of known ids tells that an id exists; ids are not
 //! secrets.
 
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
-use connectory_model::limits::VERIFICATIONS_WAITING;
+use connectory_model::limits::{VERIFICATIONS_PER_CLIENT, VERIFICATIONS_WAITING};
 pub use connectory_store::{hash_secret as hash, new_id, new_secret};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,6 +21,8 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&new_secret()));
 pub struct Verifier {
     known: Queue,
     unknown: Queue,
+    /// The verifications of each client that run or wait.
+    shares: Mutex<HashMap<String, usize>>,
 }
 
 /// Verifications that run, and those that wait for them.
@@ -49,11 +52,12 @@ impl Verifier {
     /// unknown id.
     pub fn for_this_machine() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { known: Queue::new(processors), unknown: Queue::new(1) }
+        Self { known: Queue::new(processors), unknown: Queue::new(1), shares: Mutex::default() }
     }
 
     /// Whether the secret matches the hash. Without a hash the result is false, after the same time.
-    pub async fn verify(&self, secret: String, hash: Option<String>) -> Result<bool, QueueFull> {
+    pub async fn verify(&self, id: &str, secret: String, hash: Option<String>) -> Result<bool, QueueFull> {
+        let _share = hash.as_ref().map(|_| self.share(id)).transpose()?;
         let queue = if hash.is_some() { &self.known } else { &self.unknown };
         let turn = queue.turn().await?;
         let verified = tokio::task::spawn_blocking(move || {
@@ -69,6 +73,37 @@ impl Verifier {
     }
 }
 
+/// A client's verification. It counts until this is dropped.
+struct Share<'a> {
+    id: String,
+    shares: &'a Mutex<HashMap<String, usize>>,
+}
+
+impl Verifier {
+    /// Counts a verification of a client's secret, or refuses it.
+    fn share(&self, id: &str) -> Result<Share<'_>, QueueFull> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = shares.entry(id.to_owned()).or_default();
+        if *count >= VERIFICATIONS_PER_CLIENT {
+            return Err(QueueFull);
+        }
+        *count += 1;
+        Ok(Share { id: id.to_owned(), shares: &self.shares })
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = shares.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                shares.remove(&self.id);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
@@ -81,9 +116,9 @@ mod tests {
         let hashed = hash(&secret);
         assert!(hashed.starts_with("$argon2id$") && !hashed.contains(&secret));
         let verifier = Verifier::for_this_machine();
-        assert_eq!(verifier.verify(secret.clone(), Some(hashed.clone())).await, Ok(true));
-        assert_eq!(verifier.verify(other, Some(hashed)).await, Ok(false));
-        assert_eq!(verifier.verify(secret, None).await, Ok(false));
+        assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
+        assert_eq!(verifier.verify("a", other, Some(hashed)).await, Ok(false));
+        assert_eq!(verifier.verify("a", secret, None).await, Ok(false));
     }
 
     #[tokio::test]
@@ -103,9 +138,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_client_never_fills_the_queue() {
+        let verifier = Verifier::for_this_machine();
+        let shares: Vec<_> = (0..VERIFICATIONS_PER_CLIENT).map(|_| verifier.share("a")).collect();
+        assert!(shares.iter().all(Result::is_ok));
+        assert_eq!(verifier.share("a").err(), Some(QueueFull));
+        assert!(verifier.share("b").is_ok());
+        drop(shares);
+        assert!(verifier.share("a").is_ok());
+        assert!(verifier.shares.lock().expect("no panic").is_empty());
+    }
+
+    #[tokio::test]
     async fn a_client_that_leaves_does_not_end_the_turn_of_its_work() {
-        let verifier = Verifier { known: Queue::new(1), unknown: Queue::new(1) };
-        let _left = Box::pin(verifier.verify(String::new(), None)).as_mut().now_or_never();
+        let verifier = Verifier::for_this_machine();
+        let _left = Box::pin(verifier.verify("", String::new(), None)).as_mut().now_or_never();
         assert_eq!(verifier.unknown.running.available_permits(), 0, "the work still runs");
     }
 }

@@ -127,6 +127,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
             StoreError::Exists(_) => Self::conflict(),
+            StoreError::ClientLimit(_) => Self::bad_request(error.to_string()),
             StoreError::Unavailable(Unavailable::Full) => Self {
                 retry_after: Some(RETRY_AFTER),
                 ..Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; nothing was changed"))

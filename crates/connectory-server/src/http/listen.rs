@@ -38,6 +38,7 @@ use tokio::sync::Semaphore;
 use self::opened::Opened;
 use self::paced::Paced;
 use self::peers::Peers;
+pub use self::peers::network;
 use self::traffic::Pace;
 pub use self::traffic::Traffic;
 use crate::trusted_proxies::TrustedProxies;

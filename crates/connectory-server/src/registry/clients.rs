@@ -1,7 +1,7 @@
 //! The API clients of a tenant: create and delete.
 
 use connectory_model::access::{Scopes, UserLevel};
-use connectory_store::{NewClient, Tenant};
+use connectory_store::{AccessOrigin, NewClient, Tenant};
 
 use super::{Registry, RegistryError};
 use crate::work::WorkError;
@@ -14,16 +14,17 @@ impl Registry {
         name: String,
         level: UserLevel,
         scopes: Scopes,
+        by: AccessOrigin,
     ) -> Result<(String, String), RegistryError> {
         let generated = tokio::task::spawn_blocking(move || NewClient::generate(name, level, scopes)).await;
         let (client, secret) = generated.map_err(|_| WorkError::Panicked)?;
         let id = client.id.clone();
-        self.store.create_client(tenant.name.clone(), client).await?;
+        self.store.create_client(tenant.name.clone(), client, by).await?;
         Ok((id, secret))
     }
 
     /// Deletes a client of a tenant.
-    pub async fn delete_client(&self, tenant: &Tenant, id: String) -> Result<(), RegistryError> {
-        Ok(self.store.delete_client(tenant.id, id).await?)
+    pub async fn delete_client(&self, tenant: &Tenant, id: String, by: AccessOrigin) -> Result<(), RegistryError> {
+        Ok(self.store.delete_client(tenant.id, id, by).await?)
     }
 }

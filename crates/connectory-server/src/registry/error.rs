@@ -4,7 +4,7 @@ use connectory_model::ScriptName;
 use connectory_model::bounds::TooLarge;
 use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchError;
-use connectory_store::{Refusal, RevisionNumber, StoreError};
+use connectory_store::{QuotaExceeded, Refusal, RevisionNumber, StoreError};
 
 use crate::work::WorkError;
 
@@ -26,6 +26,9 @@ pub enum RegistryError {
     /// The connector changed after the caller read it.
     #[error("someone else changed this meanwhile; read it again and repeat the change")]
     Conflict,
+    /// The tenant would exceed one of its quotas.
+    #[error("{0}; delete what is not used, or ask the operator of this server for a larger quota")]
+    Quota(QuotaExceeded),
     /// The patch cannot be applied.
     #[error(transparent)]
     Patch(#[from] PatchError),
@@ -54,6 +57,7 @@ impl From<Refusal> for RegistryError {
             Refusal::NameTaken { .. } => Self::NameTaken,
             // Two callers deleted and created the connector at the same time. The second caller should read it again.
             Refusal::Conflict { .. } | Refusal::ScriptNameTaken { .. } | Refusal::Repeated { .. } => Self::Conflict,
+            Refusal::Quota(exceeded) => Self::Quota(exceeded),
             Refusal::Store(error) => Self::Store(error),
         }
     }

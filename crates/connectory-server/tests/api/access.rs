@@ -11,7 +11,7 @@ use connectory_server::rate_limit::RateLimit;
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CLIENT_ID, FORM, SECRET, TestApp};
+use crate::support::{Answer, CLIENT_ID, FORM, SECRET, TestApp, operator};
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 
@@ -92,7 +92,7 @@ async fn token_refusals_are_those_of_rfc_6749() {
                 ("grant_type", "client_credentials"),
                 ("client_id", CLIENT_ID),
                 ("client_secret", SECRET),
-                ("scope", "idn:connector-config:manage"),
+                ("scope", "no:such:scope"),
             ],
             400,
             "invalid_scope",
@@ -123,7 +123,7 @@ async fn the_tenant_and_the_keys_are_told() {
     for member in ["tenantId", "authorizeEndpoint", "cloudDomainUrl", "logoutUrl", "pod"] {
         assert!(info[member].is_string(), "{member}");
     }
-    app.access().create_tenant("other").unwrap();
+    app.access().create_tenant("other", &operator()).unwrap();
     let other = app.client("theirs", "other", UserLevel::User, &[Scope::Default]).await;
     assert_eq!(app.get_as(&other, "/oauth/info").await.ok()["tenantName"], "other");
 
@@ -230,7 +230,7 @@ async fn a_deleted_client_gets_no_further() {
     let app = TestApp::start().await;
     let token = app.client("short-lived", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
     assert_eq!(app.get_as(&token, "/v3/connectors").await.status.as_u16(), 200, "the token is cached");
-    app.access().delete_client("short-lived").unwrap();
+    app.access().delete_client("short-lived", &operator()).unwrap();
     app.clock().turn(Duration::from_secs(5));
     let refused = app.get_as(&token, "/v3/connectors").await;
     assert_eq!(refused.status.as_u16(), 401, "{}", refused.text());
@@ -239,7 +239,7 @@ async fn a_deleted_client_gets_no_further() {
 #[tokio::test]
 async fn tenants_see_nothing_of_each_other() {
     let app = TestApp::start().await;
-    app.access().create_tenant("other").unwrap();
+    app.access().create_tenant("other", &operator()).unwrap();
     let other = app.client("theirs", "other", UserLevel::OrgAdmin, &[Scope::All]).await;
     app.create("HR").await;
     app.get_as(&other, "/v3/connectors/hr").await.refusal(404);

@@ -8,7 +8,7 @@ use axum::body::Body;
 use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::{AccessDb, NewClient, Store};
+use connectory_store::{AccessDb, AccessOrigin, NewClient, Store};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ impl TestApp {
         let folder = TempDir::new().unwrap();
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, [Scope::All].into());
-        store.bootstrap("default".to_owned(), client).await.unwrap();
+        store.bootstrap("default".to_owned(), client, operator()).await.unwrap();
         let server = ServerState::new(store, options).await.unwrap();
         let service = Arc::new(service(Arc::clone(&server)));
         let mut this = Self { server, service, folder, token: String::new() };
@@ -103,7 +103,9 @@ impl TestApp {
 
     /// A new client's token.
     pub async fn client(&self, id: &str, tenant: &str, level: UserLevel, scopes: &[Scope]) -> String {
-        self.access().create_client(tenant, &new_client(id, level, scopes.iter().copied().collect())).unwrap();
+        self.access()
+            .create_client(tenant, &new_client(id, level, scopes.iter().copied().collect()), &operator())
+            .unwrap();
         self.token_of(id).await
     }
 
@@ -175,6 +177,11 @@ impl TestApp {
         let body = json!({"name": name, "className": "x.Y"});
         self.post("/v2025/connectors", &body).await.ok()["scriptName"].as_str().unwrap().to_owned()
     }
+}
+
+/// Who changes access beside the server.
+pub fn operator() -> AccessOrigin {
+    AccessOrigin::operator("test".to_owned())
 }
 
 pub fn new_client(id: &str, level: UserLevel, scopes: Scopes) -> NewClient {

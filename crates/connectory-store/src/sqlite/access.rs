@@ -5,19 +5,21 @@
 //! itself.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use connectory_model::limits::CLIENTS_PER_TENANT;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
 use super::clock::now;
 use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
-use super::schema;
-use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
+use super::rows::{self, TENANT_COLUMNS, word};
+use super::{access_events, schema};
+use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
 use crate::error::{Result, StoreError, unreadable};
+use crate::revision::AuthorKind;
 
 /// Manages access in a database, whether a server is running on it or not.
 pub struct AccessDb {
@@ -58,8 +60,21 @@ impl AccessDb {
     }
 
     /// Creates a tenant.
-    pub fn create_tenant(&self, name: &str) -> Result<Tenant> {
-        create_tenant(&self.connection, name)
+    pub fn create_tenant(&self, name: &str, by: &AccessOrigin) -> Result<Tenant> {
+        self.write(|connection| create_tenant(connection, name, by))
+    }
+
+    /// Sets the quotas of a tenant. A running server uses them from the next commit on.
+    pub fn set_quotas(&self, name: &str, quotas: Quotas, by: &AccessOrigin) -> Result<()> {
+        self.write(|connection| set_quotas(connection, name, quotas, by))
+    }
+
+    /// Runs changes in one transaction, which begins as a write: a server may write at the same time.
+    fn write<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let changed = change(&transaction)?;
+        transaction.commit()?;
+        Ok(changed)
     }
 
     /// Deletes a tenant, its connectors, their history, and its clients.
@@ -75,6 +90,7 @@ impl AccessDb {
         let keys = [first_key(tenant), end_key(tenant)];
         transaction.execute("DELETE FROM revisions WHERE key > ?1 AND key < ?2", keys)?;
         transaction.execute("DELETE FROM parts WHERE key > ?1 AND key < ?2", keys)?;
+        transaction.execute("DELETE FROM access_events WHERE key > ?1 AND key < ?2", keys)?;
         Ok(transaction.commit()?)
     }
 
@@ -86,87 +102,147 @@ impl AccessDb {
 
     /// Lists all clients or the clients of one tenant, ordered by name.
     pub fn clients(&self, tenant: Option<&str>) -> Result<Vec<ApiClient>> {
-        clients(&self.connection, tenant)
+        self.connection
+            .prepare_cached(&format!(
+                "{CLIENTS} WHERE ?1 IS NULL OR tenants.name = ?1 ORDER BY tenants.name, clients.name, clients.id"
+            ))?
+            .query_map([tenant], client_row)?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(StoreError::from)
     }
 
     /// Creates a client of a tenant.
-    pub fn create_client(&self, tenant: &str, client: &NewClient) -> Result<()> {
-        create_client(&self.connection, tenant, client)
+    pub fn create_client(&self, tenant: &str, client: &NewClient, by: &AccessOrigin) -> Result<()> {
+        self.write(|connection| create_client(connection, tenant, client, by))
     }
 
     /// Deletes a client. Its tokens end within seconds.
-    pub fn delete_client(&self, id: &str) -> Result<()> {
-        delete_client(&self.connection, None, id)
+    pub fn delete_client(&self, id: &str, by: &AccessOrigin) -> Result<()> {
+        self.write(|connection| delete_client(connection, None, id, by))
+    }
+
+    /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first.
+    pub fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
+        access_events::events(&self.connection, tenant, before, limit)
     }
 }
 
-pub(super) fn clients(connection: &Connection, tenant: Option<&str>) -> Result<Vec<ApiClient>> {
-    connection
-        .prepare_cached(&format!(
-            "{CLIENTS} WHERE ?1 IS NULL OR tenants.name = ?1 ORDER BY tenants.name, clients.name, clients.id"
-        ))?
-        .query_map([tenant], client_row)?
-        .collect::<rusqlite::Result<_>>()
-        .map_err(StoreError::from)
+/// Reads up to `limit` clients of a tenant, ordered by name and then by id, after the client with a name and an id.
+pub(super) fn clients(
+    connection: &Connection,
+    tenant: TenantId,
+    after: Option<&(String, String)>,
+    limit: u32,
+) -> Result<Vec<ApiClient>> {
+    let (name, id) = after.map(|(name, id)| (name.as_str(), id.as_str())).unzip();
+    let query = format!(
+        "{CLIENTS} WHERE tenant_id = ?1 AND (clients.name, clients.id) > (coalesce(?2, ''), coalesce(?3, ''))
+             ORDER BY clients.name, clients.id LIMIT ?4"
+    );
+    let mut statement = connection.prepare_cached(&query)?;
+    let rows = statement.query_map(params![tenant.get(), name, id, limit], client_row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn delete_client(connection: &Connection, tenant: Option<TenantId>, id: &str) -> Result<()> {
-    let tenant = tenant.map(TenantId::get);
-    match connection
-        .execute("DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2)", params![id, tenant])?
-    {
-        0 => Err(StoreError::Unknown(format!("the client `{id}`"))),
-        _ => Ok(()),
-    }
+/// Deletes a client, of one tenant if it is given, with its sessions.
+pub(super) fn delete_client(
+    connection: &Connection,
+    tenant: Option<TenantId>,
+    id: &str,
+    by: &AccessOrigin,
+) -> Result<()> {
+    let delete = "DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2) RETURNING tenant_id";
+    let of = connection.query_row(delete, params![id, tenant.map(TenantId::get)], |row| row.get(0)).optional()?;
+    let of = of.and_then(TenantId::new).ok_or_else(|| StoreError::Unknown(format!("the client `{id}`")))?;
+    connection.execute(
+        "DELETE FROM sessions WHERE tenant_id = ?1 AND author_kind = ?2 AND author_id = ?3",
+        params![of.get(), AuthorKind::Client.number(), id],
+    )?;
+    access_events::record(connection, of, AccessAction::ClientDeleted, Some(id), by)
 }
 
 pub(super) fn tenants(connection: &Connection) -> Result<Vec<Tenant>> {
     connection
-        .prepare_cached("SELECT id, uuid, name, created_at FROM tenants ORDER BY id")?
-        .query_map([], |row| tenant_row(row, 0))?
+        .prepare_cached(&format!("SELECT {TENANT_COLUMNS} FROM tenants ORDER BY id"))?
+        .query_map([], |row| rows::tenant(row, 0))?
         .collect::<rusqlite::Result<_>>()
         .map_err(StoreError::from)
 }
 
-pub(super) fn create_tenant(connection: &Connection, name: &str) -> Result<Tenant> {
-    let insert = "INSERT INTO tenants (uuid, name, created_at)
-                  VALUES (?1, ?2, ?3)
-                  ON CONFLICT (name) DO NOTHING
-                  RETURNING id, uuid, name, created_at";
-    connection
-        .query_row(insert, params![Uuid::new_v4().to_string(), name, now()], |row| tenant_row(row, 0))
-        .optional()?
-        .ok_or_else(|| StoreError::Exists(format!("the tenant `{name}`")))
+/// Reads the tenant with a name; without a name, the oldest tenant.
+pub(super) fn tenant(connection: &Connection, name: Option<&str>) -> Result<Option<Tenant>> {
+    let query = match name {
+        Some(_) => format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE name = ?1"),
+        None => format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE ?1 IS NULL ORDER BY id LIMIT 1"),
+    };
+    Ok(connection.prepare_cached(&query)?.query_row([name], |row| rows::tenant(row, 0)).optional()?)
 }
 
-pub(super) fn create_client(connection: &Connection, tenant: &str, client: &NewClient) -> Result<()> {
-    let scopes = client.scopes.to_string();
-    let tenant_id: i64 = connection
-        .query_row("SELECT id FROM tenants WHERE name = ?1", [tenant], |row| row.get(0))
+pub(super) fn create_tenant(connection: &Connection, name: &str, by: &AccessOrigin) -> Result<Tenant> {
+    let insert = format!(
+        "INSERT INTO tenants (uuid, name, created_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (name) DO NOTHING RETURNING {TENANT_COLUMNS}"
+    );
+    let tenant = connection
+        .query_row(&insert, params![Uuid::new_v4().to_string(), name, now()], |row| rows::tenant(row, 0))
         .optional()?
-        .ok_or_else(|| unknown_tenant(tenant))?;
+        .ok_or_else(|| StoreError::Exists(format!("the tenant `{name}`")))?;
+    access_events::record(connection, tenant.id, AccessAction::TenantCreated, Some(name), by)?;
+    Ok(tenant)
+}
+
+fn set_quotas(connection: &Connection, name: &str, quotas: Quotas, by: &AccessOrigin) -> Result<()> {
+    let tenant = tenant(connection, Some(name))?.ok_or_else(|| unknown_tenant(name))?;
+    connection.execute(
+        "UPDATE tenants SET max_connectors = ?2, max_bytes = ?3 WHERE id = ?1",
+        params![tenant.id.get(), quotas.connectors, quotas.bytes],
+    )?;
+    let bytes = quotas.bytes.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string());
+    let subject = format!("connectors {}, bytes {bytes}", quotas.connectors);
+    access_events::record(connection, tenant.id, AccessAction::QuotasChanged, Some(&subject), by)
+}
+
+/// Creates a client of a tenant. Checks everything by reading before it writes.
+pub(super) fn create_client(
+    connection: &Connection,
+    tenant: &str,
+    client: &NewClient,
+    by: &AccessOrigin,
+) -> Result<()> {
+    let tenant = self::tenant(connection, Some(tenant))?.ok_or_else(|| unknown_tenant(tenant))?.id;
+    let count = "SELECT count(*) FROM clients WHERE tenant_id = ?1";
+    if connection.query_row(count, [tenant.get()], |row| row.get::<_, usize>(0))? >= CLIENTS_PER_TENANT {
+        return Err(StoreError::ClientLimit(CLIENTS_PER_TENANT));
+    }
     let insert = "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
-    let level = client.level.as_str();
-    let values = params![client.id, tenant_id, client.name, client.secret_hash, level, scopes, now()];
-    match connection.execute(insert, values)? {
-        0 => Err(StoreError::Exists(format!("the client `{}`", client.id))),
-        _ => Ok(()),
+    let (level, scopes) = (client.level.as_str(), client.scopes.to_string());
+    let values = params![client.id, tenant.get(), client.name, client.secret_hash, level, scopes, now()];
+    if connection.execute(insert, values)? == 0 {
+        return Err(StoreError::Exists(format!("the client `{}`", client.id)));
     }
+    access_events::record(connection, tenant, AccessAction::ClientCreated, Some(&client.id), by)
 }
 
 /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
-pub(super) fn bootstrap(connection: &Connection, tenant: &str, client: &NewClient) -> Result<bool> {
-    if !tenants(connection)?.is_empty() {
+pub(super) fn bootstrap(connection: &Connection, name: &str, client: &NewClient, by: &AccessOrigin) -> Result<bool> {
+    if tenant(connection, None)?.is_some() {
         return Ok(false);
     }
-    create_tenant(connection, tenant)?;
-    create_client(connection, tenant, client)?;
+    create_tenant(connection, name, by)?;
+    create_client(connection, name, client, by)?;
     Ok(true)
 }
 
+/// Reads the issuer of this database's tokens.
+pub(super) fn issuer(connection: &Connection) -> Result<String> {
+    let query = "SELECT value FROM settings WHERE name = 'issuer'";
+    Ok(connection.query_row(query, [], |row| row.get(0))?)
+}
+
 const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,
-                              tenants.id, tenants.uuid, tenants.name, tenants.created_at
+                              tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors,
+                              tenants.max_bytes
                        FROM clients JOIN tenants ON tenants.id = clients.tenant_id";
 
 pub(super) fn client(connection: &Connection, id: &str) -> Result<Option<ApiClient>> {
@@ -189,16 +265,6 @@ pub(super) fn signing_keys(connection: &Connection, generated: &SigningKey) -> R
         .map_err(StoreError::from)
 }
 
-fn tenant_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Tenant> {
-    let id = row.get(first)?;
-    Ok(Tenant {
-        id: TenantId::new(id).ok_or(rusqlite::Error::IntegralValueOutOfRange(first, id))?,
-        uuid: row.get(first + 1)?,
-        name: row.get(first + 2)?,
-        created_at: row.get(first + 3)?,
-    })
-}
-
 fn client_row(row: &Row<'_>) -> rusqlite::Result<ApiClient> {
     Ok(ApiClient {
         id: row.get(0)?,
@@ -207,16 +273,8 @@ fn client_row(row: &Row<'_>) -> rusqlite::Result<ApiClient> {
         level: word(3, &row.get::<_, String>(3)?)?,
         scopes: word(4, &row.get::<_, String>(4)?)?,
         created_at: row.get(5)?,
-        tenant: tenant_row(row, 6)?,
+        tenant: rows::tenant(row, 6)?,
     })
-}
-
-fn word<T>(column: usize, text: &str) -> rusqlite::Result<T>
-where
-    T: FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
 fn unknown_tenant(name: &str) -> StoreError {

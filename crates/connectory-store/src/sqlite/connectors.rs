@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use super::clock::now;
 use super::key::{end_key, first_key, key};
+use super::rows::{author, tracking_id};
+use super::usage::Usage;
 use crate::access::TenantId;
 use crate::body::{self, Found, Holders};
 use crate::changes::{Changed, Changes};
 use crate::edit::{Change, Edit};
 use crate::error::{Refusal, Result, StoreError, unreadable};
-use crate::revision::{Action, Author, AuthorKind, Origin, Revision, RevisionId, RevisionNumber};
+use crate::revision::{Action, Author, Origin, Revision, RevisionId, RevisionNumber};
 
 /// The edits of one tenant that are committed together.
 pub(super) struct Commit {
@@ -26,7 +28,11 @@ pub(super) struct Commit {
 }
 
 /// Writes the revisions with the next numbers of the tenant. Checks all edits by reading before it writes the first.
-pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+pub(super) fn commit(
+    connection: &Connection,
+    usage: &mut Usage,
+    commit: &Commit,
+) -> Result<Vec<RevisionNumber>, Refusal> {
     let Commit { tenant, edits, .. } = commit;
     expect_distinct(edits)?;
     let mut newest = RevisionNumber::ZERO;
@@ -36,6 +42,7 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Vec<Rev
         newest = checked.newest;
         previous.push(checked.previous);
     }
+    usage.check(connection, *tenant, edits)?;
     let numbers: Vec<_> = (newest.get() + 1..).take(edits.len()).map_while(RevisionNumber::new).collect();
     let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
         return Err(StoreError::Engine(format!("the tenant has no numbers left after {newest}")).into());
@@ -45,6 +52,7 @@ pub(super) fn commit(connection: &Connection, commit: &Commit) -> Result<Vec<Rev
         let change = (*number != last).then_some(last);
         write(connection, commit, edit, Place { number: *number, previous, change, time })?;
     }
+    usage.wrote(*tenant, edits);
     Ok(numbers)
 }
 
@@ -395,12 +403,8 @@ fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
         script_name: script_name(row, 1)?,
         action: Action::of(row.get(2)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(2, row.get(2)?))?,
         changed: row.get::<_, String>(3)?.split_whitespace().map(str::to_owned).collect(),
-        author: Author {
-            kind: AuthorKind::of(row.get(4)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(4, row.get(4)?))?,
-            id: row.get(5)?,
-            name: row.get(6)?,
-        },
+        author: author(row, 4)?,
         created_at: row.get(7)?,
-        tracking_id: row.get::<_, Option<Vec<u8>>>(8)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()),
+        tracking_id: tracking_id(row, 8)?,
     })
 }

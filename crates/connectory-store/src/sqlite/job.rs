@@ -7,22 +7,33 @@ use tokio::sync::oneshot;
 
 use super::connectors::{self, Commit};
 use super::failure::Failure;
-use super::{access, schema};
+use super::usage::Usage;
+use super::{access, access_events, schema, sessions};
 use crate::access::{NewClient, SigningKey, TenantId};
+use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::changes::Committed;
 use crate::error::{Refusal, Result, StoreError};
 use crate::revision::RevisionNumber;
+use crate::session::{Ended, NewSession, SessionHash};
 
 /// A write that waits for the writer, and the channel for its result.
 pub(super) enum Job {
     /// Commit edits.
     Commit(Commit, Reply<Vec<RevisionNumber>, Refusal>),
     /// Create a client of the tenant with this name.
-    CreateClient(String, NewClient, Reply<()>),
+    CreateClient(String, NewClient, AccessOrigin, Reply<()>),
     /// Delete a client of a tenant.
-    DeleteClient(TenantId, String, Reply<()>),
+    DeleteClient(TenantId, String, AccessOrigin, Reply<()>),
     /// Create the first tenant with this name and its client, if there is no tenant.
-    Bootstrap(String, NewClient, Reply<bool>),
+    Bootstrap(String, NewClient, AccessOrigin, Reply<bool>),
+    /// Begin a session.
+    BeginSession(NewSession, Ended, AccessOrigin, Reply<()>),
+    /// Set the time of the last use of a session.
+    TouchSession(SessionHash, i64, Reply<()>),
+    /// End a session.
+    EndSession(SessionHash, AccessOrigin, Reply<()>),
+    /// Add refused sign-ins to those that are stored.
+    AddRefused(Vec<RefusedSignIns>, Reply<()>),
     /// Read the signing keys. If there is none, this key becomes the first.
     SigningKeys(SigningKey, Reply<Vec<SigningKey>>),
     /// Write a value that the database has already, to check whether writes succeed.
@@ -56,9 +67,11 @@ impl Refused for Refusal {
     fn store(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Conflict { .. } | Self::NameTaken { .. } | Self::ScriptNameTaken { .. } | Self::Repeated { .. } => {
-                None
-            }
+            Self::Conflict { .. }
+            | Self::NameTaken { .. }
+            | Self::ScriptNameTaken { .. }
+            | Self::Repeated { .. }
+            | Self::Quota(_) => None,
         }
     }
 }
@@ -94,24 +107,32 @@ impl<T, E: Refused> Reply<T, E> {
 
 impl Job {
     /// Writes in the transaction, or refuses before it writes anything. Fails if SQLite fails.
-    pub(super) fn run(&mut self, connection: &Connection) -> Result<(), Failure> {
+    pub(super) fn run(&mut self, connection: &Connection, usage: &mut Usage) -> Result<(), Failure> {
         let before = connection.total_changes();
         let wrote = || connection.total_changes() != before;
         match self {
-            Self::Commit(commit, reply) => reply.keep(wrote, connectors::commit(connection, commit)),
-            Self::CreateClient(tenant, client, reply) => {
-                reply.keep(wrote, access::create_client(connection, tenant, client))
+            Self::Commit(commit, reply) => reply.keep(wrote, connectors::commit(connection, usage, commit)),
+            Self::CreateClient(tenant, client, by, reply) => {
+                reply.keep(wrote, access::create_client(connection, tenant, client, by))
             }
-            Self::DeleteClient(tenant, id, reply) => {
-                reply.keep(wrote, access::delete_client(connection, Some(*tenant), id))
+            Self::DeleteClient(tenant, id, by, reply) => {
+                reply.keep(wrote, access::delete_client(connection, Some(*tenant), id, by))
             }
-            Self::Bootstrap(tenant, client, reply) => reply.keep(wrote, access::bootstrap(connection, tenant, client)),
+            Self::Bootstrap(tenant, client, by, reply) => {
+                reply.keep(wrote, access::bootstrap(connection, tenant, client, by))
+            }
+            Self::BeginSession(new, ended, by, reply) => {
+                reply.keep(wrote, sessions::begin(connection, new, *ended, by))
+            }
+            Self::TouchSession(hash, used_at, reply) => reply.keep(wrote, sessions::touch(connection, hash, *used_at)),
+            Self::EndSession(hash, by, reply) => reply.keep(wrote, sessions::end(connection, hash, by)),
+            Self::AddRefused(refused, reply) => reply.keep(wrote, access_events::add_refused(connection, refused)),
             Self::SigningKeys(generated, reply) => reply.keep(wrote, access::signing_keys(connection, generated)),
             Self::Check(reply) => reply.keep(wrote, schema::write_version(connection)),
             Self::CheckSpace(reply) => reply.keep(wrote, schema::write_and_remove(connection)),
             #[cfg(test)]
             Self::Wrong(reply) => {
-                let written = access::create_tenant(connection, "wrong");
+                let written = schema::write_and_remove(connection);
                 reply.keep(wrote, written.and(Err(StoreError::Exists("it".to_owned()))))
             }
         }
@@ -131,11 +152,15 @@ impl Job {
     pub(super) fn answer(self, committed: Result<(), &Failure>) {
         match self {
             Self::Commit(_, reply) => reply.send(committed),
-            Self::CreateClient(_, _, reply)
-            | Self::DeleteClient(_, _, reply)
+            Self::CreateClient(_, _, _, reply)
+            | Self::DeleteClient(_, _, _, reply)
+            | Self::BeginSession(_, _, _, reply)
+            | Self::TouchSession(_, _, reply)
+            | Self::EndSession(_, _, reply)
+            | Self::AddRefused(_, reply)
             | Self::Check(reply)
             | Self::CheckSpace(reply) => reply.send(committed),
-            Self::Bootstrap(_, _, reply) => reply.send(committed),
+            Self::Bootstrap(_, _, _, reply) => reply.send(committed),
             Self::SigningKeys(_, reply) => reply.send(committed),
             #[cfg(test)]
             Self::Wrong(reply) => reply.send(committed),

@@ -4,6 +4,7 @@
 //! transaction ([`writer`]). Reads use a few separate connections ([`reader`]).
 
 mod access;
+mod access_events;
 mod checkpoint;
 mod clock;
 mod connectors;
@@ -12,7 +13,10 @@ mod job;
 mod key;
 mod lock;
 mod reader;
+mod rows;
 mod schema;
+mod sessions;
+mod usage;
 mod writer;
 
 use std::path::Path;
@@ -29,19 +33,28 @@ use self::lock::DatabaseFile;
 use self::reader::Readers;
 use self::writer::Writer;
 use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
+use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow};
 use crate::edit::Edit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
+use crate::session::{Ended, NewSession, Session, SessionHash};
 
 /// The time limit of a check. It is longer than the writer waits for the transaction of another program.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The number of connections for reads (D35).
+const READERS: usize = 8;
+/// The number of connections for the reads of authentication (D35).
+const ACCESS_READERS: usize = 2;
 
 /// A database that this process owns. The methods are the same as those of [`crate::Store`].
 #[derive(Clone)]
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
+    /// Connections that only authentication uses. So reads of connectors, however many, do not delay it.
+    access_readers: Arc<Readers>,
     writer: Writer,
 }
 
@@ -57,10 +70,11 @@ impl Sqlite {
         schema::migrate(&mut connection, file.path())?;
         connectors::expect_readable(&connection)?;
         let copying = schema::open(&file, schema::SERVER_WAIT)?;
-        let readers = Arc::new(Readers::open(&file)?);
+        let readers = Arc::new(Readers::open(&file, READERS)?);
+        let access_readers = Arc::new(Readers::open(&file, ACCESS_READERS)?);
         file.has_log()?;
         lock.mark(|cookies| schema::mark(&connection, cookies), || schema::begin_log(&connection))?;
-        Ok(Self { readers, writer: Writer::start(connection, copying, lock, file) })
+        Ok(Self { readers, access_readers, writer: Writer::start(connection, copying, lock, file) })
     }
 
     pub fn follow(&self, follower: Arc<dyn Follow>) {
@@ -126,27 +140,68 @@ impl Sqlite {
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
-        self.readers.read(move |connection| access::client(connection, &id)).await
+        self.access_readers.read(move |connection| access::client(connection, &id)).await
     }
 
-    pub async fn clients(&self, tenant: String) -> Result<Vec<ApiClient>> {
-        self.readers.read(move |connection| access::clients(connection, Some(&tenant))).await
+    pub async fn clients(
+        &self,
+        tenant: TenantId,
+        after: Option<(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<ApiClient>> {
+        self.readers.read(move |connection| access::clients(connection, tenant, after.as_ref(), limit)).await
     }
 
-    pub async fn create_client(&self, tenant: String, client: NewClient) -> Result<()> {
-        self.writer.write(|reply| Job::CreateClient(tenant, client, reply)).await
+    pub async fn create_client(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<()> {
+        self.writer.write(|reply| Job::CreateClient(tenant, client, by, reply)).await
     }
 
-    pub async fn delete_client(&self, tenant: TenantId, id: String) -> Result<()> {
-        self.writer.write(|reply| Job::DeleteClient(tenant, id, reply)).await
+    pub async fn delete_client(&self, tenant: TenantId, id: String, by: AccessOrigin) -> Result<()> {
+        self.writer.write(|reply| Job::DeleteClient(tenant, id, by, reply)).await
+    }
+
+    pub async fn begin_session(&self, new: NewSession, ended: Ended, by: AccessOrigin) -> Result<()> {
+        self.writer.write(|reply| Job::BeginSession(new, ended, by, reply)).await
+    }
+
+    pub async fn session(&self, hash: SessionHash, ended: Ended) -> Result<Option<Session>> {
+        self.access_readers.read(move |connection| sessions::session(connection, &hash, ended)).await
+    }
+
+    pub async fn touch_session(&self, hash: SessionHash, used_at: i64) -> Result<()> {
+        self.writer.write(|reply| Job::TouchSession(hash, used_at, reply)).await
+    }
+
+    pub async fn end_session(&self, hash: SessionHash, by: AccessOrigin) -> Result<()> {
+        self.writer.write(|reply| Job::EndSession(hash, by, reply)).await
+    }
+
+    pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
+        self.readers.read(move |connection| access_events::events(connection, tenant, before, limit)).await
+    }
+
+    pub async fn add_refused_sign_ins(&self, refused: Vec<RefusedSignIns>) -> Result<()> {
+        self.writer.write(|reply| Job::AddRefused(refused, reply)).await
+    }
+
+    pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
+        self.readers.read(move |connection| access_events::refused(connection, tenant, skip, limit)).await
     }
 
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
         self.readers.read(access::tenants).await
     }
 
-    pub async fn bootstrap(&self, tenant: String, client: NewClient) -> Result<bool> {
-        self.writer.write(|reply| Job::Bootstrap(tenant, client, reply)).await
+    pub async fn tenant(&self, name: Option<String>) -> Result<Option<Tenant>> {
+        self.access_readers.read(move |connection| access::tenant(connection, name.as_deref())).await
+    }
+
+    pub async fn issuer(&self) -> Result<String> {
+        self.access_readers.read(access::issuer).await
+    }
+
+    pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
+        self.writer.write(|reply| Job::Bootstrap(tenant, client, by, reply)).await
     }
 
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
@@ -154,7 +209,7 @@ impl Sqlite {
     }
 
     pub async fn check_reads(&self) -> Result<()> {
-        let read = self.readers.read(|connection| access::tenants(connection).map(drop));
+        let read = self.readers.read(|connection| access::tenant(connection, None).map(drop));
         tokio::time::timeout(CHECK_TIMEOUT, read).await.unwrap_or(Err(Unavailable::Slow.into()))
     }
 

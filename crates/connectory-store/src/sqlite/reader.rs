@@ -13,9 +13,6 @@ use super::lock::DatabaseFile;
 use super::schema;
 use crate::error::{Result, StoreError, Unavailable};
 
-/// The number of connections (D35).
-const MOST: usize = 8;
-
 /// The connections for reads. All of them are opened at the start, because the path may later point to another file.
 pub(super) struct Readers {
     // The fields have this order so that the file is closed after the connections.
@@ -25,9 +22,10 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub fn open(file: &Arc<DatabaseFile>) -> Result<Self> {
-        let connections = (0..MOST).map(|_| schema::open_reader(file)).collect::<Result<_>>()?;
-        Ok(Self { idle: Mutex::new(connections), _file: Arc::clone(file), free: Arc::new(Semaphore::new(MOST)) })
+    /// Opens this many connections.
+    pub fn open(file: &Arc<DatabaseFile>, most: usize) -> Result<Self> {
+        let connections = (0..most).map(|_| schema::open_reader(file)).collect::<Result<_>>()?;
+        Ok(Self { idle: Mutex::new(connections), _file: Arc::clone(file), free: Arc::new(Semaphore::new(most)) })
     }
 
     /// Runs a query on a thread where it may block.

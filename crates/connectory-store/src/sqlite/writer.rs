@@ -8,6 +8,7 @@
 //! A second thread copies the log into the database ([`checkpoint`]). The writer itself copies the log only when it is
 //! long, so that the log can restart from its beginning.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,6 +22,7 @@ use super::checkpoint;
 use super::failure::{Failure, spawn};
 use super::job::{Job, Refused, Reply};
 use super::lock::{DatabaseFile, Lock};
+use super::usage::Usage;
 use crate::changes::Follow;
 use crate::error::{Result, StoreError, Unavailable};
 
@@ -99,6 +101,7 @@ impl Writer {
                     pages: &pages,
                     last: &last,
                     follower: &followed_by,
+                    usage: RefCell::default(),
                 };
                 run(&batches, receiver, committed);
                 drop((commits, running));
@@ -157,6 +160,7 @@ struct Batches<'a> {
     pages: &'a AtomicI64,
     last: &'a Mutex<Last>,
     follower: &'a Follower,
+    usage: RefCell<Usage>,
 }
 
 fn run(batches: &Batches<'_>, mut jobs: mpsc::Receiver<Job>, committed: impl Fn()) {
@@ -234,7 +238,12 @@ impl Batches<'_> {
             let _failed = checkpoint::copy(self.connection);
         }
         execute("BEGIN IMMEDIATE")?;
-        let written = batch.iter_mut().try_for_each(|job| job.run(self.connection)).and_then(|()| execute("COMMIT"));
+        let mut usage = self.usage.borrow_mut();
+        let written = batch.iter_mut().try_for_each(|job| job.run(self.connection, &mut usage));
+        let written = written.and_then(|()| execute("COMMIT"));
+        if written.is_err() {
+            usage.forget();
+        }
         if written.is_err() && !self.connection.is_autocommit() {
             // SQLite may have rolled back by itself. If this rollback fails, it is repeated before the next batch.
             let _failed = execute("ROLLBACK");

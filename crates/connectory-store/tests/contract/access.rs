@@ -1,32 +1,35 @@
 //! Tenants, API clients and signing keys.
 
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::CLIENTS_PER_TENANT;
 use connectory_store::{NewClient, SigningKey, StoreError};
 
+use futures_util::future::join_all;
+
 use super::Database;
-use super::support::{client, tenant};
+use super::support::{by, client, tenant};
 
 pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Database) {
     let store = database.open();
     let ours = tenant(&store).await;
     database.create_tenant("other");
     let theirs = store.tenants().await.unwrap()[1].id;
-    store.create_client("default".to_owned(), client("second")).await.unwrap();
+    store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
     let found = store.client("second".to_owned()).await.unwrap().unwrap();
     assert_eq!((found.level, found.tenant.id), (UserLevel::SourceAdmin, ours));
     assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default].into());
-    let taken = store.create_client("other".to_owned(), client("second")).await;
+    let taken = store.create_client("other".to_owned(), client("second"), by()).await;
     assert!(matches!(taken, Err(StoreError::Exists(_))));
-    let nowhere = store.create_client("nope".to_owned(), client("third")).await;
+    let nowhere = store.create_client("nope".to_owned(), client("third"), by()).await;
     assert!(matches!(nowhere, Err(StoreError::Unknown(_))));
-    let ids = async |tenant: &str| {
-        let clients = store.clients(tenant.to_owned()).await.unwrap();
+    let ids = async |tenant| {
+        let clients = store.clients(tenant, None, 10).await.unwrap();
         clients.into_iter().map(|client| client.id).collect::<Vec<_>>()
     };
-    assert_eq!((ids("default").await, ids("other").await), (vec!["first".to_owned(), "second".to_owned()], vec![]));
-    let of_another = store.delete_client(theirs, "second".to_owned()).await;
+    assert_eq!((ids(ours).await, ids(theirs).await), (vec!["first".to_owned(), "second".to_owned()], vec![]));
+    let of_another = store.delete_client(theirs, "second".to_owned(), by()).await;
     assert!(matches!(of_another, Err(StoreError::Unknown(_))));
-    store.delete_client(ours, "second".to_owned()).await.unwrap();
+    store.delete_client(ours, "second".to_owned(), by()).await.unwrap();
     assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
 }
 
@@ -35,7 +38,7 @@ pub async fn a_generated_client_has_a_secret_that_is_not_stored(database: impl D
     tenant(&store).await;
     let (client, secret) = NewClient::generate("CI".to_owned(), UserLevel::OrgAdmin, [Scope::All].into());
     let id = client.id.clone();
-    store.create_client("default".to_owned(), client).await.unwrap();
+    store.create_client("default".to_owned(), client, by()).await.unwrap();
     let found = store.client(id).await.unwrap().unwrap();
     assert!(found.secret_hash.starts_with("$argon2id$") && !found.secret_hash.contains(&secret));
     assert_eq!((found.id.len(), secret.len()), (32, 64));
@@ -43,8 +46,8 @@ pub async fn a_generated_client_has_a_secret_that_is_not_stored(database: impl D
 
 pub async fn the_first_tenant_is_created_once(database: impl Database) {
     let store = database.open();
-    assert!(store.bootstrap("default".to_owned(), client("first")).await.unwrap());
-    assert!(!store.bootstrap("another".to_owned(), client("second")).await.unwrap());
+    assert!(store.bootstrap("default".to_owned(), client("first"), by()).await.unwrap());
+    assert!(!store.bootstrap("another".to_owned(), client("second"), by()).await.unwrap());
     let names: Vec<_> = store.tenants().await.unwrap().into_iter().map(|tenant| tenant.name).collect();
     assert_eq!(names, ["default"]);
     assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
@@ -65,4 +68,41 @@ pub async fn a_working_store_passes_its_checks(database: impl Database) {
     // The first check writes; the second knows of the first.
     store.check_writes().await.unwrap();
     store.check_writes().await.unwrap();
+}
+
+pub async fn clients_are_read_a_page_at_a_time(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    for (tenant, id, name) in
+        [("default", "b", "same"), ("other", "c", "alpha"), ("default", "a", "same"), ("default", "z", "alpha")]
+    {
+        store.create_client(tenant.to_owned(), NewClient { name: name.to_owned(), ..client(id) }, by()).await.unwrap();
+    }
+    let (mut after, mut ids) = (None, Vec::new());
+    loop {
+        let page = store.clients(ours, after.take(), 1).await.unwrap();
+        let Some(client) = page.into_iter().next() else { break };
+        after = Some((client.name, client.id.clone()));
+        ids.push(client.id);
+    }
+    assert_eq!(ids, ["z", "a", "b", "first"]);
+}
+
+pub async fn a_tenant_has_a_limit_on_clients(database: impl Database) {
+    let store = database.open();
+    tenant(&store).await;
+    database.create_tenant("other");
+    let clients = (1..CLIENTS_PER_TENANT).map(|number| client(&format!("client {number}")));
+    join_all(clients.map(|client| store.create_client("default".to_owned(), client, by()))).await;
+    assert!(store.client(format!("client {}", CLIENTS_PER_TENANT - 1)).await.unwrap().is_some());
+    let beyond = store.create_client("default".to_owned(), client("beyond"), by()).await;
+    assert!(matches!(beyond, Err(StoreError::ClientLimit(CLIENTS_PER_TENANT))));
+    store.create_client("other".to_owned(), client("theirs"), by()).await.unwrap();
+}
+
+pub async fn an_issuer_is_one_of_its_database_alone<D: Database>(database: D) {
+    let issuer = database.open().issuer().await.unwrap();
+    assert_eq!(database.open().issuer().await.unwrap(), issuer);
+    assert_ne!(D::new().open().issuer().await.unwrap(), issuer);
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use connectory_store::{Change, Committed, Follow, Refusal, Store};
+use connectory_model::limits::CONNECTORS_PER_TENANT;
+use connectory_store::{Change, Committed, Follow, QuotaExceeded, Quotas, Refusal, Store};
+use futures_util::future::join_all;
 
 use super::Database;
 use super::support::{commit, connector, create, edit, number, origin, summaries, tenant};
@@ -194,4 +196,54 @@ impl Follow for Followed {
     fn committed(&self, batch: Vec<Committed>) {
         self.0.lock().unwrap().extend(batch);
     }
+}
+
+pub async fn no_commit_exceeds_the_quotas_of_its_tenant(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let theirs = store.tenants().await.unwrap()[1].id;
+    assert_eq!(store.tenants().await.unwrap()[0].quotas, Quotas { connectors: CONNECTORS_PER_TENANT, bytes: None });
+    let refused = async |edits| match store.commit(ours, edits, origin()).await {
+        Err(Refusal::Quota(quota)) => Some(quota),
+        other => {
+            other.unwrap();
+            None
+        }
+    };
+    let three = QuotaExceeded::Connectors(3);
+    let first = commit(&store, ours, create("a")).await;
+    database.set_quotas("default", Quotas { connectors: 3, bytes: None });
+    assert_eq!(refused(vec![create("b"), create("c"), create("d")]).await, Some(three), "a commit is whole or nothing");
+    // Of concurrent commits, as many pass as there is room for.
+    let many = (0..10).map(|number| store.commit(ours, vec![create(&format!("n{number}"))], origin()));
+    let made = join_all(many).await.into_iter().flatten().count();
+    assert_eq!(made, 2);
+    assert_eq!(refused(vec![create("x")]).await, Some(three));
+    commit(&store, theirs, create("x")).await;
+    let update = commit(&store, ours, edit(Change::Update { expected: first }, connector("a"))).await;
+    commit(&store, ours, edit(Change::Delete { expected: update }, connector("a"))).await;
+    let again = commit(&store, ours, create("a")).await;
+    assert_eq!(refused(vec![create("x")]).await, Some(three));
+    // A quota of bytes counts every revision, those from before it was set too.
+    database.set_quotas("default", Quotas { connectors: 100, bytes: Some(1) });
+    let more = || edit(Change::Update { expected: again }, connector("a"));
+    assert_eq!(refused(vec![more()]).await, Some(QuotaExceeded::Bytes(1)));
+    database.set_quotas("default", Quotas { connectors: 100, bytes: Some(100_000) });
+    let (mut expected, mut updates) = (again, 0);
+    loop {
+        match store.commit(ours, vec![edit(Change::Update { expected }, connector("a"))], origin()).await {
+            Ok(numbers) => expected = numbers[0],
+            Err(Refusal::Quota(QuotaExceeded::Bytes(100_000))) => break,
+            Err(error) => panic!("{error}"),
+        }
+        updates += 1;
+    }
+    assert!((50..2000).contains(&updates), "{updates} updates fit");
+    commit(&store, ours, edit(Change::Delete { expected }, connector("a"))).await;
+    drop(store);
+    // A new start counts the same.
+    let store = database.open();
+    let refused = store.commit(ours, vec![create("x")], origin()).await;
+    assert!(matches!(refused, Err(Refusal::Quota(QuotaExceeded::Bytes(_)))), "{refused:?}");
 }

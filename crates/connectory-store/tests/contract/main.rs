@@ -6,10 +6,13 @@
 mod support;
 
 mod access;
+mod access_events;
 mod commits;
 mod reads;
+mod sessions;
 
-use connectory_store::{AccessDb, Store};
+use connectory_store::{AccessDb, Quotas, Store};
+use support::by;
 use tempfile::TempDir;
 
 /// A database that one test has for itself.
@@ -20,6 +23,8 @@ trait Database {
     fn open(&self) -> Store;
     /// Creates a tenant, beside whoever has it open.
     fn create_tenant(&self, name: &str);
+    /// Sets the quotas of a tenant, beside whoever has it open.
+    fn set_quotas(&self, tenant: &str, quotas: Quotas);
 }
 
 struct Sqlite(TempDir);
@@ -34,7 +39,11 @@ impl Database for Sqlite {
     }
 
     fn create_tenant(&self, name: &str) {
-        AccessDb::open(&self.0.path().join("c.db")).unwrap().create_tenant(name).unwrap();
+        AccessDb::open(&self.0.path().join("c.db")).unwrap().create_tenant(name, &by()).unwrap();
+    }
+
+    fn set_quotas(&self, tenant: &str, quotas: Quotas) {
+        AccessDb::open(&self.0.path().join("c.db")).unwrap().set_quotas(tenant, quotas, &by()).unwrap();
     }
 }
 
@@ -66,6 +75,7 @@ macro_rules! engines {
                 concurrent_commits_are_followed_in_the_order_of_their_numbers_without_gaps,
                 a_commit_is_followed_before_it_is_answered,
                 of_concurrent_edits_of_one_revision_one_is_made,
+                no_commit_exceeds_the_quotas_of_its_tenant,
             }
             reads {
                 a_connector_lives_through_revisions_and_a_restart,
@@ -78,10 +88,23 @@ macro_rules! engines {
             }
             access {
                 clients_belong_to_a_tenant_until_they_are_deleted,
+                clients_are_read_a_page_at_a_time,
+                a_tenant_has_a_limit_on_clients,
                 a_generated_client_has_a_secret_that_is_not_stored,
                 the_first_tenant_is_created_once,
                 the_first_signing_key_stays,
                 a_working_store_passes_its_checks,
+                an_issuer_is_one_of_its_database_alone,
+            }
+            sessions {
+                a_session_lives_until_it_ends,
+                sessions_of_others_never_make_room,
+                a_deleted_client_has_no_sessions,
+            }
+            access_events {
+                changes_of_access_and_sign_ins_are_kept_with_who_and_from_where,
+                the_oldest_sign_ins_go_and_changes_of_access_stay,
+                refused_sign_ins_are_counted_by_minute_and_the_oldest_go,
             }
         })+
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::{Connector, Summary, import};
 use connectory_store::{
-    Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, Store, TenantId,
+    AccessOrigin, Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, Store, TenantId,
 };
 use uuid::Uuid;
 
@@ -29,6 +29,11 @@ pub fn create(name: &str) -> Edit {
 pub fn origin() -> Origin {
     let author = Author { kind: AuthorKind::Client, id: "me".to_owned(), name: Some("Me".to_owned()) };
     Origin { author, tracking_id: Some(Uuid::from_u128(7)) }
+}
+
+/// Who changes access.
+pub fn by() -> AccessOrigin {
+    AccessOrigin { origin: origin(), address: Some("192.0.2.7".parse().unwrap()) }
 }
 
 /// Commits one edit.
@@ -59,7 +64,7 @@ pub fn client(id: &str) -> NewClient {
 
 /// The first tenant, which is created if there is none.
 pub async fn tenant(store: &Store) -> TenantId {
-    store.bootstrap("default".to_owned(), client("first")).await.unwrap();
+    store.bootstrap("default".to_owned(), client("first"), by()).await.unwrap();
     store.tenants().await.unwrap()[0].id
 }
 

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_store::{AccessDb, NewClient};
 
+use crate::operator::operator;
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;
 
@@ -49,7 +50,7 @@ pub fn run(command: ClientCommand) -> Result<()> {
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
             let (client, secret) = NewClient::generate(name.clone(), level, scopes.into_iter().collect());
-            AccessDb::open(&database.path()?)?.create_client(&tenant, &client)?;
+            AccessDb::open(&database.path()?)?.create_client(&tenant, &client, &operator())?;
             say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {}.", client.scopes);
             say!("Its secret is not shown again. For the official SDKs:\n");
             say!("export SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}", client.id);
@@ -63,7 +64,7 @@ pub fn run(command: ClientCommand) -> Result<()> {
             terminal::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);
         }
         ClientCommand::Delete { id, database } => {
-            AccessDb::open(&database.path()?)?.delete_client(&id)?;
+            AccessDb::open(&database.path()?)?.delete_client(&id, &operator())?;
             say!("Deleted the client `{id}`.");
         }
     }

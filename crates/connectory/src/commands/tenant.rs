@@ -1,9 +1,12 @@
 //! `connectory tenant …`: tenants. The commands open the database themselves; only `delete` needs the server stopped.
 
-use anyhow::{Result, bail};
-use clap::Subcommand;
-use connectory_store::AccessDb;
+use std::str::FromStr;
 
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use connectory_store::{AccessDb, Quotas};
+
+use crate::operator::operator;
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;
 
@@ -14,6 +17,17 @@ pub enum TenantCommand {
         /// The tenant's name: letters, digits, `-` and `_`.
         #[arg(value_parser = tenant_name)]
         name: String,
+        #[command(flatten)]
+        quotas: QuotaArguments,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Show or set the quotas of a tenant. A running server uses them from the next change on.
+    Quota {
+        /// The tenant's name.
+        name: String,
+        #[command(flatten)]
+        quotas: QuotaArguments,
         #[command(flatten)]
         database: DatabaseArgument,
     },
@@ -34,12 +48,72 @@ pub enum TenantCommand {
     },
 }
 
+/// The quotas of a tenant. Those that are not given stay as they are.
+#[derive(Args)]
+pub struct QuotaArguments {
+    /// Maximum number of connectors [default for a new tenant: 1000000]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    max_connectors: Option<u64>,
+    /// Maximum size of all revisions together in bytes, as they are stored, or `none` [default for a new tenant: none].
+    /// The first change after this is set, or after a start, sums the sizes of the tenant's revisions
+    #[arg(long, value_name = "BYTES|none")]
+    max_bytes: Option<BytesQuota>,
+}
+
+/// A quota of bytes, or none.
+#[derive(Clone, Copy)]
+struct BytesQuota(Option<u64>);
+
+impl FromStr for BytesQuota {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let bytes = text.parse().ok().filter(|bytes| i64::try_from(*bytes).is_ok());
+        bytes.map(|bytes| Self(Some(bytes))).ok_or_else(|| "expected a number of bytes, or `none`".to_owned())
+    }
+}
+
+impl QuotaArguments {
+    /// These quotas in place of the present ones. None if no quota was given.
+    fn over(&self, present: Quotas) -> Option<Quotas> {
+        (self.max_connectors.is_some() || self.max_bytes.is_some()).then(|| Quotas {
+            connectors: self.max_connectors.unwrap_or(present.connectors),
+            bytes: self.max_bytes.map_or(present.bytes, |quota| quota.0),
+        })
+    }
+}
+
 /// Runs a `tenant` command.
 pub fn run(command: TenantCommand) -> Result<()> {
     match command {
-        TenantCommand::Create { name, database } => {
-            let tenant = AccessDb::open(&database.path()?)?.create_tenant(&name)?;
+        TenantCommand::Create { name, quotas, database } => {
+            let access = AccessDb::open(&database.path()?)?;
+            let tenant = access.create_tenant(&name, &operator())?;
+            if let Some(quotas) = quotas.over(tenant.quotas) {
+                access.set_quotas(&name, quotas, &operator())?;
+            }
             say!("Created the tenant `{name}` ({}).", tenant.uuid);
+        }
+        TenantCommand::Quota { name, quotas, database } => {
+            let access = AccessDb::open(&database.path()?)?;
+            let tenant = access.tenants()?.into_iter().find(|tenant| tenant.name == name);
+            let Some(tenant) = tenant else { bail!("the tenant `{name}` does not exist") };
+            let now = match quotas.over(tenant.quotas) {
+                Some(quotas) => {
+                    access.set_quotas(&name, quotas, &operator())?;
+                    quotas
+                }
+                None => tenant.quotas,
+            };
+            let connectors = access.connector_count(tenant.id)?;
+            say!("The tenant `{name}` may have {} connectors; it has {connectors}.", now.connectors);
+            match now.bytes {
+                Some(bytes) => say!("Its revisions may have {bytes} bytes together."),
+                None => say!("Its revisions may have any size."),
+            }
         }
         TenantCommand::List { database } => {
             let access = AccessDb::open(&database.path()?)?;
@@ -47,9 +121,10 @@ pub fn run(command: TenantCommand) -> Result<()> {
             for tenant in access.tenants()? {
                 let clients = access.clients(Some(&tenant.name))?.len();
                 let connectors = access.connector_count(tenant.id)?;
-                rows.push([tenant.name, tenant.uuid, connectors.to_string(), clients.to_string()]);
+                let connectors = format!("{connectors} of {}", tenant.quotas.connectors);
+                rows.push([tenant.name, tenant.uuid, connectors, shown(tenant.quotas.bytes), clients.to_string()]);
             }
-            terminal::table(["NAME", "ID", "CONNECTORS", "CLIENTS"], rows);
+            terminal::table(["NAME", "ID", "CONNECTORS", "MAX BYTES", "CLIENTS"], rows);
         }
         TenantCommand::Delete { name, yes, database } => {
             let access = AccessDb::open(&database.path()?)?;
@@ -64,6 +139,11 @@ pub fn run(command: TenantCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A quota of bytes, as text.
+fn shown(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string())
 }
 
 fn tenant_name(text: &str) -> Result<String, String> {

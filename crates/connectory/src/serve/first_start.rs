@@ -7,6 +7,8 @@ use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
 use connectory_store::{NewClient, Store};
 
+use crate::operator::operator;
+
 const TENANT: &str = "default";
 const CLIENT_ID: &str = "CONNECTORY_CLIENT_ID";
 const CLIENT_SECRET: &str = "CONNECTORY_CLIENT_SECRET";
@@ -22,7 +24,7 @@ pub struct FirstClient {
 pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (given_id, given_secret) = (given(CLIENT_ID), given(CLIENT_SECRET));
-    if !store.tenants().await?.is_empty() {
+    if store.tenant(None).await?.is_some() {
         if let Some(id) = given_id
             && store.client(id).await?.is_none()
         {
@@ -37,7 +39,7 @@ pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
     let client = tokio::task::spawn_blocking(move || {
         NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, [Scope::All].into())
     });
-    let created = store.bootstrap(TENANT.to_owned(), client.await?).await?;
+    let created = store.bootstrap(TENANT.to_owned(), client.await?, operator()).await?;
     Ok(created.then_some(FirstClient { id, secret: generated }))
 }
 

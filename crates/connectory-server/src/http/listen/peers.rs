@@ -52,7 +52,7 @@ impl Drop for Share {
 
 /// Returns the part of an address that identifies a machine: the whole IPv4 address, or the 64-bit network of an IPv6
 /// address.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address @ IpAddr::V4(_) => address,

@@ -1,0 +1,145 @@
+//! The rows of access events and refused sign-ins.
+
+use connectory_model::limits::{REFUSED_SIGN_INS, SIGN_INS};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::clock::now;
+use super::key::{end_key, first_key};
+use super::rows::{author, tracking_id, word};
+use crate::access::TenantId;
+use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::error::{Result, StoreError};
+use crate::revision::Origin;
+
+/// Deleting reads all sign-ins of a tenant, so it is done for one in this many events.
+const SIGN_INS_BETWEEN_DELETES: i64 = 64;
+
+/// Refuses an event of a tenant that does not exist.
+pub(super) fn expect_tenant(connection: &Connection, tenant: TenantId) -> Result<()> {
+    let query = "SELECT 1 FROM tenants WHERE id = ?1";
+    let found = connection.prepare_cached(query)?.query_row([tenant.get()], |_| Ok(())).optional()?;
+    found.ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))
+}
+
+/// Records an event of a tenant. Sometimes deletes the oldest sign-ins and sign-outs, if there are too many.
+pub(super) fn record(
+    connection: &Connection,
+    tenant: TenantId,
+    action: AccessAction,
+    subject: Option<&str>,
+    by: &AccessOrigin,
+) -> Result<()> {
+    let AccessOrigin { origin: Origin { author, tracking_id }, address } = by;
+    let keys = [first_key(tenant), end_key(tenant)];
+    let key: i64 = connection
+        .prepare_cached(
+            "INSERT INTO access_events (key, action, subject, author_kind, author_id, author_name, address,
+                                        tracking_id, created_at)
+                 VALUES ((SELECT coalesce(max(key), ?1) + 1 FROM access_events WHERE key > ?1 AND key < ?2),
+                         ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 RETURNING key",
+        )?
+        .query_row(
+            params![
+                keys[0],
+                keys[1],
+                action.number(),
+                subject,
+                author.kind.number(),
+                author.id,
+                author.name,
+                address.map(|address| address.to_string()),
+                tracking_id.as_ref().map(uuid::Uuid::as_bytes),
+                now()
+            ],
+            |row| row.get(0),
+        )?;
+    if is_sign_in(action) && key % SIGN_INS_BETWEEN_DELETES == 0 {
+        connection
+            .prepare_cached(
+                "DELETE FROM access_events WHERE key IN
+                     (SELECT key FROM access_events WHERE action IN (1, 6) AND key > ?1 AND key < ?2
+                      ORDER BY key DESC LIMIT -1 OFFSET ?3)",
+            )?
+            .execute(params![keys[0], keys[1], SIGN_INS])?;
+    }
+    Ok(())
+}
+
+/// Whether an event is one of those of which the oldest are deleted.
+fn is_sign_in(action: AccessAction) -> bool {
+    match action {
+        AccessAction::SignIn | AccessAction::SignOut => true,
+        AccessAction::ClientCreated
+        | AccessAction::ClientDeleted
+        | AccessAction::TenantCreated
+        | AccessAction::QuotasChanged => false,
+    }
+}
+
+/// Reads up to `limit` events with numbers below `before`, the newest first.
+pub(super) fn events(
+    connection: &Connection,
+    tenant: TenantId,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<AccessEvent>> {
+    let first = first_key(tenant);
+    let last = before.map_or(end_key(tenant), |before| first.saturating_add(before).min(end_key(tenant)));
+    let mut statement = connection.prepare_cached(
+        "SELECT key, action, subject, author_kind, author_id, author_name, address, tracking_id, created_at
+             FROM access_events WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3",
+    )?;
+    let read = |row: &Row<'_>| {
+        let action = row.get(1)?;
+        let origin = Origin { author: author(row, 3)?, tracking_id: tracking_id(row, 7)? };
+        let address = row.get::<_, Option<String>>(6)?.and_then(|text| text.parse().ok());
+        Ok(AccessEvent {
+            number: row.get::<_, i64>(0)? - first,
+            action: AccessAction::of(action).ok_or(rusqlite::Error::IntegralValueOutOfRange(1, action))?,
+            subject: row.get(2)?,
+            by: AccessOrigin { origin, address },
+            created_at: row.get(8)?,
+        })
+    };
+    Ok(statement.query_map(params![first, last, limit], read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Adds refused sign-ins to those of the same minute. Those of tenants that do not exist any more are left out. Deletes
+/// the oldest ones of a tenant if there are too many.
+pub(super) fn add_refused(connection: &Connection, refused: &[RefusedSignIns]) -> Result<()> {
+    let mut tenants: Vec<_> = refused.iter().map(|refused| refused.tenant).collect();
+    tenants.dedup();
+    for RefusedSignIns { tenant, minute, client_id, address, count } in refused {
+        connection
+            .prepare_cached(
+                "INSERT INTO refused_sign_ins (tenant_id, minute, client_id, address, count)
+                     SELECT id, ?2, ?3, ?4, ?5 FROM tenants WHERE id = ?1
+                     ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            )?
+            .execute(params![tenant.get(), minute, client_id, address.to_string(), count])?;
+    }
+    for tenant in tenants {
+        connection
+            .prepare_cached(
+                "DELETE FROM refused_sign_ins WHERE tenant_id = ?1 AND (minute, client_id, address) IN
+                     (SELECT minute, client_id, address FROM refused_sign_ins WHERE tenant_id = ?1
+                      ORDER BY minute DESC, client_id DESC, address DESC LIMIT -1 OFFSET ?2)",
+            )?
+            .execute(params![tenant.get(), REFUSED_SIGN_INS])?;
+    }
+    Ok(())
+}
+
+/// Reads refused sign-ins of a tenant, the newest first, without the first `skip` ones.
+pub(super) fn refused(connection: &Connection, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT minute, client_id, address, count FROM refused_sign_ins WHERE tenant_id = ?1
+             ORDER BY minute DESC, client_id DESC, address DESC LIMIT ?3 OFFSET ?2",
+    )?;
+    let read = |row: &Row<'_>| {
+        let address = word(2, &row.get::<_, String>(2)?)?;
+        Ok(RefusedSignIns { tenant, minute: row.get(0)?, client_id: row.get(1)?, address, count: row.get(3)? })
+    };
+    Ok(statement.query_map(params![tenant.get(), skip, limit], read)?.collect::<rusqlite::Result<_>>()?)
+}

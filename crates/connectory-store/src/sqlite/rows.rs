@@ -1,0 +1,50 @@
+//! The columns that several tables have: a tenant, an author, and a request.
+
+use std::str::FromStr;
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+use uuid::Uuid;
+
+use crate::access::{Quotas, Tenant, TenantId};
+use crate::revision::{Author, AuthorKind};
+
+/// The columns that [`tenant`] reads.
+pub(super) const TENANT_COLUMNS: &str =
+    "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes";
+
+/// Reads a tenant from [`TENANT_COLUMNS`].
+pub(super) fn tenant(row: &Row<'_>, first: usize) -> rusqlite::Result<Tenant> {
+    let id = row.get(first)?;
+    Ok(Tenant {
+        id: TenantId::new(id).ok_or(rusqlite::Error::IntegralValueOutOfRange(first, id))?,
+        uuid: row.get(first + 1)?,
+        name: row.get(first + 2)?,
+        created_at: row.get(first + 3)?,
+        quotas: Quotas { connectors: row.get(first + 4)?, bytes: row.get(first + 5)? },
+    })
+}
+
+/// Reads an author from three columns: kind, id and name.
+pub(super) fn author(row: &Row<'_>, first: usize) -> rusqlite::Result<Author> {
+    let kind = row.get(first)?;
+    Ok(Author {
+        kind: AuthorKind::of(kind).ok_or(rusqlite::Error::IntegralValueOutOfRange(first, kind))?,
+        id: row.get(first + 1)?,
+        name: row.get(first + 2)?,
+    })
+}
+
+/// Reads a tracking id.
+pub(super) fn tracking_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Uuid>> {
+    Ok(row.get::<_, Option<Vec<u8>>>(column)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()))
+}
+
+/// Parses the text of a column.
+pub(super) fn word<T>(column: usize, text: &str) -> rusqlite::Result<T>
+where
+    T: FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}

@@ -1,0 +1,93 @@
+//! What tenants store, counted for their quotas.
+//!
+//! Only the writer changes connectors, so it counts a tenant once and then keeps the numbers up to date in memory. A sum
+//! over the revisions of a tenant is made only if the tenant has a quota of bytes.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::key::{end_key, first_key};
+use crate::access::{QuotaExceeded, Quotas, TenantId};
+use crate::edit::{Change, Edit};
+use crate::error::{Refusal, Result};
+
+/// What every tenant stores, as far as it was counted.
+#[derive(Default)]
+pub(super) struct Usage(HashMap<TenantId, Stored>);
+
+/// What a tenant stores. None means that it was not counted yet.
+#[derive(Clone, Copy, Default)]
+struct Stored {
+    connectors: Option<u64>,
+    bytes: Option<u64>,
+}
+
+impl Usage {
+    /// Refuses edits with which the tenant would exceed a quota that it keeps now. A tenant that stores more than a
+    /// lowered quota can still delete, and can change connectors if it has no quota of bytes.
+    pub fn check(&mut self, connection: &Connection, tenant: TenantId, edits: &[Edit]) -> Result<(), Refusal> {
+        let quotas = quotas(connection, tenant)?;
+        let stored = self.0.entry(tenant).or_default();
+        let created = edits.iter().filter(|edit| edit.change() == Change::Create).count() as u64;
+        if created > 0 {
+            let connectors = match stored.connectors {
+                Some(connectors) => connectors,
+                None => *stored.connectors.insert(count_connectors(connection, tenant)?),
+            };
+            if connectors + created > quotas.connectors {
+                return Err(QuotaExceeded::Connectors(quotas.connectors).into());
+            }
+        }
+        if let Some(most) = quotas.bytes {
+            let bytes = match stored.bytes {
+                Some(bytes) => bytes,
+                None => *stored.bytes.insert(sum_bytes(connection, tenant)?),
+            };
+            let only_deletes = edits.iter().all(|edit| matches!(edit.change(), Change::Delete { .. }));
+            if !only_deletes && bytes + edits.iter().map(Edit::stored_bytes).sum::<u64>() > most {
+                return Err(QuotaExceeded::Bytes(most).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts edits that were written.
+    pub fn wrote(&mut self, tenant: TenantId, edits: &[Edit]) {
+        let stored = self.0.entry(tenant).or_default();
+        for edit in edits {
+            if let Some(connectors) = &mut stored.connectors {
+                match edit.change() {
+                    Change::Create => *connectors += 1,
+                    Change::Update { .. } => {}
+                    Change::Delete { .. } => *connectors = connectors.saturating_sub(1),
+                }
+            }
+            if let Some(bytes) = &mut stored.bytes {
+                *bytes += edit.stored_bytes();
+            }
+        }
+    }
+
+    /// Forgets all numbers, because the writes that they include were rolled back.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Reads the quotas of a tenant. They may have changed since the last commit: an operator sets them beside the server.
+fn quotas(connection: &Connection, tenant: TenantId) -> Result<Quotas> {
+    let mut statement = connection.prepare_cached("SELECT max_connectors, max_bytes FROM tenants WHERE id = ?1")?;
+    Ok(statement.query_row([tenant.get()], |row| Ok(Quotas { connectors: row.get(0)?, bytes: row.get(1)? }))?)
+}
+
+fn count_connectors(connection: &Connection, tenant: TenantId) -> Result<u64> {
+    let query = "SELECT count(*) FROM connectors WHERE tenant_id = ?1";
+    Ok(connection.query_row(query, [tenant.get()], |row| row.get(0))?)
+}
+
+fn sum_bytes(connection: &Connection, tenant: TenantId) -> Result<u64> {
+    let query = "SELECT (SELECT coalesce(sum(octet_length(body)), 0) FROM revisions WHERE key > ?1 AND key < ?2)
+                      + (SELECT coalesce(sum(octet_length(body)), 0) FROM parts WHERE key > ?1 AND key < ?2)";
+    Ok(connection.query_row(query, params![first_key(tenant), end_key(tenant)], |row| row.get(0))?)
+}

@@ -1,0 +1,89 @@
+//! Who changed access, who signed in, and who was refused.
+
+use connectory_model::limits::{REFUSED_SIGN_INS, SIGN_INS};
+use connectory_store::{AccessAction, AccessOrigin, Ended, NewSession, Quotas, RefusedSignIns, Store, TenantId};
+
+use futures_util::future::join_all;
+
+use super::Database;
+use super::support::{by, client, tenant};
+
+async fn sign_in(store: &Store, tenant: TenantId, by: &AccessOrigin) {
+    let hash = std::array::from_fn(|_| 1);
+    let new = NewSession { hash, tenant, rights: None, created_at: 0, replaces: Some(hash) };
+    store.begin_session(new, Ended { created_before: 0, used_before: 0 }, by.clone()).await.unwrap();
+}
+
+async fn actions(store: &Store, tenant: TenantId) -> Vec<(AccessAction, Option<String>)> {
+    let events = store.access_events(tenant, None, 100).await.unwrap();
+    events.into_iter().map(|event| (event.action, event.subject)).collect()
+}
+
+pub async fn changes_of_access_and_sign_ins_are_kept_with_who_and_from_where(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
+    sign_in(&store, ours, &by()).await;
+    store.delete_client(ours, "second".to_owned(), by()).await.unwrap();
+    database.set_quotas("default", Quotas { connectors: 7, bytes: None });
+    database.create_tenant("other");
+    let text = |text: &str| Some(text.to_owned());
+    let expected = [
+        (AccessAction::QuotasChanged, text("connectors 7, bytes none")),
+        (AccessAction::ClientDeleted, text("second")),
+        (AccessAction::SignIn, None),
+        (AccessAction::ClientCreated, text("second")),
+        (AccessAction::ClientCreated, text("first")),
+        (AccessAction::TenantCreated, text("default")),
+    ];
+    assert_eq!(actions(&store, ours).await, expected);
+    let theirs = store.tenants().await.unwrap()[1].id;
+    assert_eq!(actions(&store, theirs).await, [(AccessAction::TenantCreated, text("other"))]);
+    let (mut before, mut numbers) = (None, Vec::new());
+    while let Some(event) = store.access_events(ours, before, 1).await.unwrap().pop() {
+        assert_eq!(event.by, by());
+        before = Some(event.number);
+        numbers.push(event.number);
+    }
+    assert_eq!(numbers, [6, 5, 4, 3, 2, 1]);
+}
+
+pub async fn the_oldest_sign_ins_go_and_changes_of_access_stay(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    let by = by();
+    sign_in(&store, ours, &by).await;
+    store.create_client("default".to_owned(), client("second"), by.clone()).await.unwrap();
+    join_all((0..SIGN_INS + 200).map(|_| sign_in(&store, ours, &by))).await;
+    let events = store.access_events(ours, None, 2 * SIGN_INS).await.unwrap();
+    let (sign_ins, others): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| event.action == AccessAction::SignIn);
+    let kept = SIGN_INS..SIGN_INS + 100;
+    assert!(kept.contains(&u32::try_from(sign_ins.len()).unwrap()), "{}", sign_ins.len());
+    assert!(sign_ins.last().unwrap().number > 100, "the oldest go");
+    assert_eq!(others.iter().map(|event| event.number).collect::<Vec<_>>(), [4, 2, 1]);
+}
+
+pub async fn refused_sign_ins_are_counted_by_minute_and_the_oldest_go(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let theirs = store.tenants().await.unwrap()[1].id;
+    let refused = |tenant, minute, address: &str, count| RefusedSignIns {
+        tenant,
+        minute,
+        client_id: "first".to_owned(),
+        address: address.parse().unwrap(),
+        count,
+    };
+    let read = async |tenant, skip| store.refused_sign_ins(tenant, skip, 10).await.unwrap();
+    let add = async |refused| store.add_refused_sign_ins(refused).await.unwrap();
+    add(vec![refused(ours, 1, "192.0.2.7", 2), refused(theirs, 1, "2001:db8::1", 1)]).await;
+    add(vec![refused(ours, 1, "192.0.2.7", 3), refused(ours, 2, "192.0.2.7", 1)]).await;
+    assert_eq!(read(ours, 0).await, [refused(ours, 2, "192.0.2.7", 1), refused(ours, 1, "192.0.2.7", 5)]);
+    assert_eq!(read(ours, 1).await, [refused(ours, 1, "192.0.2.7", 5)]);
+    let many = (0..i64::from(REFUSED_SIGN_INS)).map(|number| refused(ours, 3 + number, "192.0.2.8", 1));
+    add(many.collect()).await;
+    assert_eq!(read(ours, REFUSED_SIGN_INS - 1).await, [refused(ours, 3, "192.0.2.8", 1)]);
+    assert_eq!(read(theirs, 0).await, [refused(theirs, 1, "2001:db8::1", 1)], "another tenant's stay");
+}
