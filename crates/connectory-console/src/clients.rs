@@ -121,7 +121,6 @@ pub async fn create(
         .create_client(caller.tenant_record(), name.to_owned(), level, scopes, caller.access_origin())
         .await;
     let (id, new_secret) = created?;
-    tracing::info!(by = caller.client_id(), client = id, %level, "client created");
     let above = html! {
         section.done role="status" {
             h2 { (view.format("clients.made", &[&name])) }
@@ -150,6 +149,5 @@ pub async fn delete(
         return Err(PageError::bad_request(Message::new("error.own_client")));
     }
     console.server.registry.delete_client(caller.tenant_record(), id.clone(), caller.access_origin()).await?;
-    tracing::info!(by = caller.client_id(), client = id, "client deleted");
     Ok(Redirect::to("/console/clients?done=client_deleted").into_response())
 }

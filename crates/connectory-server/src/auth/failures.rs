@@ -43,7 +43,7 @@ struct Failed {
 impl Failed {
     /// The time from the last wrong secret until another one is verified.
     fn delay(&self) -> Duration {
-        match self.times.checked_sub(FREE_FAILURES) {
+        match self.times.checked_sub(FREE_FAILURES + 1) {
             None => Duration::ZERO,
             Some(more) => FAILURE_DELAY.saturating_mul(1 << more.min(16)).min(LONGEST_DELAY),
         }
@@ -155,7 +155,7 @@ mod tests {
     fn failures_delay_a_pair_of_client_and_address_for_longer_and_longer() {
         let folder = tempfile::tempdir().unwrap();
         let failures = failures(&folder);
-        for _ in 0..FREE_FAILURES {
+        for _ in 0..=FREE_FAILURES {
             assert_eq!(failures.delay("a", ip(1)), None);
             fail(&failures, "a", ip(1));
         }

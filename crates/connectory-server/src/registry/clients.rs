@@ -1,7 +1,7 @@
 //! The API clients of a tenant: create and delete.
 
 use connectory_model::access::{Scopes, UserLevel};
-use connectory_store::{AccessOrigin, NewClient, Tenant};
+use connectory_store::{AccessOrigin, NewClient, Origin, Tenant};
 
 use super::{Registry, RegistryError};
 use crate::work::WorkError;
@@ -19,12 +19,23 @@ impl Registry {
         let generated = tokio::task::spawn_blocking(move || NewClient::generate(name, level, scopes)).await;
         let (client, secret) = generated.map_err(|_| WorkError::Panicked)?;
         let id = client.id.clone();
-        self.store.create_client(tenant.name.clone(), client, by).await?;
+        self.store.create_client(tenant.name.clone(), client, by.clone()).await?;
+        log("client created", &id, &by);
         Ok((id, secret))
     }
 
     /// Deletes a client of a tenant.
     pub async fn delete_client(&self, tenant: &Tenant, id: String, by: AccessOrigin) -> Result<(), RegistryError> {
-        Ok(self.store.delete_client(tenant.id, id, by).await?)
+        self.store.delete_client(tenant.id, id.clone(), by.clone()).await?;
+        log("client deleted", &id, &by);
+        Ok(())
     }
+}
+
+/// Logs a change of access, as the store keeps it.
+fn log(what: &str, client: &str, AccessOrigin { origin, address }: &AccessOrigin) {
+    let Origin { author, tracking_id } = origin;
+    let tracking_id = tracking_id.map(|id| id.simple().to_string());
+    let peer = address.map(|address| address.to_string());
+    tracing::info!(client, by = author.id, kind = author.kind.as_str(), peer, tracking_id, "{what}");
 }

@@ -6,8 +6,11 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::FREE_FAILURES;
 use connectory_server::Options;
+use connectory_server::auth::keys::Claims;
 use connectory_server::rate_limit::RateLimit;
+use connectory_store::Quotas;
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 
@@ -223,6 +226,99 @@ async fn a_token_is_narrowed_to_the_scopes_that_were_asked_for() {
     app.call_as(narrowed, Method::POST, "/v3/connectors", "application/json", body).await.refusal(403);
     let wider = asking("idn:connector-config:read sp:scopes:all").await;
     assert_eq!((wider.status.as_u16(), wider.json()["error"].as_str()), (400, Some("invalid_scope")));
+}
+
+#[tokio::test]
+async fn a_client_with_all_scopes_may_ask_for_fewer() {
+    let app = TestApp::start().await;
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", CLIENT_ID),
+        ("client_secret", SECRET),
+        ("scope", "idn:connector-config:read"),
+    ];
+    let narrowed = token(&app, "/oauth/token", URLENCODED, None, encoded(&fields)).await.ok();
+    assert_eq!(narrowed["scope"], "idn:connector-config:read");
+    let narrowed = narrowed["access_token"].as_str().unwrap();
+    assert_eq!(app.get_as(narrowed, "/v3/connectors").await.status.as_u16(), 200);
+    let body = json!({"name": "A", "className": "x.Y"}).to_string();
+    app.call_as(narrowed, Method::POST, "/v3/connectors", "application/json", body).await.refusal(403);
+}
+
+#[tokio::test]
+async fn a_token_names_its_issuer_its_tenant_and_its_time() {
+    let app = TestApp::start().await;
+    app.access().create_tenant("other", &operator()).unwrap();
+    let theirs = app.client("theirs", "other", UserLevel::OrgAdmin, &[Scope::All]).await;
+    let claims: Claims = serde_json::from_value(decoded(&app.token_of(CLIENT_ID).await, 1)).unwrap();
+    let keys = app.server.auth.keys();
+    assert_eq!(claims.iss, app.server.store.issuer().await.unwrap());
+    let status = async |claims: &Claims| {
+        let answer = app.get_as(&keys.sign(claims), "/v3/connectors").await;
+        (answer.status.as_u16(), answer.text().to_owned())
+    };
+    assert_eq!(status(&claims).await.0, 200);
+    let ahead = |seconds: u64| Claims { iat: claims.iat + seconds, jti: seconds.to_string(), ..claims.clone() };
+    assert_eq!(status(&ahead(50)).await.0, 200, "another node's clock may be ahead");
+    let elsewhere = Claims { iss: "0".repeat(32), ..claims.clone() };
+    let moved = Claims { tenant_id: decoded(&theirs, 1)["tenant_id"].as_str().unwrap().to_owned(), ..claims.clone() };
+    for (claims, reason) in [
+        (ahead(90), "JWT was issued in the future"),
+        (elsewhere, "JWT issuer is invalid"),
+        (moved, "the JWT was issued for another tenant"),
+    ] {
+        let expected = format!(r#"{{"error":"JWT validation failed: {reason}"}}"#);
+        assert_eq!(status(&claims).await, (401, expected));
+    }
+}
+
+#[tokio::test]
+async fn wrong_secrets_delay_the_client_from_their_address_alone() {
+    let app = TestApp::start().await;
+    app.client("second", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
+    let ask = async |address: &str, id: &str, secret: &str| {
+        let fields = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
+        let request = Request::post("/oauth/token").header(header::CONTENT_TYPE, URLENCODED);
+        app.send_from(address.parse().unwrap(), request.body(encoded(&fields).into()).unwrap()).await
+    };
+    for _ in 0..=FREE_FAILURES {
+        assert_eq!(ask("192.0.2.1", CLIENT_ID, "wrong").await.status.as_u16(), 401);
+    }
+    let delayed = ask("192.0.2.1", CLIENT_ID, SECRET).await;
+    assert_eq!((delayed.status.as_u16(), &delayed.json()["error"]), (429, &json!("temporarily_unavailable")));
+    let seconds: u64 = delayed.header("retry-after").unwrap().parse().unwrap();
+    assert!(delayed.text().contains("from this address"), "{}", delayed.text());
+    for (address, id) in [("192.0.2.2", CLIENT_ID), ("192.0.2.1", "second")] {
+        assert_eq!(ask(address, id, SECRET).await.status.as_u16(), 200, "{address} {id}");
+    }
+    for _ in 0..20 {
+        assert_eq!(ask("192.0.2.1", "nobody", "wrong").await.status.as_u16(), 401, "unknown ids are not counted");
+    }
+    app.clock().turn(Duration::from_secs(seconds));
+    assert_eq!(ask("192.0.2.1", CLIENT_ID, SECRET).await.status.as_u16(), 200);
+    assert_eq!(ask("192.0.2.1", CLIENT_ID, "wrong").await.status.as_u16(), 401, "the right secret forgives");
+    // They are kept, in one row for each minute. An unknown id is in the log only.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
+    let refused = app.server.store.refused_sign_ins(tenant, 0, 10).await.unwrap();
+    let count: u32 = refused.iter().map(|refused| refused.count).sum();
+    assert_eq!(count, FREE_FAILURES + 3);
+    assert!(refused.len() <= 2, "two minutes at most: {refused:?}");
+    assert!(refused.iter().all(|of| of.client_id == CLIENT_ID && of.address.to_string() == "192.0.2.1"));
+}
+
+#[tokio::test]
+async fn a_quota_is_named_by_the_error() {
+    let app = TestApp::start().await;
+    app.access().set_quotas("default", Quotas { connectors: 1, bytes: None }, &operator()).unwrap();
+    app.create("A").await;
+    let refused = app.post("/v2025/connectors", &json!({"name": "B", "className": "x.Y"})).await.refusal(400);
+    assert!(refused.contains("may have 1 connectors (its quota `connectors`); delete"), "{refused}");
+    app.access().set_quotas("default", Quotas { connectors: 2, bytes: Some(1) }, &operator()).unwrap();
+    let refused = app.post("/v2025/connectors", &json!({"name": "B", "className": "x.Y"})).await.refusal(400);
+    assert!(refused.contains("its quota `bytes`"), "{refused}");
+    app.access().set_quotas("default", Quotas { connectors: 2, bytes: None }, &operator()).unwrap();
+    app.create("B").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A server on a database of its own, and requests to it without a network.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -120,7 +120,12 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = Arc::clone(&self.service).answer(request, Ipv4Addr::LOCALHOST.into()).await;
+        self.send_from(Ipv4Addr::LOCALHOST.into(), request).await
+    }
+
+    /// Sends a request from an address.
+    pub async fn send_from(&self, address: IpAddr, request: Request<Body>) -> Answer {
+        let response = Arc::clone(&self.service).answer(request, address).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
