@@ -28,9 +28,20 @@ def test_the_first_start_prints_a_client_once(start):
 
 def test_the_database_is_for_its_owner_alone(start):
     server = start()
-    for file in ["connectory.db", "connectory.db-wal"]:
-        mode = stat.S_IMODE((server.folder / file).stat().st_mode)
-        assert mode & 0o077 == 0, f"{file}: {mode:o}"
+    files = [server.folder / f"connectory.db{end}" for end in ("", "-wal", "-shm", ".lock")]
+    modes = lambda: [stat.S_IMODE(file.stat().st_mode) for file in files]
+    assert modes() == [0o600] * 4 and "other users" not in server.log
+    server.kill()
+    for file in files:
+        file.chmod(0o644)
+    server.start()
+    assert modes() == [0o600] * 4
+    for file in files:
+        said = 'other users had access to a file of the database; now only its owner has '
+        assert f'{said}file={file} old="0644" new="0600"' in server.log
+    files[0].chmod(0o666)
+    said = connectory("client", "list", "--database", server.database).stderr
+    assert f'now only its owner has file={files[0]} old="0666" new="0600"' in said and modes() == [0o600] * 4
 
 
 def test_the_first_client_can_be_given(start):

@@ -36,6 +36,7 @@ pub enum TenantCommand {
 
 /// Runs a `tenant` command.
 pub fn run(command: TenantCommand) -> Result<()> {
+    terminal::print_warnings();
     match command {
         TenantCommand::Create { name, database } => {
             let tenant = AccessDb::open(&database.path()?)?.create_tenant(&name)?;
