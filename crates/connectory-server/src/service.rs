@@ -23,6 +23,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::api::{connectors, documents, fast_path, health, oauth, openapi, translations};
 use crate::auth::layer::authorize;
+use crate::http::host;
 use crate::http::error::ApiError;
 use crate::http::listen::Traffic;
 use crate::http::response::{ResponseFacts, facts_of};
@@ -66,11 +67,15 @@ impl Service {
             }
         };
         let panicked = |_| ApiError::internal("the handler panicked");
-        let cached = catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)));
-        let cached = cached.unwrap_or_else(|panic| {
-            let facts = ResponseFacts { error: Some(panicked(panic)), ..ResponseFacts::default() };
+        let failed = |error| {
+            let facts = ResponseFacts { error: Some(error), ..ResponseFacts::default() };
             Some(fast_path::Answer { facts, response: Response::default(), counted: None })
-        });
+        };
+        let cached = match host::check(&request) {
+            Ok(()) => catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)))
+                .unwrap_or_else(|panic| failed(panicked(panic))),
+            Err(error) => failed(error),
+        };
         if let Some(fast_path::Answer { facts, response, counted }) = cached {
             know(&facts);
             let request = RequestFacts { method: request.method(), path: request.uri().path(), client, waits };

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use connectory_server::Options;
-use http::{Method, Request};
+use http::{Method, Request, Version, header};
 use serde_json::json;
 
 use crate::support::{FORM, TestApp, form};
@@ -63,6 +63,35 @@ async fn every_answer_has_a_tracking_id_of_its_own() {
 
 #[tokio::test]
 async fn health_is_told_without_a_token() {
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let app = TestApp::start().await;
+    let cases: [(Version, &[&str], Option<&str>); 9] = [
+        (Version::HTTP_11, &["registry.example.com:8080"], None),
+        (Version::HTTP_11, &["[::1]:8080"], None),
+        (Version::HTTP_11, &[], Some("the header `Host` is missing; HTTP/1.1 requires it")),
+        (Version::HTTP_11, &["a", "a"], Some("the request has several `Host` headers; expected one")),
+        (Version::HTTP_11, &["a b"], Some("the header `Host` must be a host and optionally a port, got `a b`")),
+        (Version::HTTP_11, &[""], Some("the header `Host` must be a host and optionally a port, got ``")),
+        (Version::HTTP_10, &[], None),
+        (Version::HTTP_10, &["a", "b"], Some("the request has several `Host` headers; expected one")),
+        (Version::HTTP_2, &[], None),
+    ];
+    for (version, hosts, refused) in cases {
+        for path in ["/v3/connectors", "/health/live", "/nothing"] {
+            let mut request = Request::get(path).version(version);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            let answer = app.send_as_is(request.body(Body::empty()).unwrap()).await;
+            match refused {
+                Some(text) => assert_eq!(answer.refusal(400), text, "{version:?} {hosts:?} {path}"),
+                None => assert_ne!(answer.status, 400, "{version:?} {hosts:?} {path}"),
+            }
+        }
+    }
+}
+
     let app = TestApp::start().await;
     for (path, expected) in [("/health/live", "live"), ("/health/ready", "ready")] {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;

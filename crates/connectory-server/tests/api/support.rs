@@ -9,7 +9,7 @@ use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{AccessDb, NewClient, Store};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -117,7 +117,14 @@ impl TestApp {
         self.send(request.unwrap()).await.ok()["access_token"].as_str().unwrap().to_owned()
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    /// Sends a request. Adds a host if it has none.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("registry.test"));
+        self.send_as_is(request).await
+    }
+
+    /// Sends a request as it is.
+    pub async fn send_as_is(&self, request: Request<Body>) -> Answer {
         let response = Arc::clone(&self.service).answer(request, Ipv4Addr::LOCALHOST.into()).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
