@@ -1,6 +1,7 @@
 """Starting, stopping and configuring the server, and managing access beside it."""
 
 import json
+import re
 import signal
 import socket
 import stat
@@ -101,6 +102,41 @@ def test_signals_finish_what_is_in_flight(start):
             connection.sendall(body[5:].encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         assert server.process.wait(timeout=30) == 0
+
+
+def test_each_line_of_the_log_says_who_and_why(start):
+    server = start(CONNECTORY_LOG="connectory_server=debug,warn", CONNECTORY_RATE_LIMIT="1/60s")
+    session = server.session()
+    asked = [
+        (session, "GET", "/v3/connectors", {}),
+        (session, "GET", "/v3/connectors", {}),
+        (requests, "GET", "/v3/connectors", {}),
+        (requests, "POST", "/oauth/token", {"grant_type": "client_credentials", "client_id": "x", "client_secret": "y-y"}),
+        (requests, "POST", "/oauth/token", {"client_secret": "y-y"}),
+        (requests, "POST", "/console/sign-in", {"client_id": "x", "client_secret": "y-y"}),
+        (requests, "X" * 1000, "/health/live", {}),
+    ]
+    statuses = [by.request(method, server.url + path, data=form, timeout=30).status_code
+                for by, method, path, form in asked]
+    assert statuses == [200, 429, 401, 401, 400, 401, 405]
+    time.sleep(0.2)
+    lines = [line for line in server.log.splitlines() if " path=" in line]
+    of = lambda status: [line for line in lines if f"status={status}" in line]
+    known = f'client="{server.client_id}" kind="client"'
+    [listed] = [line for line in of(200) if 'path="/v3/connectors"' in line]
+    assert known in listed
+    [limited] = of(429)
+    assert re.search(r'reason="too many requests; try again in \d+ seconds"', limited)
+    assert [re.search('reason="(.*?)"', line)[1] for line in of(401)] == [
+        "JWT is missing", "the client id or the client secret is wrong", "the client id or the client secret is wrong"]
+    [wrong] = of(400)
+    assert 'reason="`grant_type` is missing; expected client_credentials"' in wrong
+    [method] = of(405)
+    assert len(method) < 1000
+    for line in lines:
+        assert re.search(r" ms=\d+(\.\d{1,3})?( |$)", line), line
+        assert "unsaid" not in line and "y-y" not in line and server.secret not in line
+        assert ("client=" in line) == ("kind=" in line) == (known in line), line
 
 
 def test_catalogs_bring_more_built_in_connectors(start, tmp_path):

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{ANONYMOUS_BYTES, MEMBER_CHARS, RETRY_AFTER};
 use connectory_model::shown;
 use connectory_server::auth::CredentialsError;
+use connectory_server::http::response::facts_of;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
@@ -48,6 +49,7 @@ pub async fn submit(
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
         }
         Err(error) => {
+            let reason = error.to_string();
             let (status, key) = match error {
                 CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong"),
                 CredentialsError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "sign_in.busy"),
@@ -58,6 +60,7 @@ pub async fn submit(
             };
             let content = sign_in_form(&console, &view, &back, shown(id, MEMBER_CHARS), Some(view.text(key)));
             let mut response = view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content);
+            facts_of(&mut response).reason = Some(reason.into());
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
             }

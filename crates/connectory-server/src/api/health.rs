@@ -10,7 +10,7 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::http::error::ApiError;
-use crate::http::response::json_response;
+use crate::http::response::{facts_of, json_response};
 use crate::state::ServerState;
 
 /// Responds, which shows that the process is alive.
@@ -39,5 +39,12 @@ pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQ
     };
     tracing::debug!(%error, "not ready");
     let body = json!({"status": "not ready", "reason": reason}).to_string();
-    ([(header::RETRY_AFTER, RETRY_AFTER)], json_response(StatusCode::SERVICE_UNAVAILABLE, body)).into_response()
+    let response = json_response(StatusCode::SERVICE_UNAVAILABLE, body);
+    let mut response = ([(header::RETRY_AFTER, RETRY_AFTER)], response).into_response();
+    facts_of(&mut response).reason = Some(reason.into());
+    response
 }
+    not_ready(reason)
+}
+
+fn not_ready(reason: String) -> Response {

@@ -22,7 +22,7 @@ use crate::auth::keys::Claims;
 use crate::auth::{CredentialsError, bearer, secret};
 use crate::http::error::ApiError;
 use crate::http::form::FormLimits;
-use crate::http::response::json_response;
+use crate::http::response::{facts_of, json_response};
 use crate::state::ServerState;
 
 /// The code of a temporary error (RFC 6749, section 4.1.2.1, which defines it for another endpoint).
@@ -108,7 +108,8 @@ pub async fn token(State(server): State<Arc<ServerState>>, parts: Parts, body: B
                 UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::BAD_REQUEST,
             };
-            let mut response = (status, Json(error)).into_response();
+            let mut response = (status, Json(&error)).into_response();
+            facts_of(&mut response).reason = Some(error.error_description.into());
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
             }

@@ -25,6 +25,8 @@ pub struct ResponseFacts {
     pub author: Option<Arc<Author>>,
     /// The error to render.
     pub error: Option<ApiError>,
+    /// The reason for the log, of a response that renders its error itself.
+    pub reason: Option<Cow<'static, str>>,
     /// The renderer of an error page. None means that errors are rendered as JSON.
     pub error_page: Option<Arc<dyn ErrorPage>>,
 }
