@@ -10,6 +10,7 @@ import time
 
 import requests
 
+import attackers
 from conftest import connectory
 
 
@@ -102,6 +103,61 @@ def test_signals_finish_what_is_in_flight(start):
             connection.sendall(body[5:].encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         assert server.process.wait(timeout=30) == 0
+
+
+def test_after_sigterm_the_process_ends_within_ten_seconds_whatever_its_clients_do(start):
+    server = start()
+    session = server.session()
+    acknowledged = session.post(server.connectors, json={"name": "HR", "className": "x.Y"}, timeout=30)
+    assert acknowledged.status_code == 200
+    # More bytes than the system buffers for a reader that reads nothing.
+    reads_nothing = attackers.connect(server.url, receive_buffer=4096)
+    reads_nothing.sendall(attackers.request("GET", "/docs/swagger-ui-bundle.js") * 20)
+    never_ends = attackers.connect(server.url)
+    never_ends.sendall(attackers.request("POST", "/v3/connectors", b'{"name', token=server.token(), length=100,
+                                         Content_Type="application/json"))
+    idle = attackers.Http2(server.url)
+    time.sleep(0.5)
+    began = time.monotonic()
+    server.stop()
+    took = time.monotonic() - began
+    assert 5 < took < 10, f"{took:.1f} s; requests in flight have some time"
+    assert "some requests did not end in time; dropping their connections" in server.log
+    for connection in (reads_nothing, never_ends, idle.socket):
+        connection.close()
+    again = start(folder=server.folder)
+    again.client_id, again.secret = server.client_id, server.secret
+    assert again.session().get(f"{again.connectors}/hr", timeout=30).status_code == 200
+
+
+def test_after_sigterm_the_server_is_not_ready_but_answers_while_it_drains(start):
+    server = start(CONNECTORY_DRAIN="3s")
+    session = server.session()
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    while time.monotonic() < began + 2.5:
+        for path in ["/health/ready", "/health/ready?for=reads"]:
+            ready = requests.get(server.url + path, timeout=30)
+            assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "reason": "stopping"})
+        assert requests.get(f"{server.url}/health/live", timeout=30).status_code == 200
+        assert requests.get(server.connectors, headers=session.headers, timeout=30).status_code == 200
+        time.sleep(0.2)
+    assert server.process.wait(timeout=30) == 0
+    assert 3 <= time.monotonic() - began < 5, "without requests in flight, it ends after the drain"
+    assert "status=503" in server.log and 'reason="stopping"' in server.log
+
+
+def test_ctrl_c_does_not_drain_and_a_second_signal_ends_at_once(start):
+    for signals, code in [([signal.SIGINT], 0), ([signal.SIGTERM, signal.SIGTERM], 143),
+                          ([signal.SIGTERM, signal.SIGINT], 130)]:
+        server = start(CONNECTORY_DRAIN="5s")
+        began = time.monotonic()
+        for number in signals:
+            server.process.send_signal(number)
+            time.sleep(0.2)
+        assert server.process.wait(timeout=30) == code
+        assert time.monotonic() - began < 2, signals
 
 
 def test_each_line_of_the_log_says_who_and_why(start):

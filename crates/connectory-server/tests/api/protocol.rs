@@ -1,5 +1,7 @@
 //! What holds for every path: error bodies, tracking ids, methods and media types.
 
+use std::sync::atomic::Ordering;
+
 use axum::body::Body;
 use connectory_server::Options;
 use http::{Method, Request, Version, header};
@@ -62,8 +64,6 @@ async fn every_answer_has_a_tracking_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn health_is_told_without_a_token() {
-#[tokio::test]
 async fn a_request_has_one_host() {
     let app = TestApp::start().await;
     let cases: [(Version, &[&str], Option<&str>); 9] = [
@@ -92,11 +92,21 @@ async fn a_request_has_one_host() {
     }
 }
 
+#[tokio::test]
+async fn health_is_told_without_a_token() {
     let app = TestApp::start().await;
     for (path, expected) in [("/health/live", "live"), ("/health/ready", "ready")] {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.ok(), json!({"status": expected}));
     }
+    app.server.stopping.store(true, Ordering::Relaxed);
+    for path in ["/health/ready", "/health/ready?for=reads"] {
+        let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("2")));
+        assert_eq!(answer.json(), json!({"status": "not ready", "reason": "stopping"}));
+    }
+    app.get("/health/live").await.ok();
+    app.get("/v3/connectors").await.ok();
 }
 
 #[tokio::test]
