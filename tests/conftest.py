@@ -37,7 +37,8 @@ def connectory(*arguments, check=True, **variables):
 class Server:
     """`connectory serve` as a process. Its output is in its folder, and its database too unless that is given.
 
-    `prepare` runs in the process before the server does, and `stderr` takes the place of the file `log`.
+    `prepare` runs in the process before the server does, and `stderr` takes the place of the file `log`. The server does
+    not drain, unless `CONNECTORY_DRAIN` is given.
     """
 
     def __init__(self, folder, *arguments, database=None, prepare=None, stderr=None, **variables):
@@ -57,7 +58,7 @@ class Server:
         with open(self.folder / "log", "a") as log, open(output, "w") as stdout:
             self.process = subprocess.Popen(
                 [BINARY, "serve", "--listen", "127.0.0.1:0", "--database", self.database, *self.arguments],
-                env=environment(**self.variables), stdout=stdout, stderr=self.stderr or log, preexec_fn=self.prepare,
+                env=environment(**{"CONNECTORY_DRAIN": "0s"} | self.variables), stdout=stdout, stderr=self.stderr or log, preexec_fn=self.prepare,
             )
         while not (found := re.match(r"connectory \S+ is ready at (http://\S+): .*\n", output.read_text())):
             assert self.process.poll() is None and time.monotonic() < began + 60, (self.folder / "log").read_text()

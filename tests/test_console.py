@@ -26,7 +26,10 @@ def browser():
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+            args=[
+                "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                "--host-resolver-rules=MAP registry.test 127.0.0.1",
+            ],
         )
         yield chromium
         chromium.close()
@@ -597,6 +600,31 @@ def test_pages_work_without_a_script(someone, admin):
     plain.page.get_by_role("button", name="Save").click()
     expect(plain.page.get_by_text("Saved.")).to_be_visible()
     expect(plain.page.get_by_label("Correlation config", exact=True)).to_have_value(re.compile("<!-- plain -->"))
+
+
+def test_the_reference_page_works_within_its_policy_and_cannot_be_framed(browser, server):
+    # At an address that is not this machine's, the page would by itself ask a validator on the internet.
+    address = server.url.replace("127.0.0.1", "registry.test")
+    page = browser.new_page()
+    said = []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(f"{address}/docs/")
+    expect(page.locator(".opblock").first).to_be_visible()
+    assert page.locator(".opblock").count() > 60
+    page.locator(".opblock-get").first.locator(".opblock-summary-control").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table td.response-col_status").last).to_contain_text(re.compile("200|401"))
+    page.get_by_role("button", name="Authorize").first.click()
+    expect(page.get_by_role("heading", name="Available authorizations")).to_be_visible()
+    assert [text for text in said if "status of 401" not in text] == []
+    page.close()
+    frame = browser.new_page()
+    frame.set_content(f'<iframe src="{address}/openapi.json"></iframe><iframe src="{address}/docs/"></iframe>')
+    frame.wait_for_timeout(500)
+    assert [child.url for child in frame.frames[1:]] == ["chrome-error://chromewebdata/"] * 2
+    frame.close()
 
 
 def test_signing_in_at_an_openid_provider(someone, provider, server):

@@ -1,6 +1,7 @@
 """Starting, stopping and configuring the server, and managing access beside it."""
 
 import json
+import re
 import signal
 import socket
 import stat
@@ -9,6 +10,7 @@ import time
 
 import requests
 
+import attackers
 from conftest import connectory
 
 
@@ -28,9 +30,20 @@ def test_the_first_start_prints_a_client_once(start):
 
 def test_the_database_is_for_its_owner_alone(start):
     server = start()
-    for file in ["connectory.db", "connectory.db-wal"]:
-        mode = stat.S_IMODE((server.folder / file).stat().st_mode)
-        assert mode & 0o077 == 0, f"{file}: {mode:o}"
+    files = [server.folder / f"connectory.db{end}" for end in ("", "-wal", "-shm", ".lock")]
+    modes = lambda: [stat.S_IMODE(file.stat().st_mode) for file in files]
+    assert modes() == [0o600] * 4 and "other users" not in server.log
+    server.kill()
+    for file in files:
+        file.chmod(0o644)
+    server.start()
+    assert modes() == [0o600] * 4
+    for file in files:
+        said = 'other users had access to a file of the database; now only its owner has '
+        assert f'{said}file={file} old="0644" new="0600"' in server.log
+    files[0].chmod(0o666)
+    said = connectory("client", "list", "--database", server.database).stderr
+    assert f'now only its owner has file={files[0]} old="0666" new="0600"' in said and modes() == [0o600] * 4
 
 
 def test_the_first_client_can_be_given(start):
@@ -90,6 +103,100 @@ def test_signals_finish_what_is_in_flight(start):
             connection.sendall(body[5:].encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         assert server.process.wait(timeout=30) == 0
+
+
+def test_after_sigterm_the_process_ends_within_ten_seconds_whatever_its_clients_do(start):
+    server = start()
+    session = server.session()
+    acknowledged = session.post(server.connectors, json={"name": "HR", "className": "x.Y"}, timeout=30)
+    assert acknowledged.status_code == 200
+    # More bytes than the system buffers for a reader that reads nothing.
+    reads_nothing = attackers.connect(server.url, receive_buffer=4096)
+    reads_nothing.sendall(attackers.request("GET", "/docs/swagger-ui-bundle.js") * 20)
+    never_ends = attackers.connect(server.url)
+    never_ends.sendall(attackers.request("POST", "/v3/connectors", b'{"name', token=server.token(), length=100,
+                                         Content_Type="application/json"))
+    idle = attackers.Http2(server.url)
+    time.sleep(0.5)
+    began = time.monotonic()
+    server.stop()
+    took = time.monotonic() - began
+    assert 5 < took < 10, f"{took:.1f} s; requests in flight have some time"
+    assert "some requests did not end in time; dropping their connections" in server.log
+    for connection in (reads_nothing, never_ends, idle.socket):
+        connection.close()
+    again = start(folder=server.folder)
+    again.client_id, again.secret = server.client_id, server.secret
+    assert again.session().get(f"{again.connectors}/hr", timeout=30).status_code == 200
+
+
+def test_after_sigterm_the_server_is_not_ready_but_answers_while_it_drains(start):
+    server = start(CONNECTORY_DRAIN="3s")
+    session = server.session()
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    while time.monotonic() < began + 2.5:
+        for path in ["/health/ready", "/health/ready?for=reads"]:
+            ready = requests.get(server.url + path, timeout=30)
+            assert (ready.status_code, ready.json()) == (503, {"status": "not ready", "reason": "stopping"})
+        assert requests.get(f"{server.url}/health/live", timeout=30).status_code == 200
+        assert requests.get(server.connectors, headers=session.headers, timeout=30).status_code == 200
+        time.sleep(0.2)
+    assert server.process.wait(timeout=30) == 0
+    assert 3 <= time.monotonic() - began < 5, "without requests in flight, it ends after the drain"
+    assert "status=503" in server.log and 'reason="stopping"' in server.log
+
+
+def test_ctrl_c_does_not_drain_and_a_second_signal_ends_at_once(start):
+    for signals, code in [([signal.SIGINT], 0), ([signal.SIGTERM, signal.SIGTERM], 143),
+                          ([signal.SIGTERM, signal.SIGINT], 130)]:
+        server = start(CONNECTORY_DRAIN="5s")
+        began = time.monotonic()
+        for number in signals:
+            server.process.send_signal(number)
+            time.sleep(0.2)
+        assert server.process.wait(timeout=30) == code
+        assert time.monotonic() - began < 2, signals
+
+
+def test_each_line_of_the_log_says_who_and_why(start):
+    server = start(CONNECTORY_LOG="connectory_server=debug,warn", CONNECTORY_RATE_LIMIT="1/60s")
+    session = server.session()
+    asked = [
+        (session, "GET", "/v3/connectors", {}),
+        (session, "GET", "/v3/connectors", {}),
+        (requests, "GET", "/v3/connectors", {}),
+        (requests, "POST", "/oauth/token", {"grant_type": "client_credentials", "client_id": "x", "client_secret": "y-y"}),
+        (requests, "POST", "/oauth/token", {"client_secret": "y-y"}),
+        (requests, "POST", "/console/sign-in", {"client_id": "x", "client_secret": "y-y"}),
+        (requests, "X" * 1000, "/health/live", {}),
+    ]
+    statuses = [by.request(method, server.url + path, data=form, timeout=30).status_code
+                for by, method, path, form in asked]
+    assert statuses == [200, 429, 401, 401, 400, 401, 405]
+    time.sleep(0.2)
+    lines = [line for line in server.log.splitlines() if " path=" in line]
+    of = lambda status: [line for line in lines if f"status={status}" in line]
+    known = f'client="{server.client_id}" kind="client"'
+    [listed] = [line for line in of(200) if 'path="/v3/connectors"' in line]
+    assert known in listed
+    [limited] = of(429)
+    assert re.search(r'reason="too many requests; try again in \d+ seconds"', limited)
+    assert [re.search('reason="(.*?)"', line)[1] for line in of(401)] == [
+        "JWT is missing", "the client id or the client secret is wrong", "the client id or the client secret is wrong"]
+    [wrong] = of(400)
+    assert 'reason="`grant_type` is missing; expected client_credentials"' in wrong
+    [method] = of(405)
+    assert len(method) < 1000
+    for line in lines:
+        assert re.search(r" ms=\d+(\.\d{1,3})?( |$)", line), line
+        assert "unsaid" not in line and "y-y" not in line and server.secret not in line
+        assert ("kind=" in line) == (known in line) and "peer=127.0.0.1" in line, line
+    # A token, and a refused request for one, name the client that asked.
+    [issued] = [line for line in of(200) if 'path="/oauth/token"' in line]
+    assert f'client="{server.client_id}"' in issued
+    assert ['client="x"' in line for line in of(401)] == [False, True, True]
 
 
 def test_catalogs_bring_more_built_in_connectors(start, tmp_path):

@@ -39,6 +39,7 @@ pub fn start(binary: &Path, core: usize, database: &Path, log: &Path) -> Result<
     command
         .env("CONNECTORY_CLIENT_ID", data::CLIENT_ID)
         .env("CONNECTORY_CLIENT_SECRET", data::CLIENT_SECRET)
+        .env("CONNECTORY_DRAIN", "0s")
         .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "1000000000/10s", "--token-lifetime", "86400"])
         .arg("--database")
         .arg(format!("sqlite:{}", database.display()));

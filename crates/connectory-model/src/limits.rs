@@ -151,8 +151,15 @@ pub const HTTP2_ANSWERS_PER_CONNECTION: usize = 4;
 pub const REQUESTS_BYTES: usize = 48 * MIB;
 /// Bytes that the server keeps for a request besides what was sent.
 pub const REQUEST_OVERHEAD: usize = 8 * KIB;
-/// Time for requests in flight to end when the server stops.
-pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time after SIGTERM in which the server answers as before, but is not ready, so that a load balancer takes it out first.
+/// Option `--drain`.
+pub const DRAIN: Duration = Duration::from_secs(5);
+/// The longest such time. The rest of [`STOP_TIMEOUT`] is for requests in flight.
+pub const MOST_DRAIN: Duration = Duration::from_secs(8);
+/// Time from the signal to the end of the process. Container runtimes kill after 10 seconds.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The last part of [`STOP_TIMEOUT`]: connections are dropped, and the database is closed.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 // The process.
 

@@ -19,11 +19,11 @@ use http::Request;
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
 
-use crate::api::{connectors, documents, fast_path, health, oauth, openapi, translations};
+use crate::api::{connectors, documents, fast_path, health, oauth, openapi, reference, translations};
 use crate::auth::layer::authorize;
 use crate::http::error::ApiError;
+use crate::http::host;
 use crate::http::listen::Traffic;
 use crate::http::response::{ResponseFacts, facts_of};
 use crate::http::telemetry::{RequestFacts, Trace};
@@ -66,11 +66,15 @@ impl Service {
             }
         };
         let panicked = |_| ApiError::internal("the handler panicked");
-        let cached = catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)));
-        let cached = cached.unwrap_or_else(|panic| {
-            let facts = ResponseFacts { error: Some(panicked(panic)), ..ResponseFacts::default() };
+        let failed = |error| {
+            let facts = ResponseFacts { error: Some(error), ..ResponseFacts::default() };
             Some(fast_path::Answer { facts, response: Response::default(), counted: None })
-        });
+        };
+        let cached = match host::check(&request) {
+            Ok(()) => catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)))
+                .unwrap_or_else(|panic| failed(panicked(panic))),
+            Err(error) => failed(error),
+        };
         if let Some(fast_path::Answer { facts, response, counted }) = cached {
             know(&facts);
             let request = RequestFacts { method: request.method(), path: request.uri().path(), client, waits };
@@ -99,8 +103,7 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         api = api.nest(version.base, operations(server, version));
     }
     let (routes, document) = api.split_for_parts();
-    let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(document)));
-    let others = docs.merge(pages).layer(from_fn(note_route));
+    let others = reference::routes(openapi::complete(document)).merge(pages).layer(from_fn(note_route));
     routes.fallback(not_found).with_state(Arc::clone(server)).merge(others)
 }
 

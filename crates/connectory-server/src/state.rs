@@ -1,6 +1,7 @@
 //! The state that the handlers of a server share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use connectory_model::limits;
 use connectory_store::{Store, StoreError};
@@ -48,6 +49,8 @@ pub struct ServerState {
     pub telemetry: Telemetry,
     /// The limits on long work.
     pub work: Work,
+    /// Whether the server stops, so that it is not ready.
+    pub stopping: AtomicBool,
     /// The options that the server was started with.
     pub options: Options,
 }
@@ -75,7 +78,8 @@ impl ServerState {
             work: work.clone(),
         };
         let telemetry = Telemetry::new(answers.clone(), anonymous_answers);
-        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, work, options }))
+        let stopping = AtomicBool::new(false);
+        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, work, stopping, options }))
     }
 
     /// The number of built-in connectors.

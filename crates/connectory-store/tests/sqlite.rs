@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +68,49 @@ fn nothing_in_the_process_takes_the_locks_of_the_database_away() {
     assert!(matches!(Store::open(&path), Err(StoreError::Linked { links: 2, .. })));
     std::fs::remove_file(&linked).unwrap();
     Store::open(&path).unwrap();
+}
+
+#[tokio::test]
+async fn only_the_owner_has_access_to_the_files_of_a_database_also_if_others_had_before() {
+    const FILES: [&str; 4] = ["c.db", "c.db-wal", "c.db-shm", "c.db.lock"];
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o7777;
+    let widen = |name: &&str| std::fs::set_permissions(path(name), Permissions::from_mode(0o664)).unwrap();
+    let (store, _) = open(folder.path()).await;
+    assert_eq!(FILES.map(mode), [0o600; 4], "new files");
+    // A reader of another program keeps the log, as a kill of the server does.
+    let reader = rusqlite::Connection::open(path("c.db")).unwrap();
+    reader.query_row("SELECT count(*) FROM connectors", [], |_| Ok(())).unwrap();
+    drop(store);
+    FILES.iter().for_each(widen);
+    let (store, tenant) = open(folder.path()).await;
+    assert_eq!(FILES.map(mode), [0o600; 4], "found files");
+    commit(&store, tenant, create("HR")).await;
+    drop(store);
+
+    FILES.iter().for_each(widen);
+    std::os::unix::fs::symlink(path("c.db"), path("alias.db")).unwrap();
+    drop(AccessDb::open(&path("alias.db")).unwrap());
+    assert_eq!(FILES.map(mode), [0o600; 4], "a command, and a symbolic link to the database");
+}
+
+#[test]
+fn a_symbolic_link_beside_the_database_changes_no_other_file() {
+    for end in ["-wal", "-shm", ".lock"] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("c.db");
+        drop(Store::open(&path).unwrap());
+        let other = folder.path().join("other");
+        std::fs::write(&other, "").unwrap();
+        std::fs::set_permissions(&other, Permissions::from_mode(0o644)).unwrap();
+        let link = folder.path().join(format!("c.db{end}"));
+        let _absent = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        assert!(Store::open(&path).is_err(), "{end}");
+        assert_eq!(std::fs::read(&other).unwrap(), b"", "{end}");
+        assert_eq!(std::fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o644, "{end}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
+use tracing::Level;
 
 /// The exit code of `plan` and `diff` if nothing differs.
 pub const SAME: u8 = 0;
@@ -35,6 +36,17 @@ pub fn line(text: Arguments<'_>) {
     if let Err(error) = writeln!(anstream::stdout().lock(), "{text}") {
         std::process::exit(i32::from(error.kind() != ErrorKind::BrokenPipe));
     }
+}
+
+/// Prints the warnings of the store to standard error. Call this once, before a command opens a database.
+pub fn print_warnings() {
+    tracing_subscriber::fmt()
+        .with_max_level(Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
 }
 
 /// Writes bytes to standard output as they are.

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{ANONYMOUS_BYTES, MEMBER_CHARS, RETRY_AFTER};
 use connectory_model::shown;
 use connectory_server::auth::CredentialsError;
+use connectory_server::http::response::facts_of;
 use connectory_server::work::address;
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
@@ -46,9 +47,12 @@ pub async fn submit(
     match console.server.auth.authenticate(credentials, address()).await {
         Ok(client) => {
             let cookie = console.sessions.begin(Identity::Client(client.id)).await?;
-            Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response())
+            let mut response = ([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response();
+            facts_of(&mut response).applicant = Some(id.to_owned());
+            Ok(response)
         }
         Err(error) => {
+            let reason = error.to_string();
             let retry_after = match error {
                 CredentialsError::Delayed(seconds) => Some(seconds),
                 CredentialsError::Busy | CredentialsError::Store(_) => Some(RETRY_AFTER),
@@ -65,6 +69,9 @@ pub async fn submit(
             };
             let content = sign_in_form(&console, &view, &back, shown(id, MEMBER_CHARS), Some(view.text(key)));
             let mut response = view.render_with_status(status, Place::Elsewhere, view.text("sign_in.title"), &content);
+            let facts = facts_of(&mut response);
+            facts.reason = Some(reason.into());
+            facts.applicant = Some(shown(id, MEMBER_CHARS).to_owned());
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }

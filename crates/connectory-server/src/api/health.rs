@@ -1,6 +1,7 @@
 //! The health checks: whether the process responds, and whether requests succeed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +11,7 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::http::error::ApiError;
-use crate::http::response::json_response;
+use crate::http::response::{facts_of, json_response};
 use crate::state::ServerState;
 
 /// Responds, which shows that the process is alive.
@@ -18,7 +19,8 @@ pub async fn live() -> Response {
     json_response(StatusCode::OK, r#"{"status":"live"}"#)
 }
 
-/// Checks whether a write succeeds, or with `for=reads` whether a read succeeds. The body of a 503 contains the reason.
+/// Checks whether a write succeeds, or with `for=reads` whether a read succeeds. A server that stops is not ready for
+/// either. The body of a 503 contains the reason.
 pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let asked = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "for");
@@ -27,6 +29,9 @@ pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQ
         Some("reads") => true,
         Some(_) => return ApiError::bad_request("`for` is `reads` or `writes`").into_response(),
     };
+    if server.stopping.load(Ordering::Relaxed) {
+        return not_ready("stopping".to_owned());
+    }
     let mut ready = server.store.check_reads().await;
     if ready.is_ok() && !reads_only {
         ready = server.store.check_writes().await;
@@ -38,6 +43,13 @@ pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQ
         _ => "the database fails; the server's log says more".to_owned(),
     };
     tracing::debug!(%error, "not ready");
+    not_ready(reason)
+}
+
+fn not_ready(reason: String) -> Response {
     let body = json!({"status": "not ready", "reason": reason}).to_string();
-    ([(header::RETRY_AFTER, RETRY_AFTER)], json_response(StatusCode::SERVICE_UNAVAILABLE, body)).into_response()
+    let response = json_response(StatusCode::SERVICE_UNAVAILABLE, body);
+    let mut response = ([(header::RETRY_AFTER, RETRY_AFTER)], response).into_response();
+    facts_of(&mut response).reason = Some(reason.into());
+    response
 }

@@ -8,4 +8,5 @@ pub mod health;
 pub mod oauth;
 pub mod openapi;
 pub mod parameters;
+pub mod reference;
 pub mod translations;

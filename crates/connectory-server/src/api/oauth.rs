@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use connectory_model::access::{Scopes, UserLevel};
-use connectory_model::limits::{ANONYMOUS_FIELDS, RETRY_AFTER};
+use connectory_model::limits::{ANONYMOUS_FIELDS, MEMBER_CHARS, RETRY_AFTER};
+use connectory_model::shown;
 use connectory_store::ApiClient;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -22,7 +23,7 @@ use crate::auth::keys::Claims;
 use crate::auth::{CredentialsError, bearer, secret};
 use crate::http::error::ApiError;
 use crate::http::form::FormLimits;
-use crate::http::response::json_response;
+use crate::http::response::{facts_of, json_response};
 use crate::state::ServerState;
 use crate::work;
 
@@ -106,7 +107,8 @@ pub struct TokenError {
 )]
 pub async fn token(State(server): State<Arc<ServerState>>, parts: Parts, body: Body) -> Response {
     let basic = parts.headers.contains_key(header::AUTHORIZATION);
-    let mut response = match issue(&server, &parts, body).await {
+    let mut applicant = None;
+    let mut response = match issue(&server, &parts, body, &mut applicant).await {
         Ok(token) => Json(token).into_response(),
         Err(error) => {
             let status = match error.error {
@@ -116,7 +118,8 @@ pub async fn token(State(server): State<Arc<ServerState>>, parts: Parts, body: B
                 _ => StatusCode::BAD_REQUEST,
             };
             let retry_after = (error.error == UNAVAILABLE).then(|| error.delay.unwrap_or(RETRY_AFTER));
-            let mut response = (status, Json(error)).into_response();
+            let mut response = (status, Json(&error)).into_response();
+            facts_of(&mut response).reason = Some(error.error_description.into());
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             }
@@ -127,11 +130,18 @@ pub async fn token(State(server): State<Arc<ServerState>>, parts: Parts, body: B
             response
         }
     };
+    facts_of(&mut response).applicant = applicant;
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenResponse, TokenError> {
+/// Issues a token. Sets `applicant` to the id of the client that the request is for.
+async fn issue(
+    server: &ServerState,
+    parts: &Parts,
+    body: Body,
+    applicant: &mut Option<String>,
+) -> Result<TokenResponse, TokenError> {
     let fields = fields(server, parts, body).await?;
     let field = |name: &str| fields.get(name).map(String::as_str).filter(|value| !value.is_empty());
     match field("grant_type") {
@@ -146,6 +156,7 @@ async fn issue(server: &ServerState, parts: &Parts, body: Body) -> Result<TokenR
             _ => return Err(refuse("invalid_client", "`client_id` and `client_secret` are needed, or HTTP Basic")),
         },
     };
+    *applicant = credentials.first().map(|(id, _)| shown(id, MEMBER_CHARS).to_owned());
     let client = server.auth.authenticate(credentials, work::address()).await.map_err(|error| match error {
         CredentialsError::Wrong => refuse("invalid_client", error.to_string()),
         CredentialsError::Delayed(seconds) => {

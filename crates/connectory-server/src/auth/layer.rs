@@ -1,6 +1,7 @@
 //! The layer in front of every operation of an API version. It checks the token, the rate limit and the permission, in
 //! this order.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -50,7 +51,13 @@ pub async fn authorize(
 impl IntoResponse for AuthError {
     /// Makes the bodies that the specification defines for 401 and 429. They differ from its other error bodies.
     fn into_response(self) -> Response {
-        match self {
+        let reason = match &self {
+            Self::Token(reason) => Some(Cow::Borrowed(*reason)),
+            Self::RateLimit(_) => Some(self.to_string().into()),
+            // These are errors for the outermost layer, which logs their texts.
+            Self::Denied(_) | Self::Store(_) => None,
+        };
+        let mut response = match self {
             Self::Token(_) => {
                 let body = json!({"error": self.to_string()}).to_string();
                 let mut response = json_response(StatusCode::UNAUTHORIZED, body);
@@ -66,6 +73,8 @@ impl IntoResponse for AuthError {
             }
             Self::Denied(error) => ApiError::from(error).into_response(),
             Self::Store(error) => ApiError::from(error).into_response(),
-        }
+        };
+        facts_of(&mut response).reason = reason;
+        response
     }
 }

@@ -24,7 +24,7 @@ use axum::BoxError;
 use axum::response::Response;
 use connectory_model::limits::{
     CONNECTIONS, CONNECTIONS_PER_PEER, FIRST_HEAD_TIMEOUT, HEAD_BYTES, HEAD_TIMEOUT, HTTP2_CONNECTION_BYTES,
-    HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, REQUESTS_BYTES, SHUTDOWN_TIMEOUT,
+    HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, REQUESTS_BYTES,
 };
 use futures_util::FutureExt;
 use http::{Request, Version};
@@ -67,12 +67,12 @@ impl Default for Connections {
     }
 }
 
-/// Serves until `stop` resolves, then finishes the requests in flight.
+/// Serves until `stop` resolves, then finishes the requests in flight until the time that `stop` resolved to.
 pub async fn serve<R>(
     listener: TcpListener,
     connections: Connections,
     answer: impl Fn(Request<Incoming>, IpAddr) -> R + Clone + Send + 'static,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = tokio::time::Instant>,
 ) where
     R: Future<Output = Response> + Send + 'static,
 {
@@ -89,7 +89,7 @@ pub async fn serve<R>(
     let mut clock = tokio::time::interval(SWEEP);
     let mut ticks = 0;
     let mut stop = std::pin::pin!(stop);
-    loop {
+    let deadline = loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
@@ -114,7 +114,7 @@ pub async fn serve<R>(
                 }
                 continue;
             }
-            () = &mut stop => break,
+            deadline = &mut stop => break deadline,
         };
         let Some(share) = peers.enter(peer, connections.trusted.has(peer)) else {
             if let Some(times) = refused.again() {
@@ -163,11 +163,11 @@ pub async fn serve<R>(
         });
         traffic.runs_as(task.abort_handle());
         opened.push(traffic);
-    }
+    };
     drop(listener);
-    tracing::info!("stopping; finishing what is in flight");
-    if tokio::time::timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end in time");
+    tracing::info!("accepting no more connections; finishing what is in flight");
+    if tokio::time::timeout_at(deadline, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time; dropping their connections");
     }
 }
 

@@ -6,6 +6,7 @@ pub mod body;
 pub mod error;
 pub mod form;
 mod holding;
+pub mod host;
 pub mod listen;
 mod metrics;
 pub mod path;

@@ -23,8 +23,13 @@ pub struct ResponseFacts {
     pub route: Option<Cow<'static, str>>,
     /// The caller, if the request was authenticated.
     pub author: Option<Arc<Author>>,
+    /// The id of the client that a token request or a sign-in is for, for the log. If the request is refused, anyone may
+    /// have sent it.
+    pub applicant: Option<String>,
     /// The error to render.
     pub error: Option<ApiError>,
+    /// The reason for the log, of a response that renders its error itself.
+    pub reason: Option<Cow<'static, str>>,
     /// The renderer of an error page. None means that errors are rendered as JSON.
     pub error_page: Option<Arc<dyn ErrorPage>>,
 }

@@ -4,6 +4,7 @@
 //! path without its query, because the query of a token request may contain the secret. If many errors with one status
 //! occur in a second, only some are logged, with the number of errors that were not logged.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,34 +82,39 @@ impl Trace {
     ) -> Response {
         let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
         let &RequestFacts { method, path, client: peer, waits } = request;
-        let ResponseFacts { route, author, error, error_page } = facts;
+        let ResponseFacts { route, author, applicant, error, reason, error_page } = facts;
         let answers = if author.is_some() { &telemetry.answers } else { &telemetry.anonymous_answers };
         let (mut response, error) =
             rendered(answers, response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
         let status = response.status();
-        let client = author.as_ref().map(|author| author.id.as_str()).unwrap_or_default();
+        let (client, kind) = author.as_ref().map(|author| (author.id.as_str(), author.kind.as_str())).unzip();
+        let client = client.or(applicant.as_deref().map(start_of));
         let took = started.elapsed();
         telemetry.metrics.count(method, route.unwrap_or_default(), status, took);
-        let ms = took.as_secs_f64() * 1000.0;
-        // Shorten the path: it may be as long as a request's head.
-        let path = start_of(path);
+        // In thousandths of a millisecond.
+        let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
+        let is_safe = method.is_safe();
+        // Shorten the path and the method: they may be as long as a request's head.
+        let (path, method) = (start_of(path), start_of(method.as_str()));
         match status.as_u16() {
             status @ 400.. => {
                 if let Some(unsaid) = telemetry.logged_errors.admit(status) {
-                    let (reason, error) = error.map(|error| (error.text, error.internal)).unwrap_or_default();
-                    let reason = start_of(&reason);
+                    let unsaid = Some(unsaid).filter(|unsaid| *unsaid > 0);
+                    let (text, error) = error.map(|error| (Cow::from(error.text), error.internal)).unzip();
+                    let (reason, error) = (text.or(reason), error.flatten());
+                    let reason = reason.as_deref().map(start_of);
                     if status >= 500 {
-                        tracing::error!(tracking_id, client, %peer, %method, path, status, ms, reason, error, unsaid, "request failed");
+                        tracing::error!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, error, unsaid, "request failed");
                     } else {
-                        tracing::info!(tracking_id, client, %peer, %method, path, status, ms, reason, unsaid, "request refused");
+                        tracing::info!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, unsaid, "request refused");
                     }
                 }
             }
             // Log changes without a caller: new tokens and new sessions. The history contains the changes of callers.
-            status if !method.is_safe() && author.is_none() => {
-                tracing::info!(tracking_id, %peer, %method, path, status, ms, "request");
+            status if !is_safe && author.is_none() => {
+                tracing::info!(tracking_id, client, %peer, %method, path, status, ms, "request");
             }
-            status => tracing::debug!(tracking_id, client, %method, path, status, ms, "request"),
+            status => tracing::debug!(tracking_id, client, kind, %peer, %method, path, status, ms, "request"),
         }
         let id = HeaderValue::try_from(tracking_id).expect("hexadecimal digits are a header value");
         response.headers_mut().insert(REQUEST_ID, id);

@@ -34,6 +34,21 @@ async fn the_reference_page_comes_from_the_server_alone() {
         page.text().contains("swagger-ui") && !page.text().contains("http://") && !page.text().contains("https://")
     );
     assert_eq!(app.get("/docs/swagger-ui-bundle.js").await.status.as_u16(), 200);
+    // Without this, the page tells a server on the internet where it is.
+    assert!(app.get("/docs/swagger-initializer.js").await.text().contains("\"validatorUrl\": \"none\""));
+}
+
+#[tokio::test]
+async fn the_reference_page_cannot_be_framed_and_loads_nothing_from_elsewhere() {
+    let app = TestApp::start().await;
+    for path in ["/docs", "/docs/", "/docs/swagger-ui-bundle.js", "/docs/nothing", "/openapi.json"] {
+        let answer = app.get(path).await;
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        let others = ["x-content-type-options", "x-frame-options", "referrer-policy"].map(|name| answer.header(name));
+        assert_eq!(others, [Some("nosniff"), Some("DENY"), Some("same-origin")], "{path}");
+    }
 }
 
 /// What changes in the document is seen in a review. `INSTA_UPDATE=always cargo test` writes the snapshot anew.

@@ -1,8 +1,11 @@
 //! What holds for every path: error bodies, tracking ids, methods and media types.
 
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
+
 use axum::body::Body;
 use connectory_server::Options;
-use http::{Method, Request};
+use http::{Method, Request, Version, header};
 use serde_json::json;
 
 use crate::support::{FORM, TestApp, form};
@@ -62,12 +65,49 @@ async fn every_answer_has_a_tracking_id_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_request_has_one_host() {
+    let app = TestApp::start().await;
+    let cases: [(Version, &[&str], Option<&str>); 9] = [
+        (Version::HTTP_11, &["registry.example.com:8080"], None),
+        (Version::HTTP_11, &["[::1]:8080"], None),
+        (Version::HTTP_11, &[], Some("the header `Host` is missing; HTTP/1.1 requires it")),
+        (Version::HTTP_11, &["a", "a"], Some("the request has several `Host` headers; expected one")),
+        (Version::HTTP_11, &["a b"], Some("the header `Host` must be a host and optionally a port, got `a b`")),
+        (Version::HTTP_11, &[""], Some("the header `Host` must be a host and optionally a port, got ``")),
+        (Version::HTTP_10, &[], None),
+        (Version::HTTP_10, &["a", "b"], Some("the request has several `Host` headers; expected one")),
+        (Version::HTTP_2, &[], None),
+    ];
+    for (version, hosts, refused) in cases {
+        for path in ["/v3/connectors", "/health/live", "/nothing"] {
+            let mut request = Request::get(path).version(version);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            let answer = app.send_as_is(Ipv4Addr::LOCALHOST.into(), request.body(Body::empty()).unwrap()).await;
+            match refused {
+                Some(text) => assert_eq!(answer.refusal(400), text, "{version:?} {hosts:?} {path}"),
+                None => assert_ne!(answer.status, 400, "{version:?} {hosts:?} {path}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn health_is_told_without_a_token() {
     let app = TestApp::start().await;
     for (path, expected) in [("/health/live", "live"), ("/health/ready", "ready")] {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.ok(), json!({"status": expected}));
     }
+    app.server.stopping.store(true, Ordering::Relaxed);
+    for path in ["/health/ready", "/health/ready?for=reads"] {
+        let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("2")));
+        assert_eq!(answer.json(), json!({"status": "not ready", "reason": "stopping"}));
+    }
+    app.get("/health/live").await.ok();
+    app.get("/v3/connectors").await.ok();
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{AccessDb, AccessOrigin, NewClient, Store};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -119,12 +119,19 @@ impl TestApp {
         self.send(request.unwrap()).await.ok()["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// Sends a request from this machine.
     pub async fn send(&self, request: Request<Body>) -> Answer {
         self.send_from(Ipv4Addr::LOCALHOST.into(), request).await
     }
 
-    /// Sends a request from an address.
-    pub async fn send_from(&self, address: IpAddr, request: Request<Body>) -> Answer {
+    /// Sends a request from an address. Adds a host if it has none.
+    pub async fn send_from(&self, address: IpAddr, mut request: Request<Body>) -> Answer {
+        request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("registry.test"));
+        self.send_as_is(address, request).await
+    }
+
+    /// Sends a request as it is.
+    pub async fn send_as_is(&self, address: IpAddr, request: Request<Body>) -> Answer {
         let response = Arc::clone(&self.service).answer(request, address).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();

@@ -16,15 +16,20 @@
 //! The lock is on the file itself (`flock`, which SQLite does not use), not on its path. So a database stays locked if
 //! it is renamed, if it is mounted at another path, or if its lock file is removed. The lock file beside the database
 //! contains the id of the process and the marks.
+//!
+//! Only the owner of the files has access to them, because the database contains the key that signs tokens.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write as _};
 use std::ops::RangeInclusive;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+
+use rustix::fs::OFlags;
 
 use crate::error::{Result, StoreError, Unavailable};
 
@@ -64,7 +69,7 @@ impl DatabaseFile {
         if !has_bytes(path) && has_bytes(&log) {
             return Err(StoreError::Orphaned { path: path.to_owned(), log });
         }
-        let file = open_private(path).map_err(io)?;
+        let file = for_owner().read(true).append(true).open(path).map_err(io)?;
         if has_bytes(&log)
             && let Some(found) = header(&file).map_err(io)?
         {
@@ -82,6 +87,7 @@ impl DatabaseFile {
         if let Some(kind) = network_file_system(&file) {
             return Err(StoreError::Network { path, kind });
         }
+        narrow(&path);
         let id = id(&metadata);
         let opened = Arc::new(Self { path, file, id, locked: AtomicBool::default(), beside: OnceLock::new() });
         open.insert(id, Arc::downgrade(&opened));
@@ -138,8 +144,9 @@ impl DatabaseFile {
         // Only the process with this lock creates the lock file. An empty lock file would remain if another process
         // created it, and the log would be refused.
         let holder = on_file.and_then(|()| {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
+            let mut options = for_owner();
+            // SQLite follows no symbolic link to its files beside the database either.
+            options.read(true).write(true).truncate(false).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
             let holder = options.open(&path).map_err(TryLockError::Error)?;
             holder.try_lock().map(|()| holder)
         });
@@ -349,14 +356,38 @@ impl Drop for Lock {
     }
 }
 
-/// Opens the file. Creates a missing file with access for its owner only, because it contains the key that signs
-/// tokens. SQLite gives the files beside it the same permissions.
-fn open_private(path: &Path) -> io::Result<File> {
+/// The mode of the database and of the files beside it. SQLite gives the log and its index the mode of the database.
+const OWNER_ONLY: u32 = 0o600;
+
+/// Options that create a missing file with access for its owner only.
+fn for_owner() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    options.create(true).mode(OWNER_ONLY);
+    options
+}
+
+/// Takes the access of other users from the database and the files beside it, and logs that. Uses the paths only: no
+/// descriptor of the database may be closed here. If the mode cannot be changed, the database is used as it is.
+fn narrow(database: &Path) {
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let path = beside(database, end);
+        // A symbolic link may name any file, whose mode must stay.
+        let Some(found) = std::fs::symlink_metadata(&path).ok().filter(Metadata::is_file) else { continue };
+        let mode = found.mode() & 0o7777;
+        if mode & 0o700 == mode {
+            continue;
+        }
+        let (file, old) = (path.display(), format!("{mode:04o}"));
+        match std::fs::set_permissions(&path, Permissions::from_mode(OWNER_ONLY)) {
+            Ok(()) => {
+                let new = format!("{OWNER_ONLY:04o}");
+                tracing::warn!(%file, old, new, "other users had access to a file of the database; now only its owner has");
+            }
+            Err(error) => {
+                tracing::warn!(%file, mode = old, %error, "other users have access to a file of the database, and its mode cannot be changed");
+            }
+        }
+    }
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {
@@ -365,9 +396,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     path.into()
 }
 
-#[cfg(unix)]
 fn id(metadata: &Metadata) -> FileId {
-    use std::os::unix::fs::MetadataExt as _;
     (metadata.dev(), metadata.ino())
 }
 
@@ -386,9 +415,8 @@ fn id_at(path: &Path) -> io::Result<(FileId, u64)> {
     std::fs::metadata(path).map(|metadata| (id(&metadata), links(&metadata)))
 }
 
-#[cfg(unix)]
 fn links(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::nlink(metadata)
+    metadata.nlink()
 }
 
 /// Whether a file is mounted by itself. Container runtimes can mount single files.

@@ -47,6 +47,7 @@ pub enum ClientCommand {
 
 /// Runs a `client` command.
 pub fn run(command: ClientCommand) -> Result<()> {
+    terminal::print_warnings();
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
             let (client, secret) = NewClient::generate(name.clone(), level, scopes.into_iter().collect());

@@ -88,6 +88,7 @@ impl QuotaArguments {
 
 /// Runs a `tenant` command.
 pub fn run(command: TenantCommand) -> Result<()> {
+    terminal::print_warnings();
     match command {
         TenantCommand::Create { name, quotas, database } => {
             let access = AccessDb::open(&database.path()?)?;

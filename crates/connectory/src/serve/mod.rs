@@ -1,14 +1,16 @@
-//! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal.
+//! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal ([`stop`]).
 
 mod first_start;
 pub mod settings;
+mod stop;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
-use connectory_model::limits::{BLOCKING_THREADS, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
+use connectory_model::limits::{BLOCKING_THREADS, CLOSE_TIMEOUT, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::options::OidcOptions;
 use connectory_server::{ServerState, Service};
@@ -22,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::first_start::{create_first_client, print_first_client};
 use self::settings::{ServeArguments, Settings};
+use self::stop::Stop;
 
 /// Runs the server.
 pub fn run(arguments: ServeArguments) -> Result<()> {
@@ -42,7 +45,12 @@ pub fn run(arguments: ServeArguments) -> Result<()> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(serve(settings, &dropped));
+    let store = Store::open(&settings.database)?;
+    let served = runtime.block_on(serve(settings, store.clone(), &dropped));
+    // Drops the connections that are left. Does not wait for threads that block.
+    runtime.shutdown_timeout(CLOSE_TIMEOUT / 2);
+    // The writer writes what it has.
+    drop(store);
     // Waits up to a second for the last lines of the log.
     drop(written);
     served
@@ -61,12 +69,21 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
-    let Settings { listen, metrics_listen, database, public_url, max_connections, per_peer, mut options, oidc, .. } =
-        settings;
+async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Result<()> {
+    let Settings {
+        listen,
+        metrics_listen,
+        database,
+        public_url,
+        drain,
+        max_connections,
+        per_peer,
+        mut options,
+        oidc,
+        log: _,
+    } = settings;
     let connections =
         Connections { most: connections(max_connections), per_peer, trusted: Arc::clone(&options.trusted_proxies) };
-    let store = Store::open(&database)?;
     let bind = async |address: SocketAddr| {
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
     };
@@ -82,6 +99,7 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
     let base_url = options.public_url.clone();
     let first_client = create_first_client(&store).await?;
     let server = ServerState::new(store, options).await?;
+    let signal = stop::on_signal(drain)?;
     tell!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
         env!("CARGO_PKG_VERSION"),
@@ -101,10 +119,19 @@ async fn serve(settings: Settings, dropped: &ErrorCounter) -> Result<()> {
         let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
         tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
     }
-    let stop = stop_signal()?;
-    let service = Arc::new(service(server, oidc));
+    let service = Arc::new(service(Arc::clone(&server), oidc));
     let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
-    listen::serve(listener, connections, answer, stop).await;
+    let stopping = async {
+        let Stop { drain, deadline } = signal.await.expect("the thread of the signals sends before it ends");
+        server.stopping.store(true, Ordering::Relaxed);
+        tracing::info!(
+            drain = drain.as_secs(),
+            "stopping: not ready from now on; accepting connections while it drains"
+        );
+        tokio::time::sleep(drain).await;
+        deadline
+    };
+    listen::serve(listener, connections, answer, stopping).await;
     Ok(())
 }
 
@@ -131,22 +158,5 @@ fn local_url(listener: &TcpListener) -> Result<String> {
         format!("http://localhost:{}", address.port())
     } else {
         format!("http://{address}")
-    })
-}
-
-/// Resolves on Ctrl-C and, where there is one, on SIGTERM.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    Ok(async move {
-        #[cfg(unix)]
-        let terminated = terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated => {}
-        }
     })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER};
+use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN, MOST_DRAIN};
 use connectory_server::options::{OidcOptions, Options};
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
@@ -83,6 +83,11 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_TRUSTED_PROXY", value_name = "ADDRESS|CIDR", value_delimiter = ',')]
     #[serde(default)]
     trusted_proxy: Vec<String>,
+
+    /// How long the server goes on after SIGTERM while `/health/ready` is 503, so that a load balancer takes it out first:
+    /// from `0s` to `8s` [default: 5s]
+    #[arg(long, env = "CONNECTORY_DRAIN", value_name = "SECONDSs")]
+    drain: Option<Drain>,
 
     /// The address at which clients reach the server [default: http:// and the listen address]
     #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
@@ -210,6 +215,29 @@ impl TryFrom<String> for RateLimitSetting {
     }
 }
 
+/// The time for which the server goes on after SIGTERM, written as `5s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Drain(Duration);
+
+impl FromStr for Drain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
+        let time = seconds.map(Duration::from_secs).filter(|time| *time <= MOST_DRAIN);
+        time.map(Self).ok_or_else(|| format!("`{text}` is not a time from `0s` to `{}s`", MOST_DRAIN.as_secs()))
+    }
+}
+
+impl TryFrom<String> for Drain {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 /// The merged settings of `connectory serve`.
 pub struct Settings {
     /// The address to listen on.
@@ -222,6 +250,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// What to log.
     pub log: String,
+    /// The time for which the server goes on after SIGTERM.
+    pub drain: Duration,
     /// The maximum number of connections.
     pub max_connections: usize,
     /// The maximum number of connections of one peer.
@@ -251,6 +281,7 @@ impl ServeArguments {
             max_connections,
             max_connections_per_peer,
             trusted_proxy,
+            drain,
             public_url,
             oidc_issuer,
             oidc_client_id,
@@ -285,6 +316,7 @@ impl ServeArguments {
             database: database.path_or_default()?,
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             log: log.unwrap_or_else(|| "info".to_owned()),
+            drain: drain.map_or(DRAIN, |Drain(time)| time),
             max_connections: max_connections.map_or(CONNECTIONS, NonZeroUsize::get),
             per_peer: max_connections_per_peer.map_or(CONNECTIONS_PER_PEER, NonZeroUsize::get),
             options: Options {
@@ -321,6 +353,7 @@ impl ServeArguments {
             max_connections: self.max_connections.or(file.max_connections),
             max_connections_per_peer: self.max_connections_per_peer.or(file.max_connections_per_peer),
             trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
+            drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
             oidc_issuer: self.oidc_issuer.or(file.oidc_issuer),
             oidc_client_id: self.oidc_client_id.or(file.oidc_client_id),
@@ -385,6 +418,16 @@ mod tests {
         assert_eq!(from_file(&file).path().unwrap().to_str(), Some("a.db"), "other commands find the database too");
         assert_eq!((settings.listen.port(), settings.database.to_str()), (2, Some("a.db")));
         assert_eq!((settings.options.rate_limit, settings.options.max_request), (None, 10 * 1024 * 1024));
+
+        std::fs::write(&file, "drain = \"8s\"\n").unwrap();
+        let drain = |drain| ServeArguments { drain, database: from_file(&file), ..Default::default() }.settings();
+        assert_eq!(drain(None).unwrap().drain.as_secs(), 8);
+        assert_eq!(drain("0s".parse().ok()).unwrap().drain.as_secs(), 0);
+        std::fs::write(&file, "drain = \"9s\"\n").unwrap();
+        assert!(format!("{:#}", drain(None).unwrap_err()).contains("`9s` is not a time from `0s` to `8s`"));
+        for wrong in ["5", "-1s", "1m", "s", "1.5s"] {
+            assert!(wrong.parse::<Drain>().is_err(), "{wrong}");
+        }
 
         std::fs::write(&file, "lisssten = 1\n").unwrap();
         let error = ServeArguments { database: from_file(&file), ..Default::default() }.settings().unwrap_err();
