@@ -1,12 +1,15 @@
 """Starting, stopping and configuring the server, and managing access beside it."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import threading
 import time
+import uuid
 
 import requests
 
@@ -117,12 +120,30 @@ def test_after_sigterm_the_process_ends_within_ten_seconds_whatever_its_clients_
     never_ends.sendall(attackers.request("POST", "/v3/connectors", b'{"name', token=server.token(), length=100,
                                          Content_Type="application/json"))
     idle = attackers.Http2(server.url)
+    # Another program has locked the database of this server, whose changes wait.
+    waits = start(CONNECTORY_DRAIN="8s")
+    headers = waits.session().headers
+    lock = sqlite3.connect(waits.path)
+    lock.execute("BEGIN IMMEDIATE")
+
+    def change():
+        with contextlib.suppress(requests.ConnectionError):
+            while True:
+                body = {"name": str(uuid.uuid4()), "className": "x.Y"}
+                requests.post(waits.connectors, json=body, headers=headers, timeout=30)
+
+    for _ in range(20):
+        threading.Thread(target=change, daemon=True).start()
     time.sleep(0.5)
     began = time.monotonic()
-    server.stop()
+    for each in (server, waits):
+        each.process.send_signal(signal.SIGTERM)
+    codes = server.process.wait(timeout=30), waits.process.wait(timeout=30)
     took = time.monotonic() - began
     assert 5 < took < 10, f"{took:.1f} s; requests in flight have some time"
+    assert codes == (0, 1), "the second could not close its database"
     assert "some requests did not end in time; dropping their connections" in server.log
+    lock.close()
     for connection in (reads_nothing, never_ends, idle.socket):
         connection.close()
     again = start(folder=server.folder)

@@ -157,7 +157,7 @@ pub const DRAIN: Duration = Duration::from_secs(5);
 /// The longest such time. The rest of [`STOP_TIMEOUT`] is for requests in flight.
 pub const MOST_DRAIN: Duration = Duration::from_secs(8);
 /// Time from the signal to the end of the process. Container runtimes kill after 10 seconds.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(9500);
 /// The last part of [`STOP_TIMEOUT`]: connections are dropped, and the database is closed.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
