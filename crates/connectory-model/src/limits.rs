@@ -147,6 +147,16 @@ pub const BODIES_BYTES: usize = 12 * MIB;
 /// Bytes of answers that are on the way to their readers at a time. One never takes more than three
 /// quarters of them, and passes if so many are free. Option `--max-answers`.
 pub const ANSWERS_BYTES: usize = 16 * MIB;
+/// Sixteenths of each of these two budgets that the requests of one client may hold together: one half. One request may
+/// hold three quarters, if the client's others hold a sixteenth at most.
+pub const BUDGET_SIXTEENTHS_PER_CLIENT: usize = 8;
+/// Sixteenths that a client may hold together with its small requests, so that one large answer, which is read slowly, does
+/// not refuse the small ones of the same client. Another client of the tenant has the sixteenth between this and the next.
+pub const BUDGET_SIXTEENTHS_WITH_SMALL: usize = 13;
+/// Sixteenths that the requests of one tenant may hold together, so that an eighth is always left to other tenants.
+pub const BUDGET_SIXTEENTHS_PER_TENANT: usize = 14;
+/// The part of each of these two budgets that a small request has at most: 256 KiB of answers. Most details are smaller.
+pub const BUDGET_SMALL_PART: usize = 64;
 /// The part of [`ANSWERS_BYTES`] that is for callers who are not known, beside it: the console's files, the reference page.
 pub const ANONYMOUS_PART: usize = 4;
 /// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. Of the answers that
@@ -158,6 +168,11 @@ pub const INLINE_BYTES: usize = 64 * KIB;
 /// Bytes of large connectors that requests work on at a time: one of the largest, or four smaller ones. What is made
 /// of a connector while it is worked on takes several times its size.
 pub const LARGE_BYTES: usize = CONNECTOR_BYTES;
+/// Requests of one client that have their turn to work on something large, or are the next to get it. The client's other
+/// requests wait behind these, and not in front of those of others.
+pub const TURNS_PER_CLIENT: usize = 2;
+/// The same for a tenant: one of the four turns is left to others, and one of the tenant's own to another client.
+pub const TURNS_PER_TENANT: usize = 3;
 /// Time that a request waits for its turn to work on something large.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that long work may take: a filter over the whole catalog, a preview, a difference.
@@ -167,8 +182,13 @@ pub const WORK_TIMEOUT: Duration = Duration::from_secs(2);
 pub const INLINE_TIME: Duration = Duration::from_millis(1);
 /// Bytes of a page of a list that is made on an async worker: less than a millisecond's copying.
 pub const INLINE_LIST_BYTES: usize = MIB;
-/// Long searches at a time. Each takes a processor.
-pub const SEARCHES: usize = 2;
+/// Long searches at a time. Each takes a processor. One more than a tenant may have, so that the search of another tenant
+/// begins at once.
+pub const SEARCHES: usize = 3;
+/// Long searches of one client at a time: a person looks at one list.
+pub const SEARCHES_PER_CLIENT: usize = 1;
+/// Long searches of one tenant at a time, so that two clients do not wait for each other.
+pub const SEARCHES_PER_TENANT: usize = 2;
 /// Bytes of a page of a list: 250 connectors with the largest metadata have 22 MiB.
 pub const LIST_BYTES: usize = 32 * MIB;
 /// By how much long work gives way to everything else (`nice`): it gets a tenth of a busy processor.
@@ -187,6 +207,15 @@ pub const ERROR_CHARS: usize = 2000;
 pub const LOGGED_REFUSALS: u32 = 20;
 /// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).
 pub const RETRY_AFTER: u64 = 2;
+
+// A tenant.
+
+/// API clients of one tenant. Each automation has its own; the largest organizations have some hundred.
+pub const CLIENTS_PER_TENANT: usize = 1000;
+/// Clients and people of one tenant whose requests are counted for the rate limit: as many as it may have clients,
+/// and twice as many people. Each takes about 500 bytes. Beyond that, those who have not been seen for the longest time begin
+/// a new count.
+pub const COUNTED_PER_TENANT: usize = 3 * CLIENTS_PER_TENANT;
 
 // A page of the console.
 

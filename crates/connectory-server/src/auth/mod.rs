@@ -57,7 +57,7 @@ impl Auth {
         Ok(Self {
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
-            limiter: Limiter::new(rate_limit, clock.clone(), CACHED_TOKENS),
+            limiter: Limiter::new(rate_limit, clock.clone()),
             principals: Cache::new(CACHED_TOKENS),
             store,
             catalog,
@@ -91,7 +91,7 @@ impl Auth {
 
     /// Counts a request for the rate limit. If the limit is reached, returns the whole seconds to wait.
     pub fn count(&self, caller: &Caller) -> Result<(), u64> {
-        self.limiter.admit(caller.windows(), caller.version())
+        self.limiter.admit(caller.limits(), caller.version())
     }
 
     /// Returns the caller, if the token was verified in the last five seconds.
@@ -127,11 +127,12 @@ impl Auth {
         tenant: connectory_store::Tenant,
         expires_at: u64,
     ) -> Result<Arc<Principal>, StoreError> {
+        let catalog = self.catalog.tenant(tenant.id).await?;
         Ok(Arc::new(Principal {
             scopes,
             level,
-            windows: self.limiter.windows(&author.id),
-            tenant: self.catalog.tenant(tenant.id).await?,
+            limits: self.limiter.limits(tenant.id, catalog.share(), &author.id),
+            tenant: catalog,
             tenant_record: tenant,
             author: Arc::new(author),
             expires_at,

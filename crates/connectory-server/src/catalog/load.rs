@@ -10,6 +10,7 @@ use super::Catalog;
 use super::entry::{Entry, Source};
 use super::snapshot::Snapshot;
 use super::tenant::TenantCatalog;
+use crate::share::Share;
 
 impl Catalog {
     /// Returns a tenant's connectors. Loads them on first use.
@@ -56,6 +57,7 @@ impl Catalog {
             published,
             current: ArcSwap::from_pointee(snapshot),
             facets: ArcSwapOption::empty(),
+            share: Arc::new(Share::of_tenant()),
         }))
     }
 }

@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use super::metrics::Metrics;
 use super::response::{ErrorPage, ResponseFacts, count_answer, json_response, take_facts};
 use crate::budget::{Budget, Charge};
 use crate::rate_limit::{RateLimit, RateWindow};
+use crate::share::Share;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
@@ -80,11 +82,11 @@ impl Trace {
         counted: Option<Charge>,
     ) -> Response {
         let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
-        let &RequestFacts { method, path, client: peer, waits } = request;
+        let &RequestFacts { method, path, client: peer, waits, share } = request;
         let ResponseFacts { route, author, error, error_page } = facts;
         let answers = if author.is_some() { &telemetry.answers } else { &telemetry.anonymous_answers };
         let (mut response, error) =
-            rendered(answers, response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
+            rendered((answers, share), response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
         let status = response.status();
         let client = author.as_ref().map(|author| author.id.as_str()).unwrap_or_default();
         let took = started.elapsed();
@@ -121,7 +123,7 @@ fn start_of(text: &str) -> &str {
     &text[..text.floor_char_boundary(LOG_TEXT_BYTES)]
 }
 
-/// The facts of a request that the log contains.
+/// The facts of a request that its response and the log need.
 pub struct RequestFacts<'a> {
     /// The method of the request.
     pub method: &'a Method,
@@ -131,11 +133,13 @@ pub struct RequestFacts<'a> {
     pub client: IpAddr,
     /// Whether other responses wait on the same connection.
     pub waits: bool,
+    /// The share of the caller, in which the response counts.
+    pub share: Option<&'a Arc<Share>>,
 }
 
 /// Counts the bytes of the response, or renders its error.
 fn rendered(
-    answers: &Budget,
+    (answers, share): (&Budget, Option<&Arc<Share>>),
     mut response: Response,
     (error, page): (Option<ApiError>, Option<&dyn ErrorPage>),
     (counted, waits): (Option<Charge>, bool),
@@ -143,7 +147,7 @@ fn rendered(
 ) -> (Response, Option<ApiError>) {
     let mut error = error.or_else(|| method_not_allowed(&response));
     if error.is_none() {
-        match count_answer(answers, response, counted, waits) {
+        match count_answer(answers, share, response, counted, waits) {
             Ok(counted) => return (counted, None),
             Err(refused) => {
                 response = Response::new(axum::body::Body::empty());
