@@ -212,6 +212,13 @@ pub const RETRY_AFTER: u64 = 2;
 
 /// API clients of one tenant. Each automation has its own; the largest organizations have some hundred.
 pub const CLIENTS_PER_TENANT: usize = 1000;
+/// Verified tokens that are remembered, so that their signatures are not verified again for each request. Each takes
+/// about 1 KB.
+pub const TOKENS: usize = 10_000;
+/// Verified tokens of one tenant that are remembered. Beyond that, the oldest of the client with the most is forgotten.
+pub const TOKENS_PER_TENANT: usize = TOKENS / 4;
+/// Verified tokens of one client that are remembered. Beyond that, its oldest is forgotten.
+pub const TOKENS_PER_CLIENT: usize = TOKENS_PER_TENANT / 4;
 /// Clients and people of one tenant whose requests are counted for the rate limit: as many as it may have clients,
 /// and twice as many people. Each takes about 500 bytes. Beyond that, those who have not been seen for the longest time begin
 /// a new count.

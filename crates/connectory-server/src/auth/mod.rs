@@ -11,13 +11,13 @@ pub mod keys;
 pub mod layer;
 mod principal;
 pub mod secret;
+mod tokens;
 
 use std::sync::Arc;
 
 use connectory_model::access::{Scopes, UserLevel};
 use connectory_store::{Author, AuthorKind, Store, StoreError};
 use http::{HeaderMap, Method};
-use quick_cache::sync::Cache;
 
 pub use self::bearer::bearer;
 use self::client_limits::Limiter;
@@ -25,13 +25,11 @@ pub use self::error::{AuthError, CredentialsError};
 use self::keys::{Keys, KeysError};
 pub use self::principal::{Caller, Principal};
 use self::secret::Verifier;
+use self::tokens::Tokens;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::version::ApiVersion;
-
-/// The largest number of cached tokens.
-const CACHED_TOKENS: usize = 10_000;
 
 /// Authenticates requests, and caches verified tokens.
 pub struct Auth {
@@ -41,9 +39,7 @@ pub struct Auth {
     keys: Keys,
     verifier: Verifier,
     limiter: Limiter,
-    /// The principals by token. The cache hashes a token with a random key before it compares, so the response time
-    /// does not reveal anything about a token.
-    principals: Cache<String, Arc<Principal>>,
+    tokens: Tokens<Arc<Principal>>,
 }
 
 impl Auth {
@@ -58,7 +54,7 @@ impl Auth {
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
             limiter: Limiter::new(rate_limit, clock.clone()),
-            principals: Cache::new(CACHED_TOKENS),
+            tokens: Tokens::default(),
             store,
             catalog,
             clock,
@@ -96,25 +92,27 @@ impl Auth {
 
     /// Returns the caller, if the token was verified in the last five seconds.
     pub fn cached(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Option<Caller> {
-        let principal = self.principals.get(bearer(headers).ok()?)?;
+        let principal = self.tokens.get(bearer(headers).ok()?)?;
         principal.is_current(&self.clock).then_some(Caller::new(principal, version))
     }
 
     /// Returns the principal of a token, cached or after verification.
     pub async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
-        if let Some(principal) = self.principals.get(token).filter(|principal| principal.is_current(&self.clock)) {
+        if let Some(principal) = self.tokens.get(token).filter(|principal| principal.is_current(&self.clock)) {
             return Ok(principal);
         }
-        let claims = self.keys.verify(token, self.clock.unix_seconds()).map_err(AuthError::Token)?;
-        let Some(client) = self.store.client(claims.client_id).await? else {
-            self.principals.remove(token);
+        let now = self.clock.unix_seconds();
+        let claims = self.keys.verify(token, now).map_err(AuthError::Token)?;
+        let Some(client) = self.store.client(claims.client_id.clone()).await? else {
+            self.tokens.forget(token, &claims.client_id);
             return Err(AuthError::Token("the client of the JWT does not exist any more"));
         };
         // A token has only the scopes that its client has now and that the token was issued with.
         let scopes = client.scopes.iter().filter(|scope| claims.scope.contains(scope)).copied().collect();
         let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
         let principal = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
-        self.principals.insert(token.to_owned(), Arc::clone(&principal));
+        let owner = (principal.tenant_record.id, principal.author.id.as_str());
+        self.tokens.keep(token, owner, Arc::clone(&principal), claims.exp, now);
         Ok(principal)
     }
 
