@@ -223,6 +223,10 @@ pub const TOKENS_PER_CLIENT: usize = TOKENS_PER_TENANT / 4;
 /// and twice as many people. Each takes about 500 bytes. Beyond that, those who have not been seen for the longest time begin
 /// a new count.
 pub const COUNTED_PER_TENANT: usize = 3 * CLIENTS_PER_TENANT;
+/// Time without a request after which a tenant leaves its part of the caches to others.
+pub const CACHE_IDLE: Duration = Duration::from_mins(1);
+/// The part of the caches that a tenant has at most while others ask too.
+pub const CACHE_PART: u64 = 4;
 
 // A page of the console.
 

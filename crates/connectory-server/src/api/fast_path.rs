@@ -49,7 +49,8 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
     let query = request.uri().query().unwrap_or_default();
     if let Some(script_name) = script_name {
         let source = caller.tenant().entry(&script_name)?.source;
-        let detail = server.catalog.cached_detail(source, detail_locale(query), version.detail_shape)?;
+        let key = (source, detail_locale(query), version.detail_shape);
+        let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
         server.auth.count(&caller).ok()?;
         let response = json_response(StatusCode::OK, detail);
         return Some(answered(version.detail, caller, response, None));

@@ -125,7 +125,7 @@ impl Auth {
         tenant: connectory_store::Tenant,
         expires_at: u64,
     ) -> Result<Arc<Principal>, StoreError> {
-        let catalog = self.catalog.tenant(tenant.id).await?;
+        let catalog = self.catalog.asked(tenant.id, self.clock.now()).await?;
         Ok(Arc::new(Principal {
             scopes,
             level,

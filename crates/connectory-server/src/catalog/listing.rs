@@ -37,7 +37,7 @@ impl Catalog {
     /// Returns the page for a query if it is cached. The cache helps clients that poll: they send the same query while
     /// the list does not change.
     pub fn cached_page(&self, tenant: &TenantCatalog, query: &str) -> Option<ListPage> {
-        self.caches.pages.get(&PageOf(tenant.current.load().version(), query))
+        tenant.caches.load().as_ref()?.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
     /// Makes a page if that takes at most [`INLINE_TIME`] and the page is small, and caches it under `query`. The charge
@@ -56,7 +56,7 @@ impl Catalog {
             _ => Err(NoPage::Late),
         };
         let page = snapshot.page(selection, window, &Stop::after(INLINE_TIME), room)?;
-        self.keep_page(&snapshot, query, &page);
+        tenant.keep_page(&snapshot, query, &page);
         Ok((page, charge))
     }
 
@@ -78,7 +78,7 @@ impl Catalog {
                     Ok::<_, NoPage>((page, charge))
                 };
                 let (page, charge) = self.work.search(search).await??;
-                self.keep_page(&snapshot, query, &page);
+                tenant.keep_page(&snapshot, query, &page);
                 (page, charge)
             }
             quick => quick?,
@@ -86,10 +86,12 @@ impl Catalog {
         counted(charge);
         Ok(page)
     }
+}
 
+impl TenantCatalog {
     fn keep_page(&self, snapshot: &Snapshot, query: &str, page: &ListPage) {
-        if query.len() <= MAX_KEPT_QUERY {
-            self.caches.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
+        if let Some(caches) = self.caches.load().as_ref().filter(|_| query.len() <= MAX_KEPT_QUERY) {
+            caches.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
         }
     }
 }

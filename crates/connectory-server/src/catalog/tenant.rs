@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use connectory_model::{ScriptName, Summary};
 use connectory_store::{Changed, RevisionId, TenantId};
 
+use super::caches::Caches;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
 use super::snapshot::Snapshot;
@@ -31,6 +32,8 @@ pub struct TenantCatalog {
     pub(super) current: ArcSwap<Snapshot>,
     /// The cached facets, and the version of the snapshot that they were counted in.
     pub(super) facets: ArcSwapOption<(u64, Facets)>,
+    /// The caches, while the tenant has a part of them.
+    pub(super) caches: ArcSwapOption<Caches>,
     /// The share of the tenant in what all requests have together.
     pub(super) share: Arc<Share>,
 }

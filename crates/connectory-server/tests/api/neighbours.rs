@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use connectory_model::Locale;
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::wire::DetailShape;
 use connectory_server::Options;
 use futures_util::StreamExt;
 use http::Method;
@@ -25,6 +27,28 @@ async fn with_neighbour(options: Options) -> (TestApp, String) {
 /// A source template of this size.
 fn template(bytes: usize) -> Vec<u8> {
     form("file", format!("<Application><!--{}--></Application>", "x".repeat(bytes - 40)).as_bytes())
+}
+
+#[tokio::test]
+async fn a_tenant_that_asks_for_very_much_does_not_replace_what_another_asked_for() {
+    let (app, theirs) = with_neighbour(Options::default()).await;
+    // Each of these is much more than all pages that are cached.
+    let very_much = async |word: &str| {
+        for n in 0..2000 {
+            app.get(&format!("/v3/connectors?{word}={n}")).await.ok();
+        }
+    };
+    very_much("a").await;
+    very_much("a").await;
+    for path in ["/v3/connectors/scim-2", "/v3/connectors?limit=3"] {
+        app.get_as(&theirs, path).await.ok();
+    }
+    very_much("b").await;
+    let tenants = app.server.store.tenants().await.unwrap();
+    let other = app.server.catalog.tenant(tenants.iter().find(|of| of.name == "other").unwrap().id).await.unwrap();
+    let source = other.entry(&"scim-2".parse().unwrap()).unwrap().source;
+    assert!(app.server.catalog.cached_detail(&other, &(source, Locale::En, DetailShape::Plain)).is_some());
+    assert!(app.server.catalog.cached_page(&other, "limit=3").is_some());
 }
 
 #[tokio::test]
