@@ -100,7 +100,8 @@ pub const REASON_CHARS: usize = 1000;
 // A connection.
 
 /// Connections at a time. Each costs 10 to 30 KB and a descriptor. Option `--max-connections`; never more than the
-/// descriptors that the system grants, less those that the server needs itself.
+/// descriptors that the system grants, less those that the server needs itself. If all are in use, a client that uses
+/// more than half of them makes room for others.
 pub const CONNECTIONS: usize = 4096;
 /// Connections of one peer at a time, so that one machine cannot hold all. Option `--max-connections-per-peer`; it does
 /// not hold for the addresses of `--trusted-proxy`.
@@ -125,8 +126,9 @@ pub const HTTP2_STREAM_BYTES: u32 = 256 * 1024;
 pub const HTTP2_CONNECTION_BYTES: u32 = 1024 * 1024;
 /// Bytes of an answer that one HTTP/2 stream buffers.
 pub const HTTP2_SEND_BYTES: usize = 64 * KIB;
-/// Answers of HTTP/2 of all connections that wait for their readers. Beyond that, a connection with more than
-/// [`HTTP2_ANSWERS_PER_CONNECTION`] of them ends. Each takes some 8 KB, however short it is.
+/// Answers of HTTP/2 of all connections that wait for their readers. Beyond that, connections with more than
+/// [`HTTP2_ANSWERS_PER_CONNECTION`] of them end: those of unknown callers, and then those of the client with the most
+/// answers. Beyond twice as many, every such connection ends. Each answer takes some 8 KB, however short it is.
 pub const HTTP2_ANSWERS: usize = 2048;
 /// See [`HTTP2_ANSWERS`].
 pub const HTTP2_ANSWERS_PER_CONNECTION: usize = 4;

@@ -63,8 +63,8 @@ impl Service {
         let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
         let waits = traffic.as_ref().is_some_and(|traffic| traffic.has_waiting());
         let know = |caller: Option<&Arc<Share>>| {
-            if let Some(traffic) = traffic.as_ref().filter(|_| caller.is_some()) {
-                traffic.know();
+            if let (Some(traffic), Some(caller)) = (&traffic, caller) {
+                traffic.know(caller);
             }
         };
         let panicked = |_| ApiError::internal("the handler panicked");
