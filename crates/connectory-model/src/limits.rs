@@ -60,6 +60,21 @@ pub const METADATA_DEPTH: usize = 32;
 pub const CONNECTORS_PER_TENANT: u64 = 1_000_000;
 /// API clients of a tenant. A platform has some for each of its systems; a list and rate windows are kept for each.
 pub const CLIENTS_PER_TENANT: usize = 1000;
+/// Verified tokens that are remembered, so that their signatures are not verified again for each request. Each takes
+/// about 1 KB.
+pub const TOKENS: usize = 10_000;
+/// Verified tokens of one tenant that are remembered. Beyond that, the oldest of the client with the most is forgotten.
+pub const TOKENS_PER_TENANT: usize = TOKENS / 4;
+/// Verified tokens of one client that are remembered. Beyond that, its oldest is forgotten.
+pub const TOKENS_PER_CLIENT: usize = TOKENS_PER_TENANT / 4;
+/// Clients and people of one tenant whose requests are counted for the rate limit: as many as it may have clients,
+/// and twice as many people. Each takes about 500 bytes. Beyond that, those who have not been seen for the longest time begin
+/// a new count.
+pub const COUNTED_PER_TENANT: usize = 3 * CLIENTS_PER_TENANT;
+/// Time without a request after which a tenant leaves its part of the caches to others.
+pub const CACHE_IDLE: Duration = Duration::from_mins(1);
+/// The part of the caches that a tenant has at most while others ask too.
+pub const CACHE_PART: u64 = 4;
 /// Sessions of one client or person. A person has a few browsers.
 pub const SESSIONS_PER_AUTHOR: u32 = 20;
 /// Sessions of a tenant. A new one then replaces the one of the same tenant that was unused for the longest time.
@@ -115,7 +130,8 @@ pub const REASON_CHARS: usize = 1000;
 // A connection.
 
 /// Connections at a time. Each costs 10 to 30 KB and a descriptor. Option `--max-connections`; never more than the
-/// descriptors that the system grants, less those that the server needs itself.
+/// descriptors that the system grants, less those that the server needs itself. If all are in use, a client that uses
+/// more than half of them makes room for others.
 pub const CONNECTIONS: usize = 4096;
 /// Connections of one peer at a time, so that one machine cannot hold all. Option `--max-connections-per-peer`; it does
 /// not hold for the addresses of `--trusted-proxy`.
@@ -140,8 +156,9 @@ pub const HTTP2_STREAM_BYTES: u32 = 256 * 1024;
 pub const HTTP2_CONNECTION_BYTES: u32 = 1024 * 1024;
 /// Bytes of an answer that one HTTP/2 stream buffers.
 pub const HTTP2_SEND_BYTES: usize = 64 * KIB;
-/// Answers of HTTP/2 of all connections that wait for their readers. Beyond that, a connection with more than
-/// [`HTTP2_ANSWERS_PER_CONNECTION`] of them ends. Each takes some 8 KB, however short it is.
+/// Answers of HTTP/2 of all connections that wait for their readers. Beyond that, connections with more than
+/// [`HTTP2_ANSWERS_PER_CONNECTION`] of them end: those of unknown callers, and then those of the client with the most
+/// answers. Beyond twice as many, every such connection ends. Each answer takes some 8 KB, however short it is.
 pub const HTTP2_ANSWERS: usize = 2048;
 /// See [`HTTP2_ANSWERS`].
 pub const HTTP2_ANSWERS_PER_CONNECTION: usize = 4;
@@ -169,6 +186,16 @@ pub const BODIES_BYTES: usize = 12 * MIB;
 /// Bytes of answers that are on the way to their readers at a time. One never takes more than three
 /// quarters of them, and passes if so many are free. Option `--max-answers`.
 pub const ANSWERS_BYTES: usize = 16 * MIB;
+/// Sixteenths of each of these two budgets that the requests of one client may hold together: one half. One request may
+/// hold three quarters, if the client's others hold a sixteenth at most.
+pub const BUDGET_SIXTEENTHS_PER_CLIENT: usize = 8;
+/// Sixteenths that a client may hold together with its small requests, so that one large answer, which is read slowly, does
+/// not refuse the small ones of the same client. Another client of the tenant has the sixteenth between this and the next.
+pub const BUDGET_SIXTEENTHS_WITH_SMALL: usize = 13;
+/// Sixteenths that the requests of one tenant may hold together, so that an eighth is always left to other tenants.
+pub const BUDGET_SIXTEENTHS_PER_TENANT: usize = 14;
+/// The part of each of these two budgets that a small request has at most: 256 KiB of answers. Most details are smaller.
+pub const BUDGET_SMALL_PART: usize = 64;
 /// The part of [`ANSWERS_BYTES`] that is for callers who are not known, beside it: the console's files, the reference page.
 pub const ANONYMOUS_PART: usize = 4;
 /// Bytes of a body or answer that are not counted: so small ones pass while large ones are refused. Of the answers that
@@ -180,6 +207,11 @@ pub const INLINE_BYTES: usize = 64 * KIB;
 /// Bytes of large connectors that requests work on at a time: one of the largest, or four smaller ones. What is made
 /// of a connector while it is worked on takes several times its size.
 pub const LARGE_BYTES: usize = CONNECTOR_BYTES;
+/// Requests of one client that have their turn to work on something large, or are the next to get it. The client's other
+/// requests wait behind these, and not in front of those of others.
+pub const TURNS_PER_CLIENT: usize = 2;
+/// The same for a tenant: one of the four turns is left to others, and one of the tenant's own to another client.
+pub const TURNS_PER_TENANT: usize = 3;
 /// Time that a request waits for its turn to work on something large.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that long work may take: a filter over the whole catalog, a preview, a difference.
@@ -189,8 +221,13 @@ pub const WORK_TIMEOUT: Duration = Duration::from_secs(2);
 pub const INLINE_TIME: Duration = Duration::from_millis(1);
 /// Bytes of a page of a list that is made on an async worker: less than a millisecond's copying.
 pub const INLINE_LIST_BYTES: usize = MIB;
-/// Long searches at a time. Each takes a processor.
-pub const SEARCHES: usize = 2;
+/// Long searches at a time. Each takes a processor. One more than a tenant may have, so that the search of another tenant
+/// begins at once.
+pub const SEARCHES: usize = 3;
+/// Long searches of one client at a time: a person looks at one list.
+pub const SEARCHES_PER_CLIENT: usize = 1;
+/// Long searches of one tenant at a time, so that two clients do not wait for each other.
+pub const SEARCHES_PER_TENANT: usize = 2;
 /// Bytes of a page of a list: 250 connectors with the largest metadata have 22 MiB.
 pub const LIST_BYTES: usize = 32 * MIB;
 /// By how much long work gives way to everything else (`nice`): it gets a tenth of a busy processor.

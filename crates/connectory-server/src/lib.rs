@@ -3,7 +3,7 @@
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`. Handlers read from `catalog`, and change connectors through `registry`. [`service`] shows the
 //! whole path of a request and every route on one page. A module uses only the modules before it:
-//! `clock, options, version, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
+//! `clock, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
 
 pub mod api;
 pub mod auth;
@@ -15,6 +15,7 @@ pub mod options;
 pub mod rate_limit;
 pub mod registry;
 pub mod service;
+pub mod share;
 pub mod state;
 pub mod trusted_proxies;
 pub mod version;

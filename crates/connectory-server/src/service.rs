@@ -21,15 +21,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{connectors, documents, fast_path, health, oauth, openapi, reference, translations};
+use crate::auth::Caller;
 use crate::auth::layer::authorize;
 use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::listen::Traffic;
 use crate::http::response::{ResponseFacts, facts_of};
 use crate::http::telemetry::{RequestFacts, Trace};
+use crate::share::Share;
 use crate::state::ServerState;
 use crate::version::{ApiVersion, VERSIONS};
-use crate::work::Work;
+use crate::work::{Left, Work};
 
 /// The service that responds to requests.
 pub struct Service {
@@ -60,34 +62,36 @@ impl Service {
         let client = server.options.trusted_proxies.client(peer, request.headers());
         let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
         let waits = traffic.as_ref().is_some_and(|traffic| traffic.has_waiting());
-        let know = |facts: &ResponseFacts| {
-            if let Some(traffic) = traffic.as_ref().filter(|_| facts.author.is_some()) {
-                traffic.know();
+        let know = |caller: Option<&Arc<Share>>| {
+            if let (Some(traffic), Some(caller)) = (&traffic, caller) {
+                traffic.know(caller);
             }
         };
         let panicked = |_| ApiError::internal("the handler panicked");
         let failed = |error| {
             let facts = ResponseFacts { error: Some(error), ..ResponseFacts::default() };
-            Some(fast_path::Answer { facts, response: Response::default(), counted: None })
+            Some(fast_path::Answer { facts, response: Response::default(), counted: None, caller: None })
         };
         let cached = match host::check(&request) {
             Ok(()) => catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)))
                 .unwrap_or_else(|panic| failed(panicked(panic))),
             Err(error) => failed(error),
         };
-        if let Some(fast_path::Answer { facts, response, counted }) = cached {
-            know(&facts);
-            let request = RequestFacts { method: request.method(), path: request.uri().path(), client, waits };
+        if let Some(fast_path::Answer { facts, response, counted, caller }) = cached {
+            let (method, path, share) = (request.method(), request.uri().path(), caller.as_ref().map(Caller::share));
+            know(share);
+            let request = RequestFacts { method, path, client, waits, share };
             return trace.finish_with(&server.telemetry, &request, facts, response, counted);
         }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), client, routed)).catch_unwind().await;
-        let (response, counted) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), None));
-        let mut response = response.unwrap_or_else(|never| match never {});
-        know(facts_of(&mut response));
-        let request = RequestFacts { method: &method, path: uri.path(), client, waits };
-        trace.finish(&server.telemetry, &request, response, counted)
+        let (response, left) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), Left::default()));
+        let response = response.unwrap_or_else(|never| match never {});
+        let share = left.share.as_ref();
+        know(share);
+        let request = RequestFacts { method: &method, path: uri.path(), client, waits, share };
+        trace.finish(&server.telemetry, &request, response, left.counted)
     }
 }
 

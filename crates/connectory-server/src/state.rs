@@ -15,6 +15,7 @@ use crate::http::body::Bodies;
 use crate::http::telemetry::Telemetry;
 use crate::options::Options;
 use crate::registry::{Bounds, Registry};
+use crate::share::Pool;
 use crate::work::Work;
 
 /// The reason why a server cannot start.
@@ -60,8 +61,8 @@ impl ServerState {
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let builtins = builtin::load(&options.catalogs)?;
         let work = Work::default();
-        let answers = Budget::new(options.max_answers);
-        let anonymous_answers = Budget::new(options.max_answers / limits::ANONYMOUS_PART);
+        let answers = Budget::new(Pool::Answers, options.max_answers);
+        let anonymous_answers = Budget::new(Pool::Answers, options.max_answers / limits::ANONYMOUS_PART);
         let catalog = Arc::new(Catalog::new(store.clone(), builtins, work.clone(), answers.clone()));
         // A tenant is loaded on first use. Load all tenants now, so that the first request does not wait.
         for tenant in store.tenants().await? {
@@ -74,7 +75,7 @@ impl ServerState {
         let bodies = Bodies {
             max_request: options.max_request,
             max_document: options.max_document,
-            budget: Budget::new(options.max_bodies),
+            budget: Budget::new(Pool::Bodies, options.max_bodies),
             work: work.clone(),
         };
         let telemetry = Telemetry::new(answers.clone(), anonymous_answers);

@@ -5,6 +5,9 @@
 //! connector waits for its turn: a permit stands for a number of bytes, and the largest connector takes all permits. A
 //! request takes its turn once, for the first large connector or body that it needs, and has it until its response is
 //! complete. So a request can never wait for itself.
+//!
+//! In front of each queue, a client and its tenant have gates ([`Share`]), so that the requests of one of them do not fill
+//! the queue.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,10 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
+use enum_map::{EnumMap, enum_map};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::budget::{Budget, Charge, UNIT};
+use crate::share::{Places, Queue, Share};
 
 tokio::task_local! {
     /// The resources of the current request.
@@ -30,12 +35,20 @@ struct Held {
     tracking_id: Option<Uuid>,
     /// The address of the client.
     address: Option<IpAddr>,
+    /// The share of the caller, once the caller is known.
+    share: Option<Arc<Share>>,
     /// The turn of the request, once it has one.
-    turn: Option<Arc<OwnedSemaphorePermit>>,
+    turn: Option<Arc<Turn>>,
     /// The charge that counts the request body.
     body: Option<Charge>,
     /// The charge that counts the response, if the response was counted before it was made.
     answer: Option<Charge>,
+}
+
+/// A turn of a queue. It ends when this is dropped.
+struct Turn {
+    _permit: OwnedSemaphorePermit,
+    _places: Places,
 }
 
 /// Gives access to the resources of the current request. Returns none outside of a request.
@@ -53,10 +66,20 @@ pub fn address() -> IpAddr {
     held(|held| held.address).flatten().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
+/// Sets whose share the current request takes from.
+pub fn made_by(share: &Arc<Share>) {
+    held(|held| held.share = Some(Arc::clone(share)));
+}
+
+/// Makes a charge for the current request, in the share of its caller.
+pub fn charge(budget: &Budget) -> Charge {
+    held(|held| budget.charge(held.share.as_ref())).unwrap_or_else(|| budget.charge(None))
+}
+
 /// Counts a response before it is made, unless it is small or counted already. An operation that changes a connector
 /// calls this before the change, because its response must not be refused after the change.
 pub fn reserve(answers: &Budget, bytes: usize) -> Result<(), WorkError> {
-    let mut charge = answers.charge();
+    let mut charge = charge(answers);
     let reserved = held(|held| {
         let has_room = held.answer.is_some() || charge.add(bytes);
         if has_room {
@@ -94,28 +117,38 @@ pub enum WorkError {
 /// The limits on the long work of a process.
 #[derive(Clone)]
 pub struct Work {
-    large: Arc<Semaphore>,
-    searches: Arc<Semaphore>,
+    queues: EnumMap<Queue, Arc<Semaphore>>,
+    /// The share of all requests without a caller.
+    anonymous: Arc<Share>,
 }
 
 impl Default for Work {
     fn default() -> Self {
-        Self { large: Arc::new(Semaphore::new(LARGE_BYTES / UNIT)), searches: Arc::new(Semaphore::new(SEARCHES)) }
+        let queues = enum_map! {
+            Queue::Large => Arc::new(Semaphore::new(LARGE_BYTES / UNIT)),
+            Queue::Searches => Arc::new(Semaphore::new(SEARCHES)),
+        };
+        Self { queues, anonymous: Arc::new(Share::of_client(None)) }
     }
 }
 
+/// What is left of a request when its response is made.
+#[derive(Default)]
+pub struct Left {
+    /// The charge of the response, if the response is counted already.
+    pub counted: Option<Charge>,
+    /// The share of the caller.
+    pub share: Option<Arc<Share>>,
+}
+
 impl Work {
-    /// Runs a request, so that it can have a turn. Also returns the charge of its response, if the response is counted
-    /// already.
-    pub async fn request<T>(
-        tracking_id: Uuid,
-        address: IpAddr,
-        request: impl Future<Output = T>,
-    ) -> (T, Option<Charge>) {
+    /// Runs a request, so that it can have a turn.
+    pub async fn request<T>(tracking_id: Uuid, address: IpAddr, request: impl Future<Output = T>) -> (T, Left) {
         let held_by_it = Held { tracking_id: Some(tracking_id), address: Some(address), ..Held::default() };
         HELD.scope(RefCell::new(held_by_it), async {
             let output = request.await;
-            (output, held(|held| held.answer.take()).flatten())
+            let left = held(|held| Left { counted: held.answer.take(), share: held.share.take() });
+            (output, left.unwrap_or_default())
         })
         .await
     }
@@ -126,18 +159,18 @@ impl Work {
         self.permit(bytes).await.map(drop)
     }
 
-    async fn permit(&self, bytes: usize) -> Result<Option<Arc<OwnedSemaphorePermit>>, WorkError> {
+    async fn permit(&self, bytes: usize) -> Result<Option<Arc<Turn>>, WorkError> {
         if bytes <= INLINE_BYTES {
             return Ok(None);
         }
-        if let Some(permit) = held(|held| held.turn.clone()).flatten() {
-            return Ok(Some(permit));
+        if let Some(turn) = held(|held| held.turn.clone()).flatten() {
+            return Ok(Some(turn));
         }
         // At most four requests at a time, because each of them also needs the processor.
         let permits = (bytes.clamp(LARGE_BYTES / 4, LARGE_BYTES) / UNIT).try_into().unwrap_or(u32::MAX);
-        let permit = Arc::new(acquire(&self.large, permits).await?);
-        held(|held| held.turn = Some(Arc::clone(&permit)));
-        Ok(Some(permit))
+        let turn = Arc::new(self.wait(Queue::Large, permits).await?);
+        held(|held| held.turn = Some(Arc::clone(&turn)));
+        Ok(Some(turn))
     }
 
     /// Works on so many bytes. Uses a separate thread if the bytes are many.
@@ -147,7 +180,7 @@ impl Work {
         work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
         match self.permit(bytes).await? {
-            Some(permit) => apart(permit, work).await,
+            Some(turn) => apart(turn, work).await,
             None => Ok(work(&Stop::after(WORK_TIMEOUT))),
         }
     }
@@ -157,19 +190,24 @@ impl Work {
         &self,
         search: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
-        apart(acquire(&self.searches, 1).await?, search).await
+        apart(self.wait(Queue::Searches, 1).await?, search).await
     }
-}
 
-/// Waits for permits, for a limited time.
-async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> Result<OwnedSemaphorePermit, WorkError> {
-    let acquiring = Arc::clone(semaphore).acquire_many_owned(permits);
-    tokio::time::timeout(TURN_TIMEOUT, acquiring).await.ok().and_then(Result::ok).ok_or(WorkError::Busy)
+    /// Waits for a turn of so many permits: at the gates of the caller, and then in the queue. The time is limited.
+    async fn wait(&self, queue: Queue, permits: u32) -> Result<Turn, WorkError> {
+        let share = held(|held| held.share.clone()).flatten().unwrap_or_else(|| Arc::clone(&self.anonymous));
+        let waiting = async {
+            let places = share.enter(queue).await;
+            let permit = Arc::clone(&self.queues[queue]).acquire_many_owned(permits).await;
+            Turn { _permit: permit.expect("the queue is never closed"), _places: places }
+        };
+        tokio::time::timeout(TURN_TIMEOUT, waiting).await.map_err(|_| WorkError::Busy)
+    }
 }
 
 /// Runs work on a separate thread.
 async fn apart<T: Send + 'static>(
-    permit: impl Send + 'static,
+    turn: impl Send + 'static,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> Result<T, WorkError> {
     let stop = Stop::after(WORK_TIMEOUT);
@@ -178,8 +216,8 @@ async fn apart<T: Send + 'static>(
     // A new thread and not one of tokio's: the thread lowers its priority and cannot raise it again.
     let thread = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
         give_way();
-        // The permit is held until the work ends, even if no client waits any more.
-        let _permit = permit;
+        // The turn lasts until the work ends, even if no client waits any more.
+        let _turn = turn;
         let _client_left = result.send(work(&stop));
     });
     thread.map_err(|_| WorkError::Busy)?;
@@ -237,7 +275,7 @@ impl Drop for Leaves {
 mod tests {
     use super::*;
 
-    async fn request<T>(request: impl Future<Output = T>) -> (T, Option<Charge>) {
+    async fn request<T>(request: impl Future<Output = T>) -> (T, Left) {
         Work::request(Uuid::nil(), Ipv4Addr::LOCALHOST.into(), request).await
     }
 
@@ -276,5 +314,88 @@ mod tests {
         running.abort();
         let _cancelled = running.await;
         assert!(end.recv_timeout(Duration::from_secs(1)).unwrap());
+    }
+
+    /// A request of a client that takes its turn, and has it until the end.
+    fn asks(work: &Work, share: &Arc<Share>, ends: &Arc<Semaphore>) -> tokio::task::JoinHandle<Result<(), WorkError>> {
+        let (work, share, ends) = (work.clone(), Arc::clone(share), Arc::clone(ends));
+        tokio::spawn(async move {
+            let asking = async {
+                made_by(&share);
+                work.turn(LARGE_BYTES / 4).await?;
+                let _end = ends.acquire().await;
+                Ok(())
+            };
+            request(asking).await.0
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_much_one_client_or_tenant_asks_others_get_their_turn_at_once() {
+        let work = Work::default();
+        let tenants = [(); 2].map(|()| Arc::new(Share::of_tenant()));
+        let client = |tenant: usize| Arc::new(Share::of_client(Some(Arc::clone(&tenants[tenant]))));
+        let (never, at_once) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(1)));
+        let (greedy, other, others) = (client(0), client(0), client(1));
+        let with_held = |quarters: usize| LARGE_BYTES / UNIT * (4 - quarters) / 4;
+        let free = || work.queues[Queue::Large].available_permits();
+        let soon = || tokio::time::sleep(TURN_TIMEOUT / 10);
+
+        let many: Vec<_> = (0..50).map(|_| asks(&work, &greedy, &never)).collect();
+        soon().await;
+        assert_eq!(free(), with_held(2), "a client has two turns");
+        asks(&work, &other, &at_once).await.unwrap().expect("another client of the tenant has its turn");
+        let more: Vec<_> = (0..50).map(|_| asks(&work, &other, &never)).collect();
+        soon().await;
+        assert_eq!(free(), with_held(3), "a tenant has three turns");
+        asks(&work, &others, &at_once).await.unwrap().expect("another tenant has its turn");
+
+        // Whoever waits at a gate and leaves, or has its turn and leaves, makes room.
+        for request in many.iter().chain(&more) {
+            request.abort();
+        }
+        soon().await;
+        assert_eq!(free(), with_held(0));
+        asks(&work, &greedy, &at_once).await.unwrap().expect("the places are free again");
+        let [_first, _second] = [(); 2].map(|()| asks(&work, &greedy, &never));
+        soon().await;
+        assert_eq!(
+            asks(&work, &greedy, &at_once).await.unwrap(),
+            Err(WorkError::Busy),
+            "the time at a gate is limited"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_searches_once_at_a_time_and_others_search_meanwhile() {
+        let work = Work::default();
+        let tenants = [(); 2].map(|()| Arc::new(Share::of_tenant()));
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let ends = Arc::new(std::sync::Mutex::new(ends));
+        let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let search = |share: &Arc<Share>| {
+            let (work, share, ends) = (work.clone(), Arc::clone(share), Arc::clone(&ends));
+            let running = Arc::clone(&running);
+            tokio::spawn(request(async move {
+                made_by(&share);
+                let searching = move |_: &Stop| {
+                    running.fetch_add(1, Ordering::Relaxed);
+                    let _ended = ends.lock().unwrap().recv();
+                };
+                work.search(searching).await
+            }))
+        };
+        let settle = || tokio::time::sleep(Duration::from_millis(100));
+        let mut searches = Vec::new();
+        for (tenant, expected) in [(0, 1), (0, 2), (0, 2), (1, 3)] {
+            let client = Arc::new(Share::of_client(Some(Arc::clone(&tenants[tenant]))));
+            searches.extend((0..10).map(|_| search(&client)));
+            settle().await;
+            assert_eq!(running.load(Ordering::Relaxed), expected);
+        }
+        drop(end);
+        for search in searches {
+            search.await.unwrap().0.expect("each has its turn");
+        }
     }
 }

@@ -12,7 +12,8 @@ impl TenantId {
     /// The largest key. A key and a revision number together fit into one 64-bit integer.
     pub(crate) const MAX: i64 = (1 << 23) - 2;
 
-    pub(crate) const fn new(id: i64) -> Option<Self> {
+    /// Makes the key of a tenant.
+    pub const fn new(id: i64) -> Option<Self> {
         if id > 0 && id <= Self::MAX { Some(Self(id)) } else { None }
     }
 

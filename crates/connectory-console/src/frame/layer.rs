@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use connectory_server::http::response::facts_of;
+use connectory_server::work::made_by;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::error::PageError;
@@ -21,6 +22,9 @@ pub async fn with_view(State(console): State<Arc<Console>>, mut request: Request
     let mut view = View::new(request.headers(), path_and_query);
     let error = match console.sessions.find(request.headers()).await {
         Ok(signed_in) => {
+            if let Some((_, caller)) = &signed_in {
+                made_by(caller.share());
+            }
             view.signed_in = signed_in;
             is_from_another_site(request.method(), request.headers())
                 .then(|| PageError::forbidden(Message::new("error.other_site")))

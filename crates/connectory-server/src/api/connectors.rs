@@ -122,7 +122,7 @@ pub async fn get(
     DetailLocale(locale): DetailLocale,
 ) -> Result<Response, ApiError> {
     let entry = server.registry.entry(caller.tenant(), &script_name)?;
-    let detail = server.catalog.detail(entry.source, locale, caller.version().detail_shape).await?;
+    let detail = server.catalog.detail(caller.tenant(), (entry.source, locale, caller.version().detail_shape)).await?;
     Ok(json_response(StatusCode::OK, detail))
 }
 
@@ -195,8 +195,10 @@ pub async fn patch(
     let shape = caller.version().detail_shape;
     let edited = server.registry.patch(caller.tenant(), &caller.origin(), &script_name, patch, shape).await?;
     let detail = match edited {
-        Edited::Changed(source, connector) => server.catalog.render((source, Locale::En, shape), connector).await?,
-        Edited::Unchanged(source) => server.catalog.detail(source, Locale::En, shape).await?,
+        Edited::Changed(source, connector) => {
+            server.catalog.render(caller.tenant(), (source, Locale::En, shape), connector).await?
+        }
+        Edited::Unchanged(source) => server.catalog.detail(caller.tenant(), (source, Locale::En, shape)).await?,
     };
     Ok(json_response(StatusCode::OK, detail))
 }

@@ -28,6 +28,8 @@ pub struct Answer {
     pub response: Response,
     /// The charge that counts the response, if it was counted before it was made.
     pub counted: Option<Charge>,
+    /// The caller.
+    pub caller: Option<Caller>,
 }
 
 /// Returns the response, if it is in memory or quickly made.
@@ -47,28 +49,29 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answe
     let query = request.uri().query().unwrap_or_default();
     if let Some(script_name) = script_name {
         let source = caller.tenant().entry(&script_name)?.source;
-        let detail = server.catalog.cached_detail(source, detail_locale(query), version.detail_shape)?;
+        let key = (source, detail_locale(query), version.detail_shape);
+        let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
         server.auth.count(&caller).ok()?;
         let response = json_response(StatusCode::OK, detail);
-        return Some(Answer { facts: facts(version.detail, &caller), response, counted: None });
+        return Some(answered(version.detail, caller, response, None));
     }
-    let of_list = |caller: &Caller, page, counted| {
-        Some(Answer { facts: facts(version.base, caller), response: list_response(page), counted })
-    };
     if let Some(page) = server.catalog.cached_page(caller.tenant(), query) {
         server.auth.count(&caller).ok()?;
-        return of_list(&caller, page, None);
+        return Some(answered(version.base, caller, list_response(page), None));
     }
     let (selection, window) = list_query(query).ok()?;
     server.auth.count(&caller).ok()?;
-    let Ok((page, charge)) = server.catalog.quick_page(caller.tenant(), query, &selection, window) else {
+    let charge = server.answers.charge(Some(caller.share()));
+    let Ok((page, charge)) = server.catalog.quick_page(caller.tenant(), query, &selection, window, charge) else {
         request.extensions_mut().insert(LetIn(caller));
         return None;
     };
-    of_list(&caller, page, Some(charge))
+    Some(answered(version.base, caller, list_response(page), Some(charge)))
 }
 
-/// Makes the facts for the log and the metrics.
-fn facts(route: &'static str, caller: &Caller) -> ResponseFacts {
-    ResponseFacts { route: Some(route.into()), author: Some(Arc::clone(caller.author())), ..ResponseFacts::default() }
+/// Adds the facts for the log and the metrics to a response.
+fn answered(route: &'static str, caller: Caller, response: Response, counted: Option<Charge>) -> Answer {
+    let author = Some(Arc::clone(caller.author()));
+    let facts = ResponseFacts { route: Some(route.into()), author, ..ResponseFacts::default() };
+    Answer { facts, response, counted, caller: Some(caller) }
 }

@@ -15,6 +15,7 @@ use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::response::{facts_of, json_response};
 use crate::version::ApiVersion;
+use crate::work::made_by;
 
 /// A caller that the fast path has already permitted and counted. Only the server sets this extension; a client cannot.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub async fn authorize(
     let (mut response, author) = match admitted {
         Ok(caller) => {
             let author = Arc::clone(caller.author());
+            made_by(caller.share());
             request.extensions_mut().insert(caller);
             (next.run(request).await, Some(author))
         }

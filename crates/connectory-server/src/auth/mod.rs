@@ -12,13 +12,13 @@ pub mod keys;
 pub mod layer;
 mod principal;
 pub mod secret;
+mod tokens;
 
 use std::sync::Arc;
 
 use connectory_model::access::{Scopes, UserLevel};
 use connectory_store::{Author, AuthorKind, Store, StoreError};
 use http::{HeaderMap, Method};
-use quick_cache::sync::Cache;
 
 pub use self::bearer::bearer;
 use self::client_limits::Limiter;
@@ -27,13 +27,11 @@ use self::failures::Failures;
 use self::keys::{Keys, KeysError};
 pub use self::principal::{Caller, Principal};
 use self::secret::Verifier;
+use self::tokens::Tokens;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
 use crate::version::ApiVersion;
-
-/// The largest number of cached tokens.
-const CACHED_TOKENS: usize = 10_000;
 
 /// Authenticates requests, and caches verified tokens.
 pub struct Auth {
@@ -44,9 +42,7 @@ pub struct Auth {
     verifier: Verifier,
     failures: Failures,
     limiter: Limiter,
-    /// The principals by token. The cache hashes a token with a random key before it compares, so the response time
-    /// does not reveal anything about a token.
-    principals: Cache<String, Arc<Principal>>,
+    tokens: Tokens<Arc<Principal>>,
 }
 
 impl Auth {
@@ -61,8 +57,8 @@ impl Auth {
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
             failures: Failures::new(store.clone(), clock.clone()),
-            limiter: Limiter::new(rate_limit, clock.clone(), CACHED_TOKENS),
-            principals: Cache::new(CACHED_TOKENS),
+            limiter: Limiter::new(rate_limit, clock.clone()),
+            tokens: Tokens::default(),
             store,
             catalog,
             clock,
@@ -95,23 +91,24 @@ impl Auth {
 
     /// Counts a request for the rate limit. If the limit is reached, returns the whole seconds to wait.
     pub fn count(&self, caller: &Caller) -> Result<(), u64> {
-        self.limiter.admit(caller.windows(), caller.version())
+        self.limiter.admit(caller.limits(), caller.version())
     }
 
     /// Returns the caller, if the token was verified in the last five seconds.
     pub fn cached(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Option<Caller> {
-        let principal = self.principals.get(bearer(headers).ok()?)?;
+        let principal = self.tokens.get(bearer(headers).ok()?)?;
         principal.is_current(&self.clock).then_some(Caller::new(principal, version))
     }
 
     /// Returns the principal of a token, cached or after verification.
     pub async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
-        if let Some(principal) = self.principals.get(token).filter(|principal| principal.is_current(&self.clock)) {
+        if let Some(principal) = self.tokens.get(token).filter(|principal| principal.is_current(&self.clock)) {
             return Ok(principal);
         }
-        let claims = self.keys.verify(token, self.clock.unix_seconds()).map_err(AuthError::Token)?;
-        let Some(client) = self.store.client(claims.client_id).await? else {
-            self.principals.remove(token);
+        let now = self.clock.unix_seconds();
+        let claims = self.keys.verify(token, now).map_err(AuthError::Token)?;
+        let Some(client) = self.store.client(claims.client_id.clone()).await? else {
+            self.tokens.forget(token, &claims.client_id);
             return Err(AuthError::Token("the client of the JWT does not exist any more"));
         };
         if claims.tenant_id != client.tenant.uuid {
@@ -121,7 +118,8 @@ impl Auth {
         let scopes = client.scopes.narrowed(&claims.scope);
         let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
         let principal = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
-        self.principals.insert(token.to_owned(), Arc::clone(&principal));
+        let owner = (principal.tenant_record.id, principal.author.id.as_str());
+        self.tokens.keep(token, owner, Arc::clone(&principal), claims.exp, now);
         Ok(principal)
     }
 
@@ -134,11 +132,12 @@ impl Auth {
         tenant: connectory_store::Tenant,
         expires_at: u64,
     ) -> Result<Arc<Principal>, StoreError> {
+        let catalog = self.catalog.asked(tenant.id, self.clock.now()).await?;
         Ok(Arc::new(Principal {
             scopes,
             level,
-            windows: self.limiter.windows(&author.id),
-            tenant: self.catalog.tenant(tenant.id).await?,
+            limits: self.limiter.limits(tenant.id, catalog.share(), &author.id),
+            tenant: catalog,
             tenant_record: tenant,
             author: Arc::new(author),
             expires_at,

@@ -9,10 +9,11 @@ use connectory_store::{AccessOrigin, Author, Origin};
 use http::Method;
 use http::request::Parts;
 
-use super::client_limits::ClientWindows;
+use super::client_limits::ClientLimits;
 use crate::catalog;
 use crate::clock::Clock;
 use crate::http::error::ApiError;
+use crate::share::Share;
 use crate::version::ApiVersion;
 use crate::work::{address, tracking_id};
 
@@ -26,7 +27,7 @@ pub struct Principal {
     pub(super) scopes: Scopes,
     pub(super) tenant: Arc<catalog::TenantCatalog>,
     pub(super) tenant_record: connectory_store::Tenant,
-    pub(super) windows: Arc<ClientWindows>,
+    pub(super) limits: Arc<ClientLimits>,
     pub(super) expires_at: u64,
     pub(super) checked_at: Instant,
 }
@@ -80,9 +81,14 @@ impl Caller {
         &self.principal.author
     }
 
-    /// The windows in which the caller's requests are counted.
-    pub(super) fn windows(&self) -> &ClientWindows {
-        &self.principal.windows
+    /// The limits of the caller.
+    pub(super) fn limits(&self) -> &ClientLimits {
+        &self.principal.limits
+    }
+
+    /// The share of the caller in what all requests have together.
+    pub fn share(&self) -> &Arc<Share> {
+        &self.principal.limits.share
     }
 
     /// The origin of the changes that this request makes, for the history.

@@ -1,28 +1,39 @@
 //! The caches of whole connectors, rendered details and list pages. Each has a limit in bytes.
+//!
+//! A tenant has caches of its own, so no tenant replaces what another asks for. The limits are for all tenants together:
+//! [`Division`](super::division::Division) gives each a part.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use connectory_model::wire::DetailShape;
 use connectory_model::{Connector, Locale};
 use connectory_store::RevisionId;
-use quick_cache::sync::Cache;
-use quick_cache::{Equivalent, Weighter};
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
 use super::entry::Source;
 use super::request::ListPage;
 
-/// The limit of the detail cache, in bytes (D33).
+/// The limit of all detail caches together, in bytes (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
-/// The largest detail or connector that is cached, in bytes. A few larger ones would evict all others.
+/// The largest detail or connector that is cached, in bytes. A few larger ones would evict all others. A cache with a
+/// small part keeps only what fits into one of its shards.
 pub(super) const MAX_KEPT_BYTES: usize = 1024 * 1024;
-/// The limit of the connector cache, in bytes, including metadata. Reads of single documents and changes use this
-/// cache.
+/// The limit of all connector caches together, in bytes, including metadata. Reads of single documents and changes use
+/// these caches.
 const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
-/// The estimated number of entries in a cache, which `quick_cache` needs at the start.
+/// The estimated number of entries in the caches of all tenants, which `quick_cache` needs at the start.
 const CACHE_ITEMS: usize = 4096;
 
-/// The limit of the page cache, in bytes (D34).
+/// The shards of a cache. Each has a lock and a part of the room. More would leave too little room in each for a large
+/// detail: with a quarter of the room, a shard of details has 2.5 MiB, and one of connectors 512 KiB.
+const SHARDS: u64 = 4;
+/// The bytes that an entry takes besides its value. Without them, very many empty pages would take very much memory.
+const ENTRY_BYTES: u64 = 256;
+
+/// The limit of all page caches together, in bytes (D34).
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest query, in bytes, whose page is cached.
 pub(super) const MAX_KEPT_QUERY: usize = 1024;
@@ -30,7 +41,7 @@ pub(super) const MAX_KEPT_QUERY: usize = 1024;
 /// The key of a rendered detail: the connector, the locale, and the members of the detail.
 pub type DetailKey = (Source, Locale, DetailShape);
 
-/// The caches of a catalog.
+/// The caches of a tenant.
 pub(super) struct Caches {
     /// Connectors by their revision.
     pub connectors: Cache<RevisionId, Arc<Connector>, ByDocuments>,
@@ -40,14 +51,45 @@ pub(super) struct Caches {
     pub pages: Cache<PageKey, ListPage, ByLength>,
 }
 
-impl Default for Caches {
-    fn default() -> Self {
+impl Caches {
+    /// Makes the caches of a tenant that has one of so many parts of all.
+    pub fn with_parts(parts: u64) -> Self {
         Self {
-            connectors: Cache::with_weighter(CACHE_ITEMS, CONNECTOR_BYTES, ByDocuments),
-            details: Cache::with_weighter(CACHE_ITEMS, DETAIL_BYTES, ByLength),
-            pages: Cache::with_weighter(CACHE_ITEMS, PAGE_BYTES, ByLength),
+            connectors: cache(CONNECTOR_BYTES, parts, ByDocuments),
+            details: cache(DETAIL_BYTES, parts, ByLength),
+            pages: cache(PAGE_BYTES, parts, ByLength),
         }
     }
+
+    /// Grows or shrinks the caches to one of so many parts.
+    pub fn fit(&self, parts: u64) {
+        self.connectors.set_capacity(part(CONNECTOR_BYTES, parts));
+        self.details.set_capacity(part(DETAIL_BYTES, parts));
+        self.pages.set_capacity(part(PAGE_BYTES, parts));
+    }
+
+    /// The limits of the three caches together, in bytes.
+    #[cfg(test)]
+    pub fn capacity(&self) -> u64 {
+        self.connectors.capacity() + self.details.capacity() + self.pages.capacity()
+    }
+}
+
+/// One of so many parts of a number of bytes. All shards have the same number of bytes.
+fn part(bytes: u64, parts: u64) -> u64 {
+    bytes / parts / SHARDS * SHARDS
+}
+
+fn cache<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(bytes: u64, parts: u64, weighter: W) -> Cache<K, V, W> {
+    let options = OptionsBuilder::new()
+        .shards(usize::try_from(SHARDS).unwrap_or(1))
+        .estimated_items_capacity(CACHE_ITEMS)
+        .weight_capacity(bytes)
+        .build()
+        .expect("all options are set");
+    let cache = Cache::with_options(options, weighter, DefaultHashBuilder::default(), DefaultLifecycle::default());
+    cache.set_capacity(part(bytes, parts));
+    cache
 }
 
 /// The key of a page: the version of the list's snapshot, and the query as the request sent it.
@@ -69,13 +111,13 @@ pub(super) struct ByLength;
 
 impl Weighter<DetailKey, Bytes> for ByLength {
     fn weight(&self, _: &DetailKey, detail: &Bytes) -> u64 {
-        detail.len() as u64 + 1
+        detail.len() as u64 + ENTRY_BYTES
     }
 }
 
 impl Weighter<PageKey, ListPage> for ByLength {
     fn weight(&self, key: &PageKey, page: &ListPage) -> u64 {
-        (key.1.len() + page.json.len()) as u64 + 1
+        (key.1.len() + page.json.len()) as u64 + ENTRY_BYTES
     }
 }
 
@@ -84,6 +126,6 @@ pub(super) struct ByDocuments;
 
 impl Weighter<RevisionId, Arc<Connector>> for ByDocuments {
     fn weight(&self, _: &RevisionId, connector: &Arc<Connector>) -> u64 {
-        connector.memory() as u64
+        connector.memory() as u64 + ENTRY_BYTES
     }
 }

@@ -25,10 +25,10 @@ impl Catalog {
         let number = numbers[0];
         // Drop the old revision: it is not requested again, and it would evict useful entries.
         if let Change::Update { expected } | Change::Delete { expected } = change {
-            self.caches.connectors.remove(&at(expected));
+            tenant.drop_kept(&at(expected));
         }
         if is_there {
-            self.keep(at(number), &connector);
+            tenant.keep(at(number), &connector);
         }
         Ok(Source::Stored(at(number)))
     }

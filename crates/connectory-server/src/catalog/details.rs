@@ -3,37 +3,32 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use connectory_model::Connector;
 use connectory_model::limits::INLINE_BYTES;
-use connectory_model::wire::{ConnectorDetail, DetailShape};
-use connectory_model::{Connector, Locale};
+use connectory_model::wire::ConnectorDetail;
 use connectory_store::{Found, Holders, RevisionId, StoreError, Unavailable};
 
 use super::Catalog;
 use super::caches::{DetailKey, MAX_KEPT_BYTES};
 use super::entry::Source;
+use super::tenant::TenantCatalog;
 use crate::work::{Stop, reserve};
 
 impl Catalog {
     /// Reads a whole connector. A large connector is read when the request has its turn.
-    pub async fn connector(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
+    pub async fn connector(&self, tenant: &TenantCatalog, source: Source) -> Result<Arc<Connector>, StoreError> {
         let id = match source {
             Source::BuiltIn(at) => return Ok(Arc::clone(&self.builtins[at])),
             Source::Stored(id) => id,
         };
-        if let Some(connector) = self.caches.connectors.get(&id) {
+        if let Some(connector) = tenant.caches.load().as_ref().and_then(|caches| caches.connectors.get(&id)) {
             return Ok(connector);
         }
         // Two requests may read the same connector at once. If one waited for the other, it could have the turn that
         // the other waits for.
         let connector = self.read(id).await?;
-        self.keep(id, &connector);
+        tenant.keep(id, &connector);
         Ok(connector)
-    }
-
-    pub(super) fn keep(&self, id: RevisionId, connector: &Arc<Connector>) {
-        if connector.size() <= MAX_KEPT_BYTES {
-            self.caches.connectors.insert(id, Arc::clone(connector));
-        }
     }
 
     async fn read(&self, id: RevisionId) -> Result<Arc<Connector>, StoreError> {
@@ -58,26 +53,32 @@ impl Catalog {
     }
 
     /// Returns a connector's detail as JSON, if it is cached.
-    pub fn cached_detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Option<Bytes> {
-        self.caches.details.get(&(source, locale, shape))
+    pub fn cached_detail(&self, tenant: &TenantCatalog, key: &DetailKey) -> Option<Bytes> {
+        tenant.caches.load().as_ref()?.details.get(key)
     }
 
     /// Returns a connector's detail as JSON. Renders it if it is not cached.
-    pub async fn detail(&self, source: Source, locale: Locale, shape: DetailShape) -> Result<Bytes, StoreError> {
-        let key = (source, locale, shape);
-        if let Some(detail) = self.caches.details.get(&key) {
+    pub async fn detail(&self, tenant: &TenantCatalog, key: DetailKey) -> Result<Bytes, StoreError> {
+        if let Some(detail) = self.cached_detail(tenant, &key) {
             return Ok(detail);
         }
         // A connector that is not cached yet is not added to the cache here: later requests use the cached detail.
-        let connector = match source {
-            Source::Stored(id) if self.caches.connectors.peek(&id).is_none() => self.read(id).await?,
-            kept => self.connector(kept).await?,
+        let is_kept =
+            |id: &RevisionId| tenant.caches.load().as_ref().is_some_and(|caches| caches.connectors.contains_key(id));
+        let connector = match key.0 {
+            Source::Stored(id) if !is_kept(&id) => self.read(id).await?,
+            kept => self.connector(tenant, kept).await?,
         };
-        self.render(key, connector).await
+        self.render(tenant, key, connector).await
     }
 
     /// Renders the detail of a connector that the caller has already.
-    pub async fn render(&self, key: DetailKey, connector: Arc<Connector>) -> Result<Bytes, StoreError> {
+    pub async fn render(
+        &self,
+        tenant: &TenantCatalog,
+        key: DetailKey,
+        connector: Arc<Connector>,
+    ) -> Result<Bytes, StoreError> {
         let size = connector.size();
         self.reserve_detail(size)?;
         let (source, locale, shape) = key;
@@ -91,9 +92,25 @@ impl Catalog {
             Bytes::from(json.into_boxed_slice())
         };
         let json = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
-        if json.len() <= MAX_KEPT_BYTES {
-            self.caches.details.insert(key, json.clone());
+        if let Some(caches) = tenant.caches.load().as_ref().filter(|_| json.len() <= MAX_KEPT_BYTES) {
+            caches.details.insert(key, json.clone());
         }
         Ok(json)
+    }
+}
+
+impl TenantCatalog {
+    /// Keeps a connector in the cache.
+    pub(super) fn keep(&self, id: RevisionId, connector: &Arc<Connector>) {
+        if let Some(caches) = self.caches.load().as_ref().filter(|_| connector.size() <= MAX_KEPT_BYTES) {
+            caches.connectors.insert(id, Arc::clone(connector));
+        }
+    }
+
+    /// Removes a connector from the cache.
+    pub(super) fn drop_kept(&self, id: &RevisionId) {
+        if let Some(caches) = &*self.caches.load() {
+            caches.connectors.remove(id);
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::request::{ListPage, NoPage, PageRequest, Selection};
 use super::snapshot::Snapshot;
 use super::tenant::TenantCatalog;
 use crate::budget::Charge;
-use crate::work::{Stop, WorkError, counted};
+use crate::work::{Stop, WorkError, charge, counted};
 
 /// The reason why a list returns no page.
 #[derive(Debug, thiserror::Error)]
@@ -37,26 +37,26 @@ impl Catalog {
     /// Returns the page for a query if it is cached. The cache helps clients that poll: they send the same query while
     /// the list does not change.
     pub fn cached_page(&self, tenant: &TenantCatalog, query: &str) -> Option<ListPage> {
-        self.caches.pages.get(&PageOf(tenant.current.load().version(), query))
+        tenant.caches.load().as_ref()?.pages.get(&PageOf(tenant.current.load().version(), query))
     }
 
-    /// Makes a page if that takes at most [`INLINE_TIME`] and the page is small, and caches it under `query`. Also
-    /// returns the charge that counts the page in the answer budget.
+    /// Makes a page if that takes at most [`INLINE_TIME`] and the page is small, and caches it under `query`. The charge
+    /// counts the page in the answer budget.
     pub fn quick_page(
         &self,
         tenant: &TenantCatalog,
         query: &str,
         selection: &Selection,
         window: PageRequest,
+        mut charge: Charge,
     ) -> Result<(ListPage, Charge), NoPage> {
         let snapshot = tenant.current.load();
-        let mut charge = self.answers.charge();
         let room = |length| match length {
             ..=INLINE_LIST_BYTES => add(&mut charge, length),
             _ => Err(NoPage::Late),
         };
         let page = snapshot.page(selection, window, &Stop::after(INLINE_TIME), room)?;
-        self.keep_page(&snapshot, query, &page);
+        tenant.keep_page(&snapshot, query, &page);
         Ok((page, charge))
     }
 
@@ -69,16 +69,16 @@ impl Catalog {
         selection: Selection,
         window: PageRequest,
     ) -> Result<ListPage, ListError> {
-        let (page, charge) = match self.quick_page(tenant, query, &selection, window) {
+        let (page, charge) = match self.quick_page(tenant, query, &selection, window, charge(&self.answers)) {
             Err(NoPage::Late) => {
-                let (snapshot, mut charge) = (tenant.snapshot(), self.answers.charge());
+                let (snapshot, mut charge) = (tenant.snapshot(), charge(&self.answers));
                 let searched = Arc::clone(&snapshot);
                 let search = move |stop: &Stop| {
                     let page = searched.page(&selection, window, stop, |length| add(&mut charge, length))?;
                     Ok::<_, NoPage>((page, charge))
                 };
                 let (page, charge) = self.work.search(search).await??;
-                self.keep_page(&snapshot, query, &page);
+                tenant.keep_page(&snapshot, query, &page);
                 (page, charge)
             }
             quick => quick?,
@@ -86,10 +86,12 @@ impl Catalog {
         counted(charge);
         Ok(page)
     }
+}
 
+impl TenantCatalog {
     fn keep_page(&self, snapshot: &Snapshot, query: &str, page: &ListPage) {
-        if query.len() <= MAX_KEPT_QUERY {
-            self.caches.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
+        if let Some(caches) = self.caches.load().as_ref().filter(|_| query.len() <= MAX_KEPT_QUERY) {
+            caches.pages.insert(PageKey(snapshot.version(), query.into()), page.clone());
         }
     }
 }

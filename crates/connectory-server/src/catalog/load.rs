@@ -1,6 +1,7 @@
 //! Loads a tenant on first use.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use connectory_model::Summary;
@@ -10,11 +11,19 @@ use super::Catalog;
 use super::entry::{Entry, Source};
 use super::snapshot::Snapshot;
 use super::tenant::TenantCatalog;
+use crate::share::Share;
 
 impl Catalog {
     /// Returns a tenant's connectors. Loads them on first use.
     pub async fn tenant(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         self.tenants.cell(id).get_or_try_init(|| self.load(id)).await.cloned()
+    }
+
+    /// Returns the connectors of a tenant that asks for something now. While it does, it has a part of the caches.
+    pub async fn asked(&self, id: TenantId, now: Instant) -> Result<Arc<TenantCatalog>, StoreError> {
+        let tenant = self.tenant(id).await?;
+        self.division.note(&tenant, now);
+        Ok(tenant)
     }
 
     /// Loads a tenant from the store. No write to the tenant is possible before, because every write starts from its
@@ -56,6 +65,8 @@ impl Catalog {
             published,
             current: ArcSwap::from_pointee(snapshot),
             facets: ArcSwapOption::empty(),
+            caches: ArcSwapOption::empty(),
+            share: Arc::new(Share::of_tenant()),
         }))
     }
 }

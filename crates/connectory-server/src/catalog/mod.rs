@@ -12,6 +12,7 @@ mod caches;
 mod chunk;
 mod commit;
 mod details;
+mod division;
 mod entry;
 mod facets;
 mod follow;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 use connectory_model::Connector;
 use connectory_store::Store;
 
-use self::caches::Caches;
 pub use self::caches::DetailKey;
+use self::division::Division;
 pub use self::entry::{Entry, Source};
 pub use self::facets::{Facet, Facets};
 use self::follow::Tenants;
@@ -47,7 +48,7 @@ pub struct Catalog {
     builtins: Vec<Arc<Connector>>,
     base: Arc<Base>,
     tenants: Arc<Tenants>,
-    caches: Caches,
+    division: Division,
 }
 
 impl Catalog {
@@ -72,7 +73,7 @@ impl Catalog {
             work,
             answers,
             tenants,
-            caches: Caches::default(),
+            division: Division::default(),
         }
     }
 

@@ -7,9 +7,11 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use connectory_model::{ScriptName, Summary};
 use connectory_store::{Changed, RevisionId, TenantId};
 
+use super::caches::Caches;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
 use super::snapshot::Snapshot;
+use crate::share::Share;
 
 /// The built-in connectors, which are the initial state of every tenant.
 pub(super) struct Base {
@@ -30,6 +32,10 @@ pub struct TenantCatalog {
     pub(super) current: ArcSwap<Snapshot>,
     /// The cached facets, and the version of the snapshot that they were counted in.
     pub(super) facets: ArcSwapOption<(u64, Facets)>,
+    /// The caches, while the tenant has a part of them.
+    pub(super) caches: ArcSwapOption<Caches>,
+    /// The share of the tenant in what all requests have together.
+    pub(super) share: Arc<Share>,
 }
 
 impl TenantCatalog {
@@ -46,6 +52,11 @@ impl TenantCatalog {
             self.facets.store(Some(Arc::clone(&counted)));
             counted
         })
+    }
+
+    /// The share of the tenant in what all requests have together.
+    pub fn share(&self) -> &Arc<Share> {
+        &self.share
     }
 
     /// The tenant's key in the store.

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::error::ApiError;
 use crate::budget::Budget;
-use crate::work::{Work, hold};
+use crate::work::{Work, charge, hold};
 
 /// Reads bodies within the server's limits.
 pub struct Bodies {
@@ -85,7 +85,7 @@ impl Bodies {
             return Err(ApiError::too_large("the request", self.max_request));
         }
         let mut stream = body.into_data_stream();
-        let mut charge = self.budget.charge();
+        let mut charge = charge(&self.budget);
         let counted = (&mut stream).map(|chunk| match chunk {
             Ok(chunk) if charge.add(chunk.len()) => Ok(chunk),
             Ok(_) => Err(TooManyBodies.into()),
@@ -134,7 +134,7 @@ impl Bodies {
         }
         let mut stream = body.into_data_stream();
         let mut bytes = BytesMut::new();
-        let mut charge = self.budget.charge();
+        let mut charge = charge(&self.budget);
         let read = within(time, async {
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;

@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use axum::BoxError;
 use axum::response::Response;
 use connectory_model::limits::{
-    CONNECTIONS, CONNECTIONS_PER_PEER, FIRST_HEAD_TIMEOUT, HEAD_BYTES, HEAD_TIMEOUT, HTTP2_CONNECTION_BYTES,
-    HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, REQUESTS_BYTES,
+    CONNECTIONS, CONNECTIONS_PER_PEER, FIRST_HEAD_TIMEOUT, HEAD_BYTES, HEAD_TIMEOUT, HTTP2_ANSWERS,
+    HTTP2_CONNECTION_BYTES, HTTP2_SEND_BYTES, HTTP2_STREAM_BYTES, HTTP2_STREAMS, REQUESTS_BYTES,
 };
 use futures_util::FutureExt;
 use http::{Request, Version};
@@ -83,7 +83,7 @@ pub async fn serve<R>(
     let mut opened = Opened::new(connections.most);
     let waiting_in_all = Arc::<AtomicUsize>::default();
     let second = Arc::<AtomicU64>::default();
-    let (mut refused, mut failed, mut crowded) = (Repeated::default(), Repeated::default(), Repeated::default());
+    let [mut refused, mut failed, mut crowded, mut unread] = std::array::from_fn(|_| Repeated::default());
     // This timer is due before the timers of all requests. If a new timer were due before all others, tokio would make
     // a system call to wake itself.
     let mut clock = tokio::time::interval(SWEEP);
@@ -107,6 +107,12 @@ pub async fn serve<R>(
                 ticks += 1;
                 if ticks % SWEEPS_PER_SECOND == 0 {
                     second.fetch_add(1, Ordering::Relaxed);
+                }
+                if waiting_in_all.load(Ordering::Relaxed) > HTTP2_ANSWERS {
+                    let ended = opened.end_unread(HTTP2_ANSWERS);
+                    if ended > 0 && let Some(times) = unread.again() {
+                        tracing::warn!(ended, times, "too many answers of HTTP/2 wait for their readers; ended their connections");
+                    }
                 }
                 let ended = opened.shrink(REQUESTS_BYTES);
                 if ended > 0 && let Some(times) = crowded.again() {

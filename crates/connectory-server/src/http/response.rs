@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::error::ApiError;
 use super::holding::holding;
 use crate::budget::{Budget, Charge};
+use crate::share::Share;
 
 /// The facts about a request that the outermost layer needs besides the response. Layers and handlers store them in the
 /// response's extensions.
@@ -71,10 +72,11 @@ pub fn json_of(value: &impl Serialize) -> Response {
     json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }
 
-/// Counts a response until its bytes are passed to the system, or refuses it. A response that is counted already is not
+/// Counts a response until its bytes are passed to the system, in the budget and in the caller's share, or refuses it. A response that is counted already is not
 /// refused. If other responses wait on its connection, the response counts from its first byte.
 pub fn count_answer(
     budget: &Budget,
+    share: Option<&Arc<Share>>,
     response: Response,
     counted: Option<Charge>,
     others_wait: bool,
@@ -84,7 +86,7 @@ pub fn count_answer(
         return Ok(response);
     }
     let is_counted = counted.is_some();
-    let mut charge = counted.unwrap_or_else(|| budget.charge());
+    let mut charge = counted.unwrap_or_else(|| budget.charge(share));
     let more = bytes.saturating_sub(charge.total());
     if others_wait && !is_counted {
         charge.count_from_first_byte();
@@ -102,22 +104,36 @@ mod tests {
 
     use super::*;
     use crate::budget::UNIT;
+    use crate::share::Pool;
 
     #[tokio::test]
     async fn an_answer_counts_until_its_bytes_are_gone() {
-        let budget = Budget::new(100 * UNIT);
+        let budget = Budget::new(Pool::Answers, 100 * UNIT);
         let large = || vec![0_u8; 80 * UNIT].into_response();
-        let mut first = count_answer(&budget, large(), None, false).unwrap();
-        assert_eq!(count_answer(&budget, large(), None, false).unwrap_err().retry_after, Some(2));
-        assert!(count_answer(&budget, vec![0_u8; UNIT].into_response(), None, false).is_ok(), "small ones pass");
+        let mut first = count_answer(&budget, None, large(), None, false).unwrap();
+        assert_eq!(count_answer(&budget, None, large(), None, false).unwrap_err().retry_after, Some(2));
+        assert!(count_answer(&budget, None, vec![0_u8; UNIT].into_response(), None, false).is_ok(), "small ones pass");
         let bytes = first.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
         drop(first);
-        assert!(count_answer(&budget, large(), None, false).is_err(), "the connection still holds the bytes");
+        assert!(count_answer(&budget, None, large(), None, false).is_err(), "the connection still holds the bytes");
         drop(bytes);
-        assert!(count_answer(&budget, large(), None, false).is_ok());
+        assert!(count_answer(&budget, None, large(), None, false).is_ok());
         assert!(
-            count_answer(&budget, vec![0_u8; 200 * UNIT].into_response(), None, false).is_ok(),
+            count_answer(&budget, None, vec![0_u8; 200 * UNIT].into_response(), None, false).is_ok(),
             "one that is larger passes alone"
         );
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_leaves_room_for_the_answers_of_others() {
+        let budget = Budget::new(Pool::Answers, 100 * UNIT);
+        let large = || vec![0_u8; 36 * UNIT].into_response();
+        let [greedy, other] = [(); 2].map(|()| Arc::new(Share::of_client(Some(Arc::new(Share::of_tenant())))));
+        let answered: Vec<_> = (0..5).map(|_| count_answer(&budget, Some(&greedy), large(), None, false)).collect();
+        assert_eq!(answered.iter().filter(|answer| answer.is_ok()).count(), 2, "they count for 20 units each");
+        assert_eq!(answered[4].as_ref().unwrap_err().retry_after, Some(2));
+        assert!(count_answer(&budget, Some(&other), large(), None, false).is_ok());
+        drop(answered);
+        assert!(count_answer(&budget, Some(&greedy), large(), None, false).is_ok());
     }
 }

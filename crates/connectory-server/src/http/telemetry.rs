@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -21,6 +22,7 @@ use super::metrics::Metrics;
 use super::response::{ErrorPage, ResponseFacts, count_answer, json_response, take_facts};
 use crate::budget::{Budget, Charge};
 use crate::rate_limit::{RateLimit, RateWindow};
+use crate::share::Share;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
 
@@ -81,11 +83,11 @@ impl Trace {
         counted: Option<Charge>,
     ) -> Response {
         let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
-        let &RequestFacts { method, path, client: peer, waits } = request;
+        let &RequestFacts { method, path, client: peer, waits, share } = request;
         let ResponseFacts { route, author, applicant, error, reason, error_page } = facts;
         let answers = if author.is_some() { &telemetry.answers } else { &telemetry.anonymous_answers };
         let (mut response, error) =
-            rendered(answers, response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
+            rendered((answers, share), response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
         let status = response.status();
         let (client, kind) = author.as_ref().map(|author| (author.id.as_str(), author.kind.as_str())).unzip();
         let client = client.or(applicant.as_deref().map(start_of));
@@ -127,7 +129,7 @@ fn start_of(text: &str) -> &str {
     &text[..text.floor_char_boundary(LOG_TEXT_BYTES)]
 }
 
-/// The facts of a request that the log contains.
+/// The facts of a request that its response and the log need.
 pub struct RequestFacts<'a> {
     /// The method of the request.
     pub method: &'a Method,
@@ -137,11 +139,13 @@ pub struct RequestFacts<'a> {
     pub client: IpAddr,
     /// Whether other responses wait on the same connection.
     pub waits: bool,
+    /// The share of the caller, in which the response counts.
+    pub share: Option<&'a Arc<Share>>,
 }
 
 /// Counts the bytes of the response, or renders its error.
 fn rendered(
-    answers: &Budget,
+    (answers, share): (&Budget, Option<&Arc<Share>>),
     mut response: Response,
     (error, page): (Option<ApiError>, Option<&dyn ErrorPage>),
     (counted, waits): (Option<Charge>, bool),
@@ -149,7 +153,7 @@ fn rendered(
 ) -> (Response, Option<ApiError>) {
     let mut error = error.or_else(|| method_not_allowed(&response));
     if error.is_none() {
-        match count_answer(answers, response, counted, waits) {
+        match count_answer(answers, share, response, counted, waits) {
             Ok(counted) => return (counted, None),
             Err(refused) => {
                 response = Response::new(axum::body::Body::empty());

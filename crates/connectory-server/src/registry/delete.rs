@@ -18,7 +18,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         loop {
             let read = self.custom(tenant, script_name)?;
-            let connector = self.catalog.connector(Source::Stored(read)).await?;
+            let connector = self.catalog.connector(tenant, Source::Stored(read)).await?;
             let size = connector.size();
             let holders = self.catalog.holders(read, &connector).await?;
             let make = move |_: &_| {

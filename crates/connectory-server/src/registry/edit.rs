@@ -66,7 +66,7 @@ impl Registry {
         loop {
             let read = self.custom(tenant, script_name)?;
             let source = Source::Stored(read);
-            let connector = self.catalog.connector(source).await?;
+            let connector = self.catalog.connector(tenant, source).await?;
             let size = connector.size() + bytes;
             if answers_detail {
                 self.catalog.reserve_detail(size)?;

@@ -33,7 +33,7 @@ impl Registry {
     /// Finds a connector and reads all of it.
     pub async fn find(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<Found, RegistryError> {
         let entry = self.entry(tenant, script_name)?;
-        let connector = self.catalog.connector(entry.source).await?;
+        let connector = self.catalog.connector(tenant, entry.source).await?;
         Ok(Found { entry, connector })
     }
 }

@@ -60,7 +60,7 @@ impl Registry {
                 None => return Err(RegistryError::NotFound(script_name.clone())),
             },
         };
-        Ok(Past { newest: self.catalog.connector(source).await?, current })
+        Ok(Past { newest: self.catalog.connector(tenant, source).await?, current })
     }
 
     /// Reads a revision of a connector, with the connector before and after the revision.
@@ -76,11 +76,11 @@ impl Registry {
         };
         let revision = read(Some(number)).await?.ok_or(RegistryError::NoRevision(number))?;
         let source = stored(tenant, &revision);
-        let after = self.catalog.connector(source).await?;
+        let after = self.catalog.connector(tenant, source).await?;
         // The previous revision of a creation, if there is one, belongs to a deleted connector with the same script
         // name.
         let before = match read(revision.previous.filter(|_| revision.action != Action::Create)).await? {
-            Some(before) => Some(self.catalog.connector(stored(tenant, &before)).await?),
+            Some(before) => Some(self.catalog.connector(tenant, stored(tenant, &before)).await?),
             None => None,
         };
         Ok(Change { revision, before, after, source })

@@ -7,6 +7,7 @@ mod connectors;
 mod documents;
 mod list;
 mod metrics;
+mod neighbours;
 mod openapi;
 mod patch;
 mod protocol;

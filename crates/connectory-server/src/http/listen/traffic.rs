@@ -19,14 +19,15 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::http::holding::holding;
+use crate::share::Share;
 
 /// The activity of one connection.
 pub struct Traffic {
     /// The handle that ends the connection.
     task: OnceLock<AbortHandle>,
     begun: AtomicBool,
-    /// Whether the server has responded to a request whose caller it knew.
-    is_known: AtomicBool,
+    /// The share of the first known caller to whom the server has responded.
+    caller: OnceLock<Arc<Share>>,
     in_flight: AtomicUsize,
     /// The second in which the last request began.
     last: AtomicU64,
@@ -49,7 +50,7 @@ impl Traffic {
         Self {
             task: OnceLock::new(),
             begun: AtomicBool::default(),
-            is_known: AtomicBool::default(),
+            caller: OnceLock::new(),
             in_flight: AtomicUsize::default(),
             last: AtomicU64::default(),
             read: AtomicUsize::default(),
@@ -85,12 +86,17 @@ impl Traffic {
 
     /// Whether the server knows the caller of the connection, because it responded to one of its tokens or sessions.
     pub fn is_known(&self) -> bool {
-        self.is_known.load(Relaxed)
+        self.caller.get().is_some()
+    }
+
+    /// The share of the caller, if the server knows the caller.
+    pub fn caller(&self) -> Option<&Arc<Share>> {
+        self.caller.get()
     }
 
     /// Records that the server knows the caller.
-    pub fn know(&self) {
-        self.is_known.store(true, Relaxed);
+    pub fn know(&self, caller: &Arc<Share>) {
+        self.caller.get_or_init(|| Arc::clone(caller));
     }
 
     /// The second in which the last request began.
@@ -137,10 +143,16 @@ impl Traffic {
 
     /// Whether responses wait for the reader.
     pub fn has_waiting(&self) -> bool {
-        self.waiting.iter().any(|waiting| waiting.load(Relaxed) > 0)
+        self.waiting() > 0
     }
 
-    /// Follows a response until its last byte is written. Ends the connection if too many responses wait.
+    /// The number of responses that wait for the reader.
+    pub fn waiting(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.load(Relaxed)).sum()
+    }
+
+    /// Follows a response until its last byte is written. Ends the connection if far too many responses wait, on all
+    /// connections and on this one. If too many wait, [`Opened`](super::opened::Opened) ends connections soon.
     pub fn follow(self: &Arc<Self>, response: Response) -> Response {
         if response.body().is_end_stream() {
             return response;
@@ -148,8 +160,7 @@ impl Traffic {
         let span = self.span.load(Relaxed);
         self.waiting[span].fetch_add(1, Relaxed);
         let in_all = self.waiting_in_all.fetch_add(1, Relaxed);
-        let own: usize = self.waiting.iter().map(|waiting| waiting.load(Relaxed)).sum();
-        if in_all >= HTTP2_ANSWERS && own > HTTP2_ANSWERS_PER_CONNECTION {
+        if in_all >= 2 * HTTP2_ANSWERS && self.waiting() > HTTP2_ANSWERS_PER_CONNECTION {
             self.end();
         }
         let waits = Waits { traffic: Arc::clone(self), span };

@@ -1,0 +1,132 @@
+//! The division of the caches among the tenants that ask.
+//!
+//! A tenant that is alone has all. While others ask too, each has a quarter, or less if they are more than four. How much
+//! each of them asks for makes no difference. A tenant that has not asked for a minute has no caches.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use connectory_model::limits::{CACHE_IDLE, CACHE_PART};
+
+use super::caches::Caches;
+use super::tenant::TenantCatalog;
+
+/// The tenants that have a part of the caches, each with the time at which it was last noted.
+#[derive(Default)]
+pub(super) struct Division(Mutex<Vec<(Arc<TenantCatalog>, Instant)>>);
+
+impl Division {
+    /// Notes that a tenant asks for something now, and divides the caches again if the tenants that ask are others than
+    /// before.
+    ///
+    /// This is called when the client of a request is read from the store, which is every few seconds while a client
+    /// sends requests. So a request that is answered from a cache does not need to note anything.
+    pub(super) fn note(&self, tenant: &Arc<TenantCatalog>, now: Instant) {
+        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = asking.len();
+        let own = asking.iter_mut().find(|(asking, _)| asking.id == tenant.id);
+        let is_new = own.map(|(_, noted)| *noted = now).is_none();
+        asking.retain(|(tenant, noted)| {
+            let stays = now - *noted <= CACHE_IDLE;
+            if !stays {
+                tenant.caches.store(None);
+            }
+            stays
+        });
+        if !is_new && asking.len() == before {
+            return;
+        }
+        if is_new {
+            asking.push((Arc::clone(tenant), now));
+        }
+        let parts = match asking.len() as u64 {
+            1 => 1,
+            tenants => tenants.max(CACHE_PART),
+        };
+        // The new tenant is the last, so that the others have made room before it gets its part.
+        for (tenant, _) in &*asking {
+            match &*tenant.caches.load() {
+                Some(caches) => caches.fit(parts),
+                None => tenant.caches.store(Some(Arc::new(Caches::with_parts(parts)))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use connectory_model::Locale;
+    use connectory_model::wire::DetailShape;
+    use connectory_store::{AccessDb, AccessOrigin, Store};
+
+    use super::super::{Catalog, Source};
+    use super::*;
+    use crate::budget::Budget;
+    use crate::share::Pool;
+    use crate::work::Work;
+
+    const MIB: usize = 1024 * 1024;
+
+    /// Keeps so many details of a size.
+    fn ask(tenant: &TenantCatalog, count: usize, size: usize) {
+        for n in 0..count {
+            let key = (Source::BuiltIn(n), Locale::En, DetailShape::WithPolicies);
+            tenant.caches.load().as_ref().unwrap().details.insert(key, Bytes::from(vec![0; size]));
+        }
+    }
+
+    /// The bytes of details that are kept.
+    fn kept(tenant: &TenantCatalog) -> usize {
+        tenant.caches.load().as_ref().map_or(0, |caches| caches.details.weight().try_into().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_tenant_that_is_alone_has_all_caches_and_one_of_several_a_quarter() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let access = AccessDb::open(&folder.path().join("c.db")).unwrap();
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            access.create_tenant(name, &AccessOrigin::operator("test".to_owned())).unwrap();
+        }
+        let ids: Vec<_> = store.tenants().await.unwrap().into_iter().map(|tenant| tenant.id).collect();
+        let catalog = Catalog::new(store, Vec::new(), Work::default(), Budget::new(Pool::Answers, MIB));
+        let start = Instant::now();
+        let asked =
+            async |n: usize, seconds| catalog.asked(ids[n], start + Duration::from_secs(seconds)).await.unwrap();
+        let all = Caches::with_parts(1).capacity();
+
+        let greedy = asked(0, 0).await;
+        ask(&greedy, 1000, MIB / 10);
+        let (alone, room) = (kept(&greedy), 40 * MIB);
+        assert!((room * 3 / 4..=room).contains(&alone), "{alone}: alone it has all");
+
+        let few = asked(1, 1).await;
+        assert!(kept(&greedy) <= room / 4, "it makes room at once");
+        ask(&few, 2, MIB - 1);
+        ask(&greedy, 1000, MIB / 10);
+        assert!(kept(&few) >= 2 * (MIB - 1), "large details are kept, and stay while the other asks for many");
+        assert!((room / 8..=room / 4).contains(&kept(&greedy)), "{}: it has a quarter", kept(&greedy));
+
+        for n in 2..6 {
+            asked(n, 2).await;
+            let mut parts = Vec::new();
+            for id in &ids {
+                parts.extend(catalog.tenant(*id).await.unwrap().caches.load().as_ref().map(|of| of.capacity()));
+            }
+            let sum: u64 = parts.iter().sum();
+            assert!(parts.iter().all(|part| *part <= all / 4) && sum <= all, "{parts:?} of {all}");
+            assert!(n < 3 || sum > all - 1000, "four tenants or more have all");
+        }
+
+        let back = asked(0, 62).await;
+        assert!(Arc::ptr_eq(&back, &greedy));
+        assert_eq!(kept(&few), 0, "it has not asked for a minute");
+        assert!(back.caches.load().as_ref().unwrap().capacity() < all / 4, "four others asked a minute ago");
+        asked(0, 63).await;
+        assert_eq!(back.caches.load().as_ref().unwrap().capacity(), all, "it is alone again");
+    }
+}

@@ -1,0 +1,117 @@
+//! The share of one client, and of one tenant, in what all requests have together: the turns of large work, the searches,
+//! and the bytes of bodies and answers.
+//!
+//! What a request takes counts for its client and for its tenant. So however much one of them asks for, a part is left to
+//! others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use connectory_model::limits::{
+    BUDGET_SIXTEENTHS_PER_CLIENT, BUDGET_SIXTEENTHS_PER_TENANT, SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT,
+    TURNS_PER_CLIENT, TURNS_PER_TENANT,
+};
+use enum_map::{Enum, EnumMap, enum_map};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The queues for long work.
+#[derive(Debug, Clone, Copy, Enum)]
+pub enum Queue {
+    /// Work on large connectors and bodies.
+    Large,
+    /// Searches in lists.
+    Searches,
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, Enum)]
+pub enum Pool {
+    /// The bytes of request bodies.
+    Bodies,
+    /// The bytes of responses.
+    Answers,
+}
+
+/// The share of a client or of a tenant.
+#[derive(Debug)]
+pub struct Share {
+    /// The gates in front of the queues. Only requests that passed them are in a queue or have its turn.
+    gates: EnumMap<Queue, Arc<Semaphore>>,
+    /// The units that are held of each budget.
+    held: EnumMap<Pool, AtomicUsize>,
+    /// The sixteenths of each budget that may be held.
+    sixteenths: usize,
+    /// The share of the client's tenant.
+    tenant: Option<Arc<Share>>,
+}
+
+/// Places in front of a queue. They are free again when this is dropped.
+pub type Places = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+impl Share {
+    /// Makes the share of a tenant.
+    pub fn of_tenant() -> Self {
+        Self {
+            gates: enum_map! {
+                Queue::Large => Arc::new(Semaphore::new(TURNS_PER_TENANT)),
+                Queue::Searches => Arc::new(Semaphore::new(SEARCHES_PER_TENANT)),
+            },
+            held: EnumMap::default(),
+            sixteenths: BUDGET_SIXTEENTHS_PER_TENANT,
+            tenant: None,
+        }
+    }
+
+    /// Makes the share of a client, or of all requests without a caller together, which have no tenant.
+    pub fn of_client(tenant: Option<Arc<Share>>) -> Self {
+        Self {
+            gates: enum_map! {
+                Queue::Large => Arc::new(Semaphore::new(TURNS_PER_CLIENT)),
+                Queue::Searches => Arc::new(Semaphore::new(SEARCHES_PER_CLIENT)),
+            },
+            held: EnumMap::default(),
+            sixteenths: BUDGET_SIXTEENTHS_PER_CLIENT,
+            tenant,
+        }
+    }
+
+    /// Waits until a request may enter a queue: first for a place of the client, then for one of the tenant. So the
+    /// requests of one client do not wait in front of those of another.
+    pub async fn enter(&self, queue: Queue) -> Places {
+        let place = self.place(queue).await;
+        let of_tenant = match &self.tenant {
+            Some(tenant) => Some(tenant.place(queue).await),
+            None => None,
+        };
+        (place, of_tenant)
+    }
+
+    async fn place(&self, queue: Queue) -> OwnedSemaphorePermit {
+        Arc::clone(&self.gates[queue]).acquire_owned().await.expect("the gate is never closed")
+    }
+
+    /// Counts more units of a budget that has `all`, for a request that holds `own` already. Returns false, and counts
+    /// nothing, if the client or the tenant would hold too many. A request passes if the client's other requests hold next
+    /// to nothing, or if it may exceed the client's part.
+    pub fn take(&self, of: Pool, more: usize, own: usize, all: usize, may_exceed: bool) -> bool {
+        let most = all * self.sixteenths / 16;
+        let counted = self.held[of].fetch_update(Relaxed, Relaxed, |held| {
+            let next = held + more;
+            (may_exceed || held - own <= all / 16 || next <= most).then_some(next)
+        });
+        let is_counted = counted.is_ok();
+        let has_room = is_counted && self.tenant.as_ref().is_none_or(|tenant| tenant.take(of, more, own, all, false));
+        if is_counted && !has_room {
+            self.held[of].fetch_sub(more, Relaxed);
+        }
+        has_room
+    }
+
+    /// Takes back units that were counted.
+    pub fn give_back(&self, of: Pool, units: usize) {
+        self.held[of].fetch_sub(units, Relaxed);
+        if let Some(tenant) = &self.tenant {
+            tenant.give_back(of, units);
+        }
+    }
+}
