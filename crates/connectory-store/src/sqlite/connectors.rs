@@ -12,7 +12,7 @@ use super::clock::now;
 use super::key::{end_key, first_key, key};
 use super::rows::{author, tracking_id};
 use super::usage::Usage;
-use crate::access::TenantId;
+use crate::access::{Quotas, TenantId};
 use crate::body::{self, Found, Holders};
 use crate::changes::{Changed, Changes};
 use crate::edit::{Change, Edit};
@@ -37,12 +37,16 @@ pub(super) fn commit(
     expect_distinct(edits)?;
     let mut newest = RevisionNumber::ZERO;
     let mut previous = Vec::with_capacity(edits.len());
+    let mut quotas = None;
     for (at, edit) in edits.iter().enumerate() {
         let checked = check(connection, *tenant, at, edit)?;
         newest = checked.newest;
         previous.push(checked.previous);
+        quotas = Some(checked.quotas);
     }
-    usage.check(connection, *tenant, edits)?;
+    if let Some(quotas) = quotas {
+        usage.check(connection, *tenant, edits, quotas)?;
+    }
     let numbers: Vec<_> = (newest.get() + 1..).take(edits.len()).map_while(RevisionNumber::new).collect();
     let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
         return Err(StoreError::Engine(format!("the tenant has no numbers left after {newest}")).into());
@@ -80,6 +84,8 @@ struct Checked {
     newest: RevisionNumber,
     /// The number of the connector's revision before the edit, if there is one.
     previous: Option<RevisionNumber>,
+    /// The quotas of the tenant. An operator may set them beside the server, so every commit reads them.
+    quotas: Quotas,
 }
 
 /// Checks with one statement whether an edit is possible. The key of a name may have a suffix ([`super::schema`]).
@@ -94,17 +100,22 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
                             (SELECT number FROM deleted WHERE tenant_id = ?3 AND script_name = ?4),
                             EXISTS (SELECT 1 FROM connectors WHERE tenant_id = ?3 AND script_name = ?4),
                             EXISTS (SELECT 1 FROM connectors
-                                    WHERE tenant_id = ?3 AND name_key >= ?5 AND name_key < ?5 || char(2))",
+                                    WHERE tenant_id = ?3 AND name_key >= ?5 AND name_key < ?5 || char(2)),
+                            max_connectors, max_bytes
+                         FROM tenants WHERE id = ?3",
                 )
                 .map_err(StoreError::from)?;
-            let row = |row: &Row<'_>| Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            let (newest, previous, script_name_taken, name_taken) = statement
+            let row = |row: &Row<'_>| {
+                let quotas = Quotas { connectors: row.get(4)?, bytes: row.get(5)? };
+                Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, quotas))
+            };
+            let (newest, previous, script_name_taken, name_taken, quotas) = statement
                 .query_row(params![keys[0], keys[1], tenant_id, script_name, edit.name_key], row)
                 .map_err(StoreError::from)?;
             return match (name_taken, script_name_taken) {
                 (true, _) => Err(Refusal::NameTaken { edit: at }),
                 (false, true) => Err(Refusal::ScriptNameTaken { edit: at }),
-                (false, false) => Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous }),
+                (false, false) => Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous, quotas }),
             };
         }
         Change::Update { expected } | Change::Delete { expected } => expected,
@@ -112,18 +123,21 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
     let mut statement = connection
         .prepare_cached(
             "SELECT (SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1),
-                    (SELECT number FROM connectors WHERE tenant_id = ?3 AND script_name = ?4)",
+                    (SELECT number FROM connectors WHERE tenant_id = ?3 AND script_name = ?4),
+                    max_connectors, max_bytes
+                 FROM tenants WHERE id = ?3",
         )
         .map_err(StoreError::from)?;
-    let (newest, current) = statement
+    let (newest, current, quotas) = statement
         .query_row(params![keys[0], keys[1], tenant_id, script_name], |row| {
-            Ok((row.get::<_, Option<_>>(0)?, row.get(1)?))
+            let quotas = Quotas { connectors: row.get(2)?, bytes: row.get(3)? };
+            Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, quotas))
         })
         .map_err(StoreError::from)?;
     if current != Some(expected) {
         return Err(Refusal::Conflict { edit: at, current });
     }
-    Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current })
+    Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current, quotas })
 }
 
 /// The position of a revision in the history.

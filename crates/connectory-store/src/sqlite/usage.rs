@@ -24,10 +24,15 @@ struct Stored {
 }
 
 impl Usage {
-    /// Refuses edits with which the tenant would exceed a quota that it keeps now. A tenant that stores more than a
-    /// lowered quota can still delete, and can change connectors if it has no quota of bytes.
-    pub fn check(&mut self, connection: &Connection, tenant: TenantId, edits: &[Edit]) -> Result<(), Refusal> {
-        let quotas = quotas(connection, tenant)?;
+    /// Refuses edits with which the tenant would exceed a quota. A tenant that stores more than a lowered quota can still
+    /// delete, and can change connectors if it has no quota of bytes.
+    pub fn check(
+        &mut self,
+        connection: &Connection,
+        tenant: TenantId,
+        edits: &[Edit],
+        quotas: Quotas,
+    ) -> Result<(), Refusal> {
         let stored = self.0.entry(tenant).or_default();
         let created = edits.iter().filter(|edit| edit.change() == Change::Create).count() as u64;
         if created > 0 {
@@ -73,12 +78,6 @@ impl Usage {
     pub fn forget(&mut self) {
         self.0.clear();
     }
-}
-
-/// Reads the quotas of a tenant. They may have changed since the last commit: an operator sets them beside the server.
-fn quotas(connection: &Connection, tenant: TenantId) -> Result<Quotas> {
-    let mut statement = connection.prepare_cached("SELECT max_connectors, max_bytes FROM tenants WHERE id = ?1")?;
-    Ok(statement.query_row([tenant.get()], |row| Ok(Quotas { connectors: row.get(0)?, bytes: row.get(1)? }))?)
 }
 
 fn count_connectors(connection: &Connection, tenant: TenantId) -> Result<u64> {
