@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use bytes::Bytes;
 use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
 use connectory_server::{Options, Service};
 use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use self::support::{Answer, CLIENT_ID, SECRET, TestApp, new_client, operator};
@@ -204,6 +206,30 @@ async fn a_secret_is_shown_once_and_neither_cached_nor_logged() {
 
 fn source_config(body: &str) -> String {
     format!("<Form xmlns='{FORM_NAMESPACE}'><Menu label='m'><Section label='s'>{body}</Section></Menu></Form>")
+}
+
+#[tokio::test]
+async fn what_someone_signed_in_sends_counts_for_the_share_of_their_client() {
+    let app = with(Options { rate_limit: None, max_bodies: 160 * 1024, ..Options::default() }).await;
+    app.create("Mine").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    // Each counts for a quarter of the budget, and never ends.
+    let stalled = || {
+        let body = Full::new(Bytes::from(vec![b'x'; 56 * 1024])).with_trailers(std::future::pending());
+        let request = Request::post("/console/connectors/mine/metadata")
+            .header(header::COOKIE, &session.cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        Box::pin(app.send(request.body(Body::new(body)).unwrap()))
+    };
+    let mut forms = [stalled(), stalled()];
+    for form in &mut forms {
+        assert!(tokio::time::timeout(Duration::from_millis(50), form).await.is_err(), "it waits for the rest");
+    }
+    let template = format!("<Application><!--{}--></Application>", "x".repeat(56 * 1024));
+    let upload = || app.put("/v3/connectors/mine/source-template", template.as_bytes());
+    assert_eq!(upload().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(forms);
+    assert_eq!(upload().await.ok()["status"], "UPDATED");
 }
 
 /// Texts that a function makes of numbers.

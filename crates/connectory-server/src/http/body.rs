@@ -159,9 +159,9 @@ impl Bodies {
     }
 }
 
-/// The error that all bodies together have reached their memory limit.
+/// The error that the bodies of a client, of a tenant or of all have reached their memory limit.
 #[derive(Debug, thiserror::Error)]
-#[error("too many large requests are being read at the moment; try again")]
+#[error("too many large requests, of this client or of all, are being read at the moment; try again")]
 struct TooManyBodies;
 
 impl From<TooManyBodies> for ApiError {

@@ -72,8 +72,9 @@ pub fn json_of(value: &impl Serialize) -> Response {
     json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }
 
-/// Counts a response until its bytes are passed to the system, in the budget and in the caller's share, or refuses it. A response that is counted already is not
-/// refused. If other responses wait on its connection, the response counts from its first byte.
+/// Counts a response until its bytes are passed to the system, in the budget and in the caller's share, or refuses it. A
+/// response that is counted already is not refused. If other responses wait on its connection, the response counts from
+/// its first byte.
 pub fn count_answer(
     budget: &Budget,
     share: Option<&Arc<Share>>,
@@ -92,7 +93,9 @@ pub fn count_answer(
         charge.count_from_first_byte();
     }
     if !charge.add(more) && !is_counted {
-        return Err(ApiError::unavailable("too many large answers are on the way at the moment; try again"));
+        return Err(ApiError::unavailable(
+            "too many large answers, to this client or to all, are on the way at the moment; try again",
+        ));
     }
     Ok(response.map(|body| holding(body, charge)))
 }
