@@ -13,9 +13,10 @@ use axum::body::Body;
 use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
+use connectory_model::limits::CLIENTS_PER_TENANT;
 use connectory_server::options::OidcOptions;
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::{Ended, RefusedSignIns, SessionHash};
+use connectory_store::{Ended, NewClient, RefusedSignIns, SessionHash};
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -696,4 +697,187 @@ async fn strangers_who_begin_sign_ins_lock_nobody_out_and_a_restart_interrupts_n
     app.clock().turn(Duration::from_mins(10));
     assert_eq!(get(&app, &back, &cookie).await.status, StatusCode::BAD_REQUEST, "too late");
     drop(provider);
+}
+
+/// The rows of the table of a page.
+fn rows(page: &str) -> usize {
+    page.matches("<th scope=\"row\">").count()
+}
+
+/// The address of the link to the next page.
+fn next_page(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("rel=\"next\" href=\"")?;
+    Some(rest.split('"').next().unwrap().replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn clients_are_listed_a_hundred_at_a_time_and_a_tenant_has_a_thousand() {
+    let app = start().await;
+    let (access, any) = (app.access(), new_client("", UserLevel::OrgAdmin, [Scope::ReadConnectors].into()));
+    let mut ids = vec![CLIENT_ID.to_owned()];
+    for number in 1..CLIENTS_PER_TENANT {
+        let (id, name) = (format!("client-{number:04}"), format!("Größe & {}", number / 150));
+        access.create_client("default", &NewClient { id: id.clone(), name, ..any.clone() }, &operator()).unwrap();
+        ids.push(id);
+    }
+    let session = Session::of(&app, CLIENT_ID).await;
+    let (mut address, mut found) = (Some("/console/clients".to_owned()), Vec::new());
+    while let Some(at) = address {
+        let page = page(&session, &at).await;
+        assert_eq!(rows(&page), 100, "{at}");
+        found.extend(ids.iter().filter(|id| page.contains(&format!("<code>{id}</code>"))).cloned());
+        address = next_page(&page);
+    }
+    assert_eq!(found.len(), CLIENTS_PER_TENANT);
+    found.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(found, ids);
+    let first = page(&session, "/console/clients").await;
+    let long = "n".repeat(300);
+    for query in ["after=a", "id=a", "after=&id=", "after=a%00&id=b", &format!("after={long}&id=b"), "after=a&id=b%0A"]
+    {
+        assert!(
+            page(&session, &format!("/console/clients?{query}"))
+                .await
+                .contains(&next_page(&first).unwrap().replace('&', "&amp;")),
+            "{query}"
+        );
+    }
+    let fields = [("name", "one more"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    let refused = session.post("/console/clients", &fields).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    assert!(
+        refused.text().contains("This tenant has 1000 clients, as many as a tenant may have."),
+        "{}",
+        refused.text()
+    );
+}
+
+#[tokio::test]
+async fn those_who_manage_clients_see_who_signed_in_and_who_changed_access() {
+    let app = start().await;
+    app.access().create_tenant("other", &operator()).unwrap();
+    for (tenant, id, scope) in [("other", "neighbour", Scope::All), ("default", "reader", Scope::ReadConnectors)] {
+        app.access().create_client(tenant, &new_client(id, UserLevel::OrgAdmin, [scope].into()), &operator()).unwrap();
+    }
+    let [admin, reader, neighbour] =
+        [Session::of(&app, CLIENT_ID).await, Session::of(&app, "reader").await, Session::of(&app, "neighbour").await];
+    let fields = [("name", "n"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    let created = admin.post("/console/clients", &fields).await;
+    let new_id = created.text().split_once("id=\"new-id\">").unwrap().1.split('<').next().unwrap();
+    let paths = ["/console/activity/access", "/console/activity/refused"];
+    for path in paths {
+        assert_eq!(reader.get(path).await.status, StatusCode::FORBIDDEN);
+        assert!(!page(&reader, "/console/activity").await.contains(path), "no link");
+        assert!(page(&admin, "/console/activity").await.contains(path));
+        assert_eq!(get(&app, path, "").await.status, StatusCode::SEE_OTHER);
+    }
+    reader.post("/console/sign-out", &[]).await;
+    let events = page(&admin, paths[0]).await;
+    for told in [
+        "<span title=\"first\">client first</span> <span class=\"faint\">Client</span>",
+        "<code>127.0.0.1</code>",
+        "<span class=\"change\">Signed in</span>",
+        "<span class=\"change\">Signed out</span>",
+        &format!("<span class=\"change\">Client created:</span> <code>{new_id}</code>"),
+        &format!("<code class=\"faint\">{}</code>", created.header("slpt-request-id").unwrap()),
+        "<span title=\"test\">test</span> <span class=\"faint\">Operator</span>",
+        "Command line",
+        "<span class=\"change\">Tenant created:</span> <code>default</code>",
+    ] {
+        assert!(events.contains(told), "{told} in {events}");
+    }
+    assert!(!events.contains("neighbour") && !page(&neighbour, paths[0]).await.contains("reader"));
+    let german = Session {
+        cookie: format!("{}; connectory_preferences=de.auto", admin.cookie),
+        token: String::new(),
+        app: &app,
+    };
+    assert!(page(&german, paths[0]).await.contains("Client angelegt:"));
+
+    let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
+    assert!(page(&admin, paths[1]).await.contains("No sign-in was refused."));
+    let wrong = [("client_id", "reader"), ("client_secret", "wrong")];
+    assert_eq!(post(&app, "/console/sign-in", "", &wrong).await.status, StatusCode::UNAUTHORIZED);
+    until(async || page(&admin, paths[1]).await.contains("<code>reader</code>")).await;
+    let refused = |minute| RefusedSignIns {
+        tenant,
+        minute,
+        client_id: "reader".to_owned(),
+        address: "203.0.113.7".parse().unwrap(),
+        count: 77,
+    };
+    app.server.store.add_refused_sign_ins((1..=110).map(refused).collect()).await.unwrap();
+    let (mut address, mut sizes) = (Some(paths[1].to_owned()), Vec::new());
+    while let Some(at) = address {
+        let page = page(&admin, &at).await;
+        assert!(page.contains("<code>203.0.113.7</code>") && page.contains(">77</td>"));
+        sizes.push(rows(&page));
+        address = next_page(&page);
+    }
+    assert_eq!(sizes, [50, 50, 11]);
+    assert_eq!(rows(&page(&admin, &format!("{}?page=4294967295", paths[1])).await), 0, "beyond the last page");
+    assert!(!page(&neighbour, paths[1]).await.contains("reader"));
+
+    for _ in 0..50 {
+        Session::of(&app, "reader").await;
+    }
+    let newest = page(&admin, paths[0]).await;
+    let older = page(&admin, &next_page(&newest).unwrap()).await;
+    assert!(rows(&newest) == 50 && !newest.contains("Tenant created:") && older.contains("Tenant created:"));
+}
+
+#[tokio::test]
+async fn a_name_with_controls_of_direction_is_shown_escaped_and_never_changed() {
+    let app = start().await;
+    let (name, seen) = ("Pay\u{202e}llor", "Pay\\u{202e}llor");
+    let body = json!({"name": name, "className": name, "type": name});
+    let created = app.post("/v2025/connectors", &body).await.ok();
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = format!("/console/connectors/{}", created["scriptName"].as_str().unwrap());
+    let metadata = [("category", json!(name)), ("labels", json!([name])), ("shortDesc", json!(name))];
+    let patch =
+        metadata.map(|(at, value)| json!({"op": "add", "path": format!("/connectorMetadata/{at}"), "value": value}));
+    app.patch(&format!("/v2025/connectors/{}", created["scriptName"].as_str().unwrap()), &json!(patch)).await.ok();
+    let fields = [("name", name), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    assert!(session.post("/console/clients", &fields).await.text().contains(seen));
+    for path in [path.clone(), format!("{path}/history"), format!("{path}/delete"), "/console/clients".to_owned()] {
+        let page = page(&session, &path).await;
+        assert!(page.contains(seen) && !page.contains('\u{202e}'), "{path}: {page}");
+    }
+    // What is sent back to the server is as it is stored.
+    let list = page(&session, "/").await;
+    assert!(
+        list.contains(&format!(">{seen}</a>"))
+            && list.contains(&format!("<option value=\"{name}\">{seen} (1)</option>"))
+    );
+    assert!(page(&session, &format!("{path}/metadata")).await.contains(&format!("name=\"category\" value=\"{name}\"")));
+    let deleted = session.post(&format!("{path}/delete"), &[("name", name)]).await;
+    assert_eq!(deleted.header("location"), Some("/?done=deleted"));
+}
+
+#[tokio::test]
+async fn every_sign_in_and_sign_out_is_one_line_of_the_log_with_who_and_where() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Mutex::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let app = start().await;
+    let helpdesk = new_client("helpdesk", UserLevel::Helpdesk, [Scope::All].into());
+    app.access().create_client("default", &helpdesk, &operator()).unwrap();
+    let signed_in = sign_in(&app, CLIENT_ID, "").await;
+    let refused = sign_in(&app, "helpdesk", "").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let signed_out = session.post("/console/sign-out", &[]).await;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    for (answer, what, who) in [
+        (signed_in, "signed in", "first"),
+        (signed_out, "signed out", "first"),
+        (refused, "request refused", "helpdesk"),
+    ] {
+        let id = answer.header("slpt-request-id").unwrap();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(id) && line.contains(what)).collect();
+        assert_eq!(lines.len(), 1, "{what}: {log}");
+        assert!(lines[0].contains(&format!("client=\"{who}\"")) && lines[0].contains("127.0.0.1"), "{}", lines[0]);
+    }
 }

@@ -277,7 +277,7 @@ pub const BACK_BYTES: usize = 4 * KIB;
 /// Bytes of that address in the cookie of a sign-in at an OpenID provider. Browsers drop cookies of more than 4096 bytes;
 /// encoding makes up to three times as many of it.
 pub const OPENID_BACK_BYTES: usize = KIB;
-/// API clients on a page.
+/// API clients on a page: as many as a reader looks through.
 pub const CLIENTS_PER_PAGE: usize = 100;
 /// Characters of the other members of the metadata in the form: the text there has more white space than
 /// [`METADATA_BYTES`] count.

@@ -22,7 +22,7 @@ pub async fn let_in(
     let author = Arc::new(arrival.author.clone());
     let cookie = console.sessions.begin(headers, arrival).await?;
     let tracking_id = tracking_id().map(|id| id.simple().to_string());
-    tracing::info!(client = author.id, peer = %address(), tracking_id, "signed in");
+    tracing::info!(client = author.id, kind = author.kind.as_str(), peer = %address(), tracking_id, "signed in");
     let mut response = ([(header::SET_COOKIE, cookie)], Redirect::to(back)).into_response();
     facts_of(&mut response).author = Some(author);
     Ok(response)

@@ -135,7 +135,8 @@ pub async fn sign_out(
     let Some((session, caller)) = signed_in else { return Ok(Redirect::to("/").into_response()) };
     let cookie = console.sessions.end(session, caller).await?;
     let tracking_id = tracking_id().map(|id| id.simple().to_string());
-    tracing::info!(client = caller.client_id(), peer = %address(), tracking_id, "signed out");
+    let author = caller.author();
+    tracing::info!(client = author.id, kind = author.kind.as_str(), peer = %address(), tracking_id, "signed out");
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response())
 }
 
