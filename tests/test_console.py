@@ -450,6 +450,49 @@ def test_clients_are_made_with_a_secret_that_is_shown_once(admin, someone):
     expect(reader.page).to_have_url(re.compile("/console/sign-in"))
 
 
+def test_a_restart_keeps_a_browser_signed_in(browser):
+    server = Server(tempfile.mkdtemp(prefix="connectory-"), "--rate-limit", "off")
+    admin = Administrator(browser, server, viewport={"width": 1280, "height": 860}).sign_in()
+    expect(admin.page.get_by_role("heading", level=1)).to_have_text("Connectors")
+    form = admin.page.locator('input[name="csrf"]').first.input_value()
+    server.stop()
+    server.start()
+    admin.open(f"{server.url}/console/clients")
+    assert admin.page.locator('input[name="csrf"]').first.input_value() == form
+    admin.page.get_by_role("button", name="Sign out").click()
+    expect(admin.page).to_have_url(re.compile("/console/sign-in"))
+    assert admin.errors == []
+    admin.context.close()
+    server.kill()
+
+
+def test_access_and_refused_sign_ins_are_views_of_the_activity(admin, someone):
+    client_id = admin.server.client_id
+    stranger = someone(viewport={"width": 1280, "height": 860})
+    stranger.sign_in(client_id, "wrong")
+    expect(stranger.page.get_by_role("alert")).to_have_text("The client ID or the client secret is wrong.")
+    admin.open("/console/activity")
+    admin.page.get_by_role("link", name="Access and sign-ins").click()
+    expect(admin.page.locator(".revisions tbody tr").first).to_contain_text("Signed in")
+    admin.look("access")
+    admin.page.get_by_role("link", name="Refused sign-ins").click()
+    for _ in range(20):
+        if admin.page.locator(".revisions tbody tr").count():
+            break
+        admin.page.wait_for_timeout(250)
+        admin.page.reload()
+    expect(admin.page.locator(".revisions tbody tr").first).to_contain_text(client_id)
+    admin.look("refused-sign-ins")
+    for width, name in [(1280, "wide"), (380, "phone")]:
+        dark = someone(viewport={"width": width, "height": 860}, color_scheme="dark").sign_in()
+        dark.page.get_by_label("Language").select_option("de")
+        expect(dark.page.get_by_role("heading", level=1)).to_have_text("Konnektoren")
+        dark.open("/console/activity/access")
+        dark.look(f"access-{name}-dark")
+        dark.open("/console/activity/refused")
+        dark.look(f"refused-sign-ins-{name}-dark")
+
+
 def test_the_second_who_saves_is_told_and_chooses(admin, someone):
     other = someone(viewport={"width": 1280, "height": 860}).sign_in()
     path = admin.create("Contested")

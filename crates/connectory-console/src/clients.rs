@@ -7,15 +7,18 @@ use std::sync::Arc;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, Scopes, UserLevel};
-use connectory_model::limits::{INLINE_BYTES, MEMBER_CHARS};
+use connectory_model::limits::{CLIENTS_PER_PAGE, INLINE_BYTES, MEMBER_CHARS};
+use connectory_model::{shown, visible};
 use connectory_server::auth::Caller;
 use connectory_server::work::reserve;
+use connectory_store::ApiClient;
 use maud::{Markup, html};
 
 use crate::frame::badges::timestamp;
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::frame::layout::Place;
+use crate::frame::query::parameter;
 use crate::frame::success::success_note;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
@@ -28,18 +31,42 @@ pub async fn show(
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
-    let above = success_note(&view, &query.unwrap_or_default());
-    render_clients(&console, &view, &caller, &above).await
+    let query = query.unwrap_or_default();
+    render_clients(&console, &view, &caller, after(&query), &success_note(&view, &query)).await
+}
+
+/// The client after which a page begins: its name and its id. None for the first page, and for what cannot be a client.
+fn after(query: &str) -> Option<(String, String)> {
+    let [name, id] = ["after", "id"].map(|of| parameter(query, of));
+    let is_text = |text: &String| {
+        !text.is_empty() && shown(text, MEMBER_CHARS).len() == text.len() && !text.contains(char::is_control)
+    };
+    (is_text(&name) && is_text(&id)).then_some((name, id))
+}
+
+/// The address of the page after a client.
+fn next_page(last: &ApiClient) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("after", &last.name)
+        .append_pair("id", &last.id)
+        .finish();
+    format!("/console/clients?{query}")
 }
 
 async fn render_clients(
     console: &Console,
     view: &View,
     caller: &Caller,
+    after: Option<(String, String)>,
     above: &Markup,
 ) -> Result<Response, PageError> {
     caller.has(Permission::ManageClients)?;
-    let clients = console.server.store.clients(caller.tenant_record().id, None, u32::MAX).await?;
+    let is_first = after.is_none();
+    let most = u32::try_from(CLIENTS_PER_PAGE).unwrap_or(u32::MAX - 1);
+    // One more says whether there is another page.
+    let mut clients = console.server.store.clients(caller.tenant_record().id, after, most + 1).await?;
+    let has_more = clients.len() > CLIENTS_PER_PAGE;
+    clients.truncate(CLIENTS_PER_PAGE);
     let content = html! {
         h1 { (view.text("nav.clients")) }
         p.lead { (view.text("clients.lead")) }
@@ -56,8 +83,8 @@ async fn render_clients(
             tbody {
                 @for client in &clients {
                     tr {
-                        th scope="row" { (client.name) }
-                        td data-label=(view.text("clients.id")) { code { (client.id) } }
+                        th scope="row" { (visible(&client.name)) }
+                        td data-label=(view.text("clients.id")) { code { (visible(&client.id)) } }
                         td data-label=(view.text("clients.level")) { (client.level) }
                         td data-label=(view.text("clients.scopes")) { @for scope in client.scopes.iter() { span.chip { (scope) } " " } }
                         td data-label=(view.text("clients.created")) { (timestamp(client.created_at)) }
@@ -65,7 +92,7 @@ async fn render_clients(
                             @if client.id == caller.client_id() { span.faint { (view.text("clients.own")) } }
                             @else {
                                 details.confirm {
-                                    summary.danger { (view.text("clients.delete")) span.visually-hidden { " " (client.name) } }
+                                    summary.danger { (view.text("clients.delete")) span.visually-hidden { " " (visible(&client.name)) } }
                                     form method="post" action=(format!("/console/clients/{}/delete", client.id)) {
                                         (view.csrf_input())
                                         p { (view.text("clients.delete_lead")) }
@@ -76,6 +103,12 @@ async fn render_clients(
                         }
                     }
                 }
+            }
+        }
+        nav.pages aria-label=(view.text("list.pages")) {
+            @if !is_first { a.button href="/console/clients" { (view.text("clients.first")) } }
+            @if let Some(last) = clients.last().filter(|_| has_more) {
+                a.button rel="next" href=(next_page(last)) { (view.text("list.next")) }
             }
         }
         h2 { (view.text("clients.new")) }
@@ -131,7 +164,7 @@ pub async fn create(
             }
         }
     };
-    render_clients(&console, &view, &caller, &above).await
+    render_clients(&console, &view, &caller, None, &above).await
 }
 
 fn invalid(error: &impl Display) -> PageError {

@@ -6,6 +6,7 @@
 //! one of them a handler does not know the caller. All changes to connectors go through the server's registry, as those
 //! of the API do.
 
+mod access;
 mod activity;
 mod clients;
 mod connector;
@@ -58,6 +59,8 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/clients", get(clients::show).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
         .route("/console/activity", get(activity::show))
+        .route("/console/activity/access", get(access::show))
+        .route("/console/activity/refused", get(access::refused))
         .route("/console", get(|| async { Redirect::to("/") }))
         .route("/console/{*rest}", get(not_found))
         .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))

@@ -7,7 +7,7 @@ use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
-use connectory_model::{Status, metadata};
+use connectory_model::{Status, metadata, visible};
 use connectory_server::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
 use connectory_server::work::Stop;
 use http::HeaderValue;
@@ -204,9 +204,9 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
                 select name=(name) {
                     option value="" { (any) }
                     @for (value, text) in values {
-                        option value=(value) selected[value.eq_ignore_ascii_case(chosen)] { (text) }
+                        option value=(value) selected[value.eq_ignore_ascii_case(chosen)] { (visible(text)) }
                     }
-                    @if !known { option value=(chosen) selected { (chosen) } }
+                    @if !known { option value=(chosen) selected { (visible(chosen)) } }
                 }
             }
         }
@@ -266,11 +266,11 @@ fn row(view: &View, entry: &Entry) -> Markup {
     html! {
         tr {
             th scope="row" {
-                a.name href=(connector_url(&item.script_name, "")) { (item.name) }
-                @if let Some(description) = metadata(metadata::SHORT_DESC) { p.faint.clipped { (description) } }
+                a.name href=(connector_url(&item.script_name, "")) { (visible(&item.name)) }
+                @if let Some(description) = metadata(metadata::SHORT_DESC) { p.faint.clipped { (visible(description)) } }
             }
-            td data-label=(view.text("column.type")) { (item.connector_type) }
-            td data-label=(view.text("column.category")) { (metadata("category").unwrap_or_default()) }
+            td data-label=(view.text("column.type")) { (visible(&item.connector_type)) }
+            td data-label=(view.text("column.category")) { (visible(metadata("category").unwrap_or_default())) }
             td data-label=(view.text("column.status")) { (status_badge(entry.status)) }
             td data-label=(view.text("column.changed")) {
                 @match entry.source {
@@ -281,7 +281,7 @@ fn row(view: &View, entry: &Entry) -> Markup {
             td data-label=(view.text("column.features")) {
                 (feature_chips(features, FEATURES))
                 @if features.len() > FEATURES {
-                    span.more title=(features[FEATURES..features.len().min(limits::FEATURES)].join(", ")) { (view.format("list.more", &[&(features.len() - FEATURES)])) }
+                    span.more title=(visible(&features[FEATURES..features.len().min(limits::FEATURES)].join(", "))) { (view.format("list.more", &[&(features.len() - FEATURES)])) }
                 }
             }
             td data-label=(view.text("column.locales")) { @for locale in &entry.locales { span.locale { (locale) } " " } }

@@ -26,7 +26,7 @@ impl Console {
     pub fn new(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Arc<Self> {
         let public_url = &server.options.public_url;
         let cookies = Cookies::at(public_url);
-        let oidc = oidc.map(|options| Oidc::new(options, public_url.clone()));
+        let oidc = oidc.map(|options| Oidc::new(options, public_url.clone(), server.auth.keys()));
         let sessions = Sessions::new(Arc::clone(&server.auth), server.store.clone(), cookies);
         Arc::new(Self { server, sessions, cookies, oidc })
     }

@@ -14,10 +14,16 @@ use bytes::Bytes;
 use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
-use connectory_server::{Options, Service};
+use connectory_model::limits::CLIENTS_PER_TENANT;
+use connectory_server::options::OidcOptions;
+use connectory_server::{Options, ServerState, Service};
+use connectory_store::{Ended, NewClient, RefusedSignIns, SessionHash};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use self::support::{Answer, CLIENT_ID, SECRET, TestApp, new_client, operator};
 
@@ -27,11 +33,12 @@ async fn start() -> TestApp {
 
 /// A server with the console.
 async fn with(options: Options) -> TestApp {
-    let service = |server: Arc<_>| {
-        let console = Console::new(Arc::clone(&server), None);
-        Service::with_pages(server, connectory_console::routes(console))
-    };
-    TestApp::serving(options, service).await
+    TestApp::serving(options, console).await
+}
+
+fn console(server: Arc<ServerState>) -> Service {
+    let console = Console::new(Arc::clone(&server), None);
+    Service::with_pages(server, connectory_console::routes(console))
 }
 
 /// A session of a client: its cookie and its token.
@@ -43,7 +50,12 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn of(app: &'a TestApp, id: &str) -> Self {
-        let signed_in = post(app, "/console/sign-in", "", &[("client_id", id), ("client_secret", SECRET)]).await;
+        Self::instead_of(app, id, "").await
+    }
+
+    /// A session that begins in a browser with this cookie.
+    async fn instead_of(app: &'a TestApp, id: &str, cookie: &str) -> Self {
+        let signed_in = sign_in(app, id, cookie).await;
         assert_eq!(signed_in.status, StatusCode::SEE_OTHER, "{}", signed_in.text());
         let cookie = signed_in.header("set-cookie").unwrap();
         assert!(cookie.contains("HttpOnly; SameSite=Lax; Path=/"), "{cookie}");
@@ -63,6 +75,10 @@ impl<'a> Session<'a> {
         let fields = [&[("csrf", self.token.as_str())], fields].concat();
         post(self.app, path, &self.cookie, &fields).await
     }
+}
+
+async fn sign_in(app: &TestApp, id: &str, cookie: &str) -> Answer {
+    post(app, "/console/sign-in", cookie, &[("client_id", id), ("client_secret", SECRET)]).await
 }
 
 async fn post(app: &TestApp, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
@@ -126,7 +142,6 @@ async fn rights_are_the_apis() {
         ("source", UserLevel::SourceAdmin, Scope::All, 200, 303, 403),
         ("manager", UserLevel::OrgAdmin, Scope::ManageConnectors, 200, 303, 403),
         ("reader", UserLevel::OrgAdmin, Scope::ReadConnectors, 200, 403, 403),
-        ("helpdesk", UserLevel::Helpdesk, Scope::All, 403, 403, 403),
     ] {
         app.access().create_client("default", &new_client(id, level, [scope].into()), &operator()).unwrap();
         let session = Session::of(&app, id).await;
@@ -491,4 +506,404 @@ async fn a_session_ends_after_an_hour_without_a_request_and_after_twelve_hours()
     }
     app.clock().turn(Duration::from_mins(10));
     assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
+}
+
+/// The hash that the database has of a session.
+fn hash_of(cookie: &str) -> SessionHash {
+    Sha256::digest(cookie.split_once('=').unwrap().1).into()
+}
+
+/// When the database says that a session was used. None if it has no such session.
+async fn used_at(app: &TestApp, cookie: &str) -> Option<i64> {
+    let all = Ended { created_before: i64::MIN, used_before: i64::MIN };
+    app.server.store.session(hash_of(cookie), all).await.unwrap().map(|session| session.used_at)
+}
+
+/// Waits until something is so.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < Duration::from_secs(10), "it does not become so");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_signs_nobody_out() {
+    let app = start().await;
+    let Session { cookie, token, .. } = Session::of(&app, CLIENT_ID).await;
+    let app = app.restart(console).await;
+    let session = Session { app: &app, cookie, token };
+    let created = session.post("/console/new", &[("name", "Payroll"), ("className", "x.Y")]).await;
+    assert_eq!(created.header("location"), Some("/console/connectors/payroll?done=created"), "{}", created.text());
+    // Who signed out before the restart stays signed out.
+    let out = session.post("/console/sign-out", &[]).await;
+    assert_eq!(out.header("location"), Some("/console/sign-in"));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER, "at once");
+    let (cookie, token) = (session.cookie, session.token);
+    let app = app.restart(console).await;
+    assert_eq!(Session { app: &app, cookie, token }.get("/").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_use_of_a_session_is_written_once_a_minute() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let began = used_at(&app, &session.cookie).await.unwrap();
+    app.clock().turn(Duration::from_secs(50));
+    session.get("/").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(used_at(&app, &session.cookie).await, Some(began));
+    app.clock().turn(Duration::from_secs(15));
+    session.get("/").await;
+    until(async || used_at(&app, &session.cookie).await.unwrap() >= began + 60_000).await;
+    let touched = used_at(&app, &session.cookie).await;
+    app.clock().turn(Duration::from_secs(50));
+    session.get("/").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(used_at(&app, &session.cookie).await, touched);
+}
+
+#[tokio::test]
+async fn a_use_that_cannot_be_written_signs_nobody_out() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let began = used_at(&app, &session.cookie).await.unwrap();
+    // Without its file the database refuses every write, and is still read.
+    let elsewhere = app.database().with_extension("elsewhere");
+    std::fs::rename(app.database(), &elsewhere).unwrap();
+    for _ in 0..3 {
+        app.clock().turn(Duration::from_mins(50));
+        assert_eq!(session.get("/").await.status, StatusCode::OK);
+    }
+    assert!(sign_in(&app, CLIENT_ID, "").await.status.is_server_error(), "nothing can be written");
+    assert_eq!(used_at(&app, &session.cookie).await, Some(began));
+    std::fs::rename(&elsewhere, app.database()).unwrap();
+    app.clock().turn(Duration::from_mins(2));
+    assert_eq!(session.get("/").await.status, StatusCode::OK);
+    until(async || used_at(&app, &session.cookie).await.unwrap() > began).await;
+    app.clock().turn(Duration::from_mins(61));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn signing_in_ends_the_session_of_the_same_browser() {
+    let app = start().await;
+    app.access().create_tenant("other", &operator()).unwrap();
+    let neighbour = new_client("neighbour", UserLevel::OrgAdmin, [Scope::All].into());
+    app.access().create_client("other", &neighbour, &operator()).unwrap();
+    let (first, beside) = (Session::of(&app, CLIENT_ID).await, Session::of(&app, CLIENT_ID).await);
+    let second = Session::instead_of(&app, CLIENT_ID, &first.cookie).await;
+    let third = Session::instead_of(&app, "neighbour", &second.cookie).await;
+    for (session, status) in [(&first, 303), (&second, 303), (&third, 200), (&beside, 200)] {
+        assert_eq!(session.get("/").await.status.as_u16(), status);
+    }
+    assert_eq!(used_at(&app, &second.cookie).await, None, "also in another tenant");
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_read_is_refused_at_the_sign_in() {
+    let app = start().await;
+    let level = new_client("helpdesk", UserLevel::Helpdesk, [Scope::All].into());
+    let scope = new_client("scopeless", UserLevel::OrgAdmin, [Scope::Default].into());
+    for client in [level, scope] {
+        app.access().create_client("default", &client, &operator()).unwrap();
+    }
+    let german = "connectory_preferences=de.auto";
+    for (id, told) in
+        [("helpdesk", "Ihre Benutzerstufe HELPDESK darf das nicht."), ("scopeless", "idn:connector-config:read")]
+    {
+        // It is no attempt to guess a secret, so it delays nothing.
+        for _ in 0..8 {
+            let refused = sign_in(&app, id, german).await;
+            assert_eq!((refused.status, refused.header("set-cookie")), (StatusCode::FORBIDDEN, None));
+            assert!(
+                refused.text().contains(told) && refused.text().contains("name=\"client_secret\""),
+                "{}",
+                refused.text()
+            );
+        }
+    }
+    let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
+    until(async || {
+        let refused = app.server.store.refused_sign_ins(tenant, 0, 10).await.unwrap();
+        let of = |id: &str| {
+            let of_it = refused.iter().filter(|refused| refused.client_id == id);
+            of_it.map(|RefusedSignIns { count, .. }| count).sum::<u32>()
+        };
+        of("helpdesk") == 8 && of("scopeless") == 8
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn under_https_the_cookies_of_sessions_belong_to_the_host_alone() {
+    let (provider, oidc) = provider().await;
+    let options =
+        Options { public_url: "https://connectory.example".to_owned(), rate_limit: None, ..Options::default() };
+    let app = TestApp::serving(options, |server| with_openid(server, oidc)).await;
+    let answer = sign_in(&app, CLIENT_ID, "").await;
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-connectory_session="), "{cookie}");
+    let begun = get(&app, "/console/oidc", "").await;
+    let openid = begun.header("set-cookie").unwrap();
+    assert!(openid.starts_with("__Host-connectory_oidc="), "{openid}");
+    for cookie in [cookie, openid] {
+        assert!(cookie.contains("; Secure") && cookie.contains("; Path=/;") && !cookie.contains("Domain"), "{cookie}");
+    }
+    let cookie = cookie.split(';').next().unwrap();
+    assert_eq!(get(&app, "/", cookie).await.status, StatusCode::OK);
+    let unprotected = cookie.trim_start_matches("__Host-");
+    assert_eq!(get(&app, "/", unprotected).await.status, StatusCode::SEE_OTHER);
+    drop(provider);
+}
+
+async fn get(app: &TestApp, path: &str, cookie: &str) -> Answer {
+    app.send(Request::get(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap()).await
+}
+
+/// An OpenID provider that knows nobody, and the options for it.
+async fn provider() -> (MockServer, OidcOptions) {
+    let provider = MockServer::start().await;
+    let issuer = provider.uri();
+    let configuration = json!({
+        "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/keys"), "response_types_supported": ["code"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    });
+    for (at, answer) in [("/.well-known/openid-configuration", configuration), ("/keys", json!({"keys": []}))] {
+        Mock::given(path(at)).respond_with(ResponseTemplate::new(200).set_body_json(answer)).mount(&provider).await;
+    }
+    let options = OidcOptions {
+        issuer,
+        client_id: "console".to_owned(),
+        client_secret: None,
+        groups_claim: "groups".to_owned(),
+        admin_group: None,
+        reader_group: None,
+        tenant: "default".to_owned(),
+    };
+    (provider, options)
+}
+
+fn with_openid(server: Arc<ServerState>, options: OidcOptions) -> Service {
+    let console = Console::new(Arc::clone(&server), Some(options));
+    Service::with_pages(server, connectory_console::routes(console))
+}
+
+/// Begins a sign-in at the provider. Returns its cookie and its `state`.
+async fn begin(app: &TestApp) -> (String, String) {
+    let begun = get(app, "/console/oidc?back=/console/activity", "").await;
+    assert_eq!(begun.status, StatusCode::SEE_OTHER, "{}", begun.text());
+    let cookie = begun.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let address = url::Url::parse(begun.header("location").unwrap()).unwrap();
+    let state = address.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    (cookie, state)
+}
+
+#[tokio::test]
+async fn strangers_who_begin_sign_ins_lock_nobody_out_and_a_restart_interrupts_none() {
+    let (provider, oidc) = provider().await;
+    let options = Options { rate_limit: None, ..Options::default() };
+    let app = TestApp::serving(options, |server| with_openid(server, oidc.clone())).await;
+    let (cookie, state) = begin(&app).await;
+    for _ in 0..10_000 {
+        get(&app, "/console/oidc", "").await;
+    }
+    let (other, _) = begin(&app).await;
+    let app = app.restart(|server| with_openid(server, oidc)).await;
+    // The provider is asked for the code only if the attempt is known; this one says no.
+    let back = format!("/console/oidc/callback?code=a&state={state}");
+    for (cookie, status) in [(cookie.as_str(), 502), (&other, 400), ("", 400), ("connectory_oidc=made-up", 400)] {
+        let answer = get(&app, &back, cookie).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+        let removed = answer.header("set-cookie").unwrap();
+        assert!(removed.starts_with("connectory_oidc=;") && removed.contains("Max-Age=0"), "{removed}");
+    }
+    app.clock().turn(Duration::from_mins(10));
+    assert_eq!(get(&app, &back, &cookie).await.status, StatusCode::BAD_REQUEST, "too late");
+    drop(provider);
+}
+
+/// The rows of the table of a page.
+fn rows(page: &str) -> usize {
+    page.matches("<th scope=\"row\">").count()
+}
+
+/// The address of the link to the next page.
+fn next_page(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("rel=\"next\" href=\"")?;
+    Some(rest.split('"').next().unwrap().replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn clients_are_listed_a_hundred_at_a_time_and_a_tenant_has_a_thousand() {
+    let app = start().await;
+    let (access, any) = (app.access(), new_client("", UserLevel::OrgAdmin, [Scope::ReadConnectors].into()));
+    let mut ids = vec![CLIENT_ID.to_owned()];
+    for number in 1..CLIENTS_PER_TENANT {
+        let (id, name) = (format!("client-{number:04}"), format!("Größe & {}", number / 150));
+        access.create_client("default", &NewClient { id: id.clone(), name, ..any.clone() }, &operator()).unwrap();
+        ids.push(id);
+    }
+    let session = Session::of(&app, CLIENT_ID).await;
+    let (mut address, mut found) = (Some("/console/clients".to_owned()), Vec::new());
+    while let Some(at) = address {
+        let page = page(&session, &at).await;
+        assert_eq!(rows(&page), 100, "{at}");
+        found.extend(ids.iter().filter(|id| page.contains(&format!("<code>{id}</code>"))).cloned());
+        address = next_page(&page);
+    }
+    assert_eq!(found.len(), CLIENTS_PER_TENANT);
+    found.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(found, ids);
+    let first = page(&session, "/console/clients").await;
+    let long = "n".repeat(300);
+    for query in ["after=a", "id=a", "after=&id=", "after=a%00&id=b", &format!("after={long}&id=b"), "after=a&id=b%0A"]
+    {
+        assert!(
+            page(&session, &format!("/console/clients?{query}"))
+                .await
+                .contains(&next_page(&first).unwrap().replace('&', "&amp;")),
+            "{query}"
+        );
+    }
+    let fields = [("name", "one more"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    let refused = session.post("/console/clients", &fields).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    assert!(
+        refused.text().contains("This tenant has 1000 clients, as many as a tenant may have."),
+        "{}",
+        refused.text()
+    );
+}
+
+#[tokio::test]
+async fn those_who_manage_clients_see_who_signed_in_and_who_changed_access() {
+    let app = start().await;
+    app.access().create_tenant("other", &operator()).unwrap();
+    for (tenant, id, scope) in [("other", "neighbour", Scope::All), ("default", "reader", Scope::ReadConnectors)] {
+        app.access().create_client(tenant, &new_client(id, UserLevel::OrgAdmin, [scope].into()), &operator()).unwrap();
+    }
+    let [admin, reader, neighbour] =
+        [Session::of(&app, CLIENT_ID).await, Session::of(&app, "reader").await, Session::of(&app, "neighbour").await];
+    let fields = [("name", "n"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    let created = admin.post("/console/clients", &fields).await;
+    let new_id = created.text().split_once("id=\"new-id\">").unwrap().1.split('<').next().unwrap();
+    let paths = ["/console/activity/access", "/console/activity/refused"];
+    for path in paths {
+        assert_eq!(reader.get(path).await.status, StatusCode::FORBIDDEN);
+        assert!(!page(&reader, "/console/activity").await.contains(path), "no link");
+        assert!(page(&admin, "/console/activity").await.contains(path));
+        assert_eq!(get(&app, path, "").await.status, StatusCode::SEE_OTHER);
+    }
+    reader.post("/console/sign-out", &[]).await;
+    let events = page(&admin, paths[0]).await;
+    for told in [
+        "<span title=\"first\">client first</span> <span class=\"faint\">Client</span>",
+        "<code>127.0.0.1</code>",
+        "<span class=\"change\">Signed in</span>",
+        "<span class=\"change\">Signed out</span>",
+        &format!("<span class=\"change\">Client created:</span> <code>{new_id}</code>"),
+        &format!("<code class=\"faint\">{}</code>", created.header("slpt-request-id").unwrap()),
+        "<span title=\"test\">test</span> <span class=\"faint\">Operator</span>",
+        "Command line",
+        "<span class=\"change\">Tenant created:</span> <code>default</code>",
+    ] {
+        assert!(events.contains(told), "{told} in {events}");
+    }
+    assert!(!events.contains("neighbour") && !page(&neighbour, paths[0]).await.contains("reader"));
+    let german = Session {
+        cookie: format!("{}; connectory_preferences=de.auto", admin.cookie),
+        token: String::new(),
+        app: &app,
+    };
+    assert!(page(&german, paths[0]).await.contains("Client angelegt:"));
+
+    let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
+    assert!(page(&admin, paths[1]).await.contains("No sign-in was refused."));
+    let wrong = [("client_id", "reader"), ("client_secret", "wrong")];
+    assert_eq!(post(&app, "/console/sign-in", "", &wrong).await.status, StatusCode::UNAUTHORIZED);
+    until(async || page(&admin, paths[1]).await.contains("<code>reader</code>")).await;
+    let refused = |minute| RefusedSignIns {
+        tenant,
+        minute,
+        client_id: "reader".to_owned(),
+        address: "203.0.113.7".parse().unwrap(),
+        count: 77,
+    };
+    app.server.store.add_refused_sign_ins((1..=110).map(refused).collect()).await.unwrap();
+    let (mut address, mut sizes) = (Some(paths[1].to_owned()), Vec::new());
+    while let Some(at) = address {
+        let page = page(&admin, &at).await;
+        assert!(page.contains("<code>203.0.113.7</code>") && page.contains(">77</td>"));
+        sizes.push(rows(&page));
+        address = next_page(&page);
+    }
+    assert_eq!(sizes, [50, 50, 11]);
+    assert_eq!(rows(&page(&admin, &format!("{}?page=4294967295", paths[1])).await), 0, "beyond the last page");
+    assert!(!page(&neighbour, paths[1]).await.contains("reader"));
+
+    for _ in 0..50 {
+        Session::of(&app, "reader").await;
+    }
+    let newest = page(&admin, paths[0]).await;
+    let older = page(&admin, &next_page(&newest).unwrap()).await;
+    assert!(rows(&newest) == 50 && !newest.contains("Tenant created:") && older.contains("Tenant created:"));
+}
+
+#[tokio::test]
+async fn a_name_with_controls_of_direction_is_shown_escaped_and_never_changed() {
+    let app = start().await;
+    let (name, seen) = ("Pay\u{202e}llor", "Pay\\u{202e}llor");
+    let body = json!({"name": name, "className": name, "type": name});
+    let created = app.post("/v2025/connectors", &body).await.ok();
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = format!("/console/connectors/{}", created["scriptName"].as_str().unwrap());
+    let metadata = [("category", json!(name)), ("labels", json!([name])), ("shortDesc", json!(name))];
+    let patch =
+        metadata.map(|(at, value)| json!({"op": "add", "path": format!("/connectorMetadata/{at}"), "value": value}));
+    app.patch(&format!("/v2025/connectors/{}", created["scriptName"].as_str().unwrap()), &json!(patch)).await.ok();
+    let fields = [("name", name), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    assert!(session.post("/console/clients", &fields).await.text().contains(seen));
+    for path in [path.clone(), format!("{path}/history"), format!("{path}/delete"), "/console/clients".to_owned()] {
+        let page = page(&session, &path).await;
+        assert!(page.contains(seen) && !page.contains('\u{202e}'), "{path}: {page}");
+    }
+    // What is sent back to the server is as it is stored.
+    let list = page(&session, "/").await;
+    assert!(
+        list.contains(&format!(">{seen}</a>"))
+            && list.contains(&format!("<option value=\"{name}\">{seen} (1)</option>"))
+    );
+    assert!(page(&session, &format!("{path}/metadata")).await.contains(&format!("name=\"category\" value=\"{name}\"")));
+    let deleted = session.post(&format!("{path}/delete"), &[("name", name)]).await;
+    assert_eq!(deleted.header("location"), Some("/?done=deleted"));
+}
+
+#[tokio::test]
+async fn every_sign_in_and_sign_out_is_one_line_of_the_log_with_who_and_where() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Mutex::new(log.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let app = start().await;
+    let helpdesk = new_client("helpdesk", UserLevel::Helpdesk, [Scope::All].into());
+    app.access().create_client("default", &helpdesk, &operator()).unwrap();
+    let signed_in = sign_in(&app, CLIENT_ID, "").await;
+    let refused = sign_in(&app, "helpdesk", "").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let signed_out = session.post("/console/sign-out", &[]).await;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    for (answer, what, who) in [
+        (signed_in, "signed in", "first"),
+        (signed_out, "signed out", "first"),
+        (refused, "request refused", "helpdesk"),
+    ] {
+        let id = answer.header("slpt-request-id").unwrap();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(id) && line.contains(what)).collect();
+        assert_eq!(lines.len(), 1, "{what}: {log}");
+        assert!(lines[0].contains(&format!("client=\"{who}\"")) && lines[0].contains("127.0.0.1"), "{}", lines[0]);
+    }
 }

@@ -24,6 +24,7 @@ mod script_name;
 mod shown;
 mod status;
 pub mod translations;
+mod visible;
 pub mod wire;
 
 pub use connector::{Connector, Summary, lower_key};
@@ -34,3 +35,4 @@ pub use part::{Part, PartText, UnknownPart};
 pub use script_name::{InvalidScriptName, ScriptName, UnreadableScriptName};
 pub use shown::{reason, shown};
 pub use status::{Status, UnknownStatus};
+pub use visible::visible;

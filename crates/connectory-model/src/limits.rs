@@ -79,6 +79,16 @@ pub const CACHE_PART: u64 = 4;
 pub const SESSIONS_PER_AUTHOR: u32 = 20;
 /// Sessions of a tenant. A new one then replaces the one of the same tenant that was unused for the longest time.
 pub const SESSIONS_PER_TENANT: u32 = 1000;
+/// Time without a request after which a session ends (D30).
+pub const SESSION_IDLE: Duration = Duration::from_hours(1);
+/// Longest time that a session lasts (D30): a working day.
+pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
+/// Time between two writes of the last use of a session. A shorter one would write for every page.
+pub const SESSION_TOUCH: Duration = Duration::from_mins(1);
+/// Sessions that are kept in memory beside the database, for the next few seconds. Each takes some 500 bytes.
+pub const SESSIONS_CACHED: usize = 10_000;
+/// Time for signing in at an OpenID provider (D31).
+pub const OPENID_TIME: Duration = Duration::from_mins(10);
 /// Sign-ins and sign-outs of a tenant that are kept: more than a year of 20 people.
 pub const SIGN_INS: u32 = 10_000;
 /// Refused sign-ins of a tenant that are kept, one for each address, client and minute.
@@ -264,6 +274,11 @@ pub const RETRY_AFTER: u64 = 2;
 
 /// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.
 pub const BACK_BYTES: usize = 4 * KIB;
+/// Bytes of that address in the cookie of a sign-in at an OpenID provider. Browsers drop cookies of more than 4096 bytes;
+/// encoding makes up to three times as many of it.
+pub const OPENID_BACK_BYTES: usize = KIB;
+/// API clients on a page: as many as a reader looks through.
+pub const CLIENTS_PER_PAGE: usize = 100;
 /// Characters of the other members of the metadata in the form: the text there has more white space than
 /// [`METADATA_BYTES`] count.
 pub const METADATA_CHARS: usize = 4 * METADATA_BYTES;

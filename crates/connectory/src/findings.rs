@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use connectory_folder::lint::{Finding, Level, Text, lint};
 
 use connectory_folder::disk::LocalFolder;
+use connectory_model::visible;
 
 /// A finding, and the folder that it is in.
 pub struct FolderFinding<'a> {
@@ -59,9 +60,9 @@ pub fn print(findings: &[FolderFinding<'_>]) {
     for found in findings {
         let Finding { rule, span, message, .. } = &found.finding;
         let severity = if found.is_error() { Severity::ERROR } else { Severity::WARNING };
-        let path = found.path().display().to_string();
+        let path = visible(&found.path().display().to_string()).into_owned();
         let text = found.text();
-        let title = severity.primary_title(message.as_str()).id(rule.id);
+        let title = severity.primary_title(visible(message)).id(rule.id);
         let group = if span.is_empty() && span.start == 0 {
             title.element(Origin::path(path))
         } else {

@@ -14,6 +14,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::Parser;
+use connectory_model::visible;
 
 use crate::cli::Cli;
 use crate::terminal::{RED, styled};
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(code) => code,
         Err(error) => {
-            anstream::eprintln!("{} {error:#}", styled(RED, "error:"));
+            anstream::eprintln!("{} {}", styled(RED, "error:"), visible(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

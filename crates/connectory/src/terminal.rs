@@ -1,6 +1,5 @@
 //! What commands print and ask: tables that fit the terminal, JSON and YAML, questions. Only a terminal gets colours.
 
-use std::borrow::Cow;
 use std::fmt::{Arguments, Display};
 use std::io::{ErrorKind, IsTerminal, Write};
 
@@ -8,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use connectory_model::visible;
 use serde::Serialize;
 use tracing::Level;
 
@@ -71,12 +71,13 @@ pub enum Format {
 /// Columns that are not wrapped, because people copy their values.
 const UNWRAPPED_COLUMNS: &[&str] = &["ID", "SCRIPT NAME"];
 
-/// Prints rows under a header; on a terminal, cells are wrapped to its width.
+/// Prints rows under a header; on a terminal, cells are wrapped to its width. Characters that could deceive a reader or
+/// control the terminal are escaped.
 pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| visible(&cell).into_owned()));
     }
     for (at, _) in header.iter().enumerate().filter(|(_, name)| UNWRAPPED_COLUMNS.contains(name)) {
         table.column_mut(at).expect("the column is there").set_constraint(ColumnConstraint::ContentWidth);
@@ -101,19 +102,6 @@ pub fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A line of a document with its control characters escaped. They could move the cursor or change what is on the screen.
-pub fn escape_control_characters(line: &str) -> Cow<'_, str> {
-    let is_harmless = |c: char| c == '\t' || !c.is_control();
-    if line.chars().all(is_harmless) {
-        return line.into();
-    }
-    let mut escaped = String::with_capacity(line.len() + 8);
-    for c in line.chars() {
-        if is_harmless(c) { escaped.push(c) } else { escaped.extend(c.escape_default()) }
-    }
-    escaped.into()
-}
-
 pub const BOLD: Style = Style::new().bold();
 pub const RED: Style = AnsiColor::Red.on_default();
 pub const GREEN: Style = AnsiColor::Green.on_default();
@@ -129,20 +117,9 @@ pub fn confirm(question: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("there is no terminal to ask on; give --yes");
     }
-    anstream::eprint!("{question} [y/N] ");
+    anstream::eprint!("{} [y/N] ", visible(question));
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_cannot_control_the_terminal() {
-        assert_eq!(escape_control_characters("a\tb ü"), "a\tb ü");
-        assert_eq!(escape_control_characters("\u{1b}[2Ja\u{9b}b\r"), "\\u{1b}[2Ja\\u{9b}b\\r");
-    }
 }

@@ -285,3 +285,21 @@ fn exit_codes_say_whether_something_differs() {
     assert_eq!(right.stdout("connector list --custom --count"), "1\n");
     assert_eq!(right.stdout("connector list --custom --count --env sandbox"), "1\n");
 }
+
+#[test]
+fn a_name_cannot_deceive_a_reader_of_a_table_or_a_message() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::new()
+        .with("SAIL_BASE_URL", &server.url)
+        .with("SAIL_CLIENT_ID", "id")
+        .with("SAIL_CLIENT_SECRET", "secret");
+    let (name, seen) = ("Pay\u{202e}llor", "Pay\\u{202e}llor");
+    let created = user.stdout(&format!("connector create {name} --class-name x.Y"));
+    assert!(created.contains(seen) && !created.contains(name), "{created}");
+    for line in ["connector list --custom", "connector get payllor"] {
+        let table = user.stdout(line);
+        assert!(table.contains(seen) && !table.contains(name), "{table}");
+    }
+    assert!(user.stdout("connector get payllor --output json").contains(name), "data are as they are");
+}

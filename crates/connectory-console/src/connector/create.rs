@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
 use connectory_model::create::NewConnector;
 use connectory_model::limits::MEMBER_CHARS;
-use connectory_model::{ScriptName, Status};
+use connectory_model::{ScriptName, Status, visible};
 use connectory_server::auth::Caller;
 use maud::{Markup, html};
 use serde_json::json;
@@ -90,7 +90,8 @@ fn derived(caller: &Caller, name: &str) -> Markup {
     let name = name.trim();
     html! {
         @if name.is_empty() { "…" }
-        @else { code { (ScriptName::derive(name, |candidate| caller.tenant().entry(candidate).is_some())) } }
+        @else { @let derived = ScriptName::derive(name, |candidate| caller.tenant().entry(candidate).is_some());
+            code { (visible(derived.as_str())) } }
     }
 }
 

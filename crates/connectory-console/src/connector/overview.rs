@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::limits::{FEATURES, LABELS};
-use connectory_model::{Locale, metadata};
+use connectory_model::{Locale, metadata, visible};
 use connectory_server::catalog::Source;
 use connectory_store::Revision;
 use maud::html;
@@ -43,23 +43,23 @@ fn render_overview(page: &ConnectorPage, query: &str, revisions: &[Revision]) ->
     let labels = labels.map(|labels| labels.iter().take(LABELS).filter_map(serde_json::Value::as_str));
     let content = html! {
         (success_note(view, query))
-        @if let Some(description) = description.map(String::as_str).or_else(|| text(metadata::SHORT_DESC)) { p.lead { (description) } }
+        @if let Some(description) = description.map(String::as_str).or_else(|| text(metadata::SHORT_DESC)) { p.lead { (visible(description)) } }
         div.columns {
             section.card {
                 h2 { (view.text("overview.facts")) }
                 dl.facts {
-                    dt { (view.text("overview.script_name")) } dd { code { (connector.script_name) } }
-                    dt { (view.text("column.type")) } dd { (connector.connector_type) }
-                    dt { (view.text("overview.class")) } dd { code { (connector.class_name) } }
+                    dt { (view.text("overview.script_name")) } dd { code { (visible(connector.script_name.as_str())) } }
+                    dt { (view.text("column.type")) } dd { (visible(&connector.connector_type)) }
+                    dt { (view.text("overview.class")) } dd { code { (visible(&connector.class_name)) } }
                     dt { (view.text("facet.origin")) } dd {
                         (view.text(if matches!(page.entry.source, Source::Stored(_)) { "facet.custom" } else { "facet.built_in" }))
                     }
                     dt { (view.text("facet.direct")) } dd { (yes_or_no(connector.direct_connect)) }
                     dt { (view.text("overview.upload")) } dd { (yes_or_no(connector.source_config.file_upload())) }
-                    @if let Some(category) = text("category") { dt { (view.text("column.category")) } dd { (category) } }
+                    @if let Some(category) = text("category") { dt { (view.text("column.category")) } dd { (visible(category)) } }
                     @if let Some(labels) = labels {
                         dt { (view.text("overview.labels")) }
-                        dd { @for label in labels { span.chip { (label) } " " } }
+                        dd { @for label in labels { span.chip { (visible(label)) } " " } }
                     }
                     dt { (view.text("column.features")) }
                     dd { (feature_chips(&connector.source_template.features(), FEATURES)) }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use connectory_model::document::DocumentKind;
-use connectory_model::{Connector, ScriptName, Status};
+use connectory_model::{Connector, ScriptName, Status, visible};
 use connectory_server::auth::Caller;
 use connectory_server::catalog::{Entry, Source};
 use connectory_server::registry::Found;
@@ -160,7 +160,7 @@ pub fn connector_document(
     let framed = html! {
         nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
         div.heading {
-            h1 { (name) }
+            h1 { (visible(name)) }
             @match status {
                 Some(status) => (status_badge(status)),
                 None => span.status data-status="DELETED" { (view.text("connector.deleted")) },

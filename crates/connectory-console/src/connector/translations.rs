@@ -11,7 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{GRID_BYTES, KEYS_PER_PAGE, MEMBER_CHARS, TEXT_CHARS};
 use connectory_model::translations::Properties;
-use connectory_model::{Connector, Locale};
+use connectory_model::{Connector, Locale, visible};
 use connectory_server::registry::{Given, RegistryError};
 use http::{HeaderValue, header};
 use maud::{Markup, html};
@@ -140,7 +140,7 @@ fn grid(page: &ConnectorPage, keys: &[String], shown: &[Locale]) -> Markup {
                 tbody {
                     @for (at, key) in keys.iter().enumerate() {
                         tr {
-                            th scope="row" { code { (beginning(key)) } }
+                            th scope="row" { code { (visible(&beginning(key))) } }
                             @for locale in shown {
                                 @let stored = texts.get(&(*locale, at)).map(String::as_str);
                                 (Cell { key, locale: *locale, stored, conflicting: None }.render(page, &mut room))
@@ -200,7 +200,7 @@ impl Cell<'_> {
                         p.problem role="alert" { (view.format("translations.late", &[&stored])) }
                         button.quiet type="button" data-take=(stored) { (view.text("conflict.take_theirs")) }
                     }
-                } @else if let Some(text) = text { (text) }
+                } @else if let Some(text) = text { (visible(text)) }
                 @else { span.faint { (view.text("translations.missing")) } }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use connectory_server::http::error::ApiError;
 use connectory_server::http::response;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use maud::html;
 
 use super::error::server_message;
@@ -19,6 +19,8 @@ pub struct ErrorPage {
     pub view: Arc<View>,
     /// The message for the reader, if the error came from a page.
     pub message: Option<Message>,
+    /// The header that sets a cookie, if the response has one.
+    pub cookie: Option<HeaderValue>,
 }
 
 impl response::ErrorPage for ErrorPage {
@@ -39,6 +41,9 @@ impl response::ErrorPage for ErrorPage {
         };
         let mut response = view.render_with_status(error.status, Place::Elsewhere, title, &content);
         protect(response.headers_mut());
+        if let Some(cookie) = &self.cookie {
+            response.headers_mut().insert(header::SET_COOKIE, cookie.clone());
+        }
         response
     }
 }

@@ -7,7 +7,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use connectory_server::http::response::facts_of;
 use connectory_server::work::made_by;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use super::error::PageError;
 use super::error_page::ErrorPage;
@@ -19,7 +19,7 @@ use crate::state::Console;
 /// Adds the view to a request, and to its response the facts for the outermost layer.
 pub async fn with_view(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
     let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut view = View::new(request.headers(), path_and_query);
+    let mut view = View::new(console.cookies, request.headers(), path_and_query);
     let error = match console.sessions.find(request.headers()).await {
         Ok(signed_in) => {
             if let Some((_, caller)) = &signed_in {
@@ -40,9 +40,12 @@ pub async fn with_view(State(console): State<Arc<Console>>, mut request: Request
     };
     protect(response.headers_mut());
     let message = response.extensions_mut().remove();
+    let cookie = response.headers().get(header::SET_COOKIE).cloned();
     let facts = facts_of(&mut response);
-    facts.author = view.signed_in.as_ref().map(|(_, caller)| Arc::clone(caller.author()));
-    facts.error_page = Some(Arc::new(ErrorPage { view, message }));
+    // Who signs in is set already.
+    facts.author =
+        facts.author.take().or_else(|| view.signed_in.as_ref().map(|(_, caller)| Arc::clone(caller.author())));
+    facts.error_page = Some(Arc::new(ErrorPage { view, message, cookie }));
     response
 }
 

@@ -5,6 +5,7 @@
 
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::Permission;
+use connectory_model::visible;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -45,7 +46,7 @@ impl View {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":"reload"}"#;
-                    title { (title) " · connectory" }
+                    title { (visible(title)) " · connectory" }
                     link rel="icon" href=(assets::url("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::url("codemirror.css"));
                     link rel="stylesheet" href=(assets::url("console.css"));
@@ -81,8 +82,8 @@ impl View {
                     }
                     form.who method="post" action="/console/sign-out" {
                         (self.csrf_input())
-                        span.tenant title=(self.text("nav.tenant")) { (caller.tenant_record().name) }
-                        span.level title=(caller.client_id()) { (caller.level()) }
+                        span.tenant title=(self.text("nav.tenant")) { (visible(&caller.tenant_record().name)) }
+                        span.level title=(visible(caller.client_id())) { (caller.level()) }
                         button.quiet type="submit" { (self.text("nav.sign_out")) }
                     }
                 }

@@ -1,5 +1,6 @@
 //! What all pages have in common: the reader, the layout, forms, errors, and parts that several pages show.
 
+pub mod activity_tabs;
 pub mod assets;
 pub mod badges;
 pub mod diff;
@@ -10,6 +11,7 @@ pub mod form;
 pub mod html_bytes;
 pub mod layer;
 pub mod layout;
+pub mod older;
 pub mod query;
 pub mod revision_table;
 pub mod success;

@@ -1,15 +1,13 @@
 //! Tables of revisions.
 
+use connectory_model::visible;
 use connectory_store::{Revision, RevisionNumber};
 use maud::{Markup, html};
 
-use super::badges::timestamp;
-use super::query::parameter;
+use super::badges::{author_name, timestamp};
+use super::older::older_and_newest;
 use super::view::View;
 use crate::urls::connector_url;
-
-/// The number of revisions on a page (D29).
-pub const PAGE_SIZE: u32 = 50;
 
 /// Which revisions a table has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,16 +34,13 @@ pub fn revision_table(view: &View, revisions: &[Revision], of: RevisionsOf) -> M
                     tr {
                         th scope="row" { a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number))) { (revision.number) } }
                         td data-label=(view.text("history.when")) { (timestamp(revision.created_at)) }
-                        td data-label=(view.text("history.who")) {
-                            @let author = &revision.author;
-                            span title=(author.id) { (author.name.as_ref().unwrap_or(&author.id)) }
-                        }
+                        td data-label=(view.text("history.who")) { (author_name(&revision.author)) }
                         @if of == RevisionsOf::Tenant {
-                            td data-label=(view.text("history.connector")) { a href=(connector_url(&revision.script_name, "/history")) { (revision.script_name) } }
+                            td data-label=(view.text("history.connector")) { a href=(connector_url(&revision.script_name, "/history")) { (visible(revision.script_name.as_str())) } }
                         }
                         td data-label=(view.text("history.what")) {
                             span.change data-action=(revision.action.as_str()) { (view.text(&format!("action.{}", revision.action.as_str()))) }
-                            " " (revision.changed.join(", "))
+                            " " (visible(&revision.changed.join(", ")))
                         }
                     }
                 }
@@ -64,16 +59,6 @@ pub fn revision_page(
 ) -> Markup {
     html! {
         (revision_table(view, revisions, of))
-        nav.pages aria-label=(view.text("list.pages")) {
-            @if before.is_some() { a.button href=(address) { (view.text("activity.newest")) } }
-            @if let Some(last) = revisions.last().filter(|_| revisions.len() == PAGE_SIZE as usize) {
-                a.button rel="next" href=(format!("{address}?before={}", last.number)) { (view.text("activity.older")) }
-            }
-        }
+        (older_and_newest(view, address, before.is_some(), revisions.len(), revisions.last().map(|last| last.number)))
     }
-}
-
-/// The revision number of the parameter `before`: the page shows older revisions only.
-pub fn parse_before(query: &str) -> Option<RevisionNumber> {
-    parameter(query, "before").parse().ok().and_then(RevisionNumber::new)
 }

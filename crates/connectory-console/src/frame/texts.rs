@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
-use connectory_model::reason;
 use connectory_model::translations::Properties;
+use connectory_model::{reason, visible};
 
 /// A language of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Language {
         self.texts().get(key).or_else(|| ENGLISH.get(key)).map(String::as_str)
     }
 
-    /// The text of a key with values in the places of `{0}`, `{1}` and so on.
+    /// The text of a key with values in the places of `{0}`, `{1}` and so on. A value may be a name, so it is made visible.
     pub fn format(self, key: &str, values: &[&dyn Display]) -> String {
         let mut rest = self.text(key).unwrap_or(key);
         let mut text = String::with_capacity(rest.len() + 16);
@@ -70,7 +70,7 @@ impl Language {
             let place =
                 after.split_once('}').and_then(|(at, after)| Some((values.get(at.parse::<usize>().ok()?)?, after)));
             rest = if let Some((value, after)) = place {
-                text.push_str(&value.to_string());
+                text.push_str(&visible(&value.to_string()));
                 after
             } else {
                 text.push('{');

@@ -11,11 +11,8 @@ use http::{HeaderMap, header};
 use maud::{Markup, html};
 
 use super::texts::Language;
-use crate::sign_in::cookie::cookie_value;
+use crate::sign_in::cookie::{Cookies, PREFERENCES};
 use crate::sign_in::session::Session;
-
-/// The cookie that holds language and theme.
-pub const PREFERENCES: &str = "connectory_preferences";
 
 /// A color scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +67,8 @@ pub struct View {
 
 impl View {
     /// The view of a request, before it is known who sent it.
-    pub fn new(headers: &HeaderMap, path_and_query: &str) -> Self {
-        let preferences = cookie_value(headers, PREFERENCES).unwrap_or_default();
+    pub fn new(cookies: Cookies, headers: &HeaderMap, path_and_query: &str) -> Self {
+        let preferences = cookies.value(headers, PREFERENCES).unwrap_or_default();
         let (tag, theme) = preferences.split_once('.').unwrap_or_default();
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self {

@@ -2,11 +2,17 @@
 
 use connectory_model::limits::BACK_BYTES;
 
-/// The path, if it is one of this server and not too long for a page to repeat it, or `/`. A forged link must not redirect to another site after signing in.
+/// The path, if it is one of this server and not too long for a page to repeat it, or `/`. A forged link must not
+/// redirect to another site after signing in.
 pub fn local_path(path: &str) -> String {
+    local_path_up_to(path, BACK_BYTES)
+}
+
+/// The same with another number of bytes.
+pub fn local_path_up_to(path: &str, most: usize) -> String {
     let base = url::Url::parse("http://console.invalid/").expect("an address");
     let joined =
-        base.join(path).ok().filter(|joined| joined.origin() == base.origin() && joined.as_str().len() <= BACK_BYTES);
+        base.join(path).ok().filter(|joined| joined.origin() == base.origin() && joined.as_str().len() <= most);
     let Some(joined) = joined else { return "/".to_owned() };
     let query = joined.query().map(|query| format!("?{query}")).unwrap_or_default();
     // A path that starts with two slashes would name a host.

@@ -6,22 +6,26 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::access::Permission;
 use connectory_model::limits::{ANONYMOUS_BYTES, MEMBER_CHARS, RETRY_AFTER};
 use connectory_model::shown;
 use connectory_server::auth::CredentialsError;
 use connectory_server::http::response::facts_of;
-use connectory_server::work::address;
+use connectory_server::work::{address, tracking_id};
+use connectory_store::{Author, AuthorKind};
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
+use super::arrival::{let_in, refused};
 use super::back::local_path;
-use super::session::Identity;
+use super::cookie::PREFERENCES;
+use super::session::Arrival;
 use crate::frame::error::PageError;
 use crate::frame::form::PostedForm;
 use crate::frame::layout::Place;
 use crate::frame::query::parameter;
 use crate::frame::texts::Language;
-use crate::frame::view::{PREFERENCES, Theme, View};
+use crate::frame::view::{Theme, View};
 use crate::frame::visitor::Visitor;
 use crate::state::Console;
 
@@ -46,10 +50,18 @@ pub async fn submit(
     let credentials = vec![(id.to_owned(), field("client_secret")?.trim().to_owned())];
     match console.server.auth.authenticate(credentials, address()).await {
         Ok(client) => {
-            let cookie = console.sessions.begin(Identity::Client(client.id)).await?;
-            let mut response = ([(header::SET_COOKIE, cookie)], Redirect::to(&back)).into_response();
-            facts_of(&mut response).applicant = Some(id.to_owned());
-            Ok(response)
+            // A session that may not even read would show nothing but refusals.
+            if let Err(denied) = Permission::Read.check(client.level, &client.scopes) {
+                let reason = denied.to_string();
+                let why = PageError::from(denied).text(view.language);
+                let content = sign_in_form(&console, &view, &back, shown(id, MEMBER_CHARS), Some(&why));
+                let title = view.text("sign_in.title");
+                let mut response = view.render_with_status(StatusCode::FORBIDDEN, Place::Elsewhere, title, &content);
+                facts_of(&mut response).reason = Some(reason.into());
+                return Ok(refused(&console, client.tenant.id, client.id, response));
+            }
+            let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
+            let_in(&console, &headers, Arrival { author, tenant: client.tenant.id, rights: None }, &back).await
         }
         Err(error) => {
             let reason = error.to_string();
@@ -118,10 +130,13 @@ pub async fn sign_out(
     body: Body,
 ) -> Result<Response, PageError> {
     let form = PostedForm::read_anonymous(&console, &headers, body).await?;
-    if !view.is_csrf_token(form.get("csrf")?) {
-        return Ok(Redirect::to("/").into_response());
-    }
-    let cookie = console.sessions.end(&headers);
+    let signed_in =
+        view.signed_in.as_ref().filter(|(session, _)| form.get("csrf").is_ok_and(|sent| session.is_csrf_token(sent)));
+    let Some((session, caller)) = signed_in else { return Ok(Redirect::to("/").into_response()) };
+    let cookie = console.sessions.end(session, caller).await?;
+    let tracking_id = tracking_id().map(|id| id.simple().to_string());
+    let author = caller.author();
+    tracing::info!(client = author.id, kind = author.kind.as_str(), peer = %address(), tracking_id, "signed out");
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/console/sign-in")).into_response())
 }
 
@@ -135,7 +150,7 @@ pub async fn preferences(
     let language = Language::from_tag(form.get("language")?).unwrap_or(Language::En);
     let value = format!("{}.{}", language.tag(), Theme::from_word(form.get("theme")?).word());
     let year = Duration::from_hours(365 * 24);
-    let cookie = console.cookies.set(PREFERENCES, value, "/", year);
+    let cookie = console.cookies.set(PREFERENCES, value, year);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&local_path(form.get_up_to("back", ANONYMOUS_BYTES)?)))
         .into_response())
 }

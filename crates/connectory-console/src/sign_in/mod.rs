@@ -1,5 +1,7 @@
 //! Signing in as an API client or at an OpenID provider, sessions, and signing out.
 
+pub mod arrival;
+pub mod attempt;
 pub mod back;
 pub mod client;
 pub mod cookie;

@@ -1,8 +1,6 @@
 //! Signing in at an OpenID provider: the authorization code flow with PKCE (OpenID Connect Core 1.0; RFC 7636).
 //!
 //! A person whom the provider knows needs a group: one is for administrators, one for readers. All others are denied.
-//! A sign-in that has begun is in memory under its `state`. The browser has the same `state` in a cookie, so that a
-//! forged link cannot make a user finish the sign-in of another user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_model::reason;
+use connectory_server::auth::keys::Keys;
 use connectory_server::options::OidcOptions;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
@@ -18,8 +17,7 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AdditionalClaims, ClientId, ClientSecret, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, PkceCodeVerifier, RedirectUrl, StandardErrorResponse,
-    StandardTokenResponse,
+    HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, RedirectUrl, StandardErrorResponse, StandardTokenResponse,
 };
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
@@ -27,19 +25,16 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::attempt::Seal;
 use crate::frame::error::PageError;
 use crate::frame::texts::Message;
 
-/// The time to sign in at the provider (D31).
-pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
-/// The largest number of sign-ins that have begun.
-const MAX_ATTEMPTS: usize = 10_000;
 /// The time for which the metadata and keys of the provider are cached.
 const CACHED_FOR: Duration = Duration::from_mins(10);
 /// The longest time for a response of the provider.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The path to which the provider redirects after a sign-in.
-pub const CALLBACK: &str = "/console/oidc/callback";
+const CALLBACK: &str = "/console/oidc/callback";
 
 /// Claims beyond the standard ones.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -75,18 +70,6 @@ pub type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// A sign-in that has begun.
-pub struct Attempt {
-    /// The value that the ID token must repeat.
-    pub nonce: Nonce,
-    /// The proof that the server that began it finishes it.
-    pub verifier: PkceCodeVerifier,
-    /// The page to show after it.
-    pub back: String,
-    /// The time at which it began.
-    pub began: Instant,
-}
-
 /// An OpenID provider.
 pub struct Oidc {
     options: OidcOptions,
@@ -94,12 +77,14 @@ pub struct Oidc {
     public_url: String,
     http: reqwest::Client,
     provider: Mutex<Option<(Instant, CoreProviderMetadata)>>,
-    attempts: Mutex<HashMap<String, Attempt>>,
+    /// Seals the sign-ins that have begun.
+    pub(super) seal: Seal,
 }
 
 impl Oidc {
     /// The provider of these options.
-    pub fn new(options: OidcOptions, public_url: String) -> Self {
+    pub fn new(options: OidcOptions, public_url: String, keys: &Keys) -> Self {
+        let seal = Seal::new(&keys.derive("sign-ins at an OpenID provider"));
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .tls_backend_preconfigured(tls().expect("the platform has certificates"))
@@ -107,7 +92,7 @@ impl Oidc {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("these settings make a client");
-        Self { options, public_url, http, provider: Mutex::default(), attempts: Mutex::default() }
+        Self { options, public_url, http, provider: Mutex::default(), seal }
     }
 
     /// The options.
@@ -142,23 +127,6 @@ impl Oidc {
         let secret = self.options.client_secret.clone().map(ClientSecret::new);
         let id = ClientId::new(self.options.client_id.clone());
         Ok(Client::from_provider_metadata(self.provider().await?, id, secret).set_redirect_uri(redirect))
-    }
-
-    /// Remembers a sign-in until it is finished.
-    pub fn begin(&self, state: String, attempt: Attempt) -> Result<(), PageError> {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.retain(|_, attempt| attempt.began.elapsed() < ATTEMPT_LIFETIME);
-        if attempts.len() >= MAX_ATTEMPTS {
-            return Err(PageError::bad_request(Message::new("oidc.busy")));
-        }
-        attempts.insert(state, attempt);
-        Ok(())
-    }
-
-    /// Takes the sign-in of a `state`. Each can be taken once.
-    pub fn take(&self, state: &str) -> Option<Attempt> {
-        let taken = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(state);
-        taken.filter(|attempt| attempt.began.elapsed() < ATTEMPT_LIFETIME)
     }
 
     /// The level and scopes of a person with these claims.

@@ -1,79 +1,66 @@
-//! Sessions of those who are signed in. They are in memory, under a random id that the browser has in a cookie.
+//! Sessions of those who are signed in. The browser has the random id of a session in a cookie. The database has the
+//! session under the hash of its id, so that a restart signs nobody out and a copy of the database lets nobody in (D30).
 //!
-//! A session has the rights that its client has now: the client is read again every few seconds, as for tokens. So a
-//! client that is deleted or gets fewer rights loses its sessions or their rights. Sessions end with the process (D30):
-//! after a restart administrators sign in again, and no session is on disk.
+//! A session has the rights that its client has now: client and session are read again every few seconds, as for tokens.
+//! So a client that is deleted or gets fewer rights loses its sessions or their rights. In between, the session is in
+//! memory. That a session does not exist is never remembered.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use connectory_model::access::{Scopes, UserLevel};
+use connectory_model::limits::{SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH, SESSIONS_CACHED};
 use connectory_server::auth::{Auth, Caller, Principal, secret};
 use connectory_server::version::VersionName;
-use connectory_store::{Author, AuthorKind, Store, StoreError};
+use connectory_server::work::{address, tracking_id};
+use connectory_store::{
+    AccessOrigin, Author, AuthorKind, Ended, NewSession, Origin, SessionHash, Store, StoreError, TenantId,
+};
 use http::{HeaderMap, HeaderValue};
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::cookie::{Cookies, cookie_value};
-use crate::frame::error::PageError;
-use crate::frame::texts::Message;
-
-/// The time without a request after which a session ends (D30).
-const IDLE: Duration = Duration::from_hours(1);
-/// The longest time that a session lasts (D30).
-const LIFETIME: Duration = Duration::from_hours(12);
-/// The largest number of sessions. A new one then replaces the one that was unused for the longest time.
-const MAX_SESSIONS: usize = 10_000;
-/// The name of the cookie.
-const COOKIE: &str = "connectory_session";
+use super::cookie::{Cookies, SESSION};
 
 /// The sessions of a server.
 pub struct Sessions {
     auth: Arc<Auth>,
     store: Store,
     cookies: Cookies,
-    open: Mutex<HashMap<String, OpenSession>>,
-}
-
-struct OpenSession {
-    session: Arc<Session>,
-    used: Instant,
+    /// The sessions that were used last.
+    current: Cache<SessionHash, Arc<Session>>,
+    /// The number of sessions that were ended. A session that was read before it ended is not kept.
+    ended: AtomicU64,
 }
 
 /// A session.
 pub struct Session {
-    identity: Identity,
+    hash: SessionHash,
     csrf: String,
-    began: Instant,
     principal: ArcSwap<Principal>,
+    /// The time of the last use that is known, in milliseconds since 1970-01-01 UTC. The database may have an earlier one.
+    used_at: AtomicI64,
+    /// The time of the use that was last written, or should have been.
+    touched_at: AtomicI64,
 }
 
-/// The identity with which someone signed in.
-#[derive(Debug, Clone)]
-pub enum Identity {
-    /// An API client, with its id and secret.
-    Client(String),
-    /// A person, at an OpenID provider.
-    Person(Person),
-}
-
-/// A person whom an OpenID provider knows.
-#[derive(Debug, Clone)]
-pub struct Person {
-    /// The author of their changes.
+/// Someone who has proved who they are, and begins a session.
+pub struct Arrival {
+    /// The client or person.
     pub author: Author,
-    /// The user level.
-    pub level: UserLevel,
-    /// The scopes.
-    pub scopes: Scopes,
     /// The tenant.
-    pub tenant: connectory_store::Tenant,
+    pub tenant: TenantId,
+    /// The rights of a person. None for a client, whose rights are those of its row.
+    pub rights: Option<(UserLevel, Scopes)>,
 }
 
 impl Session {
-    /// The token that every form of the session has.
+    /// The token that every form of the session has. It is made of the session's id, so it is nowhere stored.
     pub fn csrf(&self) -> &str {
         &self.csrf
     }
@@ -85,85 +72,140 @@ impl Session {
 }
 
 impl Sessions {
-    /// No sessions yet.
+    /// The sessions that a store has.
     pub fn new(auth: Arc<Auth>, store: Store, cookies: Cookies) -> Self {
-        Self { auth, store, cookies, open: Mutex::default() }
+        Self { auth, store, cookies, current: Cache::new(SESSIONS_CACHED), ended: AtomicU64::new(0) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, OpenSession>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins a session. Returns the header that sets its cookie.
-    pub async fn begin(&self, identity: Identity) -> Result<HeaderValue, PageError> {
-        let principal = self.principal(&identity).await?;
-        let principal = principal.ok_or_else(|| PageError::forbidden(Message::new("error.no_client")))?;
-        let now = self.auth.clock().now();
-        let session = Session { identity, csrf: secret::new_secret(), began: now, principal: ArcSwap::new(principal) };
-        let id = secret::new_secret();
-        let mut sessions = self.lock();
-        sessions.retain(|_, entry| entry.is_alive(now));
-        if sessions.len() >= MAX_SESSIONS
-            && let Some(oldest) = sessions.iter().min_by_key(|(_, entry)| entry.used).map(|(id, _)| id.clone())
-        {
-            sessions.remove(&oldest);
+    /// Begins a session, and ends the one that the request has. Returns the header that sets the cookie.
+    pub async fn begin(&self, headers: &HeaderMap, arrival: Arrival) -> Result<HeaderValue, StoreError> {
+        let Arrival { author, tenant, rights } = arrival;
+        let (id, now) = (secret::new_secret(), self.now());
+        let replaces = self.cookies.value(headers, SESSION).map(|id| hash_of(&id));
+        let new = NewSession { hash: hash_of(&id), tenant, rights, created_at: now, replaces };
+        let ended = Ended { created_before: before(now, SESSION_LIFETIME), used_before: before(now, SESSION_IDLE) };
+        let by = AccessOrigin { origin: Origin { author, tracking_id: tracking_id() }, address: Some(address()) };
+        self.store.begin_session(new, ended, by).await?;
+        if let Some(replaced) = replaces {
+            self.forget(&replaced);
         }
-        sessions.insert(id.clone(), OpenSession { session: Arc::new(session), used: now });
-        Ok(self.cookies.set(COOKIE, id, "/", LIFETIME))
+        Ok(self.cookies.set(SESSION, id, SESSION_LIFETIME))
     }
 
     /// The session of a request, with a caller who has the rights of now.
     pub async fn find(&self, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, StoreError> {
-        let Some(id) = cookie_value(headers, COOKIE) else { return Ok(None) };
-        let now = self.auth.clock().now();
-        let session = {
-            let mut sessions = self.lock();
-            match sessions.get_mut(&id) {
-                Some(entry) if entry.is_alive(now) => {
-                    entry.used = now;
-                    Arc::clone(&entry.session)
-                }
-                _ => return Ok(None),
+        let Some(id) = self.cookies.value(headers, SESSION) else { return Ok(None) };
+        let (hash, now) = (hash_of(&id), self.now());
+        let session = match self.current.get(&hash) {
+            Some(session) if session.principal.load().is_current(self.auth.clock()) => session,
+            known => {
+                let Some(session) = self.read(&id, hash, known, now).await? else {
+                    self.current.remove(&hash);
+                    return Ok(None);
+                };
+                session
             }
         };
-        if !session.principal.load().is_current(self.auth.clock()) {
-            let Some(current) = self.principal(&session.identity).await? else {
-                self.lock().remove(&id);
-                return Ok(None);
-            };
-            session.principal.store(current);
-        }
+        session.used_at.fetch_max(now, Ordering::Relaxed);
+        self.touch(&session, now);
         let caller = Caller::new(session.principal.load_full(), VersionName::ConnectorsV1.version());
         Ok(Some((session, caller)))
     }
 
-    /// Ends a session. Returns the header that removes its cookie.
-    pub fn end(&self, headers: &HeaderMap) -> HeaderValue {
-        if let Some(id) = cookie_value(headers, COOKIE) {
-            self.lock().remove(&id);
+    /// Reads a session and the rights of its client. `known` is what this process knows of it.
+    async fn read(
+        &self,
+        id: &str,
+        hash: SessionHash,
+        known: Option<Arc<Session>>,
+        now: i64,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let ended = self.ended.load(Ordering::SeqCst);
+        // If a use could not be written, the database has an earlier one. So the session is found by its beginning.
+        let alive = Ended { created_before: before(now, SESSION_LIFETIME), used_before: i64::MIN };
+        let Some(stored) = self.store.session(hash, alive).await? else { return Ok(None) };
+        let known_use = known.as_ref().map_or(i64::MIN, |known| known.used_at.load(Ordering::Relaxed));
+        if stored.used_at.max(known_use) <= before(now, SESSION_IDLE) {
+            return Ok(None);
         }
-        self.cookies.remove(COOKIE, "/")
+        let (author, (level, scopes)) = match stored.rights {
+            Some(rights) => (stored.author, rights),
+            None => match self.store.client(stored.author.id).await? {
+                Some(client) if client.tenant.id == stored.tenant.id => {
+                    let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
+                    (author, (client.level, client.scopes))
+                }
+                _ => return Ok(None),
+            },
+        };
+        let ends_at = u64::try_from(stored.created_at).unwrap_or_default() / 1000 + SESSION_LIFETIME.as_secs();
+        let principal = self.auth.principal_until(author, level, scopes, stored.tenant, ends_at).await?;
+        if let Some(known) = known {
+            known.principal.store(principal);
+            return Ok(Some(known));
+        }
+        let session = Arc::new(Session {
+            hash,
+            csrf: csrf_of(id),
+            principal: ArcSwap::new(principal),
+            used_at: AtomicI64::new(stored.used_at),
+            touched_at: AtomicI64::new(stored.used_at),
+        });
+        self.current.insert(hash, Arc::clone(&session));
+        if self.ended.load(Ordering::SeqCst) != ended {
+            self.current.remove(&hash);
+        }
+        Ok(Some(session))
     }
 
-    /// The rights that an identity has now.
-    async fn principal(&self, identity: &Identity) -> Result<Option<Arc<Principal>>, StoreError> {
-        let (author, level, scopes, tenant) = match identity {
-            Identity::Client(id) => {
-                let Some(client) = self.store.client(id.clone()).await? else { return Ok(None) };
-                let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
-                (author, client.level, client.scopes, client.tenant)
-            }
-            Identity::Person(person) => {
-                (person.author.clone(), person.level, person.scopes.clone(), person.tenant.clone())
-            }
-        };
-        // It ends with the session, not with a token.
-        Ok(Some(self.auth.principal_until(author, level, scopes, tenant, u64::MAX).await?))
+    /// Writes the use of a session, once in a minute at most. The page does not wait for it. If it fails, the session goes
+    /// on, and the next minute tries again.
+    fn touch(&self, session: &Session, now: i64) {
+        let touched_at = session.touched_at.load(Ordering::Relaxed);
+        let is_due = touched_at <= before(now, SESSION_TOUCH);
+        // Of several pages at a time, one writes.
+        if is_due && session.touched_at.compare_exchange(touched_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            let (store, hash) = (self.store.clone(), session.hash);
+            tokio::spawn(async move {
+                if let Err(error) = store.touch_session(hash, now).await {
+                    tracing::warn!(%error, "could not note that a session was used");
+                }
+            });
+        }
+    }
+
+    /// Ends the session of a caller. Returns the header that removes its cookie.
+    pub async fn end(&self, session: &Session, caller: &Caller) -> Result<HeaderValue, StoreError> {
+        self.store.end_session(session.hash, caller.access_origin()).await?;
+        self.forget(&session.hash);
+        Ok(self.cookies.remove(SESSION))
+    }
+
+    /// Removes a session from memory that is not in the database any more.
+    fn forget(&self, hash: &SessionHash) {
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        self.current.remove(hash);
+    }
+
+    /// The time of the server's clock, in milliseconds since 1970-01-01 UTC.
+    fn now(&self) -> i64 {
+        i64::try_from(self.auth.clock().unix_seconds()).unwrap_or(i64::MAX).saturating_mul(1000)
     }
 }
 
-impl OpenSession {
-    fn is_alive(&self, now: Instant) -> bool {
-        now - self.used < IDLE && now - self.session.began < LIFETIME
-    }
+/// The time before another one.
+fn before(now: i64, by: Duration) -> i64 {
+    now.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What the database has instead of the id of a session.
+fn hash_of(id: &str) -> SessionHash {
+    Sha256::digest(id).into()
+}
+
+/// The token of the forms of a session. No one can compute it or the id from the other hash.
+fn csrf_of(id: &str) -> String {
+    let digest = Sha256::new().chain_update("connectory csrf token of ").chain_update(id).finalize();
+    BASE64_URL_SAFE_NO_PAD.encode(digest)
 }

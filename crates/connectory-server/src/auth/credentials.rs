@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use connectory_store::ApiClient;
+use connectory_store::{ApiClient, TenantId};
 
 use super::secret::QueueFull;
 use super::{Auth, CredentialsError};
@@ -38,5 +38,11 @@ impl Auth {
         let Some((client, delayed)) = refused else { return Err(CredentialsError::Wrong) };
         self.failures.count(&client, address, delayed.is_none());
         Err(delayed.map_or(CredentialsError::Wrong, CredentialsError::Delayed))
+    }
+
+    /// Notes in the tenant's list of refused sign-ins that a known client or person was refused, because it has no right
+    /// that it needs.
+    pub fn note_refused(&self, tenant: TenantId, id: String, address: IpAddr) {
+        self.failures.note(tenant, id, address);
     }
 }

@@ -81,14 +81,18 @@ impl Failures {
 
     /// Counts a refused sign-in of a client. `is_wrong` is whether a secret was verified and was wrong.
     pub fn count(&self, client: &ApiClient, address: IpAddr, is_wrong: bool) {
-        let now = self.clock.now();
+        if is_wrong {
+            self.recent().add(&client.id, network(address), self.clock.now());
+        }
+        self.note(client.tenant.id, client.id.clone(), address);
+    }
+
+    /// Notes a refused sign-in of a client or person for the tenant's list. It delays nothing.
+    pub fn note(&self, tenant: TenantId, id: String, address: IpAddr) {
         let minute = i64::try_from(self.clock.unix_seconds() / 60).unwrap_or(i64::MAX);
         let mut recent = self.recent();
-        if is_wrong {
-            recent.add(&client.id, network(address), now);
-        }
         let is_first = recent.refused.is_empty();
-        *recent.refused.entry((client.tenant.id, minute, client.id.clone(), address)).or_default() += 1;
+        *recent.refused.entry((tenant, minute, id, address)).or_default() += 1;
         drop(recent);
         if is_first {
             tokio::spawn(write(self.store.clone(), Arc::clone(&self.recent)));

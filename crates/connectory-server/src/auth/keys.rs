@@ -12,6 +12,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 const EXPIRED: &str = "JWT is expired";
 /// The seconds by which another node's clock may be ahead of this one.
@@ -61,6 +62,8 @@ pub struct Claims {
 /// The signing keys of a server.
 pub struct Keys {
     signing: (String, EncodingKey),
+    /// The newest key, from which other secrets are derived.
+    newest: String,
     verifying: HashMap<String, DecodingKey>,
     published: JwkSet,
     issuer: String,
@@ -72,6 +75,7 @@ impl Keys {
     pub async fn load(store: &Store) -> Result<Self, KeysError> {
         let keys = store.signing_keys(generate()).await?;
         let issuer = store.issuer().await?;
+        let newest = keys.first().map(|key| key.pem.clone()).unwrap_or_default();
         let mut parsed = keys
             .into_iter()
             .map(|SigningKey { id, pem }| {
@@ -93,12 +97,18 @@ impl Keys {
         let mut validation = Validation::new(ALGORITHM);
         validation.leeway = 0;
         validation.set_issuer(&[&issuer]);
-        Ok(Self { signing: (id, key), verifying, published, issuer, validation })
+        Ok(Self { signing: (id, key), newest, verifying, published, issuer, validation })
     }
 
     /// The issuer of the tokens that this server signs.
     pub fn issuer(&self) -> &str {
         &self.issuer
+    }
+
+    /// Derives a secret for a purpose from the newest key. Every server on this database derives the same one, also after
+    /// a restart. The secret does not reveal the key.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.newest).finalize().into()
     }
 
     /// Signs claims and returns the token.

@@ -77,7 +77,19 @@ impl TestApp {
 
     /// The same, with a service that may have more than the API.
     pub async fn serving(options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::in_folder(TempDir::new().unwrap(), options, service).await
+    }
+
+    /// The same on the database that this server has, after it has ended.
+    #[allow(dead_code, reason = "the console's tests use it")]
+    pub async fn restart(self, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
+        let options = self.server.options.clone();
+        let Self { server, service: ended, folder, .. } = self;
+        drop((server, ended));
+        Self::in_folder(folder, options, service).await
+    }
+
+    async fn in_folder(folder: TempDir, options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, [Scope::All].into());
         store.bootstrap("default".to_owned(), client, operator()).await.unwrap();

@@ -17,7 +17,7 @@ pub(super) fn begin(connection: &Connection, new: &NewSession, ended: Ended, by:
     let (author, tenant_id) = (&by.origin.author, tenant.get());
     access_events::expect_tenant(connection, *tenant)?;
     connection.execute(
-        "DELETE FROM sessions WHERE tenant_id = ?1 AND (created_at < ?2 OR used_at < ?3) OR hash = ?4",
+        "DELETE FROM sessions WHERE (tenant_id = ?1 AND (created_at < ?2 OR used_at < ?3)) OR hash = ?4",
         params![tenant_id, ended.created_before, ended.used_before, replaces],
     )?;
     // A new session makes room for itself.

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use connectory_client::{
     Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
 };
+use connectory_model::visible;
 use futures_util::TryStreamExt;
 
 use crate::environment::EnvironmentArgument;
@@ -157,7 +158,7 @@ pub async fn run(ConnectorArguments { environment, quiet, command }: ConnectorAr
     let client = environment.client()?;
     let say = |text: String| {
         if !quiet {
-            say!("{text}");
+            say!("{}", visible(&text));
         }
     };
     let download = async |kind: DocumentKind, DownloadArguments { script_name, file }: DownloadArguments| {

@@ -5,6 +5,7 @@ use clap::Args;
 use connectory_client::{Client, Open, Patch, UpdateDetail, UpdateStatus};
 use connectory_folder::Folder;
 use connectory_model::translations::{Properties, Translations};
+use connectory_model::visible;
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -62,7 +63,7 @@ async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
         })
         .buffer_unordered(PARALLEL);
     while let Some((Step { script_name, action, .. }, done)) = steps.next().await {
-        progress.set_message(script_name.to_string());
+        progress.set_message(visible(script_name.as_str()).into_owned());
         progress.inc(1);
         match (done, action) {
             (Err(error), _) => failures.push(format!("{script_name}: {error:#}")),

@@ -7,11 +7,12 @@ use connectory_client::DocumentKind;
 use connectory_folder::{CONNECTOR_FILE, Folder};
 use connectory_model::file_names::locale_file;
 use connectory_model::translations::Translations;
+use connectory_model::visible;
 use similar::{ChangeTag, TextDiff};
 
 use super::compare::changed_translations;
 use super::{Action, Plan};
-use crate::terminal::{BOLD, CYAN, GREEN, RED, escape_control_characters, styled};
+use crate::terminal::{BOLD, CYAN, GREEN, RED, styled};
 
 impl Plan {
     /// How many connectors it changes, as a line.
@@ -33,7 +34,7 @@ impl Plan {
     /// Prints each change as a unified diff, and the summary.
     pub fn print(&self) {
         for step in &self.steps {
-            let name = &step.script_name;
+            let name = visible(step.script_name.as_str());
             let what = match &step.action {
                 Action::Create => styled(GREEN, format_args!("create {name}")),
                 Action::Change => format!("change {name}"),
@@ -48,7 +49,7 @@ impl Plan {
             };
             say!("{}", styled(BOLD, what));
             let found = step.found.as_ref().map(|(_, folder)| folder);
-            print_diff(name.as_str(), name.as_str(), found, step.wanted.as_ref());
+            print_diff(&name, &name, found, step.wanted.as_ref());
         }
         say!("{}", self.summary());
     }
@@ -58,7 +59,7 @@ impl Plan {
 pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, after: Option<&Folder>) {
     for (file, before, after) in diffs(before, after) {
         let header = |name: &str, text: &Option<String>| match text {
-            Some(_) => format!("{name}/{file}"),
+            Some(_) => format!("{}/{}", visible(name), visible(&file)),
             None => "/dev/null".to_owned(),
         };
         say!("{}", styled(BOLD, format_args!("--- {}", header(before_name, &before))));
@@ -69,7 +70,7 @@ pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, 
             say!("{}", styled(CYAN, hunk.header()));
             for change in hunk.iter_changes() {
                 let line = change.value();
-                let text = escape_control_characters(line.strip_suffix('\n').unwrap_or(line));
+                let text = visible(line.strip_suffix('\n').unwrap_or(line));
                 match change.tag() {
                     ChangeTag::Equal => say!(" {text}"),
                     ChangeTag::Delete => say!("{}", styled(RED, format_args!("-{text}"))),
