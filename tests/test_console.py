@@ -695,5 +695,14 @@ def test_signing_in_at_an_openid_provider(someone, provider, server):
         expect(refused.page.get_by_role("heading", level=1)).to_have_text("You may not do this")
         refused.open("/")
         expect(refused.page).to_have_url(re.compile("/console/sign-in"))
+    # The person without a group is known, so the refusal has a name, beside the sign-ins of the others.
+    admin.page.wait_for_timeout(1_200)
+    admin.open("/console/activity/refused")
+    expect(admin.page.locator(".revisions tbody tr", has_text=f"{provider.url}#3")).to_have_count(1)
+    admin.open("/console/activity/access")
+    who = admin.page.locator(".revisions tbody td", has_text="ada").first
+    expect(who).to_have_text("ada Person")
+    expect(who.locator("span[title]")).to_have_attribute("title", f"{provider.url}#1")
     stranger = someone()
     assert stranger.open("/console/oidc/callback?code=a&state=b").status == 400
+    assert all(cookie["name"] != "connectory_oidc" for cookie in admin.context.cookies())
