@@ -190,21 +190,18 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 // The process.
 
-/// Bytes of request bodies in memory at a time. One never takes more than three quarters of them, and
-/// passes if so many are free. Option `--max-bodies`.
-pub const BODIES_BYTES: usize = 12 * MIB;
-/// Bytes of answers that are on the way to their readers at a time. One never takes more than three
-/// quarters of them, and passes if so many are free. Option `--max-answers`.
-pub const ANSWERS_BYTES: usize = 16 * MIB;
-/// Sixteenths of each of these two budgets that the requests of one client may hold together: one half. One request may
-/// hold three quarters, if the client's others hold a sixteenth at most.
-pub const BUDGET_SIXTEENTHS_PER_CLIENT: usize = 8;
-/// Sixteenths that a client may hold together with its small requests, so that one large answer, which is read slowly, does
-/// not refuse the small ones of the same client. Another client of the tenant has the sixteenth between this and the next.
-pub const BUDGET_SIXTEENTHS_WITH_SMALL: usize = 13;
-/// Sixteenths that the requests of one tenant may hold together, so that an eighth is always left to other tenants.
-pub const BUDGET_SIXTEENTHS_PER_TENANT: usize = 14;
-/// The part of each of these two budgets that a small request has at most: 256 KiB of answers. Most details are smaller.
+/// Bytes of request bodies in memory at a time. One never counts for more than half of them, and passes if so many are
+/// free. Option `--max-bodies`.
+pub const BODIES_BYTES: usize = 24 * MIB;
+/// Bytes of answers that are on the way to their readers at a time. One never counts for more than half of them, and passes
+/// if so many are free. Option `--max-answers`.
+pub const ANSWERS_BYTES: usize = 24 * MIB;
+/// The part of each of these two budgets that the requests of one client may hold together: a quarter. The requests of a
+/// tenant may hold twice as much. Beyond that, a request has to leave this part to others. So a hostile tenant and a hostile
+/// client of another leave enough for a large document.
+pub const BUDGET_PART: usize = 4;
+/// The part of each of these two budgets that a small request has at most: 384 KiB. Most details are smaller. Those of a
+/// client pass beside its large ones, which may be read slowly.
 pub const BUDGET_SMALL_PART: usize = 64;
 /// The part of [`ANSWERS_BYTES`] that is for callers who are not known, beside it: the console's files, the reference page.
 pub const ANONYMOUS_PART: usize = 4;

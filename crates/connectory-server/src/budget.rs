@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use connectory_model::limits::{BUDGET_SIXTEENTHS_WITH_SMALL, BUDGET_SMALL_PART, UNCOUNTED_BYTES};
+use connectory_model::limits::{BUDGET_PART, BUDGET_SMALL_PART, UNCOUNTED_BYTES};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::share::{Pool, Share};
+use crate::share::{Pool, Share, Wanted};
 
 /// The number of bytes that one permit stands for.
 pub const UNIT: usize = 1024;
@@ -59,17 +59,21 @@ impl Charge {
     #[must_use]
     pub fn add(&mut self, bytes: usize) -> bool {
         self.total = self.total.saturating_add(bytes);
-        // A charge takes at most three quarters of the budget, so that a quarter remains for others.
-        let most = (self.budget.units * 3 / 4).max(1);
+        let most = (self.budget.units / 2).max(1);
         let due = self.total.saturating_sub(UNCOUNTED_BYTES).div_ceil(UNIT).min(most);
         let Some(more) = due.checked_sub(self.counted).filter(|more| *more > 0) else { return true };
         let permits = u32::try_from(more).unwrap_or(u32::MAX);
         let Budget { of, free, units } = &self.budget;
         if let Some(share) = &self.share {
-            let left = free.available_permits().saturating_sub(more);
-            let is_small = due <= units / BUDGET_SMALL_PART;
-            let may_exceed = is_small && left >= units - units * BUDGET_SIXTEENTHS_WITH_SMALL / 16;
-            if !share.take(*of, more, self.counted, *units, may_exceed) {
+            let part = units.div_ceil(BUDGET_PART);
+            let wanted = Wanted {
+                more,
+                own: self.counted,
+                part,
+                is_small: due <= units / BUDGET_SMALL_PART,
+                leaves_a_part: free.available_permits() >= more + part,
+            };
+            if !share.take(*of, &wanted) {
                 return false;
             }
         }
@@ -106,38 +110,48 @@ mod tests {
     #[test]
     fn a_charge_grows_with_what_is_read_and_the_first_bytes_are_free() {
         let budget = Budget::new(Pool::Bodies, 10 * UNIT);
-        let (mut small, mut large) = (budget.charge(None), budget.charge(None));
+        let [mut large, mut small, mut more] = [(); 3].map(|()| budget.charge(None));
         assert!(large.add(UNCOUNTED_BYTES) && large.add(90 * UNIT), "alone it passes, however large");
-        assert!(small.add(UNCOUNTED_BYTES + 3 * UNIT) && !small.add(1), "a quarter is left to others");
+        assert!(small.add(UNCOUNTED_BYTES + 5 * UNIT), "a half is left to others");
+        assert!(more.add(UNCOUNTED_BYTES) && !more.add(1));
         drop(large);
-        assert!(small.add(1));
+        assert!(more.add(1));
     }
 
     #[test]
-    fn a_client_holds_half_or_one_request_and_leaves_the_rest_to_others() {
+    fn a_client_has_a_quarter_and_more_only_if_that_leaves_a_quarter_to_others() {
         let budget = Budget::new(Pool::Answers, 64 * UNIT);
-        let tenant = Arc::new(Share::of_tenant());
-        let [first, second, other] = [Some(Arc::clone(&tenant)), Some(tenant), Some(Arc::new(Share::of_tenant()))]
-            .map(|tenant| Arc::new(Share::of_client(tenant)));
+        let tenants = [(); 2].map(|()| Arc::new(Share::of_tenant()));
+        let client = |tenant: usize| Arc::new(Share::of_client(Some(Arc::clone(&tenants[tenant]))));
+        let (hostile, other, hostile_tenant) = (client(0), client(0), client(1));
         let charge = |share, units| {
             let mut charge = budget.charge(Some(share));
             charge.count_from_first_byte();
             charge.add(units * UNIT).then_some(charge)
         };
-        let half = [charge(&first, 20), charge(&first, 12)].map(|charge| charge.expect("a half"));
-        assert!(charge(&first, 2).is_none(), "a client has a half");
-        let small = charge(&first, 1).expect("a small request passes");
-        let more = charge(&second, 23).expect("another client of the tenant has the rest of the tenant's part");
-        assert!(charge(&second, 1).is_none(), "a tenant leaves an eighth");
-        let rest = charge(&other, 8).expect("an eighth is left to another tenant");
-        drop((half, small, more, rest));
+        let quarter = [charge(&hostile, 10), charge(&hostile, 6)].map(|charge| charge.expect("a quarter"));
+        assert!(charge(&hostile, 2).is_none(), "a client has a quarter");
+        let small = charge(&hostile, 1).expect("a small request passes");
+        drop((quarter, small));
 
-        let before = charge(&first, 1).expect("a small request");
-        let large = charge(&first, 48).expect("one request has up to three quarters");
-        let small: Vec<_> = (0..10).filter_map(|_| charge(&first, 1)).collect();
-        assert_eq!(small.len(), 3, "small requests of the client pass beside it, and leave room");
-        assert!(charge(&second, 4).is_some() && charge(&other, 12).is_some());
-        drop((before, large, small));
-        assert!([&first, &second, &other].iter().all(|share| charge(share, 48).is_some()), "nothing is left over");
+        // Each has the largest answer that it may have. What is left is enough for someone else's.
+        let largest = charge(&hostile_tenant, 64).expect("a client's only request may have a half");
+        assert!(charge(&hostile, 64).is_none(), "two of them would leave nothing");
+        let hostile_too = charge(&hostile, 16).expect("a quarter");
+        let small: Vec<_> = (0..10).filter_map(|_| charge(&hostile_tenant, 1)).collect();
+        assert_eq!(small.len(), 0, "small ones beside it would leave less than a quarter");
+        let document = charge(&other, 11).expect("a document of another client");
+        drop((largest, hostile_too, small, document));
+
+        // A tenant of many clients has a half, and more only if that leaves a quarter.
+        let clients: Vec<_> = (0..5).map(|_| client(1)).collect();
+        let held: Vec<_> = clients.iter().filter_map(|client| charge(client, 16)).collect();
+        assert_eq!(held.len(), 3, "the last leaves a quarter");
+        assert!(charge(&other, 16).is_some());
+        drop(held);
+        assert!(
+            [&hostile, &other, &hostile_tenant].iter().all(|share| charge(share, 64).is_some()),
+            "nothing is left over"
+        );
     }
 }

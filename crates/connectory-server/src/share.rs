@@ -7,10 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use connectory_model::limits::{
-    BUDGET_SIXTEENTHS_PER_CLIENT, BUDGET_SIXTEENTHS_PER_TENANT, SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT,
-    TURNS_PER_CLIENT, TURNS_PER_TENANT,
-};
+use connectory_model::limits::{SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT, TURNS_PER_CLIENT, TURNS_PER_TENANT};
 use enum_map::{Enum, EnumMap, enum_map};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -39,10 +36,24 @@ pub struct Share {
     gates: EnumMap<Queue, Arc<Semaphore>>,
     /// The units that are held of each budget.
     held: EnumMap<Pool, AtomicUsize>,
-    /// The sixteenths of each budget that may be held.
-    sixteenths: usize,
+    /// Whether this is the share of a tenant.
+    is_tenant: bool,
     /// The share of the client's tenant.
     tenant: Option<Arc<Share>>,
+}
+
+/// What a request wants of a budget, in units.
+pub struct Wanted {
+    /// The units that it wants now.
+    pub more: usize,
+    /// The units that it holds already.
+    pub own: usize,
+    /// The part of a client.
+    pub part: usize,
+    /// Whether it is small with all that it wants.
+    pub is_small: bool,
+    /// Whether so much is free that others keep a part.
+    pub leaves_a_part: bool,
 }
 
 /// Places in front of a queue. They are free again when this is dropped.
@@ -57,7 +68,7 @@ impl Share {
                 Queue::Searches => Arc::new(Semaphore::new(SEARCHES_PER_TENANT)),
             },
             held: EnumMap::default(),
-            sixteenths: BUDGET_SIXTEENTHS_PER_TENANT,
+            is_tenant: true,
             tenant: None,
         }
     }
@@ -70,7 +81,7 @@ impl Share {
                 Queue::Searches => Arc::new(Semaphore::new(SEARCHES_PER_CLIENT)),
             },
             held: EnumMap::default(),
-            sixteenths: BUDGET_SIXTEENTHS_PER_CLIENT,
+            is_tenant: false,
             tenant,
         }
     }
@@ -90,21 +101,28 @@ impl Share {
         Arc::clone(&self.gates[queue]).acquire_owned().await.expect("the gate is never closed")
     }
 
-    /// Counts more units of a budget that has `all`, for a request that holds `own` already. Returns false, and counts
-    /// nothing, if the client or the tenant would hold too many. A request passes if the client's other requests hold next
-    /// to nothing, or if it may exceed the client's part.
-    pub fn take(&self, of: Pool, more: usize, own: usize, all: usize, may_exceed: bool) -> bool {
-        let most = all * self.sixteenths / 16;
+    /// Counts more units of a budget. Returns false, and counts nothing, if the client or the tenant would hold too many.
+    pub fn take(&self, of: Pool, wanted: &Wanted) -> bool {
         let counted = self.held[of].fetch_update(Relaxed, Relaxed, |held| {
-            let next = held + more;
-            (may_exceed || held - own <= all / 16 || next <= most).then_some(next)
+            let next = held + wanted.more;
+            self.may_hold(held, next, wanted).then_some(next)
         });
         let is_counted = counted.is_ok();
-        let has_room = is_counted && self.tenant.as_ref().is_none_or(|tenant| tenant.take(of, more, own, all, false));
+        let has_room = is_counted && self.tenant.as_ref().is_none_or(|tenant| tenant.take(of, wanted));
         if is_counted && !has_room {
-            self.held[of].fetch_sub(more, Relaxed);
+            self.held[of].fetch_sub(wanted.more, Relaxed);
         }
         has_room
+    }
+
+    /// Whether a client may hold so many units: its part, or if others keep theirs, one request or small ones. A tenant may
+    /// hold two parts, or more if others keep theirs.
+    fn may_hold(&self, held: usize, next: usize, wanted: &Wanted) -> bool {
+        let Wanted { own, part, is_small, leaves_a_part, .. } = *wanted;
+        if self.is_tenant {
+            return next <= 2 * part || leaves_a_part;
+        }
+        next <= part || leaves_a_part && (is_small || held - own <= part / 4)
     }
 
     /// Takes back units that were counted.

@@ -62,11 +62,11 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = at_least_one)]
     max_connector: Option<NonZeroUsize>,
 
-    /// Maximum size of the bodies of all requests together, in bytes; further requests get 503 [default: 12582912]
+    /// Maximum size of the bodies of all requests together, in bytes; further requests get 503 [default: 25165824]
     #[arg(long, env = "CONNECTORY_MAX_BODIES", value_name = "BYTES", value_parser = at_least_one)]
     max_bodies: Option<NonZeroUsize>,
 
-    /// Maximum size of all answers that are being sent, in bytes; further requests get 503 [default: 16777216]
+    /// Maximum size of all answers that are being sent, in bytes; further requests get 503 [default: 25165824]
     #[arg(long, env = "CONNECTORY_MAX_ANSWERS", value_name = "BYTES", value_parser = at_least_one)]
     max_answers: Option<NonZeroUsize>,
 
