@@ -16,7 +16,7 @@ from attackers import MIB, Bystander, Process, cookie, limited, request, sign_in
 from conftest import connectory
 from test_attacks import GIVEN, create, put
 
-SECONDS = float(os.environ.get("CONNECTORY_NEIGHBOURS_SECONDS", 6))
+SECONDS = float(os.environ.get("CONNECTORY_NEIGHBOURS_SECONDS", 4))
 TURNS = 3
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 # The rate limit holds for everyone. It is ten times the default, so that the bystander can be measured often.

@@ -246,6 +246,10 @@ pub const VERIFICATIONS_WAITING: usize = 64;
 /// Verifications of one client's secrets that run or wait at a time: half of those that wait. So wrong secrets for one
 /// client leave room for the others.
 pub const VERIFICATIONS_PER_CLIENT: usize = VERIFICATIONS_WAITING / 2;
+/// Time for which a right secret is not verified again. A client that asks for each token anew takes no processor time.
+pub const RECENT_SECRET: Duration = Duration::from_mins(5);
+/// Clients whose right secrets are remembered for that time.
+pub const RECENT_SECRETS: usize = 10_000;
 /// Wrong secrets for a client from one address that delay nothing. A person who mistypes needs a few.
 pub const FREE_FAILURES: u32 = 5;
 /// Time from the next wrong secret until another one is verified. Each further one doubles it.

@@ -205,8 +205,8 @@ impl Work {
     }
 }
 
-/// Runs work on a separate thread.
-async fn apart<T: Send + 'static>(
+/// Runs work on a separate thread, which gives way to all others. Holds the permit until the work ends.
+pub async fn apart<T: Send + 'static>(
     turn: impl Send + 'static,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> Result<T, WorkError> {

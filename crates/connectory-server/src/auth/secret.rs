@@ -7,12 +7,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
-use connectory_model::limits::{VERIFICATIONS_PER_CLIENT, VERIFICATIONS_WAITING};
+use connectory_model::limits::{RECENT_SECRET, RECENT_SECRETS, VERIFICATIONS_PER_CLIENT, VERIFICATIONS_WAITING};
 pub use connectory_store::{hash_secret as hash, new_id, new_secret};
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::work::apart;
 
 /// Dummy hash, verified for unknown clients so that the response time does not reveal whether a client exists.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&new_secret()));
@@ -23,6 +29,8 @@ pub struct Verifier {
     unknown: Queue,
     /// The verifications of each client that run or wait.
     shares: Mutex<HashMap<String, usize>>,
+    /// The right secrets of the last minutes.
+    recent: Recent,
 }
 
 /// Verifications that run, and those that wait for them.
@@ -52,24 +60,74 @@ impl Verifier {
     /// unknown id.
     pub fn for_this_machine() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { known: Queue::new(processors), unknown: Queue::new(1), shares: Mutex::default() }
+        Self {
+            known: Queue::new(processors),
+            unknown: Queue::new(1),
+            shares: Mutex::default(),
+            recent: Recent::default(),
+        }
     }
 
     /// Whether the secret matches the hash. Without a hash the result is false, after the same time.
     pub async fn verify(&self, id: &str, secret: String, hash: Option<String>) -> Result<bool, QueueFull> {
-        let _share = hash.as_ref().map(|_| self.share(id)).transpose()?;
-        let queue = if hash.is_some() { &self.known } else { &self.unknown };
-        let turn = queue.turn().await?;
+        let Some(hash) = hash else {
+            let turn = self.unknown.turn().await?;
+            // Strangers get what time the processors have left.
+            let verified = apart(turn, move |_| matches(&secret, &NOBODY));
+            let _never = verified.await;
+            return Ok(false);
+        };
+        let digest = self.recent.digest(&secret, &hash);
+        if self.recent.has(id, &digest) {
+            return Ok(true);
+        }
+        let _share = self.share(id)?;
+        let turn = self.known.turn().await?;
         let verified = tokio::task::spawn_blocking(move || {
             // The turn ends with the work, even if the client does not wait for it.
             let _turn = turn;
-            let is_known = hash.is_some();
-            let hash = hash.unwrap_or_else(|| NOBODY.clone());
-            let matches = PasswordHash::new(&hash)
-                .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok());
-            matches && is_known
+            matches(&secret, &hash)
         });
-        Ok(verified.await.unwrap_or(false))
+        let is_right = verified.await.unwrap_or(false);
+        if is_right {
+            self.recent.keep(id, digest);
+        }
+        Ok(is_right)
+    }
+}
+
+fn matches(secret: &str, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
+}
+
+/// The right secrets of the last minutes, one of each client, as digests under a random key of this process. So a client
+/// that asks for very many tokens does not take the processor time of others, and neither waits.
+struct Recent {
+    key: [u8; 32],
+    digests: Cache<String, ([u8; 32], Instant)>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { key: rand::random(), digests: Cache::new(RECENT_SECRETS) }
+    }
+}
+
+impl Recent {
+    /// Digests a secret and the hash that it is verified against. So a digest ends with the hash.
+    fn digest(&self, secret: &str, hash: &str) -> [u8; 32] {
+        let hash = Sha256::digest(hash);
+        Sha256::new().chain_update(self.key).chain_update(hash).chain_update(secret).finalize().into()
+    }
+
+    /// Whether the secret of a digest was right in the last minutes.
+    fn has(&self, id: &str, digest: &[u8; 32]) -> bool {
+        let found = self.digests.get(id).filter(|(_, verified)| verified.elapsed() < RECENT_SECRET);
+        found.is_some_and(|(found, _)| found.ct_eq(digest).into())
+    }
+
+    fn keep(&self, id: &str, digest: [u8; 32]) {
+        self.digests.insert(id.to_owned(), (digest, Instant::now()));
     }
 }
 
@@ -116,7 +174,12 @@ mod tests {
         let hashed = hash(&secret);
         assert!(hashed.starts_with("$argon2id$") && !hashed.contains(&secret));
         let verifier = Verifier::for_this_machine();
-        assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
+        let renewed = hash(&new_secret());
+        for _ in 0..2 {
+            assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
+            assert_eq!(verifier.verify("a", other.clone(), Some(hashed.clone())).await, Ok(false));
+            assert_eq!(verifier.verify("a", secret.clone(), Some(renewed.clone())).await, Ok(false));
+        }
         assert_eq!(verifier.verify("a", other, Some(hashed)).await, Ok(false));
         assert_eq!(verifier.verify("a", secret, None).await, Ok(false));
     }
@@ -135,6 +198,19 @@ mod tests {
         assert!(last.as_mut().now_or_never().is_none(), "a client that leaves makes room");
         drop((turn, waiting));
         let _turn = last.await.expect("its turn");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_right_takes_no_turn_again() {
+        let verifier = Verifier::for_this_machine();
+        let (secret, other) = (new_secret(), new_secret());
+        let hashed = hash(&secret);
+        assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
+        let shares: Vec<_> = (0..VERIFICATIONS_PER_CLIENT).map(|_| verifier.share("a")).collect();
+        assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
+        assert_eq!(verifier.verify("a", other, Some(hashed.clone())).await, Err(QueueFull));
+        assert_eq!(verifier.verify("b", secret, Some(hashed)).await, Ok(true), "each client has its own");
+        drop(shares);
     }
 
     #[tokio::test]
