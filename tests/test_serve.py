@@ -203,6 +203,7 @@ def test_each_line_of_the_log_says_who_and_why(start):
     [listed] = [line for line in of(200) if 'path="/v3/connectors"' in line]
     assert known in listed
     [limited] = of(429)
+    assert known in limited
     assert re.search(r'reason="too many requests; try again in \d+ seconds"', limited)
     assert [re.search('reason="(.*?)"', line)[1] for line in of(401)] == [
         "JWT is missing", "the client id or the client secret is wrong", "the client id or the client secret is wrong"]

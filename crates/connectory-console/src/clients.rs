@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::{Permission, Scope, Scopes, UserLevel};
 use connectory_model::limits::{CLIENTS_PER_PAGE, INLINE_BYTES, MEMBER_CHARS};
-use connectory_model::{shown, visible};
+use connectory_model::visible;
 use connectory_server::auth::Caller;
 use connectory_server::work::reserve;
 use connectory_store::ApiClient;
@@ -32,24 +32,24 @@ pub async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
-    render_clients(&console, &view, &caller, after(&query), &success_note(&view, &query)).await
+    let after = after(&console, &caller, &query).await?;
+    render_clients(&console, &view, &caller, after, &success_note(&view, &query)).await
 }
 
-/// The client after which a page begins: its name and its id. None for the first page, and for what cannot be a client.
-fn after(query: &str) -> Option<(String, String)> {
-    let [name, id] = ["after", "id"].map(|of| parameter(query, of));
-    let is_text = |text: &String| {
-        !text.is_empty() && shown(text, MEMBER_CHARS).len() == text.len() && !text.contains(char::is_control)
-    };
-    (is_text(&name) && is_text(&id)).then_some((name, id))
+/// The client after which a page begins: its name and its id. None for the first page, and for an id that is no client's.
+async fn after(console: &Console, caller: &Caller, query: &str) -> Result<Option<(String, String)>, PageError> {
+    let id = parameter(query, "after");
+    if id.is_empty() {
+        return Ok(None);
+    }
+    let found = console.server.store.client(id).await?;
+    let found = found.filter(|client| client.tenant.id == caller.tenant_record().id);
+    Ok(found.map(|client| (client.name, client.id)))
 }
 
 /// The address of the page after a client.
 fn next_page(last: &ApiClient) -> String {
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("after", &last.name)
-        .append_pair("id", &last.id)
-        .finish();
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("after", &last.id).finish();
     format!("/console/clients?{query}")
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
-use connectory_model::limits::CLIENTS_PER_TENANT;
+use connectory_model::limits::{CLIENTS_PER_TENANT, PROVIDER_REQUESTS};
 use connectory_server::options::OidcOptions;
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{Ended, NewClient, RefusedSignIns, SessionHash};
@@ -723,6 +723,23 @@ async fn strangers_who_begin_sign_ins_lock_nobody_out_and_a_restart_interrupts_n
     app.clock().turn(Duration::from_mins(10));
     assert_eq!(get(&app, &back, &cookie).await.status, StatusCode::BAD_REQUEST, "too late");
     drop(provider);
+}
+
+#[tokio::test]
+async fn strangers_make_few_requests_to_the_provider_at_a_time() {
+    let (provider, oidc) = provider().await;
+    let options = Options { rate_limit: None, ..Options::default() };
+    let app = TestApp::serving(options, |server| with_openid(server, oidc)).await;
+    let (cookie, state) = begin(&app).await;
+    provider.reset().await;
+    let slow = ResponseTemplate::new(500).set_delay(Duration::from_millis(500));
+    Mock::given(wiremock::matchers::any()).respond_with(slow).mount(&provider).await;
+    let back = format!("/console/oidc/callback?code=a&state={state}");
+    let many = futures_util::future::join_all((0..100).map(|_| get(&app, &back, &cookie))).await;
+    let statuses = many.iter().map(|answer| answer.status.as_u16());
+    assert_eq!(statuses.filter(|status| *status == 502).count(), PROVIDER_REQUESTS, "the provider was asked");
+    assert!(many.iter().filter(|answer| answer.status != 502).all(|answer| answer.status == 503));
+    assert_eq!(provider.received_requests().await.unwrap().len(), PROVIDER_REQUESTS);
 }
 
 /// The rows of the table of a page.

@@ -118,7 +118,13 @@ impl<const N: usize> From<[Scope; N]> for Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        let mut distinct = Vec::new();
+        for scope in scopes {
+            if !distinct.contains(&scope) {
+                distinct.push(scope);
+            }
+        }
+        Self(distinct)
     }
 }
 
@@ -221,6 +227,12 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_is_there_once() {
+        let twice: Scopes = [Scope::All, Scope::Default, Scope::All].into_iter().collect();
+        assert_eq!(twice, [Scope::All, Scope::Default].into());
+    }
+
+    #[test]
     fn all_scopes_grant_each_one() {
         let (all, read) = (Scopes::from([Scope::All]), Scopes::from([Scope::ReadConnectors]));
         assert_eq!(all.narrowed(&read), read);
@@ -238,7 +250,12 @@ mod tests {
         #[test]
         fn any_text_is_scopes_or_names_the_word_that_is_not(text in "(sp:scopes:all|sp:scopes:default|[ \\t]|\\PC){0,8}") {
             match text.parse::<Scopes>() {
-                Ok(scopes) => prop_assert_eq!(scopes.to_string(), text.split_whitespace().collect::<Vec<_>>().join(" ")),
+                Ok(scopes) => {
+                    let mut words: Vec<_> = text.split_whitespace().collect();
+                    let mut seen = std::collections::HashSet::new();
+                    words.retain(|word| seen.insert(*word));
+                    prop_assert_eq!(scopes.to_string(), words.join(" "));
+                }
                 Err(error) => prop_assert!(text.contains(&error.word)),
             }
         }

@@ -91,6 +91,10 @@ pub const SESSIONS_CACHED: usize = 10_000;
 pub const OPENID_TIME: Duration = Duration::from_mins(10);
 /// Sign-ins and sign-outs of a tenant that are kept: more than a year of 20 people.
 pub const SIGN_INS: u32 = 10_000;
+/// Sign-ins and sign-outs of one client or person that are kept, so that nobody makes those of others go.
+pub const SIGN_INS_PER_AUTHOR: u32 = 1000;
+/// Refused sign-ins of one client or person that are kept, so that wrong secrets for one do not make those for others go.
+pub const REFUSED_SIGN_INS_PER_CLIENT: u32 = 1000;
 /// Refused sign-ins of a tenant that are kept, one for each address, client and minute.
 pub const REFUSED_SIGN_INS: u32 = 10_000;
 
@@ -214,6 +218,8 @@ pub const INLINE_BYTES: usize = 64 * KIB;
 /// Bytes of large connectors that requests work on at a time: one of the largest, or four smaller ones. What is made
 /// of a connector while it is worked on takes several times its size.
 pub const LARGE_BYTES: usize = CONNECTOR_BYTES;
+/// Bytes that hashing a new secret counts as, among the work on large connectors: two at a time for a client.
+pub const HASHING_BYTES: usize = LARGE_BYTES / 4;
 /// Requests of one client that have their turn to work on something large, or are the next to get it. The client's other
 /// requests wait behind these, and not in front of those of others.
 pub const TURNS_PER_CLIENT: usize = 2;
@@ -243,13 +249,15 @@ pub const NICENESS: i32 = 10;
 pub const BLOCKING_THREADS: usize = 32;
 /// Verifications of secrets that wait for their turn, of known ids and of unknown ids each. One takes up to 50 ms.
 pub const VERIFICATIONS_WAITING: usize = 64;
-/// Verifications of one client's secrets that run or wait at a time: half of those that wait. So wrong secrets for one
-/// client leave room for the others.
-pub const VERIFICATIONS_PER_CLIENT: usize = VERIFICATIONS_WAITING / 2;
+/// Verifications of one client's secrets that run or wait at a time. One of them has a place in the queue of all, so wrong
+/// secrets for some clients leave room for the others.
+pub const VERIFICATIONS_PER_CLIENT: usize = 32;
 /// Time for which a right secret is not verified again. A client that asks for each token anew takes no processor time.
 pub const RECENT_SECRET: Duration = Duration::from_mins(5);
 /// Clients whose right secrets are remembered for that time.
 pub const RECENT_SECRETS: usize = 10_000;
+/// Requests to the OpenID provider at a time. Strangers can begin sign-ins, and each request has a connection.
+pub const PROVIDER_REQUESTS: usize = 8;
 /// Wrong secrets for a client from one address that delay nothing. A person who mistypes needs a few.
 pub const FREE_FAILURES: u32 = 5;
 /// Time from the next wrong secret until another one is verified. Each further one doubles it.

@@ -45,6 +45,8 @@ fn deceives(before: char, char: char) -> bool {
         | '\u{180e}'
         | '\u{200b}'
         | '\u{feff}' => true,
+        // Tags after a black flag are the flag of a region.
+        '\u{e0000}'..='\u{e007f}' => !matches!(before, '\u{1f3f4}' | '\u{e0000}'..='\u{e007f}'),
         char => char.is_control(),
     }
 }

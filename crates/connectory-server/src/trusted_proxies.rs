@@ -1,7 +1,7 @@
 //! Trusted proxies: the server uses the client addresses that they forward.
 
 use connectory_model::shown;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use http::HeaderMap;
@@ -41,7 +41,7 @@ impl TrustedProxies {
         let lines = headers.get_all("x-forwarded-for").iter().rev().filter_map(|value| value.to_str().ok());
         let forwarded = lines.flat_map(|line| line.rsplit(','));
         let mut client = peer;
-        for address in forwarded.map_while(|text| text.trim().parse::<IpAddr>().ok()) {
+        for address in forwarded.map_while(|text| forwarded_address(text.trim())) {
             client = address.to_canonical();
             if !self.has(client) {
                 break;
@@ -49,6 +49,13 @@ impl TrustedProxies {
         }
         client
     }
+}
+
+/// Reads an address. Some proxies add the port, or write brackets around an IPv6 address.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 #[cfg(test)]
@@ -67,6 +74,12 @@ mod tests {
         headers.append("x-forwarded-for", "6.6.6.6, 192.0.2.7, 10.1.1.1".parse().unwrap());
         assert_eq!(proxies.client(ip("127.0.0.1"), &headers), ip("192.0.2.7"));
         assert_eq!(proxies.client(ip("192.0.2.1"), &headers), ip("192.0.2.1"));
+        for (written, expected) in
+            [("192.0.2.8:4444", "192.0.2.8"), ("[2001:db8::1]:99", "2001:db8::1"), ("[2001:db8::2]", "2001:db8::2")]
+        {
+            headers.append("x-forwarded-for", written.parse().unwrap());
+            assert_eq!(proxies.client(ip("127.0.0.1"), &headers), ip(expected));
+        }
         headers.append("x-forwarded-for", "unknown".parse().unwrap());
         assert_eq!(proxies.client(ip("127.0.0.1"), &headers), ip("127.0.0.1"));
         assert!(TrustedProxies::new(&["example.com".to_owned()]).is_err());

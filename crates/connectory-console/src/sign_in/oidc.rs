@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connectory_model::access::{Scope, Scopes, UserLevel};
+use connectory_model::limits::PROVIDER_REQUESTS;
 use connectory_model::reason;
 use connectory_server::auth::keys::Keys;
 use connectory_server::options::OidcOptions;
+use connectory_server::work::WorkError;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
     CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreRevocableToken,
@@ -24,6 +26,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::attempt::Seal;
 use crate::frame::error::PageError;
@@ -77,6 +80,8 @@ pub struct Oidc {
     public_url: String,
     http: reqwest::Client,
     provider: Mutex<Option<(Instant, CoreProviderMetadata)>>,
+    /// The requests to the provider that may run.
+    requests: Semaphore,
     /// Seals the sign-ins that have begun.
     pub(super) seal: Seal,
 }
@@ -90,9 +95,17 @@ impl Oidc {
             .tls_backend_preconfigured(tls().expect("the platform has certificates"))
             // A redirect could lead to a server that is not the provider.
             .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(PROVIDER_REQUESTS)
             .build()
             .expect("these settings make a client");
-        Self { options, public_url, http, provider: Mutex::default(), seal }
+        Self {
+            options,
+            public_url,
+            http,
+            provider: Mutex::default(),
+            requests: Semaphore::new(PROVIDER_REQUESTS),
+            seal,
+        }
     }
 
     /// The options.
@@ -105,6 +118,11 @@ impl Oidc {
         self.http.clone()
     }
 
+    /// Takes the turn of a request to the provider, or refuses it: strangers can begin sign-ins.
+    pub fn turn(&self) -> Result<SemaphorePermit<'_>, PageError> {
+        self.requests.try_acquire().map_err(|_| WorkError::Busy.into())
+    }
+
     async fn provider(&self) -> Result<CoreProviderMetadata, PageError> {
         let cached = self.provider.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((read, provider)) = cached
@@ -112,6 +130,7 @@ impl Oidc {
         {
             return Ok(provider);
         }
+        let _turn = self.turn()?;
         let issuer = IssuerUrl::new(self.options.issuer.clone()).map_err(|error| unreachable_provider(&error))?;
         let http = |request| send(self.http.clone(), request);
         let provider =

@@ -71,7 +71,9 @@ async fn finish(console: &Console, headers: &HeaderMap, query: &str) -> Result<R
     let http = |request| send(http_client.clone(), request);
     let exchange = client.exchange_code(AuthorizationCode::new(code.clone())).map_err(|e| unreachable_provider(&e))?;
     let verifier = PkceCodeVerifier::new(attempt.verifier);
+    let turn = oidc.turn()?;
     let token = exchange.set_pkce_verifier(verifier).request_async(&http).await;
+    drop(turn);
     let token = token.map_err(|error| unreachable_provider(&error))?;
     let token = token.id_token().ok_or_else(|| PageError::bad_request(Message::new("oidc.no_token")))?;
     let claims = token.claims(&client.id_token_verifier(), &Nonce::new(attempt.nonce)).map_err(|error| {

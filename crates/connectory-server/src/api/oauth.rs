@@ -16,6 +16,7 @@ use connectory_model::shown;
 use connectory_store::ApiClient;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -168,6 +169,7 @@ async fn issue(
             refuse(UNAVAILABLE, "the client could not be read; try again")
         }
     })?;
+    *applicant = Some(client.id.clone());
     let scopes = match field("scope") {
         None => client.scopes.clone(),
         Some(asked) => narrow(&client, asked)?,
@@ -235,9 +237,7 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
     let bytes = BASE64_STANDARD.decode(encoded.trim()).map_err(|_| malformed())?;
     let text = String::from_utf8(bytes).map_err(|_| malformed())?;
     let (id, secret) = text.split_once(':').ok_or_else(malformed)?;
-    let decoded = |text: &str| {
-        form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
-    };
+    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let mut readings = vec![(id.to_owned(), secret.to_owned())];
     let encoded_reading = (decoded(id), decoded(secret));
     if readings[0] != encoded_reading {
@@ -247,8 +247,9 @@ fn basic(parts: &Parts) -> Result<Option<Vec<(String, String)>>, TokenError> {
 }
 
 fn narrow(client: &ApiClient, asked: &str) -> Result<Scopes, TokenError> {
+    // RFC 6749, section 3.3: at least one scope, separated by single spaces.
     asked
-        .split_whitespace()
+        .split(' ')
         .map(|word| {
             let scope = word.parse().ok().filter(|scope| client.scopes.grant(*scope));
             scope.ok_or_else(|| {

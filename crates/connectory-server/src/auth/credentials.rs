@@ -20,12 +20,21 @@ impl Auth {
         for (id, secret) in credentials {
             let found = self.store.client(id.clone()).await?;
             let known = found.as_ref().map(|client| client.id.as_str());
+            let hash = found.as_ref().map(|client| client.secret_hash.clone());
+            if hash.as_deref().is_some_and(|hash| self.verifier.was_right(&id, &secret, hash)) {
+                // Whoever shares an address with someone who guesses is not delayed.
+                return found.ok_or(CredentialsError::Wrong);
+            }
+            let busy = |QueueFull| CredentialsError::Busy;
+            let _alone = match known {
+                Some(id) => Some(self.verifier.alone(id).await.map_err(busy)?),
+                None => None,
+            };
             if let Some(seconds) = known.and_then(|id| self.failures.delay(id, address)) {
                 refused = found.map(|client| (client, Some(seconds)));
                 continue;
             }
-            let hash = found.as_ref().map(|client| client.secret_hash.clone());
-            let verified = self.verifier.verify(&id, secret, hash).await.map_err(|QueueFull| CredentialsError::Busy)?;
+            let verified = self.verifier.verify(&id, secret, hash).await.map_err(busy)?;
             match found {
                 Some(client) if verified => {
                     self.failures.forget(&client.id, address);

@@ -92,7 +92,7 @@ impl Failures {
         let minute = i64::try_from(self.clock.unix_seconds() / 60).unwrap_or(i64::MAX);
         let mut recent = self.recent();
         let is_first = recent.refused.is_empty();
-        *recent.refused.entry((tenant, minute, id, address)).or_default() += 1;
+        *recent.refused.entry((tenant, minute, id, network(address))).or_default() += 1;
         drop(recent);
         if is_first {
             tokio::spawn(write(self.store.clone(), Arc::clone(&self.recent)));

@@ -28,20 +28,29 @@ pub async fn authorize(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let admitted = match request.extensions_mut().remove::<LetIn>() {
-        Some(LetIn(caller)) => Ok(caller),
-        None => auth.admit(version, request.method(), request.headers()).await,
+    let (caller, admitted) = match request.extensions_mut().remove::<LetIn>() {
+        Some(LetIn(caller)) => (Some(caller), Ok(())),
+        None => match auth.caller(version, request.headers()).await {
+            Ok(caller) => {
+                let admitted = auth.admit(&caller, request.method());
+                (Some(caller), admitted)
+            }
+            Err(error) => (None, Err(error)),
+        },
     };
-    let (mut response, author) = match admitted {
-        Ok(caller) => {
-            let author = Arc::clone(caller.author());
-            made_by(caller.share());
-            request.extensions_mut().insert(caller);
-            (next.run(request).await, Some(author))
+    // A caller who is refused is in the log too.
+    let author = caller.as_ref().map(|caller| Arc::clone(caller.author()));
+    let mut response = match admitted {
+        Ok(()) => {
+            if let Some(caller) = caller {
+                made_by(caller.share());
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
         }
         Err(error) => {
             body::drain(request.into_body()).await;
-            (error.into_response(), None)
+            error.into_response()
         }
     };
     let facts = facts_of(&mut response);

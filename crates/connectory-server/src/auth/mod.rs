@@ -65,18 +65,15 @@ impl Auth {
         })
     }
 
-    /// Checks the token of a request, the rate limit, and the permission that its method needs.
-    pub async fn admit(
-        &self,
-        version: &'static ApiVersion,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Result<Caller, AuthError> {
-        let principal = self.principal(bearer(headers).map_err(AuthError::Token)?).await?;
-        let caller = Caller::new(principal, version);
-        self.count(&caller).map_err(AuthError::RateLimit)?;
-        caller.permit(method)?;
-        Ok(caller)
+    /// Returns the caller of a request, whose token is checked.
+    pub async fn caller(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Result<Caller, AuthError> {
+        Ok(Caller::new(self.principal(bearer(headers).map_err(AuthError::Token)?).await?, version))
+    }
+
+    /// Checks the rate limit of a caller, and the permission that the method of a request needs.
+    pub fn admit(&self, caller: &Caller, method: &Method) -> Result<(), AuthError> {
+        self.count(caller).map_err(AuthError::RateLimit)?;
+        Ok(caller.permit(method)?)
     }
 
     /// The clock that the authentication uses.

@@ -27,8 +27,8 @@ static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&new_secret()));
 pub struct Verifier {
     known: Queue,
     unknown: Queue,
-    /// The verifications of each client that run or wait.
-    shares: Mutex<HashMap<String, usize>>,
+    /// The clients whose secrets are verified, or wait for that.
+    clients: Mutex<HashMap<String, OfClient>>,
     /// The right secrets of the last minutes.
     recent: Recent,
 }
@@ -63,7 +63,7 @@ impl Verifier {
         Self {
             known: Queue::new(processors),
             unknown: Queue::new(1),
-            shares: Mutex::default(),
+            clients: Mutex::default(),
             recent: Recent::default(),
         }
     }
@@ -77,11 +77,10 @@ impl Verifier {
             let _never = verified.await;
             return Ok(false);
         };
-        let digest = self.recent.digest(&secret, &hash);
-        if self.recent.has(id, &digest) {
+        if self.was_right(id, &secret, &hash) {
             return Ok(true);
         }
-        let _share = self.share(id)?;
+        let digest = self.recent.digest(&secret, &hash);
         let turn = self.known.turn().await?;
         let verified = tokio::task::spawn_blocking(move || {
             // The turn ends with the work, even if the client does not wait for it.
@@ -93,6 +92,13 @@ impl Verifier {
             self.recent.keep(id, digest);
         }
         Ok(is_right)
+    }
+}
+
+impl Verifier {
+    /// Whether a client's secret was verified and right in the last minutes.
+    pub fn was_right(&self, id: &str, secret: &str, hash: &str) -> bool {
+        self.recent.has(id, &self.recent.digest(secret, hash))
     }
 }
 
@@ -120,10 +126,14 @@ impl Recent {
         Sha256::new().chain_update(self.key).chain_update(hash).chain_update(secret).finalize().into()
     }
 
-    /// Whether the secret of a digest was right in the last minutes.
+    /// Whether the secret of a digest was right in the last minutes. If so, remembers it anew.
     fn has(&self, id: &str, digest: &[u8; 32]) -> bool {
-        let found = self.digests.get(id).filter(|(_, verified)| verified.elapsed() < RECENT_SECRET);
-        found.is_some_and(|(found, _)| found.ct_eq(digest).into())
+        let found = self.digests.get(id).filter(|(_, used)| used.elapsed() < RECENT_SECRET);
+        let is_right = found.is_some_and(|(found, _)| found.ct_eq(digest).into());
+        if is_right {
+            self.keep(id, *digest);
+        }
+        is_right
     }
 
     fn keep(&self, id: &str, digest: [u8; 32]) {
@@ -131,32 +141,48 @@ impl Recent {
     }
 }
 
-/// A client's verification. It counts until this is dropped.
-struct Share<'a> {
+/// The verifications of a client: how many run or wait, and the one that may run.
+struct OfClient {
+    count: usize,
+    one: Arc<Semaphore>,
+}
+
+/// The turn of a client's verification among those of the same client. It ends when this is dropped.
+pub struct Alone<'a> {
+    _one: OwnedSemaphorePermit,
+    _counted: Counted<'a>,
+}
+
+struct Counted<'a> {
     id: String,
-    shares: &'a Mutex<HashMap<String, usize>>,
+    clients: &'a Mutex<HashMap<String, OfClient>>,
 }
 
 impl Verifier {
-    /// Counts a verification of a client's secret, or refuses it.
-    fn share(&self, id: &str) -> Result<Share<'_>, QueueFull> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = shares.entry(id.to_owned()).or_default();
-        if *count >= VERIFICATIONS_PER_CLIENT {
-            return Err(QueueFull);
-        }
-        *count += 1;
-        Ok(Share { id: id.to_owned(), shares: &self.shares })
+    /// Waits until no other secret of a client is verified, or refuses that if too many wait. So each client has one place
+    /// in the queue of all, however many secrets are sent for it.
+    pub async fn alone(&self, id: &str) -> Result<Alone<'_>, QueueFull> {
+        let (one, counted) = {
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            let of =
+                clients.entry(id.to_owned()).or_insert_with(|| OfClient { count: 0, one: Arc::new(Semaphore::new(1)) });
+            if of.count >= VERIFICATIONS_PER_CLIENT {
+                return Err(QueueFull);
+            }
+            of.count += 1;
+            (Arc::clone(&of.one), Counted { id: id.to_owned(), clients: &self.clients })
+        };
+        Ok(Alone { _one: one.acquire_owned().await.expect("the semaphore is never closed"), _counted: counted })
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = shares.get_mut(&self.id) {
-            *count -= 1;
-            if *count == 0 {
-                shares.remove(&self.id);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = clients.get_mut(&self.id) {
+            of.count -= 1;
+            if of.count == 0 {
+                clients.remove(&self.id);
             }
         }
     }
@@ -202,27 +228,34 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_that_was_right_takes_no_turn_again() {
-        let verifier = Verifier::for_this_machine();
+        let verifier = Verifier { known: Queue::new(1), ..Verifier::for_this_machine() };
         let (secret, other) = (new_secret(), new_secret());
         let hashed = hash(&secret);
         assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
-        let shares: Vec<_> = (0..VERIFICATIONS_PER_CLIENT).map(|_| verifier.share("a")).collect();
+        let _busy = verifier.known.turn().await;
         assert_eq!(verifier.verify("a", secret.clone(), Some(hashed.clone())).await, Ok(true));
-        assert_eq!(verifier.verify("a", other, Some(hashed.clone())).await, Err(QueueFull));
-        assert_eq!(verifier.verify("b", secret, Some(hashed)).await, Ok(true), "each client has its own");
-        drop(shares);
+        assert!(Box::pin(verifier.verify("a", other, Some(hashed.clone()))).as_mut().now_or_never().is_none());
+        assert!(
+            Box::pin(verifier.verify("b", secret, Some(hashed))).as_mut().now_or_never().is_none(),
+            "each has its own"
+        );
     }
 
     #[tokio::test]
-    async fn one_client_never_fills_the_queue() {
+    async fn a_client_has_one_place_in_the_queue_of_all() {
         let verifier = Verifier::for_this_machine();
-        let shares: Vec<_> = (0..VERIFICATIONS_PER_CLIENT).map(|_| verifier.share("a")).collect();
-        assert!(shares.iter().all(Result::is_ok));
-        assert_eq!(verifier.share("a").err(), Some(QueueFull));
-        assert!(verifier.share("b").is_ok());
-        drop(shares);
-        assert!(verifier.share("a").is_ok());
-        assert!(verifier.shares.lock().expect("no panic").is_empty());
+        let first = verifier.alone("a").await;
+        assert!(first.is_ok());
+        let mut waiting: Vec<_> = (1..VERIFICATIONS_PER_CLIENT).map(|_| Box::pin(verifier.alone("a"))).collect();
+        for next in &mut waiting {
+            assert!(next.as_mut().now_or_never().is_none(), "one at a time");
+        }
+        assert_eq!(verifier.alone("a").await.err(), Some(QueueFull));
+        assert!(verifier.alone("b").await.is_ok());
+        drop(first);
+        assert!(waiting.remove(0).await.is_ok());
+        drop(waiting);
+        assert!(verifier.clients.lock().expect("no panic").is_empty());
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! The API clients of a tenant: create and delete.
 
 use connectory_model::access::{Scopes, UserLevel};
+use connectory_model::limits::HASHING_BYTES;
 use connectory_store::{AccessOrigin, NewClient, Origin, Tenant};
 
 use super::{Registry, RegistryError};
-use crate::work::WorkError;
 
 impl Registry {
     /// Creates a client of a tenant. Returns its id and its secret, which nothing else has.
@@ -16,8 +16,8 @@ impl Registry {
         scopes: Scopes,
         by: AccessOrigin,
     ) -> Result<(String, String), RegistryError> {
-        let generated = tokio::task::spawn_blocking(move || NewClient::generate(name, level, scopes)).await;
-        let (client, secret) = generated.map_err(|_| WorkError::Panicked)?;
+        // Hashing takes as much memory as work on a large connector, and as long.
+        let (client, secret) = self.work.run(HASHING_BYTES, move |_| NewClient::generate(name, level, scopes)).await?;
         let id = client.id.clone();
         self.store.create_client(tenant.name.clone(), client, by.clone()).await?;
         log("client created", &id, &by);

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use connectory_model::access::Permission;
 use connectory_model::limits::CLIENTS_PER_TENANT;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
@@ -151,6 +152,9 @@ pub(super) fn delete_client(
     id: &str,
     by: &AccessOrigin,
 ) -> Result<()> {
+    if let Some(tenant) = tenant {
+        expect_manager(connection, tenant, by)?;
+    }
     let delete = "DELETE FROM clients WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2) RETURNING tenant_id";
     let of = connection.query_row(delete, params![id, tenant.map(TenantId::get)], |row| row.get(0)).optional()?;
     let of = of.and_then(TenantId::new).ok_or_else(|| StoreError::Unknown(format!("the client `{id}`")))?;
@@ -202,6 +206,17 @@ fn set_quotas(connection: &Connection, name: &str, quotas: Quotas, by: &AccessOr
     access_events::record(connection, tenant.id, AccessAction::QuotasChanged, Some(&subject), by)
 }
 
+/// Refuses a change of access by a client that was deleted, or lost its rights, since its request was let in.
+fn expect_manager(connection: &Connection, tenant: TenantId, by: &AccessOrigin) -> Result<()> {
+    let author = &by.origin.author;
+    if author.kind != AuthorKind::Client {
+        return Ok(());
+    }
+    let found = client(connection, &author.id)?.filter(|client| client.tenant.id == tenant);
+    let may = found.is_some_and(|client| Permission::ManageClients.check(client.level, &client.scopes).is_ok());
+    if may { Ok(()) } else { Err(StoreError::Unknown(format!("the client `{}`, which asks for this,", author.id))) }
+}
+
 /// Creates a client of a tenant. Checks everything by reading before it writes.
 pub(super) fn create_client(
     connection: &Connection,
@@ -210,6 +225,7 @@ pub(super) fn create_client(
     by: &AccessOrigin,
 ) -> Result<()> {
     let tenant = self::tenant(connection, Some(tenant))?.ok_or_else(|| unknown_tenant(tenant))?.id;
+    expect_manager(connection, tenant, by)?;
     let count = "SELECT count(*) FROM clients WHERE tenant_id = ?1";
     if connection.query_row(count, [tenant.get()], |row| row.get::<_, usize>(0))? >= CLIENTS_PER_TENANT {
         return Err(StoreError::ClientLimit(CLIENTS_PER_TENANT));

@@ -1,6 +1,6 @@
 //! The rows of access events and refused sign-ins.
 
-use connectory_model::limits::{REFUSED_SIGN_INS, SIGN_INS};
+use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::clock::now;
@@ -55,6 +55,13 @@ pub(super) fn record(
             |row| row.get(0),
         )?;
     if is_sign_in(action) && key % SIGN_INS_BETWEEN_DELETES == 0 {
+        connection
+            .prepare_cached(
+                "DELETE FROM access_events WHERE key IN
+                     (SELECT key FROM access_events WHERE action IN (1, 6) AND key > ?1 AND key < ?2
+                      AND author_kind = ?3 AND author_id = ?4 ORDER BY key DESC LIMIT -1 OFFSET ?5)",
+            )?
+            .execute(params![keys[0], keys[1], author.kind.number(), author.id, SIGN_INS_PER_AUTHOR])?;
         connection
             .prepare_cached(
                 "DELETE FROM access_events WHERE key IN
@@ -118,6 +125,18 @@ pub(super) fn add_refused(connection: &Connection, refused: &[RefusedSignIns]) -
                      ON CONFLICT DO UPDATE SET count = count + excluded.count",
             )?
             .execute(params![tenant.get(), minute, client_id, address.to_string(), count])?;
+    }
+    let mut clients: Vec<_> = refused.iter().map(|refused| (refused.tenant, refused.client_id.as_str())).collect();
+    clients.sort_unstable_by_key(|(tenant, client)| (tenant.get(), *client));
+    clients.dedup();
+    for (tenant, client) in clients {
+        connection
+            .prepare_cached(
+                "DELETE FROM refused_sign_ins WHERE tenant_id = ?1 AND (minute, client_id, address) IN
+                     (SELECT minute, client_id, address FROM refused_sign_ins WHERE tenant_id = ?1 AND client_id = ?2
+                      ORDER BY minute DESC, address DESC LIMIT -1 OFFSET ?3)",
+            )?
+            .execute(params![tenant.get(), client, REFUSED_SIGN_INS_PER_CLIENT])?;
     }
     for tenant in tenants {
         connection

@@ -2,7 +2,7 @@
 
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::CLIENTS_PER_TENANT;
-use connectory_store::{NewClient, SigningKey, StoreError};
+use connectory_store::{Author, AuthorKind, NewClient, SigningKey, StoreError};
 
 use futures_util::future::join_all;
 
@@ -105,4 +105,24 @@ pub async fn an_issuer_is_one_of_its_database_alone<D: Database>(database: D) {
     let issuer = database.open().issuer().await.unwrap();
     assert_eq!(database.open().issuer().await.unwrap(), issuer);
     assert_ne!(D::new().open().issuer().await.unwrap(), issuer);
+}
+
+pub async fn a_client_that_was_deleted_changes_no_access(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    let manager = NewClient { level: UserLevel::OrgAdmin, scopes: [Scope::All].into(), ..client("manager") };
+    store.create_client("default".to_owned(), manager, by()).await.unwrap();
+    let of = |id: &str| {
+        let mut by = by();
+        by.origin.author = Author { kind: AuthorKind::Client, id: id.to_owned(), name: None };
+        by
+    };
+    store.create_client("default".to_owned(), client("made"), of("manager")).await.unwrap();
+    let by_reader = store.create_client("default".to_owned(), client("x"), of("made")).await;
+    assert!(matches!(by_reader, Err(StoreError::Unknown(_))), "it may not manage clients");
+    store.delete_client(ours, "manager".to_owned(), by()).await.unwrap();
+    let created = store.create_client("default".to_owned(), client("backdoor"), of("manager")).await;
+    let deleted = store.delete_client(ours, "made".to_owned(), of("manager")).await;
+    assert!(matches!((created, deleted), (Err(StoreError::Unknown(_)), Err(StoreError::Unknown(_)))));
+    assert_eq!(store.client("backdoor".to_owned()).await.unwrap(), None);
 }

@@ -1,6 +1,6 @@
 //! Who changed access, who signed in, and who was refused.
 
-use connectory_model::limits::{REFUSED_SIGN_INS, SIGN_INS};
+use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
 use connectory_store::{AccessAction, AccessOrigin, Ended, NewSession, Quotas, RefusedSignIns, Store, TenantId};
 
 use futures_util::future::join_all;
@@ -51,10 +51,16 @@ pub async fn changes_of_access_and_sign_ins_are_kept_with_who_and_from_where(dat
 pub async fn the_oldest_sign_ins_go_and_changes_of_access_stay(database: impl Database) {
     let store = database.open();
     let ours = tenant(&store).await;
-    let by = by();
-    sign_in(&store, ours, &by).await;
-    store.create_client("default".to_owned(), client("second"), by.clone()).await.unwrap();
-    join_all((0..SIGN_INS + 200).map(|_| sign_in(&store, ours, &by))).await;
+    let person = |number| {
+        let mut by = by();
+        by.origin.author.id = format!("person {number}");
+        by
+    };
+    let authors: Vec<_> = (0..20).map(person).collect();
+    sign_in(&store, ours, &authors[0]).await;
+    store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
+    let all = usize::try_from(SIGN_INS).unwrap() + 400;
+    join_all((0..all).map(|number| sign_in(&store, ours, &authors[number / 7 % authors.len()]))).await;
     let events = store.access_events(ours, None, 2 * SIGN_INS).await.unwrap();
     let (sign_ins, others): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event.action == AccessAction::SignIn);
@@ -62,6 +68,19 @@ pub async fn the_oldest_sign_ins_go_and_changes_of_access_stay(database: impl Da
     assert!(kept.contains(&u32::try_from(sign_ins.len()).unwrap()), "{}", sign_ins.len());
     assert!(sign_ins.last().unwrap().number > 100, "the oldest go");
     assert_eq!(others.iter().map(|event| event.number).collect::<Vec<_>>(), [4, 2, 1]);
+}
+
+pub async fn one_author_makes_only_their_own_sign_ins_go(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    let (honest, mut hostile) = (by(), by());
+    "hostile".clone_into(&mut hostile.origin.author.id);
+    sign_in(&store, ours, &honest).await;
+    join_all((0..3 * SIGN_INS_PER_AUTHOR).map(|_| sign_in(&store, ours, &hostile))).await;
+    let events = store.access_events(ours, None, SIGN_INS).await.unwrap();
+    let of = |by: &AccessOrigin| u32::try_from(events.iter().filter(|event| event.by == *by).count()).unwrap();
+    assert!((SIGN_INS_PER_AUTHOR..SIGN_INS_PER_AUTHOR + 100).contains(&of(&hostile)), "{}", of(&hostile));
+    assert!(events.iter().any(|event| event.action == AccessAction::SignIn && event.by == honest));
 }
 
 pub async fn refused_sign_ins_are_counted_by_minute_and_the_oldest_go(database: impl Database) {
@@ -72,7 +91,7 @@ pub async fn refused_sign_ins_are_counted_by_minute_and_the_oldest_go(database: 
     let refused = |tenant, minute, address: &str, count| RefusedSignIns {
         tenant,
         minute,
-        client_id: "first".to_owned(),
+        client_id: format!("client {}", minute % 20),
         address: address.parse().unwrap(),
         count,
     };
@@ -86,4 +105,9 @@ pub async fn refused_sign_ins_are_counted_by_minute_and_the_oldest_go(database: 
     add(many.collect()).await;
     assert_eq!(read(ours, REFUSED_SIGN_INS - 1).await, [refused(ours, 3, "192.0.2.8", 1)]);
     assert_eq!(read(theirs, 0).await, [refused(theirs, 1, "2001:db8::1", 1)], "another tenant's stay");
+    // Those of one client never make those of another go.
+    let flood =
+        (0..2 * i64::from(REFUSED_SIGN_INS_PER_CLIENT)).map(|number| refused(theirs, 20 * number + 2, "192.0.2.8", 1));
+    add(flood.collect()).await;
+    assert_eq!(read(theirs, REFUSED_SIGN_INS_PER_CLIENT).await, [refused(theirs, 1, "2001:db8::1", 1)]);
 }

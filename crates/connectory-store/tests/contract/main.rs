@@ -90,6 +90,7 @@ macro_rules! engines {
                 clients_belong_to_a_tenant_until_they_are_deleted,
                 clients_are_read_a_page_at_a_time,
                 a_tenant_has_a_limit_on_clients,
+                a_client_that_was_deleted_changes_no_access,
                 a_generated_client_has_a_secret_that_is_not_stored,
                 the_first_tenant_is_created_once,
                 the_first_signing_key_stays,
@@ -104,6 +105,7 @@ macro_rules! engines {
             access_events {
                 changes_of_access_and_sign_ins_are_kept_with_who_and_from_where,
                 the_oldest_sign_ins_go_and_changes_of_access_stay,
+                one_author_makes_only_their_own_sign_ins_go,
                 refused_sign_ins_are_counted_by_minute_and_the_oldest_go,
             }
         })+

@@ -33,7 +33,9 @@ pub fn origin() -> Origin {
 
 /// Who changes access.
 pub fn by() -> AccessOrigin {
-    AccessOrigin { origin: origin(), address: Some("192.0.2.7".parse().unwrap()) }
+    let author =
+        Author { kind: AuthorKind::Person, id: "https://id.example#me".to_owned(), name: Some("Me".to_owned()) };
+    AccessOrigin { origin: Origin { author, ..origin() }, address: Some("192.0.2.7".parse().unwrap()) }
 }
 
 /// Commits one edit.

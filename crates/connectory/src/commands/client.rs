@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::MEMBER_CHARS;
 use connectory_store::{AccessDb, NewClient};
 
 use crate::operator::operator;
@@ -13,7 +14,8 @@ use crate::terminal;
 pub enum ClientCommand {
     /// Create a client and print its id and its secret. The secret is not shown again.
     Create {
-        /// What the client is for.
+        /// What the client is for: up to 255 characters.
+        #[arg(value_parser = client_name)]
         name: String,
         /// The tenant it belongs to.
         #[arg(long, default_value = "default")]
@@ -70,4 +72,14 @@ pub fn run(command: ClientCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn client_name(text: &str) -> Result<String, String> {
+    let is_name =
+        !text.trim().is_empty() && text.chars().count() <= MEMBER_CHARS && !text.chars().any(char::is_control);
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected 1 to {MEMBER_CHARS} characters, without control characters"))
+    }
 }
