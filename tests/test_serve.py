@@ -221,6 +221,16 @@ def test_each_line_of_the_log_says_who_and_why(start):
     assert ['client="x"' in line for line in of(401)] == [False, True, True]
 
 
+def test_a_stop_writes_the_refusals_of_the_last_second(start):
+    server = start()
+    form = {"grant_type": "client_credentials", "client_id": server.client_id, "client_secret": "wrong"}
+    assert requests.post(f"{server.url}/oauth/token", data=form, timeout=30).status_code == 401
+    server.stop()
+    [[client, address, count]] = sqlite3.connect(server.path).execute(
+        "SELECT client_id, address, count FROM refused_sign_ins").fetchall()
+    assert (client, address, count) == (server.client_id, "127.0.0.1", 1)
+
+
 def test_catalogs_bring_more_built_in_connectors(start, tmp_path):
     listed = [
         {"name": f"Connector {n}", "scriptName": f"c-{n}", "features": ["A", "B"], "type": "T", "className": None,

@@ -50,10 +50,14 @@ pub struct Quotas {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaExceeded {
     /// The commit would create too many connectors.
-    #[error("the tenant may have {0} connectors (its quota `connectors`)")]
+    #[error(
+        "the tenant may have {0} connectors (its quota `connectors`); delete what is not used, or ask the operator of this server for a larger quota"
+    )]
     Connectors(u64),
     /// The revisions of the commit would need too many bytes.
-    #[error("the tenant may store {0} bytes of revisions (its quota `bytes`)")]
+    #[error(
+        "the tenant may store {0} bytes of revisions (its quota `bytes`), the history included, so a deletion frees nothing; ask the operator of this server for a larger quota"
+    )]
     Bytes(u64),
 }
 

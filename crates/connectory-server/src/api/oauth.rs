@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use connectory_model::access::{Scopes, UserLevel};
+use connectory_model::access::{Scopes, UnknownWord, UserLevel};
 use connectory_model::limits::{ANONYMOUS_FIELDS, MEMBER_CHARS, RETRY_AFTER};
 use connectory_model::shown;
 use connectory_store::ApiClient;
@@ -251,11 +251,12 @@ fn narrow(client: &ApiClient, asked: &str) -> Result<Scopes, TokenError> {
     asked
         .split(' ')
         .map(|word| {
-            let scope = word.parse().ok().filter(|scope| client.scopes.grant(*scope));
-            scope.ok_or_else(|| {
-                let granted = &client.scopes;
-                refuse("invalid_scope", format!("the client does not have every scope asked for; it has {granted}"))
-            })
+            let scope = word.parse().map_err(|unknown: UnknownWord| refuse("invalid_scope", unknown.to_string()))?;
+            if client.scopes.grant(scope) {
+                return Ok(scope);
+            }
+            let granted = &client.scopes;
+            Err(refuse("invalid_scope", format!("the client does not have the scope {scope}; it has {granted}")))
         })
         .collect()
 }

@@ -49,6 +49,11 @@ impl Auth {
         Err(delayed.map_or(CredentialsError::Wrong, CredentialsError::Delayed))
     }
 
+    /// Writes the refused sign-ins of the last second, before the server ends.
+    pub async fn flush(&self) {
+        self.failures.flush().await;
+    }
+
     /// Notes in the tenant's list of refused sign-ins that a known client or person was refused, because it has no right
     /// that it needs.
     pub fn note_refused(&self, tenant: TenantId, id: String, address: IpAddr) {

@@ -87,6 +87,11 @@ impl Failures {
         self.note(client.tenant.id, client.id.clone(), address);
     }
 
+    /// Writes the refused sign-ins that are not written yet.
+    pub async fn flush(&self) {
+        write(&self.store, &self.recent).await;
+    }
+
     /// Notes a refused sign-in of a client or person for the tenant's list. It delays nothing.
     pub fn note(&self, tenant: TenantId, id: String, address: IpAddr) {
         let minute = i64::try_from(self.clock.unix_seconds() / 60).unwrap_or(i64::MAX);
@@ -95,7 +100,7 @@ impl Failures {
         *recent.refused.entry((tenant, minute, id, network(address))).or_default() += 1;
         drop(recent);
         if is_first {
-            tokio::spawn(write(self.store.clone(), Arc::clone(&self.recent)));
+            tokio::spawn(write_later(self.store.clone(), Arc::clone(&self.recent)));
         }
     }
 }
@@ -122,8 +127,12 @@ impl Recent {
 }
 
 /// Writes the refused sign-ins of the next second.
-async fn write(store: Store, recent: Arc<Mutex<Recent>>) {
+async fn write_later(store: Store, recent: Arc<Mutex<Recent>>) {
     tokio::time::sleep(WRITE_AFTER).await;
+    write(&store, &recent).await;
+}
+
+async fn write(store: &Store, recent: &Mutex<Recent>) {
     let refused = std::mem::take(&mut recent.lock().unwrap_or_else(PoisonError::into_inner).refused);
     let refused = refused.into_iter().map(|((tenant, minute, client_id, address), count)| RefusedSignIns {
         tenant,
@@ -132,7 +141,11 @@ async fn write(store: Store, recent: Arc<Mutex<Recent>>) {
         address,
         count,
     });
-    if let Err(error) = store.add_refused_sign_ins(refused.collect()).await {
+    let refused: Vec<_> = refused.collect();
+    if refused.is_empty() {
+        return;
+    }
+    if let Err(error) = store.add_refused_sign_ins(refused).await {
         tracing::warn!(%error, "could not keep refused sign-ins");
     }
 }

@@ -27,7 +27,7 @@ pub enum RegistryError {
     #[error("someone else changed this meanwhile; read it again and repeat the change")]
     Conflict,
     /// The tenant would exceed one of its quotas.
-    #[error("{0}; delete what is not used, or ask the operator of this server for a larger quota")]
+    #[error(transparent)]
     Quota(QuotaExceeded),
     /// The patch cannot be applied.
     #[error(transparent)]

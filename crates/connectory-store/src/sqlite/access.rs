@@ -16,7 +16,7 @@ use super::clock::now;
 use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
 use super::rows::{self, TENANT_COLUMNS, word};
-use super::{access_events, schema};
+use super::{access_events, schema, usage};
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
 use crate::error::{Result, StoreError, unreadable};
@@ -99,6 +99,11 @@ impl AccessDb {
     pub fn connector_count(&self, tenant: TenantId) -> Result<i64> {
         let query = "SELECT count(*) FROM connectors WHERE tenant_id = ?1";
         Ok(self.connection.query_row(query, [tenant.get()], |row| row.get(0))?)
+    }
+
+    /// Sums the sizes of all revisions of a tenant, as its quota of bytes counts them.
+    pub fn stored_bytes(&self, tenant: TenantId) -> Result<u64> {
+        usage::sum_bytes(&self.connection, tenant)
     }
 
     /// Lists all clients or the clients of one tenant, ordered by name.

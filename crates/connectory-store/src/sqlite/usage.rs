@@ -85,7 +85,8 @@ fn count_connectors(connection: &Connection, tenant: TenantId) -> Result<u64> {
     Ok(connection.query_row(query, [tenant.get()], |row| row.get(0))?)
 }
 
-fn sum_bytes(connection: &Connection, tenant: TenantId) -> Result<u64> {
+/// Sums the sizes of all revisions of a tenant.
+pub(super) fn sum_bytes(connection: &Connection, tenant: TenantId) -> Result<u64> {
     let query = "SELECT (SELECT coalesce(sum(octet_length(body)), 0) FROM revisions WHERE key > ?1 AND key < ?2)
                       + (SELECT coalesce(sum(octet_length(body)), 0) FROM parts WHERE key > ?1 AND key < ?2)";
     Ok(connection.query_row(query, params![first_key(tenant), end_key(tenant)], |row| row.get(0))?)

@@ -111,9 +111,10 @@ pub fn run(command: TenantCommand) -> Result<()> {
             };
             let connectors = access.connector_count(tenant.id)?;
             say!("The tenant `{name}` may have {} connectors; it has {connectors}.", now.connectors);
+            let stored = access.stored_bytes(tenant.id)?;
             match now.bytes {
-                Some(bytes) => say!("Its revisions may have {bytes} bytes together."),
-                None => say!("Its revisions may have any size."),
+                Some(bytes) => say!("Its revisions may have {bytes} bytes together; they have {stored}."),
+                None => say!("Its revisions may have any size; they have {stored} bytes."),
             }
         }
         TenantCommand::List { database } => {

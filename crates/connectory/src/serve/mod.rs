@@ -132,6 +132,8 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
         deadline
     };
     listen::serve(listener, connections, answer, stopping).await;
+    // A locked database must not hold the end up.
+    let _locked = tokio::time::timeout(CLOSE_TIMEOUT / 2, server.auth.flush()).await;
     Ok(())
 }
 
