@@ -59,31 +59,22 @@ pub struct Wanted {
 /// Places in front of a queue. They are free again when this is dropped.
 pub type Places = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
+/// Makes gates with so many places.
+fn gates(places: EnumMap<Queue, usize>) -> EnumMap<Queue, Arc<Semaphore>> {
+    places.map(|_, places| Arc::new(Semaphore::new(places)))
+}
+
 impl Share {
     /// Makes the share of a tenant.
     pub fn of_tenant() -> Self {
-        Self {
-            gates: enum_map! {
-                Queue::Large => Arc::new(Semaphore::new(TURNS_PER_TENANT)),
-                Queue::Searches => Arc::new(Semaphore::new(SEARCHES_PER_TENANT)),
-            },
-            held: EnumMap::default(),
-            is_tenant: true,
-            tenant: None,
-        }
+        let places = enum_map! { Queue::Large => TURNS_PER_TENANT, Queue::Searches => SEARCHES_PER_TENANT };
+        Self { gates: gates(places), held: EnumMap::default(), is_tenant: true, tenant: None }
     }
 
     /// Makes the share of a client, or of all requests without a caller together, which have no tenant.
     pub fn of_client(tenant: Option<Arc<Share>>) -> Self {
-        Self {
-            gates: enum_map! {
-                Queue::Large => Arc::new(Semaphore::new(TURNS_PER_CLIENT)),
-                Queue::Searches => Arc::new(Semaphore::new(SEARCHES_PER_CLIENT)),
-            },
-            held: EnumMap::default(),
-            is_tenant: false,
-            tenant,
-        }
+        let places = enum_map! { Queue::Large => TURNS_PER_CLIENT, Queue::Searches => SEARCHES_PER_CLIENT };
+        Self { gates: gates(places), held: EnumMap::default(), is_tenant: false, tenant }
     }
 
     /// Waits until a request may enter a queue: first for a place of the client, then for one of the tenant. So the

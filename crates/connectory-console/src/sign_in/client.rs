@@ -65,18 +65,13 @@ pub async fn submit(
         }
         Err(error) => {
             let reason = error.to_string();
-            let retry_after = match error {
-                CredentialsError::Delayed(seconds) => Some(seconds),
-                CredentialsError::Busy | CredentialsError::Store(_) => Some(RETRY_AFTER),
-                CredentialsError::Wrong => None,
-            };
-            let (status, key) = match error {
-                CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong"),
-                CredentialsError::Delayed(_) => (StatusCode::TOO_MANY_REQUESTS, "sign_in.delayed"),
-                CredentialsError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "sign_in.busy"),
+            let (status, key, retry_after) = match error {
+                CredentialsError::Wrong => (StatusCode::UNAUTHORIZED, "sign_in.wrong", None),
+                CredentialsError::Delayed(seconds) => (StatusCode::TOO_MANY_REQUESTS, "sign_in.delayed", Some(seconds)),
+                CredentialsError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "sign_in.busy", Some(RETRY_AFTER)),
                 CredentialsError::Store(error) => {
                     tracing::error!(%error, "could not read a client");
-                    (StatusCode::SERVICE_UNAVAILABLE, "sign_in.unreadable")
+                    (StatusCode::SERVICE_UNAVAILABLE, "sign_in.unreadable", Some(RETRY_AFTER))
                 }
             };
             let content = sign_in_form(&console, &view, &back, shown(id, MEMBER_CHARS), Some(view.text(key)));

@@ -115,8 +115,6 @@ pub(super) fn events(
 /// Adds refused sign-ins to those of the same minute. Those of tenants that do not exist any more are left out. Deletes
 /// the oldest ones of a tenant if there are too many.
 pub(super) fn add_refused(connection: &Connection, refused: &[RefusedSignIns]) -> Result<()> {
-    let mut tenants: Vec<_> = refused.iter().map(|refused| refused.tenant).collect();
-    tenants.dedup();
     for RefusedSignIns { tenant, minute, client_id, address, count } in refused {
         connection
             .prepare_cached(
@@ -129,6 +127,8 @@ pub(super) fn add_refused(connection: &Connection, refused: &[RefusedSignIns]) -
     let mut clients: Vec<_> = refused.iter().map(|refused| (refused.tenant, refused.client_id.as_str())).collect();
     clients.sort_unstable_by_key(|(tenant, client)| (tenant.get(), *client));
     clients.dedup();
+    let mut tenants: Vec<_> = clients.iter().map(|(tenant, _)| *tenant).collect();
+    tenants.dedup();
     for (tenant, client) in clients {
         connection
             .prepare_cached(
