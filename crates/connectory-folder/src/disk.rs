@@ -1,4 +1,4 @@
-//! Connector folders on a disk: finding, reading and writing them.
+//! Connector folders on a disk: finding and reading them.
 //!
 //! Everything else in this crate works on files in memory, so that all I/O is in one place.
 
@@ -6,10 +6,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use connectory_model::file_names::locale_tag;
-
 use crate::description::CONNECTOR_FILE;
-use crate::folder::{Files, Folder};
+use crate::folder::Files;
 
 /// A connector folder on a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +37,25 @@ pub enum DiskError {
     /// There is no connector folder.
     #[error("{} has no connector folder, which is one with a {CONNECTOR_FILE} in it", .0.display())]
     Empty(PathBuf),
+    /// A path is a symbolic link, or neither a file nor a folder.
+    #[error("{} is a link, or no ordinary file; connectory never writes through one", .0.display())]
+    Link(PathBuf),
+    /// The file with what the last pull wrote is something else.
+    #[error(
+        "{} is not the record of a pull: {reason}; remove it, and the next pull keeps every file that differs",
+        .path.display()
+    )]
+    Record {
+        /// The path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl DiskError {
     /// The error of an action on a path.
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |error| Self::Io { action, path: path.to_owned(), error }
     }
 }
@@ -103,58 +115,9 @@ pub fn files_of(path: &Path) -> io::Result<Files<'static>> {
     Ok(files)
 }
 
-/// Writes a folder to a disk, and returns how many files it changed. A file that has the same bytes already is not
-/// touched. The file of a locale that the connector does not have is removed. All other files stay.
-pub fn write(path: &Path, folder: &Folder) -> Result<usize, DiskError> {
-    let before = if path.is_dir() { files_of(path).map_err(DiskError::io("read", path))? } else { Files::new() };
-    let files = folder.files();
-    let mut changed = 0;
-    for (file, bytes) in &files {
-        if before.get(file).is_some_and(|old| **old == **bytes) {
-            continue;
-        }
-        let target = path.join(file);
-        let parent = target.parent().unwrap_or(path);
-        std::fs::create_dir_all(parent).map_err(DiskError::io("create", parent))?;
-        std::fs::write(&target, bytes).map_err(DiskError::io("write", &target))?;
-        changed += 1;
-    }
-    for file in before.keys().filter(|file| locale_tag(file).is_some() && !files.contains_key(*file)) {
-        let stale = path.join(file);
-        std::fs::remove_file(&stale).map_err(DiskError::io("remove", &stale))?;
-        changed += 1;
-    }
-    Ok(changed)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    fn folder(german: &str) -> Folder {
-        let mut files: Files<'_> = [(CONNECTOR_FILE.to_owned(), Cow::from(&b"name: HR\nclassName: x.Y\n"[..]))].into();
-        if !german.is_empty() {
-            files.insert("translations/de.properties".to_owned(), german.as_bytes().into());
-        }
-        Folder::read(&files).expect("valid")
-    }
-
-    #[test]
-    fn a_folder_is_read_as_it_was_written_and_only_differences_are_written() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("hr");
-        assert_eq!(write(&path, &folder("a=b\n")).unwrap(), 2);
-        fs::write(path.join("README.md"), "notes").unwrap();
-        let [read] = <[_; 1]>::try_from(local_folders(dir.path()).unwrap()).expect("one folder");
-        assert_eq!((read.name.as_str(), &read.path), ("hr", &path));
-        assert_eq!(Folder::read(&read.files).unwrap(), folder("a=b\n"));
-        assert_eq!(local_folders(&path).unwrap(), [read]);
-        assert_eq!(write(&path, &folder("a=b\n")).unwrap(), 0);
-        assert_eq!(write(&path, &folder("")).unwrap(), 1, "the locale is removed");
-        assert!(!path.join("translations/de.properties").exists() && path.join("README.md").exists());
-    }
 
     #[test]
     fn an_error_names_the_path() {
@@ -167,8 +130,5 @@ mod tests {
         let missing = dir.path().join("missing");
         let error = local_folders(&missing).unwrap_err().to_string();
         assert_eq!(error, format!("cannot read {}", missing.display()));
-        fs::write(&missing, "a file").unwrap();
-        let error = write(&missing, &folder("")).unwrap_err().to_string();
-        assert_eq!(error, format!("cannot create {}", missing.display()));
     }
 }

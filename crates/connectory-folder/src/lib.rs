@@ -1,7 +1,7 @@
 //! A connector as files: for git, for the command line, for the console and for `--catalog`.
 //!
-//! [`Folder`] is the content of a connector folder, [`disk`] reads and writes folders on a disk, and [`lint`] checks
-//! them without a server. Only [`disk`] does I/O.
+//! [`Folder`] is the content of a connector folder, [`disk`] reads folders on a disk, [`pull`] writes them there, and
+//! [`lint`] checks them without a server. Only [`disk`] and [`pull`] do I/O.
 #![doc = include_str!("../README.md")]
 
 mod description;
@@ -9,7 +9,10 @@ pub mod disk;
 mod error;
 mod folder;
 pub mod lint;
+pub mod pull;
+mod whole_file;
 
 pub use description::{CONNECTOR_FILE, Description};
 pub use error::{FileError, FolderError};
 pub use folder::{Files, Folder};
+pub use whole_file::write_whole;

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use connectory_client::{Filter, Status};
-use connectory_folder::disk;
-use connectory_model::ScriptName;
+use connectory_folder::pull::{Kept, Pull, Pulled};
+use connectory_model::{ScriptName, visible};
 
 use crate::environment::{EnvironmentArgument, details, folder_of};
-use crate::terminal;
+use crate::terminal::{self, YELLOW, styled};
+
+/// How many kept files are named.
+const SHOWN: usize = 20;
 
 #[derive(Args)]
 pub struct PullArguments {
@@ -23,7 +26,10 @@ pub struct PullArguments {
     /// Built-in connectors too
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Print nothing
+    /// Overwrite files that were edited here since the last pull
+    #[arg(long)]
+    force: bool,
+    /// Print nothing but warnings
     #[arg(long, short)]
     quiet: bool,
     #[command(flatten)]
@@ -49,14 +55,33 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     } else {
         details(&client, arguments.names.into_iter()).await?
     };
-    let mut files = 0;
+    let mut pull = Pull::begin(&arguments.dir, arguments.force)?;
     for detail in &pulled {
         // A name that a server gave must not lead out of the folder.
         let name = ScriptName::strict(detail.script_name.as_str())?;
-        files += disk::write(&arguments.dir.join(name.as_str()), &folder_of(detail)?)?;
+        pull.write(name.as_str(), &folder_of(detail)?)?;
     }
+    let Pulled { changed, kept } = pull.finish()?;
     if !arguments.quiet {
-        say!("pulled {}, {} changed", terminal::count(pulled.len(), "connector"), terminal::count(files, "file"));
+        say!("pulled {}, {} changed", terminal::count(pulled.len(), "connector"), terminal::count(changed, "file"));
+    }
+    if !kept.is_empty() {
+        warn_of(&kept);
     }
     Ok(())
+}
+
+/// Tells which files were not overwritten.
+fn warn_of(kept: &[Kept]) {
+    anstream::eprintln!(
+        "{} {} changed here since the last pull, and kept; `connectory plan` shows the differences, `--force` overwrites:",
+        styled(YELLOW, "warning:"),
+        terminal::count(kept.len(), "file")
+    );
+    for kept in kept.iter().take(SHOWN) {
+        anstream::eprintln!("  {}", visible(&kept.to_string()));
+    }
+    if let Some(more) = kept.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        anstream::eprintln!("  and {more} more");
+    }
 }

@@ -1,0 +1,401 @@
+//! Writing a server's connectors to folders without losing what somebody edited there.
+//!
+//! A file `.connectory.json` beside the connector folders has a digest of each file as the last pull wrote it. A file
+//! that still has this digest was not edited, so it may be overwritten. A file that differs from the last pull *and* from
+//! the server is kept, and told. The same holds for a file that was added or deleted.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use connectory_model::file_names::locale_tag;
+use connectory_model::translations::Properties;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::description::{CONNECTOR_FILE, Description};
+use crate::disk::DiskError;
+use crate::folder::Folder;
+use crate::whole_file::write_whole;
+
+/// The file that has what the last pull wrote.
+pub const RECORD_FILE: &str = ".connectory.json";
+
+/// A pull of connectors into a folder of connector folders.
+pub struct Pull {
+    dir: PathBuf,
+    is_forced: bool,
+    record: Record,
+    pulled: Pulled,
+}
+
+/// What a pull did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Pulled {
+    /// How many files it wrote or removed.
+    pub changed: usize,
+    /// The files that it left as they are.
+    pub kept: Vec<Kept>,
+}
+
+/// A file that a pull left as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its path in the folder of connector folders.
+    pub path: String,
+    /// What was done to it here.
+    pub edit: Edit,
+}
+
+/// What was done to a file since the last pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edit {
+    /// It was edited.
+    Changed,
+    /// It was added: the server does not have it.
+    Added,
+    /// It was deleted.
+    Deleted,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        match self.edit {
+            Edit::Changed => Ok(()),
+            Edit::Added => f.write_str(" (not on the server)"),
+            Edit::Deleted => f.write_str(" (deleted here)"),
+        }
+    }
+}
+
+/// The content of [`RECORD_FILE`].
+#[derive(Serialize, Deserialize, Default, PartialEq, Eq, Clone)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    /// The digest of each file as the last pull wrote it, as hexadecimal SHA-256.
+    pulled: BTreeMap<String, String>,
+}
+
+impl Record {
+    fn is(&self, path: &str, bytes: &[u8]) -> bool {
+        self.pulled.get(path).is_some_and(|digest| *digest == digest_of(bytes))
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+        text
+    })
+}
+
+impl Pull {
+    /// Begins a pull into a folder. With `is_forced`, it overwrites edited files.
+    pub fn begin(dir: &Path, is_forced: bool) -> Result<Self, DiskError> {
+        let path = dir.join(RECORD_FILE);
+        let record = match local(&path)? {
+            None => Record::default(),
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| DiskError::Record { path, reason: error.to_string() })?
+            }
+        };
+        Ok(Self { dir: dir.to_owned(), is_forced, record, pulled: Pulled::default() })
+    }
+
+    /// Writes a connector to the folder of this name.
+    pub fn write(&mut self, name: &str, folder: &Folder) -> Result<(), DiskError> {
+        let path = self.dir.join(name);
+        for folder in [path.clone(), path.join("translations")] {
+            refuse_link(&folder)?;
+        }
+        // A folder that somebody deleted is written anew.
+        let is_new = local(&path.join(CONNECTOR_FILE))?.is_none();
+        let files = folder.files();
+        for (file, bytes) in &files {
+            self.write_file(&format!("{name}/{file}"), file, bytes, is_new)?;
+        }
+        for file in locale_files(&path)? {
+            if !files.contains_key(&file) {
+                self.remove_file(&format!("{name}/{file}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves what was written, for the next pull.
+    pub fn finish(self) -> Result<Pulled, DiskError> {
+        let path = self.dir.join(RECORD_FILE);
+        let mut text = serde_json::to_string_pretty(&self.record).expect("texts are JSON");
+        text.push('\n');
+        if local(&path)?.as_deref() != Some(text.as_bytes()) {
+            write(&path, text.as_bytes())?;
+        }
+        Ok(self.pulled)
+    }
+
+    /// Writes a file, unless somebody edited or deleted it since the last pull.
+    fn write_file(&mut self, path: &str, file: &str, bytes: &[u8], is_new: bool) -> Result<(), DiskError> {
+        let target = self.dir.join(path);
+        let before = local(&target)?;
+        let is_untouched = match &before {
+            Some(before) => self.record.is(path, before),
+            None => is_new || !self.record.pulled.contains_key(path),
+        };
+        match before {
+            Some(before) if before == bytes => {}
+            // Comments, the order of members and escapes belong to whoever wrote the file.
+            Some(before) if is_same(file, &before, bytes) => return Ok(()),
+            _ if is_untouched || self.is_forced => {
+                write(&target, bytes)?;
+                self.pulled.changed += 1;
+            }
+            before => {
+                let edit = if before.is_some() { Edit::Changed } else { Edit::Deleted };
+                self.pulled.kept.push(Kept { path: path.to_owned(), edit });
+                return Ok(());
+            }
+        }
+        self.record.pulled.insert(path.to_owned(), digest_of(bytes));
+        Ok(())
+    }
+
+    /// Removes a file that the server does not have, unless somebody added or edited it since the last pull.
+    fn remove_file(&mut self, path: &str) -> Result<(), DiskError> {
+        let target = self.dir.join(path);
+        let Some(bytes) = local(&target)? else { return Ok(()) };
+        if !self.is_forced && !self.record.is(path, &bytes) {
+            let edit = if self.record.pulled.contains_key(path) { Edit::Changed } else { Edit::Added };
+            self.pulled.kept.push(Kept { path: path.to_owned(), edit });
+            return Ok(());
+        }
+        fs::remove_file(&target).map_err(DiskError::io("remove", &target))?;
+        self.record.pulled.remove(path);
+        self.pulled.changed += 1;
+        Ok(())
+    }
+}
+
+/// Whether two texts of a file mean the same.
+fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
+    if file == CONNECTOR_FILE {
+        let [one, other] = [one, other].map(Description::parse);
+        return matches!((one, other), (Ok(one), Ok(other)) if one == other);
+    }
+    if locale_tag(file).is_none() {
+        return false;
+    }
+    let [one, other] = [one, other].map(Properties::parse);
+    matches!((one, other), (Ok(one), Ok(other)) if one.text() == other.text())
+}
+
+/// The files of locales in a connector folder on a disk.
+fn locale_files(path: &Path) -> Result<Vec<String>, DiskError> {
+    let folder = path.join("translations");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(DiskError::io("read", &folder)(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(DiskError::io("read", &folder))?;
+        let file = format!("translations/{}", entry.file_name().to_string_lossy());
+        if locale_tag(&file).is_some() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The bytes of a file, if there is one. Never follows a link.
+fn local(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+    refuse_link(path)?;
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DiskError::io("read", path)(error)),
+    }
+}
+
+/// Fails if a path is a link, or something else than a file or a folder.
+fn refuse_link(path: &Path) -> Result<(), DiskError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() || found.is_dir() => Ok(()),
+        Ok(_) => Err(DiskError::Link(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(DiskError::io("read", path)(error)),
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
+    write_whole(path, bytes).map_err(DiskError::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::disk::local_folders;
+    use crate::folder::Files;
+
+    /// A folder of connector folders, and the server's connector `hr`.
+    struct Local {
+        dir: TempDir,
+    }
+
+    impl Local {
+        fn new() -> Self {
+            Self { dir: TempDir::new().unwrap() }
+        }
+
+        fn path(&self, file: &str) -> PathBuf {
+            self.dir.path().join(file)
+        }
+
+        fn edit(&self, file: &str, text: &str) {
+            fs::write(self.path(file), text).unwrap();
+        }
+
+        fn read(&self, file: &str) -> String {
+            fs::read_to_string(self.path(file)).unwrap()
+        }
+
+        /// How many files a pull changes, and which it keeps.
+        fn pull(&self, folder: &Folder, is_forced: bool) -> (usize, Vec<String>) {
+            let mut pull = Pull::begin(self.dir.path(), is_forced).unwrap();
+            pull.write("hr", folder).unwrap();
+            let Pulled { changed, kept } = pull.finish().unwrap();
+            (changed, kept.iter().map(ToString::to_string).collect())
+        }
+    }
+
+    fn folder(german: &str, template: &str) -> Folder {
+        let mut files: Files<'_> = [(CONNECTOR_FILE.to_owned(), Cow::from(&b"name: HR\nclassName: x.Y\n"[..]))].into();
+        if !german.is_empty() {
+            files.insert("translations/de.properties".to_owned(), german.as_bytes().into());
+        }
+        files.insert(
+            "source-template.xml".to_owned(),
+            format!("<Application>{template}</Application>").into_bytes().into(),
+        );
+        Folder::read(&files).expect("valid")
+    }
+
+    fn nothing() -> (usize, Vec<String>) {
+        (0, vec![])
+    }
+
+    #[test]
+    fn a_folder_is_read_as_it_was_written_and_only_differences_are_written() {
+        let local = Local::new();
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), (3, vec![]));
+        local.edit("hr/README.md", "notes");
+        let [read] = <[_; 1]>::try_from(local_folders(local.dir.path()).unwrap()).expect("one folder");
+        assert_eq!(Folder::read(&read.files).unwrap(), folder("a=b\n", ""));
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), nothing());
+        assert_eq!(local.pull(&folder("", "x"), false), (2, vec![]), "the locale is removed, the template changed");
+        assert!(!local.path("hr/translations/de.properties").exists() && local.path("hr/README.md").exists());
+    }
+
+    #[test]
+    fn what_was_edited_since_the_last_pull_is_kept_and_told() {
+        let local = Local::new();
+        let server = folder("a=b\n", "");
+        local.pull(&server, false);
+        local.edit("hr/source-template.xml", "<Application>mine</Application>");
+        local.edit("hr/translations/fr.properties", "a=c\n");
+        fs::remove_file(local.path("hr/translations/de.properties")).unwrap();
+        let kept = [
+            "hr/source-template.xml",
+            "hr/translations/de.properties (deleted here)",
+            "hr/translations/fr.properties (not on the server)",
+        ];
+        assert_eq!(local.pull(&server, false), (0, kept.map(str::to_owned).to_vec()), "the server did not change");
+        let kept_still = local.pull(&folder("a=b\n", "theirs"), false);
+        assert_eq!(kept_still, (0, kept.map(str::to_owned).to_vec()), "the server changed too");
+        assert_eq!(local.read("hr/source-template.xml"), "<Application>mine</Application>");
+        // The server got the edit.
+        assert_eq!(local.pull(&folder("", "mine"), false).1, [kept[2]]);
+        assert_eq!(local.pull(&folder("", "theirs"), false).0, 1, "nothing was edited since");
+        assert_eq!(local.pull(&server, true), (3, vec![]), "forced");
+        assert!(!local.path("hr/translations/fr.properties").exists());
+    }
+
+    #[test]
+    fn without_a_record_everything_that_differs_is_kept() {
+        let local = Local::new();
+        local.pull(&folder("a=b\n", "old"), false);
+        fs::remove_file(local.path(RECORD_FILE)).unwrap();
+        let kept = ["hr/source-template.xml", "hr/translations/de.properties (not on the server)"];
+        assert_eq!(local.pull(&folder("", "new"), false), (0, kept.map(str::to_owned).to_vec()));
+        local.edit(RECORD_FILE, "<<<<<<< HEAD");
+        let error = Pull::begin(local.dir.path(), false).err().expect("no record").to_string();
+        assert!(
+            error.contains(".connectory.json is not the record of a pull") && error.contains("remove it"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn comments_and_escapes_are_no_difference_and_stay() {
+        let local = Local::new();
+        local.pull(&folder("a=b\n", ""), false);
+        local.edit("hr/connector.yaml", "# ours\nclassName: x.Y\nname: HR\n");
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), nothing());
+        assert!(local.read("hr/connector.yaml").starts_with("# ours"));
+        let mut renamed = folder("a=b\n", "");
+        renamed.description.members.class_name = "x.Z".to_owned();
+        assert_eq!(local.pull(&renamed, false), (0, vec!["hr/connector.yaml".to_owned()]), "the comment would be lost");
+    }
+
+    #[test]
+    fn a_deleted_folder_is_written_anew() {
+        let local = Local::new();
+        local.pull(&folder("a=b\n", ""), false);
+        fs::remove_dir_all(local.path("hr")).unwrap();
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), (3, vec![]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link_and_modes_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let outside = TempDir::new().unwrap();
+        fs::write(outside.path().join("secret"), "secret").unwrap();
+        for link in ["hr", "hr/translations", "hr/source-template.xml", "hr/translations/de.properties", RECORD_FILE] {
+            let local = Local::new();
+            let path = local.path(link);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let is_folder = !link.contains('.');
+            symlink(if is_folder { outside.path().to_owned() } else { outside.path().join("secret") }, &path).unwrap();
+            let pulled = Pull::begin(local.dir.path(), true)
+                .and_then(|mut pull| pull.write("hr", &folder("a=b\n", "")).map(|()| pull))
+                .and_then(Pull::finish);
+            let error = pulled.unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("{} is a link, or no ordinary file; connectory never writes through one", path.display())
+            );
+            assert_eq!(fs::read_to_string(outside.path().join("secret")).unwrap(), "secret");
+            assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+        }
+        let local = Local::new();
+        local.pull(&folder("a=b\n", ""), false);
+        let path = local.path("hr/source-template.xml");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path) & 0o400, 0o400);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        local.pull(&folder("a=b\n", "new"), false);
+        assert_eq!(mode(&path), 0o640);
+    }
+}
