@@ -3,7 +3,7 @@
 use connectory_model::Locale;
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{ConnectorDetail, ConnectorItem, UpdateDetail};
+use connectory_model::wire::{ConnectorDetail, ConnectorItem, ServiceInfo, UpdateDetail};
 use json_patch::Patch;
 use tokio::runtime::{Builder, Runtime};
 
@@ -29,6 +29,11 @@ impl Client {
     pub fn new(client: crate::Client) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("the system can wait for events");
         Self { client, runtime }
+    }
+
+    /// What the service says about itself. None if it is another service than connectory.
+    pub fn service_info(&self) -> Result<Option<ServiceInfo>, Error> {
+        self.runtime.block_on(self.client.service_info())
     }
 
     /// All connectors of a list. `select` narrows the list down.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use connectory_model::Locale;
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{ConnectorDetail, ConnectorItem, UpdateDetail};
+use connectory_model::wire::{ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail};
 use json_patch::Patch;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -142,6 +142,30 @@ impl Client {
     /// The environment of the client.
     pub fn environment(&self) -> &Environment {
         self.0.tokens.environment()
+    }
+
+    /// What the service says about itself: name, version, capabilities and limits. None if it does not say that, as a
+    /// service other than connectory, or a connectory before this operation. Needs no token.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// if let Some(service) = client.service_info().await? {
+    ///     println!("{} {}: {} bytes in a document", service.name, service.version, service.limits.max_document_bytes);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn service_info(&self) -> Result<Option<ServiceInfo>, Error> {
+        match self.0.call_without_token(SERVICE_PATH).await {
+            Ok(answer) => Ok(answer.json().ok()),
+            // Some services want a token first, even where there is nothing.
+            Err(Error::Api(error))
+                if error.status.is_client_error() && error.status != StatusCode::TOO_MANY_REQUESTS =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Lists or counts connectors.

@@ -28,6 +28,8 @@
 //! [`set_document`](Client::set_document) for each of the three documents; [`translations`](Client::translations) and
 //! [`set_translations`](Client::set_translations).
 //!
+//! [`service_info`](Client::service_info) reads the name, version, capabilities and limits of a connectory server.
+//!
 //! # Retries
 //!
 //! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. The pauses grow and have
@@ -70,7 +72,10 @@ pub use client::{Builder, Client};
 pub use config::{ConfigError, Environment, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
-pub use connectory_model::wire::{ConnectorDetail, ConnectorItem, Open, UpdateDetail, UpdateStatus};
+pub use connectory_model::wire::{
+    Capability, ConnectorDetail, ConnectorItem, Open, RequestRate, ServiceInfo, ServiceLimits, UpdateDetail,
+    UpdateStatus,
+};
 pub use connectory_model::{Locale, Metadata, ScriptName, Status};
 pub use error::{ApiError, Error};
 pub use filter::{Filter, Text};

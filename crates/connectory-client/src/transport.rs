@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use reqwest::{Method, RequestBuilder, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::error::Error;
@@ -40,9 +40,30 @@ impl Transport {
         with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
     ) -> Result<Answer, Error> {
         let call = Call { method, url: self.url(segments), with };
-        (|| self.authorized(&call))
+        self.repeat(&call.method, || self.authorized(&call)).await
+    }
+
+    /// Reads a path of the service, without a token.
+    pub async fn call_without_token(&self, path: &str) -> Result<Answer, Error> {
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        self.repeat(&Method::GET, || async {
+            let _permit = self.permit().await;
+            send(self.http.get(url.clone()), &url).await
+        })
+        .await
+    }
+
+    /// Makes a call, and again where it may be repeated.
+    async fn repeat<F: Future<Output = Result<Answer, Error>>>(
+        &self,
+        method: &Method,
+        attempt: impl FnMut() -> F,
+    ) -> Result<Answer, Error> {
+        attempt
             .retry(self.retries.pauses())
-            .when(|error| self.retries.applies(&call.method, error))
+            .when(|error| self.retries.applies(method, error))
             .adjust(|error, pause| {
                 let asked = error.api_error().and_then(|error| error.retry_after).unwrap_or_default();
                 // The service asks many callers to wait for the same time. The jitter of the pause spreads them.
@@ -80,8 +101,12 @@ impl Transport {
         }
     }
 
+    async fn permit(&self) -> SemaphorePermit<'_> {
+        self.permits.acquire().await.expect("the semaphore is never closed")
+    }
+
     async fn attempt(&self, call: &Call<'_>, token: &str) -> Result<Answer, Error> {
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let _permit = self.permit().await;
         let request = self.http.request(call.method.clone(), call.url.clone()).bearer_auth(token);
         send((call.with)(request), &call.url).await
     }

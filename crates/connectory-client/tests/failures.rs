@@ -64,6 +64,30 @@ async fn members_that_a_newer_server_adds_or_leaves_out_are_no_error() {
 }
 
 #[tokio::test]
+async fn a_service_that_tells_nothing_about_itself_is_another_one() {
+    let told = json!({"name": "connectory", "version": "9.0.0", "capabilities": ["statuses", "flying"], "new": 1,
+                      "limits": {"maxDocumentBytes": 1, "maxRequestBytes": 2, "maxConnectorBytes": 3, "rateLimit": null}});
+    for (answer, is_told) in [
+        (ResponseTemplate::new(200).set_body_json(told), true),
+        (ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "text/html"), false),
+        (ResponseTemplate::new(302).insert_header("Location", "/sign-in"), false),
+        (ResponseTemplate::new(401), false),
+        (ResponseTemplate::new(404), false),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(path("/below/connectory/v1")).respond_with(answer).mount(&server).await;
+        let client = client(format!("{}/below/", server.uri()), quick(0));
+        assert_eq!(client.service_info().await.unwrap().is_some(), is_told);
+        assert_eq!(calls(&server, "/below/oauth/token").await, 0);
+    }
+    let server = MockServer::start().await;
+    Mock::given(path("/connectory/v1")).respond_with(ResponseTemplate::new(503)).mount(&server).await;
+    let unknown = client(server.uri(), quick(1)).service_info().await.unwrap_err();
+    assert_eq!(unknown.api_error().unwrap().status.as_u16(), 503);
+    assert_eq!(calls(&server, "/connectory/v1").await, 2);
+}
+
+#[tokio::test]
 async fn a_call_that_gets_429_is_repeated_after_retry_after() {
     let server = server_with_a_token().await;
     let limited = ResponseTemplate::new(429)

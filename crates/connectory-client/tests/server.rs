@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use connectory_client::{
-    Client, DocumentKind, Environment, Error, Filter, Locale, NewConnector, Open, Retries, Status, UpdateStatus, Writes,
+    Capability, Client, DocumentKind, Environment, Error, Filter, Locale, NewConnector, Open, Retries, Status,
+    UpdateStatus, Writes,
 };
 use connectory_server::Options;
 use futures_util::TryStreamExt;
@@ -54,6 +55,15 @@ async fn every_operation_on_one_connector() {
         let tracking_id = error.api_error().unwrap().tracking_id().unwrap().to_owned();
         assert!(error.to_string().ends_with(&format!("(tracking id {tracking_id})")), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_service_tells_its_capabilities_and_limits() {
+    let server = Server::start(Options { max_document: 1000, ..unlimited() }).await;
+    let service = server.client().service_info().await.unwrap().unwrap();
+    assert_eq!(service.name, "connectory");
+    assert_eq!((service.limits.max_document_bytes, service.limits.rate_limit), (1000, None));
+    assert!(service.has(Capability::Statuses));
 }
 
 #[tokio::test]

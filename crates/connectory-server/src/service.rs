@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{connectors, documents, fast_path, health, oauth, openapi, reference, translations};
+use crate::api::{connectors, documents, fast_path, health, oauth, openapi, reference, service_info, translations};
 use crate::auth::Caller;
 use crate::auth::layer::authorize;
 use crate::http::error::ApiError;
@@ -100,6 +100,7 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         .routes(routes!(oauth::token))
         .routes(routes!(oauth::info))
         .routes(routes!(oauth::jwks))
+        .routes(routes!(service_info::get))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(from_fn(note_route));

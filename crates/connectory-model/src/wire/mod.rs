@@ -8,12 +8,14 @@ mod detail;
 mod error;
 mod item;
 mod open;
+mod service;
 mod upload;
 
 pub use detail::{ConnectorDetail, DetailShape};
 pub use error::{ErrorMessage, ErrorResponse, LocaleOrigin};
 pub use item::ConnectorItem;
 pub use open::Open;
+pub use service::{Capability, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
 pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};
 
 pub use crate::origin::Origin;

@@ -9,4 +9,5 @@ pub mod oauth;
 pub mod openapi;
 pub mod parameters;
 pub mod reference;
+pub mod service_info;
 pub mod translations;

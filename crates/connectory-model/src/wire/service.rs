@@ -1,0 +1,80 @@
+//! What a service says about itself, at [`SERVICE_PATH`]. Only connectory does.
+
+use serde::{Deserialize, Serialize};
+
+use super::open::Open;
+
+/// The path of [`ServiceInfo`].
+pub const SERVICE_PATH: &str = "/connectory/v1";
+
+/// A service's name, version, capabilities and limits. Members are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceInfo {
+    /// The name of the program: `connectory`.
+    #[cfg_attr(feature = "openapi", schema(example = "connectory"))]
+    pub name: String,
+    /// The version of the program.
+    #[cfg_attr(feature = "openapi", schema(example = "0.1.0"))]
+    pub version: String,
+    /// What the service can do that the specification does not have.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Capability>))]
+    pub capabilities: Vec<Open<Capability>>,
+    /// The limits of the service.
+    pub limits: ServiceLimits,
+}
+
+impl ServiceInfo {
+    /// Whether the service has a capability.
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&Open::Known(capability))
+    }
+}
+
+/// An extension of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Capability {
+    /// Lists take the parameter `statuses` (D10).
+    Statuses,
+    /// Lists take the parameter `custom` (D10).
+    Custom,
+}
+
+impl Capability {
+    /// Every capability of this version.
+    pub const ALL: [Self; 2] = [Self::Statuses, Self::Custom];
+}
+
+/// The limits that a client should know before it sends something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceLimits {
+    /// The largest document, in bytes.
+    #[cfg_attr(feature = "openapi", schema(example = 5_242_880))]
+    pub max_document_bytes: u64,
+    /// The largest body of a request, in bytes.
+    #[cfg_attr(feature = "openapi", schema(example = 10_485_760))]
+    pub max_request_bytes: u64,
+    /// The largest connector, in bytes of JSON.
+    #[cfg_attr(feature = "openapi", schema(example = 16_777_216))]
+    pub max_connector_bytes: u64,
+    /// The requests that each client may make to an API version. Null means any number.
+    pub rate_limit: Option<RequestRate>,
+}
+
+/// A number of requests in each window of some seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RequestRate {
+    /// The number of requests.
+    #[cfg_attr(feature = "openapi", schema(example = 100))]
+    pub requests: u32,
+    /// The length of a window in seconds.
+    #[cfg_attr(feature = "openapi", schema(example = 10))]
+    pub seconds: u32,
+}

@@ -1,0 +1,34 @@
+//! What this server says about itself, so that clients know its extensions and limits before they need them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use connectory_model::wire::{Capability, Open, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
+
+use crate::state::ServerState;
+
+/// Tells the server's name, version, capabilities and limits
+///
+/// Without a token. Members and capabilities are only ever added.
+#[utoipa::path(
+    get, path = SERVICE_PATH, operation_id = "serviceInfo", tag = "Service",
+    responses((status = 200, description = "The server.", body = ServiceInfo))
+)]
+pub async fn get(State(server): State<Arc<ServerState>>) -> Json<ServiceInfo> {
+    let options = &server.options;
+    let bytes = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    Json(ServiceInfo {
+        name: "connectory".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: Capability::ALL.map(Open::Known).into(),
+        limits: ServiceLimits {
+            max_document_bytes: bytes(options.max_document),
+            max_request_bytes: bytes(options.max_request),
+            max_connector_bytes: bytes(options.max_connector),
+            rate_limit: options
+                .rate_limit
+                .map(|limit| RequestRate { requests: limit.requests, seconds: limit.seconds.get() }),
+        },
+    })
+}
