@@ -8,6 +8,7 @@ mod description;
 pub mod disk;
 mod error;
 mod folder;
+pub mod folder_name;
 pub mod lint;
 pub mod pull;
 mod whole_file;

@@ -37,6 +37,9 @@ pub const MEMBER_CHARS: usize = 255;
 pub const SCRIPT_NAME_CHARS: usize = 100;
 /// Bytes of a script name that was made elsewhere: as many as a file name has on most systems.
 pub const FOUND_SCRIPT_NAME_BYTES: usize = 255;
+/// Bytes of the name of a connector's folder: as many as a file name has on most systems. It has up to three for each byte
+/// of a script name.
+pub const FOLDER_NAME_BYTES: usize = 255;
 /// Keys of a locale's texts. Real connectors have up to a few hundred.
 pub const KEYS_PER_LOCALE: usize = 10_000;
 /// Bytes of a short description, in the metadata or in a locale. Every list has it.
