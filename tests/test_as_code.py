@@ -1,17 +1,92 @@
 """Connectors as code: a user's commands against a real server."""
 
+import http.server
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
+import requests
 
 from conftest import ROOT, BINARY, connectory, environment
 
 TARGET = BINARY.parent.parent
+
+
+class Proxy:
+    """A proxy in front of a service that fails when it is told to.
+
+    `faults` has (a method and path, what to answer, how often). `lost` does what was asked, and then breaks the
+    connection. `delays` has the seconds to wait before a method's answer. `calls` has every call.
+    """
+
+    def __init__(self, target):
+        self.target = target
+        self.faults = []
+        self.delays = {}
+        self.calls = []
+        proxy = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                call = f"{self.command} {self.path}"
+                proxy.calls.append((call if self.path == "/oauth/token" else self.command, self.path))
+                fault = proxy.fault(call)
+                if isinstance(fault, int):
+                    status, headers, content = fault, {}, b'{"message": "faulty"}'
+                else:
+                    headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+                    answered = requests.request(self.command, proxy.target + self.path, data=body, headers=headers, timeout=60)
+                    status, headers, content = answered.status_code, answered.headers, answered.content
+                time.sleep(proxy.delays.get(self.command, 0))
+                if fault == "lost":
+                    self.connection.close()
+                    self.close_connection = True
+                    return
+                self.send_response(status)
+                for name in headers:
+                    if name.lower() not in ("content-length", "transfer-encoding", "connection", "content-encoding", "date"):
+                        self.send_header(name, headers[name])
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        class Quiet(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                """A client that has gone is no error of the test."""
+
+        self.server = Quiet(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def fault(self, call):
+        for at, (wanted, fault, times) in enumerate(self.faults):
+            if call == wanted and times > 0:
+                self.faults[at] = (wanted, fault, times - 1)
+                return fault
+        return None
+
+
+def wait_until(condition):
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + 30
+        time.sleep(0.01)
 
 
 class Terminal:
@@ -151,30 +226,231 @@ def test_creating_changing_pruning_and_replacing(terminal):
     assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["className"] == "x.Z"
     # Another name would give another script name, and leave the folder without its connector.
     write_connector(terminal, "c/a", "Other", className="x.Z")
-    assert "rename the folder a to that" in terminal.run("apply", "c", "--yes", "--replace", code=1).stderr
+    assert "the script name other; rename the folder to that" in terminal.run("apply", "c", "--yes", "--replace", code=1).stderr
     terminal.run("connector", "get", "a")
 
 
-def test_a_half_done_apply_goes_on_where_it_ended(terminal):
-    # The second cannot be created: its name belongs to a built-in connector.
+def test_what_the_server_would_refuse_is_told_by_plan_and_nothing_is_sent(start, tmp_path):
+    server = start("--rate-limit", "off", "--max-document", "100000")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    terminal.run("connector", "create", "Taken", "--class-name", "x.Y")
+    proxy.calls.clear()
     write_connector(terminal, "c/a", "A")
-    write_connector(terminal, "c/mine", "JDBC")
-    failed = terminal.run("apply", "c", "--yes", code=1)
-    assert failed.stdout.endswith("created 1, changed 0, deleted 0\n")
-    assert "1 connector failed; run the command again to go on:\n  mine: the service answered 400" in failed.stderr
-    # The state after an interruption between the creation of a connector and its documents.
+    write_connector(terminal, "c/mine", "Jdbc")
+    write_connector(terminal, "c/other", "TAKEN")
+    write_connector(terminal, "c/wrong", "Right")
+    write_connector(terminal, "c/old", "Old", status="DEPRECATED")
+    write_connector(terminal, "c/large", "Large")
+    terminal.write("c/large/source-config.xml", FORM.format(name="Large") + f"<!-- {'x' * 100_000} -->")
+    for command in [["plan", "c"], ["apply", "c", "--yes"], ["import", "c", "--yes"]]:
+        refused = terminal.run(*command, code=1).stderr
+        assert re.findall(r"^  (.*)", refused, re.M) == [
+            f"large: source-config.xml has {len(terminal.read('c/large/source-config.xml'))} bytes; the server takes 100000",
+            "mine: `Jdbc` is the name of the connector jdbc already",
+            "old: `status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED",
+            "other: `TAKEN` is the name of the connector taken already",
+            "wrong: the server gives `Right` the script name right; rename the folder to that",
+        ], refused
+        assert "nothing was changed" in refused and "again" not in refused
+    assert {method for method, _ in proxy.calls} <= {"GET", "POST /oauth/token"}
+    # The folder of a second connector whose name gives the same script name.
+    shutil.rmtree(terminal.folder / "c")
+    write_connector(terminal, "c/taken-2", "Taken!")
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 1, changed 0, deleted 0\n")
+    assert "built-in connector" in _plan_of_built_in(terminal)
+
+
+def test_an_interrupted_create_is_completed_by_the_next_apply(terminal):
     terminal.run("connector", "create", "Third", "--class-name", "x.Y")
     write_connector(terminal, "c/third", "Third")
-    # The folder's name is not the script name that the server gives, so the new connector is deleted again.
-    shutil.move(terminal.folder / "c/mine", terminal.folder / "c/wrong")
-    write_connector(terminal, "c/wrong", "Right")
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+
+
+def put_back(stderr):
+    """The arguments of the command that puts back what was there."""
+    [command] = re.findall(r"this puts it back: connectory (.*)", stderr)
+    return [*command.split(), "--yes"]
+
+
+def test_a_replacement_that_cannot_succeed_deletes_nothing(start, tmp_path):
+    server = start("--rate-limit", "off")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    write_connector(terminal, "c/a", "A")
+    terminal.run("apply", "c", "--yes")
+    before = terminal.run("export").stdout
+    write_connector(terminal, "c/a", "A", status="DEPRECATED")
+    assert "warning[status]" in terminal.run("lint", "c").stdout
+    proxy.calls.clear()
+    refused = terminal.run("apply", "c", "--yes", "--replace", code=1).stderr
+    assert "a: `status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED" in refused
+    assert {method for method, _ in proxy.calls} == {"GET", "POST /oauth/token"}
+    assert terminal.run("export").stdout == before
+
+    # Everything was foreseen, and it fails all the same.
+    write_connector(terminal, "c/a", "A", className="x.Z")
+    proxy.faults = [("POST /v2025/connectors", 403, 1)]
+    failed = terminal.run("apply", "c", "--yes", "--replace", code=1)
+    assert failed.stdout.endswith("\ncreated 0, changed 0, deleted 0\n")
+    assert "a: the service answered 403 Forbidden: faulty; what was there was put back\n" in failed.stderr
+    assert "run the command again" not in failed.stderr.lower()
+    assert terminal.run("export").stdout == before
+
+    # The translations of the new one are refused: nothing half made stays.
+    proxy.faults = [("PUT /v2025/connectors/a/translations/en", 403, 1)]
+    failed = terminal.run("apply", "c", "--yes", "--replace", code=1).stderr
+    assert "what was created of it was deleted again; what was there was put back" in failed
+    assert terminal.run("export").stdout == before
+
+    # What was there cannot be put back either. The tally says so, and the printed command brings it back.
+    proxy.faults = [("POST /v2025/connectors", 500, 2)]
+    failed = terminal.run("apply", "c", "--yes", "--replace", code=1)
+    assert failed.stdout.endswith("\ncreated 0, changed 0, deleted 1\n")
+    assert "what was there is deleted, and could not be put back: the service answered 500" in failed.stderr
+    assert "Run the command again to go on." in failed.stderr
+    first, last = failed.stderr.split("error:")
+    terminal.run(*put_back(last))
+    assert put_back(first) == put_back(last), "it was told before the first change, too"
+    assert terminal.run("export").stdout == before
+    assert terminal.run("apply", "c", "--yes", "--replace").stdout.endswith(", replaced 1\n")
+    terminal.run(*put_back(first))
+    assert terminal.run("export").stdout == before
+
+
+def test_a_connector_is_created_and_changed_wholly_or_not_at_all(start, tmp_path):
+    server = start("--rate-limit", "off")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    write_connector(terminal, "c/a", "A")
+    write_connector(terminal, "c/b", "B")
+    for fault in ["PATCH /v2025/connectors/a", "PUT /v2025/connectors/a/translations/en"]:
+        proxy.faults = [(fault, 403, 1)]
+        failed = terminal.run("apply", "c", "--yes", code=1)
+        assert failed.stdout.endswith("created 1, changed 0, deleted 0\n") or "created 0" in failed.stdout
+        assert "a: " in failed.stderr and "what was created of it was deleted again" in failed.stderr
+        assert "again to go on" not in failed.stderr, "403 stays"
+        terminal.run("connector", "get", "a", code=1)
+    # The half-made connector cannot be deleted again.
+    proxy.faults = [("PATCH /v2025/connectors/a", 500, 2), ("DELETE /v2025/connectors/a", 500, 1)]
     failed = terminal.run("apply", "c", "--yes", code=1)
-    assert "the server gives `Right` the script name right; rename the folder to that" in failed.stderr
-    terminal.run("connector", "get", "right", code=1)
-    shutil.move(terminal.folder / "c/wrong", terminal.folder / "c/right")
+    assert failed.stdout.endswith("created 1, changed 0, deleted 0\n")
+    assert "a part of it was created, and could not be deleted again" in failed.stderr
+    assert "Run the command again to go on." in failed.stderr
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
+
+    # Answers that are lost.
+    write_connector(terminal, "c/d", "D")
+    for fault in ["POST /v2025/connectors", "PATCH /v2025/connectors/d", "DELETE /v2025/connectors/d"]:
+        proxy.faults = [(fault, "lost", 1)]
+        assert terminal.run("apply", "c", "--yes", "--replace").stdout.endswith("created 1, changed 0, deleted 0\n")
+        assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+        shutil.move(terminal.folder / "c/d", terminal.folder / "d")
+        assert terminal.run("apply", "c", "--yes", "--prune").stdout.endswith("created 0, changed 0, deleted 1\n")
+        shutil.move(terminal.folder / "d", terminal.folder / "c/d")
+
+    # A change whose second half is refused.
+    before = terminal.run("export").stdout
+    write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
+    terminal.write("c/a/translations/en.properties", "menuLabel_Connection=Other\nsectionLabel_Server=Server\n")
+    proxy.faults = [("PUT /v2025/connectors/a/translations/en", 403, 1), ("POST /v2025/connectors", 403, 1)]
+    failed = terminal.run("apply", "c", "--yes", code=1)
+    assert "created 0, changed 0, deleted 0\n" in failed.stdout
+    assert "a: the service answered 403 Forbidden: faulty; what was there was put back" in failed.stderr
+    assert terminal.run("export").stdout == before
+
+
+def test_nothing_is_deleted_after_a_failure(start, tmp_path):
+    server = start("--rate-limit", "off")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    write_connector(terminal, "c/old", "Old")
+    terminal.run("apply", "c", "--yes")
+    shutil.rmtree(terminal.folder / "c/old")
+    write_connector(terminal, "c/new", "New")
+    proxy.faults = [("POST /v2025/connectors", 403, 1)]
+    failed = terminal.run("apply", "c", "--yes", "--prune", code=1)
+    assert failed.stdout.endswith("created 0, changed 0, deleted 0\n")
+    assert "not begun, because nothing is replaced or deleted after a failure: old" in failed.stderr
+    assert terminal.run("apply", "c", "--yes", "--prune").stdout.endswith("created 1, changed 0, deleted 1\n")
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_apply_finishes_what_is_under_way_and_says_what_was_done(start, tmp_path, signal_):
+    server = start("--rate-limit", "off")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    for n in range(30):
+        write_connector(terminal, f"c/c-{n:02}", f"C {n:02}")
+    proxy.delays = {"PUT": 1}
+
+    def apply():
+        process = subprocess.Popen(
+            [BINARY, "apply", "c", "--yes"], env=environment(**terminal.variables), cwd=terminal.folder,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        seen = len(proxy.calls)
+        wait_until(lambda: any(method == "PUT" for method, _ in proxy.calls[seen:]))
+        process.send_signal(signal_)
+        return process
+
+    stdout, stderr = (process := apply()).communicate(timeout=60)
+    assert process.returncode == 1
+    proxy.delays = {}
+    listed = [item["scriptName"] for item in json.loads(terminal.run("connector", "list", "--custom", "-o", "json").stdout)]
+    assert 0 < len(listed) < 30
+    assert stdout.endswith(f"created {len(listed)}, changed 0, deleted 0\n")
+    assert "Finishing the" in stderr and "not begun, because interrupted: c-" in stderr
+    assert "Run the command again to go on." in stderr
+    # Each is complete.
+    assert terminal.run("plan", "c", code=2).stdout.endswith(f"{30 - len(listed)} to create, 0 to change, 0 to delete\n")
+
+    # The second signal ends it at once.
+    proxy.delays = {"PUT": 20}
+    process = apply()
+    while "Finishing" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal_)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 1 and "stopped in the middle of c-" in stderr
+    proxy.delays = {}
+    terminal.run("apply", "c", "--yes")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+
+
+def test_large_documents_fit_into_requests(terminal):
+    # Three documents that are each within the limit, and do not fit into one request together.
+    write_connector(terminal, "c/a", "A")
+    for file, root in [("source-config", None), ("source-template", "Application"), ("correlation-config", "CorrelationConfig")]:
+        text = FORM.format(name="A") if root is None else f'<{root} name="A"/>\n'
+        terminal.write(f"c/a/{file}.xml", text + f"<!-- {'x' * 4_900_000} -->\n")
     assert terminal.run("apply", "c", "--yes").stdout.endswith("created 1, changed 0, deleted 0\n")
     assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
-    assert "built-in connectors cannot be changed" in _plan_of_built_in(terminal)
+    for file in ["source-config", "source-template", "correlation-config"]:
+        terminal.write(f"c/a/{file}.xml", terminal.read(f"c/a/{file}.xml").replace("xxx -->", "yyy -->"))
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+
+
+def test_pull_keeps_what_was_edited_and_tells_it(terminal):
+    write_connector(terminal, "c/a", "A")
+    write_connector(terminal, "c/b", "B")
+    terminal.run("apply", "c", "--yes")
+    terminal.run("pull", "d")
+    terminal.write("d/a/source-config.xml", FORM.format(name="A").replace("Host", "Mine"))
+    terminal.write("d/a/translations/de.properties", "menuLabel_Connection=Verbindung\n")
+    terminal.run("connector", "set-source-config", "a", "-", stdin=FORM.format(name="A").replace("Host", "Theirs"))
+    terminal.run("connector", "set-source-config", "b", "-", stdin=FORM.format(name="B").replace("Host", "Theirs"))
+    pulled = terminal.run("pull", "d")
+    assert pulled.stdout == "pulled 2 connectors, 1 file changed\n"
+    assert "warning: 2 files changed here since the last pull, and kept" in pulled.stderr
+    assert pulled.stderr.splitlines()[1:] == ["  a/source-config.xml", "  a/translations/de.properties (not on the server)"]
+    assert "Mine" in terminal.read("d/a/source-config.xml") and "Theirs" in terminal.read("d/b/source-config.xml")
+    forced = terminal.run("pull", "d", "--force", "--quiet")
+    assert (forced.stdout, forced.stderr) == ("", "")
+    assert "Theirs" in terminal.read("d/a/source-config.xml")
+    assert not (terminal.folder / "d/a/translations/de.properties").exists()
 
 
 def _plan_of_built_in(terminal):

@@ -27,6 +27,11 @@ impl EnvironmentArgument {
         Self { env: Some(name) }
     }
 
+    /// The environment's name, if it was given.
+    pub fn name(&self) -> Option<&str> {
+        self.env.as_deref()
+    }
+
     /// A client of the service.
     pub fn client(&self) -> Result<Client> {
         client(match &self.env {

@@ -27,6 +27,6 @@ pub async fn run(arguments: PlanArguments) -> Result<ExitCode> {
     let wanted = wanted::read(&arguments.dir)?;
     let plan = compare(&arguments.environment.client()?, wanted, arguments.prune).await?;
     plan.print();
-    plan.check_built_in()?;
+    plan.check()?;
     Ok(if plan.steps.is_empty() { SAME } else { DIFFERENT }.into())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use connectory_client::{Filter, Status};
+use connectory_folder::folder_name::folder_name;
 use connectory_folder::pull::{Kept, Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
@@ -57,9 +58,7 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     };
     let mut pull = Pull::begin(&arguments.dir, arguments.force)?;
     for detail in &pulled {
-        // A name that a server gave must not lead out of the folder.
-        let name = ScriptName::strict(detail.script_name.as_str())?;
-        pull.write(name.as_str(), &folder_of(detail)?)?;
+        pull.write(&folder_name(&detail.script_name)?, &folder_of(detail)?)?;
     }
     let Pulled { changed, kept } = pull.finish()?;
     if !arguments.quiet {

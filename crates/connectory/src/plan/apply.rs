@@ -1,19 +1,24 @@
 //! Applying: carries out a plan.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_client::{Client, Open, Patch, UpdateDetail, UpdateStatus};
-use connectory_folder::Folder;
-use connectory_model::translations::{Properties, Translations};
-use connectory_model::visible;
+use connectory_client::Client;
+use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
 
-use super::compare::{changed_documents, changed_translations, compare};
+use super::before;
+use super::compare::compare;
+use super::interrupt::Interrupt;
+use super::step::{Effect, Failure, Steps};
 use super::wanted::Wanted;
 use super::{Action, Plan, Step};
-use crate::environment::{PARALLEL, find};
+use crate::environment::{EnvironmentArgument, PARALLEL};
 use crate::terminal::{confirm, count};
 
 /// What the user allows, for every command that applies a plan.
@@ -23,6 +28,10 @@ pub struct ApplyOptions {
     /// directConnect, status
     #[arg(long)]
     replace: bool,
+    /// Where to save the connectors that are changed, replaced or deleted, as they were before; `connectory import` puts
+    /// them back [default: a file in the platform's state directory, where the newest 20 are kept]
+    #[arg(long, value_name = "FILE")]
+    backup: Option<PathBuf>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -32,121 +41,213 @@ pub struct ApplyOptions {
 }
 
 /// Makes a plan, prints it, asks, and carries it out.
-pub async fn plan_and_apply(client: &Client, wanted: Vec<Wanted>, prune: bool, options: &ApplyOptions) -> Result<()> {
-    let plan = compare(client, wanted, prune).await?;
+pub async fn plan_and_apply(
+    environment: &EnvironmentArgument,
+    wanted: Vec<Wanted>,
+    prune: bool,
+    options: &ApplyOptions,
+) -> Result<()> {
+    let client = environment.client()?;
+    let plan = compare(&client, wanted, prune).await?;
     if !options.quiet {
         plan.print();
     }
-    plan.check(options.replace)?;
+    plan.check()?;
+    if !options.replace {
+        plan.check_replacements()?;
+    }
     if plan.steps.is_empty() {
         return Ok(());
     }
     if !options.yes && !confirm(&format!("Make these changes at {}?", client.environment().base_url))? {
         bail!("nothing was changed");
     }
-    apply(client, plan, options.quiet).await
+    let before = before::save(&plan, options.backup.as_deref())?;
+    let way_back = before.map(|file| way_back(&file, environment));
+    if !options.quiet && plan.steps.iter().any(|step| phase(&step.action) > 0) {
+        // Told first, so that it is there whatever happens.
+        if let Some(way_back) = &way_back {
+            anstream::eprintln!("{way_back}");
+        }
+    }
+    let client = &client;
+    let mut applied = Applied::default();
+    apply(client, plan, options.quiet, &mut applied).await?;
+    if !options.quiet {
+        say!("{}", applied.tally());
+    }
+    applied.result(way_back.as_deref())
 }
 
-/// Carries out every step, several at a time, and prints how many. A step that fails does not stop the others. Its
-/// changes stay, and the next plan continues from them.
-async fn apply(client: &Client, plan: Plan, quiet: bool) -> Result<()> {
+/// How to have again what was there before.
+fn way_back(file: &Path, environment: &EnvironmentArgument) -> String {
+    let option = environment.name().map(|name| format!(" --env {name}")).unwrap_or_default();
+    format!(
+        "What was there before is in {}; this puts it back: connectory import --replace{option} {}",
+        visible(&file.display().to_string()),
+        shell_word(&file.display().to_string())
+    )
+}
+
+/// A path as a word of a shell's command.
+fn shell_word(path: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    if path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+/// When an action's turn is. What deletes something waits until all before it has succeeded.
+const fn phase(action: &Action) -> usize {
+    match action {
+        Action::Create | Action::Change => 0,
+        Action::Replace(_) => 1,
+        Action::Delete => 2,
+    }
+}
+
+/// What was done so far.
+#[derive(Default)]
+struct Applied {
+    done: BTreeMap<Effect, usize>,
+    /// The connectors that failed, with the reason of each.
+    failed: BTreeMap<ScriptName, String>,
+    /// The connectors that were not begun.
+    left: BTreeSet<ScriptName>,
+    /// The connectors that were stopped in the middle.
+    stopped: BTreeSet<ScriptName>,
+    /// Whether the user stopped the command.
+    is_interrupted: bool,
+    /// Whether the same command may do more later.
+    may_go_on: bool,
+}
+
+/// Carries out every step, several at a time. A step that fails does not stop those of its phase. Ctrl-C ends the command
+/// after the steps that are under way.
+async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) -> Result<()> {
     let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(plan.steps.len() as u64) };
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} {wide_msg} {eta}").context("the template is valid")?;
     progress.set_style(style);
-    let [mut created, mut changed, mut deleted, mut replaced] = [0_usize; 4];
-    let mut failures = Vec::new();
-    let mut steps = stream::iter(plan.steps)
-        .map(|step| async move {
-            let done = self::step(client, &step).await;
-            (step, done)
-        })
-        .buffer_unordered(PARALLEL);
-    while let Some((Step { script_name, action, .. }, done)) = steps.next().await {
-        progress.set_message(visible(script_name.as_str()).into_owned());
-        progress.inc(1);
-        match (done, action) {
-            (Err(error), _) => failures.push(format!("{script_name}: {error:#}")),
-            (Ok(()), Action::Create) => created += 1,
-            (Ok(()), Action::Change) => changed += 1,
-            (Ok(()), Action::Replace(_)) => replaced += 1,
-            (Ok(()), Action::Delete) => deleted += 1,
+    let interrupt = Interrupt::listen();
+    let steps = Steps { client, max_request: plan.max_request };
+    let mut phases: [Vec<Step>; 3] = Default::default();
+    for step in plan.steps {
+        applied.left.insert(step.script_name.clone());
+        phases[phase(&step.action)].push(step);
+    }
+    let in_hand = RefCell::new(BTreeSet::new());
+    for phase in phases {
+        if !applied.failed.is_empty() || interrupt.is_requested() {
+            break;
+        }
+        let done = stream::iter(phase)
+            .take_until(interrupt.requested(1))
+            .map(async |step| {
+                in_hand.borrow_mut().insert(step.script_name.clone());
+                let done = steps.carry_out(&step).await;
+                (step.script_name, done)
+            })
+            .buffer_unordered(PARALLEL);
+        let mut done = std::pin::pin!(done);
+        loop {
+            let (script_name, done) = tokio::select! {
+                next = done.next() => match next {
+                    Some(next) => next,
+                    None => break,
+                },
+                () = interrupt.requested(1), if !applied.is_interrupted => {
+                    applied.is_interrupted = true;
+                    let under_way = count(in_hand.borrow().len(), "connector");
+                    progress.suspend(|| anstream::eprintln!(
+                        "Finishing the {under_way} under way. Press Ctrl-C again to stop in the middle of them."
+                    ));
+                    continue;
+                }
+                () = interrupt.requested(2) => break,
+            };
+            progress.set_message(visible(script_name.as_str()).into_owned());
+            progress.inc(1);
+            in_hand.borrow_mut().remove(&script_name);
+            applied.left.remove(&script_name);
+            applied.add(script_name, done);
         }
     }
     progress.finish_and_clear();
-    if !quiet {
-        let replaced = if replaced > 0 { format!(", replaced {replaced}") } else { String::new() };
-        say!("created {created}, changed {changed}, deleted {deleted}{replaced}");
-    }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    failures.sort();
-    bail!("{} failed; run the command again to go on:\n  {}", count(failures.len(), "connector"), failures.join("\n  "))
-}
-
-async fn step(client: &Client, step: &Step) -> Result<()> {
-    let name = step.script_name.as_str();
-    if let Some((planned, _)) = &step.found
-        && find(client, name).await?.as_ref() != Some(planned)
-    {
-        bail!("it was changed on the server since the plan was made");
-    }
-    let found = step.found.as_ref().map(|(_, folder)| folder);
-    match (&step.action, &step.wanted) {
-        (Action::Delete, _) | (_, None) => Ok(client.delete(name).await?),
-        (Action::Create, Some(wanted)) => create(client, name, wanted).await,
-        (Action::Replace(_), Some(wanted)) => {
-            client.delete(name).await?;
-            // A document that the wanted connector lacks must stay, so it is created again too.
-            let mut whole = wanted.clone();
-            for (kind, text) in found.into_iter().flat_map(|found| &found.documents) {
-                whole.documents.entry(*kind).or_insert_with(|| text.clone());
-            }
-            create(client, name, &whole).await
-        }
-        (Action::Change, Some(wanted)) => change(client, name, found, wanted).await,
-    }
-}
-
-async fn create(client: &Client, name: &str, wanted: &Folder) -> Result<()> {
-    let created = client.create(&wanted.description.members).await?;
-    if created.script_name.as_str() != name {
-        client.delete(created.script_name.as_str()).await?;
-        bail!("the server gives `{}` the script name {}; rename the folder to that", created.name, created.script_name);
-    }
-    // Nobody else has changed the new connector yet, so nothing is compared with the plan.
-    change(client, name, None, wanted).await
-}
-
-/// Changes metadata and documents in one patch. The server applies all of it or nothing, and only if it still has the
-/// connector that was found.
-async fn change(client: &Client, name: &str, found: Option<&Folder>, wanted: &Folder) -> Result<()> {
-    let mut operations = Vec::new();
-    let mut set = |path: &str, before: Option<Value>, after: Value| {
-        operations.extend(before.map(|before| json!({"op": "test", "path": path, "value": before})));
-        operations.push(json!({"op": "add", "path": path, "value": after}));
-    };
-    let (before, after) =
-        (found.map(|found| &found.description.connector_metadata), &wanted.description.connector_metadata);
-    if before.map_or(!after.is_empty(), |before| before != after) {
-        set("/connectorMetadata", before.map(|before| json!(before)), json!(after));
-    }
-    for (kind, before, after) in changed_documents(found, wanted) {
-        set(&format!("/{}", kind.member()), before.map(|before| json!(before)), json!(after));
-    }
-    if !operations.is_empty() {
-        let patch: Patch = serde_json::from_value(json!(operations)).context("the operations are a patch")?;
-        client.patch(name, &patch).await?;
-    }
-    let none = Translations::default();
-    let before = found.map_or(&none, |found| &found.translations);
-    for (locale, _, _) in changed_translations(before, &wanted.translations) {
-        let bytes = wanted.translations.0.get(&locale).map(Properties::to_bytes).unwrap_or_default();
-        let UpdateDetail { status, message, .. } = client.set_translations(name, locale, &bytes).await?;
-        if status == Open::Known(UpdateStatus::Error) {
-            bail!("translations in {locale}: {}", message.unwrap_or_default());
-        }
-    }
+    applied.is_interrupted |= interrupt.is_requested();
+    applied.stopped = in_hand.into_inner();
+    applied.left.retain(|name| !applied.stopped.contains(name));
     Ok(())
+}
+
+impl Applied {
+    /// Adds the outcome of a step.
+    fn add(&mut self, script_name: ScriptName, done: Result<Effect, Failure>) {
+        let effect = match done {
+            Ok(effect) => Some(effect),
+            Err(Failure { effect, reason, is_temporary }) => {
+                self.may_go_on |= is_temporary;
+                self.failed.insert(script_name, reason);
+                effect
+            }
+        };
+        if let Some(effect) = effect {
+            *self.done.entry(effect).or_default() += 1;
+        }
+    }
+
+    /// What was done, as a line.
+    fn tally(&self) -> String {
+        let count = |effect| self.done.get(&effect).copied().unwrap_or_default();
+        let mut tally = format!(
+            "created {}, changed {}, deleted {}",
+            count(Effect::Created),
+            count(Effect::Changed),
+            count(Effect::Deleted)
+        );
+        let replaced = count(Effect::Replaced);
+        if replaced > 0 {
+            write!(tally, ", replaced {replaced}").expect("a string takes any text");
+        }
+        tally
+    }
+
+    /// Fails if something was not done, and says what, and what to do.
+    fn result(&self, way_back: Option<&str>) -> Result<()> {
+        let mut parts = Vec::new();
+        if !self.failed.is_empty() {
+            let failed = self.failed.iter().map(|(name, reason)| format!("\n  {name}: {reason}"));
+            parts.push(format!("{} failed:{}", count(self.failed.len(), "connector"), failed.collect::<String>()));
+        }
+        if !self.stopped.is_empty() {
+            parts.push(format!("stopped in the middle of {}, which may be half done", names(&self.stopped)));
+        }
+        if self.is_interrupted && parts.is_empty() && self.left.is_empty() {
+            // It came after the last step.
+            return Ok(());
+        }
+        if !self.left.is_empty() {
+            let why =
+                if self.is_interrupted { "interrupted" } else { "nothing is replaced or deleted after a failure" };
+            parts.push(format!("not begun, because {why}: {}", names(&self.left)));
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        if self.may_go_on || self.is_interrupted {
+            parts.push("Run the command again to go on.".to_owned());
+        }
+        if let Some(way_back) = way_back {
+            parts.push(way_back.to_owned());
+        }
+        bail!(parts.join("\n"))
+    }
+}
+
+/// The names of connectors, not too many.
+fn names(names: &BTreeSet<ScriptName>) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(ScriptName::as_str).collect();
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{} and {more} more", shown.join(", ")),
+        _ => shown.join(", "),
+    }
 }

@@ -5,17 +5,22 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use connectory_client::{Client, DocumentKind, Locale};
 use connectory_folder::Folder;
+use connectory_model::limits::REQUEST_BYTES;
 use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::refusals::refusals;
 use super::wanted::Wanted;
-use super::{Action, Plan, Step};
+use super::{Action, Plan, Refusal, Step};
 use crate::environment::{PARALLEL, custom, find, folder_of};
 
 /// Makes a plan. With `prune`, custom connectors that are not wanted are deleted.
 pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Result<Plan> {
     let names: BTreeSet<_> = wanted.iter().map(|wanted| wanted.script_name.clone()).collect();
-    let mut plan = Plan::default();
+    let service = client.service_info().await?;
+    let max_request = service.as_ref().map_or(REQUEST_BYTES as u64, |service| service.limits.max_request_bytes);
+    let max_request = usize::try_from(max_request).unwrap_or(usize::MAX);
+    let mut plan = Plan { max_request, ..Plan::default() };
     let compared: Vec<_> = stream::iter(wanted)
         .map(|Wanted { script_name, folder }| async move {
             let found = find(client, script_name.as_str()).await?;
@@ -30,7 +35,9 @@ pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Resul
             None => Action::Create,
             Some((_, folder)) if is_same(folder, &wanted) => continue,
             Some((detail, _)) if !detail.is_custom() => {
-                plan.built_in.push(script_name);
+                let reason =
+                    "it is a built-in connector, which cannot be changed, and differs from the wanted one".to_owned();
+                plan.refusals.push(Refusal { script_name, reason });
                 continue;
             }
             Some((_, folder)) => match fixed_members_that_differ(folder, &wanted) {
@@ -50,6 +57,8 @@ pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Resul
         }
     }
     plan.steps.sort_by(|a, b| a.script_name.cmp(&b.script_name));
+    plan.refusals.extend(refusals(client, service.as_ref(), &plan.steps).await?);
+    plan.refusals.sort_by(|a, b| a.script_name.cmp(&b.script_name));
     Ok(plan)
 }
 

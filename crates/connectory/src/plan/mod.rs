@@ -1,15 +1,22 @@
-//! A plan: what has to change on a server so that it has the wanted connectors. `wanted` reads what is wanted,
-//! `compare` makes the plan, `show` prints it, and `apply` carries it out.
+//! A plan: what has to change on a server so that it has the wanted connectors. `wanted` reads what is wanted, `compare`
+//! makes the plan, `refusals` says what the server would refuse, `show` prints the plan, and `apply` carries it out: `step`
+//! by step, until an `interrupt`, after `before` has saved what was there.
 
 pub mod apply;
+mod before;
 pub mod compare;
+mod interrupt;
+mod refusals;
 pub mod show;
+mod step;
 pub mod wanted;
 
 use anyhow::{Result, bail};
 use connectory_client::ConnectorDetail;
 use connectory_folder::Folder;
-use connectory_model::ScriptName;
+use connectory_model::{ScriptName, visible};
+
+use crate::terminal::count;
 
 /// What is done to a connector.
 pub enum Action {
@@ -35,42 +42,47 @@ pub struct Step {
     pub found: Option<(ConnectorDetail, Folder)>,
 }
 
+/// Why a connector cannot be as it is wanted.
+pub struct Refusal {
+    /// Its script name.
+    pub script_name: ScriptName,
+    /// The reason, as a sentence.
+    pub reason: String,
+}
+
 /// A plan, in the order of script names.
 #[derive(Default)]
 pub struct Plan {
     /// Connectors that change.
     pub steps: Vec<Step>,
-    /// Built-in connectors that differ from the wanted ones. They cannot be changed.
-    pub built_in: Vec<ScriptName>,
+    /// Connectors that cannot change so.
+    pub refusals: Vec<Refusal>,
+    /// The largest request that the server takes, in bytes.
+    max_request: usize,
 }
 
 impl Plan {
-    /// Fails if built-in connectors would have to change.
-    pub fn check_built_in(&self) -> Result<()> {
-        if self.built_in.is_empty() {
+    /// Fails if the server would refuse a part of the plan.
+    pub fn check(&self) -> Result<()> {
+        if self.refusals.is_empty() {
             return Ok(());
         }
-        let names: Vec<_> = self.built_in.iter().map(ScriptName::as_str).collect();
-        bail!("built-in connectors cannot be changed, and these differ: {}", names.join(", "))
+        let refusals =
+            self.refusals.iter().map(|Refusal { script_name, reason }| format!("\n  {script_name}: {reason}"));
+        bail!(
+            "{} cannot be as the plan has it, so nothing was changed:{}",
+            count(self.refusals.len(), "connector"),
+            refusals.collect::<String>()
+        )
     }
 
-    /// Fails if a step is impossible, or is a replacement and `replace` does not allow it.
-    pub fn check(&self, replace: bool) -> Result<()> {
-        self.check_built_in()?;
-        for step in &self.steps {
-            let (Action::Replace(_), Some(wanted)) = (&step.action, &step.wanted) else { continue };
-            if !replace {
-                bail!("{} would be replaced: deleted, and created again; give --replace to do that", step.script_name);
-            }
-            let name = &wanted.description.members.name;
-            let derived = ScriptName::derive(name, |_| false);
-            if derived != step.script_name {
-                bail!(
-                    "the connector named `{name}` would get the script name {derived}; rename the folder {} to that",
-                    step.script_name
-                );
-            }
+    /// Fails if a connector would be replaced. That needs the user's word.
+    pub fn check_replacements(&self) -> Result<()> {
+        let replaced = self.steps.iter().filter(|step| matches!(step.action, Action::Replace(_)));
+        let names: Vec<_> = replaced.map(|step| visible(step.script_name.as_str())).collect();
+        if names.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        bail!("{} would be replaced: deleted, and created again; give --replace to do that", names.join(", "))
     }
 }

@@ -1,0 +1,173 @@
+//! What a server would refuse, told before anything is sent. What can be seen without a server, lint tells.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Result;
+use connectory_client::{Client, ConnectorItem, Error, Filter, NewConnector, ServiceInfo, Status};
+use connectory_folder::Folder;
+use connectory_model::limits::{FILTER_BYTES, FILTER_DEPTH};
+use connectory_model::{ScriptName, name_key};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+
+use super::{Action, Refusal, Step};
+use crate::environment::{PARALLEL, find};
+
+/// How many numbered script names are looked at before a name counts as too common.
+const NUMBERED: usize = 100;
+
+/// Says which steps a server would refuse. `service` is what it says about itself; a service other than connectory says
+/// nothing.
+pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &[Step]) -> Result<Vec<Refusal>> {
+    let mut refusals = Refusals::default();
+    let mut created = Vec::new();
+    for step in steps {
+        let (name, found) = (&step.script_name, step.found.as_ref());
+        let Some(wanted) = &step.wanted else { continue };
+        if let Some(service) = service {
+            check_sizes(&mut refusals, service, name, wanted);
+        }
+        match &step.action {
+            Action::Create => {}
+            Action::Replace(_) => {
+                let before = found.map(|(_, folder)| &folder.description.members);
+                if let Some(Err(error)) = before.map(can_be_created) {
+                    refusals.add(
+                        name,
+                        format!(
+                            "it would be deleted and created again, and what is there could not be put back if that \
+                             failed ({error}); delete it yourself first: connectory connector delete {name}"
+                        ),
+                    );
+                }
+            }
+            Action::Change | Action::Delete => continue,
+        }
+        if let Err(error) = can_be_created(&wanted.description.members) {
+            refusals.add(name, error);
+        }
+        created.push(step);
+    }
+    check_names(&mut refusals, client, &mut created).await?;
+    // Another service may have another rule. There, only a failure that would delete something is worth a wrong refusal.
+    created.retain(|step| service.is_some() || matches!(step.action, Action::Replace(_)));
+    check_script_names(&mut refusals, client, &created).await?;
+    Ok(refusals.0)
+}
+
+#[derive(Default)]
+struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    fn add(&mut self, script_name: &ScriptName, reason: impl Into<String>) {
+        self.0.push(Refusal { script_name: script_name.clone(), reason: reason.into() });
+    }
+}
+
+/// Checks that a server takes these members of a new connector.
+fn can_be_created(members: &NewConnector) -> Result<(), String> {
+    NewConnector::from_request(&json!(members)).map(drop).map_err(|error| error.to_string())
+}
+
+/// Checks that the parts of a connector are within the server's limits.
+fn check_sizes(refusals: &mut Refusals, service: &ServiceInfo, name: &ScriptName, wanted: &Folder) {
+    let limit = service.limits.max_document_bytes.min(service.limits.max_request_bytes);
+    let mut all = 0;
+    for (file, bytes) in wanted.files() {
+        let size = bytes.len() as u64;
+        all += size;
+        if size > limit {
+            refusals.add(name, format!("{file} has {size} bytes; the server takes {limit}"));
+        }
+    }
+    let limit = service.limits.max_connector_bytes;
+    if all > limit {
+        refusals.add(name, format!("its files have {all} bytes together; the server takes {limit}"));
+    }
+}
+
+/// Checks that no other connector has the name of a new one. Leaves those whose name is free.
+async fn check_names(refusals: &mut Refusals, client: &Client, created: &mut Vec<&Step>) -> Result<()> {
+    let name =
+        |step: &&Step| step.wanted.as_ref().map(|wanted| wanted.description.members.name.clone()).unwrap_or_default();
+    let names: Vec<_> = created.iter().map(name).collect();
+    let alike = named_alike(client, names.iter().map(String::as_str)).await?;
+    let mut owners: HashMap<_, _> =
+        alike.into_iter().map(|item| (name_key(&item.name), (item.script_name, "already"))).collect();
+    created.retain(|step| {
+        let name = name(step);
+        let (owner, when) = owners.entry(name_key(&name)).or_insert_with(|| (step.script_name.clone(), "too"));
+        let is_free = *owner == step.script_name;
+        if !is_free {
+            refusals.add(&step.script_name, format!("`{name}` is the name of the connector {owner} {when}"));
+        }
+        is_free
+    });
+    Ok(())
+}
+
+/// What one filter has already. A long one would not be accepted, nor fit into an address.
+#[derive(Default)]
+struct Room {
+    names: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Adds a filter, if there is room for it.
+    fn takes(&mut self, filter: &Filter) -> bool {
+        self.names += 1;
+        self.bytes += filter.to_string().len();
+        self.names < FILTER_DEPTH / 2 && self.bytes < FILTER_BYTES / 4
+    }
+}
+
+/// The connectors of a server whose names begin like these.
+async fn named_alike(client: &Client, names: impl Iterator<Item = &str>) -> Result<Vec<ConnectorItem>, Error> {
+    let mut filters: Vec<Filter> = Vec::new();
+    let mut room = Room::default();
+    for name in names {
+        let filter = Filter::name().starts_with(name);
+        match filters.pop() {
+            Some(last) if room.takes(&filter) => filters.push(last.or(filter)),
+            last => {
+                room = Room { bytes: filter.to_string().len(), ..Room::default() };
+                filters.extend(last.into_iter().chain([filter]));
+            }
+        }
+    }
+    let found: Vec<Vec<_>> = stream::iter(filters)
+        .map(|filter| client.list().statuses(&Status::ALL).filter(filter).all())
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Checks that connectory would give each new connector the script name that its folder has (D13).
+async fn check_script_names(refusals: &mut Refusals, client: &Client, created: &[&Step]) -> Result<(), Error> {
+    for step in created {
+        let Some(wanted) = &step.wanted else { continue };
+        let name = &wanted.description.members.name;
+        if step.found.as_ref().is_some_and(|(detail, _)| detail.name == *name) {
+            // It has been given this one already.
+            continue;
+        }
+        let mut taken = HashSet::new();
+        let given = loop {
+            let given = ScriptName::derive(name, |candidate| taken.contains(candidate));
+            let is_free = given == step.script_name || find(client, given.as_str()).await?.is_none();
+            if is_free || taken.len() == NUMBERED {
+                break given;
+            }
+            taken.insert(given);
+        };
+        if given != step.script_name {
+            refusals.add(
+                &step.script_name,
+                format!("the server gives `{name}` the script name {given}; rename the folder to that"),
+            );
+        }
+    }
+    Ok(())
+}
