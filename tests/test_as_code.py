@@ -419,17 +419,24 @@ def test_an_interrupted_apply_finishes_what_is_under_way_and_says_what_was_done(
     assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
 
 
-def test_large_documents_fit_into_requests(terminal):
-    # Three documents that are each within the limit, and do not fit into one request together.
+def test_large_documents_fit_into_requests(start, tmp_path):
+    server = start("--rate-limit", "off", "--max-request", "600000")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    # Documents that fit into a request alone, and not together. With the text before, the second fits into none.
     write_connector(terminal, "c/a", "A")
-    for file, root in [("source-config", None), ("source-template", "Application"), ("correlation-config", "CorrelationConfig")]:
-        text = FORM.format(name="A") if root is None else f'<{root} name="A"/>\n'
-        terminal.write(f"c/a/{file}.xml", text + f"<!-- {'x' * 4_900_000} -->\n")
+    sizes = {"source-config": 250_000, "source-template": 400_000, "correlation-config": 250_000}
+    roots = {"source-template": "Application", "correlation-config": "CorrelationConfig"}
+    for file, size in sizes.items():
+        text = f'<{roots[file]} name="A"/>\n' if file in roots else FORM.format(name="A")
+        terminal.write(f"c/a/{file}.xml", text + f"<!-- {'x' * size} -->\n")
     assert terminal.run("apply", "c", "--yes").stdout.endswith("created 1, changed 0, deleted 0\n")
     assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
-    for file in ["source-config", "source-template", "correlation-config"]:
+    for file in sizes:
         terminal.write(f"c/a/{file}.xml", terminal.read(f"c/a/{file}.xml").replace("xxx -->", "yyy -->"))
+    proxy.calls.clear()
     assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
+    assert [method for method, _ in proxy.calls if method in ("PATCH", "PUT")] == ["PATCH", "PATCH", "PUT"]
     assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
 
 
