@@ -361,6 +361,24 @@ def test_a_connector_is_created_and_changed_wholly_or_not_at_all(start, tmp_path
     assert terminal.run("export").stdout == before
 
 
+def test_what_was_there_is_saved_or_nothing_is_done(terminal):
+    write_connector(terminal, "c/a", "A")
+    terminal.run("apply", "c", "--yes")
+    saved = terminal.folder / ".local/state/connectory/before"
+    assert not saved.exists(), "nothing was there"
+    for n in range(25):
+        write_connector(terminal, "c/a", "A", connectorMetadata=f"{{n: {n}}}")
+        assert terminal.run("apply", "c", "--yes").stderr == "", "a change that succeeds has no need of it"
+    assert len(list(saved.iterdir())) == 20
+    shutil.rmtree(saved)
+    saved.write_text("a file in the way")
+    write_connector(terminal, "c/a", "A")
+    refused = terminal.run("apply", "c", "--yes", code=1).stderr
+    assert "nothing was changed" in refused and "--backup FILE" in refused and str(saved) in refused
+    terminal.run("apply", "c", "--yes", "--backup", "before.json")
+    assert json.loads(terminal.read("before.json"))[0]["connectorMetadata"] == {"n": 24}
+
+
 def test_nothing_is_deleted_after_a_failure(start, tmp_path):
     server = start("--rate-limit", "off")
     proxy = Proxy(server.url)
@@ -592,7 +610,11 @@ def test_every_operation_has_a_command(terminal):
     run("connector", "patch", "a", "-", stdin='[{"op": "add", "path": "/connectorMetadata/category", "value": "X"}]')
     assert run("connector", "get", "a").stdout.endswith('metadata        {"category":"X"}\n')
     assert "give --yes" in run("connector", "delete", "a", code=1).stderr
+    before = json.loads(run("export").stdout)
     assert run("connector", "--quiet", "delete", "a", "--yes").stdout == ""
+    run("import", *sorted((terminal.folder / ".local/state/connectory/before").iterdir())[-1:], "--yes")
+    assert json.loads(run("export").stdout) == before
+    assert run("connector", "delete", "a", "--yes").stdout.startswith("Deleted a.\nWhat was there before is in ")
     gone = run("connector", "get", "a", code=1).stderr
     assert re.fullmatch(r"error: the service answered 404 Not Found: .*\(tracking id [0-9a-f]{32}\)\n", gone), gone
 

@@ -3,6 +3,7 @@
 #[macro_use]
 mod terminal;
 
+mod before;
 mod cli;
 mod commands;
 mod environment;

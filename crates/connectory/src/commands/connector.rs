@@ -11,6 +11,7 @@ use connectory_client::{
 use connectory_model::visible;
 use futures_util::TryStreamExt;
 
+use crate::before;
 use crate::environment::EnvironmentArgument;
 use crate::terminal::{self, Format, confirm};
 
@@ -211,8 +212,13 @@ pub async fn run(ConnectorArguments { environment, quiet, command }: ConnectorAr
             if !yes && !confirm(&format!("Delete the connector `{script_name}`?"))? {
                 bail!("nothing was deleted");
             }
+            let before = client.get(&script_name, None).await?;
+            // A single call is done even where nothing can be saved.
+            let way_back =
+                before::save(&[&before], None, &environment).unwrap_or_else(|error| Some(format!("{error:#}")));
             client.delete(&script_name).await?;
             say(format!("Deleted {script_name}."));
+            way_back.into_iter().for_each(say);
             Ok(())
         }
         ConnectorCommand::Patch { script_name, file } => {

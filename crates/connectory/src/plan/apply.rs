@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -12,12 +12,12 @@ use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::before;
 use super::compare::compare;
 use super::interrupt::Interrupt;
 use super::step::{Effect, Failure, Steps};
 use super::wanted::Wanted;
 use super::{Action, Plan, Step};
+use crate::before;
 use crate::environment::{EnvironmentArgument, PARALLEL};
 use crate::terminal::{confirm, count};
 
@@ -62,8 +62,9 @@ pub async fn plan_and_apply(
     if !options.yes && !confirm(&format!("Make these changes at {}?", client.environment().base_url))? {
         bail!("nothing was changed");
     }
-    let before = before::save(&plan, options.backup.as_deref())?;
-    let way_back = before.map(|file| way_back(&file, environment));
+    let before: Vec<_> = plan.steps.iter().filter_map(|step| step.found.as_ref()).map(|(detail, _)| detail).collect();
+    let way_back = before::save(&before, options.backup.as_deref(), environment)
+        .context("nothing was changed; `--backup FILE` says where to save")?;
     if !options.quiet && plan.steps.iter().any(|step| phase(&step.action) > 0) {
         // Told first, so that it is there whatever happens.
         if let Some(way_back) = &way_back {
@@ -77,22 +78,6 @@ pub async fn plan_and_apply(
         say!("{}", applied.tally());
     }
     applied.result(way_back.as_deref())
-}
-
-/// How to have again what was there before.
-fn way_back(file: &Path, environment: &EnvironmentArgument) -> String {
-    let option = environment.name().map(|name| format!(" --env {name}")).unwrap_or_default();
-    format!(
-        "What was there before is in {}; this puts it back: connectory import --replace{option} {}",
-        visible(&file.display().to_string()),
-        shell_word(&file.display().to_string())
-    )
-}
-
-/// A path as a word of a shell's command.
-fn shell_word(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
-    if path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// When an action's turn is. What deletes something waits until all before it has succeeded.

@@ -1,9 +1,8 @@
 //! A plan: what has to change on a server so that it has the wanted connectors. `wanted` reads what is wanted, `compare`
 //! makes the plan, `refusals` says what the server would refuse, `show` prints the plan, and `apply` carries it out: `step`
-//! by step, until an `interrupt`, after `before` has saved what was there.
+//! by step, until an `interrupt`.
 
 pub mod apply;
-mod before;
 pub mod compare;
 mod interrupt;
 mod refusals;

@@ -6,29 +6,38 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use connectory_client::ConnectorDetail;
 use connectory_folder::write_whole;
+use connectory_model::visible;
 use directories::ProjectDirs;
 
-use super::Plan;
+use crate::environment::EnvironmentArgument;
 
 /// How many of these files are kept. The oldest are removed.
 const KEPT: usize = 20;
 
-/// Saves the connectors that a plan changes, replaces or deletes, as `connectory export` would. None if there are none.
-pub fn save(plan: &Plan, file: Option<&Path>) -> Result<Option<PathBuf>> {
-    let before: Vec<&ConnectorDetail> =
-        plan.steps.iter().filter_map(|step| step.found.as_ref()).map(|(detail, _)| detail).collect();
+/// Saves connectors that a command is about to change, as `connectory export` would, and returns how to have them again: a
+/// sentence with a command. None if there are none.
+pub fn save(
+    before: &[&ConnectorDetail],
+    file: Option<&Path>,
+    environment: &EnvironmentArgument,
+) -> Result<Option<String>> {
     if before.is_empty() {
         return Ok(None);
     }
-    let mut text = serde_json::to_vec_pretty(&before)?;
+    let mut text = serde_json::to_vec_pretty(before)?;
     text.push(b'\n');
     let path = match file {
         Some(file) => file.to_owned(),
-        None => next_file().context("cannot save what was there before; give --backup FILE")?,
+        None => next_file().context("cannot save what was there before")?,
     };
-    write_whole(&path, &text)
-        .with_context(|| format!("cannot save what was there before to {}; give --backup FILE", path.display()))?;
-    Ok(Some(path))
+    write_whole(&path, &text).with_context(|| format!("cannot save what was there before to {}", path.display()))?;
+    let option = environment.name().map(|name| format!(" --env {}", shell_word(name))).unwrap_or_default();
+    let path = path.display().to_string();
+    Ok(Some(format!(
+        "What was there before is in {}; this puts it back: connectory import --replace{option} {}",
+        visible(&path),
+        shell_word(&path)
+    )))
 }
 
 /// A new file in the platform's folder for the state of programs.
@@ -49,4 +58,10 @@ fn next_file() -> Result<PathBuf> {
     }
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.3fZ");
     Ok(folder.join(format!("{time}-{}.json", std::process::id())))
+}
+
+/// A text as a word of a shell's command.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
