@@ -10,10 +10,11 @@ import sys
 
 import pytest
 
-from conftest import BINARY, ROOT, SDK_2, TYPESCRIPT, environment
+from conftest import BINARY, ROOT, SDK_2, TYPESCRIPT, connectory, environment
 
 README = ROOT / "README.md"
-SECTIONS = ["The first five minutes", "Connectors as code"]
+# The sections whose commands are a tour, and the section whose commands only show how they are written.
+TOUR, EXAMPLES = ["The first five minutes", "Connectors as code"], "Running it"
 URL, HOME = "http://127.0.0.1:8080", "/home/me"
 # What a reader does that the test has done already.
 SKIPPED = ("git clone ", "cd connectory")
@@ -72,11 +73,16 @@ class Bash:
         return printed[:-1]
 
 
-def test_the_tour_prints_what_readme_shows(start, tmp_path):
-    text = README.read_text()
+@pytest.fixture
+def server(start, tmp_path):
+    """A server with the database that commands find in the home."""
     database = tmp_path / ".local/share/connectory/connectory.db"
     database.parent.mkdir(parents=True)
-    server = start(database=database, HOME=str(tmp_path))
+    return start(database=database, HOME=str(tmp_path))
+
+
+def test_the_tour_prints_what_readme_shows(server, tmp_path):
+    text = README.read_text()
     bash = Bash(tmp_path)
     # What README shows, and what it is here.
     values = {URL: server.url, HOME: str(tmp_path)}
@@ -85,7 +91,7 @@ def test_the_tour_prints_what_readme_shows(start, tmp_path):
     def here(shown):
         return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], shown)
 
-    for command, (begin, end) in [step for title in SECTIONS for step in steps(text, title)]:
+    for command, (begin, end) in [step for title in TOUR for step in steps(text, title)]:
         if command.startswith(SKIPPED):
             continue
         shown = text[begin:end]
@@ -111,6 +117,25 @@ def test_the_tour_prints_what_readme_shows(start, tmp_path):
     assert differences == [], "\n".join(differences)
     findings = bash.run("connectory lint --strict --format json connectors")
     assert findings.startswith("[]"), findings
+
+
+@pytest.mark.usefixtures("server")
+def test_the_other_commands_succeed(tmp_path):
+    bash = Bash(tmp_path)
+    commands = [command for command, _ in steps(README.read_text(), EXAMPLES)]
+    assert len(commands) > 3
+    for command in commands:
+        printed = bash.run(f"{command}\nprintf '\nexit code %d' $?")
+        assert printed.endswith("\nexit code 0"), f"{command}: {printed}"
+
+
+def test_the_options_of_serve_exist():
+    begin, end = section(README.read_text(), EXAMPLES)
+    cells = re.findall(r"^\| (`--.*?) \|", README.read_text()[begin:end], flags=re.M)
+    options = re.findall(r"--[a-z-]+", " ".join(cells))
+    assert len(options) > 15
+    shown = connectory("serve", "--help").stdout
+    assert [option for option in options if not re.search(rf"{option}\b(?!-)", shown)] == []
 
 
 def program(language):
