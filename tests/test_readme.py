@@ -20,8 +20,11 @@ URL, HOME = "http://127.0.0.1:8080", "/home/me"
 SKIPPED = ("git clone ", "cd connectory")
 SERVE = "cargo run --release -- serve"
 PROMPT = "Client secret:\n"
-# Ids, secrets and tracking ids.
-RANDOM = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+# What is another at each run: secrets, ids, and the names of files that are named after the time and the process.
+SECRET = r"[0-9a-f]{64}"
+VARYING = re.compile(
+    rf"\b(?:{SECRET}|[0-9a-f]{{32}}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|\d{{4}}-\d\d-\d\dT[\d:.-]+Z(?:-\d+)?)\b"
+)
 
 
 def section(text, title):
@@ -54,7 +57,8 @@ class Bash:
         commands = home / "bin"
         commands.mkdir()
         (commands / "connectory").symlink_to(BINARY)
-        variables = environment(HOME=str(home), PATH=f"{commands}:{os.environ['PATH']}", XDG_DATA_HOME="", LC_ALL="C.UTF-8")
+        others = dict.fromkeys(["XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"], "")
+        variables = environment(HOME=str(home), PATH=f"{commands}:{os.environ['PATH']}", LC_ALL="C.UTF-8", **others)
         self.process = subprocess.Popen(
             ["bash"], cwd=home, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
@@ -100,13 +104,13 @@ def test_the_tour_prints_what_readme_shows(server, tmp_path):
             bash.run("\n".join(re.findall(r"^export .*", printed, flags=re.M)))
         elif shown.startswith(PROMPT):
             # Without a terminal, the secret comes from a pipe, and there is no prompt.
-            printed = PROMPT + bash.run(here(command), typed=here(re.findall(r"\b[0-9a-f]{64}\b", text[:begin])[-1]))
+            printed = PROMPT + bash.run(here(command), typed=here(re.findall(SECRET, text[:begin])[-1]))
         else:
             printed = bash.run(here(command))
         assert printed == "" or printed.endswith("\n"), f"the next prompt would stick to what `{command}` prints"
-        values |= dict(zip(RANDOM.findall(shown), RANDOM.findall(printed)))
-        expected = RANDOM.sub("…", here(shown)).rstrip("\n")
-        if expected != RANDOM.sub("…", printed).rstrip("\n"):
+        values |= dict(zip(VARYING.findall(shown), VARYING.findall(printed)))
+        expected = VARYING.sub("…", here(shown)).rstrip("\n")
+        if expected != VARYING.sub("…", printed).rstrip("\n"):
             there = printed.replace(server.url, URL).replace(str(tmp_path), HOME)
             differences.append(f"$ {command}\n{there}\nREADME shows:\n{shown}")
             edits.append((begin, end, there.rstrip("\n") + "\n" if there else ""))
