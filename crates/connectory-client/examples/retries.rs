@@ -15,7 +15,7 @@ pub async fn run(environment: Environment, count: usize) -> Result<(), Error> {
     // By default only GET, PUT and DELETE are repeated, because the service could execute a POST or PATCH twice. After
     // 429 it cannot: the service did nothing. `Writes::RateLimited` repeats them then, after the pause that the service
     // asks for in `Retry-After`.
-    let retries = Retries { times: 60, writes: Writes::RateLimited, ..Retries::default() };
+    let retries = Retries { rate_limited: 60, writes: Writes::RateLimited, ..Retries::default() };
     let client = Client::builder(environment.clone())
         .retries(retries)
         // At most four calls are on their way at the same time, however many futures wait.
@@ -27,7 +27,7 @@ pub async fn run(environment: Environment, count: usize) -> Result<(), Error> {
     println!("created {}", created.len());
 
     // A program that wants to decide for itself turns retries off and reads the error.
-    let client = Client::builder(environment).retries(Retries { times: 0, ..Retries::default() }).build()?;
+    let client = Client::builder(environment).retries(Retries::NONE).build()?;
     match client.list().count().await {
         Ok(count) => println!("{count} connectors"),
         Err(Error::Api(error)) if error.status == StatusCode::TOO_MANY_REQUESTS => {

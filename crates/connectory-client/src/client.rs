@@ -19,7 +19,7 @@ use url::Url;
 use crate::config::Environment;
 use crate::error::Error;
 use crate::list::List;
-use crate::retries::Retries;
+use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
 use crate::transport::Transport;
 
@@ -39,6 +39,7 @@ pub struct Builder {
     environment: Environment,
     api_path: String,
     retries: Retries,
+    on_retry: Option<OnRetry>,
     concurrency: usize,
     timeout: Duration,
 }
@@ -56,6 +57,20 @@ impl Builder {
     #[must_use]
     pub fn retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// What to do when a call has failed and will be repeated, for example write a line to a log. It is called before the
+    /// pause, for each call.
+    ///
+    /// ```
+    /// # fn example(builder: connectory_client::Builder) -> connectory_client::Builder {
+    /// builder.on_retry(|retry| eprintln!("{}; trying again in {:?}", retry.error, retry.pause))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_retry(mut self, told: impl Fn(Retry<'_>) + Send + Sync + 'static) -> Self {
+        self.on_retry = Some(OnRetry(Arc::new(told)));
         self
     }
 
@@ -95,6 +110,7 @@ impl Builder {
             base,
             api_path: self.api_path,
             retries: self.retries,
+            on_retry: self.on_retry,
             permits: Semaphore::new(self.concurrency),
         })))
     }
@@ -134,6 +150,7 @@ impl Client {
             environment,
             api_path: "v2025/connectors".to_owned(),
             retries: Retries::default(),
+            on_retry: None,
             concurrency: 8,
             timeout: Duration::from_mins(1),
         }

@@ -1,8 +1,9 @@
 //! The errors of a call.
 
-use std::fmt;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use connectory_model::wire::ErrorResponse;
 use reqwest::StatusCode;
@@ -24,7 +25,7 @@ pub enum Error {
         reason: String,
     },
     /// The service could not be reached, or the connection broke.
-    #[error("cannot reach {url}: {}", reasons(.error))]
+    #[error("cannot reach {url}: {}", reasons(.url, .error))]
     Transport {
         /// The address of the call.
         url: String,
@@ -114,6 +115,14 @@ impl Error {
         }
     }
 
+    /// Whether TLS failed: the certificate is not accepted, or the service does not speak TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        match self {
+            Self::Transport { error, .. } => causes(error).any(|error| error.is::<rustls::Error>()),
+            _ => false,
+        }
+    }
+
     /// Whether the connector does not exist.
     pub fn is_not_found(&self) -> bool {
         self.api_error().is_some_and(|error| error.status == StatusCode::NOT_FOUND)
@@ -136,16 +145,34 @@ pub(crate) fn text_of(body: &[u8]) -> Option<String> {
 }
 
 /// The text of the innermost cause, which reqwest leaves out of its own text.
-fn reasons(error: &reqwest::Error) -> String {
+fn reasons(url: &str, error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
-    let mut reasons = Vec::new();
-    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(error) = next {
-        reasons.push(error.to_string());
-        next = error.source();
+    if let Some(rest) = url.strip_prefix("https://")
+        && causes(error).any(is_no_tls)
+    {
+        let host = rest.split('/').next().unwrap_or(rest);
+        return format!("the server does not speak TLS; try http://{host}");
     }
     // The innermost error names the cause. The others only say that something failed.
-    reasons.pop().unwrap_or_else(|| error.to_string())
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// The errors that caused an error, from the outermost to the innermost.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(error.source(), |&error| {
+        // An I/O error does not count the error that it contains as its source.
+        let contained = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        contained.map(|error| error as &(dyn StdError + 'static)).or_else(|| error.source())
+    })
+}
+
+/// Whether the error says that the peer answered the begin of TLS with something else, or not at all.
+fn is_no_tls(error: &(dyn StdError + 'static)) -> bool {
+    let is_other = matches!(error.downcast_ref(), Some(rustls::Error::InvalidMessage(_)));
+    let is_end = error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof && error.to_string() == "tls handshake eof");
+    is_other || is_end
 }

@@ -32,9 +32,10 @@
 //!
 //! # Retries
 //!
-//! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. The pauses grow and have
-//! jitter; if the service sends `Retry-After`, the pause is that long. This applies to GET, PUT and DELETE. The service
-//! could execute a repeated POST or PATCH twice, so [`Retries::writes`] decides about those.
+//! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. [`Retries`] has a number for
+//! each of these causes. The pauses grow and have jitter; if the service sends `Retry-After`, the pause is that long.
+//! This applies to GET, PUT and DELETE. The service could execute a repeated POST or PATCH twice, so [`Retries::writes`]
+//! decides about those. [`Builder::on_retry`] tells the program of each repetition.
 //!
 //! # Errors
 //!
@@ -82,4 +83,4 @@ pub use filter::{Filter, Text};
 pub use json_patch::{Patch, PatchOperation};
 pub use list::{List, MAX_PAGE};
 pub use reqwest::StatusCode;
-pub use retries::{Retries, Writes};
+pub use retries::{Retries, Retry, Writes};

@@ -1,17 +1,26 @@
-//! When a failed call is repeated, and after which pauses.
+//! When a failed call is repeated, how often, and after which pauses.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use backon::ExponentialBuilder;
-use reqwest::{Method, StatusCode};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use reqwest::Method;
 
 use crate::error::Error;
 
-/// When a failed call is repeated.
+/// When a failed call is repeated. A call that fails for several causes has a count for each.
 #[derive(Debug, Clone, Copy)]
 pub struct Retries {
-    /// The maximum number of repetitions; 4 by default.
-    pub times: usize,
+    /// The maximum number of repetitions after 429; 10 by default. Give more to a program that makes many calls and has
+    /// time: the service did nothing, and says in `Retry-After` when it will.
+    pub rate_limited: usize,
+    /// The maximum number of repetitions after 502, 503 and 504; 4 by default. If the service asks to wait for more than a
+    /// minute, the call fails at once.
+    pub unavailable: usize,
+    /// The maximum number of repetitions if the service cannot be reached, or the connection breaks; 2 by default. A call
+    /// that fails in TLS is not repeated, because a wrong certificate stays wrong.
+    pub unreachable: usize,
     /// The pause before the first repetition; 200 ms by default. Each pause is twice as long as the one before, with
     /// jitter.
     pub first_pause: Duration,
@@ -32,10 +41,55 @@ pub enum Writes {
     Always,
 }
 
+/// A call that failed and will be repeated.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Retry<'a> {
+    /// Why the call failed.
+    pub error: &'a Error,
+    /// The pause before it is repeated.
+    pub pause: Duration,
+}
+
+/// What a program does when a call will be repeated.
+#[derive(Clone)]
+pub(crate) struct OnRetry(pub Arc<dyn Fn(Retry<'_>) + Send + Sync>);
+
+impl fmt::Debug for OnRetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnRetry")
+    }
+}
+
+/// Why a call failed, if it may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    RateLimited,
+    Unavailable,
+    Unreachable,
+}
+
+impl Cause {
+    fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::Api(error) => match error.status.as_u16() {
+                429 => Some(Self::RateLimited),
+                502..=504 => Some(Self::Unavailable),
+                _ => None,
+            },
+            Error::Transport { .. } if error.is_tls() => None,
+            Error::Transport { .. } => Some(Self::Unreachable),
+            _ => None,
+        }
+    }
+}
+
 impl Default for Retries {
     fn default() -> Self {
         Self {
-            times: 4,
+            rate_limited: 10,
+            unavailable: 4,
+            unreachable: 2,
             first_pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(10),
             writes: Writes::Never,
@@ -44,29 +98,66 @@ impl Default for Retries {
 }
 
 impl Retries {
-    /// The pauses between repetitions.
-    pub(crate) fn pauses(&self) -> ExponentialBuilder {
-        ExponentialBuilder::default()
-            .with_min_delay(self.first_pause)
-            .with_max_delay(self.longest_pause)
-            .with_max_times(self.times)
-            .with_jitter()
-    }
+    /// Repeats nothing.
+    pub const NONE: Self = Self {
+        rate_limited: 0,
+        unavailable: 0,
+        unreachable: 0,
+        first_pause: Duration::ZERO,
+        longest_pause: Duration::ZERO,
+        writes: Writes::Never,
+    };
 
-    /// Whether a call is repeated after this error.
-    pub(crate) fn applies(&self, method: &Method, error: &Error) -> bool {
-        let is_limited = error.api_error().is_some_and(|error| error.status == StatusCode::TOO_MANY_REQUESTS);
-        let is_temporary = match error {
-            Error::Api(error) => matches!(error.status.as_u16(), 429 | 502 | 503 | 504),
-            Error::Transport { .. } => true,
-            _ => false,
+    /// The pauses of one call.
+    pub(crate) fn pauses(&self, method: &Method) -> Pauses {
+        let pauses = |times| {
+            ExponentialBuilder::default()
+                .with_min_delay(self.first_pause)
+                .with_max_delay(self.longest_pause)
+                .with_max_times(times)
+                .with_jitter()
+                .build()
         };
-        let is_safe = method.is_idempotent()
-            || match self.writes {
-                Writes::Never => false,
-                Writes::RateLimited => is_limited,
-                Writes::Always => true,
-            };
-        is_temporary && is_safe
+        Pauses {
+            rate_limited: pauses(self.rate_limited),
+            unavailable: pauses(self.unavailable),
+            unreachable: pauses(self.unreachable),
+            writes: if method.is_idempotent() { Writes::Always } else { self.writes },
+        }
+    }
+}
+
+/// The pauses of one call, for each cause of a failure.
+pub(crate) struct Pauses {
+    rate_limited: ExponentialBackoff,
+    unavailable: ExponentialBackoff,
+    unreachable: ExponentialBackoff,
+    writes: Writes,
+}
+
+impl Pauses {
+    /// The longest pause that an unavailable service may ask for: most restarts take less.
+    const LONGEST_ASKED: Duration = Duration::from_mins(1);
+
+    /// The pause before the call is repeated after an error, if it is repeated.
+    pub fn next(&mut self, error: &Error) -> Option<Duration> {
+        let cause = Cause::of(error)?;
+        let is_safe = match self.writes {
+            Writes::Never => false,
+            Writes::RateLimited => cause == Cause::RateLimited,
+            Writes::Always => true,
+        };
+        let asked = error.api_error().and_then(|error| error.retry_after).unwrap_or_default();
+        if !is_safe || (cause == Cause::Unavailable && asked > Self::LONGEST_ASKED) {
+            return None;
+        }
+        let pause = match cause {
+            Cause::RateLimited => &mut self.rate_limited,
+            Cause::Unavailable => &mut self.unavailable,
+            Cause::Unreachable => &mut self.unreachable,
+        }
+        .next()?;
+        // The service asks many callers to wait for the same time. The jitter of the pause spreads them.
+        Some(if asked.is_zero() { pause } else { asked + pause.min(Duration::from_secs(1)) })
     }
 }

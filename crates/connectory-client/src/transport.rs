@@ -1,15 +1,13 @@
 //! A call of the API: its address, the token, the bound on concurrent calls, and retries.
 
-use std::time::Duration;
-
-use backon::Retryable;
+use backon::{ConstantBuilder, Retryable};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::error::Error;
 use crate::http::{Answer, send};
-use crate::retries::Retries;
+use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
 
 pub(crate) struct Transport {
@@ -18,6 +16,7 @@ pub(crate) struct Transport {
     /// The path of the operations, such as `v2025/connectors`.
     pub api_path: String,
     pub retries: Retries,
+    pub on_retry: Option<OnRetry>,
     /// A permit for each call that may be on its way.
     pub permits: Semaphore,
     pub tokens: Tokens,
@@ -61,13 +60,15 @@ impl Transport {
         method: &Method,
         attempt: impl FnMut() -> F,
     ) -> Result<Answer, Error> {
+        let mut pauses = self.retries.pauses(method);
         attempt
-            .retry(self.retries.pauses())
-            .when(|error| self.retries.applies(method, error))
-            .adjust(|error, pause| {
-                let asked = error.api_error().and_then(|error| error.retry_after).unwrap_or_default();
-                // The service asks many callers to wait for the same time. The jitter of the pause spreads them.
-                pause.map(|pause| if asked.is_zero() { pause } else { asked + pause.min(Duration::from_secs(1)) })
+            // `Pauses` knows the length of each pause, and when there is no other.
+            .retry(ConstantBuilder::new().without_max_times())
+            .adjust(|error, _| pauses.next(error))
+            .notify(|error, pause| {
+                if let Some(OnRetry(told)) = &self.on_retry {
+                    told(Retry { error, pause });
+                }
             })
             .await
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use connectory_client::{Client, Environment, Error, NewConnector, Open, Retries, Writes};
@@ -35,7 +36,14 @@ fn client(base_url: String, retries: Retries) -> Client {
 
 fn quick(times: usize) -> Retries {
     let pause = Duration::from_millis(1);
-    Retries { times, first_pause: pause, longest_pause: pause * 4, ..Retries::default() }
+    Retries {
+        rate_limited: times,
+        unavailable: times,
+        unreachable: times,
+        first_pause: pause,
+        longest_pause: pause * 4,
+        ..Retries::default()
+    }
 }
 
 async fn calls(server: &MockServer, to: &str) -> usize {
@@ -274,4 +282,70 @@ async fn an_answer_that_breaks_off_or_stops_is_a_failed_connection() {
             .build(),
         Err(Error::BaseUrl { .. })
     ));
+}
+
+#[tokio::test]
+async fn each_cause_of_a_failure_has_a_number_of_repetitions_of_its_own() {
+    let retries = Retries { rate_limited: 5, unavailable: 3, unreachable: 2, ..quick(0) };
+    let after = |status: u16, seconds: &str| {
+        ResponseTemplate::new(status).append_header("Retry-After", seconds).set_body_json(json!({"message": "wait"}))
+    };
+    for (answer, expected) in [
+        (after(429, "0"), 6),
+        (after(502, "0"), 4),
+        (after(503, "0"), 4),
+        (after(504, "0"), 4),
+        (after(503, "3600"), 1),
+        (after(500, "0"), 1),
+    ] {
+        let server = server_with_a_token().await;
+        Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
+        client(server.uri(), retries).list().page().await.unwrap_err();
+        assert_eq!(calls(&server, LIST).await, expected);
+    }
+    // A call that fails for two causes has the repetitions of both.
+    let server = server_with_a_token().await;
+    Mock::given(path(LIST)).respond_with(after(503, "0")).up_to_n_times(3).mount(&server).await;
+    Mock::given(path(LIST)).respond_with(after(429, "0")).up_to_n_times(5).mount(&server).await;
+    Mock::given(path(LIST)).respond_with(ResponseTemplate::new(200).set_body_json(json!([]))).mount(&server).await;
+    client(server.uri(), retries).list().page().await.unwrap();
+}
+
+/// A client, and how many repetitions it was told.
+fn told(base_url: String, retries: Retries) -> (Client, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let environment = Environment { base_url, client_id: "id".to_owned(), client_secret: "s3cret".to_owned() };
+    let builder = Client::builder(environment).retries(retries).timeout(TIMEOUT);
+    let lines = Arc::clone(&told);
+    let client = builder.on_retry(move |retry| lines.lock().unwrap().push(retry.error.to_string())).build().unwrap();
+    (client, told)
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_reached_is_tried_three_times_and_the_program_is_told() {
+    for (address, reason) in [
+        ("http://127.0.0.1:9", "Connection refused"),
+        ("http://no-such-host.invalid", "failed to lookup address information"),
+    ] {
+        let started = Instant::now();
+        let (client, told) = told(address.to_owned(), Retries::default());
+        let error = client.list().page().await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot reach {address}/oauth/token: {reason}")), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+        let told = told.lock().unwrap();
+        assert_eq!(*told, [error.as_str(), error.as_str()], "two repetitions make three tries");
+    }
+}
+
+#[tokio::test]
+async fn https_against_a_server_without_tls_says_so() {
+    let http = MockServer::start().await.uri();
+    let answers = raw(b"220 mail.example.com\r\n", Duration::ZERO).await;
+    let closes = raw(b"", Duration::ZERO).await;
+    for (address, is_certain) in [(http, false), (answers, true), (closes, false)] {
+        let (client, told) = told(address.replace("http:", "https:"), quick(1));
+        let error = client.list().page().await.unwrap_err().to_string();
+        assert!(error.ends_with(&format!("/oauth/token: the server does not speak TLS; try {address}")), "{error}");
+        assert!(!is_certain || told.lock().unwrap().is_empty(), "repeating does not help");
+    }
 }

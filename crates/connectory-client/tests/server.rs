@@ -87,7 +87,7 @@ async fn a_list_is_fetched_page_by_page_and_counted() {
 #[tokio::test]
 async fn many_calls_pass_under_the_rate_limit() {
     let server = Server::start(Options { rate_limit: Some("20/1s".parse().unwrap()), ..Options::default() }).await;
-    let retries = Retries { times: 20, writes: Writes::RateLimited, ..Retries::default() };
+    let retries = Retries { rate_limited: 20, writes: Writes::RateLimited, ..Retries::default() };
     let client = Client::builder(server.environment.clone()).retries(retries).build().unwrap();
     let creates = (0..60).map(|n| {
         let client = client.clone();

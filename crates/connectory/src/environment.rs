@@ -1,16 +1,22 @@
 //! The service that a command calls, and reading connectors from it.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use connectory_client::{Client, ConnectorDetail, Environment, Error, Retries, Status, Writes};
+use connectory_client::{Client, ConnectorDetail, Environment, Error, Retries, Retry, Status, StatusCode, Writes};
 use connectory_folder::Folder;
-use connectory_model::ScriptName;
+use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::terminal::{YELLOW, styled};
 
 /// How many connectors a command reads or changes at the same time. The server's rate limit slows it down further.
 pub const PARALLEL: usize = 8;
+
+/// Pauses for the rate limit that are told. A shorter one is not noticed.
+const TOLD_PAUSE: Duration = Duration::from_secs(3);
 
 /// The service to call.
 #[derive(Args, Clone, Default)]
@@ -34,18 +40,52 @@ impl EnvironmentArgument {
 
     /// A client of the service.
     pub fn client(&self) -> Result<Client> {
-        client(match &self.env {
-            Some(name) => Environment::named(name)?,
-            None => Environment::load()?,
-        })
+        client(
+            match &self.env {
+                Some(name) => Environment::named(name)?,
+                None => Environment::load()?,
+            },
+            Patience::Some,
+        )
     }
 }
 
-/// A client of a service, with the retries that commands need.
-pub fn client(environment: Environment) -> Result<Client> {
+/// How much patience a command has with a service that cannot be reached or is unavailable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// None: somebody waits to hear whether the address is right.
+    None,
+    /// Some: three tries, and a dozen seconds for a service that restarts.
+    Some,
+}
+
+/// A client of a service, with the retries that commands need. Tells the first repetition on standard error.
+pub fn client(environment: Environment, patience: Patience) -> Result<Client> {
     // 429 means that the service did nothing, so every call is repeated until the rate limit lets it pass.
-    let retries = Retries { times: 60, writes: Writes::RateLimited, ..Retries::default() };
-    Ok(Client::builder(environment).retries(retries).timeout(Duration::from_mins(1)).build()?)
+    let limited = Retries { rate_limited: 60, writes: Writes::RateLimited, ..Retries::default() };
+    let retries = match patience {
+        Patience::None => Retries { unavailable: 0, unreachable: 0, ..limited },
+        Patience::Some => Retries { unavailable: 5, first_pause: Duration::from_millis(500), ..limited },
+    };
+    let (limit, failure) = (Once::new(), Once::new());
+    let told = move |retry: Retry<'_>| {
+        let status = retry.error.api_error().map(|error| error.status);
+        let first = if status == Some(StatusCode::TOO_MANY_REQUESTS) {
+            if retry.pause < TOLD_PAUSE {
+                return;
+            }
+            &limit
+        } else {
+            &failure
+        };
+        first.call_once(|| {
+            let seconds = retry.pause.as_secs_f64();
+            let text = format!("{}; trying again in {seconds:.1} s (this is said once)", retry.error);
+            anstream::eprintln!("{} {}", styled(YELLOW, "warning:"), visible(&text));
+        });
+    };
+    let builder = Client::builder(environment).retries(retries).on_retry(told);
+    Ok(builder.timeout(Duration::from_mins(1)).build()?)
 }
 
 /// A connector, if the service has it.

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use tempfile::TempDir;
@@ -232,8 +233,13 @@ struct Server {
 impl Server {
     /// Starts a server whose first client is `id` with the secret `secret`.
     fn start(folder: &Path) -> Self {
+        Self::limited(folder, "off")
+    }
+
+    /// The same with a rate limit.
+    fn limited(folder: &Path, rate_limit: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_connectory"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "off", "--database", "sqlite:served.db"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", rate_limit, "--database", "sqlite:served.db"])
             .current_dir(folder)
             .env_clear()
             .envs([("CONNECTORY_CLIENT_ID", "id"), ("CONNECTORY_CLIENT_SECRET", "secret")])
@@ -302,4 +308,45 @@ fn a_name_cannot_deceive_a_reader_of_a_table_or_a_message() {
         assert!(table.contains(seen) && !table.contains(name), "{table}");
     }
     assert!(user.stdout("connector get payllor --output json").contains(name), "data are as they are");
+}
+
+#[test]
+fn a_service_that_cannot_be_reached_is_tried_three_times_and_said_once() {
+    let user = User::new()
+        .with("SAIL_BASE_URL", "http://127.0.0.1:9")
+        .with("SAIL_CLIENT_ID", "id")
+        .with("SAIL_CLIENT_SECRET", "secret");
+    let started = Instant::now();
+    let error = user.error("connector list");
+    let cause = "cannot reach http://127.0.0.1:9/oauth/token: Connection refused (os error 111)";
+    let lines: Vec<_> = error.lines().collect();
+    let [warning, error] = lines[..] else { panic!("{lines:?}") };
+    assert!(warning.starts_with(&format!("warning: {cause}; trying again in ")), "{warning}");
+    assert_eq!(error, format!("error: {cause}"));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+
+    // A login fails at once, and says what is wrong with the address.
+    assert_eq!(user.error("login a --base-url http://127.0.0.1:9"), format!("error: {cause}\n"));
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let https = server.url.replace("http:", "https:");
+    let expected =
+        format!("error: cannot reach {https}/oauth/token: the server does not speak TLS; try {}\n", server.url);
+    assert_eq!(user.error(&format!("login a --base-url {https}")), expected);
+}
+
+#[test]
+fn a_long_pause_for_the_rate_limit_is_said() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::limited(folder.path(), "1/6s");
+    let user = User::new()
+        .with("SAIL_BASE_URL", &server.url)
+        .with("SAIL_CLIENT_ID", "id")
+        .with("SAIL_CLIENT_SECRET", "secret");
+    let count = || user.run("connector list --count");
+    // The second call is after the first in the same window, or the third is after the second.
+    let told = [count(), count(), count()].map(|output| String::from_utf8(output.stderr).unwrap());
+    let told = told.concat();
+    assert!(told.starts_with("warning: the service answered 429 Too Many Requests: "), "{told}");
+    assert!(told.contains("; trying again in "), "{told}");
 }

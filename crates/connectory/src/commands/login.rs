@@ -9,7 +9,7 @@ use connectory_client::{Environment, home_file};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::environment::client;
+use crate::environment::{Patience, client};
 
 #[derive(Args)]
 pub struct LoginArguments {
@@ -32,7 +32,7 @@ pub async fn run(arguments: LoginArguments) -> Result<()> {
     let client_secret = secret()?;
     let base_url = base_url.trim_end_matches('/').to_owned();
     let environment = Environment { base_url, client_id, client_secret };
-    client(environment.clone())?.list().page_size(1).page().await?;
+    client(environment.clone(), Patience::None)?.list().page_size(1).page().await?;
     let path = home_file().context("there is no home directory")?;
     let mut file = match std::fs::read_to_string(&path) {
         Ok(text) => serde_saphyr::from_str(&text)
