@@ -35,6 +35,35 @@ impl fmt::Debug for Environment {
     }
 }
 
+/// Where an [`Environment`] was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvironmentSource {
+    /// The variables `SAIL_BASE_URL`, `SAIL_CLIENT_ID` and `SAIL_CLIENT_SECRET`.
+    Variables,
+    /// `./config.json`.
+    LocalFile(PathBuf),
+    /// `~/.sailpoint/config.yaml`.
+    HomeFile {
+        /// The file.
+        path: PathBuf,
+        /// The name of the environment.
+        name: String,
+    },
+}
+
+impl fmt::Display for EnvironmentSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variables => f.write_str("the variables SAIL_BASE_URL, SAIL_CLIENT_ID and SAIL_CLIENT_SECRET"),
+            Self::LocalFile(path) => write!(f, "{}", path.display()),
+            Self::HomeFile { path, name } => write!(f, "the environment `{name}` of {}", path.display()),
+        }
+    }
+}
+
+/// An environment, and where it was found.
+type Found = (Environment, EnvironmentSource);
+
 /// Why the configuration cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ConfigError {
@@ -113,6 +142,16 @@ struct HomeEnvironment {
 impl Environment {
     /// The environment of the first source that has one.
     pub fn load() -> Result<Self, ConfigError> {
+        Self::find().map(|(environment, _)| environment)
+    }
+
+    /// An environment of `~/.sailpoint/config.yaml` by its name.
+    pub fn named(name: &str) -> Result<Self, ConfigError> {
+        Self::find_named(name).map(|(environment, _)| environment)
+    }
+
+    /// The environment of the first source that has one, and this source.
+    pub fn find() -> Result<(Self, EnvironmentSource), ConfigError> {
         let variable = |name| std::env::var(name).ok();
         let home = home_file();
         Self::from_sources(
@@ -121,33 +160,33 @@ impl Environment {
                 client_id: variable("SAIL_CLIENT_ID"),
                 client_secret: variable("SAIL_CLIENT_SECRET"),
             },
-            Path::new("config.json"),
+            Path::new("./config.json"),
             home.as_deref(),
         )
     }
 
-    /// An environment of `~/.sailpoint/config.yaml` by its name.
-    pub fn named(name: &str) -> Result<Self, ConfigError> {
+    /// An environment of `~/.sailpoint/config.yaml` by its name, and this source.
+    pub fn find_named(name: &str) -> Result<(Self, EnvironmentSource), ConfigError> {
         let path = home_file().ok_or(ConfigError::Nowhere)?;
         let unknown = ConfigError::Unknown { path: path.clone(), name: name.to_owned(), known: "none".to_owned() };
         Self::from_home(&path, Some(name))?.ok_or(unknown)
     }
 
-    fn from_sources(variables: Parts, local: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
+    fn from_sources(variables: Parts, local: &Path, home: Option<&Path>) -> Result<Found, ConfigError> {
         if let Some(environment) = variables.complete("SAIL_BASE_URL")? {
-            return Ok(environment);
+            return Ok((environment, EnvironmentSource::Variables));
         }
         if let Some(text) = read(local)? {
             let parts: Parts = serde_json::from_str(&text).map_err(|error| unreadable(local, &error))?;
             if let Some(environment) = parts.complete(local.display())? {
-                return Ok(environment);
+                return Ok((environment, EnvironmentSource::LocalFile(local.to_owned())));
             }
         }
         let home = home.map(|home| Self::from_home(home, None)).transpose()?.flatten();
         home.ok_or(ConfigError::Nowhere)
     }
 
-    fn from_home(path: &Path, name: Option<&str>) -> Result<Option<Self>, ConfigError> {
+    fn from_home(path: &Path, name: Option<&str>) -> Result<Option<Found>, ConfigError> {
         let Some(text) = read(path)? else { return Ok(None) };
         let mut file: HomeFile = serde_saphyr::from_str(&text).map_err(|error| unreadable(path, &error))?;
         let name = name.map_or(file.activeenvironment, str::to_owned);
@@ -159,7 +198,10 @@ impl Environment {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(ConfigError::Unknown { path: path.to_owned(), name, known });
         };
-        Parts { base_url: found.baseurl, ..found.pat }.complete(format_args!("{} ({name})", path.display()))
+        let parts = Parts { base_url: found.baseurl, ..found.pat };
+        let environment = parts.complete(format_args!("{} ({name})", path.display()))?;
+        let source = EnvironmentSource::HomeFile { path: path.to_owned(), name };
+        Ok(environment.map(|environment| (environment, source)))
     }
 }
 
@@ -198,12 +240,18 @@ mod tests {
         let yaml = "authtype: pat\nactiveenvironment: dev\nenvironments:\n  dev:\n    tenanturl: https://t\n    \
                     baseurl: https://home\n    pat:\n      clientid: h\n      clientsecret: hs\n  prod: {}\n";
         std::fs::write(&home, yaml).unwrap();
-        let environment = load(Parts::default()).unwrap();
+        let (environment, source) = load(Parts::default()).unwrap();
         assert_eq!((environment.base_url.as_str(), environment.client_id.as_str()), ("https://home", "h"));
+        assert_eq!(source, EnvironmentSource::HomeFile { path: home.clone(), name: "dev".to_owned() });
 
         std::fs::write(&local, r#"{"ClientId": "l", "ClientSecret": "ls", "BaseURL": "https://local"}"#).unwrap();
-        assert_eq!(load(Parts::default()).unwrap().base_url, "https://local");
-        let environment = load(parts("https://variables")).unwrap();
+        let (environment, source) = load(Parts::default()).unwrap();
+        assert_eq!(
+            (environment.base_url.as_str(), source),
+            ("https://local", EnvironmentSource::LocalFile(local.clone()))
+        );
+        let (environment, source) = load(parts("https://variables")).unwrap();
+        assert_eq!(source, EnvironmentSource::Variables);
         assert_eq!(environment.base_url, "https://variables");
         assert!(!format!("{environment:?}").contains("s3cret"));
     }

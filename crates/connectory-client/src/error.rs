@@ -118,7 +118,7 @@ impl Error {
     /// Whether TLS failed: the certificate is not accepted, or the service does not speak TLS.
     pub(crate) fn is_tls(&self) -> bool {
         match self {
-            Self::Transport { error, .. } => causes(error).any(|error| error.is::<rustls::Error>()),
+            Self::Transport { error, .. } => causes(error).any(<dyn StdError>::is::<rustls::Error>),
             _ => false,
         }
     }

@@ -70,7 +70,7 @@ mod token;
 mod transport;
 
 pub use client::{Builder, Client};
-pub use config::{ConfigError, Environment, home_file};
+pub use config::{ConfigError, Environment, EnvironmentSource, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
 pub use connectory_model::wire::{

@@ -10,6 +10,7 @@ use crate::commands::client::{self, ClientCommand};
 use crate::commands::completions::{self, CompletionsArguments, ManArguments};
 use crate::commands::connector::{self, ConnectorArguments};
 use crate::commands::diff::{self, DiffArguments};
+use crate::commands::env::{self, EnvCommand, LogoutArguments};
 use crate::commands::export::{self, ExportArguments};
 use crate::commands::import::{self, ImportArguments};
 use crate::commands::lint::{self, LintArguments};
@@ -54,7 +55,7 @@ enum LocalCommand {
     Tenant(TenantCommand),
     /// Check connector folders, without a server.
     // Listed between `pull` and `plan`, the order in which people use them.
-    #[command(display_order = 9)]
+    #[command(display_order = 11)]
     Lint(LintArguments),
     /// Print a completion script for a shell.
     #[command(display_order = 98)]
@@ -64,11 +65,16 @@ enum LocalCommand {
     Man(ManArguments),
 }
 
-/// Commands that call a service.
+/// Commands that call a service, or choose the one to call.
 #[derive(Subcommand)]
 enum RemoteCommand {
     /// Save a service and its credentials as a named environment in ~/.sailpoint/config.yaml.
     Login(LoginArguments),
+    /// Remove an environment and its credentials from ~/.sailpoint/config.yaml.
+    Logout(LogoutArguments),
+    /// List environments, and choose the active one.
+    #[command(subcommand)]
+    Env(EnvCommand),
     /// Call the operations of the Connectors API.
     Connector(ConnectorArguments),
     /// Write connectors to folders, to keep them in git.
@@ -122,6 +128,8 @@ impl RemoteCommand {
             Self::Plan(arguments) => return plan::run(arguments).await,
             Self::Diff(arguments) => return diff::run(arguments).await,
             Self::Login(arguments) => login::run(arguments).await?,
+            Self::Logout(arguments) => env::logout(arguments)?,
+            Self::Env(command) => env::run(command)?,
             Self::Connector(arguments) => connector::run(arguments).await?,
             Self::Pull(arguments) => pull::run(arguments).await?,
             Self::Apply(arguments) => apply::run(arguments).await?,

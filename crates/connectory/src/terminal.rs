@@ -51,7 +51,8 @@ pub fn print_warnings() {
 
 /// Writes bytes to standard output as they are.
 pub fn bytes(bytes: &[u8]) -> Result<()> {
-    match std::io::stdout().write_all(bytes) {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
         _ => Ok(()),
     }

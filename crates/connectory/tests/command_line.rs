@@ -6,7 +6,8 @@
 use std::fmt::Write;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -228,6 +229,7 @@ fn completions_and_man_pages_have_every_command() {
 struct Server {
     process: Child,
     url: String,
+    database: PathBuf,
 }
 
 impl Server {
@@ -251,7 +253,23 @@ impl Server {
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let url = line.split_whitespace().find(|word| word.starts_with("http")).unwrap();
         let url = url.trim_end_matches(':').to_owned();
-        Self { process, url }
+        Self { process, url, database: folder.join("served.db") }
+    }
+}
+
+impl Server {
+    /// A user with a client of their own, which is created with these options.
+    fn client(&self, options: &str) -> User {
+        let line = format!("client create test --database sqlite:{} {options}", self.database.display());
+        let created = User::new().stdout(&line);
+        let value = |name: &str| {
+            let line = created.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+            line.unwrap().to_owned()
+        };
+        User::new()
+            .with("SAIL_BASE_URL", &self.url)
+            .with("SAIL_CLIENT_ID", value("SAIL_CLIENT_ID"))
+            .with("SAIL_CLIENT_SECRET", value("SAIL_CLIENT_SECRET"))
     }
 }
 
@@ -349,4 +367,102 @@ fn a_long_pause_for_the_rate_limit_is_said() {
     let told = told.concat();
     assert!(told.starts_with("warning: the service answered 429 Too Many Requests: "), "{told}");
     assert!(told.contains("; trying again in "), "{told}");
+}
+
+/// The home file of a user, with a member that this program does not know.
+const HOME_FILE: &str = "activeenvironment: a
+authtype: pat
+environments:
+  a:
+    baseurl: http://127.0.0.1:1
+    pat:
+      accesstoken: kept
+      clientid: id-a
+      clientsecret: secret-a
+    tenanturl: http://tenant
+  b:
+    baseurl: http://127.0.0.1:2
+    pat:
+      clientid: id-b
+      clientsecret: secret-b
+";
+const HOME_PATH: &str = ".sailpoint/config.yaml";
+
+#[test]
+fn environments_are_listed_chosen_and_removed_and_all_else_in_the_file_stays() {
+    let user = User::new();
+    assert_eq!(user.stdout("env list"), "ACTIVE  NAME  BASE URL  CLIENT ID\n");
+    user.write(HOME_PATH, HOME_FILE);
+    assert_snapshot!(
+        "environments",
+        user.transcript(&[
+            "env list",
+            "env list --output json",
+            "env use c",
+            "env use b",
+            "logout a",
+            "logout c",
+            "logout",
+            "logout"
+        ])
+    );
+    let mode = fs::metadata(user.home.path().join(HOME_PATH)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    user.write(HOME_PATH, HOME_FILE);
+    user.stdout("env use a");
+    assert_eq!(user.read(HOME_PATH), HOME_FILE, "nothing else was changed");
+    user.stdout("logout");
+    assert!(user.read(HOME_PATH).contains("authtype: pat\n"));
+    let json = r#"{"BaseURL": "http://127.0.0.1:3", "ClientId": "c", "ClientSecret": "s"}"#;
+    user.write("config.json", json);
+    let note = "note: commands without --env use ./config.json, not the active environment\n";
+    assert_eq!(String::from_utf8(user.run("env use b").stderr).unwrap(), note);
+}
+
+#[test]
+fn a_login_does_not_lose_the_credentials_of_another_service() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::new().with("SAIL_CLIENT_SECRET", "secret");
+    user.write(HOME_PATH, HOME_FILE);
+    let login = format!("login b --client-id id --base-url {}", server.url);
+    let error = user.error(&login);
+    assert!(error.contains("has an environment `b` for another service, http://127.0.0.1:2; take another"), "{error}");
+    assert_eq!(user.read(HOME_PATH), HOME_FILE);
+    let replaced = user.stdout(&format!("{login} --force --keep-active"));
+    assert!(replaced.starts_with("Replaced the environment `b`"), "{replaced}");
+    assert!(replaced.ends_with("The active environment is `a`.\n"), "{replaced}");
+    let again = user.stdout(&format!("{login}/"));
+    assert!(again.starts_with("Replaced") && again.ends_with("It is the active environment.\n"), "{again}");
+    let file = user.read(HOME_PATH);
+    assert!(file.contains("accesstoken: kept") && !file.contains("secret-b"), "{file}");
+}
+
+#[test]
+fn a_file_is_written_whole_or_not_at_all() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::new()
+        .with("SAIL_BASE_URL", &server.url)
+        .with("SAIL_CLIENT_ID", "id")
+        .with("SAIL_CLIENT_SECRET", "secret");
+    user.write("form.xml", "old");
+    user.write("all.json", "old");
+    let readers = ["form.xml", "all.json"].map(|file| fs::File::open(user.home.path().join(file)).unwrap());
+    user.stdout("connector get-source-config jdbc --file form.xml");
+    user.stdout("export all.json");
+    assert!(user.read("form.xml").contains("<Form") && user.read("all.json").starts_with('['));
+    // The new file took the place of the old one, which is as it was.
+    assert_eq!(readers.map(|reader| std::io::read_to_string(reader).unwrap()), ["old", "old"]);
+    assert!(user.error("export none/all.json").starts_with("error: cannot write none/all.json: "));
+}
+
+#[test]
+fn a_refusal_names_the_right_that_is_missing() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let reader = server.client("--scopes idn:connector-config:read");
+    let error = reader.error("connector create A --class-name x.Y");
+    assert!(error.contains("403 Forbidden") && error.contains("idn:connector-config:manage"), "{error}");
 }

@@ -13,6 +13,7 @@ use futures_util::TryStreamExt;
 
 use crate::before;
 use crate::environment::EnvironmentArgument;
+use crate::files::{self, Readers};
 use crate::terminal::{self, Format, confirm};
 
 #[derive(Args)]
@@ -298,7 +299,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 
 fn write(file: Option<&Path>, bytes: &[u8]) -> Result<()> {
     match file {
-        Some(file) => std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display())),
+        Some(file) => files::write(file, bytes, Readers::AsBefore),
         None => terminal::bytes(bytes),
     }
 }

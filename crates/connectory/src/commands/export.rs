@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use crate::environment::{EnvironmentArgument, custom};
+use crate::files::{self, Readers};
 use crate::terminal;
 
 #[derive(Args)]
@@ -21,7 +22,7 @@ pub async fn run(arguments: ExportArguments) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(&custom(&arguments.environment.client()?).await?)?;
     text.push(b'\n');
     match arguments.file {
-        Some(file) => std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display())),
+        Some(file) => files::write(&file, &text, Readers::AsBefore),
         None => terminal::bytes(&text),
     }
 }

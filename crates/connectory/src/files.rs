@@ -1,0 +1,131 @@
+//! Files that are written whole or not at all: into a temporary file beside them, which then takes their place.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
+
+/// Who can read a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner, whatever the mode of the file that it replaces.
+    Owner,
+    /// Those who could read the file that it replaces. A new file has the mode that the system gives to new files.
+    AsBefore,
+}
+
+/// Writes a file. A failure leaves the file as it was. A link stays: the file that it leads to is replaced.
+pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
+    replace(path, bytes, readers).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    let old = match fs::metadata(path) {
+        // A device or a pipe, such as /dev/stdout, cannot be replaced.
+        Ok(old) if !old.is_file() => return File::options().write(true).open(path)?.write_all(bytes),
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let path = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
+    // The folder of `file.json` is the empty path.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = match readers {
+        Readers::Owner => NamedTempFile::new_in(folder)?,
+        Readers::AsBefore => new_for_all(folder)?,
+    };
+    if let Some(old) = old.filter(|_| readers == Readers::AsBefore) {
+        new.as_file().set_permissions(old.permissions())?;
+    }
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    Ok(())
+}
+
+/// A temporary file with the mode that the system gives to new files.
+fn new_for_all(folder: &Path) -> io::Result<NamedTempFile> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)
+    }
+    #[cfg(not(unix))]
+    NamedTempFile::new_in(folder)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// The files of a folder that others can read, and their text.
+    fn readable_by_others(folder: &Path) -> Vec<String> {
+        // A file may be gone by now.
+        let files = fs::read_dir(folder).unwrap().filter_map(|file| File::open(file.unwrap().path()).ok());
+        let readable = files.filter(|file| file.metadata().unwrap().permissions().mode() & 0o077 != 0);
+        readable.map(|file| io::read_to_string(file).unwrap()).collect()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn others_can_never_read_the_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        // What an older version, or an editor, may have left.
+        for old in ["config.yaml", "config.yaml.new"] {
+            fs::write(folder.path().join(old), "old: true").unwrap();
+            fs::set_permissions(folder.path().join(old), Permissions::from_mode(0o644)).unwrap();
+        }
+        let is_written = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_written.load(Ordering::Relaxed) {
+                    assert!(readable_by_others(folder.path()).iter().all(|text| !text.contains("s3cret")));
+                }
+            });
+            let written: Result<()> = (0..50).try_for_each(|_| write(&path, b"clientsecret: s3cret", Readers::Owner));
+            is_written.store(true, Ordering::Relaxed);
+            written.unwrap();
+        });
+        assert_eq!(mode(&path), 0o600);
+        assert!(fs::read_to_string(&path).unwrap().contains("s3cret"));
+        assert_eq!(readable_by_others(folder.path()), ["old: true"], "the file of another program stays");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode_and_its_link_and_a_failure_leaves_it_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        symlink("file", &link).unwrap();
+        write(&link, b"new", Readers::AsBefore).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (b"new".as_slice(), 0o640));
+        // Another program that reads the old file reads it to its end.
+        let mut reader = File::open(&file).unwrap();
+        write(&file, b"newer", Readers::AsBefore).unwrap();
+        assert_eq!(io::read_to_string(&mut reader).unwrap(), "new");
+
+        let fresh = folder.path().join("fresh");
+        write(&fresh, b"", Readers::AsBefore).unwrap();
+        fs::write(folder.path().join("plain"), "").unwrap();
+        assert_eq!(mode(&fresh), mode(&folder.path().join("plain")));
+        write(Path::new("/dev/null"), b"nothing", Readers::AsBefore).unwrap();
+
+        let error = write(&folder.path().join("none/file"), b"", Readers::AsBefore).unwrap_err();
+        assert!(format!("{error:#}").starts_with(&format!("cannot write {}", folder.path().display())), "{error:#}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "no temporary file is left");
+    }
+}
