@@ -1,7 +1,7 @@
 //! The client and its 13 operations.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use connectory_model::Locale;
 use connectory_model::create::NewConnector;
@@ -9,7 +9,7 @@ use connectory_model::document::DocumentKind;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail};
 use json_patch::Patch;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder};
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -31,6 +31,16 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("environment", self.environment()).finish_non_exhaustive()
     }
+}
+
+/// What a service that was reached tells without a token.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Reached {
+    /// The service's time, if it tells it.
+    pub date: Option<SystemTime>,
+    /// What the service says about itself. None if it is another service than connectory.
+    pub service: Option<ServiceInfo>,
 }
 
 /// Settings of a new client.
@@ -173,16 +183,14 @@ impl Client {
     /// # }
     /// ```
     pub async fn service_info(&self) -> Result<Option<ServiceInfo>, Error> {
-        match self.0.call_without_token(SERVICE_PATH).await {
-            Ok(answer) => Ok(answer.json().ok()),
-            // Some services want a token first, even where there is nothing.
-            Err(Error::Api(error))
-                if error.status.is_client_error() && error.status != StatusCode::TOO_MANY_REQUESTS =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+        self.reach().await.map(|reached| reached.service)
+    }
+
+    /// Finds out whether the service can be reached at its address, without a token. Any answer of a server shows that it
+    /// can, except 429 and those of status 500 or above.
+    pub async fn reach(&self) -> Result<Reached, Error> {
+        let answer = self.0.call_without_token(SERVICE_PATH).await?;
+        Ok(Reached { date: answer.date(), service: answer.json().ok() })
     }
 
     /// Lists or counts connectors.

@@ -1,10 +1,10 @@
-//! One HTTP request and its answer. An answer of status 400 or above is an error.
+//! One HTTP request and its answer.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::RequestBuilder;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -13,11 +13,25 @@ use crate::error::{ApiError, Error, text_of};
 /// An answer with its whole body.
 pub(crate) struct Answer {
     pub url: Url,
+    pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// The answer, or the error of one with status 400 or above.
+    pub fn successful(self) -> Result<Self, Error> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            return Err(ApiError::new(self.status, retry_after(&self.headers), &self.body).into());
+        }
+        Ok(self)
+    }
+
+    /// The service's time when it answered.
+    pub fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.headers.get(DATE)?.to_str().ok()?).ok()
+    }
+
     /// The body, read as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -34,16 +48,27 @@ impl Answer {
     }
 }
 
-/// Sends a request to `url`, which errors name.
-pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Answer, Error> {
+/// Sends a request to `url`, which errors name. An answer of any status is an answer.
+pub(crate) async fn exchange(request: RequestBuilder, url: &Url) -> Result<Answer, Error> {
     let failed =
         |error: reqwest::Error| Error::Transport { url: url.to_string(), error: Arc::new(error.without_url()) };
     let response = request.send().await.map_err(failed)?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(failed)?.to_vec();
-    if status.is_client_error() || status.is_server_error() {
-        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        return Err(ApiError::new(status, retry_after.map(Duration::from_secs), &body).into());
+    Ok(Answer { url: url.clone(), status, headers, body })
+}
+
+/// Sends a request to `url`, which errors name. An answer of status 400 or above is an error.
+pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Answer, Error> {
+    exchange(request, url).await?.successful()
+}
+
+/// The time that a service asks to wait: whole seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
     }
-    Ok(Answer { url: url.clone(), headers, body })
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }

@@ -69,7 +69,7 @@ mod retries;
 mod token;
 mod transport;
 
-pub use client::{Builder, Client};
+pub use client::{Builder, Client, Reached};
 pub use config::{ConfigError, Environment, EnvironmentSource, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;

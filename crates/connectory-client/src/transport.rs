@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::error::Error;
-use crate::http::{Answer, send};
+use crate::http::{Answer, exchange, send};
 use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
 
@@ -42,14 +42,19 @@ impl Transport {
         self.repeat(&call.method, || self.authorized(&call)).await
     }
 
-    /// Reads a path of the service, without a token.
+    /// Reads a path of the service, without a token. Refusals are answers as well, unless another call may succeed.
     pub async fn call_without_token(&self, path: &str) -> Result<Answer, Error> {
         let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}{path}"));
         self.repeat(&Method::GET, || async {
             let _permit = self.permit().await;
-            send(self.http.get(url.clone()), &url).await
+            let answer = exchange(self.http.get(url.clone()), &url).await?;
+            match answer.status {
+                StatusCode::TOO_MANY_REQUESTS => answer.successful(),
+                status if status.is_client_error() => Ok(answer),
+                _ => answer.successful(),
+            }
         })
         .await
     }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use connectory_client::{Client, Environment, Error, NewConnector, Open, Retries, Writes};
 use serde_json::json;
@@ -86,6 +86,8 @@ async fn a_service_that_tells_nothing_about_itself_is_another_one() {
         Mock::given(path("/below/connectory/v1")).respond_with(answer).mount(&server).await;
         let client = client(format!("{}/below/", server.uri()), quick(0));
         assert_eq!(client.service_info().await.unwrap().is_some(), is_told);
+        let apart = client.reach().await.unwrap().date.unwrap().duration_since(SystemTime::now());
+        assert!(apart.unwrap_or_else(|behind| behind.duration()) < Duration::from_secs(30));
         assert_eq!(calls(&server, "/below/oauth/token").await, 0);
     }
     let server = MockServer::start().await;
@@ -296,6 +298,7 @@ async fn each_cause_of_a_failure_has_a_number_of_repetitions_of_its_own() {
         (after(503, "0"), 4),
         (after(504, "0"), 4),
         (after(503, "3600"), 1),
+        (after(503, "Fri, 31 Dec 9999 23:59:59 GMT"), 1),
         (after(500, "0"), 1),
     ] {
         let server = server_with_a_token().await;

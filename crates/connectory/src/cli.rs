@@ -10,6 +10,7 @@ use crate::commands::client::{self, ClientCommand};
 use crate::commands::completions::{self, CompletionsArguments, ManArguments};
 use crate::commands::connector::{self, ConnectorArguments};
 use crate::commands::diff::{self, DiffArguments};
+use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::env::{self, EnvCommand, LogoutArguments};
 use crate::commands::export::{self, ExportArguments};
 use crate::commands::import::{self, ImportArguments};
@@ -55,7 +56,7 @@ enum LocalCommand {
     Tenant(TenantCommand),
     /// Check connector folders, without a server.
     // Listed between `pull` and `plan`, the order in which people use them.
-    #[command(display_order = 11)]
+    #[command(display_order = 12)]
     Lint(LintArguments),
     /// Print a completion script for a shell.
     #[command(display_order = 98)]
@@ -75,6 +76,8 @@ enum RemoteCommand {
     /// List environments, and choose the active one.
     #[command(subcommand)]
     Env(EnvCommand),
+    /// Check that commands can work with the service: address, credentials, rights, clock, version, limits.
+    Doctor(DoctorArguments),
     /// Call the operations of the Connectors API.
     Connector(ConnectorArguments),
     /// Write connectors to folders, to keep them in git.
@@ -127,6 +130,7 @@ impl RemoteCommand {
         match self {
             Self::Plan(arguments) => return plan::run(arguments).await,
             Self::Diff(arguments) => return diff::run(arguments).await,
+            Self::Doctor(arguments) => return doctor::run(arguments).await,
             Self::Login(arguments) => login::run(arguments).await?,
             Self::Logout(arguments) => env::logout(arguments)?,
             Self::Env(command) => env::run(command)?,

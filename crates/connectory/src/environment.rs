@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use connectory_client::{Client, ConnectorDetail, Environment, Error, Retries, Retry, Status, StatusCode, Writes};
+use connectory_client::{
+    Client, ConnectorDetail, Environment, EnvironmentSource, Error, Retries, Retry, Status, StatusCode, Writes,
+};
 use connectory_folder::Folder;
 use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -38,15 +40,17 @@ impl EnvironmentArgument {
         self.env.as_deref()
     }
 
+    /// The environment, and where it was found.
+    pub fn find(&self) -> Result<(Environment, EnvironmentSource)> {
+        Ok(match &self.env {
+            Some(name) => Environment::find_named(name)?,
+            None => Environment::find()?,
+        })
+    }
+
     /// A client of the service.
     pub fn client(&self) -> Result<Client> {
-        client(
-            match &self.env {
-                Some(name) => Environment::named(name)?,
-                None => Environment::load()?,
-            },
-            Patience::Some,
-        )
+        client(self.find()?.0, Patience::Some)
     }
 }
 

@@ -466,3 +466,47 @@ fn a_refusal_names_the_right_that_is_missing() {
     let error = reader.error("connector create A --class-name x.Y");
     assert!(error.contains("403 Forbidden") && error.contains("idn:connector-config:manage"), "{error}");
 }
+
+/// The lines of `doctor` as outcome and check, and its exit code.
+fn doctor(user: &User) -> (Vec<String>, Option<i32>, String) {
+    let output = user.run("doctor");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    (text.lines().map(words).collect(), output.status.code(), text)
+}
+
+#[test]
+fn doctor_says_what_works_and_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::new().with("SAIL_CLIENT_SECRET", "secret");
+    assert_eq!(doctor(&user).0, ["failed environment"]);
+    user.stdout(&format!("login a --client-id id --base-url {}", server.url));
+    let (lines, code, text) = doctor(&user);
+    let all = ["environment", "file", "address", "version", "clock", "credentials", "rights", "limits"];
+    assert_eq!((lines, code), (all.map(|check| format!("ok {check}")).to_vec(), Some(0)), "{text}");
+    assert!(text.contains("a document 5 MiB, a request 10 MiB, a connector 16 MiB; any number of requests"), "{text}");
+    assert_eq!(user.stdout("connector list --custom --count"), "0\n", "nothing was changed");
+    let checks: serde_json::Value = serde_json::from_str(&user.stdout("doctor --output json")).unwrap();
+    assert_eq!(checks[7]["outcome"], "ok", "{checks}");
+
+    let path = user.home.path().join(HOME_PATH);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let (lines, code, text) = doctor(&user);
+    assert_eq!((lines[1].as_str(), code), ("warning file", Some(0)));
+    assert!(text.contains(&format!("(mode 644); run `chmod 600 {}`", path.display())), "{text}");
+
+    let (lines, code, text) = doctor(&server.client("--scopes idn:connector-config:read"));
+    assert_eq!((lines[5].as_str(), code), ("warning rights", Some(0)), "{text}");
+    assert!(text.contains("may not change connectors") && text.contains("idn:connector-config:manage"), "{text}");
+    let (lines, code, text) = doctor(&server.client("--level USER"));
+    assert_eq!((lines[5].as_str(), code), ("failed rights", Some(1)), "{text}");
+
+    let wrong = server.client("").with("SAIL_CLIENT_SECRET", "wrong");
+    let (lines, code, text) = doctor(&wrong);
+    assert_eq!((lines.last().unwrap().as_str(), code), ("failed credentials", Some(1)), "{text}");
+    let nowhere = wrong.with("SAIL_BASE_URL", "http://127.0.0.1:9");
+    let (lines, code, text) = doctor(&nowhere);
+    assert_eq!((lines.last().unwrap().as_str(), code), ("failed address", Some(1)), "{text}");
+    assert!(text.contains("Connection refused (os error 111); check the address"), "{text}");
+}

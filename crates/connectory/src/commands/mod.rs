@@ -5,6 +5,7 @@ pub mod client;
 pub mod completions;
 pub mod connector;
 pub mod diff;
+pub mod doctor;
 pub mod env;
 pub mod export;
 pub mod import;
