@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::apply::{self, ApplyArguments};
 use crate::commands::client::{self, ClientCommand};
@@ -20,16 +20,14 @@ use crate::commands::plan::{self, PlanArguments};
 use crate::commands::promote::{self, PromoteArguments};
 use crate::commands::pull::{self, PullArguments};
 use crate::commands::tenant::{self, TenantCommand};
+use crate::help;
 use crate::serve;
 use crate::serve::settings::ServeArguments;
-
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 an error, which is explained on standard error; \
-                          2 `plan` or `diff` found differences.";
 
 /// A self-hosted connector registry that speaks the Identity Security Cloud Connectors API, and a client for any
 /// service that speaks it.
 #[derive(Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -97,6 +95,13 @@ enum RemoteCommand {
 }
 
 impl Cli {
+    /// Reads the command line of this process.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut command = help::add(Self::command());
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
@@ -116,10 +121,7 @@ impl LocalCommand {
             Self::Client(command) => client::run(command),
             Self::Tenant(command) => tenant::run(command),
             Self::Lint(arguments) => lint::run(&arguments),
-            Self::Completions(arguments) => {
-                completions::run(&arguments, Cli::command());
-                Ok(())
-            }
+            Self::Completions(arguments) => completions::run(&arguments, Cli::command()),
             Self::Man(arguments) => completions::man(&arguments, Cli::command()),
         }
     }

@@ -9,6 +9,7 @@ mod commands;
 mod environment;
 mod files;
 mod findings;
+mod help;
 mod home;
 mod operator;
 mod plan;
@@ -16,7 +17,6 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use connectory_model::visible;
 
 use crate::cli::Cli;
@@ -26,7 +26,7 @@ use crate::terminal::{RED, styled};
 static ALLOCATOR: connectory_memory::MiMalloc = connectory_memory::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // clap exits with 2 for a wrong command line. Here, 2 means that `plan` or `diff` found differences.

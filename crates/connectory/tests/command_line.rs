@@ -32,10 +32,14 @@ impl User {
 
     /// Runs a command line, whose arguments are separated by spaces.
     fn run(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_connectory"));
         command.args(line.split_whitespace()).current_dir(self.home.path()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.home.path()).envs(self.variables.iter().cloned());
-        command.output().unwrap()
+        command
     }
 
     /// Command lines with everything that they print, and their exit codes.
@@ -222,6 +226,26 @@ fn completions_and_man_pages_have_every_command() {
             let page = user.read(&format!("pages/connectory-{command}.1"));
             assert!(page.contains(".SH SYNOPSIS"), "{page}");
         }
+    }
+    let page = user.read("pages/connectory-connector-patch.1");
+    let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    let [.., version, examples, codes, files, variables, also] = sections[..] else { panic!("{sections:?}") };
+    assert_eq!(version, "VERSION");
+    let others = [examples, codes, files, variables, also];
+    assert_eq!(others, ["EXAMPLES", "\"EXIT STATUS\"", "FILES", "ENVIRONMENT", "\"SEE ALSO\""], "{page}");
+    assert!(page.contains("\\fBconnectory connector patch hr\\-system patch.json\\fR"), "{page}");
+    assert!(user.read("pages/connectory.1").contains(".SH FILES\n.TP\n\\fB~/.sailpoint/config.yaml\\fR"));
+}
+
+#[test]
+fn a_reader_may_close_the_pipe_early() {
+    let user = User::new();
+    // More than a pipe holds.
+    for line in ["completions bash", "completions zsh", "--help"] {
+        let mut command = user.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(command.stdout.take());
+        let output = command.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()), "{line}: {output:?}");
     }
 }
 

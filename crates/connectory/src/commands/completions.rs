@@ -1,11 +1,16 @@
 //! `connectory completions` and `connectory man`: files for shells and for `man`, made from the command line's own
 //! definition.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Command};
 use clap_complete::Shell;
+use clap_mangen::Man;
+
+use crate::files::{self, Readers};
+use crate::{help, terminal};
 
 #[derive(Args)]
 pub struct CompletionsArguments {
@@ -20,12 +25,34 @@ pub struct ManArguments {
 }
 
 /// Prints the completion script of a command line.
-pub fn run(arguments: &CompletionsArguments, mut command: Command) {
-    clap_complete::generate(arguments.shell, &mut command, "connectory", &mut std::io::stdout());
+pub fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<()> {
+    // `generate` panics where its reader has closed the pipe.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "connectory", &mut script);
+    terminal::bytes(&script)
 }
 
 /// Writes the man pages of a command line.
 pub fn man(ManArguments { dir }: &ManArguments, command: Command) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    clap_mangen::generate_to(command, dir).context("cannot write the man pages")
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    write_pages(&command, "", dir)
+}
+
+/// Writes the page of a command and of everything below it. `words` are those of the command, without the program's name.
+fn write_pages(command: &Command, words: &str, dir: &Path) -> Result<()> {
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        write_pages(sub, format!("{words} {}", sub.get_name()).trim_start(), dir)?;
+    }
+    let man = Man::new(command.clone());
+    let page = page(&man, words).context("a page can be written to memory")?;
+    files::write(&dir.join(man.get_filename()), &page, Readers::AsBefore)
+}
+
+fn page(man: &Man, words: &str) -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    help::man_sections(words).to_writer(&mut page)?;
+    Ok(page)
 }

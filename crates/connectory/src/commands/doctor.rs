@@ -42,13 +42,13 @@ enum Outcome {
 
 /// What one check found.
 #[derive(Serialize)]
-struct Check {
+struct Diagnosis {
     check: &'static str,
     outcome: Outcome,
     text: String,
 }
 
-impl Check {
+impl Diagnosis {
     fn ok(check: &'static str, text: impl Into<String>) -> Self {
         Self { check, outcome: Outcome::Ok, text: text.into() }
     }
@@ -65,11 +65,11 @@ impl Check {
 /// The checks so far. A table is printed while they are made.
 struct Report {
     output: Format,
-    checks: Vec<Check>,
+    checks: Vec<Diagnosis>,
 }
 
 impl Report {
-    fn add(&mut self, check: Check) {
+    fn add(&mut self, check: Diagnosis) {
         if self.output == Format::Table {
             let (word, style) = match check.outcome {
                 Outcome::Ok => ("ok", GREEN),
@@ -97,10 +97,10 @@ pub async fn run(DoctorArguments { output, environment }: DoctorArguments) -> Re
 }
 
 /// Makes the checks until one fails.
-async fn check(environment: &EnvironmentArgument, report: &mut Report) -> Result<(), Check> {
+async fn check(environment: &EnvironmentArgument, report: &mut Report) -> Result<(), Diagnosis> {
     let (environment, source) =
-        environment.find().map_err(|error| Check::failed("environment", format!("{error:#}")))?;
-    report.add(Check::ok("environment", format!("{source}: {}", environment.base_url)));
+        environment.find().map_err(|error| Diagnosis::failed("environment", format!("{error:#}")))?;
+    report.add(Diagnosis::ok("environment", format!("{source}: {}", environment.base_url)));
     let home = home_file().filter(|path| path.exists());
     let local = match &source {
         EnvironmentSource::LocalFile(path) => Some(path.clone()),
@@ -109,11 +109,12 @@ async fn check(environment: &EnvironmentArgument, report: &mut Report) -> Result
     local.into_iter().chain(home).for_each(|file| report.add(readers_of(&file)));
 
     let base_url = environment.base_url.clone();
-    let client = client(environment, Patience::None).map_err(|error| Check::failed("address", format!("{error:#}")))?;
+    let client =
+        client(environment, Patience::None).map_err(|error| Diagnosis::failed("address", format!("{error:#}")))?;
     let reached = client.reach().await.map_err(|error| {
-        Check::failed("address", format!("{error}; check the address, the network, and that the server runs"))
+        Diagnosis::failed("address", format!("{error}; check the address, the network, and that the server runs"))
     })?;
-    report.add(Check::ok("address", format!("{base_url} answers")));
+    report.add(Diagnosis::ok("address", format!("{base_url} answers")));
     report.add(version(reached.service.as_ref()));
     report.add(clock(reached.date, SystemTime::now()));
 
@@ -123,7 +124,7 @@ async fn check(environment: &EnvironmentArgument, report: &mut Report) -> Result
 }
 
 /// Checks who can read a file with secrets.
-fn readers_of(file: &Path) -> Check {
+fn readers_of(file: &Path) -> Diagnosis {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -132,20 +133,25 @@ fn readers_of(file: &Path) -> Check {
             && mode & 0o077 != 0
         {
             let file = file.display();
-            return Check::warning("file", format!("others can read {file} (mode {mode:03o}); run `chmod 600 {file}`"));
+            return Diagnosis::warning(
+                "file",
+                format!("others can read {file} (mode {mode:03o}); run `chmod 600 {file}`"),
+            );
         }
     }
-    Check::ok("file", format!("{} is for its owner only", file.display()))
+    Diagnosis::ok("file", format!("{} is for its owner only", file.display()))
 }
 
 /// Compares the versions of the server and of this command.
-fn version(service: Option<&ServiceInfo>) -> Check {
+fn version(service: Option<&ServiceInfo>) -> Diagnosis {
     match service {
-        None => Check::ok("version", format!("a service other than connectory; this command is connectory {VERSION}")),
-        Some(ServiceInfo { name, version, .. }) if version == VERSION => {
-            Check::ok("version", format!("the server and this command are {name} {version}"))
+        None => {
+            Diagnosis::ok("version", format!("a service other than connectory; this command is connectory {VERSION}"))
         }
-        Some(ServiceInfo { name, version, .. }) => Check::warning(
+        Some(ServiceInfo { name, version, .. }) if version == VERSION => {
+            Diagnosis::ok("version", format!("the server and this command are {name} {version}"))
+        }
+        Some(ServiceInfo { name, version, .. }) => Diagnosis::warning(
             "version",
             format!("the server is {name} {version}, this command is {VERSION}; install the version of the server"),
         ),
@@ -153,34 +159,37 @@ fn version(service: Option<&ServiceInfo>) -> Check {
 }
 
 /// Compares the clocks of the server and of this machine.
-fn clock(server: Option<SystemTime>, here: SystemTime) -> Check {
-    let Some(server) = server else { return Check::warning("clock", "the service does not tell its time") };
+fn clock(server: Option<SystemTime>, here: SystemTime) -> Diagnosis {
+    let Some(server) = server else { return Diagnosis::warning("clock", "the service does not tell its time") };
     let (apart, side) = match here.duration_since(server) {
         Ok(ahead) => (ahead, "ahead of"),
         Err(behind) => (behind.duration(), "behind"),
     };
     if apart <= CLOCKS_APART {
-        return Check::ok("clock", format!("at most {} seconds from the server's", CLOCKS_APART.as_secs()));
+        return Diagnosis::ok("clock", format!("at most {} seconds from the server's", CLOCKS_APART.as_secs()));
     }
     let seconds = apart.as_secs();
-    Check::warning("clock", format!("this machine's is {seconds} seconds {side} the server's; set the wrong one right"))
+    Diagnosis::warning(
+        "clock",
+        format!("this machine's is {seconds} seconds {side} the server's; set the wrong one right"),
+    )
 }
 
 /// Checks the credentials, and what they allow. Changes nothing.
-async fn rights(client: &Client, report: &mut Report) -> Result<(), Check> {
+async fn rights(client: &Client, report: &mut Report) -> Result<(), Diagnosis> {
     let id = &client.environment().client_id;
     let may_not = |what: &str, error: &Error| format!("the API client may not {what} connectors: {error}");
     match client.list().page_size(1).page().await {
         Err(Error::Authentication { reason, .. }) => {
             let text =
                 format!("the service did not accept the API client `{id}`: {reason}; log in with a right secret");
-            return Err(Check::failed("credentials", text));
+            return Err(Diagnosis::failed("credentials", text));
         }
         Err(error) if is_forbidden(&error) => {
             report.add(accepted(id));
-            return Err(Check::failed("rights", may_not("read", &error)));
+            return Err(Diagnosis::failed("rights", may_not("read", &error)));
         }
-        Err(error) => return Err(Check::failed("credentials", format!("they could not be checked: {error}"))),
+        Err(error) => return Err(Diagnosis::failed("credentials", format!("they could not be checked: {error}"))),
         Ok(_) => report.add(accepted(id)),
     }
     // A service checks the right first. There is no such connector, and no connector's name is null: so the patch changes
@@ -189,21 +198,21 @@ async fn rights(client: &Client, report: &mut Report) -> Result<(), Check> {
         serde_json::from_value::<PatchOperation>(serde_json::json!({"op": "test", "path": "/name", "value": null}));
     let never = Patch(vec![never.expect("an operation of JSON Patch")]);
     report.add(match client.patch(NO_CONNECTOR, &never).await {
-        Err(error) if is_forbidden(&error) => Check::warning("rights", may_not("change", &error)),
+        Err(error) if is_forbidden(&error) => Diagnosis::warning("rights", may_not("change", &error)),
         Err(Error::Api(error)) if error.status.is_client_error() => {
-            Check::ok("rights", "the API client may read and change connectors")
+            Diagnosis::ok("rights", "the API client may read and change connectors")
         }
-        Err(error) => Check::warning(
+        Err(error) => Diagnosis::warning(
             "rights",
             format!("the API client may read connectors; whether it may change them could not be checked: {error}"),
         ),
-        Ok(_) => Check::ok("rights", "the API client may read and change connectors"),
+        Ok(_) => Diagnosis::ok("rights", "the API client may read and change connectors"),
     });
     Ok(())
 }
 
-fn accepted(id: &str) -> Check {
-    Check::ok("credentials", format!("the service accepts the API client `{id}`"))
+fn accepted(id: &str) -> Diagnosis {
+    Diagnosis::ok("credentials", format!("the service accepts the API client `{id}`"))
 }
 
 fn is_forbidden(error: &Error) -> bool {
@@ -211,9 +220,12 @@ fn is_forbidden(error: &Error) -> bool {
 }
 
 /// The limits of the service.
-fn limits(limits: Option<ServiceLimits>) -> Check {
+fn limits(limits: Option<ServiceLimits>) -> Diagnosis {
     let Some(limits) = limits else {
-        return Check::ok("limits", "the service does not tell them; the specification has 100 requests in 10 seconds");
+        return Diagnosis::ok(
+            "limits",
+            "the service does not tell them; the specification has 100 requests in 10 seconds",
+        );
     };
     let [document, request, connector] =
         [limits.max_document_bytes, limits.max_request_bytes, limits.max_connector_bytes].map(size);
@@ -221,7 +233,7 @@ fn limits(limits: Option<ServiceLimits>) -> Check {
         || "any number of requests".to_owned(),
         |rate| format!("{} requests in {} seconds", rate.requests, rate.seconds),
     );
-    Check::ok("limits", format!("a document {document}, a request {request}, a connector {connector}; {rate}"))
+    Diagnosis::ok("limits", format!("a document {document}, a request {request}, a connector {connector}; {rate}"))
 }
 
 /// A number of bytes for people.
