@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use connectory_folder::write_whole;
 use tempfile::NamedTempFile;
 
 /// Who can read a file.
@@ -22,38 +23,24 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
 }
 
 fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
-    let old = match fs::metadata(path) {
+    let is_old = match fs::metadata(path) {
         // A device or a pipe, such as /dev/stdout, cannot be replaced.
         Ok(old) if !old.is_file() => return File::options().write(true).open(path)?.write_all(bytes),
-        Ok(old) => Some(old),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Ok(_) => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(error),
     };
-    let path = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
+    let path = if is_old { path.canonicalize()? } else { path.to_owned() };
+    if readers == Readers::AsBefore {
+        return write_whole(&path, bytes);
+    }
     // The folder of `file.json` is the empty path.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = match readers {
-        Readers::Owner => NamedTempFile::new_in(folder)?,
-        Readers::AsBefore => new_for_all(folder)?,
-    };
-    if let Some(old) = old.filter(|_| readers == Readers::AsBefore) {
-        new.as_file().set_permissions(old.permissions())?;
-    }
+    let mut new = NamedTempFile::new_in(folder)?;
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
     new.persist(path)?;
     Ok(())
-}
-
-/// A temporary file with the mode that the system gives to new files.
-fn new_for_all(folder: &Path) -> io::Result<NamedTempFile> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)
-    }
-    #[cfg(not(unix))]
-    NamedTempFile::new_in(folder)
 }
 
 #[cfg(unix)]
