@@ -625,7 +625,7 @@ def test_completions_man_pages_and_usage_errors(terminal):
     terminal.run("man", "man")
     assert {"connectory.1", "connectory-apply.1", "connectory-connector-list.1"} <= set(os.listdir(terminal.folder / "man"))
     assert "unrecognized subcommand" in terminal.run("aply", code=1).stderr, "2 is for differences"
-    assert "Exit codes: 0 done" in terminal.run("--help").stdout
+    assert "Exit codes:\n  0  Done." in terminal.run("--help").stdout
 
 
 def test_a_reader_that_has_had_enough_is_no_error(terminal):
