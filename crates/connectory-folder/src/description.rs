@@ -1,15 +1,39 @@
 //! `connector.yaml`: the members of a connector that are not documents, in a form that diffs well.
 
 use connectory_model::create::NewConnector;
+use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::members::Members;
-use connectory_model::{Metadata, reason};
+use connectory_model::{Metadata, reason, shown};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::FileError;
+use crate::error::{FileError, UnknownMember};
+use crate::similar::{closest, question};
 
 /// The file that makes a folder a connector folder.
 pub const CONNECTOR_FILE: &str = "connector.yaml";
+
+/// The members of `connector.yaml`.
+const MEMBERS: [&str; 6] = ["name", "type", "className", "directConnect", "status", "connectorMetadata"];
+
+/// Where other members of a connector are that people paste from an answer of the API.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("scriptName", "the folder's name is the script name"),
+    ("sourceConfig", "it is the file source-config.xml"),
+    ("sourceConfigXml", "it is the file source-config.xml"),
+    ("applicationXml", "it is the file source-template.xml"),
+    ("correlationConfigXml", "it is the file correlation-config.xml"),
+    ("translationProperties", "each locale has a file translations/LOCALE.properties"),
+    ("features", "they are `featuresString` in source-template.xml"),
+    ("provisioningPolicies", "they are `ProvisioningForms` in source-template.xml"),
+    ("fileUpload", "it is an attribute of <Form> in source-config.xml"),
+    ("s3Location", "the server makes it; remove the line"),
+    ("sourceConfigFrom", "the server makes it; remove the line"),
+    ("uploadedFiles", "the server makes it; remove the line"),
+    ("category", "it belongs in connectorMetadata"),
+    ("labels", "it belongs in connectorMetadata"),
+    ("shortDesc", "it belongs in connectorMetadata"),
+];
 
 /// The content of `connector.yaml`. It serializes its members in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,9 +50,16 @@ pub struct Description {
 impl Description {
     /// Reads `connector.yaml`.
     pub fn parse(bytes: &[u8]) -> Result<Self, FileError> {
-        let description: Value =
-            serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(reason(&error).trim().to_owned()))?;
-        let members = Members::of(&description)?;
+        let description = yaml(bytes)?;
+        if let Some(unknown) = unknown_members(&description).next() {
+            return Err(unknown.into());
+        }
+        Self::of(&description)
+    }
+
+    /// Reads the members of `connector.yaml`. It does not look at others.
+    pub(crate) fn of(description: &Value) -> Result<Self, FileError> {
+        let members = Members::of(description)?;
         Ok(Self {
             members: NewConnector::from_members(members, None)?,
             connector_metadata: members.metadata()?.unwrap_or_default(),
@@ -39,6 +70,24 @@ impl Description {
     pub fn to_yaml(&self) -> String {
         serde_saphyr::to_string(self).expect("strings, booleans and JSON values are YAML")
     }
+}
+
+/// Reads a YAML text.
+pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
+    serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(reason(&error).trim().to_owned()))
+}
+
+/// The members that `connector.yaml` does not have.
+pub(crate) fn unknown_members(description: &Value) -> impl Iterator<Item = UnknownMember> {
+    let members = description.as_object().into_iter().flat_map(serde_json::Map::keys);
+    members.filter(|member| !MEMBERS.contains(&member.as_str())).map(|member| {
+        let elsewhere = ELSEWHERE.iter().find(|(other, _)| other == member).map(|(_, place)| format!("; {place}"));
+        let hint = elsewhere.unwrap_or_else(|| match closest(member, MEMBERS.into_iter()) {
+            None => format!("; it has {}", MEMBERS.join(", ")),
+            similar => question(similar),
+        });
+        UnknownMember { member: shown(member, QUOTED_CHARS).to_owned(), hint }
+    })
 }
 
 #[cfg(test)]
@@ -128,6 +177,28 @@ mod tests {
             let members = serde_json::json!({"name": text, "className": "x"});
             Some(NewConnector::from_members(Members::of(&members).ok()?, None).ok()?.name)
         })
+    }
+
+    #[test]
+    fn an_unknown_member_and_a_member_that_is_there_twice_are_refused() {
+        let error = |rest: &str| {
+            let yaml = format!("name: HR\nclassName: x.Y\n{rest}\n");
+            Description::parse(yaml.as_bytes()).expect_err(rest).to_string()
+        };
+        for (line, hint) in [
+            ("conectorMetadata: {a: 1}", "did you mean `connectorMetadata`?"),
+            ("Type: a", "did you mean `type`?"),
+            ("class_name: a", "did you mean `className`?"),
+            ("scriptName: a", "the folder's name is the script name"),
+            ("applicationXml: a", "it is the file source-template.xml"),
+            ("owner: a", "it has name, type, className, directConnect, status, connectorMetadata"),
+        ] {
+            let member = line.split(':').next().unwrap_or_default();
+            assert_eq!(error(line), format!("`{member}` is not a member of connector.yaml; {hint}"));
+        }
+        assert!(error("name: IT").starts_with("not YAML: "), "{}", error("name: IT"));
+        assert!(error("connectorMetadata:\n  a: 1\n  a: 2").contains("duplicate"));
+        assert!(Description::parse(b"name: HR\nclassName: x\nconnectorMetadata: {Name: 1, scriptName: a}").is_ok());
     }
 
     proptest! {

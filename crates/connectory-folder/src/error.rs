@@ -15,6 +15,16 @@ pub struct FolderError {
     pub error: FileError,
 }
 
+/// A member that `connector.yaml` does not have, and what its author probably meant.
+#[derive(Debug, thiserror::Error)]
+#[error("`{member}` is not a member of connector.yaml{hint}")]
+pub struct UnknownMember {
+    /// The beginning of the member's name.
+    pub member: String,
+    /// What would be right, as the end of a sentence.
+    pub hint: String,
+}
+
 /// What is wrong with a file of a connector folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -24,6 +34,9 @@ pub enum FileError {
     /// The file is not YAML.
     #[error("not YAML: {0}")]
     Yaml(String),
+    /// The file has a member that `connector.yaml` does not have.
+    #[error(transparent)]
+    UnknownMember(#[from] UnknownMember),
     /// A member is missing or has the wrong type.
     #[error(transparent)]
     Member(#[from] InvalidMember),

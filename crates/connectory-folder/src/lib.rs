@@ -1,7 +1,7 @@
 //! A connector as files: for git, for the command line, for the console and for `--catalog`.
 //!
-//! [`Folder`] is the content of a connector folder, [`disk`] reads folders on a disk, [`pull`] writes them there, and
-//! [`lint`] checks them without a server. Only [`disk`] and [`pull`] do I/O.
+//! [`Folder`] is the content of a connector folder, [`local`] reads folders on a disk, [`pull`] writes them there, and
+//! [`lint`] checks them without a server. Only [`local`] and [`pull`] do I/O.
 #![doc = include_str!("../README.md")]
 
 mod description;
@@ -10,10 +10,12 @@ mod error;
 mod folder;
 pub mod folder_name;
 pub mod lint;
+pub mod local;
 pub mod pull;
+mod similar;
 mod whole_file;
 
 pub use description::{CONNECTOR_FILE, Description};
-pub use error::{FileError, FolderError};
+pub use error::{FileError, FolderError, UnknownMember};
 pub use folder::{Files, Folder};
 pub use whole_file::write_whole;

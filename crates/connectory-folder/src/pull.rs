@@ -244,8 +244,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::disk::local_folders;
     use crate::folder::Files;
+    use crate::lint::Limits;
+    use crate::local::LocalFolders;
 
     /// A folder of connector folders, and the server's connector `hr`.
     struct Local {
@@ -299,7 +300,7 @@ mod tests {
         let local = Local::new();
         assert_eq!(local.pull(&folder("a=b\n", ""), false), (3, vec![]));
         local.edit("hr/README.md", "notes");
-        let [read] = <[_; 1]>::try_from(local_folders(local.dir.path()).unwrap()).expect("one folder");
+        let read = LocalFolders::read(local.dir.path(), Limits::default()).unwrap().folders.remove(0);
         assert_eq!(Folder::read(&read.files).unwrap(), folder("a=b\n", ""));
         assert_eq!(local.pull(&folder("a=b\n", ""), false), nothing());
         assert_eq!(local.pull(&folder("", "x"), false), (2, vec![]), "the locale is removed, the template changed");

@@ -9,10 +9,14 @@ use std::io;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::limits::{FEATURE_BYTES, FEATURES, KEYS_PER_LOCALE, LABEL_BYTES, LABELS, SHORT_DESCRIPTION_BYTES};
+use crate::document::DocumentKind;
+use crate::limits::{
+    FEATURE_BYTES, FEATURES, KEYS_PER_LOCALE, LABEL_BYTES, LABELS, METADATA_BYTES, METADATA_DEPTH,
+    SHORT_DESCRIPTION_BYTES,
+};
 use crate::metadata::{SHORT_DESC, labels};
 use crate::translations::Properties;
-use crate::{Connector, Locale};
+use crate::{Connector, Locale, Part};
 
 /// A part of a connector that is larger than its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +25,17 @@ pub struct TooLarge {
     part: Bounded,
     has: usize,
     max: usize,
+}
+
+impl TooLarge {
+    /// The document or texts that are too large; none for the metadata and for the whole connector.
+    pub const fn part(&self) -> Option<Part> {
+        match self.part {
+            Bounded::Keys(locale) | Bounded::LocaleDescription(locale) => Some(Part::Translation(locale)),
+            Bounded::Features | Bounded::Feature => Some(Part::Document(DocumentKind::SourceTemplate)),
+            Bounded::Connector | Bounded::Description | Bounded::Labels | Bounded::Label | Bounded::Category => None,
+        }
+    }
 }
 
 /// A part of a connector that has a bound.
@@ -137,6 +152,27 @@ impl Connector {
             check_measured(Bounded::Feature, longest(&features))?;
         }
         [Bounded::Description, Bounded::Labels, Bounded::Label, Bounded::Category].into_iter().try_for_each(check)
+    }
+}
+
+/// Checks the depth of metadata, and its size: as JSON, it may have `max` bytes.
+pub fn check_metadata(metadata: &Value, max: usize) -> Result<(), String> {
+    if !is_within(metadata, METADATA_DEPTH) {
+        return Err(format!("the metadata nests deeper than {METADATA_DEPTH} levels"));
+    }
+    match json_bytes(metadata, max) {
+        Some(_) => Ok(()),
+        None => Err(format!("the metadata is larger than {} KiB", METADATA_BYTES / 1024)),
+    }
+}
+
+/// Whether a value nests no deeper than so many levels.
+fn is_within(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else { return false };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_within(item, below)),
+        Value::Object(members) => members.values().all(|value| is_within(value, below)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 

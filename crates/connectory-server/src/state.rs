@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use connectory_folder::lint::Limits;
 use connectory_model::limits;
 use connectory_store::{Store, StoreError};
 
@@ -59,7 +60,8 @@ pub struct ServerState {
 impl ServerState {
     /// Makes the state of a server on a store. Loads all tenants.
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
-        let builtins = builtin::load(&options.catalogs)?;
+        let limits = Limits { document: options.max_document, connector: options.max_connector };
+        let builtins = builtin::load(&options.catalogs, limits)?;
         let work = Work::default();
         let answers = Budget::new(Pool::Answers, options.max_answers);
         let anonymous_answers = Budget::new(Pool::Answers, options.max_answers / limits::ANONYMOUS_PART);

@@ -1,19 +1,28 @@
 //! What lint finds in connector folders, and how people see it: with the line of the file, as rustc does. `lint` prints
-//! everything; commands that send folders to a server stop at errors.
+//! everything that is not allowed; commands that send folders to a server stop at errors.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Level as Severity, Origin, Renderer, Snippet};
 use anyhow::{Result, bail};
-use connectory_folder::lint::{Finding, Level, Text, lint};
-
-use connectory_folder::disk::LocalFolder;
+use connectory_folder::lint::{Finding, Level, Limits, Text};
+use connectory_folder::local::{LocalFinding, LocalFolder, LocalFolders};
 use connectory_model::visible;
+
+use crate::allowed::Allowed;
+
+/// How many findings of one rule in one folder are printed all.
+const MOST_PRINTED: usize = 5;
+/// How many are printed if there are more.
+const FEW_PRINTED: usize = 3;
 
 /// A finding, and the folder that it is in.
 pub struct FolderFinding<'a> {
-    /// The folder.
-    pub folder: &'a LocalFolder,
+    /// The path that the finding's file is in.
+    base: &'a Path,
+    /// The connector folder; none if the finding is beside connector folders.
+    folder: Option<&'a LocalFolder>,
     /// The finding.
     pub finding: Finding,
 }
@@ -21,11 +30,13 @@ pub struct FolderFinding<'a> {
 impl FolderFinding<'_> {
     /// The file that it is in.
     pub fn path(&self) -> PathBuf {
-        self.folder.path.join(&self.finding.file)
+        self.base.join(&self.finding.file)
     }
 
-    fn text(&self) -> Text<'_> {
-        self.folder.files.get(&self.finding.file).map_or(Text::decode(&[]), |bytes| Text::decode(bytes))
+    /// The text of the file. It is empty if the file was not read.
+    pub fn text(&self) -> Text<'_> {
+        let bytes = self.folder.and_then(|folder| folder.files.get(&self.finding.file));
+        bytes.map_or(Text::decode(&[]), |bytes| Text::decode(bytes))
     }
 
     /// Line and column of the start and of the end, counted from 1.
@@ -44,39 +55,62 @@ impl FolderFinding<'_> {
     }
 }
 
-/// Checks folders.
-pub fn find(folders: &[LocalFolder]) -> Vec<FolderFinding<'_>> {
-    folders
-        .iter()
-        .flat_map(|folder| {
-            lint(&folder.name, &folder.files).into_iter().map(move |finding| FolderFinding { folder, finding })
-        })
-        .collect()
+/// Checks folders, and leaves out what is allowed.
+pub fn find<'a>(local: &'a LocalFolders, allowed: &Allowed) -> Vec<FolderFinding<'a>> {
+    let found = local.lint(Limits::default()).into_iter().map(|LocalFinding { folder, finding }| FolderFinding {
+        base: folder.map_or(&local.dir, |folder| &folder.path),
+        folder,
+        finding,
+    });
+    let is_reported = |found: &FolderFinding<'_>| {
+        // A finding beside connector folders is about one of the folders there.
+        let folder = found.folder.map_or(found.finding.file.as_str(), |folder| folder.name.as_str());
+        !allowed.allows(folder, found.finding.rule)
+    };
+    found.filter(is_reported).collect()
 }
 
-/// Prints findings with the lines that they are about.
-pub fn print(findings: &[FolderFinding<'_>]) {
-    let renderer = Renderer::styled();
+/// Prints findings with the lines that they are about. Of many findings of one rule in one folder, it prints a few, unless
+/// all are wanted.
+pub fn print(findings: &[FolderFinding<'_>], all: bool) {
+    let group = |found: &FolderFinding<'_>| (found.base.to_owned(), found.finding.rule.id);
+    let mut counts = HashMap::new();
     for found in findings {
-        let Finding { rule, span, message, .. } = &found.finding;
-        let severity = if found.is_error() { Severity::ERROR } else { Severity::WARNING };
-        let path = visible(&found.path().display().to_string()).into_owned();
-        let text = found.text();
-        let title = severity.primary_title(visible(message)).id(rule.id);
-        let group = if span.is_empty() && span.start == 0 {
-            title.element(Origin::path(path))
-        } else {
-            let annotation = AnnotationKind::Primary.span(span.clone());
-            title.element(Snippet::source(text.text.as_ref()).path(path).annotation(annotation))
-        };
-        say!("{}\n", renderer.render(&[group]));
+        counts.entry(group(found)).or_insert((0, 0)).1 += 1;
+    }
+    for found in findings {
+        let (printed, count) = counts.entry(group(found)).or_default();
+        if !all && *count > MOST_PRINTED && *printed == FEW_PRINTED {
+            continue;
+        }
+        *printed += 1;
+        print_one(found);
+        if !all && *count > MOST_PRINTED && *printed == FEW_PRINTED {
+            let (more, rule, base) = (*count - FEW_PRINTED, found.finding.rule.id, found.base.display().to_string());
+            say!("… and {more} more of `{rule}` in {}; `connectory lint --all` prints them\n", visible(&base));
+        }
     }
 }
 
+fn print_one(found: &FolderFinding<'_>) {
+    let Finding { rule, span, message, .. } = &found.finding;
+    let severity = if found.is_error() { Severity::ERROR } else { Severity::WARNING };
+    let path = visible(&found.path().display().to_string()).into_owned();
+    let text = found.text();
+    let title = severity.primary_title(visible(message)).id(rule.id);
+    let group = if span.is_empty() && span.start == 0 {
+        title.element(Origin::path(path))
+    } else {
+        let annotation = AnnotationKind::Primary.span(span.clone());
+        title.element(Snippet::source(text.text.as_ref()).path(path).annotation(annotation))
+    };
+    say!("{}\n", Renderer::styled().render(&[group]));
+}
+
 /// Fails if folders have errors, and prints those first.
-pub fn refuse_errors(folders: &[LocalFolder]) -> Result<()> {
-    let mut errors = find(folders);
+pub fn refuse_errors(local: &LocalFolders, allowed: &Allowed) -> Result<()> {
+    let mut errors = find(local, allowed);
     errors.retain(FolderFinding::is_error);
-    print(&errors);
+    print(&errors, false);
     if errors.is_empty() { Ok(()) } else { bail!("the folders have errors; nothing was sent") }
 }

@@ -3,6 +3,7 @@
 #[macro_use]
 mod terminal;
 
+mod allowed;
 mod before;
 mod cli;
 mod commands;

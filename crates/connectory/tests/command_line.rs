@@ -214,6 +214,104 @@ fn lint_fixes_and_is_strict_on_demand() {
 }
 
 #[test]
+fn a_link_in_a_folder_is_an_error_and_what_it_points_at_is_not_read() {
+    let user = User::new();
+    user.write_connector("c/good", "Good");
+    user.write("secret", "<Application name=\"secret\"/>\n");
+    std::os::unix::fs::symlink("../../secret", user.home.path().join("c/good/source-template.xml")).unwrap();
+    assert_snapshot!("link", user.transcript(&["lint c", "lint c --fix", "diff c c", "plan c", "apply c --yes"]));
+    assert_eq!(user.read("secret"), "<Application name=\"secret\"/>\n");
+}
+
+#[test]
+fn prune_refuses_a_folder_that_is_not_recognized() {
+    let user = User::new();
+    user.write_connector("c/good", "Good");
+    user.write("c/docs/notes.md", "notes");
+    assert!(
+        user.error("plan c --prune")
+            .contains("c/docs is not a connector folder; move it out of c, or write to lint.toml")
+    );
+    assert!(user.error("apply c --prune --yes").contains("c/docs is not a connector folder"));
+    assert!(user.error("plan c/good --prune").contains("c/good is one connector folder, and --prune would delete"));
+    user.write("c/lint.toml", "allow = [\"not-a-connector\"]\n");
+    assert!(user.error("plan c --prune").contains("c/docs is not"), "only the folder's own name allows it");
+    user.write("c/lint.toml", "[folders.docs]\nallow = [\"not-a-connector\"]\n");
+    // With a service, it would go on.
+    assert!(user.error("plan c --prune").contains("SAIL_BASE_URL"));
+    user.write("c/hr/connector.yml", "name: HR\n");
+    assert!(user.error("plan c --prune").contains("the folders have errors"));
+}
+
+#[test]
+fn a_warning_is_allowed_by_an_option_or_in_a_file() {
+    let user = User::new();
+    for name in ["a", "b"] {
+        user.write_connector(&format!("c/{name}"), name);
+        user.write(&format!("c/{name}/translations/de.properties"), "menuLabel_Settings=Settings\nold=Alt\n");
+    }
+    let summary = |line: &str| String::from_utf8(user.run(line).stderr).unwrap();
+    assert_eq!(summary("lint c"), "0 errors and 4 warnings in 2 connectors\n");
+    assert_eq!(summary("lint c --allow untranslated"), "0 errors and 2 warnings in 2 connectors\n");
+    assert_eq!(user.code("lint c --strict --allow untranslated --allow unused-translation"), Some(0));
+    user.write("c/lint.toml", "allow = [\"untranslated\"]\n[folders.a]\nallow = [\"unused-translation\"]\n");
+    assert_eq!(summary("lint c"), "0 errors and 1 warning in 2 connectors\n");
+    assert_eq!(summary("lint c/a --strict"), "0 errors and 0 warnings in 1 connector\n", "the file beside the folder");
+    assert_eq!(user.code("lint c --fix"), Some(0));
+    assert!(user.read("c/a/translations/de.properties").contains("old=Alt"), "what is allowed is not fixed");
+    assert!(!user.read("c/b/translations/de.properties").contains("old=Alt"));
+    for (text, expected) in [
+        ("alow = []", "unknown field `alow`"),
+        ("allow = [\"untranslatd\"]", "did you mean `untranslated`?"),
+        ("allow = [\"symlink\"]", "`symlink` is an error, which cannot be allowed"),
+        ("[folders.a]\nalow = []", "unknown field `alow`"),
+        ("[folders.hr]\nallow = []", "there is no folder `hr` beside it"),
+    ] {
+        user.write("c/lint.toml", text);
+        for command in ["lint c", "plan c"] {
+            let error = user.error(command);
+            assert!(error.contains("c/lint.toml is wrong") && error.contains(expected), "{error}");
+        }
+    }
+    let error = user.error("lint c --allow symlnk");
+    assert!(error.contains("there is no rule `symlnk` (the warnings are not-a-connector, "), "{error}");
+}
+
+#[test]
+fn many_findings_of_one_rule_are_printed_as_a_few() {
+    let user = User::new();
+    user.write_connector("c/hr", "HR");
+    let texts = (0..20).map(|n| format!("old{n}=x\n")).collect::<Vec<_>>().concat();
+    user.write("c/hr/translations/en.properties", &format!("menuLabel_Settings=Settings\n{texts}"));
+    let printed = |line: &str| String::from_utf8(user.run(line).stdout).unwrap();
+    let few = printed("lint c");
+    assert_eq!(few.matches("warning[unused-translation]").count(), 3, "{few}");
+    assert!(
+        few.ends_with("… and 17 more of `unused-translation` in c/hr; `connectory lint --all` prints them\n\n"),
+        "{few}"
+    );
+    assert_eq!(printed("lint c --all").matches("warning[unused-translation]").count(), 20);
+    assert_eq!(printed("lint c --format github").lines().count(), 20);
+}
+
+#[test]
+fn a_fix_keeps_the_mode_and_leaves_nothing_else() {
+    use std::os::unix::fs::PermissionsExt;
+    let user = User::new();
+    user.write_connector("c/hr", "HR");
+    let path = user.home.path().join("c/hr/translations/en.properties");
+    fs::write(&path, "menuLabel_Settings=Settings\nold=Old\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    // A second name of the file would see a change in place.
+    fs::hard_link(&path, user.home.path().join("before")).unwrap();
+    assert_eq!(user.code("lint c --fix"), Some(0));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "menuLabel_Settings=Settings\n");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(user.read("before").contains("old=Old"), "the file is replaced, not overwritten");
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
 fn completions_and_man_pages_have_every_command() {
     let user = User::new();
     let commands = subcommands(&user.stdout("--help"));

@@ -2,19 +2,20 @@
 
 use std::ops::Range;
 
-use connectory_model::ScriptName;
+use connectory_model::Status;
 use connectory_model::lines::Lines;
 
 use super::findings::Findings;
-use super::rules::{DESCRIPTION, FOLDER_NAME};
+use super::rules::{DESCRIPTION, FOLDER_NAME, STATUS};
 use super::text::Text;
-use crate::description::{CONNECTOR_FILE, Description};
+use crate::description::{CONNECTOR_FILE, Description, unknown_members, yaml};
 use crate::folder::Files;
+use crate::folder_name::script_name;
 
-/// Checks that the folder's name is a script name.
+/// Checks that the folder's name is that of a script name.
 pub(super) fn check_folder_name(findings: &mut Findings<'_>, folder_name: &str) {
-    if let Err(error) = ScriptName::strict(folder_name) {
-        findings.push(&FOLDER_NAME, CONNECTOR_FILE, 0..0, format!("the folder's name: {error}"));
+    if let Err(error) = script_name(folder_name) {
+        findings.push(&FOLDER_NAME, CONNECTOR_FILE, 0..0, error.to_string());
     }
 }
 
@@ -24,21 +25,27 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) -> Option<St
         findings.push(&DESCRIPTION, CONNECTOR_FILE, 0..0, "the file is missing; every connector folder has one");
         return None;
     };
-    match Description::parse(bytes) {
-        Ok(description) => Some(description.members.name),
-        Err(error) => {
-            let message = error.to_string();
-            let text = Text::decode(bytes);
-            // A sentence about a member begins with the member's name.
-            let member = message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(member, _)| member);
-            let line = member.and_then(|member| line_that_begins_with(&text.text, &format!("{member}:")));
-            findings.push(&DESCRIPTION, CONNECTOR_FILE, line.unwrap_or(0..0), message);
-            None
-        }
+    let mut push = |error: String| {
+        // A sentence about a member begins with the member's name.
+        let member = error.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(member, _)| member);
+        let line = member.and_then(|member| line_of_member(files, member));
+        findings.push(&DESCRIPTION, CONNECTOR_FILE, line.unwrap_or(0..0), error);
+    };
+    let description = yaml(bytes).map_err(|error| push(error.to_string())).ok()?;
+    unknown_members(&description).for_each(|unknown| push(unknown.to_string()));
+    let Description { members, .. } = Description::of(&description).map_err(|error| push(error.to_string())).ok()?;
+    if members.status == Status::Deprecated {
+        let message = "the status is DEPRECATED, with which no server creates a connector; \
+                       one that is there already may have it";
+        findings.push(&STATUS, CONNECTOR_FILE, line_of_member(files, "status").unwrap_or(0..0), message);
     }
+    Some(members.name)
 }
 
-fn line_that_begins_with(text: &str, start: &str) -> Option<Range<usize>> {
-    let line = text.lines().position(|line| line.starts_with(start))?;
-    Some(Lines::of(text).span(line + 1))
+/// The line of `connector.yaml` that begins with a member.
+pub(crate) fn line_of_member(files: &Files<'_>, member: &str) -> Option<Range<usize>> {
+    let text = Text::decode(files.get(CONNECTOR_FILE)?).text;
+    let start = format!("{member}:");
+    let line = text.lines().position(|line| line.starts_with(&start))?;
+    Some(Lines::of(&text).span(line + 1))
 }

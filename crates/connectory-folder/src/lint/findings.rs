@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::rules::Rule;
-use super::similar::Suggestions;
+use super::rules::{Level, Rule};
 use super::text::Fix;
+use crate::similar::Suggestions;
 
 /// A place in a file that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,11 @@ impl<'f> Findings<'f> {
     /// The name that the author probably meant, as the end of a sentence.
     pub fn suggestion(&mut self, name: &str, names: &HashSet<&str>) -> String {
         self.suggestions.sentence(name, names)
+    }
+
+    /// Whether an error was found.
+    pub fn has_errors(&self) -> bool {
+        self.found.iter().any(|finding| finding.rule.level == Level::Error)
     }
 
     /// The findings, ordered by file and place.

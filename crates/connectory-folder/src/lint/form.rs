@@ -12,7 +12,7 @@ use roxmltree::{Document as Tree, Node};
 use super::document::{attribute, opening};
 use super::findings::Findings;
 use super::rules::{
-    DUPLICATE_FIELD, FIELD_NAME, SCHEMA_VERSION, UNKNOWN_ATTRIBUTE, UNKNOWN_FIELD_TYPE, UNKNOWN_PARENT,
+    DUPLICATE_FIELD, FIELD_NAME, FORM_TYPE, SCHEMA_VERSION, UNKNOWN_ATTRIBUTE, UNKNOWN_FIELD_TYPE, UNKNOWN_PARENT,
 };
 
 /// The known attributes of each element of a source config.
@@ -74,6 +74,10 @@ pub(super) fn check<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<
     if root.tag_name().namespace() != Some(FORM_NAMESPACE) {
         let message = format!("unsupported schema version; expected xmlns=\"{FORM_NAMESPACE}\"");
         findings.push(&SCHEMA_VERSION, file, opening(root), message);
+    }
+    if let Some(other) = attribute(root, "type").filter(|kind| kind.value() != "SourceConfig") {
+        let message = format!("the form's type is `{}`; expected `SourceConfig`", shown(other.value(), QUOTED_CHARS));
+        findings.push(&FORM_TYPE, file, other.range_value(), message);
     }
     let names = check_fields(findings, file, tree);
     let mut keys = BTreeMap::new();

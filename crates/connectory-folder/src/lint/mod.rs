@@ -5,13 +5,14 @@
 //! correction has a [`Fix`].
 
 mod correlation;
-mod description;
+pub(crate) mod description;
 mod document;
 mod findings;
 mod form;
+pub(crate) mod layout;
 mod names;
 pub mod rules;
-mod similar;
+pub(crate) mod size;
 mod text;
 mod translations;
 
@@ -20,36 +21,47 @@ use connectory_model::document::DocumentKind;
 use crate::folder::Files;
 pub use findings::Finding;
 use findings::Findings;
-pub use rules::{Level, RULES, Rule};
+pub use rules::{Level, NoWarning, RULES, Rule};
+pub use size::Limits;
 pub use text::{Fix, Text};
 
 /// Checks the files of a folder of this name. The findings are ordered by file and place.
 pub fn lint(folder_name: &str, files: &Files<'_>) -> Vec<Finding> {
-    check(Findings::new(None, usize::MAX), folder_name, files)
+    lint_within(folder_name, files, Limits::default())
 }
 
-/// Checks one file of a folder, and returns at most `max` findings.
+/// Like [`lint`], for a server with other limits.
+pub fn lint_within(folder_name: &str, files: &Files<'_>, limits: Limits) -> Vec<Finding> {
+    let mut findings = Findings::new(None, usize::MAX);
+    check(&mut findings, folder_name, files);
+    size::check(&mut findings, files, limits);
+    findings.sorted()
+}
+
+/// Checks one file of a folder, but not its size, and returns at most `max` findings.
 pub fn lint_file(folder_name: &str, files: &Files<'_>, file: &str, max: usize) -> Vec<Finding> {
-    check(Findings::new(Some(file), max), folder_name, files)
+    let mut findings = Findings::new(Some(file), max);
+    check(&mut findings, folder_name, files);
+    findings.sorted()
 }
 
-fn check(mut findings: Findings<'_>, folder_name: &str, files: &Files<'_>) -> Vec<Finding> {
-    description::check_folder_name(&mut findings, folder_name);
-    let name = description::check(&mut findings, files);
+fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) {
+    description::check_folder_name(findings, folder_name);
+    layout::check(findings, files);
+    let name = description::check(findings, files);
     let trees = DocumentKind::ALL.map(|kind| {
         let file = kind.file_name();
-        Some((file, document::tree(&mut findings, kind, files.get(file)?)?))
+        Some((file, document::tree(findings, kind, files.get(file)?)?))
     });
     let [form, template, correlation] = &trees;
-    let keys = form.as_ref().map(|(file, tree)| form::check(&mut findings, file, tree));
+    let keys = form.as_ref().map(|(file, tree)| form::check(findings, file, tree));
     if let (Some((form_file, form)), Some((template_file, template))) = (form, template) {
-        names::check(&mut findings, (form_file, form), (template_file, template), name.as_deref());
+        names::check(findings, (form_file, form), (template_file, template), name.as_deref());
     }
     if let (Some((_, template)), Some((file, correlation))) = (template, correlation) {
-        correlation::check(&mut findings, template, file, correlation);
+        correlation::check(findings, template, file, correlation);
     }
-    translations::check(&mut findings, files, keys.as_ref());
-    findings.sorted()
+    translations::check(findings, files, keys.as_ref());
 }
 
 #[cfg(test)]

@@ -45,10 +45,19 @@ fn with<'a>(changed: &[(&'a str, &'a str)], empty_form: &'a str) -> Vec<(&'a str
 const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
     (&[(CONNECTOR_FILE, "name: HR\n")], "description connector.yaml "),
     (&[(CONNECTOR_FILE, "className: 1\nname: HR\n")], "description connector.yaml className: 1"),
+    (&[(CONNECTOR_FILE, "name: HR\nclassName: x.Y\nStatus: DEMO\n")], "description connector.yaml Status: DEMO"),
+    (&[(CONNECTOR_FILE, "name: HR\nclassName: x.Y\nstatus: deprecated\n")], "status connector.yaml status: deprecated"),
+    (&[("source-confg.xml", "")], "unknown-file source-confg.xml "),
+    (&[("translations/notes.txt", "")], "unknown-file translations/notes.txt "),
     (&[("source-config.xml", "<Form>\n  <Menu>\n</Form>")], "malformed-xml source-config.xml </Form>"),
     (&[("source-template.xml", "<Applikation/>")], "root-element source-template.xml <Applikation"),
     (&[("source-template.xml", "<x:Applikation xmlns:x='y'/>")], "root-element source-template.xml <x:Applikation"),
     (&[("source-config.xml", "<Form/>")], "schema-version source-config.xml <Form"),
+    (
+        &[("source-config.xml", "<Form xmlns='http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd' type='Form'/>")],
+        "form-type source-config.xml Form",
+    ),
+    (&[("source-template.xml", "<Application name='HR' featuresString='LONG'/>")], "too-large source-template.xml "),
     (&[("source-config.xml", "{<Field type='text'/>}")], "field-name source-config.xml <Field"),
     (&[("source-config.xml", "{<Field name='a'/><Field name='a'/>}")], "duplicate-field source-config.xml a"),
     (&[("source-config.xml", "{<Field name='a' parentKey='b'/>}")], "unknown-parent source-config.xml b"),
@@ -93,7 +102,8 @@ fn every_rule_finds_its_example_in_its_place() {
             .iter()
             .map(|(file, text)| {
                 let body = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-                (*file, body.map_or_else(|| (*text).to_owned(), form))
+                let text = body.map_or_else(|| (*text).to_owned(), form);
+                (*file, text.replace("LONG", &"x".repeat(300)))
             })
             .collect();
         let changed: Vec<_> = changed.iter().map(|(file, text)| (*file, text.as_str())).collect();
@@ -103,6 +113,10 @@ fn every_rule_finds_its_example_in_its_place() {
     let misnamed = lint("H R", &files(&[(CONNECTOR_FILE, YAML)]));
     assert_eq!(misnamed.iter().map(|finding| finding.rule).collect::<Vec<_>>(), [&rules::FOLDER_NAME]);
     tested.insert(misnamed[0].rule.id);
+    // These are found while folders are read from a disk; `local.rs` tests them.
+    let on_disk =
+        [&rules::SYMLINK, &rules::FILE_TYPE, &rules::NAME_CLASH, &rules::DUPLICATE_NAME, &rules::NOT_A_CONNECTOR];
+    tested.extend(on_disk.map(|rule| rule.id));
     assert_eq!(tested, RULES.iter().map(|rule| rule.id).collect(), "every rule is tested");
 }
 
@@ -121,6 +135,67 @@ fn the_documentation_has_the_table_of_rules() {
         format!("| `{id}` | {level} | {description} | {} |", fix.unwrap_or_default())
     });
     assert_eq!(documented, [lines.collect::<Vec<_>>().join("\n")]);
+}
+
+#[test]
+fn what_a_server_refuses_for_its_size_is_found() {
+    let is_too_large = |given: &[(&str, &str)], limits: Limits| {
+        let findings = lint_within("hr", &files(given), limits);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.rule, &rules::TOO_LARGE, "{finding:?}");
+        format!("{}: {}", finding.file, finding.message)
+    };
+    let limits = Limits::default();
+    let document = TEMPLATE.replace("</Application>", &format!("<!--{}--></Application>", "x".repeat(limits.document)));
+    let given = [(CONNECTOR_FILE, YAML), ("source-template.xml", &document)];
+    assert_eq!(
+        is_too_large(&given, limits),
+        "source-template.xml: the file has more than 5242880 bytes, which is the limit of a server"
+    );
+    assert_eq!(
+        lint_within("hr", &files(&given), Limits { document: 2 * limits.document, ..limits }),
+        [],
+        "another server"
+    );
+    let given = [(CONNECTOR_FILE, YAML), ("source-template.xml", TEMPLATE)];
+    assert!(
+        is_too_large(&given, Limits { connector: 100, ..limits }).starts_with("connector.yaml: the connector as JSON")
+    );
+    let keys = (0..10_001).map(|n| format!("k{n}=\n")).collect::<Vec<_>>().concat();
+    let given = [(CONNECTOR_FILE, YAML), ("translations/de.properties", &keys)];
+    assert_eq!(
+        is_too_large(&given, limits),
+        "translations/de.properties: the locale `de` has 10001 keys; it may have at most 10000"
+    );
+    for (metadata, expected) in [
+        (format!("{{a: {}}}", "x".repeat(65_536)), "the metadata is larger than 64 KiB"),
+        (format!("{{a: {}{}}}", "[".repeat(32), "]".repeat(32)), "the metadata nests deeper than 32 levels"),
+        (
+            format!("{{labels: [{}]}}", "a, ".repeat(101)),
+            "`connectorMetadata.labels` has 101 labels; it may have at most 100",
+        ),
+    ] {
+        let yaml = format!("{YAML}connectorMetadata: {metadata}\n");
+        assert_eq!(is_too_large(&[(CONNECTOR_FILE, &yaml)], limits), format!("connector.yaml: {expected}"));
+    }
+}
+
+#[test]
+fn only_a_warning_can_be_allowed() {
+    assert_eq!(Rule::warning("status"), Ok(&rules::STATUS));
+    let warnings =
+        "status, missing-translation, unused-translation, untranslated, unknown-attribute, unknown-field-type";
+    let error = |id: &str| Rule::warning(id).expect_err(id).to_string();
+    assert_eq!(
+        error("symlink"),
+        format!("`symlink` is an error, which cannot be allowed; only warnings can: not-a-connector, {warnings}")
+    );
+    assert_eq!(
+        error("untranslatd"),
+        format!(
+            "there is no rule `untranslatd` (the warnings are not-a-connector, {warnings}); did you mean `untranslated`?"
+        )
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The checks of a patch: the form of each operation, its value, and the bounds of the metadata.
+//! The checks of a patch: the form of each operation, and its value.
 
 use crate::shown;
 use json_patch::{CopyOperation, MoveOperation, PatchOperation};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::pointer::{METADATA_PATH, PATCHABLE, first_token, is_metadata};
 use crate::bounds::json_bytes;
-use crate::limits::{METADATA_BYTES, METADATA_DEPTH, PATCH_COPIED_BYTES, QUOTED_CHARS};
+use crate::limits::{METADATA_BYTES, PATCH_COPIED_BYTES, QUOTED_CHARS};
 use crate::members::kind;
 
 /// Checks the members of an operation. The error names the member that is missing or wrong.
@@ -97,26 +97,5 @@ pub(super) fn weight(value: &Value) -> usize {
         Value::Array(items) => items.iter().map(weight).sum(),
         Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,
-    }
-}
-
-/// Checks the bounds of the metadata, after every operation that may have made it larger.
-pub(super) fn check_metadata(metadata: &Value, max: usize) -> Result<(), String> {
-    if !is_within(metadata, METADATA_DEPTH) {
-        return Err(format!("the metadata nests deeper than {METADATA_DEPTH} levels"));
-    }
-    match json_bytes(metadata, max) {
-        Some(_) => Ok(()),
-        None => Err(format!("the metadata is larger than {} KiB", METADATA_BYTES / 1024)),
-    }
-}
-
-/// Whether a value nests no deeper than so many levels.
-fn is_within(value: &Value, levels: usize) -> bool {
-    let Some(below) = levels.checked_sub(1) else { return false };
-    match value {
-        Value::Array(items) => items.iter().all(|item| is_within(item, below)),
-        Value::Object(members) => members.values().all(|value| is_within(value, below)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }

@@ -11,11 +11,11 @@ mod pointer;
 use json_patch::{CopyOperation, MoveOperation, PatchOperation};
 use serde_json::Value;
 
-use self::check::{check_metadata, check_shape, check_value, weight};
+use self::check::{check_shape, check_value, weight};
 pub use self::error::PatchError;
 use self::error::{described, display, explain};
 use self::pointer::{METADATA, PATCHABLE, first_token, is_metadata};
-use crate::bounds::json_bytes;
+use crate::bounds::{check_metadata, json_bytes};
 use crate::document::{Document, DocumentKind};
 use crate::limits::{METADATA_BYTES, PATCH_OPERATIONS};
 use crate::members::kind;

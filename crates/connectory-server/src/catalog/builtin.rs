@@ -7,7 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectory_folder::{CONNECTOR_FILE, Files, Folder, FolderError, disk};
+use connectory_folder::disk::DiskError;
+use connectory_folder::folder_name::{FolderNameError, script_name};
+use connectory_folder::lint::Limits;
+use connectory_folder::local::{LocalFolder, LocalFolders};
+use connectory_folder::{CONNECTOR_FILE, Files, Folder, FolderError};
 use connectory_model::import::{self, ImportError};
 use connectory_model::{Connector, InvalidScriptName, ScriptName, name_key};
 use rust_embed::Embed;
@@ -28,13 +32,29 @@ pub enum CatalogError {
         /// The error of the operating system.
         error: io::Error,
     },
-    /// A folder's name is not a script name.
-    #[error("{}: the folder's name is the script name, and {error}", .path.display())]
+    /// A folder's name is not that of a script name.
+    #[error("{}: {error}", .path.display())]
     FolderName {
         /// The path of the file or folder.
         path: PathBuf,
         /// The error in its name or content.
+        error: FolderNameError,
+    },
+    /// A folder's name is that of a script name that no catalog may have.
+    #[error("{}: the folder's name is the script name, and {error}", .path.display())]
+    ScriptName {
+        /// The path of the file or folder.
+        path: PathBuf,
+        /// The error in its name or content.
         error: InvalidScriptName,
+    },
+    /// Something in the folder is not read, such as a symbolic link or a misspelt file.
+    #[error("{}: {message}", .path.display())]
+    Unread {
+        /// The path of the file or folder.
+        path: PathBuf,
+        /// Why it is not read.
+        message: String,
     },
     /// A folder is not a connector folder.
     #[error("{}/{error}", .path.display())]
@@ -66,12 +86,12 @@ pub enum CatalogError {
 }
 
 /// Loads the embedded connectors and the connectors of the catalogs. A catalog's connector replaces the embedded
-/// connector with the same script name, so that an operator can provide a newer version.
-pub fn load(catalogs: &[PathBuf]) -> Result<Vec<Arc<Connector>>, CatalogError> {
+/// connector with the same script name, so that an operator can provide a newer version. `limits` bounds the files.
+pub fn load(catalogs: &[PathBuf], limits: Limits) -> Result<Vec<Arc<Connector>>, CatalogError> {
     let mut connectors: Vec<Arc<Connector>> = embedded().into_iter().map(Arc::new).collect();
     let replaceable = connectors.len();
     for path in catalogs {
-        for connector in read(path)? {
+        for connector in read(path, limits)? {
             let twin = connectors.iter().position(|other| other.script_name == connector.script_name);
             match twin {
                 Some(at) if at < replaceable => connectors[at] = Arc::new(connector),
@@ -108,24 +128,58 @@ fn embedded() -> Vec<Connector> {
         .collect()
 }
 
-fn read(path: &Path) -> Result<Vec<Connector>, CatalogError> {
+fn read(path: &Path, limits: Limits) -> Result<Vec<Connector>, CatalogError> {
     let io = |error| CatalogError::Io { path: path.to_owned(), error };
     if !path.is_dir() {
         let text = std::fs::read(path).map_err(io)?;
         return import::from_json(&text).map_err(|error| CatalogError::Import { path: path.to_owned(), error });
     }
-    let folders = disk::folders_in(path).map_err(io)?;
-    if folders.is_empty() {
-        return Err(CatalogError::Empty(path.to_owned()));
+    let local = LocalFolders::read(path, limits).map_err(|error| match error {
+        DiskError::Empty(path, _) => CatalogError::Empty(path),
+        DiskError::Io { path, error, .. } => CatalogError::Io { path, error },
+    })?;
+    if let Some((path, finding)) = local.first_error() {
+        return Err(CatalogError::Unread { path, message: finding.message.clone() });
     }
-    folders.iter().map(|folder| read_folder(folder)).collect()
+    local.folders.iter().map(read_folder).collect()
 }
 
-fn read_folder(path: &Path) -> Result<Connector, CatalogError> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+fn read_folder(LocalFolder { path, name, files, .. }: &LocalFolder) -> Result<Connector, CatalogError> {
+    let path = || path.clone();
+    let script_name = script_name(name).map_err(|error| CatalogError::FolderName { path: path(), error })?;
     let script_name =
-        ScriptName::strict(&name).map_err(|error| CatalogError::FolderName { path: path.to_owned(), error })?;
-    let files = disk::files_of(path).map_err(|error| CatalogError::Io { path: path.to_owned(), error })?;
-    let folder = Folder::read(&files).map_err(|error| CatalogError::Folder { path: path.to_owned(), error })?;
+        ScriptName::strict(script_name.as_str()).map_err(|error| CatalogError::ScriptName { path: path(), error })?;
+    let folder = Folder::read(files).map_err(|error| CatalogError::Folder { path: path(), error })?;
     Ok(folder.into_connector(script_name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_catalog_is_read_and_what_is_not_read_in_it_is_an_error() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let write = |file: &str, text: &str| {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("written");
+            fs::write(path, text).expect("written");
+        };
+        let load = || super::load(&[dir.path().to_owned()], Limits::default());
+        let error = |file: &str| load().expect_err(file).to_string();
+        write("%63on/connector.yaml", "name: A console\nclassName: x.Y\n");
+        write("docs/notes.md", "not a connector");
+        assert!(load().expect("a catalog").iter().any(|connector| connector.script_name.as_str() == "con"));
+        std::os::unix::fs::symlink("/etc/hostname", dir.path().join("%63on/source-config.xml")).expect("a link");
+        let link = dir.path().join("%63on/source-config.xml");
+        assert!(error("link").starts_with(&format!("{}: this is a symbolic link", link.display())));
+        fs::remove_file(link).expect("removed");
+        write("%63on/source-confg.xml", "<Form/>");
+        assert!(error("misspelt").ends_with("did you mean `source-config.xml`?"));
+        fs::remove_file(dir.path().join("%63on/source-confg.xml")).expect("removed");
+        write("Upper/connector.yaml", "name: Upper\nclassName: x.Y\n");
+        assert!(error("upper case").contains("name it `upper` for the script name `upper`"));
+    }
 }

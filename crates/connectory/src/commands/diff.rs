@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_folder::{Files, Folder};
+use connectory_folder::Folder;
+use connectory_folder::folder_name::script_name;
+use connectory_folder::lint::Limits;
+use connectory_folder::local::{LocalFolder, LocalFolders};
 
 use crate::environment::{EnvironmentArgument, custom, find, folder_of};
 use crate::plan::compare::is_same;
 use crate::plan::show::print_diff;
 use crate::terminal::{DIFFERENT, SAME};
-use connectory_folder::disk::local_folders;
 
 #[derive(Args)]
 pub struct DiffArguments {
@@ -67,15 +69,21 @@ impl Side {
 async fn side(operand: &str, environment: &EnvironmentArgument) -> Result<Side> {
     let path = Path::new(operand);
     if path.is_dir() {
-        let folders = local_folders(path)?;
-        let read = |files: &Files<'_>| Folder::read(files).with_context(|| format!("{}", path.display()));
-        if let [folder] = folders.as_slice()
-            && folder.path == path
-        {
-            return Ok(Side::One(Box::new(read(&folder.files)?)));
+        let local = LocalFolders::read(path, Limits::default())?;
+        if let Some((path, finding)) = local.first_error() {
+            bail!("{}: {}", path.display(), finding.message);
         }
-        let folders: Result<_> = folders.iter().map(|folder| Ok((folder.name.clone(), read(&folder.files)?))).collect();
-        return folders.map(Side::Several);
+        let named = |folder: &LocalFolder| {
+            let read = Folder::read(&folder.files).with_context(|| format!("{}", folder.path.display()))?;
+            // A name that no script name has is compared as it is.
+            Ok((script_name(&folder.name).map_or_else(|_| folder.name.clone(), String::from), read))
+        };
+        let folders = local.folders.iter().map(named).collect::<Result<Vec<_>>>()?;
+        return Ok(match <[_; 1]>::try_from(folders) {
+            Ok([(_, folder)]) if local.is_connector => Side::One(Box::new(folder)),
+            Ok(folder) => Side::Several(folder.into()),
+            Err(folders) => Side::Several(folders.into_iter().collect()),
+        });
     }
     let (client, name) = match operand.split_once(':') {
         Some((env, name)) => (EnvironmentArgument::named(env.to_owned()).client()?, name),

@@ -26,7 +26,7 @@ pub struct ImportArguments {
 pub async fn run(arguments: ImportArguments) -> Result<()> {
     let from = &arguments.from;
     let wanted = if from.is_dir() {
-        wanted::read(from)?
+        wanted::read(from, false)?
     } else {
         let text = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
         let connectors = import::from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;

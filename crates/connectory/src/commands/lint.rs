@@ -1,15 +1,18 @@
 //! `connectory lint`: checks connector folders without a server.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use connectory_folder::disk::{LocalFolder, local_folders};
-use connectory_folder::lint::{Finding, Level, RULES, Text, lint};
+use connectory_folder::lint::{Finding, Fix, Level, Limits, RULES};
+use connectory_folder::local::LocalFolders;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
+use crate::allowed::{Allowed, Warning};
 use crate::findings::{self, FolderFinding};
 use crate::terminal;
 
@@ -26,6 +29,14 @@ pub struct LintArguments {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+    /// Do not report this warning; repeat it for others. An error cannot be allowed. DIR/lint.toml does the same:
+    /// `allow = ["RULE"]` for all folders, and `[folders.NAME]` before it for one. If DIR is one connector folder without
+    /// the file, that of the folder around it is read
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<Warning>,
+    /// Print every finding as text, also if one rule has many in one folder
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -42,17 +53,19 @@ enum LintFormat {
 
 /// Runs the command.
 pub fn run(arguments: &LintArguments) -> Result<()> {
-    let mut folders = local_folders(&arguments.dir)?;
+    let read = || LocalFolders::read(&arguments.dir, Limits::default());
+    let mut local = read()?;
+    let allowed = Allowed::read(&local)?.and(&arguments.allow);
     if arguments.fix {
-        let fixed = fix(&folders)?;
+        let fixed = fix(&findings::find(&local, &allowed))?;
         if fixed > 0 {
             eprintln!("fixed {fixed} findings");
-            folders = local_folders(&arguments.dir)?;
+            local = read()?;
         }
     }
-    let found = findings::find(&folders);
+    let found = findings::find(&local, &allowed);
     match arguments.format {
-        LintFormat::Text => findings::print(&found),
+        LintFormat::Text => findings::print(&found, arguments.all),
         LintFormat::Json => say!("{}", serde_json::to_string_pretty(&json_of(&found))?),
         LintFormat::Sarif => say!("{}", serde_json::to_string_pretty(&sarif(&found))?),
         LintFormat::Github => found.iter().for_each(print_github),
@@ -63,7 +76,7 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
         "{} and {} in {}",
         terminal::count(errors, "error"),
         terminal::count(warnings, "warning"),
-        terminal::count(folders.len(), "connector")
+        terminal::count(local.folders.len(), "connector")
     );
     if errors > 0 || (arguments.strict && warnings > 0) {
         bail!("{summary}");
@@ -72,23 +85,35 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     Ok(())
 }
 
-fn fix(folders: &[LocalFolder]) -> Result<usize> {
-    let mut count = 0;
-    for folder in folders {
-        let mut fixes: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        for finding in lint(&folder.name, &folder.files) {
-            if let Some(fix) = finding.fix {
-                count += 1;
-                fixes.entry(finding.file).or_default().push(fix);
-            }
-        }
-        for (file, fixes) in fixes {
-            let path = folder.path.join(&file);
-            let fixed = Text::decode(&folder.files[&file]).fixed(fixes);
-            std::fs::write(&path, fixed).with_context(|| format!("cannot write {}", path.display()))?;
+/// Applies every fix, and returns how many there were.
+fn fix(found: &[FolderFinding<'_>]) -> Result<usize> {
+    let mut fixes: BTreeMap<PathBuf, (&FolderFinding<'_>, Vec<Fix>)> = BTreeMap::new();
+    for found in found {
+        if let Some(fix) = &found.finding.fix {
+            fixes.entry(found.path()).or_insert_with(|| (found, Vec::new())).1.push(fix.clone());
         }
     }
+    let mut count = 0;
+    for (path, (found, fixes)) in fixes {
+        count += fixes.len();
+        let fixed = found.text().fixed(fixes);
+        replace(&path, &fixed).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     Ok(count)
+}
+
+/// Replaces a file by one with other bytes and the same mode, whole or not at all. A link is not followed.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let found = path.symlink_metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(found.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 const fn word(level: Level) -> &'static str {

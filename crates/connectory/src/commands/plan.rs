@@ -24,7 +24,7 @@ pub struct PlanArguments {
 
 /// Prints what `apply` would do.
 pub async fn run(arguments: PlanArguments) -> Result<ExitCode> {
-    let wanted = wanted::read(&arguments.dir)?;
+    let wanted = wanted::read(&arguments.dir, arguments.prune)?;
     let plan = compare(&arguments.environment.client()?, wanted, arguments.prune).await?;
     plan.print();
     plan.check()?;

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use connectory_folder::Folder;
-use connectory_model::ScriptName;
+use connectory_folder::folder_name::script_name;
+use connectory_folder::lint::{Limits, rules};
+use connectory_folder::local::{LocalFolder, LocalFolders};
+use connectory_model::{ScriptName, visible};
 
+use crate::allowed::{Allowed, LINT_FILE};
 use crate::findings::refuse_errors;
-use connectory_folder::disk::{LocalFolder, local_folders};
 
 /// A connector that a server should have.
 pub struct Wanted {
@@ -17,14 +20,44 @@ pub struct Wanted {
     pub folder: Folder,
 }
 
-/// Reads a folder of connector folders, or one connector folder. Lint errors are printed, and then fail the command.
-pub fn read(dir: &Path) -> Result<Vec<Wanted>> {
-    let folders = local_folders(dir)?;
-    refuse_errors(&folders)?;
+/// Reads a folder of connector folders, or one connector folder. Lint errors are printed, and then fail the command. With
+/// `prune`, connectors without a folder are deleted, so nothing in the folder may be unknown.
+pub fn read(dir: &Path, prune: bool) -> Result<Vec<Wanted>> {
+    let local = LocalFolders::read(dir, Limits::default())?;
+    let allowed = Allowed::read(&local)?;
+    refuse_errors(&local, &allowed)?;
+    if prune {
+        refuse_unknown(&local, &allowed)?;
+    }
     let read = |folder: &LocalFolder| {
-        let script_name = ScriptName::strict(&folder.name).with_context(|| format!("{}", folder.path.display()))?;
+        let script_name = script_name(&folder.name).with_context(|| format!("{}", folder.path.display()))?;
         let read = Folder::read(&folder.files).with_context(|| format!("{}", folder.path.display()))?;
         Ok(Wanted { script_name, folder: read })
     };
-    folders.iter().map(read).collect()
+    local.folders.iter().map(read).collect()
+}
+
+/// Fails where `--prune` could delete a connector whose folder is only not recognized.
+fn refuse_unknown(local: &LocalFolders, allowed: &Allowed) -> Result<()> {
+    let dir = local.dir.display().to_string();
+    if local.is_connector {
+        bail!(
+            "{} is one connector folder, and --prune would delete every other connector; give the folder that it is in",
+            visible(&dir)
+        );
+    }
+    let rule = &rules::NOT_A_CONNECTOR;
+    let unknown = local.findings.iter().filter(|finding| finding.rule == rule);
+    let unknown = unknown.map(|finding| finding.file.as_str()).find(|folder| !allowed.allows_in(folder, rule));
+    match unknown {
+        None => Ok(()),
+        Some(folder) => bail!(
+            "--prune would delete connectors, and {} is not a connector folder; move it out of {}, or write to \
+             {LINT_FILE} there: [folders.\"{}\"] allow = [\"{}\"]",
+            visible(&local.dir.join(folder).display().to_string()),
+            visible(&dir),
+            visible(folder),
+            rule.id
+        ),
+    }
 }

@@ -14,7 +14,7 @@ const MAX_SLIPS: usize = 2;
 const MIN_COMMON: usize = 3;
 
 /// Finds similar names, as long as the work is not used up.
-pub(super) struct Suggestions {
+pub(crate) struct Suggestions {
     left: usize,
 }
 
@@ -35,19 +35,31 @@ impl Suggestions {
         if self.left == 0 {
             return String::new();
         }
-        let same = names.iter().copied().filter(|other| other.eq_ignore_ascii_case(name)).min();
-        let similar = same.or_else(|| {
-            let slips = names.iter().filter_map(|other| Some((slips(name, other)?, *other)));
-            slips.min().map(|(_, other)| other)
-        });
-        similar.map(|other| format!("; did you mean `{}`?", shown(other, QUOTED_CHARS))).unwrap_or_default()
+        question(closest(name, names.iter().copied()))
     }
+}
+
+/// The question whether an author meant a name, as the end of a sentence. Empty without a name.
+pub(crate) fn question(name: Option<&str>) -> String {
+    name.map(|name| format!("; did you mean `{}`?", shown(name, QUOTED_CHARS))).unwrap_or_default()
+}
+
+/// The most similar of some names, if one is similar.
+pub(crate) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    let same = names.clone().filter(|other| other.eq_ignore_ascii_case(name)).min();
+    same.or_else(|| names.filter_map(|other| Some((slips(name, other)?, other))).min().map(|(_, other)| other))
 }
 
 /// By how many slips two names differ, if they are similar.
 fn slips(a: &str, b: &str) -> Option<usize> {
+    let (longer, difference) = {
+        let [a, b] = [a, b].map(|name| name.chars().count());
+        (a.max(b), a.abs_diff(b))
+    };
+    if difference > MAX_SLIPS {
+        return None;
+    }
     let slips = strsim::osa_distance(a, b);
-    let longer = a.chars().count().max(b.chars().count());
     (slips <= MAX_SLIPS && longer >= slips + MIN_COMMON).then_some(slips)
 }
 
