@@ -74,7 +74,16 @@ impl Description {
 
 /// Reads a YAML text.
 pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
-    serde_saphyr::from_slice(bytes).map_err(|error| FileError::Yaml(reason(&error).trim().to_owned()))
+    serde_saphyr::from_slice(bytes).map_err(|error: serde_saphyr::Error| {
+        let line = error.location().and_then(|location| usize::try_from(location.line()).ok());
+        let reason = match (error.without_snippet(), line) {
+            (serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. }, Some(line)) => {
+                format!("the key `{}` is there again in line {line}", shown(key, QUOTED_CHARS))
+            }
+            (plain, _) => reason(plain).trim().to_owned(),
+        };
+        FileError::Yaml { reason, line }
+    })
 }
 
 /// The members that `connector.yaml` does not have.
@@ -196,8 +205,8 @@ mod tests {
             let member = line.split(':').next().unwrap_or_default();
             assert_eq!(error(line), format!("`{member}` is not a member of connector.yaml; {hint}"));
         }
-        assert!(error("name: IT").starts_with("not YAML: "), "{}", error("name: IT"));
-        assert!(error("connectorMetadata:\n  a: 1\n  a: 2").contains("duplicate"));
+        assert_eq!(error("name: IT"), "not YAML: the key `name` is there again in line 3");
+        assert_eq!(error("connectorMetadata:\n  a: 1\n  a: 2"), "not YAML: the key `a` is there again in line 5");
         assert!(Description::parse(b"name: HR\nclassName: x\nconnectorMetadata: {Name: 1, scriptName: a}").is_ok());
     }
 

@@ -32,8 +32,13 @@ pub enum FileError {
     #[error("missing; every connector folder has one")]
     Missing,
     /// The file is not YAML.
-    #[error("not YAML: {0}")]
-    Yaml(String),
+    #[error("not YAML: {reason}")]
+    Yaml {
+        /// Why not.
+        reason: String,
+        /// The line, from 1, if it is known.
+        line: Option<usize>,
+    },
     /// The file has a member that `connector.yaml` does not have.
     #[error(transparent)]
     UnknownMember(#[from] UnknownMember),

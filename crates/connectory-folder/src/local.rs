@@ -14,7 +14,7 @@ use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::{name_key, shown};
 use rustix::fs::{Mode, OFlags};
 
-use crate::description::{CONNECTOR_FILE, Description};
+use crate::description::CONNECTOR_FILE;
 use crate::disk::DiskError;
 use crate::folder::Files;
 use crate::lint::description::line_of_member;
@@ -23,7 +23,7 @@ use crate::lint::rules::{
     DUPLICATE_NAME, FILE_TYPE, NAME_CLASH, NOT_A_CONNECTOR, Rule, SYMLINK, TOO_LARGE, UNKNOWN_FILE,
 };
 use crate::lint::size::too_long;
-use crate::lint::{Finding, Level, Limits, lint_within};
+use crate::lint::{Finding, Level, Limits, lint_named};
 
 /// The connector folders in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,8 +115,8 @@ impl LocalFolders {
         let beside = self.findings.iter().cloned().map(|finding| LocalFinding { folder: None, finding });
         let mut names = HashMap::new();
         let within = self.folders.iter().flat_map(|folder| {
-            let mut findings = folder.lint(limits);
-            findings.extend(folder.duplicate(&mut names));
+            let (mut findings, name) = folder.lint(limits);
+            findings.extend(name.and_then(|name| folder.duplicate(&name, &mut names)));
             findings.sort_by(|a, b| (&a.file, a.span.start, a.rule.id).cmp(&(&b.file, b.span.start, b.rule.id)));
             findings.into_iter().map(move |finding| LocalFinding { folder: Some(folder), finding })
         });
@@ -175,27 +175,26 @@ impl LocalFolder {
         Ok(())
     }
 
-    /// What reading found, and what lint finds in other files.
-    fn lint(&self, limits: Limits) -> Vec<Finding> {
+    /// What reading found, what lint finds in other files, and the connector's name.
+    fn lint(&self, limits: Limits) -> (Vec<Finding>, Option<String>) {
         let unread: BTreeSet<_> = self.findings.iter().map(|finding| &finding.file).collect();
-        let mut found = lint_within(&self.name, &self.files, limits);
+        let (mut found, name) = lint_named(&self.name, &self.files, limits);
         // A file that was not read is not missing.
         found.retain(|finding| !unread.contains(&finding.file) || self.files.contains_key(&finding.file));
         found.extend(self.findings.iter().cloned());
-        found
+        (found, name)
     }
 
     /// The finding that a folder of `names` has the connector's name already. Otherwise, the name is added to them.
-    fn duplicate<'a>(&'a self, names: &mut HashMap<String, &'a Self>) -> Option<Finding> {
-        let name = Description::parse(self.files.get(CONNECTOR_FILE)?).ok()?.members.name;
-        let first = *names.entry(name_key(&name)).or_insert(self);
+    fn duplicate<'a>(&'a self, name: &str, names: &mut HashMap<String, &'a Self>) -> Option<Finding> {
+        let first = *names.entry(name_key(name)).or_insert(self);
         if std::ptr::eq(first, self) {
             return None;
         }
         let message = format!(
             "the connector of the folder `{}` is named `{}` too; a server has each name once, whatever its case",
             first.name,
-            shown(&name, QUOTED_CHARS)
+            shown(name, QUOTED_CHARS)
         );
         let span = line_of_member(&self.files, "name").unwrap_or(0..0);
         Some(Finding { span, ..found_in(&DUPLICATE_NAME, CONNECTOR_FILE, &message) })
@@ -516,5 +515,22 @@ mod tests {
             format!("{shown} has no connector folder, which is one with a connector.yaml in it; {shown}/c has some")
         );
         assert_eq!(error(&dir.path().join("missing")), format!("cannot read {shown}/missing"));
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_an_error_and_never_left_out() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = disk(&[("a/connector.yaml", YAML), ("b/connector.yaml", YAML), ("c/docs/notes", "")]);
+        for locked in ["b", "b/connector.yaml", "c"] {
+            let path = dir.path().join(locked);
+            let before = fs::metadata(&path).unwrap().permissions();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+            // Nothing is locked for root.
+            if File::open(&path).is_err() {
+                let error = LocalFolders::read(dir.path(), Limits::default()).unwrap_err();
+                assert_eq!(error.to_string(), format!("cannot read {}", path.display()));
+            }
+            fs::set_permissions(&path, before).unwrap();
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::findings::Findings;
 use super::rules::{DESCRIPTION, FOLDER_NAME, STATUS};
 use super::text::Text;
 use crate::description::{CONNECTOR_FILE, Description, unknown_members, yaml};
+use crate::error::FileError;
 use crate::folder::Files;
 use crate::folder_name::script_name;
 
@@ -19,27 +20,31 @@ pub(super) fn check_folder_name(findings: &mut Findings<'_>, folder_name: &str) 
     }
 }
 
-/// Checks `connector.yaml`, and returns the connector's name.
-pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) -> Option<String> {
+/// Checks `connector.yaml`, and returns what it has.
+pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) -> Option<Description> {
     let Some(bytes) = files.get(CONNECTOR_FILE) else {
         findings.push(&DESCRIPTION, CONNECTOR_FILE, 0..0, "the file is missing; every connector folder has one");
         return None;
     };
-    let mut push = |error: String| {
+    let mut push = |error: FileError| {
+        let message = error.to_string();
         // A sentence about a member begins with the member's name.
-        let member = error.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(member, _)| member);
-        let line = member.and_then(|member| line_of_member(files, member));
-        findings.push(&DESCRIPTION, CONNECTOR_FILE, line.unwrap_or(0..0), error);
+        let member = message.strip_prefix('`').and_then(|rest| rest.split_once('`')).map(|(member, _)| member);
+        let line = match error {
+            FileError::Yaml { line: Some(line), .. } => Some(Lines::of(&Text::decode(bytes).text).span(line)),
+            _ => member.and_then(|member| line_of_member(files, member)),
+        };
+        findings.push(&DESCRIPTION, CONNECTOR_FILE, line.unwrap_or(0..0), message);
     };
-    let description = yaml(bytes).map_err(|error| push(error.to_string())).ok()?;
-    unknown_members(&description).for_each(|unknown| push(unknown.to_string()));
-    let Description { members, .. } = Description::of(&description).map_err(|error| push(error.to_string())).ok()?;
-    if members.status == Status::Deprecated {
+    let members = yaml(bytes).map_err(&mut push).ok()?;
+    unknown_members(&members).for_each(|unknown| push(unknown.into()));
+    let description = Description::of(&members).map_err(push).ok()?;
+    if description.members.status == Status::Deprecated {
         let message = "the status is DEPRECATED, with which no server creates a connector; \
                        one that is there already may have it";
         findings.push(&STATUS, CONNECTOR_FILE, line_of_member(files, "status").unwrap_or(0..0), message);
     }
-    Some(members.name)
+    Some(description)
 }
 
 /// The line of `connector.yaml` that begins with a member.

@@ -18,6 +18,7 @@ mod translations;
 
 use connectory_model::document::DocumentKind;
 
+use crate::description::Description;
 use crate::folder::Files;
 pub use findings::Finding;
 use findings::Findings;
@@ -32,10 +33,16 @@ pub fn lint(folder_name: &str, files: &Files<'_>) -> Vec<Finding> {
 
 /// Like [`lint`], for a server with other limits.
 pub fn lint_within(folder_name: &str, files: &Files<'_>, limits: Limits) -> Vec<Finding> {
+    lint_named(folder_name, files, limits).0
+}
+
+/// Like [`lint_within`], with the connector's name if `connector.yaml` has one.
+pub(crate) fn lint_named(folder_name: &str, files: &Files<'_>, limits: Limits) -> (Vec<Finding>, Option<String>) {
     let mut findings = Findings::new(None, usize::MAX);
-    check(&mut findings, folder_name, files);
-    size::check(&mut findings, files, limits);
-    findings.sorted()
+    let description = check(&mut findings, folder_name, files);
+    let name = description.as_ref().map(|description| description.members.name.clone());
+    size::check(&mut findings, files, description, limits);
+    (findings.sorted(), name)
 }
 
 /// Checks one file of a folder, but not its size, and returns at most `max` findings.
@@ -45,10 +52,12 @@ pub fn lint_file(folder_name: &str, files: &Files<'_>, file: &str, max: usize) -
     findings.sorted()
 }
 
-fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) {
+/// Runs every check but those of sizes, and returns what `connector.yaml` has.
+fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) -> Option<Description> {
     description::check_folder_name(findings, folder_name);
     layout::check(findings, files);
-    let name = description::check(findings, files);
+    let description = description::check(findings, files);
+    let name = description.as_ref().map(|description| description.members.name.as_str());
     let trees = DocumentKind::ALL.map(|kind| {
         let file = kind.file_name();
         Some((file, document::tree(findings, kind, files.get(file)?)?))
@@ -56,12 +65,13 @@ fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) {
     let [form, template, correlation] = &trees;
     let keys = form.as_ref().map(|(file, tree)| form::check(findings, file, tree));
     if let (Some((form_file, form)), Some((template_file, template))) = (form, template) {
-        names::check(findings, (form_file, form), (template_file, template), name.as_deref());
+        names::check(findings, (form_file, form), (template_file, template), name);
     }
     if let (Some((_, template)), Some((file, correlation))) = (template, correlation) {
         correlation::check(findings, template, file, correlation);
     }
     translations::check(findings, files, keys.as_ref());
+    description
 }
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
-//! Checks that a server takes a folder: nothing is larger than its limit, and every file can be read.
+//! Checks that nothing in a folder is larger than a server takes.
 
-use connectory_model::Part;
-use connectory_model::ScriptName;
 use connectory_model::bounds::check_metadata;
-use connectory_model::file_names::locale_file;
+use connectory_model::document::DocumentKind;
+use connectory_model::file_names::{locale_file, locale_tag};
 use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES, METADATA_BYTES};
+use connectory_model::translations::{Properties, Translations};
+use connectory_model::{Part, ScriptName};
 use serde_json::Value;
 
 use super::description::line_of_member;
 use super::findings::Findings;
 use super::layout::is_part;
-use super::rules::{DESCRIPTION, TOO_LARGE};
-use crate::description::CONNECTOR_FILE;
+use super::rules::TOO_LARGE;
+use super::text::Text;
+use crate::description::{CONNECTOR_FILE, Description};
 use crate::folder::{Files, Folder};
 
 /// The limits of a server that an operator may have changed. The default has those of a new server.
@@ -35,25 +37,25 @@ pub(crate) fn too_long(limits: Limits) -> String {
 }
 
 /// Checks the files, and, if nothing else was found that a server refuses, the connector that they make.
-pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, limits: Limits) {
+pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, description: Option<Description>, limits: Limits) {
     for (file, _) in files.iter().filter(|(file, bytes)| is_part(file) && bytes.len() > limits.document) {
         findings.push(&TOO_LARGE, file, 0..0, too_long(limits));
     }
-    if findings.has_errors() {
-        return;
-    }
-    let folder = match Folder::read(files) {
-        Ok(folder) => folder,
-        // The other checks find all that this refuses. If they do not, an author reads it all the same.
-        Err(error) => return findings.push(&DESCRIPTION, &error.file, 0..0, error.error.to_string()),
-    };
-    let metadata = Value::Object(folder.description.connector_metadata.clone());
+    let Some(description) = description.filter(|_| !findings.has_errors()) else { return };
+    let metadata = Value::Object(description.connector_metadata.clone());
     let in_metadata = || line_of_member(files, "connectorMetadata").unwrap_or(0..0);
     if let Err(message) = check_metadata(&metadata, METADATA_BYTES) {
         findings.push(&TOO_LARGE, CONNECTOR_FILE, in_metadata(), message);
     }
-    // A connector's size does not depend on its script name.
-    let any_name = ScriptName::derive(&folder.description.members.name, |_| false);
+    // The documents were checked, and a connector's size does not depend on its script name.
+    let any_name = ScriptName::derive(&description.members.name, |_| false);
+    let text = |kind: DocumentKind| Some((kind, Text::decode(files.get(kind.file_name())?).text.into_owned()));
+    let documents = DocumentKind::ALL.into_iter().filter_map(text).collect();
+    let texts = files
+        .iter()
+        .filter_map(|(path, bytes)| Some((locale_tag(path)?.parse().ok()?, Properties::parse(bytes).ok()?)));
+    let translations = Translations(texts.collect());
+    let folder = Folder { description, documents, translations };
     if let Err(error) = folder.into_connector(any_name).check_bounds(limits.connector) {
         let (file, place) = match error.part() {
             Some(Part::Document(kind)) => (kind.file_name().to_owned(), 0..0),
