@@ -232,7 +232,8 @@ impl Entry {
 
     /// Whether it is a folder with connector folders in it. A folder that cannot be read has none.
     fn has_connector_folders(&self) -> bool {
-        let is_connector = |entry: &Self| entry.path.join(CONNECTOR_FILE).symlink_metadata().is_ok();
+        let is_connector =
+            |entry: &Self| entry.kind == Kind::Folder && entry.path.join(CONNECTOR_FILE).symlink_metadata().is_ok();
         self.kind == Kind::Folder && entries(&self.path).is_ok_and(|inner| inner.iter().any(is_connector))
     }
 

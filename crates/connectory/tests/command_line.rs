@@ -229,14 +229,15 @@ fn prune_refuses_a_folder_that_is_not_recognized() {
     user.write_connector("c/good", "Good");
     user.write("c/docs/notes.md", "notes");
     assert!(
-        user.error("plan c --prune")
-            .contains("c/docs is not a connector folder; move it out of c, or write to lint.toml")
+        user.error("plan c --prune").contains("c/docs is not a connector folder; move it out of c, or write this line")
     );
     assert!(user.error("apply c --prune --yes").contains("c/docs is not a connector folder"));
     assert!(user.error("plan c/good --prune").contains("c/good is one connector folder, and --prune would delete"));
     user.write("c/lint.toml", "allow = [\"not-a-connector\"]\n");
     assert!(user.error("plan c --prune").contains("c/docs is not"), "only the folder's own name allows it");
-    user.write("c/lint.toml", "[folders.docs]\nallow = [\"not-a-connector\"]\n");
+    let line = "folders.\"docs\".allow = [\"not-a-connector\"]";
+    assert!(user.error("plan c --prune").contains(line));
+    user.write("c/lint.toml", line);
     // With a service, it would go on.
     assert!(user.error("plan c --prune").contains("SAIL_BASE_URL"));
     user.write("c/hr/connector.yml", "name: HR\n");

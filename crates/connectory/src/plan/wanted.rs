@@ -52,8 +52,8 @@ fn refuse_unknown(local: &LocalFolders, allowed: &Allowed) -> Result<()> {
     match unknown {
         None => Ok(()),
         Some(folder) => bail!(
-            "--prune would delete connectors, and {} is not a connector folder; move it out of {}, or write to \
-             {LINT_FILE} there: [folders.\"{}\"] allow = [\"{}\"]",
+            "--prune would delete connectors, and {} is not a connector folder; move it out of {}, or write this line to \
+             {LINT_FILE} there: folders.\"{}\".allow = [\"{}\"]",
             visible(&local.dir.join(folder).display().to_string()),
             visible(&dir),
             visible(folder),
