@@ -1,4 +1,4 @@
-//! Why connector folders on a disk cannot be read or written.
+//! Why connector folders on a disk cannot be read.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,20 +22,6 @@ pub enum DiskError {
     /// There is no connector folder. The second path is one that has some.
     #[error("{} has no connector folder, which is one with a {CONNECTOR_FILE} in it{}", .0.display(), nested(.1.as_deref()))]
     Empty(PathBuf, Option<PathBuf>),
-    /// A path is a symbolic link, or neither a file nor a folder.
-    #[error("{} is a link, or no ordinary file; connectory never writes through one", .0.display())]
-    Link(PathBuf),
-    /// The file with what the last pull wrote is something else.
-    #[error(
-        "{} is not the record of a pull: {reason}; remove it, and the next pull keeps every file that differs",
-        .path.display()
-    )]
-    Record {
-        /// The path of the file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
 }
 
 fn nested(path: Option<&Path>) -> String {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use connectory_model::file_names::locale_tag;
@@ -60,6 +60,35 @@ pub enum Edit {
     Deleted,
 }
 
+/// Why a pull cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// A path cannot be read or written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A path is a symbolic link, or neither a file nor a folder.
+    #[error("{} is a link, or no ordinary file; connectory never writes through one", .0.display())]
+    Link(PathBuf),
+    /// The file with what the last pull wrote is something else.
+    #[error(
+        "{} is not the record of a pull: {reason}; remove it, and the next pull keeps every file that differs",
+        .path.display()
+    )]
+    Record {
+        /// The path of the file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl PullError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let error = DiskError::io(action, path);
+        |cause| error(cause).into()
+    }
+}
+
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)?;
@@ -94,19 +123,19 @@ fn digest_of(bytes: &[u8]) -> String {
 
 impl Pull {
     /// Begins a pull into a folder. With `is_forced`, it overwrites edited files.
-    pub fn begin(dir: &Path, is_forced: bool) -> Result<Self, DiskError> {
+    pub fn begin(dir: &Path, is_forced: bool) -> Result<Self, PullError> {
         let path = dir.join(RECORD_FILE);
         let record = match local(&path)? {
             None => Record::default(),
             Some(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|error| DiskError::Record { path, reason: error.to_string() })?
+                serde_json::from_slice(&bytes).map_err(|error| PullError::Record { path, reason: error.to_string() })?
             }
         };
         Ok(Self { dir: dir.to_owned(), is_forced, record, pulled: Pulled::default() })
     }
 
     /// Writes a connector to the folder of this name.
-    pub fn write(&mut self, name: &str, folder: &Folder) -> Result<(), DiskError> {
+    pub fn write(&mut self, name: &str, folder: &Folder) -> Result<(), PullError> {
         let path = self.dir.join(name);
         for folder in [path.clone(), path.join("translations")] {
             refuse_link(&folder)?;
@@ -126,7 +155,7 @@ impl Pull {
     }
 
     /// Saves what was written, for the next pull.
-    pub fn finish(self) -> Result<Pulled, DiskError> {
+    pub fn finish(self) -> Result<Pulled, PullError> {
         let path = self.dir.join(RECORD_FILE);
         let mut text = serde_json::to_string_pretty(&self.record).expect("texts are JSON");
         text.push('\n');
@@ -137,7 +166,7 @@ impl Pull {
     }
 
     /// Writes a file, unless somebody edited or deleted it since the last pull.
-    fn write_file(&mut self, path: &str, file: &str, bytes: &[u8], is_new: bool) -> Result<(), DiskError> {
+    fn write_file(&mut self, path: &str, file: &str, bytes: &[u8], is_new: bool) -> Result<(), PullError> {
         let target = self.dir.join(path);
         let before = local(&target)?;
         let is_untouched = match &before {
@@ -163,7 +192,7 @@ impl Pull {
     }
 
     /// Removes a file that the server does not have, unless somebody added or edited it since the last pull.
-    fn remove_file(&mut self, path: &str) -> Result<(), DiskError> {
+    fn remove_file(&mut self, path: &str) -> Result<(), PullError> {
         let target = self.dir.join(path);
         let Some(bytes) = local(&target)? else { return Ok(()) };
         if !self.is_forced && !self.record.is(path, &bytes) {
@@ -171,7 +200,7 @@ impl Pull {
             self.pulled.kept.push(Kept { path: path.to_owned(), edit });
             return Ok(());
         }
-        fs::remove_file(&target).map_err(DiskError::io("remove", &target))?;
+        fs::remove_file(&target).map_err(PullError::io("remove", &target))?;
         self.record.pulled.remove(path);
         self.pulled.changed += 1;
         Ok(())
@@ -192,16 +221,16 @@ fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The files of locales in a connector folder on a disk.
-fn locale_files(path: &Path) -> Result<Vec<String>, DiskError> {
+fn locale_files(path: &Path) -> Result<Vec<String>, PullError> {
     let folder = path.join("translations");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(DiskError::io("read", &folder)(error)),
+        Err(error) => return Err(PullError::io("read", &folder)(error)),
     };
     let mut files = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(DiskError::io("read", &folder))?;
+        let entry = entry.map_err(PullError::io("read", &folder))?;
         let file = format!("translations/{}", entry.file_name().to_string_lossy());
         if locale_tag(&file).is_some() {
             files.push(file);
@@ -212,29 +241,29 @@ fn locale_files(path: &Path) -> Result<Vec<String>, DiskError> {
 }
 
 /// The bytes of a file, if there is one. Never follows a link.
-fn local(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
+fn local(path: &Path) -> Result<Option<Vec<u8>>, PullError> {
     refuse_link(path)?;
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(DiskError::io("read", path)(error)),
+        Err(error) => Err(PullError::io("read", path)(error)),
     }
 }
 
 /// Fails if a path is a link, or something else than a file or a folder.
-fn refuse_link(path: &Path) -> Result<(), DiskError> {
+fn refuse_link(path: &Path) -> Result<(), PullError> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_file() || found.is_dir() => Ok(()),
-        Ok(_) => Err(DiskError::Link(path.to_owned())),
+        Ok(_) => Err(PullError::Link(path.to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(DiskError::io("read", path)(error)),
+        Err(error) => Err(PullError::io("read", path)(error)),
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), PullError> {
     let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder).map_err(DiskError::io("create", folder))?;
-    write_whole(path, bytes).map_err(DiskError::io("write", path))
+    fs::create_dir_all(folder).map_err(PullError::io("create", folder))?;
+    write_whole(path, bytes).map_err(PullError::io("write", path))
 }
 
 #[cfg(test)]

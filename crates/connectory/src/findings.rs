@@ -56,8 +56,8 @@ impl FolderFinding<'_> {
 }
 
 /// Checks folders, and leaves out what is allowed.
-pub fn find<'a>(local: &'a LocalFolders, allowed: &Allowed) -> Vec<FolderFinding<'a>> {
-    let found = local.lint(Limits::default()).into_iter().map(|LocalFinding { folder, finding }| FolderFinding {
+pub fn find<'a>(local: &'a LocalFolders, allowed: &Allowed, limits: Limits) -> Vec<FolderFinding<'a>> {
+    let found = local.lint(limits).into_iter().map(|LocalFinding { folder, finding }| FolderFinding {
         base: folder.map_or(&local.dir, |folder| &folder.path),
         folder,
         finding,
@@ -108,8 +108,8 @@ fn print_one(found: &FolderFinding<'_>) {
 }
 
 /// Fails if folders have errors, and prints those first.
-pub fn refuse_errors(local: &LocalFolders, allowed: &Allowed) -> Result<()> {
-    let mut errors = find(local, allowed);
+pub fn refuse_errors(local: &LocalFolders, allowed: &Allowed, limits: Limits) -> Result<()> {
+    let mut errors = find(local, allowed, limits);
     errors.retain(FolderFinding::is_error);
     print(&errors, false);
     if errors.is_empty() { Ok(()) } else { bail!("the folders have errors; nothing was sent") }

@@ -1,16 +1,15 @@
 //! `connectory lint`: checks connector folders without a server.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use connectory_folder::lint::{Finding, Fix, Level, Limits, RULES};
 use connectory_folder::local::LocalFolders;
+use connectory_folder::write_whole;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
 use crate::allowed::{Allowed, Warning};
 use crate::findings::{self, FolderFinding};
@@ -57,13 +56,13 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     let mut local = read()?;
     let allowed = Allowed::read(&local)?.and(&arguments.allow);
     if arguments.fix {
-        let fixed = fix(&findings::find(&local, &allowed))?;
+        let fixed = fix(&findings::find(&local, &allowed, Limits::default()))?;
         if fixed > 0 {
-            eprintln!("fixed {fixed} findings");
+            eprintln!("fixed {}", terminal::count(fixed, "finding"));
             local = read()?;
         }
     }
-    let found = findings::find(&local, &allowed);
+    let found = findings::find(&local, &allowed, Limits::default());
     match arguments.format {
         LintFormat::Text => findings::print(&found, arguments.all),
         LintFormat::Json => say!("{}", serde_json::to_string_pretty(&json_of(&found))?),
@@ -97,23 +96,9 @@ fn fix(found: &[FolderFinding<'_>]) -> Result<usize> {
     for (path, (found, fixes)) in fixes {
         count += fixes.len();
         let fixed = found.text().fixed(fixes);
-        replace(&path, &fixed).with_context(|| format!("cannot write {}", path.display()))?;
+        write_whole(&path, &fixed).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(count)
-}
-
-/// Replaces a file by one with other bytes and the same mode, whole or not at all. A link is not followed.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let found = path.symlink_metadata()?;
-    if !found.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(found.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 const fn word(level: Level) -> &'static str {

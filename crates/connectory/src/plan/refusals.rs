@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Result;
 use connectory_client::{Client, ConnectorItem, Error, Filter, NewConnector, ServiceInfo, Status};
 use connectory_folder::Folder;
-use connectory_model::limits::{FILTER_BYTES, FILTER_DEPTH};
+use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES, FILTER_BYTES, FILTER_DEPTH, REQUEST_BYTES};
 use connectory_model::{ScriptName, name_key};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
@@ -24,9 +24,7 @@ pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &[S
     for step in steps {
         let (name, found) = (&step.script_name, step.found.as_ref());
         let Some(wanted) = &step.wanted else { continue };
-        if let Some(service) = service {
-            check_sizes(&mut refusals, service, name, wanted);
-        }
+        check_sizes(&mut refusals, service, step, wanted);
         match &step.action {
             Action::Create => {}
             Action::Replace(_) => {
@@ -69,20 +67,24 @@ fn can_be_created(members: &NewConnector) -> Result<(), String> {
     NewConnector::from_request(&json!(members)).map(drop).map_err(|error| error.to_string())
 }
 
-/// Checks that the parts of a connector are within the server's limits.
-fn check_sizes(refusals: &mut Refusals, service: &ServiceInfo, name: &ScriptName, wanted: &Folder) {
-    let limit = service.limits.max_document_bytes.min(service.limits.max_request_bytes);
-    let mut all = 0;
-    for (file, bytes) in wanted.files() {
-        let size = bytes.len() as u64;
-        all += size;
-        if size > limit {
-            refusals.add(name, format!("{file} has {size} bytes; the server takes {limit}"));
-        }
+/// Checks that a connector is within the server's limits.
+fn check_sizes(refusals: &mut Refusals, service: Option<&ServiceInfo>, step: &Step, wanted: &Folder) {
+    let limits = service.map(|service| service.limits);
+    let size = |limit: Option<u64>, usual| limit.map_or(usual, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let document = size(limits.map(|limits| limits.max_document_bytes), DOCUMENT_BYTES);
+    let document = document.min(size(limits.map(|limits| limits.max_request_bytes), REQUEST_BYTES));
+    let connector = size(limits.map(|limits| limits.max_connector_bytes), CONNECTOR_BYTES);
+    for (file, bytes) in wanted.files().iter().filter(|(_, bytes)| bytes.len() > document) {
+        refusals.add(&step.script_name, format!("{file} has {} bytes; the server takes {document}", bytes.len()));
     }
-    let limit = service.limits.max_connector_bytes;
-    if all > limit {
-        refusals.add(name, format!("its files have {all} bytes together; the server takes {limit}"));
+    let connector_of = |folder: &Folder| folder.clone().into_connector(step.script_name.clone());
+    let wanted = connector_of(wanted);
+    let checked = match &step.found {
+        Some((_, found)) => wanted.check_growth(&connector_of(found), connector),
+        None => wanted.check_bounds(connector),
+    };
+    if let Err(error) = checked {
+        refusals.add(&step.script_name, error.to_string());
     }
 }
 

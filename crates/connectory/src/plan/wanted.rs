@@ -7,6 +7,7 @@ use connectory_folder::Folder;
 use connectory_folder::folder_name::script_name;
 use connectory_folder::lint::{Limits, rules};
 use connectory_folder::local::{LocalFolder, LocalFolders};
+use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES};
 use connectory_model::{ScriptName, visible};
 
 use crate::allowed::{Allowed, LINT_FILE};
@@ -20,12 +21,15 @@ pub struct Wanted {
     pub folder: Folder,
 }
 
+/// How large connectors are read. A server may take more than lint does, and the plan tells what this one takes.
+const READ: Limits = Limits { document: 4 * DOCUMENT_BYTES, connector: 4 * CONNECTOR_BYTES };
+
 /// Reads a folder of connector folders, or one connector folder. Lint errors are printed, and then fail the command. With
 /// `prune`, connectors without a folder are deleted, so nothing in the folder may be unknown.
 pub fn read(dir: &Path, prune: bool) -> Result<Vec<Wanted>> {
-    let local = LocalFolders::read(dir, Limits::default())?;
+    let local = LocalFolders::read(dir, READ)?;
     let allowed = Allowed::read(&local)?;
-    refuse_errors(&local, &allowed)?;
+    refuse_errors(&local, &allowed, READ)?;
     if prune {
         refuse_unknown(&local, &allowed)?;
     }
