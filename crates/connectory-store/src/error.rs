@@ -155,6 +155,18 @@ pub enum StoreError {
     /// The database file does not exist.
     #[error("there is no database at {}; the server creates one when it starts", .0.display())]
     Absent(PathBuf),
+    /// The database file is empty.
+    #[error("{} is empty: it is not a database yet; the server makes one of it when it starts", .0.display())]
+    Empty(PathBuf),
+    /// The path of the database is that of a folder.
+    #[error("{} is a folder; give the path of a file, such as {}", .0.display(), .0.join("connectory.db").display())]
+    Folder(PathBuf),
+    /// The file is not a SQLite database.
+    #[error("{} is not a SQLite database: it is another kind of file, or its beginning is damaged; nothing was changed", .0.display())]
+    NotADatabase(PathBuf),
+    /// The file is a SQLite database of another program.
+    #[error("{} is the database of another program: it has tables, but not those of connectory; nothing was changed", .0.display())]
+    Foreign(PathBuf),
     /// The file cannot be opened as a database.
     #[error("the database {} cannot be opened: {why}", .path.display())]
     Open {

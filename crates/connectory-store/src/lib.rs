@@ -224,6 +224,11 @@ impl Store {
         self.engine.issuer().await
     }
 
+    /// Notes the address at which clients reach the server, which [`AccessDb::address`] reads.
+    pub async fn note_address(&self, address: String) -> Result<()> {
+        self.engine.note_address(address).await
+    }
+
     /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
         self.engine.bootstrap(tenant, client, by).await

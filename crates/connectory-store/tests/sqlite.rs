@@ -113,6 +113,80 @@ fn a_symbolic_link_beside_the_database_changes_no_other_file() {
     }
 }
 
+/// Every file of a folder, with its mode and its bytes.
+fn files(folder: &Path) -> Vec<(std::path::PathBuf, u32, Vec<u8>)> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths
+        .map(|path| (path.metadata().unwrap().permissions().mode(), std::fs::read(&path).unwrap_or_default(), path))
+        .map(|(mode, bytes, path)| (path, mode, bytes))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn what_is_no_database_of_this_program_is_refused_and_not_changed() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("notes.txt"), "not a database\n").unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    for (name, mode) in [("other 1?.db", "DELETE"), ("other%41#.db", "WAL")] {
+        let other = rusqlite::Connection::open(path(name)).unwrap();
+        other.pragma_update(None, "journal_mode", mode).unwrap();
+        other.execute_batch("CREATE TABLE tenants (name TEXT); PRAGMA user_version = 3").unwrap();
+        std::fs::set_permissions(path(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    let before = files(folder.path());
+    for (name, reason) in [
+        ("notes.txt", "is not a SQLite database"),
+        ("folder", "is a folder; give the path of a file, such as"),
+        ("other 1?.db", "is the database of another program"),
+        ("other%41#.db", "is the database of another program"),
+    ] {
+        let path = path(name);
+        for error in [Store::open(&path).err().unwrap(), AccessDb::open(&path).err().unwrap()] {
+            let error = error.to_string();
+            assert!(error.contains(reason) && error.starts_with(path.to_str().unwrap()), "{error}");
+        }
+    }
+    assert_eq!(files(folder.path()), before);
+
+    // Another program is running, and all of its tables are in its log.
+    let other = rusqlite::Connection::open(path("running.db")).unwrap();
+    other.pragma_update(None, "journal_mode", "WAL").unwrap();
+    other.execute_batch("CREATE TABLE things (name TEXT)").unwrap();
+    for error in [Store::open(&path("running.db")).err().unwrap(), AccessDb::open(&path("running.db")).err().unwrap()] {
+        assert!(matches!(error, StoreError::Foreign(_)), "{error}");
+    }
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    assert_eq!(other.query_row(tables, [], |row| row.get::<_, u32>(0)).unwrap(), 1);
+}
+
+#[test]
+fn only_the_server_makes_a_database_of_an_empty_file() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(AccessDb::open(&path), Err(StoreError::Empty(_))));
+    rusqlite::Connection::open(&path).unwrap().execute_batch("VACUUM").unwrap();
+    assert!(matches!(AccessDb::open(&path), Err(StoreError::Empty(_))));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    drop(Store::open(&path).unwrap());
+    assert_eq!(AccessDb::open(&path).unwrap().path(), path.canonicalize().unwrap());
+}
+
+#[tokio::test]
+async fn a_command_knows_the_address_that_the_newest_start_noted() {
+    let folder = TempDir::new().unwrap();
+    let (store, _) = open(folder.path()).await;
+    let access = AccessDb::open(&folder.path().join("c.db")).unwrap();
+    assert_eq!(access.address().unwrap(), None);
+    for address in ["http://127.0.0.1:8080", "https://connectors.example.com", "https://connectors.example.com"] {
+        store.note_address(address.to_owned()).await.unwrap();
+        assert_eq!(access.address().unwrap().as_deref(), Some(address));
+    }
+}
+
 #[tokio::test]
 async fn one_process_serves_a_database_and_access_management_works_beside_it() {
     let folder = TempDir::new().unwrap();

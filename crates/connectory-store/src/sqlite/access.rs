@@ -27,20 +27,17 @@ pub struct AccessDb {
     // The fields have this order so that the file is closed after the connection.
     connection: Connection,
     lock: Result<Lock>,
-    _file: Arc<DatabaseFile>,
+    file: Arc<DatabaseFile>,
 }
 
 impl AccessDb {
-    /// Opens a database. A missing database is not created: its path is probably wrong, or the file was moved.
+    /// Opens a database. A missing or empty one is not created: its path is probably wrong, or the file was moved.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_or_refuse(path).map_err(|error| error.of(path))
     }
 
     fn open_or_refuse(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Err(StoreError::Absent(path.to_owned()));
-        }
-        let file = DatabaseFile::open(path)?;
+        let file = DatabaseFile::open_existing(path)?;
         let lock = match file.lock() {
             Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
             lock => lock,
@@ -52,7 +49,18 @@ impl AccessDb {
             // The running server has updated the schema to its own version, which must be the version of this program.
             schema::expect_current(&connection, file.path())?;
         }
-        Ok(Self { connection, lock, _file: file })
+        Ok(Self { connection, lock, file })
+    }
+
+    /// The path of the database, absolute and without symbolic links.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The address at which clients reach the server, as the newest start noted it.
+    pub fn address(&self) -> Result<Option<String>> {
+        let query = "SELECT value FROM settings WHERE name = 'address'";
+        Ok(self.connection.query_row(query, [], |row| row.get(0)).optional()?)
     }
 
     /// Lists all tenants, the oldest first.
@@ -259,6 +267,14 @@ pub(super) fn bootstrap(connection: &Connection, name: &str, client: &NewClient,
 pub(super) fn issuer(connection: &Connection) -> Result<String> {
     let query = "SELECT value FROM settings WHERE name = 'issuer'";
     Ok(connection.query_row(query, [], |row| row.get(0))?)
+}
+
+/// Notes the address at which clients reach the server. Writes nothing if it is the same as before.
+pub(super) fn note_address(connection: &Connection, address: &str) -> Result<()> {
+    let upsert = "INSERT INTO settings (name, value) VALUES ('address', ?1)
+                  ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+    connection.execute(upsert, [address])?;
+    Ok(())
 }
 
 const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,

@@ -34,6 +34,8 @@ pub(super) enum Job {
     EndSession(SessionHash, AccessOrigin, Reply<()>),
     /// Add refused sign-ins to those that are stored.
     AddRefused(Vec<RefusedSignIns>, Reply<()>),
+    /// Note the address at which clients reach the server.
+    NoteAddress(String, Reply<()>),
     /// Read the signing keys. If there is none, this key becomes the first.
     SigningKeys(SigningKey, Reply<Vec<SigningKey>>),
     /// Write a value that the database has already, to check whether writes succeed.
@@ -127,6 +129,7 @@ impl Job {
             Self::TouchSession(hash, used_at, reply) => reply.keep(wrote, sessions::touch(connection, hash, *used_at)),
             Self::EndSession(hash, by, reply) => reply.keep(wrote, sessions::end(connection, hash, by)),
             Self::AddRefused(refused, reply) => reply.keep(wrote, access_events::add_refused(connection, refused)),
+            Self::NoteAddress(address, reply) => reply.keep(wrote, access::note_address(connection, address)),
             Self::SigningKeys(generated, reply) => reply.keep(wrote, access::signing_keys(connection, generated)),
             Self::Check(reply) => reply.keep(wrote, schema::write_version(connection)),
             Self::CheckSpace(reply) => reply.keep(wrote, schema::write_and_remove(connection)),
@@ -158,6 +161,7 @@ impl Job {
             | Self::TouchSession(_, _, reply)
             | Self::EndSession(_, _, reply)
             | Self::AddRefused(_, reply)
+            | Self::NoteAddress(_, reply)
             | Self::Check(reply)
             | Self::CheckSpace(reply) => reply.send(committed),
             Self::Bootstrap(_, _, _, reply) => reply.send(committed),

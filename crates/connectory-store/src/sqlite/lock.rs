@@ -31,6 +31,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use rustix::fs::OFlags;
 
+use super::content::{self, Content};
 use crate::error::{Result, StoreError, Unavailable};
 
 /// The identity of a file, independent of its path: the device and the inode number.
@@ -57,6 +58,25 @@ impl DatabaseFile {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
+        Self::open_if(path, |_| Ok(()))
+    }
+
+    /// Opens the file of a database that a server has created. Creates nothing.
+    pub fn open_existing(path: &Path) -> Result<Arc<Self>> {
+        if !path.exists() {
+            return Err(StoreError::Absent(path.to_owned()));
+        }
+        let log = beside(path, "-wal");
+        Self::open_if(path, |content| match content {
+            // What a new database has may be in its log only.
+            Content::Nothing if !has_bytes(&log) => Err(StoreError::Empty(path.to_owned())),
+            _ => Ok(()),
+        })
+    }
+
+    /// Opens the file, if this process has it open already or its content is accepted. Nothing changes before that.
+    fn open_if(path: &Path, accept: impl FnOnce(Content) -> Result<()>) -> Result<Arc<Self>> {
+        let io = |error| StoreError::Io { path: path.to_owned(), error };
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, file| file.strong_count() > 0);
         let known = std::fs::metadata(path).ok().and_then(|metadata| open.get(&id(&metadata))?.upgrade());
@@ -65,10 +85,10 @@ impl DatabaseFile {
         }
         // SQLite would treat an empty file as a new database, and would remove the log of the previous database.
         let log = beside(path, "-wal");
-        let has_bytes = |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
         if !has_bytes(path) && has_bytes(&log) {
             return Err(StoreError::Orphaned { path: path.to_owned(), log });
         }
+        accept(content::look_at(&std::path::absolute(path).map_err(io)?)?)?;
         let file = for_owner().read(true).append(true).open(path).map_err(io)?;
         if has_bytes(&log)
             && let Some(found) = header(&file).map_err(io)?
@@ -394,6 +414,10 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(end);
     path.into()
+}
+
+fn has_bytes(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 fn id(metadata: &Metadata) -> FileId {

@@ -8,6 +8,7 @@ mod access_events;
 mod checkpoint;
 mod clock;
 mod connectors;
+mod content;
 mod failure;
 mod job;
 mod key;
@@ -198,6 +199,10 @@ impl Sqlite {
 
     pub async fn issuer(&self) -> Result<String> {
         self.access_readers.read(access::issuer).await
+    }
+
+    pub async fn note_address(&self, address: String) -> Result<()> {
+        self.writer.write(|reply| Job::NoteAddress(address, reply)).await
     }
 
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {

@@ -11,6 +11,7 @@ use connectory_model::name_key;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
+use super::content;
 use super::lock::DatabaseFile;
 use crate::error::{Result, StoreError};
 
@@ -110,12 +111,14 @@ pub(super) fn open_reader(file: &DatabaseFile) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Updates the schema. Refuses a schema that is newer than this program.
+/// Updates the schema. Refuses a schema that is newer than this program, and a database of another program.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let found = version(connection)?;
     if found > LATEST {
         return Err(mismatch(path, found, "use the newer program that wrote it"));
     }
+    // The database of another program may have any version.
+    content::content_of(connection, path)?;
     migrations().to_latest(connection).map_err(|error| StoreError::Commit(format!("migrating the schema: {error}")))
 }
 
