@@ -15,9 +15,11 @@ mod home;
 mod operator;
 mod plan;
 mod serve;
+mod variable;
 
 use std::process::ExitCode;
 
+use clap::{CommandFactory, Parser};
 use connectory_model::visible;
 
 use crate::cli::Cli;
@@ -29,7 +31,8 @@ static ALLOCATOR: connectory_memory::MiMalloc = connectory_memory::MiMalloc;
 fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            variable::name_variable(&mut error, &Cli::command(), std::env::args_os());
             // clap exits with 2 for a wrong command line. Here, 2 means that `plan` or `diff` found differences.
             let code = u8::from(error.use_stderr());
             let _closed = error.print();

@@ -130,8 +130,18 @@ fn a_wrong_command_line_fails_with_1_and_suggests_the_right_one() {
         "plan c --prun",
         "promote --from a --to b",
         "serve --database postgres:x",
+        "serve --database z.db",
         "serve --rate-limit 5",
         "serve --max-request 0",
+        "serve --token-lifetime 0",
+        "serve --listen 7102",
+        "serve --log nonsense",
+        "serve --public-url example.com",
+        "serve --drain 1m",
+        "serve --trusted-proxy example.com",
+        "serve --oidc-issuer login.example.com",
+        "serve --oidc-admin-group admins",
+        "tenant create a --max-connectors none",
         "connector list --filter name",
         "apply c --quiet",
     ];
@@ -171,18 +181,39 @@ fn a_settings_file_with_an_unknown_or_wrong_value_is_refused() {
     let user = User::new();
     user.write("c.toml", "listen = \"127.0.0.1:0\"\nrate_limt = \"off\"\n");
     let error = user.error("serve --config c.toml");
-    assert!(error.contains("c.toml is not a settings file") && error.contains("unknown field `rate_limt`"), "{error}");
-    assert!(error.contains("2 | rate_limt"), "the line is shown: {error}");
-    user.write("c.toml", "max_request = 0\n");
-    assert!(user.error("serve --config c.toml").contains("1 | max_request = 0"));
+    assert!(error.contains("c.toml, line 2: `rate_limt` is not a setting; did you mean `rate_limit`?"), "{error}");
     user.write("c.toml", "database = \"c.db\"\n");
     let error = user.error("tenant list --config c.toml");
-    assert!(error.contains("`c.db` is not a database; expected sqlite:PATH"), "{error}");
-    assert!(user.error("serve --config none.toml").contains("cannot read none.toml"));
+    assert!(error.contains("`c.db` is not a database; did you mean `sqlite:c.db`?"), "{error}");
+    let error = user.error("serve --config none.toml");
+    assert!(
+        error.contains("cannot read the settings file none.toml (--config or CONNECTORY_CONFIG): No such"),
+        "{error}"
+    );
     let issuer = "serve --oidc-issuer https://login.example.com";
     assert!(user.error(issuer).contains("--oidc-admin-group or --oidc-reader-group"));
     let group = format!("{issuer} --oidc-admin-group admins");
     assert!(user.error(&group).contains("--oidc-issuer needs --oidc-client-id"));
+}
+
+#[test]
+fn a_wrong_value_of_a_variable_names_the_variable() {
+    for (name, value) in [
+        ("CONNECTORY_LOG", "verbose"),
+        ("CONNECTORY_LISTEN", "7102"),
+        ("CONNECTORY_MAX_BODIES", ""),
+        ("CONNECTORY_TRUSTED_PROXY", "10.0.0.1,proxy.example.com"),
+        ("CONNECTORY_DATABASE", "z.db"),
+    ] {
+        let user = User::new().with(name, value);
+        let tip = format!("tip: the value is that of the environment variable {name}");
+        let error = user.error("serve");
+        assert!(error.contains(&tip), "{error}");
+        assert_eq!(user.error("client list").contains(&tip), name == "CONNECTORY_DATABASE");
+    }
+    let user = User::new().with("CONNECTORY_LOG", "info");
+    assert!(!user.error("serve --log verbose").contains("tip:"));
+    assert!(!user.error("serve --log=verbose").contains("tip:"));
 }
 
 #[test]

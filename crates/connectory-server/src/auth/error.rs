@@ -10,7 +10,7 @@ pub enum AuthError {
     #[error("JWT validation failed: {0}")]
     Token(&'static str),
     /// The client made too many requests. The number is the seconds to wait.
-    #[error("too many requests; try again in {0} seconds")]
+    #[error("too many requests; try again in {}", seconds(*.0))]
     RateLimit(u64),
     /// The client does not have the permission.
     #[error(transparent)]
@@ -27,7 +27,7 @@ pub enum CredentialsError {
     #[error("the client id or the client secret is wrong")]
     Wrong,
     /// Too many wrong secrets were sent for the client from this address. The number is the seconds to wait.
-    #[error("too many wrong secrets were sent for this client from this address; try again in {0} seconds")]
+    #[error("too many wrong secrets were sent for this client from this address; try again in {}", seconds(*.0))]
     Delayed(u64),
     /// Too many other secrets are being verified.
     #[error("too many clients are signing in at the moment; try again")]
@@ -35,4 +35,20 @@ pub enum CredentialsError {
     /// The client cannot be read from the store.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A number of seconds in words.
+fn seconds(number: u64) -> String {
+    format!("{number} second{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_written_as_people_say_it() {
+        assert_eq!(AuthError::RateLimit(1).to_string(), "too many requests; try again in 1 second");
+        assert!(CredentialsError::Delayed(2).to_string().ends_with("try again in 2 seconds"));
+    }
 }

@@ -52,7 +52,7 @@ pub enum TenantCommand {
 #[derive(Args)]
 pub struct QuotaArguments {
     /// Maximum number of connectors [default for a new tenant: 1000000]
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "NUMBER", value_parser = connectors_quota)]
     max_connectors: Option<u64>,
     /// Maximum size of all revisions together in bytes, as they are stored, or `none` [default for a new tenant: none].
     /// The first change after this is set, or after a start, sums the sizes of the tenant's revisions
@@ -71,9 +71,19 @@ impl FromStr for BytesQuota {
         if text == "none" {
             return Ok(Self(None));
         }
-        let bytes = text.parse().ok().filter(|bytes| i64::try_from(*bytes).is_ok());
-        bytes.map(|bytes| Self(Some(bytes))).ok_or_else(|| "expected a number of bytes, or `none`".to_owned())
+        quota(text).map(|bytes| Self(Some(bytes))).ok_or_else(|| "expected a number of bytes, or `none`".to_owned())
     }
+}
+
+/// Reads a quota of connectors. There always is one.
+fn connectors_quota(text: &str) -> Result<u64, String> {
+    let expected = || format!("expected a number of connectors from 0 to {}, such as 1000000", i64::MAX);
+    quota(text).ok_or_else(expected)
+}
+
+/// A number that the database can hold.
+fn quota(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number| i64::try_from(*number).is_ok())
 }
 
 impl QuotaArguments {

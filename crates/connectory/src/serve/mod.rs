@@ -1,8 +1,10 @@
 //! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal ([`stop`]).
 
+mod file;
 mod first_start;
 pub mod settings;
 mod stop;
+mod values;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -20,7 +22,6 @@ use hyper::body::Incoming;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
-use tracing_subscriber::EnvFilter;
 
 use self::first_start::{create_first_client, print_first_client};
 use self::settings::{ServeArguments, Settings};
@@ -30,13 +31,12 @@ use self::stop::Stop;
 pub fn run(arguments: ServeArguments) -> Result<()> {
     connectory_memory::give_back_soon();
     let settings = arguments.settings()?;
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| format!("`{}` is no log filter", settings.log))?;
     // The reader of standard error may be slow. A thread writes the log, and drops lines when too many are waiting.
     let (writer, written) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES).finish(std::io::stderr());
     let dropped = writer.error_counter();
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(settings.log.filter())
         .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal())
         .init();

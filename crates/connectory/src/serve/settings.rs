@@ -3,52 +3,49 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN, MOST_DRAIN};
+use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN};
 use connectory_server::options::{OidcOptions, Options};
-use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
 use directories::ProjectDirs;
-use serde::Deserialize;
+
+use super::file;
+use super::values::{
+    Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, address, at_least_one, proxy, seconds,
+};
 
 /// The options of `connectory serve`. In the TOML file they have the same names, with `_` for `-`.
-///
-/// Plain fields, because `serde` does not support `flatten` together with `deny_unknown_fields`.
-#[derive(Args, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[derive(Args, Default)]
 pub struct ServeArguments {
     /// The address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "CONNECTORY_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "CONNECTORY_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
 
     /// The address and port of `/metrics`, which a collector such as Prometheus reads without a token [default: none]
-    #[arg(long, env = "CONNECTORY_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "CONNECTORY_METRICS_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
     metrics_listen: Option<SocketAddr>,
 
     #[command(flatten)]
-    #[serde(default)]
     database: DatabaseArgument,
 
     /// More built-in connectors: a folder of connector folders, or a JSON array of connectors in the form of the API's
     /// answers; may be given several times
     #[arg(long, env = "CONNECTORY_CATALOG", value_name = "DIR|FILE.json", value_delimiter = ',')]
-    #[serde(default)]
     catalog: Vec<PathBuf>,
 
     /// Rate limit per client and API version, for example `100/10s`, or `off` [default: 100/10s]
-    #[arg(long, env = "CONNECTORY_RATE_LIMIT", value_name = "REQUESTS/SECONDSs|off")]
+    #[arg(long, env = "CONNECTORY_RATE_LIMIT", value_name = "REQUESTS/TIME|off")]
     rate_limit: Option<RateLimitSetting>,
 
     /// Lifetime of a token in seconds [default: 720]
-    #[arg(long, env = "CONNECTORY_TOKEN_LIFETIME", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    token_lifetime: Option<u32>,
+    #[arg(long, env = "CONNECTORY_TOKEN_LIFETIME", value_name = "SECONDS", value_parser = seconds)]
+    token_lifetime: Option<NonZeroU32>,
 
     /// Maximum size of a request in bytes [default: 10485760]
     #[arg(long, env = "CONNECTORY_MAX_REQUEST", value_name = "BYTES", value_parser = at_least_one)]
@@ -80,22 +77,22 @@ pub struct ServeArguments {
 
     /// The address or network of a proxy in front of the server. It may open any number of connections, and the server
     /// believes its X-Forwarded-For header; may be given several times
-    #[arg(long, env = "CONNECTORY_TRUSTED_PROXY", value_name = "ADDRESS|CIDR", value_delimiter = ',')]
-    #[serde(default)]
+    #[arg(long, env = "CONNECTORY_TRUSTED_PROXY", value_name = "ADDRESS|CIDR", value_delimiter = ',', value_parser = proxy)]
     trusted_proxy: Vec<String>,
 
     /// How long the server goes on after SIGTERM while `/health/ready` is 503, so that a load balancer takes it out first:
     /// from `0s` to `8s` [default: 5s]
-    #[arg(long, env = "CONNECTORY_DRAIN", value_name = "SECONDSs")]
+    #[arg(long, env = "CONNECTORY_DRAIN", value_name = "TIME")]
     drain: Option<Drain>,
 
-    /// The address at which clients reach the server [default: http:// and the listen address]
+    /// The address at which clients reach the server: scheme, host and port, such as `https://connectors.example.com`
+    /// [default: http:// and the listen address]
     #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
-    public_url: Option<String>,
+    public_url: Option<PublicUrl>,
 
     /// The OpenID provider for signing in to the console; API clients can sign in as well
     #[arg(long, env = "CONNECTORY_OIDC_ISSUER", value_name = "URL")]
-    oidc_issuer: Option<String>,
+    oidc_issuer: Option<Issuer>,
 
     /// The server's client id at the OpenID provider; the redirect URI there is PUBLIC-URL/console/oidc/callback
     #[arg(long, env = "CONNECTORY_OIDC_CLIENT_ID", value_name = "ID")]
@@ -122,15 +119,14 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_OIDC_TENANT", value_name = "NAME")]
     oidc_tenant: Option<String>,
 
-    /// What to log: `info` for failures, refusals and sign-ins, `debug` for every request, or a filter in the syntax of
-    /// `tracing` [default: info]
+    /// What to log: `info` for failures, refusals and sign-ins, `debug` for every request, or a level for each target,
+    /// such as `warn,connectory_server=debug` [default: info]
     #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
-    log: Option<String>,
+    log: Option<LogFilter>,
 }
 
 /// The database. Every command that opens one has these options. In the TOML file it is `database = "sqlite:PATH"`.
-#[derive(Args, Deserialize, Default)]
-#[serde(from = "Database")]
+#[derive(Args, Default)]
 pub struct DatabaseArgument {
     /// The database [default: sqlite: and connectory.db in the platform's data directory]
     #[arg(long, env = "CONNECTORY_DATABASE", value_name = "sqlite:PATH")]
@@ -140,12 +136,6 @@ pub struct DatabaseArgument {
     /// directory, where it exists]
     #[arg(long, env = "CONNECTORY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-impl From<Database> for DatabaseArgument {
-    fn from(database: Database) -> Self {
-        Self { database: Some(database), config: None }
-    }
 }
 
 impl DatabaseArgument {
@@ -167,77 +157,6 @@ impl DatabaseArgument {
     }
 }
 
-/// A database, written as `sqlite:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Database(PathBuf);
-
-impl FromStr for Database {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(Self(path.into())),
-            _ => Err(format!("`{text}` is not a database; expected sqlite:PATH")),
-        }
-    }
-}
-
-impl TryFrom<String> for Database {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-/// A rate limit, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct RateLimitSetting(Option<RateLimit>);
-
-impl FromStr for RateLimitSetting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("off") {
-            return Ok(Self(None));
-        }
-        text.parse().map(|limit| Self(Some(limit))).map_err(|error| format!("{error}, or `off`"))
-    }
-}
-
-impl TryFrom<String> for RateLimitSetting {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-/// The time for which the server goes on after SIGTERM, written as `5s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Drain(Duration);
-
-impl FromStr for Drain {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
-        let time = seconds.map(Duration::from_secs).filter(|time| *time <= MOST_DRAIN);
-        time.map(Self).ok_or_else(|| format!("`{text}` is not a time from `0s` to `{}s`", MOST_DRAIN.as_secs()))
-    }
-}
-
-impl TryFrom<String> for Drain {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
 /// The merged settings of `connectory serve`.
 pub struct Settings {
     /// The address to listen on.
@@ -249,7 +168,7 @@ pub struct Settings {
     /// The address at which clients reach the server, if it is not the one to listen on.
     pub public_url: Option<String>,
     /// What to log.
-    pub log: String,
+    pub log: LogFilter,
     /// The time for which the server goes on after SIGTERM.
     pub drain: Duration,
     /// The maximum number of connections.
@@ -294,13 +213,26 @@ impl ServeArguments {
         } = self.or(file);
         let defaults = Options::default();
         let oidc = match oidc_issuer {
-            None => None,
+            None => {
+                let others = [
+                    ("--oidc-client-id", &oidc_client_id),
+                    ("--oidc-client-secret", &oidc_client_secret),
+                    ("--oidc-groups-claim", &oidc_groups_claim),
+                    ("--oidc-admin-group", &oidc_admin_group),
+                    ("--oidc-reader-group", &oidc_reader_group),
+                    ("--oidc-tenant", &oidc_tenant),
+                ];
+                if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
+                    bail!("{name} is given, but --oidc-issuer is not; give both or neither");
+                }
+                None
+            }
             Some(_) if oidc_admin_group.is_none() && oidc_reader_group.is_none() => {
                 bail!(
                     "--oidc-issuer needs --oidc-admin-group or --oidc-reader-group, because other users cannot sign in"
                 )
             }
-            Some(issuer) => Some(OidcOptions {
+            Some(Issuer(issuer)) => Some(OidcOptions {
                 issuer,
                 client_id: oidc_client_id.context("--oidc-issuer needs --oidc-client-id")?,
                 client_secret: oidc_client_secret,
@@ -311,11 +243,11 @@ impl ServeArguments {
             }),
         };
         Ok(Settings {
-            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            listen: listen.unwrap_or(SocketAddr::new(HOST, PORT)),
             metrics_listen,
             database: database.path_or_default()?,
-            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
-            log: log.unwrap_or_else(|| "info".to_owned()),
+            public_url: public_url.map(|PublicUrl(url)| url),
+            log: log.unwrap_or_default(),
             drain: drain.map_or(DRAIN, |Drain(time)| time),
             max_connections: max_connections.map_or(CONNECTIONS, NonZeroUsize::get),
             per_peer: max_connections_per_peer.map_or(CONNECTIONS_PER_PEER, NonZeroUsize::get),
@@ -326,7 +258,7 @@ impl ServeArguments {
                 max_connector: max_connector.map_or(defaults.max_connector, NonZeroUsize::get),
                 catalogs: catalog,
                 rate_limit: rate_limit.map_or(defaults.rate_limit, |RateLimitSetting(limit)| limit),
-                token_lifetime: token_lifetime.map_or(defaults.token_lifetime, |s| Duration::from_secs(s.into())),
+                token_lifetime: token_lifetime.map_or(defaults.token_lifetime, |s| Duration::from_secs(s.get().into())),
                 max_request: max_request.map_or(defaults.max_request, NonZeroUsize::get),
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
@@ -367,10 +299,6 @@ impl ServeArguments {
     }
 }
 
-fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a number of 1 or more"))
-}
-
 fn read_file(path: Option<&Path>) -> Result<ServeArguments> {
     let path = match path {
         Some(path) => path.to_owned(),
@@ -379,8 +307,9 @@ fn read_file(path: Option<&Path>) -> Result<ServeArguments> {
             _ => return Ok(ServeArguments::default()),
         },
     };
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{} is not a settings file", path.display()))
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the settings file {} (--config or CONNECTORY_CONFIG)", path.display()))?;
+    file::options(&path, &text)
 }
 
 fn directories() -> Result<ProjectDirs> {
@@ -419,18 +348,46 @@ mod tests {
         assert_eq!((settings.listen.port(), settings.database.to_str()), (2, Some("a.db")));
         assert_eq!((settings.options.rate_limit, settings.options.max_request), (None, 10 * 1024 * 1024));
 
-        std::fs::write(&file, "drain = \"8s\"\n").unwrap();
-        let drain = |drain| ServeArguments { drain, database: from_file(&file), ..Default::default() }.settings();
-        assert_eq!(drain(None).unwrap().drain.as_secs(), 8);
-        assert_eq!(drain("0s".parse().ok()).unwrap().drain.as_secs(), 0);
-        std::fs::write(&file, "drain = \"9s\"\n").unwrap();
-        assert!(format!("{:#}", drain(None).unwrap_err()).contains("`9s` is not a time from `0s` to `8s`"));
-        for wrong in ["5", "-1s", "1m", "s", "1.5s"] {
-            assert!(wrong.parse::<Drain>().is_err(), "{wrong}");
-        }
+        std::fs::write(&file, "drain = \"8s\"\ncatalog = [\"a,b\", \"c\"]\ntoken_lifetime = 60\n").unwrap();
+        let from_file = |drain| ServeArguments { drain, database: from_file(&file), ..Default::default() };
+        let settings = from_file(None).settings().unwrap();
+        assert_eq!((settings.drain.as_secs(), settings.options.token_lifetime.as_secs()), (8, 60));
+        assert_eq!(settings.options.catalogs, [Path::new("a,b"), Path::new("c")]);
+        assert_eq!(from_file("0s".parse().ok()).settings().unwrap().drain.as_secs(), 0);
+    }
 
-        std::fs::write(&file, "lisssten = 1\n").unwrap();
-        let error = ServeArguments { database: from_file(&file), ..Default::default() }.settings().unwrap_err();
-        assert!(format!("{error:#}").contains("unknown field `lisssten`"), "{error:#}");
+    #[test]
+    fn an_error_of_the_file_names_the_line_and_what_is_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        for (text, error) in [
+            ("\nlisssten = 1", "line 2: `lisssten` is not a setting; did you mean `listen`?"),
+            ("rate-limit = \"off\"", "line 1: `rate-limit` is not a setting; did you mean `rate_limit`?"),
+            ("config = \"x\"", "line 1: `config` is not a setting; `connectory serve --help` lists"),
+            ("[server]\nlisten = 1", "line 1: `server` is not a setting; `connectory serve --help` lists"),
+            ("drain = 5", "line 1: `drain`: `5` is not a time from `0s` to `8s`"),
+            ("drain = 1979-05-27", "line 1: `drain`: `1979-05-27` is not a time"),
+            ("token_lifetime = 0", "line 1: `token_lifetime`: `0` is not a whole number of seconds from 1 to"),
+            ("max_request = -1", "line 1: `max_request`: `-1` is not a whole number of 1 or more"),
+            ("max_request = [1]", "line 1: `max_request` has one value, not a list"),
+            ("max_request = {a = 1}", "line 1: `max_request` has a text or a number as its value"),
+            ("catalog = [[\"a\"]]", "line 1: `catalog` has a text or a number as its value"),
+            ("catalog = \"\"", "line 1: `catalog` has no value"),
+            (
+                "listen = 7102",
+                "line 1: `listen`: `7102` is not an IP address with a port; expected one such as `127.0.0.1:7102`",
+            ),
+            ("log = true", "line 1: `log`: `true` is no log filter"),
+            ("database = \"z.db\"", "line 1: `database`: `z.db` is not a database; did you mean `sqlite:z.db`?"),
+            ("a = \n", "is no TOML file: TOML parse error at line 1, column 5"),
+            ("drain = \"1s\"\ndrain = \"2s\"", "duplicate key"),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
+            let found = format!("{:#}", arguments.settings().unwrap_err());
+            assert!(found.starts_with(file.to_str().unwrap()) && found.contains(error), "{text}: {found}");
+        }
+        std::fs::write(&file, "catalog = []\ntrusted_proxy = \"10.0.0.1\"\nlog = \"off\"").unwrap();
+        ServeArguments { database: from_file(&file), ..Default::default() }.settings().unwrap();
     }
 }

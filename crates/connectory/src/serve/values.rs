@@ -1,0 +1,289 @@
+//! The values of settings, as people write them: on the command line, in a variable or in the file. An error says what
+//! would be right.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use connectory_model::limits::MOST_DRAIN;
+use connectory_server::rate_limit::RateLimit;
+use connectory_server::trusted_proxies::TrustedProxies;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use url::Url;
+
+/// The port of the default address.
+pub const PORT: u16 = 8080;
+/// The host of the default address.
+pub const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Reads an address with a port.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let (host, port) = match (text.parse::<IpAddr>(), text.rsplit_once(':')) {
+            (Ok(_), _) => (text, ""),
+            (_, Some(parts)) => parts,
+            (_, None) => (text, text),
+        };
+        let right = SocketAddr::new(host.parse().unwrap_or(HOST), port.parse().unwrap_or(PORT));
+        format!("`{text}` is not an IP address with a port; expected one such as `{right}`")
+    })
+}
+
+/// Reads a number of bytes or connections.
+pub fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a whole number of 1 or more"))
+}
+
+/// Reads a number of seconds.
+pub fn seconds(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a whole number of seconds from 1 to {}", NonZeroU32::MAX))
+}
+
+/// Reads the address or network of a proxy.
+pub fn proxy(text: &str) -> Result<String, String> {
+    let text = text.to_owned();
+    TrustedProxies::new(std::slice::from_ref(&text)).map(|_| text).map_err(|error| error.to_string())
+}
+
+/// A database, written as `sqlite:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database(pub PathBuf);
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let advice = match text.split_once(':') {
+            // An address of the form `sqlite://PATH` would name another file than people mean.
+            Some(("sqlite", path)) if path.starts_with("//") && !path.starts_with("///") => {
+                format!("did you mean `sqlite:{}`?", path.trim_start_matches('/'))
+            }
+            Some(("sqlite", ":memory:")) => "there is no database without a file; expected sqlite:PATH".to_owned(),
+            Some(("sqlite", path)) if !path.is_empty() => return Ok(Self(path.into())),
+            None if !text.is_empty() => format!("did you mean `sqlite:{text}`?"),
+            _ => "expected sqlite:PATH".to_owned(),
+        };
+        Err(format!("`{text}` is not a database; {advice}"))
+    }
+}
+
+/// A rate limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimitSetting(pub Option<RateLimit>);
+
+impl FromStr for RateLimitSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("off") {
+            return Ok(Self(None));
+        }
+        text.parse().map(|limit| Self(Some(limit))).map_err(|error| format!("{error}, or `off`"))
+    }
+}
+
+/// The time for which the server goes on after SIGTERM, written as `5s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain(pub Duration);
+
+impl FromStr for Drain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
+        let time = seconds.map(Duration::from_secs).filter(|time| *time <= MOST_DRAIN);
+        time.map(Self).ok_or_else(|| format!("`{text}` is not a time from `0s` to `{}s`", MOST_DRAIN.as_secs()))
+    }
+}
+
+/// The address at which clients reach the server: scheme, host and port, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(pub String);
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = web_address(text, "https://connectors.example.com")?;
+        let origin = url.origin().ascii_serialization();
+        // The console's links and cookies are for the root of a host.
+        if url.as_str() == format!("{origin}/") {
+            Ok(Self(origin))
+        } else {
+            Err(format!("`{text}` has more than a scheme, a host and a port; expected `{origin}`"))
+        }
+    }
+}
+
+/// The issuer of an OpenID provider. It is compared with the provider's own text, so it stays as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer(pub String);
+
+impl FromStr for Issuer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = web_address(text, "https://login.example.com")?;
+        let mut right = url.clone();
+        right.set_query(None);
+        right.set_fragment(None);
+        let _infallible = (right.set_username(""), right.set_password(None));
+        if url == right {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("`{text}` has a user, a query or a fragment; expected an issuer such as `{right}`"))
+        }
+    }
+}
+
+fn web_address(text: &str, example: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| format!("`{text}` is not an http:// or https:// address; expected one such as `{example}`"))
+}
+
+/// What to log: a filter in the syntax of `tracing`. A word alone must be a level: `tracing` would take any other word
+/// for a target, and log nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+impl LogFilter {
+    /// The filter.
+    pub fn filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.0)
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+        let is_filter = EnvFilter::try_new(text).is_ok()
+            && text.split(',').map(str::trim).all(|part| part.contains(['=', '[']) || is_level(part));
+        if is_filter {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "`{text}` is no log filter; expected a level (error, warn, info, debug, trace or off), or a level for each \
+             target such as `warn,connectory_server=debug`"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks that each text is refused with an error that contains what would be right.
+    fn refused<T: FromStr<Err = String>>(texts: &[(&str, &str)]) {
+        for (text, right) in texts {
+            let error = text.parse::<T>().err().unwrap_or_else(|| panic!("{text} is accepted"));
+            assert!(error.starts_with(&format!("`{text}` ")) && error.contains(right), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_address_shows_the_right_one() {
+        for (text, right) in [
+            ("7102", "`127.0.0.1:7102`"),
+            (":7102", "`127.0.0.1:7102`"),
+            ("localhost:7102", "`127.0.0.1:7102`"),
+            ("0.0.0.0", "`0.0.0.0:8080`"),
+            ("::1", "`[::1]:8080`"),
+            ("10.0.0.1:99999", "`10.0.0.1:8080`"),
+            ("", "`127.0.0.1:8080`"),
+        ] {
+            let error = address(text).unwrap_err();
+            assert!(error.ends_with(right), "{error}");
+        }
+        assert_eq!(address("[::1]:7102"), Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 7102))));
+    }
+
+    #[test]
+    fn numbers_are_whole_and_at_least_one() {
+        for text in ["0", "-1", "1.5", "10MB", "", "99999999999999999999999"] {
+            assert!(at_least_one(text).unwrap_err().contains("whole number of 1 or more"));
+            assert!(seconds(text).unwrap_err().contains("from 1 to 4294967295"));
+        }
+    }
+
+    #[test]
+    fn a_database_is_a_file_of_sqlite() {
+        refused::<Database>(&[
+            ("z.db", "did you mean `sqlite:z.db`?"),
+            ("/srv/z.db", "did you mean `sqlite:/srv/z.db`?"),
+            ("sqlite://z.db", "did you mean `sqlite:z.db`?"),
+            ("sqlite::memory:", "without a file"),
+            ("sqlite:", "expected sqlite:PATH"),
+            ("postgres:x", "expected sqlite:PATH"),
+            ("", "expected sqlite:PATH"),
+        ]);
+        for path in ["z.db", "/srv/z.db", "///srv/z.db"] {
+            assert_eq!(format!("sqlite:{path}").parse(), Ok(Database(path.into())));
+        }
+    }
+
+    #[test]
+    fn a_time_to_drain_has_a_unit_and_a_bound() {
+        assert_eq!("8s".parse(), Ok(Drain(Duration::from_secs(8))));
+        refused::<Drain>(&["9s", "5", "-1s", "1m", "s", "1.5s", ""].map(|text| (text, "not a time from `0s` to `8s`")));
+    }
+
+    #[test]
+    fn a_public_address_has_a_scheme_a_host_and_a_port_only() {
+        let https = "`https://connectors.example.com`";
+        refused::<PublicUrl>(&[
+            ("foo", https),
+            ("example.com", https),
+            ("example.com:8080", https),
+            ("ftp://example.com", https),
+            ("https://", https),
+            ("", https),
+            ("https://example.com/registry", "expected `https://example.com`"),
+            ("https://example.com/?a=b", "expected `https://example.com`"),
+            ("https://example.com/#a", "expected `https://example.com`"),
+            ("http://user:pass@example.com:81/", "expected `http://example.com:81`"),
+        ]);
+        for (text, origin) in [
+            ("https://example.com/", "https://example.com"),
+            ("HTTPS://Example.com:443", "https://example.com"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(text.parse(), Ok(PublicUrl(origin.to_owned())));
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_an_address_and_stays_as_it_is_written() {
+        refused::<Issuer>(&[
+            ("login.example.com", "`https://login.example.com`"),
+            ("https://login.example.com/realm?x", "such as `https://login.example.com/realm`"),
+            ("https://me@login.example.com/", "such as `https://login.example.com/`"),
+        ]);
+        for text in ["https://login.example.com", "http://localhost:1/realms/a/"] {
+            assert_eq!(text.parse(), Ok(Issuer(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_word_alone_in_a_log_filter_is_a_level() {
+        refused::<LogFilter>(
+            &["nonsense", "verbose", "infoo", "info,connectory", "connectory_server=infoo", "info,", "[a", ""]
+                .map(|text| (text, "expected a level (error, warn,")),
+        );
+        for text in
+            ["info", "DEBUG", "off", "warn,connectory_server=debug", "connectory_server=debug, warn", "[a]=info"]
+        {
+            assert_eq!(text.parse(), Ok(LogFilter(text.to_owned())), "{text}");
+        }
+    }
+}
