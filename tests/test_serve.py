@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import pathlib
 import re
 import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -14,7 +17,7 @@ import uuid
 import requests
 
 import attackers
-from conftest import connectory
+from conftest import BINARY, connectory, environment
 
 
 def test_the_first_start_prints_a_client_once(start):
@@ -29,6 +32,24 @@ def test_the_first_start_prints_a_client_once(start):
     assert server.secret not in (server.folder / "log").read_text()
     database = (server.folder / "connectory.db").read_bytes() + (server.folder / "connectory.db-wal").read_bytes()
     assert server.secret.encode() not in database
+
+
+def test_a_secret_that_nobody_can_read_is_told(start):
+    folder = tempfile.mkdtemp()
+    with open("/dev/full", "w") as full, open(f"{folder}/log", "w") as log:
+        process = subprocess.Popen(
+            [BINARY, "serve", "--listen", "127.0.0.1:0", "--database", f"sqlite:{folder}/c.db"],
+            env=environment(), stdout=full, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        log = pathlib.Path(folder, "log")
+        while "could not be written to standard output, and is lost; create another" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        assert f"connectory client create NAME --database sqlite:{folder}/c.db" in log.read_text()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_the_database_is_for_its_owner_alone(start):
@@ -167,6 +188,8 @@ def test_after_sigterm_the_server_is_not_ready_but_answers_while_it_drains(start
     assert server.process.wait(timeout=30) == 0
     assert 3 <= time.monotonic() - began < 5, "without requests in flight, it ends after the drain"
     assert "status=503" in server.log and 'reason="stopping"' in server.log
+    assert "ERROR" not in server.log, "it does what it was asked to"
+    assert "stopping: /health/ready is 503 from now on, and in 3 s no more connections are accepted" in server.log
 
 
 def test_ctrl_c_does_not_drain_and_a_second_signal_ends_at_once(start):
@@ -179,6 +202,8 @@ def test_ctrl_c_does_not_drain_and_a_second_signal_ends_at_once(start):
             time.sleep(0.2)
         assert server.process.wait(timeout=30) == code
         assert time.monotonic() - began < 2, signals
+        said = "stopping: no more connections are accepted, and requests in flight are finished"
+        assert (said in server.log) == (signals[0] == signal.SIGINT) and "drain=" not in server.log
 
 
 def test_each_line_of_the_log_says_who_and_why(start):
@@ -272,6 +297,7 @@ def test_access_is_managed_beside_a_running_server(start):
     assert client_id in listed and secret not in listed and "SOURCE_ADMIN" in listed
     refused = connectory("tenant", "delete", "other", "--yes", "--database", server.database, check=False)
     assert refused.returncode == 1 and "in use by another process" in refused.stderr
+    assert "Stop the server first" in refused.stderr
     connectory("client", "delete", client_id, "--database", server.database)
     deadline = time.monotonic() + 15
     while session.get(f"{server.url}/v3/connectors", timeout=30).status_code != 401:
@@ -279,7 +305,7 @@ def test_access_is_managed_beside_a_running_server(start):
         time.sleep(0.5)
     server.stop()
     refused = connectory("tenant", "delete", "other", "--database", server.database, check=False)
-    assert "has 1 connectors; give --yes" in refused.stderr
+    assert "has 1 connector; give --yes" in refused.stderr
     connectory("tenant", "delete", "other", "--yes", "--database", server.database)
     assert "other" not in connectory("tenant", "list", "--database", server.database).stdout
 

@@ -22,13 +22,18 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use connectory_server::options::Pages;
 
 use connector::{create, delete, documents, history, metadata, overview, preview, translations};
 use frame::error::PageError;
 use frame::texts::Message;
 use sign_in::oidc_pages;
 
+pub use sign_in::oidc::NoCertificates;
 pub use state::Console;
+
+/// The pages of the console that `/oauth/info` names.
+pub const PAGES: Pages = Pages { sign_in: "/console/sign-in", sign_out: "/console/sign-out" };
 
 /// The pages of a console.
 pub fn routes(console: Arc<Console>) -> Router {
@@ -48,8 +53,8 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/history/{number}/restore", post(history::restore));
     Router::new()
         .route("/", get(list::show))
-        .route("/console/sign-in", get(sign_in::client::show).post(sign_in::client::submit))
-        .route("/console/sign-out", post(sign_in::client::sign_out))
+        .route(PAGES.sign_in, get(sign_in::client::show).post(sign_in::client::submit))
+        .route(PAGES.sign_out, get(sign_in::client::show_sign_out).post(sign_in::client::sign_out))
         .route("/console/oidc", get(oidc_pages::start))
         .route("/console/oidc/callback", get(oidc_pages::callback))
         .route("/console/preferences", post(sign_in::client::preferences))

@@ -6,7 +6,7 @@ use connectory_server::ServerState;
 use connectory_server::options::OidcOptions;
 
 use crate::sign_in::cookie::Cookies;
-use crate::sign_in::oidc::Oidc;
+use crate::sign_in::oidc::{NoCertificates, Oidc};
 use crate::sign_in::session::Sessions;
 
 /// The state of the console.
@@ -22,12 +22,12 @@ pub struct Console {
 }
 
 impl Console {
-    /// The console of a server.
-    pub fn new(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Arc<Self> {
+    /// The console of a server. Only an OpenID provider may fail.
+    pub fn new(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Result<Arc<Self>, NoCertificates> {
         let public_url = &server.options.public_url;
         let cookies = Cookies::at(public_url);
-        let oidc = oidc.map(|options| Oidc::new(options, public_url.clone(), server.auth.keys()));
+        let oidc = oidc.map(|options| Oidc::new(options, public_url.clone(), server.auth.keys())).transpose()?;
         let sessions = Sessions::new(Arc::clone(&server.auth), server.store.clone(), cookies);
-        Arc::new(Self { server, sessions, cookies, oidc })
+        Ok(Arc::new(Self { server, sessions, cookies, oidc }))
     }
 }

@@ -37,7 +37,7 @@ async fn with(options: Options) -> TestApp {
 }
 
 fn console(server: Arc<ServerState>) -> Service {
-    let console = Console::new(Arc::clone(&server), None);
+    let console = Console::new(Arc::clone(&server), None).unwrap();
     Service::with_pages(server, connectory_console::routes(console))
 }
 
@@ -190,11 +190,33 @@ async fn a_german_reader_sees_errors_in_german() {
             413,
             "Das Dokument `sourceConfigXml` ist größer als 10 Bytes.",
         ),
-        (session.get("/console/sign-out").await, 405, "Der Server meldet: „"),
+        (session.get("/console/preferences").await, 405, "Der Server meldet: „"),
     ] {
         assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
         assert!(answer.text().contains(german), "{}", answer.text());
     }
+}
+
+#[tokio::test]
+async fn the_pages_that_oauth_info_names_are_shown_and_only_a_form_signs_out() {
+    let app = with(Options { pages: connectory_console::PAGES, ..Options::default() }).await;
+    let info = get(&app, "/oauth/info", "").await.ok();
+    let page = |member: &str| info[member].as_str().unwrap().strip_prefix("http://127.0.0.1:8080").unwrap().to_owned();
+    let (sign_in, sign_out) = (page("authorizeEndpoint"), page("logoutUrl"));
+    let request = format!("{sign_in}?client_id=x&response_type=code&redirect_uri=https://evil.example");
+    assert!(get(&app, &request, "").await.text().contains("name=\"client_secret\""));
+    let out = get(&app, &sign_out, "").await;
+    assert!(out.status == StatusCode::OK && out.text().contains("You are not signed in."), "{}", out.text());
+
+    let session = Session::of(&app, CLIENT_ID).await;
+    let shown = session.get(&sign_out).await;
+    let form = shown.text().split("<main").nth(1).unwrap();
+    assert!(form.contains("action=\"/console/sign-out\"") && form.contains(&session.token), "{form}");
+    assert_eq!(session.get("/").await.status, StatusCode::OK, "a GET signs nobody out");
+    assert_eq!(post(&app, &sign_out, &session.cookie, &[("csrf", "made-up")]).await.header("location"), Some("/"));
+    assert_eq!(session.get("/").await.status, StatusCode::OK, "nor does a form without the token");
+    assert_eq!(session.post(&sign_out, &[]).await.header("location"), Some("/console/sign-in"));
+    assert_eq!(session.get("/").await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
@@ -687,7 +709,7 @@ async fn provider() -> (MockServer, OidcOptions) {
 }
 
 fn with_openid(server: Arc<ServerState>, options: OidcOptions) -> Service {
-    let console = Console::new(Arc::clone(&server), Some(options));
+    let console = Console::new(Arc::clone(&server), Some(options)).unwrap();
     Service::with_pages(server, connectory_console::routes(console))
 }
 

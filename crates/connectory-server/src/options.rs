@@ -35,6 +35,22 @@ pub struct Options {
     pub clock: Clock,
     /// The address at which clients reach the server, without a slash at its end.
     pub public_url: String,
+    /// The pages for people that `/oauth/info` names.
+    pub pages: Pages,
+}
+
+/// The paths of the pages on which people sign in and out.
+#[derive(Debug, Clone, Copy)]
+pub struct Pages {
+    /// The page for signing in.
+    pub sign_in: &'static str,
+    /// The page for signing out.
+    pub sign_out: &'static str,
+}
+
+impl Pages {
+    /// The page that a server without a console has in their place: the reference page, which says how programs sign in.
+    pub const REFERENCE: Self = Self { sign_in: "/docs/", sign_out: "/docs/" };
 }
 
 impl Default for Options {
@@ -51,6 +67,7 @@ impl Default for Options {
             trusted_proxies: Arc::default(),
             clock: Clock::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
+            pages: Pages::REFERENCE,
         }
     }
 }

@@ -5,6 +5,7 @@ mod terminal;
 
 mod allowed;
 mod before;
+mod access;
 mod cli;
 mod commands;
 mod environment;

@@ -21,14 +21,14 @@ macro_rules! say {
     ($($text:tt)*) => { $crate::terminal::line(format_args!($($text)*)) };
 }
 
-/// Prints a line if standard output takes it. A server goes on without its reader.
+/// Prints a line if standard output takes it, and returns whether it does. A server goes on without its reader.
 macro_rules! tell {
     ($($text:tt)*) => { $crate::terminal::line_if_read(format_args!($($text)*)) };
 }
 
-/// Prints a line, unless the reader has closed the pipe.
-pub fn line_if_read(text: Arguments<'_>) {
-    let _closed = writeln!(anstream::stdout().lock(), "{text}");
+/// Prints a line, unless the reader has closed the pipe. Returns whether it is printed.
+pub fn line_if_read(text: Arguments<'_>) -> bool {
+    writeln!(anstream::stdout().lock(), "{text}").is_ok()
 }
 
 /// Prints a line. Ends the process with success when the reader has closed the pipe, as `head` does.

@@ -117,6 +117,26 @@ fn sign_in_form(console: &Console, view: &View, back: &str, id: &str, error: Opt
     }
 }
 
+/// Shows the form for signing out. Only the form signs out: any site can make a browser send a GET.
+pub async fn show_sign_out(Visitor(view): Visitor) -> Response {
+    let content = html! {
+        section.sign-in {
+            h1 { (view.text("nav.sign_out")) }
+            @if view.signed_in.is_some() {
+                p.faint { (view.text("sign_out.lead")) }
+                form method="post" action="/console/sign-out" {
+                    (view.csrf_input())
+                    button.primary.wide type="submit" { (view.text("nav.sign_out")) }
+                }
+            } @else {
+                p.faint { (view.text("sign_out.nobody")) }
+                p { a.button.wide href="/console/sign-in" { (view.text("sign_in.title")) } }
+            }
+        }
+    };
+    view.render(Place::Elsewhere, view.text("nav.sign_out"), &content)
+}
+
 /// Signs out.
 pub async fn sign_out(
     State(console): State<Arc<Console>>,

@@ -73,6 +73,11 @@ pub type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
+/// The reason why no provider can be asked: this system has no certificates to recognize it by.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificates of this system, by which the provider is recognized, cannot be read: {0}")]
+pub struct NoCertificates(String);
+
 /// An OpenID provider.
 pub struct Oidc {
     options: OidcOptions,
@@ -88,24 +93,24 @@ pub struct Oidc {
 
 impl Oidc {
     /// The provider of these options.
-    pub fn new(options: OidcOptions, public_url: String, keys: &Keys) -> Self {
+    pub fn new(options: OidcOptions, public_url: String, keys: &Keys) -> Result<Self, NoCertificates> {
         let seal = Seal::new(&keys.derive("sign-ins at an OpenID provider"));
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
-            .tls_backend_preconfigured(tls().expect("the platform has certificates"))
+            .tls_backend_preconfigured(tls().map_err(|error| NoCertificates(error.to_string()))?)
             // A redirect could lead to a server that is not the provider.
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(PROVIDER_REQUESTS)
             .build()
             .expect("these settings make a client");
-        Self {
+        Ok(Self {
             options,
             public_url,
             http,
             provider: Mutex::default(),
             requests: Semaphore::new(PROVIDER_REQUESTS),
             seal,
-        }
+        })
     }
 
     /// The options.

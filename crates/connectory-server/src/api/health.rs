@@ -30,7 +30,9 @@ pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQ
         Some(_) => return ApiError::bad_request("`for` is `reads` or `writes`").into_response(),
     };
     if server.stopping.load(Ordering::Relaxed) {
-        return not_ready("stopping".to_owned());
+        let mut response = not_ready("stopping".to_owned());
+        facts_of(&mut response).is_planned = true;
+        return response;
     }
     let mut ready = server.store.check_reads().await;
     if ready.is_ok() && !reads_only {

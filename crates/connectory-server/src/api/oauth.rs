@@ -25,6 +25,7 @@ use crate::auth::{CredentialsError, bearer, secret};
 use crate::http::error::ApiError;
 use crate::http::form::FormLimits;
 use crate::http::response::{facts_of, json_response};
+use crate::options::Options;
 use crate::state::ServerState;
 use crate::work;
 
@@ -273,13 +274,13 @@ pub struct Info {
     tenant_id: String,
     /// The tenant's name.
     tenant_name: String,
-    /// Not served: there is no interactive login.
+    /// Where people sign in to the console. There is no authorization endpoint of OAuth.
     authorize_endpoint: String,
     /// Where tokens are issued.
     token_endpoint: String,
     /// The address of this server.
     cloud_domain_url: String,
-    /// Not served: there is no interactive login.
+    /// Where people sign out of the console.
     logout_url: String,
     /// Where the tenant is served.
     pod: &'static str,
@@ -303,14 +304,14 @@ pub async fn info(State(server): State<Arc<ServerState>>, parts: Parts) -> Resul
             server.store.tenant(None).await?.ok_or_else(|| ApiError::not_found("there is no tenant yet; create one"))?
         }
     };
-    let url = &server.options.public_url;
+    let Options { public_url: url, pages, .. } = &server.options;
     Ok(Json(Info {
         tenant_id: tenant.uuid,
         tenant_name: tenant.name,
-        authorize_endpoint: format!("{url}/oauth/authorize"),
+        authorize_endpoint: format!("{url}{}", pages.sign_in),
         token_endpoint: format!("{url}/oauth/token"),
         cloud_domain_url: url.clone(),
-        logout_url: format!("{url}/logout"),
+        logout_url: format!("{url}{}", pages.sign_out),
         pod: POD,
     }))
 }

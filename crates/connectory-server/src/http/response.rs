@@ -31,6 +31,8 @@ pub struct ResponseFacts {
     pub error: Option<ApiError>,
     /// The reason for the log, of a response that renders its error itself.
     pub reason: Option<Cow<'static, str>>,
+    /// Whether a 5xx is no failure, because the server stops as it was asked to.
+    pub is_planned: bool,
     /// The renderer of an error page. None means that errors are rendered as JSON.
     pub error_page: Option<Arc<dyn ErrorPage>>,
 }

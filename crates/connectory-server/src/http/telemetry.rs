@@ -84,7 +84,7 @@ impl Trace {
     ) -> Response {
         let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
         let &RequestFacts { method, path, client: peer, waits, share } = request;
-        let ResponseFacts { route, author, applicant, error, reason, error_page } = facts;
+        let ResponseFacts { route, author, applicant, error, reason, is_planned, error_page } = facts;
         let answers = if author.is_some() { &telemetry.answers } else { &telemetry.anonymous_answers };
         let (mut response, error) =
             rendered((answers, share), response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
@@ -105,7 +105,7 @@ impl Trace {
                     let (text, error) = error.map(|error| (Cow::from(error.text), error.internal)).unzip();
                     let (reason, error) = (text.or(reason), error.flatten());
                     let reason = reason.as_deref().map(start_of);
-                    if status >= 500 {
+                    if status >= 500 && !is_planned {
                         tracing::error!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, error, unsaid, "request failed");
                     } else {
                         tracing::info!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, unsaid, "request refused");

@@ -104,7 +104,7 @@ impl AccessDb {
     }
 
     /// Counts the connectors of a tenant.
-    pub fn connector_count(&self, tenant: TenantId) -> Result<i64> {
+    pub fn connector_count(&self, tenant: TenantId) -> Result<u64> {
         let query = "SELECT count(*) FROM connectors WHERE tenant_id = ?1";
         Ok(self.connection.query_row(query, [tenant.get()], |row| row.get(0))?)
     }

@@ -1,11 +1,12 @@
 //! `connectory client …`: API clients. The commands open the database themselves, whether a server runs on it or not.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::MEMBER_CHARS;
-use connectory_store::{AccessDb, NewClient};
+use connectory_store::{AccessDb, NewClient, StoreError};
 
+use crate::access::{self, database_option};
 use crate::operator::operator;
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;
@@ -52,14 +53,23 @@ pub fn run(command: ClientCommand) -> Result<()> {
     terminal::print_warnings();
     match command {
         ClientCommand::Create { name, tenant, level, scopes, database } => {
+            let access = access::open(database)?;
+            access::tenant(&access, &tenant)?;
             let (client, secret) = NewClient::generate(name.clone(), level, scopes.into_iter().collect());
-            AccessDb::open(&database.path()?)?.create_client(&tenant, &client, &operator())?;
+            access.create_client(&tenant, &client, &operator())?;
             say!("Created the client `{name}` of the tenant `{tenant}`: {level}, {}.", client.scopes);
             say!("Its secret is not shown again. For the official SDKs:\n");
+            if let Some(address) = access.address()? {
+                say!("export SAIL_BASE_URL={address}");
+            }
             say!("export SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}", client.id);
         }
         ClientCommand::List { tenant, database } => {
-            let clients = AccessDb::open(&database.path()?)?.clients(tenant.as_deref())?;
+            let access = access::open(database)?;
+            if let Some(name) = &tenant {
+                access::tenant(&access, name)?;
+            }
+            let clients = access.clients(tenant.as_deref())?;
             let rows = clients.into_iter().map(|client| {
                 let scopes = client.scopes.to_string();
                 [client.id, client.tenant.name, client.name, client.level.to_string(), scopes]
@@ -67,11 +77,26 @@ pub fn run(command: ClientCommand) -> Result<()> {
             terminal::table(["ID", "TENANT", "NAME", "LEVEL", "SCOPES"], rows);
         }
         ClientCommand::Delete { id, database } => {
-            AccessDb::open(&database.path()?)?.delete_client(&id, &operator())?;
+            let access = access::open(database)?;
+            match access.delete_client(&id, &operator()) {
+                Err(StoreError::Unknown(_)) => return no_client(&access, &id),
+                deleted => deleted?,
+            }
             say!("Deleted the client `{id}`.");
         }
     }
     Ok(())
+}
+
+/// The error for an id that no client has. People know clients by name.
+fn no_client(access: &AccessDb, id: &str) -> Result<()> {
+    let named = access.clients(None)?.into_iter().filter(|client| client.name == id);
+    let ids: Vec<_> = named.map(|client| format!("{} (tenant `{}`)", client.id, client.tenant.name)).collect();
+    if ids.is_empty() {
+        let option = database_option(access.path());
+        bail!("no client has the id `{id}`; `connectory client list {option}` shows the ids");
+    }
+    bail!("no client has the id `{id}`, which is a name; give the id of the client: {}", ids.join(", "));
 }
 
 fn client_name(text: &str) -> Result<String, String> {

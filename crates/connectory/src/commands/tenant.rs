@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use clap::{Args, Subcommand};
-use connectory_store::{AccessDb, Quotas};
+use connectory_store::{Quotas, StoreError};
 
+use crate::access::{self, database_option};
 use crate::operator::operator;
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;
@@ -101,17 +102,18 @@ pub fn run(command: TenantCommand) -> Result<()> {
     terminal::print_warnings();
     match command {
         TenantCommand::Create { name, quotas, database } => {
-            let access = AccessDb::open(&database.path()?)?;
+            let access = access::open(database)?;
             let tenant = access.create_tenant(&name, &operator())?;
             if let Some(quotas) = quotas.over(tenant.quotas) {
                 access.set_quotas(&name, quotas, &operator())?;
             }
             say!("Created the tenant `{name}` ({}).", tenant.uuid);
+            let option = database_option(access.path());
+            say!("It has no API client yet: `connectory client create NAME --tenant {name} {option}` creates one.");
         }
         TenantCommand::Quota { name, quotas, database } => {
-            let access = AccessDb::open(&database.path()?)?;
-            let tenant = access.tenants()?.into_iter().find(|tenant| tenant.name == name);
-            let Some(tenant) = tenant else { bail!("the tenant `{name}` does not exist") };
+            let access = access::open(database)?;
+            let tenant = access::tenant(&access, &name)?;
             let now = match quotas.over(tenant.quotas) {
                 Some(quotas) => {
                     access.set_quotas(&name, quotas, &operator())?;
@@ -120,7 +122,8 @@ pub fn run(command: TenantCommand) -> Result<()> {
                 None => tenant.quotas,
             };
             let connectors = access.connector_count(tenant.id)?;
-            say!("The tenant `{name}` may have {} connectors; it has {connectors}.", now.connectors);
+            let most = connectors_of(now.connectors);
+            say!("The tenant `{name}` may have {most}; it has {connectors}.");
             let stored = access.stored_bytes(tenant.id)?;
             match now.bytes {
                 Some(bytes) => say!("Its revisions may have {bytes} bytes together; they have {stored}."),
@@ -128,7 +131,7 @@ pub fn run(command: TenantCommand) -> Result<()> {
             }
         }
         TenantCommand::List { database } => {
-            let access = AccessDb::open(&database.path()?)?;
+            let access = access::open(database)?;
             let mut rows = Vec::new();
             for tenant in access.tenants()? {
                 let clients = access.clients(Some(&tenant.name))?.len();
@@ -139,18 +142,28 @@ pub fn run(command: TenantCommand) -> Result<()> {
             terminal::table(["NAME", "ID", "CONNECTORS", "MAX BYTES", "CLIENTS"], rows);
         }
         TenantCommand::Delete { name, yes, database } => {
-            let access = AccessDb::open(&database.path()?)?;
-            if let Some(tenant) = access.tenants()?.into_iter().find(|tenant| tenant.name == name) {
-                let connectors = access.connector_count(tenant.id)?;
-                if connectors > 0 && !yes {
-                    bail!("the tenant `{name}` has {connectors} connectors; give --yes to delete them with it");
-                }
+            let access = access::open(database)?;
+            let tenant = access::tenant(&access, &name)?;
+            let connectors = access.connector_count(tenant.id)?;
+            if connectors > 0 && !yes {
+                let connectors = connectors_of(connectors);
+                bail!("the tenant `{name}` has {connectors}; give --yes to delete what it has");
             }
-            access.delete_tenant(&name)?;
+            access.delete_tenant(&name).map_err(|error| match error {
+                StoreError::InUse { .. } => {
+                    anyhow!("{error}. Stop the server first: it has the connectors of the tenant in memory")
+                }
+                other => Error::from(other),
+            })?;
             say!("Deleted the tenant `{name}`.");
         }
     }
     Ok(())
+}
+
+/// A number of connectors, as text.
+fn connectors_of(number: u64) -> String {
+    format!("{number} connector{}", if number == 1 { "" } else { "s" })
 }
 
 /// A quota of bytes, as text.

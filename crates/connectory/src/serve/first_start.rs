@@ -1,4 +1,4 @@
-//! The first start on a database: creates the tenant and its API client.
+//! The first start on a database creates the tenant and its API client. Later starts say if there is no client.
 
 use std::path::Path;
 
@@ -7,30 +7,47 @@ use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
 use connectory_store::{NewClient, Store};
 
+use crate::access::database_option;
 use crate::operator::operator;
 
 const TENANT: &str = "default";
 const CLIENT_ID: &str = "CONNECTORY_CLIENT_ID";
 const CLIENT_SECRET: &str = "CONNECTORY_CLIENT_SECRET";
 
-/// The client that the first start created.
-pub struct FirstClient {
-    id: String,
-    /// The generated secret; none if the secret was given.
-    secret: Option<String>,
+/// The API clients of a database, as a start finds or makes them.
+pub enum Clients {
+    /// There are some.
+    Some,
+    /// The first start created one.
+    First {
+        id: String,
+        /// The generated secret; none if the secret was given.
+        secret: Option<String>,
+    },
+    /// There is none, and this is the oldest tenant.
+    None { tenant: String },
 }
 
-/// Creates the tenant and its client, if there is no tenant yet.
-pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
+/// Creates the tenant and its client, if there is no tenant yet. Call this after everything that may fail: the secret is
+/// shown once.
+///
+/// A tenant without a client gets none: its operator may have deleted all of them on purpose.
+pub async fn create_first_client(store: &Store) -> Result<Clients> {
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (given_id, given_secret) = (given(CLIENT_ID), given(CLIENT_SECRET));
-    if store.tenant(None).await?.is_some() {
+    let tenants = store.tenants().await?;
+    if let [oldest, ..] = &tenants[..] {
         if let Some(id) = given_id
             && store.client(id).await?.is_none()
         {
             tracing::warn!("{CLIENT_ID} names no client; it is used on the first start only: see `connectory client`");
         }
-        return Ok(None);
+        for tenant in &tenants {
+            if !store.clients(tenant.id, None, 1).await?.is_empty() {
+                return Ok(Clients::Some);
+            }
+        }
+        return Ok(Clients::None { tenant: oldest.name.clone() });
     }
     let id = given_id.unwrap_or_else(secret::new_id);
     let generated = given_secret.is_none().then(secret::new_secret);
@@ -40,21 +57,42 @@ pub async fn create_first_client(store: &Store) -> Result<Option<FirstClient>> {
         NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, [Scope::All].into())
     });
     let created = store.bootstrap(TENANT.to_owned(), client.await?, operator()).await?;
-    Ok(created.then_some(FirstClient { id, secret: generated }))
+    Ok(if created { Clients::First { id, secret: generated } } else { Clients::Some })
 }
 
-/// Prints how to connect as the first client.
-pub fn print_first_client(base_url: &str, database: &Path, client: &FirstClient) {
+/// Prints how to connect as the first client, or how to create one.
+pub fn print_clients(base_url: &str, database: &Path, clients: &Clients) {
+    let option = database_option(database);
+    let (id, secret) = match clients {
+        Clients::Some => return,
+        Clients::None { tenant } => {
+            let of = if tenant == TENANT { String::new() } else { format!(" --tenant {tenant}") };
+            tell!(
+                "\nThis database has no API client, so no program can get a token. This command creates one:\n\n\
+                 connectory client create NAME{of} {option}\n"
+            );
+            return;
+        }
+        Clients::First { id, secret } => (id, secret),
+    };
     tell!(
         "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
         database.display()
     );
-    match &client.secret {
+    let is_told = match secret {
         Some(secret) => tell!(
             "Its secret is not shown again. For the official SDKs:\n\n\
-             export SAIL_BASE_URL={base_url}\nexport SAIL_CLIENT_ID={}\nexport SAIL_CLIENT_SECRET={secret}\n",
-            client.id
+             export SAIL_BASE_URL={base_url}\nexport SAIL_CLIENT_ID={id}\nexport SAIL_CLIENT_SECRET={secret}\n"
         ),
-        None => tell!("Its id is {}, its secret the one in {CLIENT_SECRET}.\n", client.id),
+        None => tell!("Its id is {id}, its secret the one in {CLIENT_SECRET}.\n"),
+    };
+    if cfg!(feature = "console") {
+        tell!("Sign in to the console with this id and secret: {base_url}/\n");
+    }
+    if !is_told && secret.is_some() {
+        tracing::error!(
+            "the secret of the first client {id} could not be written to standard output, and is lost; create another \
+             client with `connectory client create NAME {option}`, then delete this one"
+        );
     }
 }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 use connectory_model::limits::{BLOCKING_THREADS, CLOSE_TIMEOUT, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
 use connectory_server::http::listen::{self, Connections};
-use connectory_server::options::OidcOptions;
+use connectory_server::options::{OidcOptions, Pages};
 use connectory_server::{ServerState, Service};
 use connectory_store::Store;
 use http::Request;
@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 
-use self::first_start::{create_first_client, print_first_client};
+use self::first_start::{create_first_client, print_clients};
 use self::settings::{ServeArguments, Settings};
 use self::stop::Stop;
 
@@ -92,25 +92,38 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    options.public_url = match public_url {
+    let metrics_url = metrics_listener.as_ref().map(local_url).transpose()?;
+    let base_url = match public_url {
         Some(url) => url,
         None => local_url(&listener)?,
     };
-    let base_url = options.public_url.clone();
-    let first_client = create_first_client(&store).await?;
-    let server = ServerState::new(store, options).await?;
+    options.public_url.clone_from(&base_url);
+    options.pages = PAGES;
+    let people = oidc.as_ref().map(|oidc| oidc.tenant.clone());
+    let server = ServerState::new(store.clone(), options).await?;
     let signal = stop::on_signal(drain)?;
+    let service = Arc::new(service(Arc::clone(&server), oidc)?);
+    let database = database.canonicalize().unwrap_or(database);
+    if let Err(error) = store.note_address(base_url.clone()).await {
+        tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
+    }
+    // Nothing fails after this: the secret is shown once, by the start that succeeds.
+    let clients = create_first_client(&store).await?;
     tell!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
         env!("CARGO_PKG_VERSION"),
         server.builtin_count(),
         database.display()
     );
-    if let Some(client) = first_client {
-        print_first_client(&base_url, &database, &client);
+    print_clients(&base_url, &database, &clients);
+    if let (Some(wanted), Ok(tenants)) = (people, store.tenants().await) {
+        let there_are: Vec<_> = tenants.into_iter().map(|tenant| tenant.name).collect();
+        if !there_are.contains(&wanted) {
+            tracing::warn!(wanted, ?there_are, "--oidc-tenant names no tenant, so no person can sign in");
+        }
     }
-    if let Some(listener) = metrics_listener {
-        tell!("Metrics are at {}/metrics", local_url(&listener)?);
+    if let Some((listener, url)) = metrics_listener.zip(metrics_url) {
+        tell!("Metrics are at {url}/metrics");
         let server = Arc::clone(&server);
         let dropped = dropped.clone();
         let answer = move |request: Request<Incoming>, _| {
@@ -119,15 +132,16 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
         let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
         tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
     }
-    let service = Arc::new(service(Arc::clone(&server), oidc));
     let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
     let stopping = async {
         let Stop { drain, deadline } = signal.await.expect("the thread of the signals sends before it ends");
         server.stopping.store(true, Ordering::Relaxed);
-        tracing::info!(
-            drain = drain.as_secs(),
-            "stopping: not ready from now on; accepting connections while it drains"
-        );
+        match drain.as_secs() {
+            0 => tracing::info!("stopping: no more connections are accepted, and requests in flight are finished"),
+            seconds => tracing::info!(
+                "stopping: /health/ready is 503 from now on, and in {seconds} s no more connections are accepted"
+            ),
+        }
         tokio::time::sleep(drain).await;
         deadline
     };
@@ -137,20 +151,27 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
     Ok(())
 }
 
+/// The pages that `/oauth/info` names.
+#[cfg(feature = "console")]
+const PAGES: Pages = connectory_console::PAGES;
+#[cfg(not(feature = "console"))]
+const PAGES: Pages = Pages::REFERENCE;
+
 /// The API, and the console's pages.
 #[cfg(feature = "console")]
-fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Service {
-    let console = connectory_console::Console::new(Arc::clone(&server), oidc);
-    Service::with_pages(server, connectory_console::routes(console))
+fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Result<Service> {
+    let console = connectory_console::Console::new(Arc::clone(&server), oidc).context("--oidc-issuer")?;
+    Ok(Service::with_pages(server, connectory_console::routes(console)))
 }
 
 /// The API. This build has no console.
 #[cfg(not(feature = "console"))]
-fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Service {
+#[expect(clippy::unnecessary_wraps, reason = "the console may fail to start")]
+fn service(server: Arc<ServerState>, oidc: Option<OidcOptions>) -> Result<Service> {
     if let Some(OidcOptions { issuer, .. }) = oidc {
         tracing::warn!(issuer, "--oidc-issuer has no effect: this build has no console");
     }
-    Service::new(server)
+    Ok(Service::new(server))
 }
 
 /// The address of the listener on this machine.

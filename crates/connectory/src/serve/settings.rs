@@ -262,6 +262,7 @@ impl ServeArguments {
                 max_request: max_request.map_or(defaults.max_request, NonZeroUsize::get),
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
+                pages: defaults.pages,
                 clock: defaults.clock,
             },
             oidc,

@@ -1,0 +1,59 @@
+//! What the commands for clients and tenants share: they open the database of a server, and name it.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use connectory_model::visible;
+use connectory_store::{AccessDb, StoreError, Tenant};
+
+use crate::serve::settings::DatabaseArgument;
+
+/// Opens the database, and names it on standard error: a command may find another one than the server has.
+pub fn open(database: DatabaseArgument) -> Result<AccessDb> {
+    let access = AccessDb::open(&database.path()?).map_err(|error| match error {
+        StoreError::Absent(_) | StoreError::Empty(_) => {
+            anyhow!("{error}. If it has another --database or --config, give that here too")
+        }
+        other => other.into(),
+    })?;
+    anstream::eprintln!("database: sqlite:{}", visible(&access.path().display().to_string()));
+    Ok(access)
+}
+
+/// Finds a tenant by its name. If there is none, the error names those that there are.
+pub fn tenant(access: &AccessDb, name: &str) -> Result<Tenant> {
+    let tenants = access.tenants()?;
+    let names: Vec<_> = tenants.iter().map(|tenant| format!("`{}`", tenant.name)).collect();
+    match tenants.into_iter().find(|tenant| tenant.name == name) {
+        Some(tenant) => Ok(tenant),
+        None if names.is_empty() => {
+            bail!(
+                "the tenant `{name}` does not exist; there is none yet, and the first start of the server creates one"
+            )
+        }
+        None => bail!("the tenant `{name}` does not exist; there is {}", names.join(", ")),
+    }
+}
+
+/// The option of a command that names a database, as a shell reads it.
+pub fn database_option(path: &Path) -> String {
+    let database = format!("sqlite:{}", path.display());
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '+' | ',' | '@' | '=');
+    if database.chars().all(is_plain) {
+        format!("--database {database}")
+    } else {
+        format!("--database '{}'", database.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_option_as_one_word() {
+        let option = |path: &str| database_option(Path::new(path));
+        assert_eq!(option("/srv/c-1.db"), "--database sqlite:/srv/c-1.db");
+        assert_eq!(option("/srv/my $c's.db"), r"--database 'sqlite:/srv/my $c'\''s.db'");
+    }
+}
