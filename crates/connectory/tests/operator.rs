@@ -34,6 +34,7 @@ fn a_command_creates_no_database_and_says_what_it_found() {
             "empty.db is empty: it is not a database yet; the server makes one of it when it starts. If it has",
         ),
         ("notes.txt", "notes.txt is not a SQLite database"),
+        ("notes.txt/c.db", "notes.txt/c.db: Not a directory"),
         ("folder", "folder is a folder; give the path of a file, such as "),
     ] {
         for command in COMMANDS {

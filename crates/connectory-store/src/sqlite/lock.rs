@@ -63,7 +63,8 @@ impl DatabaseFile {
 
     /// Opens the file of a database that a server has created. Creates nothing.
     pub fn open_existing(path: &Path) -> Result<Arc<Self>> {
-        if !path.exists() {
+        // A path that cannot be looked at, because of a folder's mode for example, is another error.
+        if !path.try_exists().map_err(|error| StoreError::Io { path: path.to_owned(), error })? {
             return Err(StoreError::Absent(path.to_owned()));
         }
         let log = beside(path, "-wal");

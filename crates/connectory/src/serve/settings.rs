@@ -301,15 +301,15 @@ impl ServeArguments {
 }
 
 fn read_file(path: Option<&Path>) -> Result<ServeArguments> {
-    let path = match path {
-        Some(path) => path.to_owned(),
+    let (path, source) = match path {
+        Some(path) => (path.to_owned(), " (--config or CONNECTORY_CONFIG)"),
         None => match directories().map(|directories| directories.config_dir().join("connectory.toml")) {
-            Ok(path) if path.is_file() => path,
+            Ok(path) if path.is_file() => (path, ""),
             _ => return Ok(ServeArguments::default()),
         },
     };
     let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read the settings file {} (--config or CONNECTORY_CONFIG)", path.display()))?;
+        .with_context(|| format!("cannot read the settings file {}{source}", path.display()))?;
     file::options(&path, &text)
 }
 
