@@ -3,9 +3,9 @@
 #[macro_use]
 mod terminal;
 
+mod access;
 mod allowed;
 mod before;
-mod access;
 mod cli;
 mod commands;
 mod environment;
@@ -20,7 +20,7 @@ mod variable;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use connectory_model::visible;
 
 use crate::cli::Cli;
