@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::Semaphore;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::config::Environment;
 use crate::error::Error;
@@ -101,9 +101,13 @@ impl Builder {
     /// Makes the client. It does not call the service yet.
     pub fn build(self) -> Result<Client, Error> {
         let wrong = |reason: String| Error::BaseUrl { url: self.environment.base_url.clone(), reason };
-        let base = Url::parse(&self.environment.base_url).map_err(|error| wrong(error.to_string()))?;
+        let expected = || wrong("expected an address that begins with https:// or http://".to_owned());
+        let base = Url::parse(&self.environment.base_url).map_err(|error| match error {
+            ParseError::RelativeUrlWithoutBase => expected(),
+            error => wrong(error.to_string()),
+        })?;
         if !matches!(base.scheme(), "http" | "https") {
-            return Err(wrong("expected an address that begins with https:// or http://".to_owned()));
+            return Err(expected());
         }
         let http = reqwest::Client::builder()
             .user_agent(concat!("connectory-client/", env!("CARGO_PKG_VERSION")))

@@ -279,11 +279,12 @@ async fn an_answer_that_breaks_off_or_stops_is_a_failed_connection() {
 
     let error = client("http://127.0.0.1:9".to_owned(), quick(1)).list().page().await.unwrap_err().to_string();
     assert!(error.starts_with("cannot reach http://127.0.0.1:9/oauth/token: Connection refused"), "{error}");
-    assert!(matches!(
-        Client::builder(Environment { base_url: "acme".into(), client_id: "i".into(), client_secret: "s".into() })
-            .build(),
-        Err(Error::BaseUrl { .. })
-    ));
+    for address in ["acme", "127.0.0.1:8080", "localhost:8080", "ftp://acme"] {
+        let environment = Environment { base_url: address.into(), client_id: "i".into(), client_secret: "s".into() };
+        let error = Client::builder(environment).build().unwrap_err();
+        let expected = "is not the address of a service: expected an address that begins with https:// or http://";
+        assert_eq!(error.to_string(), format!("`{address}` {expected}"));
+    }
 }
 
 #[tokio::test]
