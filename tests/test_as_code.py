@@ -1,17 +1,24 @@
 """Connectors as code: a user's commands against a real server."""
 
+import datetime
 import http.server
 import json
 import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import threading
 import time
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from conftest import ROOT, BINARY, connectory, environment
 
@@ -505,6 +512,36 @@ def test_apply_refuses_what_changed_since_the_plan(terminal):
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1 and "changed on the server since the plan" in stderr, stderr
     assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["connectorMetadata"] == {"y": 2}
+
+
+def test_a_certificate_of_an_unknown_issuer_is_refused_at_once(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test of connectory")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1))
+        .not_valid_after(now + datetime.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(certificate.public_bytes(Encoding.PEM) + key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    service = {"SAIL_BASE_URL": f"https://localhost:{server.server_port}", "SAIL_CLIENT_ID": "i", "SAIL_CLIENT_SECRET": "s"}
+    try:
+        refused = Terminal(tmp_path, **service).run("connector", "list", code=1).stderr
+        assert "does not trust the issuer of the server's certificate" in refused and "trying again" not in refused, refused
+        # The server knows no POST.
+        trusted = Terminal(tmp_path, **service, SSL_CERT_FILE=str(pem)).run("connector", "list", code=1).stderr
+        assert "the service answered 501" in trusted, trusted
+    finally:
+        server.shutdown()
 
 
 def test_environments_promotion_and_differences(start, tmp_path):

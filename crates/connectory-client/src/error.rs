@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use connectory_model::wire::ErrorResponse;
 use reqwest::StatusCode;
+use rustls::CertificateError;
 
 use crate::config::ConfigError;
 
@@ -149,11 +150,18 @@ fn reasons(url: &str, error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
-    if let Some(rest) = url.strip_prefix("https://")
-        && causes(error).any(is_no_tls)
-    {
-        let host = rest.split('/').next().unwrap_or(rest);
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    if scheme == "https" && causes(error).any(is_no_tls) {
         return format!("the server does not speak TLS; try http://{host}");
+    }
+    if scheme == "http" && causes(error).any(is_no_http) {
+        return format!("the server does not speak HTTP; if it speaks TLS, try https://{host}");
+    }
+    if causes(error).any(is_unknown_issuer) {
+        return "this machine does not trust the issuer of the server's certificate; if it is right, add the issuer to the \
+                certificates of the platform, or on Linux name its file in SSL_CERT_FILE"
+            .to_owned();
     }
     // The innermost error names the cause. The others only say that something failed.
     causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
@@ -175,4 +183,14 @@ fn is_no_tls(error: &(dyn StdError + 'static)) -> bool {
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof && error.to_string() == "tls handshake eof");
     is_other || is_end
+}
+
+/// Whether the error says that the peer answered with something other than HTTP.
+fn is_no_http(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+}
+
+/// Whether the error says that no issuer of the peer's certificate is trusted.
+fn is_unknown_issuer(error: &(dyn StdError + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
 }

@@ -248,6 +248,18 @@ async fn a_token_is_fetched_again_before_it_expires() {
     assert_eq!(calls(&server, "/oauth/token").await, 2);
 }
 
+#[tokio::test]
+async fn http_against_a_server_with_tls_says_so() {
+    // The alert that a server sends which expects the begin of TLS.
+    let address = raw(b"\x15\x03\x03\x00\x02\x02\x46", Duration::ZERO).await;
+    let error = client(address.clone(), quick(0)).list().page().await.unwrap_err().to_string();
+    let expected = format!(
+        "/oauth/token: the server does not speak HTTP; if it speaks TLS, try {}",
+        address.replace("http:", "https:")
+    );
+    assert!(error.ends_with(&expected), "{error}");
+}
+
 /// A server that answers every connection with the same bytes, and then waits or closes.
 async fn raw(answer: &'static [u8], then: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
