@@ -144,6 +144,15 @@ def test_the_options_of_serve_exist():
     assert [option for option in options if not re.search(rf"{option}\b(?!-)", shown)] == []
 
 
+def test_the_table_of_commands_has_every_command():
+    begin, end = section(README.read_text(), "Connectors as code")
+    cells = re.findall(r"^\| (`connectory .*?) \|", README.read_text()[begin:end], flags=re.M)
+    named = {name for cell in cells for name in re.findall(r"`(?:connectory )?([a-z]+)", cell)}
+    shown = set(re.findall(r"^  ([a-z]+)  ", connectory("--help").stdout, flags=re.M))
+    # These are in the section on running the server.
+    assert named == shown - {"serve", "client", "tenant", "help"}
+
+
 def program(language):
     begin, end = section(README.read_text(), "The first five minutes")
     return re.search(rf"^```{language}\n(.*?)^```$", README.read_text()[begin:end], flags=re.M | re.S)[1]
