@@ -29,13 +29,16 @@ class Proxy:
     """A proxy in front of a service that fails when it is told to.
 
     `faults` has (a method and path, what to answer, how often). `lost` does what was asked, and then breaks the
-    connection. `delays` has the seconds to wait before a method's answer. `calls` has every call.
+    connection. `delays` has the seconds to wait before a method's answer, `before` and `after` what to do before a method is
+    forwarded and after. `calls` has every call.
     """
 
     def __init__(self, target):
         self.target = target
         self.faults = []
         self.delays = {}
+        self.before = {}
+        self.after = {}
         self.calls = []
         proxy = self
 
@@ -46,6 +49,7 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 call = f"{self.command} {self.path}"
                 proxy.calls.append((call if self.path == "/oauth/token" else self.command, self.path))
+                proxy.before.get(self.command, lambda: None)()
                 fault = proxy.fault(call)
                 if isinstance(fault, int):
                     status, headers, content = fault, {}, b'{"message": "faulty"}'
@@ -53,6 +57,7 @@ class Proxy:
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
                     answered = requests.request(self.command, proxy.target + self.path, data=body, headers=headers, timeout=60)
                     status, headers, content = answered.status_code, answered.headers, answered.content
+                proxy.after.get(self.command, lambda: None)()
                 time.sleep(proxy.delays.get(self.command, 0))
                 if fault == "lost":
                     self.connection.close()
@@ -316,7 +321,8 @@ def test_a_replacement_that_cannot_succeed_deletes_nothing(start, tmp_path):
     failed = terminal.run("apply", "c", "--yes", "--replace", code=1)
     assert failed.stdout.endswith("\ncreated 0, changed 0, deleted 1\n")
     assert "what was there is deleted, and could not be put back: the service answered 500" in failed.stderr
-    assert "Run the command again to go on." in failed.stderr
+    # Another run would create it without the documents that only the server had.
+    assert failed.stderr.endswith("\nPut that back first. Then run the command again.\n")
     first, last = failed.stderr.split("error:")
     terminal.run(*put_back(last))
     assert put_back(first) == put_back(last), "it was told before the first change, too"
@@ -343,7 +349,7 @@ def test_a_connector_is_created_and_changed_wholly_or_not_at_all(start, tmp_path
     proxy.faults = [("PATCH /v2025/connectors/a", 500, 2), ("DELETE /v2025/connectors/a", 500, 1)]
     failed = terminal.run("apply", "c", "--yes", code=1)
     assert failed.stdout.endswith("created 1, changed 0, deleted 0\n")
-    assert "a part of it was created, and could not be deleted again" in failed.stderr
+    assert "a part of it was created, and was not deleted again" in failed.stderr
     assert "Run the command again to go on." in failed.stderr
     assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
 
@@ -383,7 +389,12 @@ def test_what_was_there_is_saved_or_nothing_is_done(terminal):
     refused = terminal.run("apply", "c", "--yes", code=1).stderr
     assert "nothing was changed" in refused and "--backup FILE" in refused and str(saved) in refused
     terminal.run("apply", "c", "--yes", "--backup", "before.json")
-    assert json.loads(terminal.read("before.json"))[0]["connectorMetadata"] == {"n": 24}
+    saved = terminal.read("before.json")
+    assert json.loads(saved)[0]["connectorMetadata"] == {"n": 24}
+    write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
+    refused = terminal.run("apply", "c", "--yes", "--backup", "before.json", code=1).stderr
+    assert "nothing was changed" in refused and terminal.read("before.json") == saved, "what was saved is never overwritten"
+    assert "1 to change" in terminal.run("plan", "c", code=2).stdout
 
 
 def test_nothing_is_deleted_after_a_failure(start, tmp_path):
@@ -401,7 +412,48 @@ def test_nothing_is_deleted_after_a_failure(start, tmp_path):
     assert terminal.run("apply", "c", "--yes", "--prune").stdout.endswith("created 1, changed 0, deleted 1\n")
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_a_tally_says_no_more_than_is_known(start, tmp_path):
+    server = start("--rate-limit", "off")
+    proxy = Proxy(server.url)
+    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    write_connector(terminal, "c/a", "A")
+    terminal.run("apply", "c", "--yes")
+    # Somebody else writes between the last look and the patch.
+    write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
+    patch = [{"op": "add", "path": "/connectorMetadata/y", "value": 2}]
+    patched = {"Authorization": f"Bearer {server.token()}", "Content-Type": "application/json-patch+json"}
+    proxy.before = {"PATCH": lambda: requests.patch(f"{server.connectors}/a", json=patch, headers=patched, timeout=30)}
+    failed = terminal.run("apply", "c", "--yes", code=1)
+    assert failed.stdout.endswith("created 0, changed 0, deleted 0\n")
+    assert "a: it was changed on the server since the plan was made\n" in failed.stderr
+    assert "Run the command again to go on." in failed.stderr
+    proxy.before = {}
+    terminal.run("apply", "c", "--yes")
+    # The answer to a deletion is lost, and then the service is.
+    write_connector(terminal, "c/a", "A", className="x.Z")
+    proxy.faults = [("DELETE /v2025/connectors/a", "lost", 9)]
+    proxy.after = {"DELETE": lambda: proxy.faults.append(("GET /v2025/connectors/a", 500, 9))}
+    failed = terminal.run("apply", "c", "--yes", "--replace", code=1)
+    assert "whether it was deleted is not known" in failed.stderr
+    assert failed.stderr.endswith("Put that back first. Then run the command again.\n")
+
+
+def test_a_command_goes_on_without_readers(terminal):
+    def run(command):
+        return subprocess.run(["sh", "-c", command], env=environment(**terminal.variables, B=str(BINARY)), cwd=terminal.folder).returncode
+
+    write_connector(terminal, "c/a", "A")
+    bash = ["bash", "-o", "pipefail", "-c", '"$B" plan c | true']
+    piped = subprocess.run(bash, env=environment(**terminal.variables, B=str(BINARY)), cwd=terminal.folder).returncode
+    assert piped == 2, "something differs, whoever reads it"
+    assert run('"$B" apply c --yes >&- 2>&-') in (0, 1)
+    terminal.run("connector", "get", "a")
+    write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
+    assert run('"$B" apply c --yes >/dev/full 2>/dev/full') == 1, "the output is lost, and nothing else"
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_apply_finishes_what_is_under_way_and_says_what_was_done(start, tmp_path, signal_):
     server = start("--rate-limit", "off")
     proxy = Proxy(server.url)
@@ -476,13 +528,63 @@ def test_pull_keeps_what_was_edited_and_tells_it(terminal):
     terminal.run("connector", "set-source-config", "b", "-", stdin=FORM.format(name="B").replace("Host", "Theirs"))
     pulled = terminal.run("pull", "d")
     assert pulled.stdout == "pulled 2 connectors, 1 file changed\n"
-    assert "warning: 2 files changed here since the last pull, and kept" in pulled.stderr
+    assert "warning: 2 paths changed here since the last pull, and kept" in pulled.stderr
     assert pulled.stderr.splitlines()[1:] == ["  a/source-config.xml", "  a/translations/de.properties (not on the server)"]
     assert "Mine" in terminal.read("d/a/source-config.xml") and "Theirs" in terminal.read("d/b/source-config.xml")
     forced = terminal.run("pull", "d", "--force", "--quiet")
     assert (forced.stdout, forced.stderr) == ("", "")
     assert "Theirs" in terminal.read("d/a/source-config.xml")
     assert not (terminal.folder / "d/a/translations/de.properties").exists()
+    terminal.run("connector", "delete", "b", "--yes")
+    shutil.rmtree(terminal.folder / "d/a")
+    told = terminal.run("pull", "d").stderr
+    assert "1 path changed here since the last pull" in told and "\n  a (deleted here)\n" in told
+    assert "1 path here, and not on the server any more" in told and told.endswith("\n  b\n")
+    assert terminal.run("pull", "d", "a").stdout.startswith("pulled 1 connector, ")
+    assert "d/a is a connector folder" in terminal.run("pull", "d/a", "a", code=1).stderr
+
+
+def test_connectors_of_one_script_name_with_numbers_are_created_in_order_and_replaced_only_if_they_come_back(terminal):
+    names = {"hr-system": "HR System", "hr-system-2": "HR-System", "hr-system-3": "HR--System"}
+    for folder, name in names.items():
+        write_connector(terminal, f"c/{folder}", name)
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 3, changed 0, deleted 0\n")
+    terminal.run("export", "all.json")
+    for folder, name in names.items():
+        write_connector(terminal, f"c/{folder}", name, className="x.Z")
+    assert terminal.run("apply", "c", "--yes", "--replace").stdout.endswith(", replaced 3\n")
+    assert terminal.run("plan", "c").stdout == "0 to create, 0 to change, 0 to delete\n"
+    # Everything comes back from one file.
+    for name in names:
+        terminal.run("connector", "delete", name, "--yes")
+    terminal.run("import", "all.json", "--yes")
+    assert {c["scriptName"] for c in json.loads(terminal.run("export").stdout)} == set(names)
+    # Without the first, the second would come back under its name.
+    terminal.run("connector", "delete", "hr-system", "--yes")
+    shutil.rmtree(terminal.folder / "c/hr-system")
+    before = terminal.run("export").stdout
+    refused = terminal.run("apply", "c", "--yes", "--replace", code=1).stderr
+    assert "hr-system-2: the server gives `HR-System` the script name hr-system; rename the folder to that" in refused
+    assert terminal.run("export").stdout == before
+
+
+def test_prune_refuses_to_delete_what_is_there_in_another_form(terminal):
+    write_connector(terminal, "c/a", "A")
+    write_connector(terminal, "c/b", "B")
+    terminal.run("apply", "c", "--yes")
+    shutil.move(terminal.folder / "c/b", terminal.folder / "b")
+    places = ["c/.b", "c/a/notes/old/b"]
+    for place in places:
+        shutil.copytree(terminal.folder / "b", terminal.folder / place)
+        for command in [["plan", "c", "--prune"], ["apply", "c", "--prune", "--yes"]]:
+            assert f"--prune would delete b, and {place} is there" in terminal.run(*command, code=1).stderr.replace(".b,", "b,")
+        shutil.rmtree(terminal.folder / place)
+    shutil.rmtree(terminal.folder / "c/a/notes")
+    terminal.write("c/b", "../elsewhere/b")
+    assert "and c/b is there" in terminal.run("apply", "c", "--prune", "--yes", code=1).stderr
+    terminal.run("connector", "get", "b")
+    (terminal.folder / "c/b").unlink()
+    assert terminal.run("apply", "c", "--prune", "--yes").stdout.endswith("created 0, changed 0, deleted 1\n")
 
 
 def _plan_of_built_in(terminal):
@@ -676,7 +778,7 @@ def test_a_reader_that_has_had_enough_is_no_error(terminal):
         [BINARY, "plan", "c"], env=environment(**terminal.variables), cwd=terminal.folder, stdout=writing, stderr=subprocess.PIPE, text=True
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (2, ""), "something differs, whoever reads it"
 
 
 def test_the_sdks_readme_example_is_the_one_that_runs(terminal):

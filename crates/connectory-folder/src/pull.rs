@@ -4,7 +4,7 @@
 //! that still has this digest was not edited, so it may be overwritten. A file that differs from the last pull *and* from
 //! the server is kept, and told. The same holds for a file that was added or deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -66,6 +66,9 @@ pub enum PullError {
     /// A path cannot be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The folder is itself a connector folder.
+    #[error("{} is a connector folder; give the folder that it is in", .0.display())]
+    Connector(PathBuf),
     /// A path is a symbolic link, or neither a file nor a folder.
     #[error("{} is a link, or no ordinary file; connectory never writes through one", .0.display())]
     Link(PathBuf),
@@ -125,6 +128,9 @@ impl Pull {
     /// Begins a pull into a folder. With `is_forced`, it overwrites edited files.
     pub fn begin(dir: &Path, is_forced: bool) -> Result<Self, PullError> {
         let path = dir.join(RECORD_FILE);
+        if dir.join(CONNECTOR_FILE).symlink_metadata().is_ok() {
+            return Err(PullError::Connector(dir.to_owned()));
+        }
         let record = match local(&path)? {
             None => Record::default(),
             Some(bytes) => {
@@ -134,14 +140,18 @@ impl Pull {
         Ok(Self { dir: dir.to_owned(), is_forced, record, pulled: Pulled::default() })
     }
 
-    /// Writes a connector to the folder of this name.
-    pub fn write(&mut self, name: &str, folder: &Folder) -> Result<(), PullError> {
+    /// Writes a connector to the folder of this name. If somebody deleted the folder since the last pull, it is written only
+    /// if the connector was asked for by name.
+    pub fn write(&mut self, name: &str, folder: &Folder, is_named: bool) -> Result<(), PullError> {
         let path = self.dir.join(name);
         for folder in [path.clone(), path.join("translations")] {
             refuse_link(&folder)?;
         }
-        // A folder that somebody deleted is written anew.
         let is_new = local(&path.join(CONNECTOR_FILE))?.is_none();
+        if is_new && self.has_pulled(name) && !self.is_forced && !is_named && !path.exists() {
+            self.pulled.kept.push(Kept { path: name.to_owned(), edit: Edit::Deleted });
+            return Ok(());
+        }
         let files = folder.files();
         for (file, bytes) in &files {
             self.write_file(&format!("{name}/{file}"), file, bytes, is_new)?;
@@ -152,6 +162,17 @@ impl Pull {
             }
         }
         Ok(())
+    }
+
+    /// The folders of connectors that an earlier pull wrote, that are still here, and that are not among these.
+    pub fn others(&self, names: &BTreeSet<String>) -> Vec<String> {
+        let folders: BTreeSet<_> = self.record.pulled.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        let others = folders.into_iter().filter(|name| !names.contains(*name));
+        others.filter(|name| self.dir.join(name).join(CONNECTOR_FILE).is_file()).map(str::to_owned).collect()
+    }
+
+    fn has_pulled(&self, name: &str) -> bool {
+        self.record.pulled.contains_key(&format!("{name}/{CONNECTOR_FILE}"))
     }
 
     /// Saves what was written, for the next pull.
@@ -302,7 +323,7 @@ mod tests {
         /// How many files a pull changes, and which it keeps.
         fn pull(&self, folder: &Folder, is_forced: bool) -> (usize, Vec<String>) {
             let mut pull = Pull::begin(self.dir.path(), is_forced).unwrap();
-            pull.write("hr", folder).unwrap();
+            pull.write("hr", folder, false).unwrap();
             let Pulled { changed, kept } = pull.finish().unwrap();
             (changed, kept.iter().map(ToString::to_string).collect())
         }
@@ -388,11 +409,21 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_folder_is_written_anew() {
+    fn a_deleted_folder_stays_deleted_until_it_is_asked_for() {
         let local = Local::new();
-        local.pull(&folder("a=b\n", ""), false);
+        let server = folder("a=b\n", "");
+        local.pull(&server, false);
         fs::remove_dir_all(local.path("hr")).unwrap();
-        assert_eq!(local.pull(&folder("a=b\n", ""), false), (3, vec![]));
+        assert_eq!(local.pull(&server, false), (0, vec!["hr (deleted here)".to_owned()]));
+        let mut pull = Pull::begin(local.dir.path(), false).unwrap();
+        pull.write("hr", &server, true).unwrap();
+        assert_eq!(pull.others(&BTreeSet::new()), ["hr"], "the server has none of them");
+        assert_eq!(pull.others(&["hr".to_owned()].into()), [""; 0]);
+        assert_eq!(pull.finish().unwrap().changed, 3);
+        fs::remove_dir_all(local.path("hr")).unwrap();
+        assert_eq!(local.pull(&server, true), (3, vec![]));
+        let inside = Pull::begin(&local.path("hr"), false).err().expect("a connector folder").to_string();
+        assert!(inside.ends_with("hr is a connector folder; give the folder that it is in"), "{inside}");
     }
 
     #[cfg(unix)]
@@ -409,7 +440,7 @@ mod tests {
             let is_folder = !link.contains('.');
             symlink(if is_folder { outside.path().to_owned() } else { outside.path().join("secret") }, &path).unwrap();
             let pulled = Pull::begin(local.dir.path(), true)
-                .and_then(|mut pull| pull.write("hr", &folder("a=b\n", "")).map(|()| pull))
+                .and_then(|mut pull| pull.write("hr", &folder("a=b\n", ""), false).map(|()| pull))
                 .and_then(Pull::finish);
             let error = pulled.unwrap_err().to_string();
             assert_eq!(

@@ -16,7 +16,7 @@ pub fn open(database: DatabaseArgument) -> Result<AccessDb> {
         }
         other => other.into(),
     })?;
-    anstream::eprintln!("database: sqlite:{}", visible(&access.path().display().to_string()));
+    report!("database: sqlite:{}", visible(&access.path().display().to_string()));
     Ok(access)
 }
 

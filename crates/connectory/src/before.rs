@@ -9,7 +9,7 @@ use connectory_model::visible;
 use directories::ProjectDirs;
 
 use crate::environment::EnvironmentArgument;
-use crate::files::{self, Readers};
+use crate::files;
 
 /// How many of these files are kept. The oldest are removed.
 const KEPT: usize = 20;
@@ -30,7 +30,7 @@ pub fn save(
         Some(file) => file.to_owned(),
         None => next_file().context("cannot save what was there before")?,
     };
-    files::write(&path, &text, Readers::Owner).context("cannot save what was there before")?;
+    files::write_new(&path, &text).context("cannot save what was there before")?;
     let option = environment.name().map(|name| format!(" --env {}", shell_word(name))).unwrap_or_default();
     let path = path.display().to_string();
     Ok(Some(format!(

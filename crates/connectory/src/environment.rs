@@ -85,7 +85,7 @@ pub fn client(environment: Environment, patience: Patience) -> Result<Client> {
         first.call_once(|| {
             let seconds = retry.pause.as_secs_f64();
             let text = format!("{}; trying again in {seconds:.1} s (this is said once)", retry.error);
-            anstream::eprintln!("{} {}", styled(YELLOW, "warning:"), visible(&text));
+            report!("{} {}", styled(YELLOW, "warning:"), visible(&text));
         });
     };
     let builder = Client::builder(environment).retries(retries).on_retry(told);

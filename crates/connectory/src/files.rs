@@ -22,6 +22,19 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
     replace(path, bytes, readers).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Writes a new file that only its owner can read. Fails if there is one of this name.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || {
+        let mut new = NamedTempFile::new_in(folder)?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist_noclobber(path)?;
+        io::Result::Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
 fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let is_old = match fs::metadata(path) {
         // A device or a pipe, such as /dev/stdout, cannot be replaced.

@@ -40,10 +40,14 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
-    match cli.run() {
-        Ok(code) => code,
-        Err(error) => {
-            anstream::eprintln!("{} {}", styled(RED, "error:"), visible(&format!("{error:#}")));
+    match (cli.run(), terminal::output_error()) {
+        (Ok(_), Some(error)) => {
+            report!("{} cannot write to standard output: {error}", styled(RED, "error:"));
+            ExitCode::FAILURE
+        }
+        (Ok(code), None) => code,
+        (Err(error), _) => {
+            report!("{} {}", styled(RED, "error:"), visible(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

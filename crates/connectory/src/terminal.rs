@@ -2,6 +2,8 @@
 
 use std::fmt::{Arguments, Display};
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
@@ -16,7 +18,7 @@ pub const SAME: u8 = 0;
 /// The exit code of `plan` and `diff` if something differs.
 pub const DIFFERENT: u8 = 2;
 
-/// Prints a line to standard output.
+/// Prints a line to standard output. A command goes on without its reader, so that its work and its exit code are right.
 macro_rules! say {
     ($($text:tt)*) => { $crate::terminal::line(format_args!($($text)*)) };
 }
@@ -26,16 +28,41 @@ macro_rules! tell {
     ($($text:tt)*) => { $crate::terminal::line_if_read(format_args!($($text)*)) };
 }
 
+/// Prints a line to standard error. A command goes on without its reader.
+macro_rules! report {
+    ($($text:tt)*) => { $crate::terminal::error_line(format_args!($($text)*)) };
+}
+
+/// Whether nobody reads standard output any more.
+static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+/// Why standard output cannot be written.
+static OUTPUT_ERROR: OnceLock<std::io::Error> = OnceLock::new();
+
 /// Prints a line, unless the reader has closed the pipe. Returns whether it is printed.
 pub fn line_if_read(text: Arguments<'_>) -> bool {
     writeln!(anstream::stdout().lock(), "{text}").is_ok()
 }
 
-/// Prints a line. Ends the process with success when the reader has closed the pipe, as `head` does.
+/// Prints a line. After the reader has closed the pipe, as `head` does, it prints nothing more.
 pub fn line(text: Arguments<'_>) {
-    if let Err(error) = writeln!(anstream::stdout().lock(), "{text}") {
-        std::process::exit(i32::from(error.kind() != ErrorKind::BrokenPipe));
+    if !IS_CLOSED.load(Ordering::Relaxed)
+        && let Err(error) = writeln!(anstream::stdout().lock(), "{text}")
+    {
+        IS_CLOSED.store(true, Ordering::Relaxed);
+        if error.kind() != ErrorKind::BrokenPipe {
+            let _first = OUTPUT_ERROR.set(error);
+        }
     }
+}
+
+/// Prints a line to standard error, if it takes it.
+pub fn error_line(text: Arguments<'_>) {
+    let _closed = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// Why a part of the output was lost, for another reason than that nobody reads it.
+pub fn output_error() -> Option<&'static std::io::Error> {
+    OUTPUT_ERROR.get()
 }
 
 /// Prints the warnings of the store to standard error. Call this once, before a command opens a database.
@@ -119,8 +146,9 @@ pub fn confirm(question: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("there is no terminal to ask on; give --yes");
     }
-    anstream::eprint!("{} [y/N] ", visible(question));
-    std::io::stderr().flush()?;
+    let mut terminal = anstream::stderr().lock();
+    write!(terminal, "{} [y/N] ", visible(question)).and_then(|()| terminal.flush()).context("cannot ask")?;
+    drop(terminal);
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -101,6 +101,6 @@ pub fn logout(LogoutArguments { name }: LogoutArguments) -> Result<()> {
 /// Tells if commands do not use the active environment, because another source comes first.
 fn tell_other_source() {
     if let Ok((_, source @ (EnvironmentSource::Variables | EnvironmentSource::LocalFile(_)))) = Environment::find() {
-        anstream::eprintln!("note: commands without --env use {source}, not the active environment");
+        report!("note: commands without --env use {source}, not the active environment");
     }
 }

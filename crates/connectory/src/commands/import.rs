@@ -35,5 +35,5 @@ pub async fn run(arguments: ImportArguments) -> Result<()> {
             .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) })
             .collect()
     };
-    plan_and_apply(&arguments.environment, wanted, false, &arguments.options).await
+    plan_and_apply(&arguments.environment, wanted, None, &arguments.options).await
 }

@@ -58,7 +58,7 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     if arguments.fix {
         let fixed = fix(&findings::find(&local, &allowed, Limits::default()))?;
         if fixed > 0 {
-            eprintln!("fixed {}", terminal::count(fixed, "finding"));
+            report!("fixed {}", terminal::count(fixed, "finding"));
             local = read()?;
         }
     }
@@ -80,7 +80,7 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     if errors > 0 || (arguments.strict && warnings > 0) {
         bail!("{summary}");
     }
-    eprintln!("{summary}");
+    report!("{summary}");
     Ok(())
 }
 

@@ -28,5 +28,6 @@ pub async fn run(arguments: PlanArguments) -> Result<ExitCode> {
     let plan = compare(&arguments.environment.client()?, wanted, arguments.prune).await?;
     plan.print();
     plan.check()?;
+    wanted::refuse_doubtful(&arguments.dir, &plan)?;
     Ok(if plan.steps.is_empty() { SAME } else { DIFFERENT }.into())
 }

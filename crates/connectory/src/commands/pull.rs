@@ -1,18 +1,19 @@
 //! `connectory pull`: writes connectors to folders.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use connectory_client::{Filter, Status};
-use connectory_folder::folder_name::folder_name;
-use connectory_folder::pull::{Kept, Pull, Pulled};
+use connectory_folder::folder_name::{folder_name, script_name};
+use connectory_folder::pull::{Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
-use crate::environment::{EnvironmentArgument, details, folder_of};
+use crate::environment::{EnvironmentArgument, details, find, folder_of};
 use crate::terminal::{self, YELLOW, styled};
 
-/// How many kept files are named.
+/// How many files or folders are named.
 const SHOWN: usize = 20;
 
 #[derive(Args)]
@@ -40,7 +41,12 @@ pub struct PullArguments {
 /// Writes connectors to folders.
 pub async fn run(arguments: PullArguments) -> Result<()> {
     let client = arguments.environment.client()?;
-    let pulled = if arguments.names.is_empty() {
+    let is_named = !arguments.names.is_empty();
+    let is_whole = !is_named && arguments.filter.is_none();
+    let mut pull = Pull::begin(&arguments.dir, arguments.force)?;
+    let pulled = if is_named {
+        details(&client, arguments.names.into_iter()).await?
+    } else {
         let mut list = client.list().statuses(&Status::ALL);
         if !arguments.all {
             list = list.custom(true);
@@ -53,34 +59,42 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
         // A service other than connectory ignores `custom` and lists built-in connectors too.
         pulled.retain(|detail| arguments.all || detail.is_custom());
         pulled
-    } else {
-        details(&client, arguments.names.into_iter()).await?
     };
-    let mut pull = Pull::begin(&arguments.dir, arguments.force)?;
+    let mut folders = BTreeSet::new();
     for detail in &pulled {
-        pull.write(&folder_name(&detail.script_name)?, &folder_of(detail)?)?;
+        let folder = folder_name(&detail.script_name)?;
+        pull.write(&folder, &folder_of(detail)?, is_named)?;
+        folders.insert(folder);
     }
+    let others = if is_whole { pull.others(&folders) } else { Vec::new() };
     let Pulled { changed, kept } = pull.finish()?;
     if !arguments.quiet {
         say!("pulled {}, {} changed", terminal::count(pulled.len(), "connector"), terminal::count(changed, "file"));
     }
-    if !kept.is_empty() {
-        warn_of(&kept);
+    warn(
+        "changed here since the last pull, and kept; `connectory plan` shows the differences, `--force` overwrites:",
+        &kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    );
+    let mut gone = Vec::new();
+    for folder in others {
+        if find(&client, script_name(&folder)?.as_str()).await?.is_none() {
+            gone.push(folder);
+        }
     }
+    warn("here, and not on the server any more; remove them, or `connectory apply` creates them again:", &gone);
     Ok(())
 }
 
-/// Tells which files were not overwritten.
-fn warn_of(kept: &[Kept]) {
-    anstream::eprintln!(
-        "{} {} changed here since the last pull, and kept; `connectory plan` shows the differences, `--force` overwrites:",
-        styled(YELLOW, "warning:"),
-        terminal::count(kept.len(), "file")
-    );
-    for kept in kept.iter().take(SHOWN) {
-        anstream::eprintln!("  {}", visible(&kept.to_string()));
+/// Tells something about files or folders.
+fn warn(what: &str, paths: &[String]) {
+    if paths.is_empty() {
+        return;
     }
-    if let Some(more) = kept.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        anstream::eprintln!("  and {more} more");
+    report!("{} {} {what}", styled(YELLOW, "warning:"), terminal::count(paths.len(), "path"));
+    for path in paths.iter().take(SHOWN) {
+        report!("  {}", visible(path));
+    }
+    if let Some(more) = paths.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        report!("  and {more} more");
     }
 }

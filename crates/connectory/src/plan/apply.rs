@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -15,8 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::compare::compare;
 use super::interrupt::Interrupt;
 use super::step::{Effect, Failure, Steps};
-use super::wanted::Wanted;
-use super::{Action, Plan, Step};
+use super::wanted::{Wanted, refuse_doubtful};
+use super::{Action, Plan};
 use crate::before;
 use crate::environment::{EnvironmentArgument, PARALLEL};
 use crate::terminal::{confirm, count};
@@ -40,19 +40,22 @@ pub struct ApplyOptions {
     quiet: bool,
 }
 
-/// Makes a plan, prints it, asks, and carries it out.
+/// Makes a plan, prints it, asks, and carries it out. With `prune`, connectors that this folder does not have are deleted.
 pub async fn plan_and_apply(
     environment: &EnvironmentArgument,
     wanted: Vec<Wanted>,
-    prune: bool,
+    prune: Option<&Path>,
     options: &ApplyOptions,
 ) -> Result<()> {
     let client = environment.client()?;
-    let plan = compare(&client, wanted, prune).await?;
+    let plan = compare(&client, wanted, prune.is_some()).await?;
     if !options.quiet {
         plan.print();
     }
     plan.check()?;
+    if let Some(dir) = prune {
+        refuse_doubtful(dir, &plan)?;
+    }
     if !options.replace {
         plan.check_replacements()?;
     }
@@ -68,7 +71,7 @@ pub async fn plan_and_apply(
     if !options.quiet && plan.steps.iter().any(|step| phase(&step.action) > 0) {
         // Told first, so that it is there whatever happens.
         if let Some(way_back) = &way_back {
-            anstream::eprintln!("{way_back}");
+            report!("{way_back}");
         }
     }
     let client = &client;
@@ -80,12 +83,15 @@ pub async fn plan_and_apply(
     applied.result(way_back.as_deref())
 }
 
+/// The phase in which connectors are replaced.
+const REPLACEMENTS: usize = 1;
+
 /// When an action's turn is. What deletes something waits until all before it has succeeded.
 const fn phase(action: &Action) -> usize {
     match action {
         Action::Create | Action::Change => 0,
-        Action::Replace(_) => 1,
-        Action::Delete => 2,
+        Action::Replace(_) => REPLACEMENTS,
+        Action::Delete => REPLACEMENTS + 1,
     }
 }
 
@@ -103,6 +109,9 @@ struct Applied {
     is_interrupted: bool,
     /// Whether the same command may do more later.
     may_go_on: bool,
+    /// Whether something is deleted that was to be replaced. The same command would create it without what only the server
+    /// had.
+    is_lost: bool,
 }
 
 /// Carries out every step, several at a time. A step that fails does not stop those of its phase. Ctrl-C ends the command
@@ -114,13 +123,13 @@ async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) 
     progress.set_style(style);
     let interrupt = Interrupt::listen();
     let steps = Steps { client, max_request: plan.max_request };
-    let mut phases: [Vec<Step>; 3] = Default::default();
+    let mut phases: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for step in plan.steps {
         applied.left.insert(step.script_name.clone());
-        phases[phase(&step.action)].push(step);
+        phases.entry((phase(&step.action), step.turn)).or_default().push(step);
     }
     let in_hand = RefCell::new(BTreeSet::new());
-    for phase in phases {
+    for ((number, _), phase) in phases {
         if !applied.failed.is_empty() || interrupt.is_requested() {
             break;
         }
@@ -142,7 +151,7 @@ async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) 
                 () = interrupt.requested(1), if !applied.is_interrupted => {
                     applied.is_interrupted = true;
                     let under_way = count(in_hand.borrow().len(), "connector");
-                    progress.suspend(|| anstream::eprintln!(
+                    progress.suspend(|| report!(
                         "Finishing the {under_way} under way. Press Ctrl-C again to stop in the middle of them."
                     ));
                     continue;
@@ -155,6 +164,7 @@ async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) 
             applied.left.remove(&script_name);
             applied.add(script_name, done);
         }
+        applied.is_lost |= number == REPLACEMENTS && !in_hand.borrow().is_empty();
     }
     progress.finish_and_clear();
     applied.is_interrupted |= interrupt.is_requested();
@@ -168,8 +178,9 @@ impl Applied {
     fn add(&mut self, script_name: ScriptName, done: Result<Effect, Failure>) {
         let effect = match done {
             Ok(effect) => Some(effect),
-            Err(Failure { effect, reason, is_temporary }) => {
+            Err(Failure { effect, reason, is_temporary, is_lost }) => {
                 self.may_go_on |= is_temporary;
+                self.is_lost |= is_lost;
                 self.failed.insert(script_name, reason);
                 effect
             }
@@ -217,11 +228,11 @@ impl Applied {
         if parts.is_empty() {
             return Ok(());
         }
-        if self.may_go_on || self.is_interrupted {
+        parts.extend(way_back.map(str::to_owned));
+        if self.is_lost {
+            parts.push("Put that back first. Then run the command again.".to_owned());
+        } else if self.may_go_on || self.is_interrupted {
             parts.push("Run the command again to go on.".to_owned());
-        }
-        if let Some(way_back) = way_back {
-            parts.push(way_back.to_owned());
         }
         bail!(parts.join("\n"))
     }

@@ -45,19 +45,19 @@ pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Resul
                 members => Action::Replace(members),
             },
         };
-        plan.steps.push(Step { script_name, action, wanted: Some(wanted), found });
+        plan.steps.push(Step { script_name, action, turn: 0, wanted: Some(wanted), found });
     }
     if prune {
         for detail in custom(client).await? {
             if !names.contains(&detail.script_name) {
                 let folder = folder_of(&detail)?;
                 let (script_name, found) = (detail.script_name.clone(), Some((detail, folder)));
-                plan.steps.push(Step { script_name, action: Action::Delete, wanted: None, found });
+                plan.steps.push(Step { script_name, action: Action::Delete, turn: 0, wanted: None, found });
             }
         }
     }
     plan.steps.sort_by(|a, b| a.script_name.cmp(&b.script_name));
-    plan.refusals.extend(refusals(client, service.as_ref(), &plan.steps).await?);
+    plan.refusals.extend(refusals(client, service.as_ref(), &mut plan.steps).await?);
     plan.refusals.sort_by(|a, b| a.script_name.cmp(&b.script_name));
     Ok(plan)
 }

@@ -35,6 +35,8 @@ pub struct Step {
     pub script_name: ScriptName,
     /// What is done.
     pub action: Action,
+    /// How many connectors have to be there before, so that it gets its script name: `hr-3` comes after `hr` and `hr-2`.
+    pub turn: usize,
     /// The wanted connector; none if it is deleted.
     pub wanted: Option<Folder>,
     /// The connector on the server when the plan was made.

@@ -16,12 +16,12 @@ use crate::environment::{PARALLEL, find};
 /// How many numbered script names are looked at before a name counts as too common.
 const NUMBERED: usize = 100;
 
-/// Says which steps a server would refuse. `service` is what it says about itself; a service other than connectory says
+/// Says which steps a server would refuse, and sets the turns of the others. `service` is what it says about itself; a service other than connectory says
 /// nothing.
-pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &[Step]) -> Result<Vec<Refusal>> {
+pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &mut [Step]) -> Result<Vec<Refusal>> {
     let mut refusals = Refusals::default();
     let mut created = Vec::new();
-    for step in steps {
+    for step in &*steps {
         let (name, found) = (&step.script_name, step.found.as_ref());
         let Some(wanted) = &step.wanted else { continue };
         check_sizes(&mut refusals, service, step, wanted);
@@ -47,9 +47,8 @@ pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &[S
         created.push(step);
     }
     check_names(&mut refusals, client, &mut created).await?;
-    // Another service may have another rule. There, only a failure that would delete something is worth a wrong refusal.
-    created.retain(|step| service.is_some() || matches!(step.action, Action::Replace(_)));
-    check_script_names(&mut refusals, client, &created).await?;
+    let created = created.iter().map(|step| step.script_name.clone()).collect();
+    check_script_names(&mut refusals, client, service.is_some(), steps, &created).await?;
     Ok(refusals.0)
 }
 
@@ -146,29 +145,50 @@ async fn named_alike(client: &Client, names: impl Iterator<Item = &str>) -> Resu
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Checks that connectory would give each new connector the script name that its folder has (D13).
-async fn check_script_names(refusals: &mut Refusals, client: &Client, created: &[&Step]) -> Result<(), Error> {
-    for step in created {
-        let Some(wanted) = &step.wanted else { continue };
-        let name = &wanted.description.members.name;
-        if step.found.as_ref().is_some_and(|(detail, _)| detail.name == *name) {
-            // It has been given this one already.
-            continue;
-        }
-        let mut taken = HashSet::new();
-        let given = loop {
-            let given = ScriptName::derive(name, |candidate| taken.contains(candidate));
-            let is_free = given == step.script_name || find(client, given.as_str()).await?.is_none();
-            if is_free || taken.len() == NUMBERED {
-                break given;
+/// Checks that connectory would give each new connector the script name that its folder has (D13), and says when its turn is:
+/// `hr-2` is created after `hr`.
+async fn check_script_names(
+    refusals: &mut Refusals,
+    client: &Client,
+    is_connectory: bool,
+    steps: &mut [Step],
+    created: &HashSet<ScriptName>,
+) -> Result<(), Error> {
+    let new = steps.iter().filter(|step| matches!(step.action, Action::Create));
+    let new: HashSet<_> = new.map(|step| step.script_name.clone()).collect();
+    for step in steps.iter_mut().filter(|step| created.contains(&step.script_name)) {
+        let name = |folder: &Folder| folder.description.members.name.clone();
+        let wanted = step.wanted.as_ref().map(name);
+        let found = step.found.as_ref().map(|(_, folder)| name(folder));
+        let is_renamed = wanted != found;
+        let own = &step.script_name;
+        // What is there has to be put back under its script name if the new one fails.
+        for (name, is_found) in wanted.into_iter().zip([false]).chain(found.into_iter().zip([true])) {
+            let mut taken = HashSet::new();
+            let given = loop {
+                let given = ScriptName::derive(&name, |candidate| taken.contains(candidate));
+                let is_taken = given != *own && (new.contains(&given) || find(client, given.as_str()).await?.is_some());
+                if !is_taken || taken.len() == NUMBERED {
+                    break given;
+                }
+                taken.insert(given);
+            };
+            if given == *own {
+                step.turn = step.turn.max(taken.len());
+                continue;
             }
-            taken.insert(given);
-        };
-        if given != step.script_name {
-            refusals.add(
-                &step.script_name,
-                format!("the server gives `{name}` the script name {given}; rename the folder to that"),
-            );
+            // Another service may have another rule. There, only a deletion is worth a refusal that may be wrong.
+            if is_connectory || (step.found.is_some() && is_renamed && !is_found) {
+                let reason = if is_found {
+                    format!(
+                        "what is there could not be put back if that failed: the server gives `{name}` the script name {given}"
+                    )
+                } else {
+                    format!("the server gives `{name}` the script name {given}; rename the folder to that")
+                };
+                refusals.add(own, reason);
+                break;
+            }
         }
     }
     Ok(())

@@ -33,11 +33,13 @@ pub struct Failure {
     pub reason: String,
     /// Whether the same step may succeed later.
     pub is_temporary: bool,
+    /// Whether what was there may be gone, so that it has to be put back before anything else.
+    pub is_lost: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { effect: None, reason: format!("{error:#}"), is_temporary: may_pass(&error) }
+        Self { effect: None, reason: format!("{error:#}"), is_temporary: may_pass(&error), is_lost: false }
     }
 }
 
@@ -47,7 +49,25 @@ impl From<connectory_client::Error> for Failure {
     }
 }
 
+/// Why not everything of a connector was written.
+struct Unfinished {
+    error: Error,
+    /// Whether a part of it may have been written.
+    is_begun: bool,
+}
+
 impl Failure {
+    /// Somebody else was faster. Nothing was done.
+    fn moved() -> Self {
+        let reason = "it was changed on the server since the plan was made".to_owned();
+        Self { effect: None, reason, is_temporary: true, is_lost: false }
+    }
+
+    /// Marks that what was there has to be put back.
+    fn lost(self) -> Self {
+        Self { is_lost: true, ..self }
+    }
+
     /// Adds what happened afterwards.
     fn then(self, effect: Option<Effect>, what: impl AsRef<str>) -> Self {
         Self { effect, reason: format!("{}; {}", self.reason, what.as_ref()), ..self }
@@ -83,8 +103,7 @@ impl Steps<'_> {
         if let Some((planned, _)) = &step.found
             && find(self.client, name).await?.as_ref() != Some(planned)
         {
-            let reason = "it was changed on the server since the plan was made".to_owned();
-            return Err(Failure { effect: None, reason, is_temporary: true });
+            return Err(Failure::moved());
         }
         match (&step.action, &step.wanted, &step.found) {
             (Action::Delete, _, _) | (_, None, _) => {
@@ -114,7 +133,7 @@ impl Steps<'_> {
         let failure = if given.as_str() == name {
             match self.write(name, None, wanted).await {
                 Ok(()) => return Ok(Effect::Created),
-                Err(error) => Failure::from(error),
+                Err(Unfinished { error, .. }) => Failure::from(error),
             }
         } else {
             anyhow!(
@@ -128,7 +147,7 @@ impl Steps<'_> {
             Ok(()) => failure.then(None, "what was created of it was deleted again"),
             Err(error) => failure.then(
                 Some(Effect::Created),
-                format!("a part of it was created, and could not be deleted again ({error:#})"),
+                format!("a part of it was created, and was not deleted again ({error:#})"),
             ),
         })
     }
@@ -140,23 +159,25 @@ impl Steps<'_> {
         for (kind, text) in &found.documents {
             whole.documents.entry(*kind).or_insert_with(|| text.clone());
         }
-        self.delete(name).await?;
+        self.delete(name).await.map_err(|error| Failure { is_lost: may_pass(&error), ..Failure::from(error) })?;
         let Err(failure) = self.create(name, &whole).await else { return Ok(Effect::Replaced) };
         if failure.effect.is_some() {
-            return Err(failure.then(Some(Effect::Replaced), "what was there is deleted"));
+            return Err(failure.then(Some(Effect::Replaced), "what was there is deleted").lost());
         }
         Err(match self.create(name, found).await {
             Ok(_) => failure.then(None, "what was there was put back"),
-            Err(again) => failure.then(
-                Some(Effect::Deleted),
-                format!("what was there is deleted, and could not be put back: {}", again.reason),
-            ),
+            Err(again) => {
+                let reason = format!("what was there is deleted, and could not be put back: {}", again.reason);
+                failure.then(Some(Effect::Deleted), reason).lost()
+            }
         })
     }
 
     /// Changes a connector. Puts it back if only a part of that was done.
     async fn change(&self, name: &str, found: &Folder, wanted: &Folder) -> Result<Effect, Failure> {
-        let Err(error) = self.write(name, Some(found), wanted).await else { return Ok(Effect::Changed) };
+        let Err(Unfinished { error, is_begun }) = self.write(name, Some(found), wanted).await else {
+            return Ok(Effect::Changed);
+        };
         let failure = Failure::from(error);
         let there = match self.find(name).await {
             Ok(Some(there)) => there,
@@ -166,13 +187,17 @@ impl Steps<'_> {
         if there == *found {
             return Err(failure);
         }
+        if !is_begun {
+            return Err(Failure::moved());
+        }
         if !is_between(&there, found, wanted) {
             return Err(failure.then(Some(Effect::Changed), "somebody else changed it too, so it stays as it is now"));
         }
         Err(match self.write(name, Some(&there), found).await {
             Ok(()) => failure.then(None, "what was there was put back"),
             Err(again) => {
-                failure.then(Some(Effect::Changed), format!("a part of it is changed, and was not put back: {again:#}"))
+                let reason = format!("a part of it is changed, and was not put back: {:#}", again.error);
+                failure.then(Some(Effect::Changed), reason)
             }
         })
     }
@@ -184,31 +209,46 @@ impl Steps<'_> {
 
     /// Deletes a connector. It is no error if it is gone.
     async fn delete(&self, name: &str) -> Result<()> {
-        match self.client.delete(name).await {
-            Err(error) if !error.is_not_found() => {
-                // The answer may be lost.
-                if matches!(find(self.client, name).await, Ok(None)) { Ok(()) } else { Err(error.into()) }
-            }
-            _ => Ok(()),
+        let error = match self.client.delete(name).await {
+            Err(error) if !error.is_not_found() => error,
+            _ => return Ok(()),
+        };
+        // The answer may be lost.
+        match find(self.client, name).await {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(error.into()),
+            Err(_) => Err(Error::from(error).context("whether it was deleted is not known")),
         }
     }
 
     /// Changes metadata, documents and translations. If an answer was lost, it looks at what was done, and does the rest.
-    async fn write(&self, name: &str, found: Option<&Folder>, wanted: &Folder) -> Result<()> {
-        match self.write_parts(name, found, wanted).await {
+    async fn write(&self, name: &str, found: Option<&Folder>, wanted: &Folder) -> Result<(), Unfinished> {
+        let mut is_begun = false;
+        let error = match self.write_parts(name, found, wanted, &mut is_begun).await {
             Err(error) if may_pass(&error) => match self.find(name).await {
                 Ok(Some(there)) if found.is_none_or(|found| is_between(&there, found, wanted)) => {
-                    self.write_parts(name, Some(&there), wanted).await
+                    match self.write_parts(name, Some(&there), wanted, &mut is_begun).await {
+                        Ok(()) => return Ok(()),
+                        Err(error) => error,
+                    }
                 }
-                _ => Err(error),
+                _ => error,
             },
-            done => done,
-        }
+            Err(error) => error,
+            Ok(()) => return Ok(()),
+        };
+        Err(Unfinished { is_begun: is_begun || may_pass(&error), error })
     }
 
-    /// Changes what differs. Each patch first tests that the server still has what was found. The
-    /// server applies all of a patch or nothing.
-    async fn write_parts(&self, name: &str, found: Option<&Folder>, wanted: &Folder) -> Result<()> {
+    /// Changes what differs. Each patch first tests that the server still has what was found. The server applies all of a
+    /// patch or nothing.
+    async fn write_parts(
+        &self,
+        name: &str,
+        found: Option<&Folder>,
+        wanted: &Folder,
+        is_begun: &mut bool,
+    ) -> Result<()> {
         let mut patches: Vec<Vec<Value>> = Vec::new();
         let mut size = usize::MAX;
         let mut uploads: Vec<(DocumentKind, &str)> = Vec::new();
@@ -244,9 +284,11 @@ impl Steps<'_> {
         for operations in patches {
             let patch: Patch = serde_json::from_value(json!(operations)).context("the operations are a patch")?;
             self.client.patch(name, &patch).await?;
+            *is_begun = true;
         }
         for (kind, text) in uploads {
             accepted(self.client.set_document(name, kind, text.as_bytes()).await?).context(kind.file_name())?;
+            *is_begun = true;
         }
         let none = Translations::default();
         let before = found.map_or(&none, |found| &found.translations);
@@ -254,6 +296,7 @@ impl Steps<'_> {
             let bytes = wanted.translations.0.get(&locale).map(Properties::to_bytes).unwrap_or_default();
             accepted(self.client.set_translations(name, locale, &bytes).await?)
                 .with_context(|| format!("translations in {locale}"))?;
+            *is_begun = true;
         }
         Ok(())
     }
