@@ -320,12 +320,21 @@ def test_a_replacement_that_cannot_succeed_deletes_nothing(start, tmp_path):
     proxy.faults = [("POST /v2025/connectors", 500, 2)]
     failed = terminal.run("apply", "c", "--yes", "--replace", code=1)
     assert failed.stdout.endswith("\ncreated 0, changed 0, deleted 1\n")
-    assert "what was there is deleted, and could not be put back: the service answered 500" in failed.stderr
+    assert "what was there is deleted, and could not be put back whole: the service answered 500" in failed.stderr
     # Another run would create it without the documents that only the server had.
     assert failed.stderr.endswith("\nPut that back first. Then run the command again.\n")
     first, last = failed.stderr.split("error:")
     terminal.run(*put_back(last))
     assert put_back(first) == put_back(last), "it was told before the first change, too"
+    assert terminal.run("export").stdout == before
+    # A part cannot be put back: all the rest is.
+    proxy.faults = [("PUT /v2025/connectors/a/translations/en", 403, 2)]
+    failed = terminal.run("apply", "c", "--yes", "--replace", code=1)
+    assert failed.stdout.endswith("\ncreated 0, changed 0, deleted 0, replaced 1\n")
+    assert "the rest of it was put back" in failed.stderr
+    whole, part = json.loads(before)[0], json.loads(terminal.run("export").stdout)[0]
+    assert (part["translationProperties"], part["sourceConfigXml"]) == ({}, whole["sourceConfigXml"])
+    terminal.run(*put_back(failed.stderr.split("error:")[1]))
     assert terminal.run("export").stdout == before
     assert terminal.run("apply", "c", "--yes", "--replace").stdout.endswith(", replaced 1\n")
     terminal.run(*put_back(first))
@@ -397,6 +406,18 @@ def test_what_was_there_is_saved_or_nothing_is_done(terminal):
     assert "1 to change" in terminal.run("plan", "c", code=2).stdout
 
 
+def test_a_part_of_a_connector_is_not_imported(terminal):
+    write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
+    terminal.run("apply", "c", "--yes")
+    before = terminal.run("export").stdout
+    terminal.write("list.json", terminal.run("connector", "list", "--custom", "--output", "json").stdout)
+    terminal.write("misspelt.json", before.replace("translationProperties", "translationPropertie"))
+    for file in ["list.json", "misspelt.json"]:
+        refused = terminal.run("import", file, "--yes", code=1).stderr
+        assert "is missing; a whole connector is wanted, as `connectory export` writes it" in refused
+    assert terminal.run("export").stdout == before
+
+
 def test_nothing_is_deleted_after_a_failure(start, tmp_path):
     server = start("--rate-limit", "off")
     proxy = Proxy(server.url)
@@ -426,7 +447,8 @@ def test_a_tally_says_no_more_than_is_known(start, tmp_path):
     failed = terminal.run("apply", "c", "--yes", code=1)
     assert failed.stdout.endswith("created 0, changed 0, deleted 0\n")
     assert "a: it was changed on the server since the plan was made\n" in failed.stderr
-    assert "Run the command again to go on." in failed.stderr
+    assert failed.stderr.endswith("\n`connectory pull` fetches what others changed; then plan again.\n")
+    assert "puts it back" not in failed.stderr, "that would undo what the other changed"
     proxy.before = {}
     terminal.run("apply", "c", "--yes")
     # The answer to a deletion is lost, and then the service is.
@@ -542,6 +564,29 @@ def test_pull_keeps_what_was_edited_and_tells_it(terminal):
     assert "1 path here, and not on the server any more" in told and told.endswith("\n  b\n")
     assert terminal.run("pull", "d", "a").stdout.startswith("pulled 1 connector, ")
     assert "d/a is a connector folder" in terminal.run("pull", "d/a", "a", code=1).stderr
+
+
+def test_two_people_do_not_undo_each_others_changes_without_a_word(terminal):
+    write_connector(terminal, "c/a", "A")
+    write_connector(terminal, "c/b", "B")
+    terminal.run("apply", "c", "--yes")
+    shutil.copytree(terminal.folder / "c", terminal.folder / "d")
+    # One changes a, the other b.
+    terminal.write("c/a/source-config.xml", FORM.format(name="A").replace("Host", "Theirs"))
+    assert terminal.run("apply", "c", "--yes").stderr == ""
+    terminal.write("d/b/source-config.xml", FORM.format(name="B").replace("Host", "Mine"))
+    warned = terminal.run("plan", "d", code=2).stderr
+    assert "a changed on the server since the last pull, and not here: source-config.xml" in warned and "b changed" not in warned
+    # Besides, the pull writes the two documents of each connector that the server made.
+    assert terminal.run("pull", "d").stdout == "pulled 2 connectors, 5 files changed\n"
+    assert "Theirs" in terminal.read("d/a/source-config.xml") and "Mine" in terminal.read("d/b/source-config.xml")
+    assert terminal.run("apply", "d", "--yes").stdout.endswith("created 0, changed 1, deleted 0\n")
+    # What one has applied is no edit any more, so a later change of the other is taken.
+    terminal.write("d/a/source-config.xml", FORM.format(name="A").replace("Host", "Later"))
+    terminal.run("apply", "d/a", "--yes")
+    pulled = terminal.run("pull", "c")
+    assert (pulled.stdout, pulled.stderr) == ("pulled 2 connectors, 6 files changed\n", "")
+    assert "Later" in terminal.read("c/a/source-config.xml") and "Mine" in terminal.read("c/b/source-config.xml")
 
 
 def test_connectors_of_one_script_name_with_numbers_are_created_in_order_and_replaced_only_if_they_come_back(terminal):

@@ -197,6 +197,20 @@ impl Client {
         Ok(Reached { date: answer.date(), service: answer.json().ok() })
     }
 
+    /// The id of the API client's tenant. None if the service does not say it.
+    pub async fn tenant_id(&self) -> Result<Option<String>, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Info {
+            tenant_id: String,
+        }
+        match self.0.read("/oauth/info").await {
+            Ok(answer) => Ok(answer.json().ok().map(|info: Info| info.tenant_id)),
+            Err(Error::Api(error)) if error.status.is_client_error() && error.status.as_u16() != 429 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Lists or counts connectors.
     ///
     /// ```no_run

@@ -44,9 +44,7 @@ impl Transport {
 
     /// Reads a path of the service, without a token. Refusals are answers as well, unless another call may succeed.
     pub async fn call_without_token(&self, path: &str) -> Result<Answer, Error> {
-        let mut url = self.base.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}{path}"));
+        let url = self.at(path);
         self.repeat(&Method::GET, || async {
             let _permit = self.permit().await;
             let answer = exchange(self.http.get(url.clone()), &url).await?;
@@ -57,6 +55,19 @@ impl Transport {
             }
         })
         .await
+    }
+
+    /// Reads a path of the service that is not below the API's version.
+    pub async fn read(&self, path: &str) -> Result<Answer, Error> {
+        let call = Call { method: Method::GET, url: self.at(path), with: &|request| request };
+        self.repeat(&call.method, || self.authorized(&call)).await
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
     }
 
     /// Makes a call, and again where it may be repeated.

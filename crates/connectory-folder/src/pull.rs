@@ -1,8 +1,8 @@
 //! Writing a server's connectors to folders without losing what somebody edited there.
 //!
-//! A file `.connectory.json` beside the connector folders has a digest of each file as the last pull wrote it. A file
-//! that still has this digest was not edited, so it may be overwritten. A file that differs from the last pull *and* from
-//! the server is kept, and told. The same holds for a file that was added or deleted.
+//! A file `.connectory.json` beside the connector folders has, for each tenant, a digest of each file as the last pull wrote
+//! it or the last apply sent it. A file that still has this digest was not edited since, so it may be overwritten. A file
+//! that differs from that *and* from the server is kept, and told. The same holds for a file that was added or deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -26,6 +26,7 @@ pub const RECORD_FILE: &str = ".connectory.json";
 /// A pull of connectors into a folder of connector folders.
 pub struct Pull {
     dir: PathBuf,
+    tenant: String,
     is_forced: bool,
     record: Record,
     pulled: Pulled,
@@ -104,16 +105,20 @@ impl fmt::Display for Kept {
 }
 
 /// The content of [`RECORD_FILE`].
-#[derive(Serialize, Deserialize, Default, PartialEq, Eq, Clone)]
+#[derive(Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Record {
-    /// The digest of each file as the last pull wrote it, as hexadecimal SHA-256.
-    pulled: BTreeMap<String, String>,
+    /// For each tenant, the digest of each file as it was when it was the same here and there, as hexadecimal SHA-256.
+    tenants: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-impl Record {
-    fn is(&self, path: &str, bytes: &[u8]) -> bool {
-        self.pulled.get(path).is_some_and(|digest| *digest == digest_of(bytes))
+/// The digests of a connector's files, as [`RECORD_FILE`] has them.
+pub struct Digests(BTreeMap<String, String>);
+
+impl Digests {
+    /// The digests of a connector.
+    pub fn of(folder: &Folder) -> Self {
+        Self(folder.files().iter().map(|(file, bytes)| (file.clone(), digest_of(bytes))).collect())
     }
 }
 
@@ -125,19 +130,20 @@ fn digest_of(bytes: &[u8]) -> String {
 }
 
 impl Pull {
-    /// Begins a pull into a folder. With `is_forced`, it overwrites edited files.
-    pub fn begin(dir: &Path, is_forced: bool) -> Result<Self, PullError> {
+    /// Begins a pull from a tenant into a folder. With `is_forced`, it overwrites edited files.
+    pub fn begin(dir: &Path, tenant: &str, is_forced: bool) -> Result<Self, PullError> {
         let path = dir.join(RECORD_FILE);
         if dir.join(CONNECTOR_FILE).symlink_metadata().is_ok() {
             return Err(PullError::Connector(dir.to_owned()));
         }
-        let record = match local(&path)? {
+        let mut record = match local(&path)? {
             None => Record::default(),
             Some(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|error| PullError::Record { path, reason: error.to_string() })?
             }
         };
-        Ok(Self { dir: dir.to_owned(), is_forced, record, pulled: Pulled::default() })
+        record.tenants.entry(tenant.to_owned()).or_default();
+        Ok(Self { dir: dir.to_owned(), tenant: tenant.to_owned(), is_forced, record, pulled: Pulled::default() })
     }
 
     /// Writes a connector to the folder of this name. If somebody deleted the folder since the last pull, it is written only
@@ -152,11 +158,20 @@ impl Pull {
             self.pulled.kept.push(Kept { path: name.to_owned(), edit: Edit::Deleted });
             return Ok(());
         }
+        let changed = self.pulled.changed;
+        let written = self.write_files(name, folder, is_new);
+        if self.pulled.changed != changed {
+            self.save()?;
+        }
+        written
+    }
+
+    fn write_files(&mut self, name: &str, folder: &Folder, is_new: bool) -> Result<(), PullError> {
         let files = folder.files();
         for (file, bytes) in &files {
             self.write_file(&format!("{name}/{file}"), file, bytes, is_new)?;
         }
-        for file in locale_files(&path)? {
+        for file in locale_files(&self.dir.join(name))? {
             if !files.contains_key(&file) {
                 self.remove_file(&format!("{name}/{file}"))?;
             }
@@ -166,23 +181,66 @@ impl Pull {
 
     /// The folders of connectors that an earlier pull wrote, that are still here, and that are not among these.
     pub fn others(&self, names: &BTreeSet<String>) -> Vec<String> {
-        let folders: BTreeSet<_> = self.record.pulled.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        let folders: BTreeSet<_> = self.record().keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
         let others = folders.into_iter().filter(|name| !names.contains(*name));
         others.filter(|name| self.dir.join(name).join(CONNECTOR_FILE).is_file()).map(str::to_owned).collect()
     }
 
-    fn has_pulled(&self, name: &str) -> bool {
-        self.record.pulled.contains_key(&format!("{name}/{CONNECTOR_FILE}"))
+    fn record(&self) -> &BTreeMap<String, String> {
+        &self.record.tenants[&self.tenant]
     }
 
-    /// Saves what was written, for the next pull.
-    pub fn finish(self) -> Result<Pulled, PullError> {
+    fn record_mut(&mut self) -> &mut BTreeMap<String, String> {
+        self.record.tenants.entry(self.tenant.clone()).or_default()
+    }
+
+    /// Whether a file was not edited here since it was the same here and there.
+    fn is_untouched(&self, path: &str, bytes: &[u8]) -> bool {
+        self.record().get(path).is_some_and(|digest| *digest == digest_of(bytes))
+    }
+
+    /// Notes that the server has a connector with these digests.
+    pub fn sent(&mut self, name: &str, digests: Digests) {
+        let translations = format!("{name}/translations/");
+        self.record_mut()
+            .retain(|path, _| !path.starts_with(&translations) || digests.0.contains_key(&path[name.len() + 1..]));
+        let digests = digests.0.into_iter().map(|(file, digest)| (format!("{name}/{file}"), digest));
+        self.record_mut().extend(digests);
+    }
+
+    /// The files of a connector that differ only because the server changed: nobody edited them here since the last pull.
+    pub fn behind(&self, name: &str, local: &Folder, server: &Folder) -> Vec<String> {
+        let (local, server) = (local.files(), server.files());
+        let path = |file: &str| format!("{name}/{file}");
+        let changed = local
+            .iter()
+            .filter(|(file, bytes)| server.get(*file) != Some(*bytes) && self.is_untouched(&path(file), bytes));
+        let added = server.iter().filter(|(file, _)| {
+            locale_tag(file).is_some() && !local.contains_key(*file) && !self.record().contains_key(&path(file))
+        });
+        let added = added.filter(|_| self.has_pulled(name));
+        changed.chain(added).map(|(file, _)| file.clone()).collect()
+    }
+
+    fn has_pulled(&self, name: &str) -> bool {
+        self.record().contains_key(&format!("{name}/{CONNECTOR_FILE}"))
+    }
+
+    /// Saves what was written, for the next pull. This is done after each connector, so that a pull that fails, or is
+    /// killed, leaves no files that look edited.
+    pub fn save(&self) -> Result<(), PullError> {
         let path = self.dir.join(RECORD_FILE);
         let mut text = serde_json::to_string_pretty(&self.record).expect("texts are JSON");
         text.push('\n');
-        if local(&path)?.as_deref() != Some(text.as_bytes()) {
-            write(&path, text.as_bytes())?;
+        if local(&path)?.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
         }
+        write(&path, text.as_bytes())
+    }
+
+    /// Ends the pull.
+    pub fn finish(self) -> Result<Pulled, PullError> {
+        self.save()?;
         Ok(self.pulled)
     }
 
@@ -191,8 +249,8 @@ impl Pull {
         let target = self.dir.join(path);
         let before = local(&target)?;
         let is_untouched = match &before {
-            Some(before) => self.record.is(path, before),
-            None => is_new || !self.record.pulled.contains_key(path),
+            Some(before) => self.is_untouched(path, before),
+            None => is_new || !self.record().contains_key(path),
         };
         match before {
             Some(before) if before == bytes => {}
@@ -208,7 +266,7 @@ impl Pull {
                 return Ok(());
             }
         }
-        self.record.pulled.insert(path.to_owned(), digest_of(bytes));
+        self.record_mut().insert(path.to_owned(), digest_of(bytes));
         Ok(())
     }
 
@@ -216,13 +274,13 @@ impl Pull {
     fn remove_file(&mut self, path: &str) -> Result<(), PullError> {
         let target = self.dir.join(path);
         let Some(bytes) = local(&target)? else { return Ok(()) };
-        if !self.is_forced && !self.record.is(path, &bytes) {
-            let edit = if self.record.pulled.contains_key(path) { Edit::Changed } else { Edit::Added };
+        if !self.is_forced && !self.is_untouched(path, &bytes) {
+            let edit = if self.record().contains_key(path) { Edit::Changed } else { Edit::Added };
             self.pulled.kept.push(Kept { path: path.to_owned(), edit });
             return Ok(());
         }
         fs::remove_file(&target).map_err(PullError::io("remove", &target))?;
-        self.record.pulled.remove(path);
+        self.record_mut().remove(path);
         self.pulled.changed += 1;
         Ok(())
     }
@@ -322,7 +380,7 @@ mod tests {
 
         /// How many files a pull changes, and which it keeps.
         fn pull(&self, folder: &Folder, is_forced: bool) -> (usize, Vec<String>) {
-            let mut pull = Pull::begin(self.dir.path(), is_forced).unwrap();
+            let mut pull = Pull::begin(self.dir.path(), "t", is_forced).unwrap();
             pull.write("hr", folder, false).unwrap();
             let Pulled { changed, kept } = pull.finish().unwrap();
             (changed, kept.iter().map(ToString::to_string).collect())
@@ -382,6 +440,37 @@ mod tests {
     }
 
     #[test]
+    fn each_tenant_has_a_record_and_what_was_sent_is_in_it() {
+        let local = Local::new();
+        local.pull(&folder("a=b\n", "sandbox"), false);
+        let mut other = Pull::begin(local.dir.path(), "other", false).unwrap();
+        other.write("hr", &folder("a=b\n", "production"), false).unwrap();
+        assert_eq!(other.finish().unwrap().kept.len(), 1, "it was never the same there");
+        // What was sent is no edit any more, so a later change of the server is taken.
+        local.edit("hr/source-template.xml", "<Application>mine</Application>");
+        let mine = folder("a=b\n", "mine");
+        let mut sent = Pull::begin(local.dir.path(), "t", false).unwrap();
+        sent.sent("hr", Digests::of(&mine));
+        assert_eq!(sent.behind("hr", &mine, &folder("a=b\n", "theirs")), ["source-template.xml"]);
+        assert_eq!(sent.behind("hr", &folder("a=b\n", "edited"), &mine), [""; 0]);
+        sent.finish().unwrap();
+        assert_eq!(local.pull(&folder("a=b\n", "theirs"), false), (1, vec![]));
+    }
+
+    #[test]
+    fn a_pull_that_fails_leaves_no_files_that_look_edited() {
+        let local = Local::new();
+        local.pull(&folder("a=b\n", "1"), false);
+        fs::remove_file(local.path("hr/translations/de.properties")).unwrap();
+        fs::create_dir(local.path("hr/translations/de.properties")).unwrap();
+        let mut pull = Pull::begin(local.dir.path(), "t", true).unwrap();
+        pull.write("hr", &folder("a=b\n", "2"), false).unwrap_err();
+        drop(pull);
+        fs::remove_dir(local.path("hr/translations/de.properties")).unwrap();
+        assert_eq!(local.pull(&folder("", "3"), false), (1, vec![]));
+    }
+
+    #[test]
     fn without_a_record_everything_that_differs_is_kept() {
         let local = Local::new();
         local.pull(&folder("a=b\n", "old"), false);
@@ -389,7 +478,7 @@ mod tests {
         let kept = ["hr/source-template.xml", "hr/translations/de.properties (not on the server)"];
         assert_eq!(local.pull(&folder("", "new"), false), (0, kept.map(str::to_owned).to_vec()));
         local.edit(RECORD_FILE, "<<<<<<< HEAD");
-        let error = Pull::begin(local.dir.path(), false).err().expect("no record").to_string();
+        let error = Pull::begin(local.dir.path(), "t", false).err().expect("no record").to_string();
         assert!(
             error.contains(".connectory.json is not the record of a pull") && error.contains("remove it"),
             "{error}"
@@ -415,14 +504,14 @@ mod tests {
         local.pull(&server, false);
         fs::remove_dir_all(local.path("hr")).unwrap();
         assert_eq!(local.pull(&server, false), (0, vec!["hr (deleted here)".to_owned()]));
-        let mut pull = Pull::begin(local.dir.path(), false).unwrap();
+        let mut pull = Pull::begin(local.dir.path(), "t", false).unwrap();
         pull.write("hr", &server, true).unwrap();
         assert_eq!(pull.others(&BTreeSet::new()), ["hr"], "the server has none of them");
         assert_eq!(pull.others(&["hr".to_owned()].into()), [""; 0]);
         assert_eq!(pull.finish().unwrap().changed, 3);
         fs::remove_dir_all(local.path("hr")).unwrap();
         assert_eq!(local.pull(&server, true), (3, vec![]));
-        let inside = Pull::begin(&local.path("hr"), false).err().expect("a connector folder").to_string();
+        let inside = Pull::begin(&local.path("hr"), "t", false).err().expect("a connector folder").to_string();
         assert!(inside.ends_with("hr is a connector folder; give the folder that it is in"), "{inside}");
     }
 
@@ -439,7 +528,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             let is_folder = !link.contains('.');
             symlink(if is_folder { outside.path().to_owned() } else { outside.path().join("secret") }, &path).unwrap();
-            let pulled = Pull::begin(local.dir.path(), true)
+            let pulled = Pull::begin(local.dir.path(), "t", true)
                 .and_then(|mut pull| pull.write("hr", &folder("a=b\n", ""), false).map(|()| pull))
                 .and_then(Pull::finish);
             let error = pulled.unwrap_err().to_string();

@@ -47,6 +47,9 @@ pub enum ObjectError {
     /// The script name is not valid.
     #[error(transparent)]
     ScriptName(#[from] InvalidScriptName),
+    /// A whole connector is wanted, and this is a part of one.
+    #[error("`{0}` is missing; a whole connector is wanted, as `connectory export` writes it")]
+    Incomplete(&'static str),
     /// The script name is in the array twice.
     #[error("the script name `{0}` is in the array twice")]
     Duplicate(ScriptName),
@@ -71,8 +74,32 @@ pub enum ObjectError {
     },
 }
 
-/// Reads connectors from a JSON array.
+/// The members of a whole connector.
+const WHOLE: [&str; 11] = [
+    "name",
+    "scriptName",
+    "type",
+    "className",
+    "directConnect",
+    "status",
+    "connectorMetadata",
+    "sourceConfigXml",
+    "applicationXml",
+    "correlationConfigXml",
+    "translationProperties",
+];
+
+/// Reads whole connectors from a JSON array. A missing member is an error, because it would remove what a server has.
+pub fn whole_from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
+    read(text, |object| WHOLE.into_iter().find(|member| object[*member].is_null()).map(ObjectError::Incomplete))
+}
+
+/// Reads connectors from a JSON array. What is missing has its default.
 pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
+    read(text, |_| None)
+}
+
+fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<Vec<Connector>, ImportError> {
     let objects = match serde_json::from_slice(text)? {
         Value::Array(objects) => objects,
         other => return Err(ImportError::NotAnArray(kind(&other))),
@@ -82,7 +109,8 @@ pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
         .iter()
         .enumerate()
         .map(|(position, object)| {
-            connector(object, &mut taken).map_err(|error| ImportError::Object {
+            let read = refusal(object).map_or_else(|| connector(object, &mut taken), Err);
+            read.map_err(|error| ImportError::Object {
                 index: position + 1,
                 name: object["name"].as_str().map(|name| shown(name, QUOTED_CHARS).to_owned()),
                 error,
@@ -160,6 +188,22 @@ mod tests {
         assert_eq!(connector.summary().features, ["A", "B", "C"]);
         let again = serde_json::to_value(ConnectorItem::new(&connector.summary(), Locale::En)).expect("JSON");
         assert_eq!(import(&json!([again])).expect("valid").remove(0), connector);
+    }
+
+    #[test]
+    fn a_part_of_a_connector_is_refused_where_a_whole_one_is_wanted() {
+        let connector = import(&json!([{"name": "HR"}])).expect("valid").remove(0);
+        let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain);
+        let detail = serde_json::to_value(detail).expect("JSON");
+        let whole = |object: &Value| whole_from_json(json!([object]).to_string().as_bytes());
+        assert_eq!(whole(&detail).expect("whole"), [connector]);
+        for member in WHOLE {
+            let mut part = detail.clone();
+            part[format!("{member}s")] = part.as_object_mut().expect("an object").remove(member).expect("a member");
+            let error = whole(&part).expect_err(member).to_string();
+            assert!(error.contains(&format!("`{member}` is missing; a whole connector is wanted")), "{error}");
+        }
+        assert!(whole(&json!([])).is_err() && whole_from_json(b"[]").expect("none").is_empty());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub fn save(
     };
     files::write_new(&path, &text).context("cannot save what was there before")?;
     let option = environment.name().map(|name| format!(" --env {}", shell_word(name))).unwrap_or_default();
-    let path = path.display().to_string();
+    let path = std::path::absolute(&path).unwrap_or(path).display().to_string();
     Ok(Some(format!(
         "What was there before is in {}; this puts it back: connectory import --replace{option} {}",
         visible(&path),

@@ -123,3 +123,8 @@ pub async fn details(client: &Client, names: impl Iterator<Item = ScriptName>) -
 pub fn folder_of(detail: &ConnectorDetail) -> Result<Folder> {
     Folder::of(detail).with_context(|| format!("the translations of {} are unreadable", detail.script_name))
 }
+
+/// What the record of a pull calls the tenant of a service: its id, or the service's address.
+pub async fn tenant(client: &Client) -> Result<String, Error> {
+    Ok(client.tenant_id().await?.unwrap_or_else(|| client.environment().base_url.clone()))
+}

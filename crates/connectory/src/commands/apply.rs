@@ -18,5 +18,5 @@ pub struct ApplyArguments {
 /// Plans, asks, and applies.
 pub async fn run(ApplyArguments { plan, options }: ApplyArguments) -> Result<()> {
     let wanted = wanted::read(&plan.dir, plan.prune)?;
-    plan_and_apply(&plan.environment, wanted, plan.prune.then_some(&*plan.dir), &options).await
+    plan_and_apply(&plan.environment, wanted, Some(&plan.dir), plan.prune, &options).await
 }

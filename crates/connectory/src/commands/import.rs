@@ -29,11 +29,11 @@ pub async fn run(arguments: ImportArguments) -> Result<()> {
         wanted::read(from, false)?
     } else {
         let text = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-        let connectors = import::from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;
+        let connectors = import::whole_from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;
         connectors
             .into_iter()
             .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) })
             .collect()
     };
-    plan_and_apply(&arguments.environment, wanted, None, &arguments.options).await
+    plan_and_apply(&arguments.environment, wanted, from.is_dir().then_some(from), false, &arguments.options).await
 }

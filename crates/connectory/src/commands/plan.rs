@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::environment::EnvironmentArgument;
 use crate::plan::compare::compare;
+use crate::plan::record::Record;
 use crate::plan::wanted;
 use crate::terminal::{DIFFERENT, SAME};
 
@@ -25,8 +26,13 @@ pub struct PlanArguments {
 /// Prints what `apply` would do.
 pub async fn run(arguments: PlanArguments) -> Result<ExitCode> {
     let wanted = wanted::read(&arguments.dir, arguments.prune)?;
-    let plan = compare(&arguments.environment.client()?, wanted, arguments.prune).await?;
+    let client = arguments.environment.client()?;
+    let record = Record::of(&arguments.dir, &client).await?;
+    let plan = compare(&client, wanted, arguments.prune).await?;
     plan.print();
+    if let Some(record) = record {
+        record.warn_of_others(&plan);
+    }
     plan.check()?;
     wanted::refuse_doubtful(&arguments.dir, &plan)?;
     Ok(if plan.steps.is_empty() { SAME } else { DIFFERENT }.into())

@@ -31,5 +31,5 @@ pub async fn run(arguments: PromoteArguments) -> Result<()> {
         .iter()
         .map(|detail| Ok(Wanted { script_name: detail.script_name.clone(), folder: folder_of(detail)? }))
         .collect();
-    plan_and_apply(&to, wanted?, None, &arguments.options).await
+    plan_and_apply(&to, wanted?, None, false, &arguments.options).await
 }

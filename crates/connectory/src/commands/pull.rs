@@ -10,7 +10,7 @@ use connectory_folder::folder_name::{folder_name, script_name};
 use connectory_folder::pull::{Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
-use crate::environment::{EnvironmentArgument, details, find, folder_of};
+use crate::environment::{EnvironmentArgument, details, find, folder_of, tenant};
 use crate::terminal::{self, YELLOW, styled};
 
 /// How many files or folders are named.
@@ -43,7 +43,7 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     let client = arguments.environment.client()?;
     let is_named = !arguments.names.is_empty();
     let is_whole = !is_named && arguments.filter.is_none();
-    let mut pull = Pull::begin(&arguments.dir, arguments.force)?;
+    let mut pull = Pull::begin(&arguments.dir, &tenant(&client).await?, arguments.force)?;
     let pulled = if is_named {
         details(&client, arguments.names.into_iter()).await?
     } else {

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_client::Client;
+use connectory_folder::pull::Digests;
 use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::compare::compare;
 use super::interrupt::Interrupt;
+use super::record::Record;
 use super::step::{Effect, Failure, Steps};
 use super::wanted::{Wanted, refuse_doubtful};
 use super::{Action, Plan};
@@ -40,26 +42,40 @@ pub struct ApplyOptions {
     quiet: bool,
 }
 
-/// Makes a plan, prints it, asks, and carries it out. With `prune`, connectors that this folder does not have are deleted.
+/// Makes a plan, prints it, asks, and carries it out. `dir` is the folder that the wanted connectors are from, if it is not a
+/// file or a service. With `prune`, connectors that the folder does not have are deleted.
 pub async fn plan_and_apply(
     environment: &EnvironmentArgument,
     wanted: Vec<Wanted>,
-    prune: Option<&Path>,
+    dir: Option<&Path>,
+    prune: bool,
     options: &ApplyOptions,
 ) -> Result<()> {
     let client = environment.client()?;
-    let plan = compare(&client, wanted, prune.is_some()).await?;
+    let mut record = match dir {
+        Some(dir) => Record::of(dir, &client).await?,
+        None => None,
+    };
+    let digests: Vec<_> =
+        wanted.iter().map(|wanted| (wanted.script_name.clone(), Digests::of(&wanted.folder))).collect();
+    let plan = compare(&client, wanted, prune).await?;
     if !options.quiet {
         plan.print();
     }
     plan.check()?;
-    if let Some(dir) = prune {
+    if let Some(record) = &record {
+        record.warn_of_others(&plan);
+    }
+    if let Some(dir) = dir {
         refuse_doubtful(dir, &plan)?;
     }
     if !options.replace {
         plan.check_replacements()?;
     }
     if plan.steps.is_empty() {
+        if let Some(record) = &mut record {
+            record.save(digests);
+        }
         return Ok(());
     }
     if !options.yes && !confirm(&format!("Make these changes at {}?", client.environment().base_url))? {
@@ -74,9 +90,11 @@ pub async fn plan_and_apply(
             report!("{way_back}");
         }
     }
-    let client = &client;
     let mut applied = Applied::default();
-    apply(client, plan, options.quiet, &mut applied).await?;
+    apply(&client, plan, options.quiet, &mut applied).await?;
+    if let Some(record) = &mut record {
+        record.save(digests.into_iter().filter(|(name, _)| applied.has(name)).collect());
+    }
     if !options.quiet {
         say!("{}", applied.tally());
     }
@@ -107,11 +125,19 @@ struct Applied {
     stopped: BTreeSet<ScriptName>,
     /// Whether the user stopped the command.
     is_interrupted: bool,
-    /// Whether the same command may do more later.
-    may_go_on: bool,
-    /// Whether something is deleted that was to be replaced. The same command would create it without what only the server
-    /// had.
-    is_lost: bool,
+    /// What to do next. The most pressing advice is given.
+    advice: Option<Advice>,
+}
+
+/// What to do after a failure, in the order of its weight.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Advice {
+    /// The same command may do more later.
+    Repeat,
+    /// Somebody else changed a connector of the plan.
+    PullFirst,
+    /// Something is deleted that was to be replaced. The same command would create it without what only the server had.
+    PutBackFirst,
 }
 
 /// Carries out every step, several at a time. A step that fails does not stop those of its phase. Ctrl-C ends the command
@@ -164,7 +190,9 @@ async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) 
             applied.left.remove(&script_name);
             applied.add(script_name, done);
         }
-        applied.is_lost |= number == REPLACEMENTS && !in_hand.borrow().is_empty();
+        if number == REPLACEMENTS && !in_hand.borrow().is_empty() {
+            applied.advice = Some(Advice::PutBackFirst);
+        }
     }
     progress.finish_and_clear();
     applied.is_interrupted |= interrupt.is_requested();
@@ -178,9 +206,10 @@ impl Applied {
     fn add(&mut self, script_name: ScriptName, done: Result<Effect, Failure>) {
         let effect = match done {
             Ok(effect) => Some(effect),
-            Err(Failure { effect, reason, is_temporary, is_lost }) => {
-                self.may_go_on |= is_temporary;
-                self.is_lost |= is_lost;
+            Err(Failure { effect, reason, is_temporary, has_moved, is_lost }) => {
+                let advice =
+                    [(is_temporary, Advice::Repeat), (has_moved, Advice::PullFirst), (is_lost, Advice::PutBackFirst)];
+                self.advice = self.advice.max(advice.into_iter().filter_map(|(is, advice)| is.then_some(advice)).max());
                 self.failed.insert(script_name, reason);
                 effect
             }
@@ -188,6 +217,11 @@ impl Applied {
         if let Some(effect) = effect {
             *self.done.entry(effect).or_default() += 1;
         }
+    }
+
+    /// Whether the server has a connector as it is wanted.
+    fn has(&self, name: &ScriptName) -> bool {
+        !self.failed.contains_key(name) && !self.left.contains(name) && !self.stopped.contains(name)
     }
 
     /// What was done, as a line.
@@ -228,12 +262,19 @@ impl Applied {
         if parts.is_empty() {
             return Ok(());
         }
-        parts.extend(way_back.map(str::to_owned));
-        if self.is_lost {
-            parts.push("Put that back first. Then run the command again.".to_owned());
-        } else if self.may_go_on || self.is_interrupted {
-            parts.push("Run the command again to go on.".to_owned());
+        let advice = self.advice.max(self.is_interrupted.then_some(Advice::Repeat));
+        // Where nothing was changed, there is nothing to put back, and doing so would undo what others changed.
+        if advice == Some(Advice::PutBackFirst) || !self.done.is_empty() || !self.stopped.is_empty() {
+            parts.extend(way_back.map(str::to_owned));
         }
+        parts.extend(advice.map(|advice| {
+            let advice = match advice {
+                Advice::Repeat => "Run the command again to go on.",
+                Advice::PullFirst => "`connectory pull` fetches what others changed; then plan again.",
+                Advice::PutBackFirst => "Put that back first. Then run the command again.",
+            };
+            advice.to_owned()
+        }));
         bail!(parts.join("\n"))
     }
 }

@@ -1,8 +1,10 @@
 //! One step of a plan, done wholly or undone. A service has one call for each part of a connector. So whatever fails in
 //! the middle is looked at: if it was done all the same, it is done; otherwise what was there is put back.
 
+use std::time::Duration;
+
 use anyhow::{Context, Error, Result, anyhow};
-use connectory_client::{Client, DocumentKind, Open, Patch, UpdateDetail, UpdateStatus};
+use connectory_client::{Client, ConnectorDetail, DocumentKind, Open, Patch, UpdateDetail, UpdateStatus};
 use connectory_folder::Folder;
 use connectory_model::translations::{Properties, Translations};
 use serde_json::{Value, json};
@@ -10,6 +12,11 @@ use serde_json::{Value, json};
 use super::compare::{changed_documents, changed_translations};
 use super::{Action, Step};
 use crate::environment::{find, folder_of};
+
+/// How often a connector is read again after a failure, until the service answers.
+const LOOKS: usize = 3;
+/// The pause between.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a step did to a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,13 +40,21 @@ pub struct Failure {
     pub reason: String,
     /// Whether the same step may succeed later.
     pub is_temporary: bool,
+    /// Whether somebody else changed the connector meanwhile.
+    pub has_moved: bool,
     /// Whether what was there may be gone, so that it has to be put back before anything else.
     pub is_lost: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { effect: None, reason: format!("{error:#}"), is_temporary: may_pass(&error), is_lost: false }
+        Self {
+            effect: None,
+            reason: format!("{error:#}"),
+            is_temporary: may_pass(&error),
+            has_moved: false,
+            is_lost: false,
+        }
     }
 }
 
@@ -60,7 +75,7 @@ impl Failure {
     /// Somebody else was faster. Nothing was done.
     fn moved() -> Self {
         let reason = "it was changed on the server since the plan was made".to_owned();
-        Self { effect: None, reason, is_temporary: true, is_lost: false }
+        Self { effect: None, reason, is_temporary: false, has_moved: true, is_lost: false }
     }
 
     /// Marks that what was there has to be put back.
@@ -121,8 +136,12 @@ impl Steps<'_> {
         let given = match self.client.create(&wanted.description.members).await {
             Ok(created) => created.script_name,
             Err(error) if is_temporary(&error) => match self.find(name).await {
-                // The answer was lost.
-                Ok(Some(there)) if there.description.members == wanted.description.members => {
+                // The answer was lost. What somebody else made has more than a new connector has.
+                Ok(Some(there))
+                    if there.description.members == wanted.description.members
+                        && there.description.connector_metadata.is_empty()
+                        && there.translations.0.is_empty() =>
+                {
                     let changed = self.change(name, &there, wanted).await.map(|_| Effect::Created);
                     return changed.map_err(|failure| failure.then(Some(Effect::Created), "a part of it was created"));
                 }
@@ -142,7 +161,11 @@ impl Steps<'_> {
             )
             .into()
         };
-        // Nobody else knows the new connector yet.
+        if self.find(name).await.is_ok_and(|there| there.is_some_and(|there| !is_part_of(&there, wanted))) {
+            return Err(
+                failure.then(Some(Effect::Created), "somebody else changed it already, so it stays as it is now")
+            );
+        }
         Err(match self.delete(given.as_str()).await {
             Ok(()) => failure.then(None, "what was created of it was deleted again"),
             Err(error) => failure.then(
@@ -164,13 +187,34 @@ impl Steps<'_> {
         if failure.effect.is_some() {
             return Err(failure.then(Some(Effect::Replaced), "what was there is deleted").lost());
         }
-        Err(match self.create(name, found).await {
-            Ok(_) => failure.then(None, "what was there was put back"),
+        Err(match self.put_back(name, found).await {
+            Ok(()) => failure.then(None, "what was there was put back"),
             Err(again) => {
-                let reason = format!("what was there is deleted, and could not be put back: {}", again.reason);
-                failure.then(Some(Effect::Deleted), reason).lost()
+                let reason = format!("what was there is deleted, and could not be put back whole: {}", again.reason);
+                failure.then(Some(again.effect.map_or(Effect::Deleted, |_| Effect::Replaced)), reason).lost()
             }
         })
+    }
+
+    /// Creates a deleted connector again: as much of it as the service takes.
+    async fn put_back(&self, name: &str, found: &Folder) -> Result<(), Failure> {
+        let mut bare = found.clone();
+        bare.description.connector_metadata.clear();
+        bare.documents.clear();
+        bare.translations.0.clear();
+        self.create(name, &bare).await?;
+        let mut parts = vec![Folder { translations: Translations::default(), ..found.clone() }];
+        parts.extend(found.translations.0.iter().map(|(locale, texts)| {
+            let translations = Translations([(*locale, texts.clone())].into());
+            Folder { translations, ..bare.clone() }
+        }));
+        let mut failure = None;
+        for part in &parts {
+            if let Err(error) = self.write_parts(name, None, part, &mut false).await {
+                failure.get_or_insert(Failure::from(error));
+            }
+        }
+        failure.map_or(Ok(()), |failure| Err(failure.then(Some(Effect::Created), "the rest of it was put back")))
     }
 
     /// Changes a connector. Puts it back if only a part of that was done.
@@ -191,7 +235,8 @@ impl Steps<'_> {
             return Err(Failure::moved());
         }
         if !is_between(&there, found, wanted) {
-            return Err(failure.then(Some(Effect::Changed), "somebody else changed it too, so it stays as it is now"));
+            let failure = failure.then(Some(Effect::Changed), "somebody else changed it too, so it stays as it is now");
+            return Err(Failure { has_moved: true, ..failure });
         }
         Err(match self.write(name, Some(&there), found).await {
             Ok(()) => failure.then(None, "what was there was put back"),
@@ -204,7 +249,18 @@ impl Steps<'_> {
 
     /// The connector of a name, if there is one.
     async fn find(&self, name: &str) -> Result<Option<Folder>> {
-        find(self.client, name).await?.as_ref().map(folder_of).transpose()
+        self.look(name).await?.as_ref().map(folder_of).transpose()
+    }
+
+    /// Looks after a failure, so it does not give up at once.
+    async fn look(&self, name: &str) -> Result<Option<ConnectorDetail>, connectory_client::Error> {
+        for _ in 0..LOOKS {
+            match find(self.client, name).await {
+                Err(error) if is_temporary(&error) => tokio::time::sleep(LOOK_PAUSE).await,
+                done => return done,
+            }
+        }
+        find(self.client, name).await
     }
 
     /// Deletes a connector. It is no error if it is gone.
@@ -214,7 +270,7 @@ impl Steps<'_> {
             _ => return Ok(()),
         };
         // The answer may be lost.
-        match find(self.client, name).await {
+        match self.look(name).await {
             Ok(None) => Ok(()),
             Ok(Some(_)) => Err(error.into()),
             Err(_) => Err(Error::from(error).context("whether it was deleted is not known")),
@@ -308,6 +364,15 @@ fn accepted(UpdateDetail { status, message, .. }: UpdateDetail) -> Result<()> {
         return Err(anyhow!(message.unwrap_or_else(|| "not accepted".to_owned())));
     }
     Ok(())
+}
+
+/// Whether a new connector has nothing that others added.
+fn is_part_of(there: &Folder, wanted: &Folder) -> bool {
+    let metadata = &there.description.connector_metadata;
+    (metadata.is_empty() || *metadata == wanted.description.connector_metadata)
+        && there.translations.0.iter().all(|(locale, texts)| {
+            wanted.translations.0.get(locale).is_some_and(|wanted| wanted.text() == texts.text())
+        })
 }
 
 /// Whether each part of a connector is as it was in one of two others.
