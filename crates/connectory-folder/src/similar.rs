@@ -25,6 +25,11 @@ impl Default for Suggestions {
 }
 
 impl Suggestions {
+    /// Whether the work is not used up.
+    pub fn has_work_left(&self) -> bool {
+        self.left > 0
+    }
+
     /// The most similar of some names, as the end of a sentence. Empty where none is similar.
     pub fn sentence(&mut self, name: &str, names: &HashSet<&str>) -> String {
         if self.left == 0 {

@@ -236,7 +236,13 @@ fn lint_fixes_and_is_strict_on_demand() {
     let rules: Vec<_> = findings.as_array().unwrap().iter().map(|finding| &finding["rule"]).collect();
     assert_eq!(rules, ["connector-name", "unused-translation"]);
     assert_eq!(user.code("lint c"), Some(1), "an error");
-    assert_eq!(user.code("lint c --fix"), Some(0));
+    let fixed = user.run("lint c --fix");
+    assert_eq!(
+        String::from_utf8(fixed.stderr).unwrap(),
+        "c/good/source-config.xml:1: wrote `Good` for `Other`\n\
+         c/good/translations/en.properties:2: removed `old=Old`\n\
+         fixed 2 findings\n0 errors and 0 warnings in 1 connector\n"
+    );
     assert!(user.read("c/good/source-config.xml").contains(r#"connectorName="Good""#));
     assert_eq!(user.read("c/good/translations/en.properties"), "menuLabel_Settings=Settings\n");
     user.write("c/good/translations/de.properties", "menuLabel_Settings=Settings\n");

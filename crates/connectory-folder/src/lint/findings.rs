@@ -67,6 +67,11 @@ impl<'f> Findings<'f> {
         self.suggestions.sentence(name, names)
     }
 
+    /// Whether names are still compared: that no name is similar is known only then.
+    pub fn has_suggestions(&self) -> bool {
+        self.suggestions.has_work_left()
+    }
+
     /// Whether an error was found.
     pub fn has_errors(&self) -> bool {
         self.found.iter().any(|finding| finding.rule.level == Level::Error)

@@ -90,12 +90,15 @@ pub(super) fn check<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<
         let element = node.tag_name().name();
         let known = ATTRIBUTES.iter().find(|(name, _)| *name == element).map(|(_, known)| *known);
         for attribute in node.attributes() {
-            if known.is_some_and(|known| !known.contains(&attribute.name())) && attribute.namespace().is_none() {
+            let is_unknown =
+                known.is_some_and(|known| !known.contains(&attribute.name())) && attribute.namespace().is_none();
+            if is_unknown {
                 let name = shown(attribute.name(), QUOTED_CHARS);
                 let message = format!("<{element}> has no attribute `{name}` that is known");
                 findings.push(&UNKNOWN_ATTRIBUTE, file, attribute.range_qname(), message);
             }
-            if TRANSLATED.contains(&attribute.name()) || ALSO_TRANSLATED.contains(&attribute.name()) {
+            // A misspelt attribute may hold a key.
+            if is_unknown || TRANSLATED.contains(&attribute.name()) || ALSO_TRANSLATED.contains(&attribute.name()) {
                 keys.entry(attribute.value()).or_insert_with(|| attribute.range_value());
             }
         }

@@ -110,7 +110,7 @@ rules! {
     STATUS: Warning, "status", "The status is not `DEPRECATED`, with which no server creates a connector.";
     MISSING_TRANSLATION: Warning, "missing-translation", "A translation key that is used has a text in every locale.";
     UNUSED_TRANSLATION: Warning, "unused-translation", "A translation key is used in the source config.",
-        fix: "removes the line";
+        fix: "removes the line, unless a key that is used has no text: it may be misspelt";
     UNTRANSLATED: Warning, "untranslated", "A locale's text differs from the English one.";
     UNKNOWN_ATTRIBUTE: Warning, "unknown-attribute", "Elements of a source config have known attributes.";
     UNKNOWN_FIELD_TYPE: Warning, "unknown-field-type", "Fields have known types.";

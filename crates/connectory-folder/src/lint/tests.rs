@@ -232,6 +232,41 @@ fn translations_are_compared_with_the_form_and_each_other() {
 }
 
 #[test]
+fn no_text_is_removed_that_a_misspelt_key_may_mean() {
+    const TEXTS: &str = "menuLabel_Settings=S\nHostname=H\nold=O\n";
+    let (slip, both) = (
+        "menuLabel_Setings=S\nHostname=H\nold=O\n",
+        "<Menu label='menuLabel_Settings'/><Field name='x' displayName='Hostname'/>",
+    );
+    for (body, german, file, question) in [
+        (both, TEXTS, "", ""),
+        (&both.replace("Settings", "Setings"), TEXTS, "source-config.xml", "; did you mean `menuLabel_Settings`?"),
+        (&both.replace("Settings", "Other"), TEXTS, "source-config.xml", "users would see the key"),
+        (&both.replace("Hostname", "Hostnam"), TEXTS, "source-config.xml", "; did you mean `Hostname`?"),
+        (both, slip, "translations/de.properties", "; did you mean `menuLabel_Setings`?"),
+    ] {
+        let form = form(body);
+        let given = files(&with(
+            &[
+                ("source-config.xml", &form),
+                ("translations/de.properties", german),
+                ("translations/en.properties", TEXTS),
+            ],
+            "",
+        ));
+        let findings = lint("hr", &given);
+        let missing = findings.iter().find(|finding| finding.rule == &rules::MISSING_TRANSLATION);
+        assert_eq!(missing.map_or("", |finding| finding.file.as_str()), file);
+        assert!(missing.is_none_or(|finding| finding.message.ends_with(question)), "{missing:?}");
+        let mut unused = findings.iter().filter(|finding| finding.rule == &rules::UNUSED_TRANSLATION);
+        assert!(unused.all(|finding| finding.fix.is_none() == (finding.file == file || file == "source-config.xml")));
+    }
+    let form = form("<Menu lable='menuLabel_a'/>");
+    let given = with(&[("source-config.xml", &form), ("translations/en.properties", "menuLabel_a=A\n")], "");
+    assert_eq!(found(&given), ["unknown-attribute source-config.xml lable"]);
+}
+
+#[test]
 fn a_fix_removes_one_line_whatever_ends_it() {
     let form = form("<Menu label='k'/>");
     let given =

@@ -43,25 +43,48 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, used: Option
         .flat_map(|texts| texts.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())))
         .collect();
     let translated: BTreeSet<_> = locales.values().flat_map(Texts::keys).collect();
+    let has_slips = check_untranslated(findings, used, &translated);
     for (locale, texts) in &locales {
         if !findings.wants(texts.file) {
             continue;
         }
-        check_entries(findings, texts, used, (*locale != Locale::En).then_some(&english));
         let own: HashSet<_> = texts.keys().collect();
+        let unused = own.iter().copied().filter(|key| !is_used(used, key)).collect();
+        let mut has_slips = has_slips;
         for key in used.keys().filter(|key| translated.contains(**key) && !own.contains(**key)) {
+            let suggestion = findings.suggestion(key, &unused);
+            has_slips |= !suggestion.is_empty();
             let key = shown(key, QUOTED_CHARS);
-            let message = format!("the key `{key}`, which the source config uses, has no text");
+            let message = format!("the key `{key}`, which the source config uses, has no text{suggestion}");
             findings.push(&MISSING_TRANSLATION, texts.file, 0..0, message);
         }
+        let has_fix = !has_slips && findings.has_suggestions();
+        check_entries(findings, texts, used, (*locale != Locale::En).then_some(&english), has_fix);
     }
-    for (key, span) in used {
-        if KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) && !translated.contains(key) {
-            let key = shown(key, QUOTED_CHARS);
-            let message = format!("the key `{key}` has no text in any locale; users would see the key");
-            findings.push(&MISSING_TRANSLATION, DocumentKind::SourceConfig.file_name(), span.clone(), message);
+}
+
+/// Reports the keys of the source config that have no text in any locale, and returns whether there are some. One of them
+/// is perhaps a slip: then the texts that seem to be unused are its texts.
+fn check_untranslated(findings: &mut Findings<'_>, used: &Keys<'_>, translated: &BTreeSet<&str>) -> bool {
+    let unused = translated.iter().copied().filter(|key| !is_used(used, key)).collect();
+    let mut is_found = false;
+    for (key, span) in used.iter().filter(|(key, _)| !translated.contains(**key)) {
+        let suggestion = findings.suggestion(key, &unused);
+        // Without a prefix it is a text itself, unless it is almost a key.
+        if suggestion.is_empty() && !KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+            continue;
         }
+        is_found = true;
+        let key = shown(key, QUOTED_CHARS);
+        let message = format!("the key `{key}` has no text in any locale; users would see the key{suggestion}");
+        findings.push(&MISSING_TRANSLATION, DocumentKind::SourceConfig.file_name(), span.clone(), message);
     }
+    is_found
+}
+
+/// Whether the source config uses a key, or every connector does.
+fn is_used(used: &Keys<'_>, key: &str) -> bool {
+    key == SHORT_DESCRIPTION || used.contains_key(key)
 }
 
 /// Reads every locale's file.
@@ -93,24 +116,24 @@ fn read<'f>(findings: &mut Findings<'_>, files: &'f Files<'_>) -> BTreeMap<Local
 }
 
 /// Checks each text of a locale: whether its key is used, and whether it differs from the English text, if there are
-/// any to compare with.
+/// any to compare with. With `has_fix`, the fix of an unused text removes it.
 fn check_entries(
     findings: &mut Findings<'_>,
     texts: &Texts<'_>,
     used: &Keys<'_>,
     english: Option<&HashMap<&str, &str>>,
+    has_fix: bool,
 ) {
-    let is_used = |key: &str| key == SHORT_DESCRIPTION || used.contains_key(key);
     let lines = Lines::of_properties(texts.properties.text());
     for Property { line, key, value } in &texts.entries {
         if !findings.wants(texts.file) {
             break;
         }
-        if !is_used(key) {
-            let fix = Fix { range: lines.logical(*line), text: String::new() };
+        if !is_used(used, key) {
+            let fix = has_fix.then(|| Fix { range: lines.logical(*line), text: String::new() });
             let key = shown(key, QUOTED_CHARS);
             let message = format!("the source config does not use the key `{key}`");
-            findings.push_with(&UNUSED_TRANSLATION, texts.file, lines.span(*line), message, Some(fix));
+            findings.push_with(&UNUSED_TRANSLATION, texts.file, lines.span(*line), message, fix);
         } else if english.is_some_and(|english| english.get(key.as_str()) == Some(&value.as_str()))
             // An example, such as an address, is the same in every language.
             && !key.starts_with("placeHolder_")

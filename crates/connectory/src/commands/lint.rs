@@ -8,6 +8,8 @@ use clap::{Args, ValueEnum};
 use connectory_folder::lint::{Finding, Fix, Level, Limits, RULES};
 use connectory_folder::local::LocalFolders;
 use connectory_folder::write_whole;
+use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::{shown, visible};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -84,21 +86,31 @@ pub fn run(arguments: &LintArguments) -> Result<()> {
     Ok(())
 }
 
-/// Applies every fix, and returns how many there were.
+/// Applies every fix, says what it changed, and returns how many there were.
 fn fix(found: &[FolderFinding<'_>]) -> Result<usize> {
-    let mut fixes: BTreeMap<PathBuf, (&FolderFinding<'_>, Vec<Fix>)> = BTreeMap::new();
+    let mut fixes: BTreeMap<PathBuf, Vec<(&FolderFinding<'_>, &Fix)>> = BTreeMap::new();
     for found in found {
         if let Some(fix) = &found.finding.fix {
-            fixes.entry(found.path()).or_insert_with(|| (found, Vec::new())).1.push(fix.clone());
+            fixes.entry(found.path()).or_default().push((found, fix));
         }
     }
     let mut count = 0;
-    for (path, (found, fixes)) in fixes {
-        count += fixes.len();
-        let fixed = found.text().fixed(fixes);
+    for (path, fixes) in fixes {
+        let Some((first, _)) = fixes.first() else { continue };
+        let fixed = first.text().fixed(fixes.iter().map(|(_, fix)| (*fix).clone()));
         write_whole(&path, &fixed).with_context(|| format!("cannot write {}", path.display()))?;
+        count += fixes.len();
+        fixes.iter().for_each(|(found, fix)| report!("{}", change(found, fix)));
     }
     Ok(count)
+}
+
+/// What a fix changed, and where.
+fn change(found: &FolderFinding<'_>, fix: &Fix) -> String {
+    let (text, [(line, _), _]) = (found.text().text, found.place());
+    let [old, new] = [&text[fix.range.clone()], &fix.text].map(|text| shown(text.trim_end(), QUOTED_CHARS));
+    let what = if new.is_empty() { format!("removed `{old}`") } else { format!("wrote `{new}` for `{old}`") };
+    visible(&format!("{}:{line}: {what}", found.path().display())).into_owned()
 }
 
 const fn word(level: Level) -> &'static str {
