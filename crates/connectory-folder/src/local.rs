@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::{name_key, shown};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::description::CONNECTOR_FILE;
 use crate::disk::DiskError;
 use crate::folder::Files;
 use crate::lint::description::line_of_member;
-use crate::lint::layout::{TRANSLATIONS, is_like_file, is_like_translations, is_part, wrong, wrong_folder};
+use crate::lint::layout::{NESTED, TRANSLATIONS, is_like_file, is_like_translations, is_part, wrong, wrong_folder};
 use crate::lint::rules::{
     DUPLICATE_NAME, FILE_TYPE, NAME_CLASH, NOT_A_CONNECTOR, Rule, SYMLINK, TOO_LARGE, UNKNOWN_FILE,
 };
@@ -167,6 +168,9 @@ impl LocalFolder {
                 Kind::File | Kind::Other => {
                     wrong(&path, |other| paths.contains(other)).map(|message| found_in(&UNKNOWN_FILE, &path, &message))
                 }
+                Kind::Folder if !prefix.is_empty() && entry.is_connector_folder() => {
+                    Some(found_in(&UNKNOWN_FILE, &path, NESTED))
+                }
                 Kind::Folder => wrong_folder(&path).map(|message| found_in(&UNKNOWN_FILE, &path, &message)),
             };
             self.findings.extend(finding);
@@ -232,9 +236,11 @@ impl Entry {
 
     /// Whether it is a folder with connector folders in it. A folder that cannot be read has none.
     fn has_connector_folders(&self) -> bool {
-        let is_connector =
-            |entry: &Self| entry.kind == Kind::Folder && entry.path.join(CONNECTOR_FILE).symlink_metadata().is_ok();
-        self.kind == Kind::Folder && entries(&self.path).is_ok_and(|inner| inner.iter().any(is_connector))
+        self.kind == Kind::Folder && entries(&self.path).is_ok_and(|inner| inner.iter().any(Self::is_connector_folder))
+    }
+
+    fn is_connector_folder(&self) -> bool {
+        self.kind == Kind::Folder && self.path.join(CONNECTOR_FILE).symlink_metadata().is_ok()
     }
 
     fn link(&self, prefix: &str) -> Finding {
@@ -281,7 +287,13 @@ fn name_of(dir: &Path) -> Result<String, DiskError> {
 pub fn read_file(path: &Path, max: usize) -> Result<Option<Vec<u8>>, DiskError> {
     let read = || -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+            Errno::LOOP => {
+                io::Error::other("it is a symbolic link, and links are not followed; put a copy of its target there")
+            }
+            error => error.into(),
+        })?;
+        let file = File::from(file);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
@@ -410,6 +422,8 @@ mod tests {
         assert_eq!((path, first.rule), (dir.path().join("c/dangling"), &SYMLINK));
         let error = read_file(&dir.path().join("c/it/connector.yaml"), 1000).unwrap_err();
         assert!(error.to_string().starts_with("cannot read "), "{error}");
+        let cause = std::error::Error::source(&error).expect("a cause").to_string();
+        assert!(cause.starts_with("it is a symbolic link"), "{cause}");
     }
 
     #[test]
@@ -451,6 +465,8 @@ mod tests {
             ("good/connector.yaml", YAML),
             ("good/translation/de.properties", "a=b\n"),
             ("good/old/connector.yaml", YAML),
+            ("good/old/it/connector.yaml", YAML),
+            ("named/connector.yaml.txt", YAML),
             ("docs/notes.md", ""),
             ("more/x/connector.yaml", YAML),
             ("source-config.xml", "<Form/>"),
@@ -463,11 +479,14 @@ mod tests {
                 "not-a-connector more",
                 "unknown-file source-config.xml",
                 "unknown-file good/old/connector.yaml",
+                "unknown-file good/old/it",
                 "unknown-file good/translation",
                 "unknown-file good/translation/de.properties",
                 "description hr/connector.yaml",
                 "unknown-file hr/connector.yml",
                 "description it/connector.yaml",
+                "description named/connector.yaml",
+                "unknown-file named/connector.yaml.txt",
                 "description only-texts/connector.yaml",
             ]
         );

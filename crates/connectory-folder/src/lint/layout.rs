@@ -14,12 +14,24 @@ use crate::similar::{closest, question};
 /// The folder of the translations.
 pub(crate) const TRANSLATIONS: &str = "translations";
 
+/// What is wrong with a connector folder in a connector folder.
+pub(crate) const NESTED: &str = "a connector folder is in another one; move it out";
+
 /// The files directly in a connector folder.
 const FILES: [&str; 4] = [
     CONNECTOR_FILE,
     DocumentKind::SourceConfig.file_name(),
     DocumentKind::SourceTemplate.file_name(),
     DocumentKind::CorrelationConfig.file_name(),
+];
+
+/// How the names begin that mean a part of a connector, and the part. `connector.svg` is none.
+const STEMS: &[(&str, &str)] = &[
+    ("connector.y", CONNECTOR_FILE),
+    ("source-config", DocumentKind::SourceConfig.file_name()),
+    ("source-template", DocumentKind::SourceTemplate.file_name()),
+    ("correlation-config", DocumentKind::CorrelationConfig.file_name()),
+    (TRANSLATIONS, TRANSLATIONS),
 ];
 
 /// How the names of a connector's files end. No other file in the folder may end like that.
@@ -45,7 +57,8 @@ pub(crate) fn is_part(path: &str) -> bool {
 
 /// Whether a name in a folder is that of a connector's file, or almost.
 pub(crate) fn is_like_file(name: &str) -> bool {
-    has_ending(name) && similar(name, FILES.into_iter()).is_some()
+    let is_description = name.to_ascii_lowercase().starts_with(CONNECTOR_FILE);
+    is_description || has_ending(name) && similar(name, FILES.into_iter()).is_some()
 }
 
 /// Whether a name in a folder is that of the folder of translations, or almost.
@@ -59,11 +72,14 @@ pub(crate) fn wrong(path: &str, has: impl Fn(&str) -> bool) -> Option<String> {
         return None;
     }
     let Some((folder, name)) = path.split_once('/') else {
-        let meant = similar(path, FILES.into_iter());
-        // `source-config.xml~` beside `source-config.xml` is a copy that an editor made.
-        let is_copy = !has_ending(path) && meant.is_none_or(&has);
+        let lower = path.to_ascii_lowercase();
+        let stem = STEMS.iter().find(|(stem, _)| lower.starts_with(stem)).map(|(_, meant)| *meant);
+        let meant = similar(path, FILES.into_iter()).or(stem);
+        // `source-config.xml~` beside `source-config.xml` is a copy that an editor made. `source-config.txt` is none.
+        let is_copy = |meant| has(meant) && (stem.is_none() || FILES.contains(&meant) && lower.starts_with(meant));
+        let is_other = !has_ending(path) && meant.is_none_or(is_copy);
         let question = question(meant.filter(|meant| !has(meant)));
-        return (!is_copy).then(|| {
+        return (!is_other).then(|| {
             let known = if question.is_empty() {
                 format!("; it has {} and {TRANSLATIONS}/", FILES.join(", "))
             } else {
@@ -79,7 +95,7 @@ pub(crate) fn wrong(path: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     }
     let meant = similar(name, FILES.into_iter()).filter(|_| has_ending(name));
     if meant == Some(CONNECTOR_FILE) {
-        return Some("a connector folder is in another one; move it out".to_owned());
+        return Some(NESTED.to_owned());
     }
     let in_place = format!("{TRANSLATIONS}/{name}");
     let is_texts = is_part(&in_place) && locale_tag(&in_place).is_some_and(|tag| tag.parse::<Locale>().is_ok());
@@ -134,6 +150,12 @@ mod tests {
             ("translations/a/de.properties", Some("translations/de.properties")),
             ("texts/de.properties", Some("translations/de.properties")),
             ("de.properties", None),
+            ("source-config", Some("source-config.xml")),
+            ("source-config.txt", Some("source-config.xml")),
+            ("Source-Template.xml.bak", Some("source-template.xml")),
+            ("correlation-config copy", Some("correlation-config.xml")),
+            ("connector.yaml.txt", Some("connector.yaml")),
+            ("translations.zip", Some("translations")),
             ("old/source-config.xml", Some("source-config.xml")),
             ("old/connector.yaml", None),
             ("form.xml", None),
@@ -150,6 +172,7 @@ mod tests {
             "translations/xx.properties",
             "README.md",
             "logo.svg",
+            "connector.svg",
             ".gitattributes",
             ".source-config.xml.swp",
             "translations/.gitkeep",
@@ -160,6 +183,8 @@ mod tests {
         }
         let copy = "source-config.xml~";
         assert!(wrong(copy, |_| false).is_some() && wrong(copy, |path| path == "source-config.xml").is_none());
+        assert!(wrong("source-config.xml.bak", |path| path == "source-config.xml").is_none());
+        assert!(wrong("source-config.txt", |_| true).is_some() && wrong("translations.zip", |_| true).is_some());
         assert!(wrong("source-confg.xml", |_| true).is_some_and(|message| !message.contains("did you mean")));
         for (folder, is_right) in [
             ("translations", true),
