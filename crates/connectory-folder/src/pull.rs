@@ -67,6 +67,9 @@ pub enum PullError {
     /// A path cannot be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The path is a file.
+    #[error("{} is not a folder; give a folder to write connector folders to", .0.display())]
+    NoFolder(PathBuf),
     /// The folder is itself a connector folder.
     #[error("{} is a connector folder; give the folder that it is in", .0.display())]
     Connector(PathBuf),
@@ -133,6 +136,9 @@ impl Pull {
     /// Begins a pull from a tenant into a folder. With `is_forced`, it overwrites edited files.
     pub fn begin(dir: &Path, tenant: &str, is_forced: bool) -> Result<Self, PullError> {
         let path = dir.join(RECORD_FILE);
+        if dir.metadata().is_ok_and(|found| !found.is_dir()) {
+            return Err(PullError::NoFolder(dir.to_owned()));
+        }
         if dir.join(CONNECTOR_FILE).symlink_metadata().is_ok() {
             return Err(PullError::Connector(dir.to_owned()));
         }
@@ -254,7 +260,7 @@ impl Pull {
         };
         match before {
             Some(before) if before == bytes => {}
-            // Comments, the order of members and escapes belong to whoever wrote the file.
+            // Comments, the order of members and the ends of lines belong to whoever wrote the file.
             Some(before) if is_same(file, &before, bytes) => return Ok(()),
             _ if is_untouched || self.is_forced => {
                 write(&target, bytes)?;
@@ -286,7 +292,7 @@ impl Pull {
     }
 }
 
-/// Whether two texts of a file mean the same.
+/// Whether two texts of a file mean the same. git may have changed the ends of lines.
 fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
     if file == CONNECTOR_FILE {
         let [one, other] = [one, other].map(Description::parse);
@@ -296,7 +302,8 @@ fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
         return false;
     }
     let [one, other] = [one, other].map(Properties::parse);
-    matches!((one, other), (Ok(one), Ok(other)) if one.text() == other.text())
+    let lines = |properties: &Properties| properties.text().replace("\r\n", "\n");
+    matches!((one, other), (Ok(one), Ok(other)) if lines(&one) == lines(&other))
 }
 
 /// The files of locales in a connector folder on a disk.
@@ -477,6 +484,8 @@ mod tests {
         fs::remove_file(local.path(RECORD_FILE)).unwrap();
         let kept = ["hr/source-template.xml", "hr/translations/de.properties (not on the server)"];
         assert_eq!(local.pull(&folder("", "new"), false), (0, kept.map(str::to_owned).to_vec()));
+        let error = Pull::begin(&local.path("hr/connector.yaml"), false).err().expect("no folder").to_string();
+        assert!(error.contains("hr/connector.yaml is not a folder"), "{error}");
         local.edit(RECORD_FILE, "<<<<<<< HEAD");
         let error = Pull::begin(local.dir.path(), "t", false).err().expect("no record").to_string();
         assert!(
@@ -486,9 +495,12 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_escapes_are_no_difference_and_stay() {
+    fn comments_of_the_description_and_ends_of_lines_are_no_difference_and_stay() {
         let local = Local::new();
         local.pull(&folder("a=b\n", ""), false);
+        local.edit("hr/translations/de.properties", "a=b\r\n");
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), nothing());
+        assert_eq!(local.read("hr/translations/de.properties"), "a=b\r\n");
         local.edit("hr/connector.yaml", "# ours\nclassName: x.Y\nname: HR\n");
         assert_eq!(local.pull(&folder("a=b\n", ""), false), nothing());
         assert!(local.read("hr/connector.yaml").starts_with("# ours"));
