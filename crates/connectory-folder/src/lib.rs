@@ -18,4 +18,5 @@ mod whole_file;
 pub use description::{CONNECTOR_FILE, Description};
 pub use error::{FileError, FolderError, UnknownMember};
 pub use folder::{Files, Folder};
+pub use similar::is_almost;
 pub use whole_file::write_whole;

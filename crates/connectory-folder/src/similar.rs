@@ -55,6 +55,11 @@ pub(crate) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clo
     same.or_else(|| names.filter_map(|other| Some((slips(name, other)?, other))).min().map(|(_, other)| other))
 }
 
+/// Whether a name is another one, but for its case or one slip.
+pub fn is_almost(name: &str, other: &str) -> bool {
+    name.eq_ignore_ascii_case(other) || strsim::osa_distance(name, other) == 1
+}
+
 /// By how many slips two names differ, if they are similar.
 fn slips(a: &str, b: &str) -> Option<usize> {
     let (longer, difference) = {

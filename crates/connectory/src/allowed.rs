@@ -9,14 +9,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str;
+use std::{fmt, fs, str};
 
 use anyhow::{Context, Result, bail};
+use connectory_folder::is_almost;
 use connectory_folder::lint::{NoWarning, Rule};
 use connectory_folder::local::{LocalFolders, read_file};
 use connectory_model::limits::DOCUMENT_BYTES;
 use connectory_model::visible;
-use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// The file that has the allowed warnings.
 pub const LINT_FILE: &str = "lint.toml";
@@ -25,6 +28,7 @@ pub const LINT_FILE: &str = "lint.toml";
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allowed {
+    #[serde(deserialize_with = "warnings")]
     allow: Vec<Warning>,
     folders: BTreeMap<String, InFolder>,
 }
@@ -33,7 +37,25 @@ pub struct Allowed {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InFolder {
+    #[serde(deserialize_with = "warnings")]
     allow: Vec<Warning>,
+}
+
+/// Reads a list of rules. An error shows how a list is written.
+fn warnings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Warning>, D::Error> {
+    struct List;
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<Warning>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list, such as `allow = [\"untranslated\"]`")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+    deserializer.deserialize_seq(List)
 }
 
 /// A rule that may be allowed to be broken.
@@ -91,12 +113,27 @@ impl Allowed {
     }
 }
 
-/// The path of the file, if there is one.
+/// The path of the file, if there is one. A file whose name is almost right is an error: it would allow nothing, without
+/// a word.
 fn lint_file(local: &LocalFolders) -> Result<Option<PathBuf>> {
-    let mut paths = vec![local.dir.join(LINT_FILE)];
+    let mut folders = vec![local.dir.clone()];
     if local.is_connector {
         let dir = local.dir.canonicalize().with_context(|| format!("cannot read {}", local.dir.display()))?;
-        paths.extend(dir.parent().map(|around| around.join(LINT_FILE)));
+        folders.extend(dir.parent().map(Path::to_owned));
     }
-    Ok(paths.into_iter().find(|path| path.symlink_metadata().is_ok()))
+    for folder in folders {
+        let path = folder.join(LINT_FILE);
+        if path.symlink_metadata().is_ok() {
+            return Ok(Some(path));
+        }
+        // The folder around a connector folder may be one that cannot be listed.
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_almost(&name, LINT_FILE) {
+                let path = entry.path().display().to_string();
+                bail!("{} is not read; did you mean `{LINT_FILE}`?", visible(&path));
+            }
+        }
+    }
+    Ok(None)
 }

@@ -311,6 +311,25 @@ fn a_warning_is_allowed_by_an_option_or_in_a_file() {
             assert!(error.contains("c/lint.toml is wrong") && error.contains(expected), "{error}");
         }
     }
+    for text in ["allow = \"untranslated\"", "[folders.a]\nallow = \"untranslated\""] {
+        user.write("c/lint.toml", text);
+        let error = user.error("lint c");
+        assert!(error.contains("expected a list, such as `allow = [\"untranslated\"]`"), "{error}");
+    }
+    let path = |name: &str| user.home.path().join("c").join(name);
+    for name in ["Lint.toml", "lint.tml"] {
+        fs::rename(path("lint.toml"), path(name)).unwrap();
+        for command in ["lint c", "lint c/a", "plan c"] {
+            let error = user.error(command);
+            assert!(error.contains(&format!("{name} is not read; did you mean `lint.toml`?")), "{error}");
+        }
+        fs::rename(path(name), path("lint.toml")).unwrap();
+    }
+    fs::rename(path("lint.toml"), path("target")).unwrap();
+    std::os::unix::fs::symlink("target", path("lint.toml")).unwrap();
+    let error = user.error("lint c");
+    assert!(error.contains("it is a symbolic link, and links are not followed"), "{error}");
+    fs::remove_file(path("lint.toml")).unwrap();
     let error = user.error("lint c --allow symlnk");
     assert!(error.contains("there is no rule `symlnk` (the warnings are not-a-connector, "), "{error}");
 }
