@@ -100,7 +100,9 @@ fn fix(found: &[FolderFinding<'_>]) -> Result<usize> {
         let fixed = first.text().fixed(fixes.iter().map(|(_, fix)| (*fix).clone()));
         write_whole(&path, &fixed).with_context(|| format!("cannot write {}", path.display()))?;
         count += fixes.len();
-        fixes.iter().for_each(|(found, fix)| report!("{}", change(found, fix)));
+        for (found, fix) in &fixes {
+            report!("{}", change(found, fix));
+        }
     }
     Ok(count)
 }
