@@ -72,9 +72,9 @@ impl Description {
     }
 }
 
-/// Reads a YAML text.
+/// Reads a YAML text that has members.
 pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
-    serde_saphyr::from_slice(bytes).map_err(|error: serde_saphyr::Error| {
+    let description: Value = serde_saphyr::from_slice(bytes).map_err(|error: serde_saphyr::Error| {
         let line = error.location().and_then(|location| usize::try_from(location.line()).ok());
         let reason = match (error.without_snippet(), line) {
             (serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. }, Some(line)) => {
@@ -83,7 +83,8 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
             (plain, _) => reason(plain).trim().to_owned(),
         };
         FileError::Yaml { reason, line }
-    })
+    })?;
+    if description.is_object() { Ok(description) } else { Err(FileError::NoMembers) }
 }
 
 /// The members that `connector.yaml` does not have.
@@ -207,6 +208,10 @@ mod tests {
         }
         assert_eq!(error("name: IT"), "not YAML: the key `name` is there again in line 3");
         assert_eq!(error("connectorMetadata:\n  a: 1\n  a: 2"), "not YAML: the key `a` is there again in line 5");
+        for empty in ["", "# notes\n", "- name: HR\n", "HR"] {
+            let error = Description::parse(empty.as_bytes()).expect_err(empty).to_string();
+            assert!(error.starts_with("the file has no members; it has at least a line `name: NAME`"), "{error}");
+        }
         assert!(Description::parse(b"name: HR\nclassName: x\nconnectorMetadata: {Name: 1, scriptName: a}").is_ok());
     }
 

@@ -39,6 +39,9 @@ pub enum FileError {
         /// The line, from 1, if it is known.
         line: Option<usize>,
     },
+    /// The file has no members.
+    #[error("the file has no members; it has at least a line `name: NAME` and a line `className: CLASS`")]
+    NoMembers,
     /// The file has a member that `connector.yaml` does not have.
     #[error(transparent)]
     UnknownMember(#[from] UnknownMember),

@@ -107,7 +107,7 @@ fn read<'f>(findings: &mut Findings<'_>, files: &'f Files<'_>) -> BTreeMap<Local
                 let text = Text::decode(bytes);
                 findings.push(&PROPERTIES_SYNTAX, file, Lines::of_properties(&text.text).span(line), reason);
             }
-            Err(error @ PropertiesError::Binary(_)) => {
+            Err(error @ (PropertiesError::Binary(_) | PropertiesError::Utf16)) => {
                 findings.push(&PROPERTIES_SYNTAX, file, 0..0, error.to_string());
             }
         }

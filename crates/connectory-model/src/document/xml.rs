@@ -7,6 +7,7 @@
 
 use memchr::memmem;
 use quick_xml::Reader;
+use quick_xml::errors::IllFormedError;
 use quick_xml::events::Event;
 
 use crate::limits::{QUOTED_CHARS, XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
@@ -55,9 +56,15 @@ pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
     check_bounds(text)?;
     tree(text).map_err(|error| {
         let at = error.pos();
-        let message = reason(&error);
+        let text = reason(&error);
         let position = format!(" at {}:{}", at.row, at.col);
-        let reason = message.strip_suffix(&position).unwrap_or(&message).to_owned();
+        let hint = match error {
+            roxmltree::Error::MalformedEntityReference(_) => "; write `&amp;` for `&`",
+            roxmltree::Error::UnknownEntityReference(..) => "; write the character itself, or `&amp;` for `&`",
+            roxmltree::Error::InvalidChar(b'\'' | b'"', b'<', _) => "; write `&lt;` for `<`",
+            _ => "",
+        };
+        let reason = format!("{}{hint}", text.strip_suffix(&position).unwrap_or(&text));
         Malformed { line: at.row as usize, column: at.col as usize, reason }
     })
 }
@@ -74,6 +81,16 @@ fn tree(text: &str) -> Result<roxmltree::Document<'_>, roxmltree::Error> {
     )
 }
 
+/// What the first parser says, and what would be right.
+fn message(error: &quick_xml::Error) -> String {
+    match error {
+        quick_xml::Error::IllFormed(IllFormedError::UnclosedReference) => {
+            "malformed entity reference; write `&amp;` for `&`".to_owned()
+        }
+        error => reason(error),
+    }
+}
+
 fn check_bounds(text: &str) -> Result<(), Malformed> {
     // Attributes are counted one by one only where there may be too many, because counting them is the expensive part.
     let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > XML_NAMESPACES;
@@ -85,7 +102,7 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
         let malformed = |reason: String| Err(Malformed::at(text, start, reason));
         let event = reader
             .read_event()
-            .map_err(|error| Malformed::at(text, offset(reader.error_position()), reason(&error)))?;
+            .map_err(|error| Malformed::at(text, offset(reader.error_position()), message(&error)))?;
         match event {
             Event::Start(ref tag) | Event::Empty(ref tag) => {
                 elements += 1;
@@ -166,6 +183,18 @@ mod tests {
 
     fn error(text: &str) -> String {
         parse(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn an_error_says_how_a_character_is_written() {
+        for (text, expected) in [
+            ("<A>R & D</A>", "malformed entity reference; write `&amp;` for `&`"),
+            ("<A a='R&D'/>", "malformed entity reference; write `&amp;` for `&`"),
+            ("<A>&nbsp;</A>", "unknown entity reference 'nbsp'; write the character itself, or `&amp;` for `&`"),
+            ("<A a='1<2'/>", "expected ''' not '<'; write `&lt;` for `<`"),
+        ] {
+            assert!(error(text).ends_with(expected), "{}", error(text));
+        }
     }
 
     #[test]

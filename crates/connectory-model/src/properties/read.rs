@@ -31,6 +31,9 @@ pub enum PropertiesError {
     /// Bytes that are no text.
     #[error("the file holds a NUL byte at offset {0}; expected text in Java properties format")]
     Binary(usize),
+    /// A text in UTF-16.
+    #[error("the file is in UTF-16; save it in UTF-8")]
+    Utf16,
 }
 
 /// Reads each key and value of a text, in the order of the lines.

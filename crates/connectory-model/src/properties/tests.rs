@@ -38,6 +38,9 @@ fn a_bad_escape_is_refused_with_its_line() {
         assert!(error.starts_with("line 2: "), "{error}");
     }
     assert_eq!(Properties::parse(b"a=\0"), Err(PropertiesError::Binary(2)));
+    for utf16 in [b"\xff\xfea\0=\0", b"\xfe\xff\0a\0="] {
+        assert_eq!(Properties::parse(utf16), Err(PropertiesError::Utf16));
+    }
 }
 
 #[test]

@@ -29,7 +29,8 @@ impl Properties {
     /// Checks a `.properties` text in UTF-8 or, where it is not valid UTF-8, in ISO-8859-1.
     pub fn parse(bytes: &[u8]) -> Result<Self, PropertiesError> {
         if let Some(offset) = memchr::memchr(0, bytes) {
-            return Err(PropertiesError::Binary(offset));
+            let is_utf16 = [[0xff, 0xfe], [0xfe, 0xff]].iter().any(|mark| bytes.starts_with(mark));
+            return Err(if is_utf16 { PropertiesError::Utf16 } else { PropertiesError::Binary(offset) });
         }
         let properties = match std::str::from_utf8(bytes) {
             Ok(text) => Self::Utf8(text.to_owned()),
