@@ -259,9 +259,9 @@ def test_what_the_server_would_refuse_is_told_by_plan_and_nothing_is_sent(start,
         refused = terminal.run(*command, code=1).stderr
         assert re.findall(r"^  (.*)", refused, re.M) == [
             f"large: source-config.xml has {len(terminal.read('c/large/source-config.xml'))} bytes; the server takes 100000",
-            "mine: `Jdbc` is the name of the connector jdbc already",
+            "mine: `Jdbc` is the name of the connector jdbc already; rename the folder to `jdbc` to change it",
             "old: `status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED",
-            "other: `TAKEN` is the name of the connector taken already",
+            "other: `TAKEN` is the name of the connector taken already; rename the folder to `taken` to change it",
             "wrong: the server gives `Right` the script name right; rename the folder to that",
         ], refused
         assert "nothing was changed" in refused and "again" not in refused

@@ -100,7 +100,11 @@ async fn check_names(refusals: &mut Refusals, client: &Client, created: &mut Vec
         let (owner, when) = owners.entry(name_key(&name)).or_insert_with(|| (step.script_name.clone(), "too"));
         let is_free = *owner == step.script_name;
         if !is_free {
-            refusals.add(&step.script_name, format!("`{name}` is the name of the connector {owner} {when}"));
+            // The folder may be that of the connector, named by its name instead of its script name.
+            let is_derived = *when == "already" && ScriptName::derive(&name, |_| false) == *owner;
+            let hint =
+                if is_derived { format!("; rename the folder to `{owner}` to change it") } else { String::new() };
+            refusals.add(&step.script_name, format!("`{name}` is the name of the connector {owner} {when}{hint}"));
         }
         is_free
     });
