@@ -177,7 +177,10 @@ impl Environment {
             return Ok((environment, EnvironmentSource::Variables));
         }
         if let Some(text) = read(local)? {
-            let parts: Parts = serde_json::from_str(&text).map_err(|error| unreadable(local, &error))?;
+            let parts: Parts = serde_json::from_str(&text).map_err(|error| {
+                let place = Some((error.line() as u64, error.column() as u64));
+                wrong(local, place, "not JSON with the texts `BaseURL`, `ClientId` and `ClientSecret`")
+            })?;
             if let Some(environment) = parts.complete(local.display())? {
                 return Ok((environment, EnvironmentSource::LocalFile(local.to_owned())));
             }
@@ -188,7 +191,10 @@ impl Environment {
 
     fn from_home(path: &Path, name: Option<&str>) -> Result<Option<Found>, ConfigError> {
         let Some(text) = read(path)? else { return Ok(None) };
-        let mut file: HomeFile = serde_saphyr::from_str(&text).map_err(|error| unreadable(path, &error))?;
+        let mut file: HomeFile = serde_saphyr::from_str(&text).map_err(|error| {
+            let place = error.location().map(|place| (place.line(), place.column()));
+            wrong(path, place, "not YAML with `environments` as the official tools write them")
+        })?;
         let name = name.map_or(file.activeenvironment, str::to_owned);
         if name.is_empty() {
             return Ok(None);
@@ -220,6 +226,13 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
 
 fn unreadable(path: &Path, reason: &dyn fmt::Display) -> ConfigError {
     ConfigError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// The error of a file whose text is wrong. It has the place alone: the texts of parsers show what stands there, which may be
+/// a secret.
+fn wrong(path: &Path, place: Option<(u64, u64)>, what: &str) -> ConfigError {
+    let place = place.map(|(line, column)| format!("line {line}, column {column}: ")).unwrap_or_default();
+    unreadable(path, &format_args!("{place}{what}"))
 }
 
 #[cfg(test)]
@@ -267,5 +280,30 @@ mod tests {
         assert!(incomplete.ends_with("(dev) names a service but no client id"), "{incomplete}");
         let no_secret = Parts { client_secret: None, ..parts("https://x") }.complete("SAIL_BASE_URL").unwrap_err();
         assert_eq!(no_secret.to_string(), "SAIL_BASE_URL names a service but no client secret");
+    }
+
+    #[test]
+    fn the_error_of_a_damaged_file_has_its_place_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let (local, home) = (folder.path().join("config.json"), folder.path().join("config.yaml"));
+        let load = || Environment::from_sources(Parts::default(), &local, Some(&home)).unwrap_err().to_string();
+        let environment = "environments:\n  a:\n    pat:\n      clientsecret: s3cret\n";
+        for (damage, place) in [
+            ("bad: [\n", "line "),
+            ("      clientsecret: s3cret\n", "line 5, column 7"),
+            ("  b: s3cret\n", "line 5, column 6"),
+            ("    s3cret", "line "),
+        ] {
+            std::fs::write(&home, format!("{environment}{damage}")).unwrap();
+            let error = load();
+            assert!(error.contains(place) && !error.contains("s3cret") && !error.contains('\n'), "{error}");
+        }
+        for damaged in
+            ["\"s3cret\"", "{\"ClientSecret\": \"s3cret\" 1}", "{\"ClientId\": 0,\n\"ClientSecret\": \"s3cret\"}"]
+        {
+            std::fs::write(&local, damaged).unwrap();
+            let error = load();
+            assert!(error.contains("line 1, column ") && !error.contains("s3cret"), "{error}");
+        }
     }
 }

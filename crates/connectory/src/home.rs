@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use connectory_client::{Environment, home_file};
 use serde_json::{Map, Value, json};
 
@@ -29,8 +29,11 @@ impl HomeFile {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        let file: Option<Value> = serde_saphyr::from_str(&text)
-            .with_context(|| format!("{} is not valid YAML; fix it first", path.display()))?;
+        let file: Option<Value> = serde_saphyr::from_str(&text).map_err(|error| {
+            // The parser's own text shows the lines around the place, which may hold a secret.
+            let place = error.location().map(|place| format!(" (line {}, column {})", place.line(), place.column()));
+            anyhow!("{} cannot be read as YAML{}; fix it first", path.display(), place.unwrap_or_default())
+        })?;
         let object = |value: Option<Value>| match value {
             None | Some(Value::Null) => Some(Map::new()),
             Some(Value::Object(members)) => Some(members),

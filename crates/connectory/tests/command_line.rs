@@ -600,6 +600,26 @@ fn environments_are_listed_chosen_and_removed_and_all_else_in_the_file_stays() {
 }
 
 #[test]
+fn the_error_of_a_damaged_file_shows_no_secret() {
+    let user = User::new();
+    for damage in ["bad: [\n", "b: twice\nb: twice\n"] {
+        user.write(HOME_PATH, &format!("{HOME_FILE}{damage}"));
+        for line in ["env list", "env use b", "logout", "pull c", "pull c --env a", "doctor"] {
+            let Output { status, stdout, stderr } = user.run(line);
+            let printed = String::from_utf8([stdout, stderr].concat()).unwrap();
+            assert_eq!(status.code(), Some(1), "{line}: {printed}");
+            assert!(printed.contains("line ") && !printed.contains("secret-b"), "{line}: {printed}");
+        }
+    }
+    for damaged in ["oidc_client_secret = s3cret", "oidc_client_secret = \"s3cret", "oidc_client_secret = [\"s3cret\"]"]
+    {
+        user.write("c.toml", &format!("listen = \"127.0.0.1:0\"\n{damaged}\n"));
+        let error = user.error("serve --config c.toml");
+        assert!(error.contains("c.toml, line 2: ") && !error.contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
 fn a_login_does_not_lose_the_credentials_of_another_service() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());

@@ -20,12 +20,17 @@ pub fn options<T: Args>(path: &Path, text: &str) -> Result<T> {
     // A list in the file has its own commas, and a variable is no part of the file.
     let command = command.mut_args(|arg| arg.value_delimiter(Resettable::Reset).env(Resettable::Reset));
     let read = toml::from_str::<BTreeMap<Spanned<String>, Spanned<Value>>>(text);
-    let mut settings: Vec<_> =
-        read.map_err(|error| anyhow!("{} is no TOML file: {error}", path.display()))?.into_iter().collect();
+    let line = |start: usize| text[..start].matches('\n').count() + 1;
+    let read = read.map_err(|error| {
+        // The error's whole text shows the line, which may hold a secret.
+        let line = line(error.span().unwrap_or_default().start);
+        anyhow!("{}, line {line}: it is no TOML: {}", path.display(), error.message())
+    })?;
+    let mut settings: Vec<_> = read.into_iter().collect();
     settings.sort_by_key(|(name, _)| name.span().start);
     let mut options = Vec::new();
     for (name, value) in settings {
-        let line = text[..name.span().start].matches('\n').count() + 1;
+        let line = line(name.span().start);
         let written = option(&command, name.get_ref(), value.get_ref());
         options.extend(written.map_err(|why| anyhow!("{}, line {line}: {why}", path.display()))?);
     }

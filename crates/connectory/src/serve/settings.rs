@@ -380,8 +380,8 @@ mod tests {
             ),
             ("log = true", "line 1: `log`: `true` is no log filter"),
             ("database = \"z.db\"", "line 1: `database`: `z.db` is not a database; did you mean `sqlite:z.db`?"),
-            ("a = \n", "is no TOML file: TOML parse error at line 1, column 5"),
-            ("drain = \"1s\"\ndrain = \"2s\"", "duplicate key"),
+            ("a = \n", "line 1: it is no TOML: string values must be quoted"),
+            ("drain = \"1s\"\ndrain = \"2s\"", "line 2: it is no TOML: duplicate key"),
         ] {
             std::fs::write(&file, text).unwrap();
             let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
