@@ -1,5 +1,5 @@
 //! `~/.sailpoint/config.yaml`, where the official tools and this one keep named environments. Everything else in the file
-//! stays as it is.
+//! keeps its value. Comments, and how a value is spelled, are not kept.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ impl HomeFile {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
-        let file: Option<Value> = serde_saphyr::from_str(&text).map_err(|error| {
+        let file: Option<Value> = serde_saphyr::from_str_with_options(&text, as_official()).map_err(|error| {
             // The parser's own text shows the lines around the place, which may hold a secret.
             let place = error.location().map(|place| format!(" (line {}, column {})", place.line(), place.column()));
             anyhow!("{} cannot be read as YAML{}; fix it first", path.display(), place.unwrap_or_default())
@@ -50,8 +50,19 @@ impl HomeFile {
         Ok(Self { path, members, environments })
     }
 
-    /// Writes the file, for its owner alone.
+    /// Writes the file, for its owner alone. Refuses if credentials would change: they are texts, and a number is written in
+    /// its shortest form.
     pub fn write(mut self) -> Result<()> {
+        for (name, environment) in &self.environments {
+            let is_number = |member: &&str| environment["pat"][*member].is_number();
+            if let Some(member) = ["clientid", "clientsecret"].into_iter().find(is_number) {
+                bail!(
+                    "{}: `{member}` of the environment `{name}` looks like a number, which would be written in another \
+                     way; put it in quotes first",
+                    self.path.display()
+                );
+            }
+        }
         self.members.insert(ENVIRONMENTS.to_owned(), self.environments.into());
         let folder = self.path.parent().context("the file is in a folder")?;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -118,4 +129,9 @@ impl HomeFile {
         }
         Ok(())
     }
+}
+
+/// How the official tools read values: `yes` is a text, and `0644` has the base 8.
+fn as_official() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true }
 }

@@ -620,6 +620,38 @@ fn the_error_of_a_damaged_file_shows_no_secret() {
 }
 
 #[test]
+fn a_file_of_environments_keeps_its_values_or_is_not_written() {
+    let user = User::new();
+    let others =
+        "version: 1.10\nmask: 0x1F\nbase: &b {x: 1}\ncopy: *b\ntext: yes\nmode: 0644\nodd: 0899\nquoted: \"1.10\"\n";
+    user.write(HOME_PATH, &format!("# a comment\n{HOME_FILE}{others}"));
+    user.stdout("env use b");
+    let written = user.read(HOME_PATH);
+    for (name, value) in [
+        ("version", serde_json::json!(1.1)),
+        ("mask", serde_json::json!(31)),
+        ("copy", serde_json::json!({"x": 1})),
+        ("text", serde_json::json!("yes")),
+        ("mode", serde_json::json!(420)),
+        ("odd", serde_json::json!(899.0)),
+        ("quoted", serde_json::json!("1.10")),
+    ] {
+        let read: serde_json::Value = serde_saphyr::from_str(&written).unwrap();
+        assert_eq!(read[name], value, "{written}");
+    }
+    for (member, text) in [("clientid", "id-a"), ("clientsecret", "secret-a")] {
+        for number in ["0123", "0x1F", "1.10", "123456789012345678901234567890"] {
+            let before = HOME_FILE.replace(text, number);
+            user.write(HOME_PATH, &before);
+            let error = user.error("env use b");
+            let expected = format!("`{member}` of the environment `a` looks like a number");
+            assert!(error.contains(&expected) && !error.contains(number), "{error}");
+            assert_eq!(user.read(HOME_PATH), before);
+        }
+    }
+}
+
+#[test]
 fn a_login_does_not_lose_the_credentials_of_another_service() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());
