@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use connectory_folder::write_whole;
@@ -17,7 +17,7 @@ pub enum Readers {
     AsBefore,
 }
 
-/// Writes a file. A failure leaves the file as it was. A link stays: the file that it leads to is replaced.
+/// Writes a file. A failure leaves the file as it was. A link stays: the file that it leads to is replaced or made.
 pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
     replace(path, bytes, readers).with_context(|| format!("cannot write {}", path.display()))
 }
@@ -43,7 +43,7 @@ fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(error),
     };
-    let path = if is_old { path.canonicalize()? } else { path.to_owned() };
+    let path = if is_old { path.canonicalize()? } else { end_of_links(path) };
     if readers == Readers::AsBefore {
         return write_whole(&path, bytes);
     }
@@ -54,6 +54,15 @@ fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     new.as_file().sync_all()?;
     new.persist(path)?;
     Ok(())
+}
+
+/// The path that links lead to, where there is no file yet. Links in a circle have another error before.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    while let Ok(target) = fs::read_link(&path) {
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
 }
 
 #[cfg(unix)]
@@ -127,5 +136,23 @@ mod tests {
         let error = write(&folder.path().join("none/file"), b"", Readers::AsBefore).unwrap_err();
         assert!(format!("{error:#}").starts_with(&format!("cannot write {}", folder.path().display())), "{error:#}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "no temporary file is left");
+    }
+
+    #[test]
+    fn the_missing_file_that_a_link_leads_to_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("kept")).unwrap();
+        let (link, second) = (folder.path().join("link"), folder.path().join("kept/second"));
+        symlink("kept/second", &link).unwrap();
+        for readers in [Readers::Owner, Readers::AsBefore] {
+            symlink("file", &second).unwrap();
+            write(&link, b"new", readers).unwrap();
+            assert!([&link, &second].iter().all(|path| fs::symlink_metadata(path).unwrap().is_symlink()));
+            assert_eq!(fs::read(folder.path().join("kept/file")).unwrap(), b"new");
+            fs::remove_file(folder.path().join("kept/file")).unwrap();
+            fs::remove_file(&second).unwrap();
+        }
+        symlink("../link", &second).unwrap();
+        assert!(write(&link, b"new", Readers::Owner).is_err(), "a circle");
     }
 }
