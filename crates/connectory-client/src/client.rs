@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::Semaphore;
-use url::{ParseError, Url};
+use url::{ParseError, Position, Url};
 
 use crate::config::Environment;
 use crate::error::Error;
@@ -109,6 +109,9 @@ impl Builder {
         if !matches!(base.scheme(), "http" | "https") {
             return Err(expected());
         }
+        if let Some(part) = superfluous(&base) {
+            return Err(wrong(format!("remove `{part}` from it")));
+        }
         let http = reqwest::Client::builder()
             .user_agent(concat!("connectory-client/", env!("CARGO_PKG_VERSION")))
             .timeout(self.timeout)
@@ -128,6 +131,18 @@ impl Builder {
             permits: Semaphore::new(self.concurrency),
         })))
     }
+}
+
+/// The end of a base URL that no service's address has: the path of an API version, which the client adds itself, or a query
+/// or a fragment. A path before them may be a proxy's.
+fn superfluous(base: &Url) -> Option<&str> {
+    const VERSIONS: [&str; 6] = ["/v3", "/v2024", "/v2025", "/v2026", "/connectors/v1", "/beta"];
+    let rest = &base[Position::BeforePath..];
+    let versions = VERSIONS.iter().filter_map(|version| {
+        let is_whole = |at: usize| rest[at + version.len()..].chars().next().is_none_or(|next| "/?#".contains(next));
+        rest.match_indices(version).map(|(at, _)| at).find(|&at| is_whole(at))
+    });
+    versions.chain(rest.find(['?', '#'])).min().map(|at| &rest[at..])
 }
 
 /// TLS with the certificates of the platform. Uses the cryptography that the program has chosen, or else ring, without
@@ -379,5 +394,28 @@ mod tests {
         };
         Client::builder(environment).build().unwrap();
         assert!(CryptoProvider::get_default().is_none());
+    }
+
+    #[test]
+    fn an_address_with_more_than_that_of_the_service_is_refused() {
+        let build = |base_url: &str| {
+            let (client_id, client_secret) = ("id".to_owned(), "secret".to_owned());
+            Client::builder(Environment { base_url: base_url.to_owned(), client_id, client_secret }).build()
+        };
+        for (address, part) in [
+            ("http://h/?a=b", "?a=b"),
+            ("http://h?", "?"),
+            ("http://h/proxy#top", "#top"),
+            ("http://h/v2025", "/v2025"),
+            ("http://h/proxy/v3/", "/v3/"),
+            ("http://h/v2026/connectors?a=/v3", "/v2026/connectors?a=/v3"),
+            ("http://h/connectors/v1", "/connectors/v1"),
+        ] {
+            let error = build(address).unwrap_err().to_string();
+            assert_eq!(error, format!("`{address}` is not the address of a service: remove `{part}` from it"));
+        }
+        for address in ["http://h", "http://h/", "http://h/proxy/", "http://h/v20250", "http://h/connectors"] {
+            assert!(build(address).is_ok(), "{address}");
+        }
     }
 }
