@@ -700,7 +700,7 @@ def test_environments_promotion_and_differences(start, tmp_path):
     assert config.stat().st_mode & 0o077 == 0 and "activeenvironment: production" in config.read_text()
     wrong = terminal.run("login", "x", "--base-url", servers["sandbox"].url, "--client-id", "x", stdin="no\n", code=1)
     assert "did not accept the API client `x`" in wrong.stderr and "no\n" not in config.read_text()
-    assert "has no environment `nowhere`; it has production, sandbox" in terminal.run(
+    assert "has no environment `nowhere`; it has `production`, `sandbox`" in terminal.run(
         "pull", "c", "--env", "nowhere", code=1).stderr
 
     write_connector(terminal, "c/a", "A")

@@ -72,13 +72,23 @@ pub enum ConfigError {
         "no service is configured; set SAIL_BASE_URL, SAIL_CLIENT_ID and SAIL_CLIENT_SECRET, or name one in ./config.json or ~/.sailpoint/config.yaml"
     )]
     Nowhere,
-    /// A source has a service but not its credentials.
-    #[error("{source_name} names a service but no {missing}")]
+    /// The home file has environments, but none is active.
+    #[error("no environment of {} is active; choose one of {known} with `connectory env use NAME` or --env NAME", .path.display())]
+    NoneActive {
+        /// The file.
+        path: PathBuf,
+        /// The names in the file.
+        known: String,
+    },
+    /// A source has a service but not its credentials, or an environment has no service.
+    #[error("{source_name} has no {missing}; {advice}")]
     Incomplete {
         /// The source.
         source_name: String,
         /// The missing value.
         missing: &'static str,
+        /// What to do.
+        advice: &'static str,
     },
     /// The home file has no environment of this name.
     #[error("{} has no environment `{name}`; it has {known}", .path.display())]
@@ -111,17 +121,45 @@ struct Parts {
     client_secret: Option<String>,
 }
 
+/// How a source calls its values, and what to do where it lacks one.
+struct Names {
+    client_id: &'static str,
+    client_secret: &'static str,
+    advice: &'static str,
+}
+
+const VARIABLES: Names = Names {
+    client_id: "SAIL_CLIENT_ID",
+    client_secret: "SAIL_CLIENT_SECRET",
+    advice: "set SAIL_CLIENT_ID and SAIL_CLIENT_SECRET, or unset SAIL_BASE_URL, or give --env NAME",
+};
+const LOCAL_FILE: Names = Names {
+    client_id: "`ClientId`",
+    client_secret: "`ClientSecret`",
+    advice: "write it there beside `BaseURL`, or give --env NAME",
+};
+const HOME_FILE: Names = Names {
+    client_id: "`clientid` in `pat`",
+    client_secret: "`clientsecret` in `pat`",
+    advice: "`connectory login` writes it",
+};
+
 impl Parts {
-    fn complete(self, source: impl fmt::Display) -> Result<Option<Environment>, ConfigError> {
+    /// The environment, unless there is no base URL.
+    fn complete(self, source: impl fmt::Display, names: &Names) -> Result<Option<Environment>, ConfigError> {
         let value = |value: Option<String>| value.filter(|value| !value.is_empty());
         let Some(base_url) = value(self.base_url) else { return Ok(None) };
-        let missing = |missing| ConfigError::Incomplete { source_name: source.to_string(), missing };
+        let missing = |missing| incomplete(&source, missing, names);
         Ok(Some(Environment {
             base_url,
-            client_id: value(self.client_id).ok_or_else(|| missing("client id"))?,
-            client_secret: value(self.client_secret).ok_or_else(|| missing("client secret"))?,
+            client_id: value(self.client_id).ok_or_else(|| missing(names.client_id))?,
+            client_secret: value(self.client_secret).ok_or_else(|| missing(names.client_secret))?,
         }))
     }
+}
+
+fn incomplete(source: &impl fmt::Display, missing: &'static str, names: &Names) -> ConfigError {
+    ConfigError::Incomplete { source_name: source.to_string(), missing, advice: names.advice }
 }
 
 /// `~/.sailpoint/config.yaml`.
@@ -173,7 +211,7 @@ impl Environment {
     }
 
     fn from_sources(variables: Parts, local: &Path, home: Option<&Path>) -> Result<Found, ConfigError> {
-        if let Some(environment) = variables.complete("SAIL_BASE_URL")? {
+        if let Some(environment) = variables.complete("the service of SAIL_BASE_URL", &VARIABLES)? {
             return Ok((environment, EnvironmentSource::Variables));
         }
         if let Some(text) = read(local)? {
@@ -181,7 +219,7 @@ impl Environment {
                 let place = Some((error.line() as u64, error.column() as u64));
                 wrong(local, place, "not JSON with the texts `BaseURL`, `ClientId` and `ClientSecret`")
             })?;
-            if let Some(environment) = parts.complete(local.display())? {
+            if let Some(environment) = parts.complete(local.display(), &LOCAL_FILE)? {
                 return Ok((environment, EnvironmentSource::LocalFile(local.to_owned())));
             }
         }
@@ -196,18 +234,22 @@ impl Environment {
             wrong(path, place, "not YAML with `environments` as the official tools write them")
         })?;
         let name = name.map_or(file.activeenvironment, str::to_owned);
-        if name.is_empty() {
-            return Ok(None);
-        }
         let Some(found) = file.environments.remove(&name) else {
-            let known: Vec<_> = file.environments.into_keys().collect();
+            let path = path.to_owned();
+            let known: Vec<_> = file.environments.keys().map(|name| format!("`{name}`")).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(ConfigError::Unknown { path: path.to_owned(), name, known });
+            return match name.is_empty() {
+                true if file.environments.is_empty() => Ok(None),
+                true => Err(ConfigError::NoneActive { path, known }),
+                false => Err(ConfigError::Unknown { path, name, known }),
+            };
         };
-        let parts = Parts { base_url: found.baseurl, ..found.pat };
-        let environment = parts.complete(format_args!("{} ({name})", path.display()))?;
         let source = EnvironmentSource::HomeFile { path: path.to_owned(), name };
-        Ok(environment.map(|environment| (environment, source)))
+        let parts = Parts { base_url: found.baseurl, ..found.pat };
+        match parts.complete(&source, &HOME_FILE)? {
+            Some(environment) => Ok(Some((environment, source))),
+            None => Err(incomplete(&source, "`baseurl`", &HOME_FILE)),
+        }
     }
 }
 
@@ -273,13 +315,27 @@ mod tests {
     fn an_error_names_the_missing_value() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("config.yaml");
-        std::fs::write(&home, "environments:\n  dev:\n    baseurl: https://x\n").unwrap();
+        std::fs::write(&home, "environments:\n  dev:\n    baseurl: https://x\n  empty: {}\n").unwrap();
         let unknown = Environment::from_home(&home, Some("prod")).unwrap_err().to_string();
-        assert!(unknown.ends_with("has no environment `prod`; it has dev"), "{unknown}");
-        let incomplete = Environment::from_home(&home, Some("dev")).unwrap_err().to_string();
-        assert!(incomplete.ends_with("(dev) names a service but no client id"), "{incomplete}");
-        let no_secret = Parts { client_secret: None, ..parts("https://x") }.complete("SAIL_BASE_URL").unwrap_err();
-        assert_eq!(no_secret.to_string(), "SAIL_BASE_URL names a service but no client secret");
+        assert!(unknown.ends_with("has no environment `prod`; it has `dev`, `empty`"), "{unknown}");
+        let advice = "`connectory login` writes it";
+        for (name, missing) in [("dev", "`clientid` in `pat`"), ("empty", "`baseurl`")] {
+            let incomplete = Environment::from_home(&home, Some(name)).unwrap_err().to_string();
+            let expected = format!("the environment `{name}` of {} has no {missing}; {advice}", home.display());
+            assert_eq!(incomplete, expected);
+        }
+        let no_secret = Parts { client_secret: None, ..parts("https://x") };
+        let (variables, local) = (folder.path().join("none.json"), folder.path().join("config.json"));
+        let error = Environment::from_sources(no_secret, &variables, None).unwrap_err().to_string();
+        let expected = "the service of SAIL_BASE_URL has no SAIL_CLIENT_SECRET; set SAIL_CLIENT_ID and SAIL_CLIENT_SECRET, \
+                        or unset SAIL_BASE_URL, or give --env NAME";
+        assert_eq!(error, expected);
+        std::fs::write(&local, r#"{"BaseURL": "https://x"}"#).unwrap();
+        let error = Environment::from_sources(Parts::default(), &local, None).unwrap_err().to_string();
+        assert!(error.contains("config.json has no `ClientId`; write it there beside `BaseURL`"), "{error}");
+        let error = Environment::from_sources(Parts::default(), &variables, Some(&home)).unwrap_err().to_string();
+        let choice = "is active; choose one of `dev`, `empty` with `connectory env use NAME` or --env NAME";
+        assert!(error.ends_with(choice), "{error}");
     }
 
     #[test]
