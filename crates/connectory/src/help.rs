@@ -57,7 +57,7 @@ examples! {
         "Check an environment": "doctor --env production"
     }
     "connector list" {
-        "List all custom connectors": "connector list --custom --statuses development,demo,released"
+        "List all custom connectors": "connector list --custom --statuses all"
         "Find connectors by their names": "connector list --filter 'name co \"HR\" and directConnect eq true'"
     }
     "connector get" {

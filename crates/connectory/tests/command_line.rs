@@ -486,6 +486,11 @@ fn exit_codes_say_whether_something_differs() {
     let right = User::new().with("SAIL_CLIENT_SECRET", "secret");
     right.stdout(&format!("login sandbox --base-url {} --client-id id", server.url));
     assert_eq!(right.stdout("connector list --custom --count"), "1\n");
+    right.stdout("connector create B --class-name x.Y --status DEVELOPMENT");
+    assert_eq!(right.stdout("connector list --custom --count"), "1\n");
+    for statuses in ["all", "released,ALL", "released,development"] {
+        assert_eq!(right.stdout(&format!("connector list --custom --count --statuses {statuses}")), "2\n");
+    }
     assert_eq!(right.stdout("connector list --custom --count --env sandbox"), "1\n");
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use connectory_client::{
     Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
 };
-use connectory_model::visible;
+use connectory_model::{UnknownStatus, visible};
 use futures_util::TryStreamExt;
 
 use crate::before;
@@ -110,6 +111,21 @@ enum ConnectorCommand {
     },
 }
 
+/// One status, or all.
+#[derive(Clone)]
+struct Statuses(Vec<Status>);
+
+impl FromStr for Statuses {
+    type Err = UnknownStatus;
+
+    fn from_str(word: &str) -> Result<Self, UnknownStatus> {
+        if word.eq_ignore_ascii_case("all") {
+            return Ok(Self(Status::ALL.to_vec()));
+        }
+        word.parse().map(|status| Self(vec![status]))
+    }
+}
+
 #[derive(Args)]
 struct ListArguments {
     /// Only connectors that match a filter, such as 'name co "HR" and directConnect eq true'
@@ -118,9 +134,9 @@ struct ListArguments {
     /// The locale of short descriptions
     #[arg(long)]
     locale: Option<Locale>,
-    /// The statuses to list, separated by commas (connectory only)
+    /// The statuses to list, separated by commas, or `all` (connectory only)
     #[arg(long, value_delimiter = ',', value_name = "STATUS")]
-    statuses: Vec<Status>,
+    statuses: Vec<Statuses>,
     /// Only custom connectors (connectory only)
     #[arg(long, conflicts_with = "built_in")]
     custom: bool,
@@ -252,7 +268,8 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
         list = list.locale(locale);
     }
     if !arguments.statuses.is_empty() {
-        list = list.statuses(&arguments.statuses);
+        let statuses: Vec<_> = arguments.statuses.into_iter().flat_map(|statuses| statuses.0).collect();
+        list = list.statuses(&statuses);
     }
     if arguments.custom || arguments.built_in {
         list = list.custom(arguments.custom);
