@@ -495,6 +495,21 @@ fn exit_codes_say_whether_something_differs() {
 }
 
 #[test]
+fn diff_names_connectors_by_their_paths() {
+    let user = User::new();
+    for folder in ["c", "d"] {
+        user.write_connector(&format!("{folder}/a"), "A");
+        user.write_connector(&format!("{folder}/b"), folder);
+    }
+    for (line, before, after) in [("diff c d", "--- c/b/", "+++ d/b/"), ("diff c/ d/", "--- c/b/", "+++ d/b/")] {
+        let printed = String::from_utf8(user.run(line).stdout).unwrap();
+        assert!(printed.contains(before) && printed.contains(after), "{printed}");
+    }
+    let error = user.error("login a:b --base-url http://127.0.0.1:9 --client-id id");
+    assert!(error.contains("the name of an environment cannot have a colon"), "{error}");
+}
+
+#[test]
 fn a_name_cannot_deceive_a_reader_of_a_table_or_a_message() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());

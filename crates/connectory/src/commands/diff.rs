@@ -39,10 +39,16 @@ pub async fn run(DiffArguments { a, b, environment }: DiffArguments) -> Result<E
         for name in names {
             let (before, after) = (before.get(name), after.get(name));
             is_different |= !before.zip(after).is_some_and(|(a, b)| is_equal(a, b));
-            print_diff(&format!("{a}{name}"), &format!("{b}{name}"), before, after);
+            print_diff(&below(&a, name), &below(&b, name), before, after);
         }
     }
     Ok(if is_different { DIFFERENT } else { SAME }.into())
+}
+
+/// The name of a connector in a folder, or in an environment that ends with `:`.
+fn below(operand: &str, name: &str) -> String {
+    let slash = if operand.ends_with([':', '/']) { "" } else { "/" };
+    format!("{operand}{slash}{name}")
 }
 
 /// Whether `plan` would change neither into the other.

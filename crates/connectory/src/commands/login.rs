@@ -35,6 +35,9 @@ pub async fn run(arguments: LoginArguments) -> Result<()> {
     if name.trim().is_empty() {
         bail!("an environment needs a name");
     }
+    if name.contains(':') {
+        bail!("the name of an environment cannot have a colon, which ends it in `connectory diff ENV:SCRIPT-NAME`");
+    }
     // Before anything is asked, and again when the file is written.
     let readable = || {
         let file = HomeFile::read()?;
