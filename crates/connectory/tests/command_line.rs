@@ -383,6 +383,7 @@ fn completions_and_man_pages_have_every_command() {
         }
     }
     let page = user.read("pages/connectory-connector-patch.1");
+    assert!(page.contains("\n\\fBconnectory connector patch\\fR [OPTIONS] <SCRIPT_NAME> <FILE>\n"), "{page}");
     let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
     let [.., version, examples, codes, files, variables, also] = sections[..] else { panic!("{sections:?}") };
     assert_eq!(version, "VERSION");

@@ -45,7 +45,9 @@ fn write_pages(command: &Command, words: &str, dir: &Path) -> Result<()> {
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         write_pages(sub, format!("{words} {}", sub.get_name()).trim_start(), dir)?;
     }
-    let man = Man::new(command.clone());
+    // The synopsis that `Man` makes has no values of options.
+    let usage = command.clone().render_usage().to_string();
+    let man = Man::new(command.clone().override_usage(usage.trim_start_matches("Usage: ").to_owned()));
     let page = page(&man, words).context("a page can be written to memory")?;
     files::write(&dir.join(man.get_filename()), &page, Readers::AsBefore)
 }
