@@ -242,6 +242,19 @@ def test_creating_changing_pruning_and_replacing(terminal):
     terminal.run("connector", "get", "a")
 
 
+def test_logins_at_the_same_time_lose_nothing(start, tmp_path):
+    server = start("--rate-limit", "off")
+    terminal = Terminal(tmp_path, SAIL_CLIENT_SECRET=server.secret)
+    names = [f"e{n}" for n in range(8)]
+    arguments = ["--base-url", server.url, "--client-id", server.client_id]
+    logins = [
+        subprocess.Popen([BINARY, "login", name, *arguments], env=environment(**terminal.variables), stdout=subprocess.DEVNULL)
+        for name in names
+    ]
+    assert [login.wait(timeout=60) for login in logins] == [0] * len(names)
+    assert [environment["name"] for environment in json.loads(terminal.run("env", "list", "-o", "json").stdout)] == names
+
+
 def test_what_the_server_would_refuse_is_told_by_plan_and_nothing_is_sent(start, tmp_path):
     server = start("--rate-limit", "off", "--max-document", "100000")
     proxy = Proxy(server.url)

@@ -484,7 +484,7 @@ mod tests {
         fs::remove_file(local.path(RECORD_FILE)).unwrap();
         let kept = ["hr/source-template.xml", "hr/translations/de.properties (not on the server)"];
         assert_eq!(local.pull(&folder("", "new"), false), (0, kept.map(str::to_owned).to_vec()));
-        let error = Pull::begin(&local.path("hr/connector.yaml"), false).err().expect("no folder").to_string();
+        let error = Pull::begin(&local.path("hr/connector.yaml"), "t", false).err().expect("no folder").to_string();
         assert!(error.contains("hr/connector.yaml is not a folder"), "{error}");
         local.edit(RECORD_FILE, "<<<<<<< HEAD");
         let error = Pull::begin(local.dir.path(), "t", false).err().expect("no record").to_string();

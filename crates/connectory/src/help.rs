@@ -44,7 +44,7 @@ examples! {
         "Save a service as `sandbox`; the secret is asked for":
             "login sandbox --base-url http://127.0.0.1:8080 --client-id 0a1b2c3d"
         "Replace its credentials, for example in a pipeline: the secret is in SAIL_CLIENT_SECRET":
-            "login sandbox --base-url http://127.0.0.1:8080 --client-id 3c4d --keep-active"
+            "login sandbox --base-url http://127.0.0.1:8080 --client-id 3c4d --force"
     }
     "logout" {
         "Remove the active environment": "logout"

@@ -1,6 +1,7 @@
 //! `~/.sailpoint/config.yaml`, where the official tools and this one keep named environments. Everything else in the file
 //! keeps its value. Comments, and how a value is spelled, are not kept.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -13,17 +14,37 @@ use crate::files::{self, Readers};
 const ACTIVE: &str = "activeenvironment";
 const ENVIRONMENTS: &str = "environments";
 
+fn path() -> Result<PathBuf> {
+    home_file().context("there is no home directory, in which ~/.sailpoint/config.yaml would be")
+}
+
 /// The file as it was read, with changes that are not written yet.
 pub struct HomeFile {
     pub path: PathBuf,
     members: Map<String, Value>,
     environments: Map<String, Value>,
+    /// Locked while the file is changed, so that no other command's change is lost.
+    lock: Option<File>,
 }
 
 impl HomeFile {
+    /// Reads the file to change it. Waits until no other command changes it.
+    pub fn lock() -> Result<Self> {
+        let path = path()?;
+        let folder = path.parent().context("the file is in a folder")?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let lock = folder.join(".connectory.lock");
+        let locked = File::options().create(true).truncate(false).write(true).open(&lock).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        let locked = locked.with_context(|| format!("cannot lock {}", lock.display()))?;
+        Ok(Self { lock: Some(locked), ..Self::read()? })
+    }
+
     /// Reads the file. One that does not exist is empty.
     pub fn read() -> Result<Self> {
-        let path = home_file().context("there is no home directory, in which ~/.sailpoint/config.yaml would be")?;
+        let path = path()?;
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
@@ -47,7 +68,7 @@ impl HomeFile {
         let Some((members, environments)) = read() else {
             bail!("{} does not hold `environments` as the official tools write them; fix it first", path.display());
         };
-        Ok(Self { path, members, environments })
+        Ok(Self { path, members, environments, lock: None })
     }
 
     /// Writes the file, for its owner alone. Refuses if credentials would change: they are texts, and a number is written in
@@ -64,10 +85,10 @@ impl HomeFile {
             }
         }
         self.members.insert(ENVIRONMENTS.to_owned(), self.environments.into());
-        let folder = self.path.parent().context("the file is in a folder")?;
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let text = serde_saphyr::to_string(&self.members).context("the environments cannot be written as YAML")?;
-        files::write(&self.path, text.as_bytes(), Readers::Owner)
+        files::write(&self.path, text.as_bytes(), Readers::Owner)?;
+        drop(self.lock);
+        Ok(())
     }
 
     /// The names of the environments.

@@ -42,7 +42,10 @@ struct Listed<'a> {
 
 /// Runs an `env` command.
 pub fn run(command: EnvCommand) -> Result<()> {
-    let mut file = HomeFile::read()?;
+    let mut file = match command {
+        EnvCommand::List { .. } => HomeFile::read()?,
+        EnvCommand::Use { .. } => HomeFile::lock()?,
+    };
     match command {
         EnvCommand::List { output } => {
             let listed: Vec<_> = file
@@ -77,7 +80,7 @@ pub fn run(command: EnvCommand) -> Result<()> {
 
 /// Removes an environment with its credentials.
 pub fn logout(LogoutArguments { name }: LogoutArguments) -> Result<()> {
-    let mut file = HomeFile::read()?;
+    let mut file = HomeFile::lock()?;
     let name = match (name, file.active()) {
         (Some(name), _) => name,
         (None, Some(active)) => active.to_owned(),

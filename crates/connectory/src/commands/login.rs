@@ -39,17 +39,17 @@ pub async fn run(arguments: LoginArguments) -> Result<()> {
         bail!("the name of an environment cannot have a colon, which ends it in `connectory diff ENV:SCRIPT-NAME`");
     }
     // Before anything is asked, and again when the file is written.
-    let readable = || {
-        let file = HomeFile::read()?;
+    let check = |file: HomeFile| {
         if !force {
-            refuse_other_service(&file, &name, &base_url)?;
+            refuse_other_client(&file, &name, &base_url, &client_id)?;
         }
         anyhow::Ok(file)
     };
-    readable()?;
-    let environment = Environment { base_url: base_url.clone(), client_id, client_secret: secret()? };
+    check(HomeFile::read()?)?;
+    let environment =
+        Environment { base_url: base_url.clone(), client_id: client_id.clone(), client_secret: secret()? };
     client(environment.clone(), Patience::None)?.list().page_size(1).page().await?;
-    let mut file = readable()?;
+    let mut file = check(HomeFile::lock()?)?;
     let done = if file.names().any(|other| other == name) { "Replaced" } else { "Wrote" };
     file.set(&name, &environment);
     if file.active().is_none() || !keep_active {
@@ -65,16 +65,17 @@ pub async fn run(arguments: LoginArguments) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace the credentials of another service, whose secret is not shown again.
-fn refuse_other_service(file: &HomeFile, name: &str, base_url: &str) -> Result<()> {
-    match file.base_url(name).map(|url| url.trim_end_matches('/')) {
-        Some(other) if other != base_url => bail!(
-            "{} has an environment `{name}` for another service, {other}; take another name, or give --force to lose \
-             its credentials",
-            file.path.display()
-        ),
-        _ => Ok(()),
-    }
+/// Refuses to replace the credentials of another service or API client, whose secret is not shown again.
+fn refuse_other_client(file: &HomeFile, name: &str, base_url: &str, client_id: &str) -> Result<()> {
+    let other = match (file.base_url(name).map(|url| url.trim_end_matches('/')), file.client_id(name)) {
+        (Some(other), _) if other != base_url => format!("another service, {other}"),
+        (_, Some(other)) if other != client_id => format!("another API client, {other}"),
+        _ => return Ok(()),
+    };
+    bail!(
+        "{} has an environment `{name}` for {other}; take another name, or give --force to lose its credentials",
+        file.path.display()
+    )
 }
 
 /// The secret: `SAIL_CLIENT_SECRET`, or typed without being shown, or the first line of standard input. It is not an
