@@ -94,6 +94,13 @@ class Proxy:
         return None
 
 
+def behind_proxy(start, tmp_path, *arguments):
+    """A server, a proxy in front of it, and a terminal that knows only the proxy."""
+    server = start("--rate-limit", "off", *arguments)
+    proxy = Proxy(server.url)
+    return server, proxy, Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+
+
 def wait_until(condition):
     began = time.monotonic()
     while not condition():
@@ -256,9 +263,7 @@ def test_logins_at_the_same_time_lose_nothing(start, tmp_path):
 
 
 def test_what_the_server_would_refuse_is_told_by_plan_and_nothing_is_sent(start, tmp_path):
-    server = start("--rate-limit", "off", "--max-document", "100000")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path, "--max-document", "100000")
     terminal.run("connector", "create", "Taken", "--class-name", "x.Y")
     proxy.calls.clear()
     write_connector(terminal, "c/a", "A")
@@ -300,9 +305,7 @@ def put_back(stderr):
 
 
 def test_a_replacement_that_cannot_succeed_deletes_nothing(start, tmp_path):
-    server = start("--rate-limit", "off")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path)
     write_connector(terminal, "c/a", "A")
     terminal.run("apply", "c", "--yes")
     before = terminal.run("export").stdout
@@ -355,9 +358,7 @@ def test_a_replacement_that_cannot_succeed_deletes_nothing(start, tmp_path):
 
 
 def test_a_connector_is_created_and_changed_wholly_or_not_at_all(start, tmp_path):
-    server = start("--rate-limit", "off")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path)
     write_connector(terminal, "c/a", "A")
     write_connector(terminal, "c/b", "B")
     for fault in ["PATCH /v2025/connectors/a", "PUT /v2025/connectors/a/translations/en"]:
@@ -432,9 +433,7 @@ def test_a_part_of_a_connector_is_not_imported(terminal):
 
 
 def test_nothing_is_deleted_after_a_failure(start, tmp_path):
-    server = start("--rate-limit", "off")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path)
     write_connector(terminal, "c/old", "Old")
     terminal.run("apply", "c", "--yes")
     shutil.rmtree(terminal.folder / "c/old")
@@ -447,9 +446,7 @@ def test_nothing_is_deleted_after_a_failure(start, tmp_path):
 
 
 def test_a_tally_says_no_more_than_is_known(start, tmp_path):
-    server = start("--rate-limit", "off")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path)
     write_connector(terminal, "c/a", "A")
     terminal.run("apply", "c", "--yes")
     # Somebody else writes between the last look and the patch.
@@ -490,9 +487,7 @@ def test_a_command_goes_on_without_readers(terminal):
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_apply_finishes_what_is_under_way_and_says_what_was_done(start, tmp_path, signal_):
-    server = start("--rate-limit", "off")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path)
     for n in range(30):
         write_connector(terminal, f"c/c-{n:02}", f"C {n:02}")
     proxy.delays = {"PUT": 1}
@@ -532,9 +527,7 @@ def test_an_interrupted_apply_finishes_what_is_under_way_and_says_what_was_done(
 
 
 def test_large_documents_fit_into_requests(start, tmp_path):
-    server = start("--rate-limit", "off", "--max-request", "600000")
-    proxy = Proxy(server.url)
-    terminal = Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
+    server, proxy, terminal = behind_proxy(start, tmp_path, "--max-request", "600000")
     # Documents that fit into a request alone, and not together. With the text before, the second fits into none.
     write_connector(terminal, "c/a", "A")
     sizes = {"source-config": 250_000, "source-template": 400_000, "correlation-config": 250_000}

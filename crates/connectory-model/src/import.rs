@@ -259,20 +259,7 @@ mod tests {
     }
 
     fn any_object() -> impl Strategy<Value = Value> {
-        let member = prop::sample::select(vec![
-            "name",
-            "scriptName",
-            "type",
-            "className",
-            "directConnect",
-            "status",
-            "features",
-            "connectorMetadata",
-            "applicationXml",
-            "correlationConfigXml",
-            "sourceConfigXml",
-            "translationProperties",
-        ]);
+        let member = prop::sample::select(WHOLE.into_iter().chain(["features"]).collect::<Vec<_>>());
         prop::collection::hash_map(member, any_value(), 0..6).prop_map(|members| {
             let mut object = json!({"name": "HR"});
             for (member, value) in members {

@@ -24,15 +24,21 @@ pub fn write(path: &Path, bytes: &[u8], readers: Readers) -> Result<()> {
 
 /// Writes a new file that only its owner can read. Fails if there is one of this name.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        let mut new = NamedTempFile::new_in(folder)?;
-        new.write_all(bytes)?;
-        new.as_file().sync_all()?;
-        new.persist_noclobber(path)?;
-        io::Result::Ok(())
+    let write = || -> io::Result<()> {
+        private(path, bytes)?.persist_noclobber(path)?;
+        Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A complete temporary file beside a path, which only its owner can read.
+fn private(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    // The folder of `file.json` is the empty path.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = NamedTempFile::new_in(folder)?;
+    new.write_all(bytes)?;
+    new.as_file().sync_all()?;
+    Ok(new)
 }
 
 fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
@@ -47,12 +53,7 @@ fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     if readers == Readers::AsBefore {
         return write_whole(&path, bytes);
     }
-    // The folder of `file.json` is the empty path.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = NamedTempFile::new_in(folder)?;
-    new.write_all(bytes)?;
-    new.as_file().sync_all()?;
-    new.persist(path)?;
+    private(&path, bytes)?.persist(path)?;
     Ok(())
 }
 

@@ -25,6 +25,11 @@ impl User {
         Self { home: TempDir::new().unwrap(), variables: Vec::new() }
     }
 
+    /// A user with the credentials of a server's first client.
+    fn of(server: &Server) -> Self {
+        Self::new().with("SAIL_BASE_URL", &server.url).with("SAIL_CLIENT_ID", "id").with("SAIL_CLIENT_SECRET", "secret")
+    }
+
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.variables.push((name, value.into()));
         self
@@ -464,10 +469,7 @@ impl Drop for Server {
 fn exit_codes_say_whether_something_differs() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());
-    let user = User::new()
-        .with("SAIL_BASE_URL", &server.url)
-        .with("SAIL_CLIENT_ID", "id")
-        .with("SAIL_CLIENT_SECRET", "secret");
+    let user = User::of(&server);
     user.write_connector("c/a", "A");
     assert_snapshot!("plan_of_a_new_connector", user.transcript(&["plan c"]));
     assert!(user.error("apply c").contains("there is no terminal to ask on; give --yes"));
@@ -514,10 +516,7 @@ fn diff_names_connectors_by_their_paths() {
 fn a_name_cannot_deceive_a_reader_of_a_table_or_a_message() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());
-    let user = User::new()
-        .with("SAIL_BASE_URL", &server.url)
-        .with("SAIL_CLIENT_ID", "id")
-        .with("SAIL_CLIENT_SECRET", "secret");
+    let user = User::of(&server);
     let (name, seen) = ("Pay\u{202e}llor", "Pay\\u{202e}llor");
     let created = user.stdout(&format!("connector create {name} --class-name x.Y"));
     assert!(created.contains(seen) && !created.contains(name), "{created}");
@@ -557,10 +556,7 @@ fn a_service_that_cannot_be_reached_is_tried_three_times_and_said_once() {
 fn a_long_pause_for_the_rate_limit_is_said() {
     let folder = TempDir::new().unwrap();
     let server = Server::limited(folder.path(), "1/6s");
-    let user = User::new()
-        .with("SAIL_BASE_URL", &server.url)
-        .with("SAIL_CLIENT_ID", "id")
-        .with("SAIL_CLIENT_SECRET", "secret");
+    let user = User::of(&server);
     let count = || user.run("connector list --count");
     // The second call is after the first in the same window, or the third is after the second.
     let told = [count(), count(), count()].map(|output| String::from_utf8(output.stderr).unwrap());
@@ -695,10 +691,7 @@ fn a_login_does_not_lose_the_credentials_of_another_service() {
 fn a_file_is_written_whole_or_not_at_all() {
     let folder = TempDir::new().unwrap();
     let server = Server::start(folder.path());
-    let user = User::new()
-        .with("SAIL_BASE_URL", &server.url)
-        .with("SAIL_CLIENT_ID", "id")
-        .with("SAIL_CLIENT_SECRET", "secret");
+    let user = User::of(&server);
     user.write("form.xml", "old");
     user.write("all.json", "old");
     let readers = ["form.xml", "all.json"].map(|file| fs::File::open(user.home.path().join(file)).unwrap());

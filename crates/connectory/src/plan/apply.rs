@@ -56,8 +56,10 @@ pub async fn plan_and_apply(
         Some(dir) => Record::of(dir, &client).await?,
         None => None,
     };
+    // Only a record needs them.
+    let recorded = if record.is_some() { wanted.as_slice() } else { &[] };
     let digests: Vec<_> =
-        wanted.iter().map(|wanted| (wanted.script_name.clone(), Digests::of(&wanted.folder))).collect();
+        recorded.iter().map(|wanted| (wanted.script_name.clone(), Digests::of(&wanted.folder))).collect();
     let plan = compare(&client, wanted, prune).await?;
     if !options.quiet {
         plan.print();

@@ -1,7 +1,6 @@
 //! A plan: what has to change on a server so that it has the wanted connectors. `wanted` reads what is wanted, `compare`
 //! makes the plan, `refusals` says what the server would refuse, `show` prints the plan, and `apply` carries it out: `step`
-//! by step, until an `interrupt`. The
-//! `record` has what was last the same here and there.
+//! by step, until an `interrupt`. The `record` has what was last the same here and there.
 
 pub mod apply;
 pub mod compare;

@@ -16,8 +16,8 @@ use crate::environment::{PARALLEL, find};
 /// How many numbered script names are looked at before a name counts as too common.
 const NUMBERED: usize = 100;
 
-/// Says which steps a server would refuse, and sets the turns of the others. `service` is what it says about itself; a service other than connectory says
-/// nothing.
+/// Says which steps a server would refuse, and sets the turns of the others. `service` is what it says about itself; a
+/// service other than connectory says nothing.
 pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &mut [Step]) -> Result<Vec<Refusal>> {
     let mut refusals = Refusals::default();
     let mut created = Vec::new();
@@ -167,7 +167,8 @@ async fn check_script_names(
         let is_renamed = wanted != found;
         let own = &step.script_name;
         // What is there has to be put back under its script name if the new one fails.
-        for (name, is_found) in wanted.into_iter().zip([false]).chain(found.into_iter().zip([true])) {
+        let renamed = found.filter(|_| is_renamed);
+        for (name, is_found) in wanted.into_iter().zip([false]).chain(renamed.into_iter().zip([true])) {
             let mut taken = HashSet::new();
             let given = loop {
                 let given = ScriptName::derive(&name, |candidate| taken.contains(candidate));
