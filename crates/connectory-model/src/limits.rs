@@ -228,6 +228,12 @@ pub const HASHING_BYTES: usize = LARGE_BYTES / 4;
 pub const TURNS_PER_CLIENT: usize = 2;
 /// The same for a tenant: one of the four turns is left to others, and one of the tenant's own to another client.
 pub const TURNS_PER_TENANT: usize = 3;
+/// How far the clock of a server for tests may be off. Tokens live for minutes.
+pub const MOST_CLOCK_OFFSET: Duration = Duration::from_hours(8760);
+/// Resets of a server for tests that wait. Each takes milliseconds.
+pub const RESETS_WAITING: usize = 8;
+/// Time that a request waits for a reset. Longer means that something is wrong.
+pub const RESET_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that a request waits for its turn to work on something large.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that long work may take: a filter over the whole catalog, a preview, a difference.

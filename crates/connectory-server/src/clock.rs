@@ -9,9 +9,21 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Clock {
     /// The time by which the clock was turned, in milliseconds.
     turned: Arc<AtomicU64>,
+    /// The seconds by which the time of day is ahead of the system's.
+    offset: i64,
 }
 
 impl Clock {
+    /// A clock whose time of day is ahead of the system's by these seconds, or behind it. Durations are not affected.
+    pub fn with_offset(seconds: i64) -> Self {
+        Self { offset: seconds, ..Self::default() }
+    }
+
+    /// Whether the time of day is another than the system's.
+    pub fn is_off(&self) -> bool {
+        self.offset != 0
+    }
+
     /// Returns the current time for measuring durations.
     pub fn now(&self) -> Instant {
         Instant::now() + self.turned()
@@ -20,7 +32,8 @@ impl Clock {
     /// Returns the current time in seconds since 1970-01-01 UTC.
     pub fn unix_seconds(&self) -> u64 {
         let now = SystemTime::now() + self.turned();
-        now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        seconds.saturating_add_signed(self.offset)
     }
 
     /// Turns the clock and all its clones forward.

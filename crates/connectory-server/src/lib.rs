@@ -3,13 +3,14 @@
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`. Handlers read from `catalog`, and change connectors through `registry`. [`service`] shows the
 //! whole path of a request and every route on one page. A module uses only the modules before it:
-//! `clock, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← service`.
+//! `clock, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← service ← ephemeral`.
 
 pub mod api;
 pub mod auth;
 pub mod budget;
 pub mod catalog;
 pub mod clock;
+pub mod ephemeral;
 pub mod http;
 pub mod options;
 pub mod rate_limit;
@@ -21,6 +22,7 @@ pub mod trusted_proxies;
 pub mod version;
 pub mod work;
 
+pub use ephemeral::Ephemeral;
 pub use options::Options;
 pub use service::Service;
 pub use state::{ServerState, StartError};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_model::limits;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::rate_limit::RateLimit;
@@ -13,6 +14,8 @@ use crate::trusted_proxies::TrustedProxies;
 /// The options of a server.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Whether the connectors in this program are built-in connectors.
+    pub embedded_catalog: bool,
     /// The paths of additional catalogs of built-in connectors.
     pub catalogs: Vec<PathBuf>,
     /// The rate limit per client and API version. None means no limit.
@@ -33,10 +36,28 @@ pub struct Options {
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The clock of the server. Only tests turn it.
     pub clock: Clock,
+    /// Takes the requests to reset the server. Only a server for tests can be reset.
+    pub resets: Option<Resets>,
     /// The address at which clients reach the server, without a slash at its end.
     pub public_url: String,
     /// The pages for people that `/oauth/info` names.
     pub pages: Pages,
+}
+
+/// Takes the requests to reset a server for tests.
+#[derive(Debug, Clone)]
+pub struct Resets(pub(crate) mpsc::Sender<ResetRequest>);
+
+/// The sender of the result of a reset: the error, if it failed.
+#[derive(Debug)]
+pub(crate) struct ResetRequest(pub oneshot::Sender<Result<(), String>>);
+
+impl Resets {
+    /// Requests a reset. Returns the receiver of its result, or none if too many wait.
+    pub(crate) fn request(&self) -> Option<oneshot::Receiver<Result<(), String>>> {
+        let (done, result) = oneshot::channel();
+        self.0.try_send(ResetRequest(done)).ok().map(|()| result)
+    }
 }
 
 /// The paths of the pages on which people sign in and out.
@@ -56,6 +77,7 @@ impl Pages {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            embedded_catalog: true,
             catalogs: Vec::new(),
             rate_limit: Some(RateLimit::STANDARD),
             token_lifetime: Duration::from_mins(12),
@@ -66,6 +88,7 @@ impl Default for Options {
             max_answers: limits::ANSWERS_BYTES,
             trusted_proxies: Arc::default(),
             clock: Clock::default(),
+            resets: None,
             public_url: "http://127.0.0.1:8080".to_owned(),
             pages: Pages::REFERENCE,
         }

@@ -20,7 +20,9 @@ use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{connectors, documents, fast_path, health, oauth, openapi, reference, service_info, translations};
+use crate::api::{
+    connectors, documents, fast_path, health, oauth, openapi, reference, reset, service_info, translations,
+};
 use crate::auth::Caller;
 use crate::auth::layer::authorize;
 use crate::http::error::ApiError;
@@ -48,6 +50,11 @@ impl Service {
     /// Makes the service with the API and additional pages, such as the console.
     pub fn with_pages(server: Arc<ServerState>, pages: Router) -> Self {
         Self { routes: routes(&server, pages), server }
+    }
+
+    /// The state of the server.
+    pub fn server(&self) -> &Arc<ServerState> {
+        &self.server
     }
 
     /// Responds to a request of a peer. A panic is a bug in this program: the client gets an error response, so that
@@ -101,6 +108,7 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         .routes(routes!(oauth::info))
         .routes(routes!(oauth::jwks))
         .routes(routes!(service_info::get))
+        .routes(routes!(reset::reset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .layer(from_fn(note_route));

@@ -61,7 +61,7 @@ impl ServerState {
     /// Makes the state of a server on a store. Loads all tenants.
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let limits = Limits { document: options.max_document, connector: options.max_connector };
-        let builtins = builtin::load(&options.catalogs, limits)?;
+        let builtins = builtin::load(options.embedded_catalog, &options.catalogs, limits)?;
         let work = Work::default();
         let answers = Budget::new(Pool::Answers, options.max_answers);
         let anonymous_answers = Budget::new(Pool::Answers, options.max_answers / limits::ANONYMOUS_PART);

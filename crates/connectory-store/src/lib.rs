@@ -4,7 +4,7 @@
 //! every promise of the contract with every engine.
 //!
 //! **Durability.** When a write returns `Ok`, it is on disk. It survives the end of the process, a crash of the system
-//! and a loss of power. Acknowledged data never changes. It is removed only together with its tenant.
+//! and a loss of power. (Of a store without syncs, it survives the end of the process only.) Acknowledged data never changes. It is removed only together with its tenant.
 //!
 //! **Atomicity.** A commit is one or more edits of one tenant. The store makes all edits or none: it checks every edit
 //! by reading before it writes the first. A refused commit writes nothing, and its error says which edit was refused
@@ -41,7 +41,7 @@ mod revision;
 mod session;
 mod sqlite;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName, Summary};
@@ -57,7 +57,7 @@ pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
 pub use session::{Ended, NewSession, Session, SessionHash};
 pub use sqlite::AccessDb;
-use sqlite::Sqlite;
+use sqlite::{Sqlite, Syncs};
 
 /// The connectors, clients and keys of every tenant. A clone refers to the same store.
 #[derive(Clone)]
@@ -69,7 +69,23 @@ impl Store {
     /// Opens a database for this process alone. Creates the file and its folder if they are missing, and updates the
     /// schema.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { engine: Sqlite::open(path)? })
+        Ok(Self { engine: Sqlite::open(path, Syncs::Full)? })
+    }
+
+    /// Opens a database as [`Self::open`] does, whose writes do not wait for the disk: a crash of the system may damage
+    /// it. This is for data that is removed at the end of the process.
+    pub fn open_without_syncs(path: &Path) -> Result<Self> {
+        Ok(Self { engine: Sqlite::open(path, Syncs::Off)? })
+    }
+
+    /// The path of the database.
+    pub fn path(&self) -> &Path {
+        self.engine.path()
+    }
+
+    /// Writes a copy of the database, as it is now, into a new file. The copy may not be on disk yet.
+    pub async fn copy_to(&self, copy: PathBuf) -> Result<()> {
+        self.engine.copy_to(copy).await
     }
 
     /// Sets the follower, which receives every commit from now on. A store has one follower; call this once.

@@ -14,7 +14,9 @@ use std::time::Duration;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale};
-use connectory_store::{AccessDb, Change, Committed, Edit, Follow, RevisionId, Store, StoreError, TenantId};
+use connectory_store::{
+    AccessDb, Change, Committed, Edit, Follow, RevisionId, SigningKey, Store, StoreError, TenantId,
+};
 use tempfile::TempDir;
 
 use support::{by, client, commit, connector, connector_at, create, edit, origin, summaries};
@@ -379,4 +381,30 @@ async fn a_new_connector_takes_few_bytes() {
     }
     let bytes = (pages() - before) * 4096 / COUNT;
     assert!(bytes <= MOST_BYTES, "{bytes} bytes");
+}
+
+#[tokio::test]
+async fn a_copy_is_the_database_as_it_was_and_only_its_owner_reads_it() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let first = commit(&store, tenant, create("HR")).await;
+    let key = store.signing_keys(SigningKey { id: "key".to_owned(), pem: "pem".to_owned() }).await.unwrap();
+    let (path, copy) = (folder.path().join("copy.db"), folder.path().join("opened.db"));
+    store.copy_to(path.clone()).await.unwrap();
+    assert!(matches!(store.copy_to(path.clone()).await, Err(StoreError::Io { .. })), "a file stays as it is");
+    let issuer = store.issuer().await.unwrap();
+    commit(&store, tenant, create("Later")).await;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    std::fs::copy(&path, &copy).unwrap();
+    let copied = Store::open_without_syncs(&copy).unwrap();
+    assert_eq!(summaries(&copied, tenant).await.len(), 1);
+    assert_eq!(connector_at(&copied, tenant, first).await, *connector("HR"));
+    assert_eq!(copied.issuer().await.unwrap(), issuer, "its tokens are those of the copy");
+    let other = SigningKey { id: "other".to_owned(), pem: "pem".to_owned() };
+    assert_eq!(copied.signing_keys(other).await.unwrap()[0].id, key[0].id);
+    assert_eq!(commit(&copied, tenant, create("Other")).await.get(), first.get() + 1, "the numbers go on from there");
+    drop(copied);
+    let copied = Store::open_without_syncs(&copy).unwrap();
+    assert_eq!(summaries(&copied, tenant).await.len(), 2, "what was written survives the end of the process");
 }

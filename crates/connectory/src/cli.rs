@@ -22,7 +22,7 @@ use crate::commands::pull::{self, PullArguments};
 use crate::commands::tenant::{self, TenantCommand};
 use crate::help;
 use crate::serve;
-use crate::serve::settings::ServeArguments;
+use crate::serve::settings::ServeCommand;
 
 /// A self-hosted connector registry that speaks the Identity Security Cloud Connectors API, and a client for any
 /// service that speaks it.
@@ -45,7 +45,7 @@ enum Command {
 #[derive(Subcommand)]
 enum LocalCommand {
     /// Serve the Connectors API.
-    Serve(Box<ServeArguments>),
+    Serve(Box<ServeCommand>),
     /// Manage API clients, which get tokens with an id and a secret.
     #[command(subcommand)]
     Client(ClientCommand),
@@ -117,7 +117,7 @@ impl Cli {
 impl LocalCommand {
     fn run(self) -> Result<()> {
         match self {
-            Self::Serve(arguments) => serve::run(*arguments),
+            Self::Serve(command) => serve::run(*command),
             Self::Client(command) => client::run(command),
             Self::Tenant(command) => tenant::run(command),
             Self::Lint(arguments) => lint::run(&arguments),

@@ -25,6 +25,8 @@ examples! {
         "Serve on this machine; the first start prints the credentials of an API client": "serve"
         "Serve in a container, with the database in a volume":
             "serve --listen 0.0.0.0:8080 --database sqlite:/data/c.db"
+        "Serve for a test: on a free port, with nothing kept at the end":
+            "serve --ephemeral --listen 127.0.0.1:0 --port-file port"
         "Serve behind a proxy that ends TLS": "serve --public-url https://connectors.example.com"
     }
     "client create" {
@@ -177,7 +179,7 @@ const SECTIONS: [Section; 3] = [
             ["CONNECTORY_…", "The options of `serve`, for example CONNECTORY_DATABASE for --database."],
             [
                 "CONNECTORY_CLIENT_ID, CONNECTORY_CLIENT_SECRET",
-                "The API client that the first start of `serve` creates, instead of a generated one.",
+                "The API client that the first start of `serve` creates, and each start of `serve --ephemeral`, instead of a generated one.",
             ],
             ["HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy on the way to the service."],
             ["SSL_CERT_FILE", "Certificates to trust instead of the platform's (Linux)."],

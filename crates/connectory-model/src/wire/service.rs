@@ -7,6 +7,9 @@ use super::open::Open;
 /// The path of [`ServiceInfo`].
 pub const SERVICE_PATH: &str = "/connectory/v1";
 
+/// The path at which a server for tests is reset.
+pub const RESET_PATH: &str = "/connectory/v1/reset";
+
 /// A service's name, version, capabilities and limits. Members are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -41,11 +44,13 @@ pub enum Capability {
     Statuses,
     /// Lists take the parameter `custom` (D10).
     Custom,
+    /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
+    Reset,
 }
 
 impl Capability {
-    /// Every capability of this version.
-    pub const ALL: [Self; 2] = [Self::Statuses, Self::Custom];
+    /// The capabilities that every service of this version has.
+    pub const ALWAYS: [Self; 2] = [Self::Statuses, Self::Custom];
 }
 
 /// The limits that a client should know before it sends something.

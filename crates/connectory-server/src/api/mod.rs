@@ -9,5 +9,6 @@ pub mod oauth;
 pub mod openapi;
 pub mod parameters;
 pub mod reference;
+pub mod reset;
 pub mod service_info;
 pub mod translations;

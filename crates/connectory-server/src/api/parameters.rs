@@ -2,16 +2,20 @@
 //!
 //! Unknown parameters are ignored, as the vendor's service does. If a parameter occurs twice, the last value is used.
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use connectory_model::filter::Filter;
+use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, JSON_VALUES, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_model::wire::Origin;
 use connectory_model::{Locale, Status};
 use http::request::Parts;
+use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::catalog::{PageRequest, Selection};
 use crate::http::error::ApiError;
+use crate::state::ServerState;
 
 /// The largest number of connectors in a page, which is also the default (specification).
 const MAX_LIMIT: usize = 250;
@@ -43,6 +47,27 @@ pub struct ListParameters {
     statuses: Option<String>,
     /// Extension: only the tenant's own connectors (`true`) or only the built-in ones (`false`).
     custom: Option<bool>,
+}
+
+/// Refuses a request of an operation under `/connectory/v1` that has a parameter or a member, because the operation knows
+/// none (D41).
+pub async fn expect_no_fields(server: &ServerState, parts: &Parts, body: Body) -> Result<(), ApiError> {
+    let refuse = |kind: &str, name: &str| {
+        let name = shown(name, QUOTED_CHARS);
+        ApiError::bad_request(format!("the {kind} `{name}` is unknown; this operation has none"))
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).next() {
+        return Err(refuse("parameter", &name));
+    }
+    let body = server.bodies.read_in(ANONYMOUS_BODY_TIMEOUT, body, ANONYMOUS_BYTES).await?;
+    if body.is_empty() {
+        return Ok(());
+    }
+    match connectory_model::json::from_slice(&body, JSON_VALUES) {
+        Ok(Value::Object(members)) => members.keys().next().map_or(Ok(()), |name| Err(refuse("member", name))),
+        _ => Err(ApiError::bad_request("the body is not a JSON object; this operation has no body")),
+    }
 }
 
 /// Reads the query of the list.

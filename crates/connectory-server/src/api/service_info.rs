@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use connectory_model::wire::{Capability, Open, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
+use http::request::Parts;
 
+use super::parameters::expect_no_fields;
+use crate::http::error::ApiError;
 use crate::state::ServerState;
 
 /// Tells the server's name, version, capabilities and limits
@@ -13,15 +17,24 @@ use crate::state::ServerState;
 /// Without a token. Members and capabilities are only ever added.
 #[utoipa::path(
     get, path = SERVICE_PATH, operation_id = "serviceInfo", tag = "Service",
-    responses((status = 200, description = "The server.", body = ServiceInfo))
+    responses(
+        (status = 200, description = "The server.", body = ServiceInfo),
+        (status = 400, description = "The request has a parameter or a body. This operation has none."),
+    )
 )]
-pub async fn get(State(server): State<Arc<ServerState>>) -> Json<ServiceInfo> {
+pub async fn get(
+    State(server): State<Arc<ServerState>>,
+    parts: Parts,
+    body: Body,
+) -> Result<Json<ServiceInfo>, ApiError> {
+    expect_no_fields(&server, &parts, body).await?;
     let options = &server.options;
+    let of_tests = options.resets.is_some().then_some(Capability::Reset);
     let bytes = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-    Json(ServiceInfo {
+    Ok(Json(ServiceInfo {
         name: "connectory".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        capabilities: Capability::ALL.map(Open::Known).into(),
+        capabilities: Capability::ALWAYS.into_iter().chain(of_tests).map(Open::Known).collect(),
         limits: ServiceLimits {
             max_document_bytes: bytes(options.max_document),
             max_request_bytes: bytes(options.max_request),
@@ -30,5 +43,5 @@ pub async fn get(State(server): State<Arc<ServerState>>) -> Json<ServiceInfo> {
                 .rate_limit
                 .map(|limit| RequestRate { requests: limit.requests, seconds: limit.seconds.get() }),
         },
-    })
+    }))
 }

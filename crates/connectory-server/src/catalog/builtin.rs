@@ -85,10 +85,11 @@ pub enum CatalogError {
     },
 }
 
-/// Loads the embedded connectors and the connectors of the catalogs. A catalog's connector replaces the embedded
+/// Loads the embedded connectors, if they are wanted, and the connectors of the catalogs. A catalog's connector replaces the embedded
 /// connector with the same script name, so that an operator can provide a newer version. `limits` bounds the files.
-pub fn load(catalogs: &[PathBuf], limits: Limits) -> Result<Vec<Arc<Connector>>, CatalogError> {
-    let mut connectors: Vec<Arc<Connector>> = embedded().into_iter().map(Arc::new).collect();
+pub fn load(with_embedded: bool, catalogs: &[PathBuf], limits: Limits) -> Result<Vec<Arc<Connector>>, CatalogError> {
+    let embedded = if with_embedded { embedded() } else { Vec::new() };
+    let mut connectors: Vec<Arc<Connector>> = embedded.into_iter().map(Arc::new).collect();
     let replaceable = connectors.len();
     for path in catalogs {
         for connector in read(path, limits)? {
@@ -128,7 +129,8 @@ fn embedded() -> Vec<Connector> {
         .collect()
 }
 
-fn read(path: &Path, limits: Limits) -> Result<Vec<Connector>, CatalogError> {
+/// Reads the connectors of a folder of connector folders, or of a JSON file.
+pub fn read(path: &Path, limits: Limits) -> Result<Vec<Connector>, CatalogError> {
     let io = |error| CatalogError::Io { path: path.to_owned(), error };
     if !path.is_dir() {
         let text = std::fs::read(path).map_err(io)?;
@@ -167,7 +169,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("written");
             fs::write(path, text).expect("written");
         };
-        let load = || super::load(&[dir.path().to_owned()], Limits::default());
+        let load = || super::load(true, &[dir.path().to_owned()], Limits::default());
         let error = |file: &str| load().expect_err(file).to_string();
         write("%63on/connector.yaml", "name: A console\nclassName: x.Y\n");
         write("docs/notes.md", "not a connector");

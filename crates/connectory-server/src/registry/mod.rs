@@ -11,6 +11,7 @@ mod edit;
 mod error;
 mod find;
 mod history;
+mod load;
 mod patch;
 mod restore;
 mod upload;
@@ -26,6 +27,7 @@ pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
 pub use self::find::Found;
 pub use self::history::{Change, Past};
+pub use self::load::LoadError;
 pub use self::patch::patched;
 
 /// The limits on the size of connectors.

@@ -5,6 +5,7 @@
 mod access;
 mod connectors;
 mod documents;
+mod ephemeral;
 mod list;
 mod metrics;
 mod neighbours;

@@ -16,6 +16,7 @@ use super::clock::now;
 use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
 use super::rows::{self, TENANT_COLUMNS, word};
+use super::schema::Syncs;
 use super::{access_events, schema, usage};
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
@@ -42,7 +43,7 @@ impl AccessDb {
             Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
             lock => lock,
         };
-        let mut connection = schema::open(&file, schema::COMMAND_WAIT)?;
+        let mut connection = schema::open(&file, schema::COMMAND_WAIT, Syncs::Full)?;
         if lock.is_ok() {
             schema::migrate(&mut connection, file.path())?;
         } else {

@@ -32,6 +32,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use rustix::fs::OFlags;
 
 use super::content::{self, Content};
+use super::schema::Syncs;
 use crate::error::{Result, StoreError, Unavailable};
 
 /// The identity of a file, independent of its path: the device and the inode number.
@@ -207,6 +208,7 @@ impl Lock {
     /// all of it was copied.
     pub fn mark(
         &mut self,
+        syncs: Syncs,
         set: impl FnOnce(&RangeInclusive<u32>) -> Result<()>,
         log_is_copied: impl FnOnce() -> Result<bool>,
     ) -> Result<()> {
@@ -221,7 +223,9 @@ impl Lock {
             }
         };
         self.note(vec![old, new])?;
-        self.holder.sync_all().map_err(|error| self.io(error))?;
+        if syncs == Syncs::Full {
+            self.holder.sync_all().map_err(|error| self.io(error))?;
+        }
         set(&new.cookies())?;
         if log_is_copied()? { self.settle() } else { Ok(()) }
     }
@@ -381,7 +385,7 @@ impl Drop for Lock {
 const OWNER_ONLY: u32 = 0o600;
 
 /// Options that create a missing file with access for its owner only.
-fn for_owner() -> OpenOptions {
+pub(super) fn for_owner() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).mode(OWNER_ONLY);
     options
@@ -496,7 +500,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let file = DatabaseFile::open(&folder.path().join("c.db")).unwrap();
         let lock = file.lock().unwrap();
-        let mut connection = schema::open(&file, schema::SERVER_WAIT).unwrap();
+        let mut connection = schema::open(&file, schema::SERVER_WAIT, Syncs::Full).unwrap();
         schema::migrate(&mut connection, file.path()).unwrap();
         Started { folder, connection, lock }
     }
@@ -504,7 +508,7 @@ mod tests {
     impl Started {
         fn mark(&mut self, log_is_copied: bool) {
             let copied = || if log_is_copied { schema::begin_log(&self.connection) } else { Ok(false) };
-            self.lock.mark(|cookies| schema::mark(&self.connection, cookies), copied).unwrap();
+            self.lock.mark(Syncs::Full, |cookies| schema::mark(&self.connection, cookies), copied).unwrap();
         }
 
         fn noted(&self) -> String {
@@ -548,7 +552,7 @@ mod tests {
         let [marked] = marks(&started.noted())[..] else { panic!("{}", started.noted()) };
         let length = started.noted().len();
         for _ in 0..5 {
-            started.lock.mark(|_| Err(Unavailable::Full.into()), || Ok(true)).unwrap_err();
+            started.lock.mark(Syncs::Full, |_| Err(Unavailable::Full.into()), || Ok(true)).unwrap_err();
             let [old, new] = marks(&started.noted())[..] else { panic!("{}", started.noted()) };
             assert_eq!(old, marked);
             assert!(new.changes >= marked.changes);

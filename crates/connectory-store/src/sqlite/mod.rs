@@ -20,7 +20,7 @@ mod sessions;
 mod usage;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use self::connectors::Commit;
 use self::job::Job;
 use self::lock::DatabaseFile;
 use self::reader::Readers;
+pub(crate) use self::schema::Syncs;
 use self::writer::Writer;
 use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
@@ -60,22 +61,31 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::open_or_refuse(path).map_err(|error| error.of(path))
+    pub fn open(path: &Path, syncs: Syncs) -> Result<Self> {
+        Self::open_or_refuse(path, syncs).map_err(|error| error.of(path))
     }
 
-    fn open_or_refuse(path: &Path) -> Result<Self> {
+    fn open_or_refuse(path: &Path, syncs: Syncs) -> Result<Self> {
         let file = DatabaseFile::open(path)?;
         let mut lock = file.lock()?;
-        let mut connection = schema::open(&file, schema::SERVER_WAIT)?;
+        let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
         connectors::expect_readable(&connection)?;
-        let copying = schema::open(&file, schema::SERVER_WAIT)?;
+        let copying = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         let readers = Arc::new(Readers::open(&file, READERS)?);
         let access_readers = Arc::new(Readers::open(&file, ACCESS_READERS)?);
         file.has_log()?;
-        lock.mark(|cookies| schema::mark(&connection, cookies), || schema::begin_log(&connection))?;
+        lock.mark(syncs, |cookies| schema::mark(&connection, cookies), || schema::begin_log(&connection))?;
         Ok(Self { readers, access_readers, writer: Writer::start(connection, copying, lock, file) })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.writer.file().path()
+    }
+
+    pub async fn copy_to(&self, copy: PathBuf) -> Result<()> {
+        let file = Arc::clone(self.writer.file());
+        tokio::task::spawn_blocking(move || schema::copy_to(&file, &copy)).await.map_err(|_| StoreError::Closed)?
     }
 
     pub fn follow(&self, follower: Arc<dyn Follow>) {

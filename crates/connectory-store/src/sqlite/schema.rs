@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::content;
-use super::lock::DatabaseFile;
+use super::lock::{self, DatabaseFile};
 use crate::error::{Result, StoreError};
 
 fn migrations() -> Migrations<'static> {
@@ -28,6 +28,25 @@ fn migrations() -> Migrations<'static> {
 
 /// The number of migrations, which is the newest schema version.
 const LATEST: usize = 6;
+
+/// Whether a commit waits until it is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syncs {
+    /// It does.
+    Full,
+    /// It does not. A crash of the system may damage the database.
+    Off,
+}
+
+impl Syncs {
+    /// The value of SQLite's setting `synchronous`.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Off => "OFF",
+        }
+    }
+}
 
 /// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///
@@ -82,20 +101,32 @@ pub(super) const COMMAND_WAIT: Duration = Duration::from_secs(10);
 /// transaction of `connectory client create` takes milliseconds.
 pub(super) const SERVER_WAIT: Duration = Duration::from_secs(2);
 
-/// Opens a connection for durable writes: in WAL mode with `synchronous=FULL`, a commit returns when it is on disk.
-pub(super) fn open(file: &DatabaseFile, wait: Duration) -> Result<Connection> {
+/// Opens a connection for writes in WAL mode. With [`Syncs::Full`], a commit returns when it is on disk.
+pub(super) fn open(file: &DatabaseFile, wait: Duration, syncs: Syncs) -> Result<Connection> {
     // The flags do not create the file. It existed a moment ago, so a missing file is an error.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file.path(), flags)?;
     connection.busy_timeout(wait)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", syncs.as_str())?;
     // The writer and the checkpoint thread copy the log into the database. So does the last connection when it is
     // closed.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Writes a copy of the database, as it is now, into a new file that only its owner can read.
+pub(super) fn copy_to(file: &DatabaseFile, copy: &Path) -> Result<()> {
+    let io = |error| StoreError::Io { path: copy.to_owned(), error };
+    let path = copy.to_str().ok_or_else(|| io(std::io::ErrorKind::InvalidFilename.into()))?;
+    // SQLite fills a file that is empty, and would make one that others can read.
+    lock::for_owner().create_new(true).write(true).open(copy).map_err(io)?;
+    let connection = open_reader(file)?;
+    connection.pragma_update(None, "synchronous", Syncs::Off.as_str())?;
+    connection.execute("VACUUM INTO ?1", [path])?;
+    Ok(())
 }
 
 /// Opens a connection that only reads.

@@ -122,6 +122,11 @@ impl Writer {
         }))
     }
 
+    /// The database that the writer writes.
+    pub fn file(&self) -> &Arc<DatabaseFile> {
+        &self.0.file
+    }
+
     /// Sets the follower, which receives every commit from now on.
     pub fn follow(&self, follower: Arc<dyn Follow>) {
         assert!(self.0.follower.set(follower).is_ok(), "a store has one follower");
@@ -258,7 +263,7 @@ impl Batches<'_> {
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::schema;
+    use super::super::schema::{self, Syncs};
     use super::*;
     use crate::access::SigningKey;
 
@@ -266,10 +271,10 @@ mod tests {
     fn writer(folder: &TempDir, prepare: impl FnOnce(&Connection)) -> Writer {
         let file = DatabaseFile::open(&folder.path().join("c.db")).unwrap();
         let lock = file.lock().unwrap();
-        let mut connection = schema::open(&file, schema::SERVER_WAIT).unwrap();
+        let mut connection = schema::open(&file, schema::SERVER_WAIT, Syncs::Full).unwrap();
         schema::migrate(&mut connection, file.path()).unwrap();
         prepare(&connection);
-        let copying = schema::open(&file, schema::SERVER_WAIT).unwrap();
+        let copying = schema::open(&file, schema::SERVER_WAIT, Syncs::Full).unwrap();
         Writer::start(connection, copying, lock, Arc::clone(&file))
     }
 

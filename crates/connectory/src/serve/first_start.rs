@@ -24,6 +24,12 @@ pub enum Clients {
         /// The generated secret; none if the secret was given.
         secret: Option<String>,
     },
+    /// A server for tests has one, until it ends.
+    OfTests {
+        id: String,
+        /// The generated secret; none if the secret was given.
+        secret: Option<String>,
+    },
     /// There is none, and this is the oldest tenant.
     None { tenant: String },
 }
@@ -33,7 +39,6 @@ pub enum Clients {
 ///
 /// A tenant without a client gets none: its operator may have deleted all of them on purpose.
 pub async fn create_first_client(store: &Store) -> Result<Clients> {
-    let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (given_id, given_secret) = (given(CLIENT_ID), given(CLIENT_SECRET));
     let tenants = store.tenants().await?;
     if let [oldest, ..] = &tenants[..] {
@@ -60,6 +65,18 @@ pub async fn create_first_client(store: &Store) -> Result<Clients> {
     Ok(if created { Clients::First { id, secret: generated } } else { Clients::Some })
 }
 
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The id and the secret of the client of a server for tests, and what to print.
+pub fn client_of_tests() -> (String, String, Clients) {
+    let id = given(CLIENT_ID).unwrap_or_else(secret::new_id);
+    let generated = given(CLIENT_SECRET).is_none().then(secret::new_secret);
+    let secret = given(CLIENT_SECRET).or_else(|| generated.clone()).unwrap_or_default();
+    (id.clone(), secret, Clients::OfTests { id, secret: generated })
+}
+
 /// Prints how to connect as the first client, or how to create one.
 pub fn print_clients(base_url: &str, database: &Path, clients: &Clients) {
     let option = database_option(database);
@@ -73,12 +90,18 @@ pub fn print_clients(base_url: &str, database: &Path, clients: &Clients) {
             );
             return;
         }
-        Clients::First { id, secret } => (id, secret),
+        Clients::First { id, secret } => {
+            tell!(
+                "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
+                database.display()
+            );
+            (id, secret)
+        }
+        Clients::OfTests { id, secret } => {
+            tell!("\nThe tenant `{TENANT}` has an API client. All is removed when the server ends.");
+            (id, secret)
+        }
     };
-    tell!(
-        "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
-        database.display()
-    );
     let is_told = match secret {
         Some(secret) => tell!(
             "Its secret is not shown again. For the official SDKs:\n\n\

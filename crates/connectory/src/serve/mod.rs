@@ -1,5 +1,6 @@
 //! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal ([`stop`]).
 
+mod ephemeral;
 mod file;
 mod first_start;
 pub mod settings;
@@ -8,29 +9,32 @@ mod values;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
+use arc_swap::ArcSwap;
 use connectory_model::limits::{BLOCKING_THREADS, CLOSE_TIMEOUT, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
+use connectory_server::ephemeral::{Ephemeral, Setup};
 use connectory_server::http::listen::{self, Connections};
-use connectory_server::options::{OidcOptions, Pages};
+use connectory_server::options::{OidcOptions, Options, Pages};
 use connectory_server::{ServerState, Service};
-use connectory_store::Store;
 use http::Request;
 use hyper::body::Incoming;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 
-use self::first_start::{create_first_client, print_clients};
-use self::settings::{ServeArguments, Settings};
+use self::ephemeral::{Opened, PortFile, set_date};
+use self::first_start::{Clients, client_of_tests, create_first_client, print_clients};
+use self::settings::{ServeCommand, Settings};
 use self::stop::Stop;
 
 /// Runs the server.
-pub fn run(arguments: ServeArguments) -> Result<()> {
+pub fn run(command: ServeCommand) -> Result<()> {
     connectory_memory::give_back_soon();
-    let settings = arguments.settings()?;
+    let settings = command.settings()?;
     // The reader of standard error may be slow. A thread writes the log, and drops lines when too many are waiting.
     let (writer, written) =
         NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LOG_LINES).finish(std::io::stderr());
@@ -45,12 +49,12 @@ pub fn run(arguments: ServeArguments) -> Result<()> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("cannot start the runtime")?;
-    let store = Store::open(&settings.database)?;
-    let served = runtime.block_on(serve(settings, store.clone(), &dropped));
+    let opened = Opened::new(&settings.place)?;
+    let served = runtime.block_on(serve(settings, opened.clone(), &dropped));
     // Drops the connections that are left. Does not wait for threads that block.
     runtime.shutdown_timeout(CLOSE_TIMEOUT / 2);
-    // The writer writes what it has.
-    drop(store);
+    // The writer writes what it has. A temporary folder is removed.
+    drop(opened);
     // Waits up to a second for the last lines of the log.
     drop(written);
     served
@@ -69,11 +73,12 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Result<()> {
+async fn serve(settings: Settings, opened: Opened, dropped: &ErrorCounter) -> Result<()> {
     let Settings {
         listen,
         metrics_listen,
-        database,
+        place: _,
+        port_file,
         public_url,
         drain,
         max_connections,
@@ -93,29 +98,45 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
         None => None,
     };
     let metrics_url = metrics_listener.as_ref().map(local_url).transpose()?;
+    let address = listener.local_addr().context("the listener has no address")?;
     let base_url = match public_url {
         Some(url) => url,
         None => local_url(&listener)?,
     };
     options.public_url.clone_from(&base_url);
     options.pages = PAGES;
+    let port_file = port_file.map(PortFile::new).transpose()?;
     let people = oidc.as_ref().map(|oidc| oidc.tenant.clone());
-    let server = ServerState::new(store.clone(), options).await?;
-    let signal = stop::on_signal(drain)?;
-    let service = Arc::new(service(Arc::clone(&server), oidc)?);
-    let database = database.canonicalize().unwrap_or(database);
+    let wrong_clock = options.clock.is_off().then(|| options.clock.clone());
+    let Started { service, clients, ephemeral: _ephemeral } = start(&opened, options, oidc).await?;
+    // A reset replaces the server.
+    let server = || Arc::clone(service.load().server());
+    let folder = opened.folder().map(Path::to_owned);
+    let signal = stop::on_signal(drain, move || {
+        if let Some(folder) = folder {
+            let _remains = std::fs::remove_dir_all(folder);
+        }
+    })?;
+    let store = server().store.clone();
+    let database = store.path();
     if let Err(error) = store.note_address(base_url.clone()).await {
         tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
     }
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
-    let clients = create_first_client(&store).await?;
+    if let Some(file) = &port_file {
+        file.write(address)?;
+    }
+    let clients = match clients {
+        Some(clients) => clients,
+        None => create_first_client(&store).await?,
+    };
     tell!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
         env!("CARGO_PKG_VERSION"),
-        server.builtin_count(),
+        server().builtin_count(),
         database.display()
     );
-    print_clients(&base_url, &database, &clients);
+    print_clients(&base_url, database, &clients);
     if let (Some(wanted), Ok(tenants)) = (people, store.tenants().await) {
         let there_are: Vec<_> = tenants.into_iter().map(|tenant| tenant.name).collect();
         if !there_are.contains(&wanted) {
@@ -124,18 +145,23 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
     }
     if let Some((listener, url)) = metrics_listener.zip(metrics_url) {
         tell!("Metrics are at {url}/metrics");
-        let server = Arc::clone(&server);
-        let dropped = dropped.clone();
-        let answer = move |request: Request<Incoming>, _| {
-            std::future::ready(server.telemetry.metrics.answer(&request, dropped.dropped_lines() as u64))
-        };
         let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
-        tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
+        serve_metrics(listener, connections, Arc::clone(&service), dropped.clone());
     }
-    let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
+    let answering = Arc::clone(&service);
+    let answer = move |request, peer| {
+        let (wrong_clock, answered) = (wrong_clock.clone(), answering.load_full().answer(request, peer));
+        async move {
+            let mut response = answered.await;
+            if let Some(clock) = wrong_clock {
+                set_date(&clock, &mut response);
+            }
+            response
+        }
+    };
     let stopping = async {
         let Stop { drain, deadline } = signal.await.expect("the thread of the signals sends before it ends");
-        server.stopping.store(true, Ordering::Relaxed);
+        server().stopping.store(true, Ordering::Relaxed);
         match drain.as_secs() {
             0 => tracing::info!("stopping: no more connections are accepted, and requests in flight are finished"),
             seconds => tracing::info!(
@@ -147,8 +173,48 @@ async fn serve(settings: Settings, store: Store, dropped: &ErrorCounter) -> Resu
     };
     listen::serve(listener, connections, answer, stopping).await;
     // A locked database must not hold the end up.
-    let _locked = tokio::time::timeout(CLOSE_TIMEOUT / 2, server.auth.flush()).await;
+    let _locked = tokio::time::timeout(CLOSE_TIMEOUT / 2, server().auth.flush()).await;
     Ok(())
+}
+
+/// What answers requests.
+struct Started {
+    /// The service. The reset of a server for tests replaces it.
+    service: Arc<ArcSwap<Service>>,
+    /// The client of a server for tests.
+    clients: Option<Clients>,
+    /// The server for tests, which is reset as long as this is there.
+    ephemeral: Option<Arc<Ephemeral>>,
+}
+
+async fn start(opened: &Opened, options: Options, oidc: Option<OidcOptions>) -> Result<Started> {
+    let make = move |server| service(server, oidc.clone());
+    Ok(match opened {
+        Opened::Database(store) => {
+            let server = ServerState::new(store.clone(), options).await?;
+            Started { service: Arc::new(ArcSwap::from_pointee(make(server)?)), clients: None, ephemeral: None }
+        }
+        Opened::Folder(folder, load) => {
+            let (client_id, client_secret, clients) = client_of_tests();
+            let setup = Setup { client_id, client_secret, load: load.clone(), options };
+            let make = move |server| make(server).map_err(Into::into);
+            let ephemeral = Ephemeral::start_in(Arc::clone(folder), setup, make).await?;
+            Started { service: ephemeral.service(), clients: Some(clients), ephemeral: Some(ephemeral) }
+        }
+    })
+}
+
+fn serve_metrics(
+    listener: TcpListener,
+    connections: Connections,
+    service: Arc<ArcSwap<Service>>,
+    dropped: ErrorCounter,
+) {
+    let answer = move |request: Request<Incoming>, _| {
+        let dropped = dropped.dropped_lines() as u64;
+        std::future::ready(service.load().server().telemetry.metrics.answer(&request, dropped))
+    };
+    tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
 }
 
 /// The pages that `/oauth/info` names.

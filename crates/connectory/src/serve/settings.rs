@@ -11,16 +11,36 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN};
+use connectory_server::clock::Clock;
 use connectory_server::options::{OidcOptions, Options};
 use connectory_server::trusted_proxies::TrustedProxies;
 use directories::ProjectDirs;
 
+use super::ephemeral::EphemeralArguments;
 use super::file;
 use super::values::{
-    Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, address, at_least_one, proxy, seconds,
+    ClockOffset, Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, address, at_least_one,
+    proxy, seconds,
 };
 
-/// The options of `connectory serve`. In the TOML file they have the same names, with `_` for `-`.
+/// The options of `connectory serve`.
+#[derive(Args)]
+pub struct ServeCommand {
+    #[command(flatten)]
+    settings: ServeArguments,
+
+    #[command(flatten)]
+    ephemeral: EphemeralArguments,
+}
+
+impl ServeCommand {
+    /// Adds the values of the file and the defaults.
+    pub fn settings(self) -> Result<Settings> {
+        self.settings.settings(self.ephemeral)
+    }
+}
+
+/// The settings of `connectory serve`. In the TOML file they have the same names, with `_` for `-`.
 #[derive(Args, Default)]
 pub struct ServeArguments {
     /// The address and port to listen on [default: 127.0.0.1:8080]
@@ -33,6 +53,15 @@ pub struct ServeArguments {
 
     #[command(flatten)]
     database: DatabaseArgument,
+
+    /// A file to write the port to when the server is ready, for example if it listens on a free port (port 0). It is removed
+    /// at the end
+    #[arg(long, env = "CONNECTORY_PORT_FILE", value_name = "FILE")]
+    port_file: Option<PathBuf>,
+
+    /// The only built-in connectors, in the place of those of this program: a folder or file as for --catalog
+    #[arg(long, env = "CONNECTORY_CATALOG_ONLY", value_name = "DIR|FILE.json")]
+    catalog_only: Option<PathBuf>,
 
     /// More built-in connectors: a folder of connector folders, or a JSON array of connectors in the form of the API's
     /// answers; may be given several times
@@ -90,6 +119,19 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
 
+    #[command(flatten)]
+    oidc: OidcArguments,
+
+    /// What to log: `info` for failures, refusals and sign-ins, `debug` for every request, or a level for each target,
+    /// such as `warn,connectory_server=debug` [default: info]
+    #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
+    log: Option<LogFilter>,
+}
+
+/// The OpenID provider of the console.
+#[derive(Args, Default)]
+#[expect(clippy::struct_field_names, reason = "the fields are the names of the options")]
+struct OidcArguments {
     /// The OpenID provider for signing in to the console; API clients can sign in as well
     #[arg(long, env = "CONNECTORY_OIDC_ISSUER", value_name = "URL")]
     oidc_issuer: Option<Issuer>,
@@ -118,11 +160,62 @@ pub struct ServeArguments {
     /// The tenant of users who sign in at the OpenID provider [default: default]
     #[arg(long, env = "CONNECTORY_OIDC_TENANT", value_name = "NAME")]
     oidc_tenant: Option<String>,
+}
 
-    /// What to log: `info` for failures, refusals and sign-ins, `debug` for every request, or a level for each target,
-    /// such as `warn,connectory_server=debug` [default: info]
-    #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
-    log: Option<LogFilter>,
+impl OidcArguments {
+    fn options(self) -> Result<Option<OidcOptions>> {
+        let Self {
+            oidc_issuer,
+            oidc_client_id,
+            oidc_client_secret,
+            oidc_groups_claim,
+            oidc_admin_group,
+            oidc_reader_group,
+            oidc_tenant,
+        } = self;
+        match oidc_issuer {
+            None => {
+                let others = [
+                    ("--oidc-client-id", &oidc_client_id),
+                    ("--oidc-client-secret", &oidc_client_secret),
+                    ("--oidc-groups-claim", &oidc_groups_claim),
+                    ("--oidc-admin-group", &oidc_admin_group),
+                    ("--oidc-reader-group", &oidc_reader_group),
+                    ("--oidc-tenant", &oidc_tenant),
+                ];
+                if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
+                    bail!("{name} is given, but --oidc-issuer is not; give both or neither");
+                }
+                Ok(None)
+            }
+            Some(_) if oidc_admin_group.is_none() && oidc_reader_group.is_none() => {
+                bail!(
+                    "--oidc-issuer needs --oidc-admin-group or --oidc-reader-group, because other users cannot sign in"
+                )
+            }
+            Some(Issuer(issuer)) => Ok(Some(OidcOptions {
+                issuer,
+                client_id: oidc_client_id.context("--oidc-issuer needs --oidc-client-id")?,
+                client_secret: oidc_client_secret,
+                groups_claim: oidc_groups_claim.unwrap_or_else(|| "groups".to_owned()),
+                admin_group: oidc_admin_group,
+                reader_group: oidc_reader_group,
+                tenant: oidc_tenant.unwrap_or_else(|| "default".to_owned()),
+            })),
+        }
+    }
+
+    fn or(self, file: Self) -> Self {
+        Self {
+            oidc_issuer: self.oidc_issuer.or(file.oidc_issuer),
+            oidc_client_id: self.oidc_client_id.or(file.oidc_client_id),
+            oidc_client_secret: self.oidc_client_secret.or(file.oidc_client_secret),
+            oidc_groups_claim: self.oidc_groups_claim.or(file.oidc_groups_claim),
+            oidc_admin_group: self.oidc_admin_group.or(file.oidc_admin_group),
+            oidc_reader_group: self.oidc_reader_group.or(file.oidc_reader_group),
+            oidc_tenant: self.oidc_tenant.or(file.oidc_tenant),
+        }
+    }
 }
 
 /// The database. Every command that opens one has these options. In the TOML file it is `database = "sqlite:PATH"`.
@@ -157,14 +250,27 @@ impl DatabaseArgument {
     }
 }
 
+/// Where the data of the server is.
+pub enum Place {
+    /// In the database with this file.
+    Database(PathBuf),
+    /// In a temporary folder, with custom connectors from these folders and files at the start.
+    Ephemeral {
+        /// The folders and files.
+        load: Vec<PathBuf>,
+    },
+}
+
 /// The merged settings of `connectory serve`.
 pub struct Settings {
     /// The address to listen on.
     pub listen: SocketAddr,
     /// The address of the metrics.
     pub metrics_listen: Option<SocketAddr>,
-    /// The database's file.
-    pub database: PathBuf,
+    /// Where the data is.
+    pub place: Place,
+    /// The file to write the port to.
+    pub port_file: Option<PathBuf>,
     /// The address at which clients reach the server, if it is not the one to listen on.
     pub public_url: Option<String>,
     /// What to log.
@@ -182,14 +288,21 @@ pub struct Settings {
 }
 
 impl ServeArguments {
-    /// Adds the values of the file and the defaults.
-    pub fn settings(self) -> Result<Settings> {
-        let file = read_file(self.database.config.as_deref())?;
+    fn settings(self, ephemeral: EphemeralArguments) -> Result<Settings> {
+        let EphemeralArguments { ephemeral, load, clock_offset } = ephemeral;
+        // The settings of the server that keeps data on this machine are not those of the tests.
+        let file = if ephemeral && self.database.config.is_none() {
+            Self::default()
+        } else {
+            read_file(self.database.config.as_deref())?
+        };
         let Self {
             listen,
             metrics_listen,
             database,
-            catalog,
+            port_file,
+            catalog_only,
+            catalog: more_catalogs,
             rate_limit,
             token_lifetime,
             max_request,
@@ -202,53 +315,27 @@ impl ServeArguments {
             trusted_proxy,
             drain,
             public_url,
-            oidc_issuer,
-            oidc_client_id,
-            oidc_client_secret,
-            oidc_groups_claim,
-            oidc_admin_group,
-            oidc_reader_group,
-            oidc_tenant,
+            oidc,
             log,
         } = self.or(file);
         let defaults = Options::default();
-        let oidc = match oidc_issuer {
-            None => {
-                let others = [
-                    ("--oidc-client-id", &oidc_client_id),
-                    ("--oidc-client-secret", &oidc_client_secret),
-                    ("--oidc-groups-claim", &oidc_groups_claim),
-                    ("--oidc-admin-group", &oidc_admin_group),
-                    ("--oidc-reader-group", &oidc_reader_group),
-                    ("--oidc-tenant", &oidc_tenant),
-                ];
-                if let Some((name, _)) = others.iter().find(|(_, value)| value.is_some()) {
-                    bail!("{name} is given, but --oidc-issuer is not; give both or neither");
-                }
-                None
-            }
-            Some(_) if oidc_admin_group.is_none() && oidc_reader_group.is_none() => {
-                bail!(
-                    "--oidc-issuer needs --oidc-admin-group or --oidc-reader-group, because other users cannot sign in"
-                )
-            }
-            Some(Issuer(issuer)) => Some(OidcOptions {
-                issuer,
-                client_id: oidc_client_id.context("--oidc-issuer needs --oidc-client-id")?,
-                client_secret: oidc_client_secret,
-                groups_claim: oidc_groups_claim.unwrap_or_else(|| "groups".to_owned()),
-                admin_group: oidc_admin_group,
-                reader_group: oidc_reader_group,
-                tenant: oidc_tenant.unwrap_or_else(|| "default".to_owned()),
-            }),
+        let place = match database.database {
+            Some(_) if ephemeral => bail!(
+                "--ephemeral has a database of its own; leave out --database, CONNECTORY_DATABASE and `database` in the \
+                 settings file"
+            ),
+            _ if ephemeral => Place::Ephemeral { load },
+            _ => Place::Database(database.path_or_default()?),
         };
+        let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
             listen: listen.unwrap_or(SocketAddr::new(HOST, PORT)),
             metrics_listen,
-            database: database.path_or_default()?,
+            place,
+            port_file,
             public_url: public_url.map(|PublicUrl(url)| url),
             log: log.unwrap_or_default(),
-            drain: drain.map_or(DRAIN, |Drain(time)| time),
+            drain: drain.map_or(default_drain, |Drain(time)| time),
             max_connections: max_connections.map_or(CONNECTIONS, NonZeroUsize::get),
             per_peer: max_connections_per_peer.map_or(CONNECTIONS_PER_PEER, NonZeroUsize::get),
             options: Options {
@@ -256,16 +343,18 @@ impl ServeArguments {
                 max_bodies: max_bodies.map_or(defaults.max_bodies, NonZeroUsize::get),
                 max_answers: max_answers.map_or(defaults.max_answers, NonZeroUsize::get),
                 max_connector: max_connector.map_or(defaults.max_connector, NonZeroUsize::get),
-                catalogs: catalog,
+                embedded_catalog: catalog_only.is_none(),
+                catalogs: catalog_only.into_iter().chain(more_catalogs).collect(),
                 rate_limit: rate_limit.map_or(defaults.rate_limit, |RateLimitSetting(limit)| limit),
                 token_lifetime: token_lifetime.map_or(defaults.token_lifetime, |s| Duration::from_secs(s.get().into())),
                 max_request: max_request.map_or(defaults.max_request, NonZeroUsize::get),
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
                 pages: defaults.pages,
-                clock: defaults.clock,
+                clock: clock_offset.map_or(defaults.clock, |ClockOffset(seconds)| Clock::with_offset(seconds)),
+                resets: None,
             },
-            oidc,
+            oidc: oidc.options()?,
         })
     }
 
@@ -275,6 +364,8 @@ impl ServeArguments {
             listen: self.listen.or(file.listen),
             metrics_listen: self.metrics_listen.or(file.metrics_listen),
             database: self.database.or(file.database),
+            port_file: self.port_file.or(file.port_file),
+            catalog_only: self.catalog_only.or(file.catalog_only),
             catalog: if self.catalog.is_empty() { file.catalog } else { self.catalog },
             rate_limit: self.rate_limit.or(file.rate_limit),
             token_lifetime: self.token_lifetime.or(file.token_lifetime),
@@ -288,13 +379,7 @@ impl ServeArguments {
             trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
             drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
-            oidc_issuer: self.oidc_issuer.or(file.oidc_issuer),
-            oidc_client_id: self.oidc_client_id.or(file.oidc_client_id),
-            oidc_client_secret: self.oidc_client_secret.or(file.oidc_client_secret),
-            oidc_groups_claim: self.oidc_groups_claim.or(file.oidc_groups_claim),
-            oidc_admin_group: self.oidc_admin_group.or(file.oidc_admin_group),
-            oidc_reader_group: self.oidc_reader_group.or(file.oidc_reader_group),
-            oidc_tenant: self.oidc_tenant.or(file.oidc_tenant),
+            oidc: self.oidc.or(file.oidc),
             log: self.log.or(file.log),
         }
     }
@@ -319,16 +404,35 @@ fn directories() -> Result<ProjectDirs> {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("listen", &self.listen)
-            .field("database", &self.database)
-            .finish_non_exhaustive()
+        f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn database(settings: &Settings) -> Option<&str> {
+        match &settings.place {
+            Place::Database(path) => path.to_str(),
+            Place::Ephemeral { .. } => None,
+        }
+    }
+
+    #[test]
+    fn a_server_for_tests_has_no_database_and_reads_no_file_that_is_not_named() {
+        let ephemeral = || EphemeralArguments { ephemeral: true, ..Default::default() };
+        let settings = ServeArguments::default().settings(ephemeral()).unwrap();
+        assert_eq!((database(&settings), settings.drain), (None, Duration::ZERO));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\n").unwrap();
+        let named = || ServeArguments { database: from_file(&file), ..Default::default() };
+        assert_eq!(named().settings(ephemeral()).unwrap().listen.port(), 1);
+        std::fs::write(&file, "database = \"sqlite:a.db\"\n").unwrap();
+        let error = named().settings(ephemeral()).unwrap_err().to_string();
+        assert!(error.starts_with("--ephemeral has a database of its own; leave out --database"), "{error}");
+    }
 
     fn from_file(file: &Path) -> DatabaseArgument {
         DatabaseArgument { database: None, config: Some(file.to_owned()) }
@@ -344,17 +448,17 @@ mod tests {
             database: from_file(&file),
             ..Default::default()
         };
-        let settings = arguments.settings().unwrap();
+        let settings = arguments.settings(EphemeralArguments::default()).unwrap();
         assert_eq!(from_file(&file).path().unwrap().to_str(), Some("a.db"), "other commands find the database too");
-        assert_eq!((settings.listen.port(), settings.database.to_str()), (2, Some("a.db")));
+        assert_eq!((settings.listen.port(), database(&settings)), (2, Some("a.db")));
         assert_eq!((settings.options.rate_limit, settings.options.max_request), (None, 10 * 1024 * 1024));
 
         std::fs::write(&file, "drain = \"8s\"\ncatalog = [\"a,b\", \"c\"]\ntoken_lifetime = 60\n").unwrap();
         let from_file = |drain| ServeArguments { drain, database: from_file(&file), ..Default::default() };
-        let settings = from_file(None).settings().unwrap();
+        let settings = from_file(None).settings(EphemeralArguments::default()).unwrap();
         assert_eq!((settings.drain.as_secs(), settings.options.token_lifetime.as_secs()), (8, 60));
         assert_eq!(settings.options.catalogs, [Path::new("a,b"), Path::new("c")]);
-        assert_eq!(from_file("0s".parse().ok()).settings().unwrap().drain.as_secs(), 0);
+        assert_eq!(from_file("0s".parse().ok()).settings(EphemeralArguments::default()).unwrap().drain.as_secs(), 0);
     }
 
     #[test]
@@ -385,10 +489,12 @@ mod tests {
         ] {
             std::fs::write(&file, text).unwrap();
             let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
-            let found = format!("{:#}", arguments.settings().unwrap_err());
+            let found = format!("{:#}", arguments.settings(EphemeralArguments::default()).unwrap_err());
             assert!(found.starts_with(file.to_str().unwrap()) && found.contains(error), "{text}: {found}");
         }
         std::fs::write(&file, "catalog = []\ntrusted_proxy = \"10.0.0.1\"\nlog = \"off\"").unwrap();
-        ServeArguments { database: from_file(&file), ..Default::default() }.settings().unwrap();
+        ServeArguments { database: from_file(&file), ..Default::default() }
+            .settings(EphemeralArguments::default())
+            .unwrap();
     }
 }

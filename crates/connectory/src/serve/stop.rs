@@ -19,8 +19,8 @@ pub struct Stop {
 }
 
 /// Waits for SIGTERM, or for Ctrl-C, after which the server does not drain. Then waits for another signal, or until the
-/// server has had its time, and ends the process. This runs on a thread of its own, so nothing that blocks can delay it.
-pub fn on_signal(drain: Duration) -> Result<oneshot::Receiver<Stop>> {
+/// server has had its time, and ends the process, after it has called `before_exit`. This runs on a thread of its own, so nothing that blocks can delay it.
+pub fn on_signal(drain: Duration, before_exit: impl FnOnce() + Send + 'static) -> Result<oneshot::Receiver<Stop>> {
     let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
     let wait_for = |kind| {
         let _context = runtime.enter();
@@ -45,6 +45,11 @@ pub fn on_signal(drain: Duration) -> Result<oneshot::Receiver<Stop>> {
         }
     };
     let thread = std::thread::Builder::new().name("signals".to_owned());
-    thread.spawn(move || std::process::exit(runtime.block_on(wait))).context("cannot start a thread")?;
+    let end = move || {
+        let code = runtime.block_on(wait);
+        before_exit();
+        std::process::exit(code)
+    };
+    thread.spawn(end).context("cannot start a thread")?;
     Ok(stopped)
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use connectory_model::limits::MOST_DRAIN;
+use connectory_model::limits::{MOST_CLOCK_OFFSET, MOST_DRAIN};
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
+use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use url::Url;
@@ -96,6 +97,22 @@ impl FromStr for Drain {
         let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
         let time = seconds.map(Duration::from_secs).filter(|time| *time <= MOST_DRAIN);
         time.map(Self).ok_or_else(|| format!("`{text}` is not a time from `0s` to `{}s`", MOST_DRAIN.as_secs()))
+    }
+}
+
+/// The seconds by which a clock is ahead, or behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockOffset(pub i64);
+
+impl FromStr for ClockOffset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let offset = text.parse::<SignedDuration>().map(|offset| offset.as_secs());
+        offset.ok().filter(|offset| offset.unsigned_abs() <= MOST_CLOCK_OFFSET.as_secs()).map(Self).ok_or_else(|| {
+            let hours = MOST_CLOCK_OFFSET.as_secs() / 3600;
+            format!("`{text}` is not a time such as `90s`, `-1h` or `2h 30m`, of {hours} hours at most")
+        })
     }
 }
 
@@ -236,6 +253,18 @@ mod tests {
     fn a_time_to_drain_has_a_unit_and_a_bound() {
         assert_eq!("8s".parse(), Ok(Drain(Duration::from_secs(8))));
         refused::<Drain>(&["9s", "5", "-1s", "1m", "s", "1.5s", ""].map(|text| (text, "not a time from `0s` to `8s`")));
+    }
+
+    #[test]
+    fn a_clock_may_be_ahead_or_behind() {
+        for (text, seconds) in
+            [("90s", 90), ("-1h", -3600), ("+10m", 600), ("2h 30m", 9000), ("0s", 0), ("8760h", 31_536_000)]
+        {
+            assert_eq!(text.parse(), Ok(ClockOffset(seconds)), "{text}");
+        }
+        refused::<ClockOffset>(
+            &["3600", "1", "8761h", "-9000h", "1d", "h", "", "1 fortnight"].map(|text| (text, "`-1h`")),
+        );
     }
 
     #[test]

@@ -1,0 +1,141 @@
+//! The options of a server for tests, `connectory serve --ephemeral`, and the file that tells its port.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use axum::response::Response;
+use clap::Args;
+use connectory_server::clock::Clock;
+use connectory_server::ephemeral::Folder;
+use connectory_store::Store;
+use http::{HeaderValue, header};
+
+use super::settings::Place;
+use super::values::ClockOffset;
+use crate::files::{self, Readers};
+
+/// The options that make a server for tests. The settings file does not have them, and neither do variables: a server that
+/// keeps data must not lose it because of a setting that someone forgot.
+#[derive(Args, Default)]
+#[command(next_help_heading = "A server for tests")]
+pub struct EphemeralArguments {
+    /// Serve from a private temporary folder without waiting for the disk; everything is removed at the end
+    #[arg(long)]
+    pub ephemeral: bool,
+
+    /// Custom connectors to start with: a folder of connector folders, or a JSON array of connectors as `connectory export`
+    /// writes it; may be given several times
+    #[arg(long, value_name = "DIR|FILE.json", requires = "ephemeral")]
+    pub load: Vec<PathBuf>,
+
+    /// By how much the clock of the server is ahead of this machine's, such as `90s`, or behind it, such as `-1h`: for the
+    /// times in tokens and the header Date
+    #[arg(long, value_name = "TIME", requires = "ephemeral", allow_hyphen_values = true)]
+    pub clock_offset: Option<ClockOffset>,
+}
+
+/// Where the data of the server is, opened.
+#[derive(Clone)]
+pub enum Opened {
+    /// In a database.
+    Database(Store),
+    /// In a temporary folder, with custom connectors from these folders and files at the start.
+    Folder(Arc<Folder>, Vec<PathBuf>),
+}
+
+impl Opened {
+    /// Opens the database, or makes the folder.
+    pub fn new(place: &Place) -> Result<Self> {
+        Ok(match place {
+            Place::Database(path) => Self::Database(Store::open(path)?),
+            Place::Ephemeral { load } => {
+                Self::Folder(Arc::new(Folder::new().context("cannot make a temporary folder")?), load.clone())
+            }
+        })
+    }
+
+    /// The temporary folder.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Database(_) => None,
+            Self::Folder(folder, _) => Some(folder.path()),
+        }
+    }
+}
+
+/// Sets the header `Date` of an answer to the time of a clock that is not the system's.
+pub fn set_date(clock: &Clock, response: &mut Response) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(clock.unix_seconds());
+    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+}
+
+/// The file with the port, for programs that started the server on a free port. It is there from when the server is ready
+/// until it ends.
+pub struct PortFile(PathBuf);
+
+impl PortFile {
+    /// Removes the file of an earlier start, so that nobody reads the port of a server that has ended.
+    pub fn new(path: PathBuf) -> Result<Self> {
+        match fs::read(&path) {
+            Ok(text) if is_port(&text) => {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+            Ok(_) => bail!("--port-file: {} exists, and is not the port of an earlier start", path.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("--port-file: cannot read {}", path.display())),
+        }
+        Ok(Self(path))
+    }
+
+    /// Writes the port of the address.
+    pub fn write(&self, address: SocketAddr) -> Result<()> {
+        files::write(&self.0, format!("{}\n", address.port()).as_bytes(), Readers::AsBefore).context("--port-file")
+    }
+}
+
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        // Another server may have written its port there meanwhile.
+        let _remains = fs::remove_file(&self.0);
+    }
+}
+
+/// Whether a file has a port, or nothing.
+fn is_port(text: &[u8]) -> bool {
+    text.len() <= "65535\n".len() && text.trim_ascii().iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_with_the_port_replaces_that_of_an_earlier_start_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("port");
+        for earlier in [None, Some(""), Some("8080\n")] {
+            if let Some(earlier) = earlier {
+                fs::write(&path, earlier).unwrap();
+            }
+            let file = PortFile::new(path.clone()).unwrap();
+            assert!(!path.exists(), "{earlier:?}");
+            file.write(SocketAddr::from(([127, 0, 0, 1], 7102))).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "7102\n");
+            drop(file);
+            assert!(!path.exists());
+        }
+        fs::write(&path, "precious").unwrap();
+        let error = PortFile::new(path.clone()).map(drop).unwrap_err().to_string();
+        assert!(error.ends_with("port exists, and is not the port of an earlier start"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        assert!(PortFile::new(folder.path().to_owned()).is_err());
+    }
+}
