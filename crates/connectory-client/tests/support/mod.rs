@@ -19,9 +19,9 @@ impl Server {
     /// Starts a server on a free port.
     pub async fn start(options: Options) -> Self {
         let folder = TempDir::new().unwrap();
-        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let store = Store::open_without_syncs(&folder.path().join("c.db")).unwrap();
         let (id, name) = ("id".to_owned(), "test".to_owned());
-        let client = NewClient::with_secret(id, "secret", name, UserLevel::OrgAdmin, [Scope::All].into());
+        let client = NewClient::with_known_secret(id, "secret", name, UserLevel::OrgAdmin, [Scope::All].into());
         store.bootstrap("default".to_owned(), client, AccessOrigin::operator("test".to_owned())).await.unwrap();
         let app = ServerState::new(store, options).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -90,7 +90,7 @@ impl TestApp {
     }
 
     async fn in_folder(folder: TempDir, options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
-        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let store = Store::open_without_syncs(&folder.path().join("c.db")).unwrap();
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, [Scope::All].into());
         store.bootstrap("default".to_owned(), client, operator()).await.unwrap();
         let server = ServerState::new(store, options).await.unwrap();
@@ -209,7 +209,7 @@ pub fn operator() -> AccessOrigin {
 }
 
 pub fn new_client(id: &str, level: UserLevel, scopes: Scopes) -> NewClient {
-    NewClient::with_secret(id.to_owned(), SECRET, format!("client {id}"), level, scopes)
+    NewClient::with_known_secret(id.to_owned(), SECRET, format!("client {id}"), level, scopes)
 }
 
 pub const FORM: &str = "multipart/form-data; boundary=b0undary";

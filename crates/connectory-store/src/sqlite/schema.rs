@@ -107,8 +107,9 @@ pub(super) fn open(file: &DatabaseFile, wait: Duration, syncs: Syncs) -> Result<
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file.path(), flags)?;
     connection.busy_timeout(wait)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // First, because a new database is synced when it gets its journal mode.
     connection.pragma_update(None, "synchronous", syncs.as_str())?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
     // The writer and the checkpoint thread copy the log into the database. So does the last connection when it is
     // closed.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
