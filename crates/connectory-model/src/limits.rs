@@ -3,6 +3,7 @@
 //! A limit that an operator may want to change is the default of an option of `connectory serve`; its comment names the
 //! option. All others are fixed. They are our decisions (docs/API.md) where no specification is named.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 const KIB: usize = 1024;
@@ -287,6 +288,18 @@ pub const ERROR_CHARS: usize = 2000;
 pub const LOGGED_REFUSALS: u32 = 20;
 /// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).
 pub const RETRY_AFTER: u64 = 2;
+
+// Faults that an operator asks for.
+
+/// Statuses of faults: those that clients take for errors.
+pub const FAULT_STATUSES: RangeInclusive<u16> = 400..=599;
+/// The longest latency: clients give up sooner.
+pub const FAULT_LATENCY: Duration = Duration::from_mins(1);
+/// The most seconds of a fault's `Retry-After`: a test that waits longer is not run.
+pub const FAULT_RETRY_AFTER: u64 = 60;
+/// Time for the first half of a truncated answer to go out before the connection ends: a reader on the same machine needs
+/// less than a millisecond.
+pub const FAULT_PAUSE: Duration = Duration::from_millis(20);
 
 // A page of the console.
 

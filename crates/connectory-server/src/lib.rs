@@ -3,7 +3,7 @@
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`. Handlers read from `catalog`, and change connectors through `registry`. [`service`] shows the
 //! whole path of a request and every route on one page. A module uses only the modules before it:
-//! `clock, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← service ← ephemeral`.
+//! `clock, faults, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← service ← ephemeral`.
 
 pub mod api;
 pub mod auth;
@@ -11,6 +11,7 @@ pub mod budget;
 pub mod catalog;
 pub mod clock;
 pub mod ephemeral;
+pub mod faults;
 pub mod http;
 pub mod options;
 pub mod rate_limit;
