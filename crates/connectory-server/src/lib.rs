@@ -3,7 +3,8 @@
 //! A request passes `http::telemetry` (tracking id, log, metrics, errors), `auth` (token, rate limit, permission) and a
 //! handler of `api`. Handlers read from `catalog`, and change connectors through `registry`. [`service`] shows the
 //! whole path of a request and every route on one page. A module uses only the modules before it:
-//! `clock, faults, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← service ← ephemeral`.
+//! `clock, faults, options, version, share, budget, work ← http ← catalog ← registry ← auth ← api ← fault_layer ←
+//! service ← ephemeral`.
 
 pub mod api;
 pub mod auth;
@@ -11,6 +12,7 @@ pub mod budget;
 pub mod catalog;
 pub mod clock;
 pub mod ephemeral;
+pub mod fault_layer;
 pub mod faults;
 pub mod http;
 pub mod options;

@@ -8,6 +8,7 @@ use connectory_model::limits;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::faults::Faults;
 use crate::rate_limit::RateLimit;
 use crate::trusted_proxies::TrustedProxies;
 
@@ -42,6 +43,8 @@ pub struct Options {
     pub public_url: String,
     /// The pages for people that `/oauth/info` names.
     pub pages: Pages,
+    /// The faults that requests get. None means that nothing goes wrong on purpose.
+    pub faults: Option<Arc<Faults>>,
 }
 
 /// Takes the requests to reset a server for tests.
@@ -91,6 +94,7 @@ impl Default for Options {
             resets: None,
             public_url: "http://127.0.0.1:8080".to_owned(),
             pages: Pages::REFERENCE,
+            faults: None,
         }
     }
 }

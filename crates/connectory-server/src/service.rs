@@ -3,6 +3,7 @@
 //! Operations are registered through their OpenAPI descriptions, so the document always matches the served routes.
 
 use connectory_model::shown;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Request;
 use tower::ServiceExt;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,6 +27,8 @@ use crate::api::{
 };
 use crate::auth::Caller;
 use crate::auth::layer::authorize;
+use crate::fault_layer::{Injector, inject};
+use crate::faults::{Faults, UNFAULTED};
 use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::listen::Traffic;
@@ -57,8 +61,15 @@ impl Service {
         &self.server
     }
 
+    /// Checks that the routes of faults are routes of the API. The error has the most similar one.
+    pub fn check_faults(faults: &Faults) -> Result<(), String> {
+        let api = VERSIONS.values().fold(services(), |api, version| api.nest(version.base, operations(version)));
+        faults.check(&faulted(&api.into_openapi()))
+    }
+
     /// Responds to a request of a peer. A panic is a bug in this program: the client gets an error response, so that
-    /// the panic does not look like a network failure.
+    /// the panic does not look like a network failure. A response that must not be sent because of a fault has the
+    /// extension [`Dropped`](crate::http::broken::Dropped).
     pub async fn answer<B>(self: Arc<Self>, mut request: Request<B>, peer: IpAddr) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -80,6 +91,8 @@ impl Service {
             Some(fast_path::Answer { facts, response: Response::default(), counted: None, caller: None })
         };
         let cached = match host::check(&request) {
+            // Each request gets its fault from the router's layer.
+            Ok(()) if server.options.faults.is_some() => None,
             Ok(()) => catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)))
                 .unwrap_or_else(|panic| failed(panicked(panic))),
             Err(error) => failed(error),
@@ -94,7 +107,12 @@ impl Service {
         let routed = self.routes.clone().oneshot(request.map(Body::new));
         let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), client, routed)).catch_unwind().await;
         let (response, left) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), Left::default()));
-        let response = response.unwrap_or_else(|never| match never {});
+        let mut response = response.unwrap_or_else(|never| match never {});
+        if server.options.faults.is_some()
+            && let Some(latency) = facts_of(&mut response).fault.as_ref().and_then(|fate| fate.latency)
+        {
+            tokio::time::sleep(latency).await;
+        }
         let share = left.share.as_ref();
         know(share);
         let request = RequestFacts { method: &method, path: uri.path(), client, waits, share };
@@ -103,7 +121,23 @@ impl Service {
 }
 
 fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
-    let mut api = OpenApiRouter::new()
+    let mut api = services().layer(from_fn(note_route));
+    for version in VERSIONS.values() {
+        let authorized = from_fn_with_state((Arc::clone(&server.auth), version), authorize);
+        api = api.nest(version.base, operations(version).layer(authorized));
+    }
+    let (mut routes, document) = api.split_for_parts();
+    if let Some(faults) = &server.options.faults {
+        let injector = Injector::new(Arc::clone(faults), faulted(&document));
+        routes = routes.layer(from_fn_with_state(Arc::new(injector), inject));
+    }
+    let others = reference::routes(openapi::complete(document)).merge(pages).layer(from_fn(note_route));
+    routes.fallback(not_found).with_state(Arc::clone(server)).merge(others)
+}
+
+/// Makes the routes beside the Connectors API.
+fn services() -> OpenApiRouter<Arc<ServerState>> {
+    OpenApiRouter::new()
         .routes(routes!(oauth::token))
         .routes(routes!(oauth::info))
         .routes(routes!(oauth::jwks))
@@ -111,13 +145,11 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         .routes(routes!(reset::reset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .layer(from_fn(note_route));
-    for version in VERSIONS.values() {
-        api = api.nest(version.base, operations(server, version));
-    }
-    let (routes, document) = api.split_for_parts();
-    let others = reference::routes(openapi::complete(document)).merge(pages).layer(from_fn(note_route));
-    routes.fallback(not_found).with_state(Arc::clone(server)).merge(others)
+}
+
+/// Returns the routes that can have faults: the operations of the document. The health checks are not in it.
+fn faulted(document: &OpenApi) -> BTreeSet<String> {
+    openapi::operations(document).filter(|route| !UNFAULTED.contains(&route.as_str())).collect()
 }
 
 /// Stores the route in the facts of the response, for the metrics. `authorize` does this for its operations.
@@ -130,8 +162,8 @@ async fn note_route(route: Option<MatchedPath>, request: Request<Body>, next: Ne
 }
 
 /// Makes the routes of the Connectors API at one version.
-fn operations(server: &Arc<ServerState>, version: &'static ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
-    let routes = if version.is_complete {
+fn operations(version: &ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
+    if version.is_complete {
         OpenApiRouter::new()
             .routes(routes!(connectors::list, connectors::create))
             .routes(routes!(connectors::get, connectors::delete, connectors::patch))
@@ -141,8 +173,7 @@ fn operations(server: &Arc<ServerState>, version: &'static ApiVersion) -> OpenAp
             .routes(routes!(translations::get, translations::put))
     } else {
         OpenApiRouter::new().routes(routes!(connectors::list))
-    };
-    routes.layer(from_fn_with_state((Arc::clone(&server.auth), version), authorize))
+    }
 }
 
 async fn not_found(request: Request<Body>) -> ApiError {

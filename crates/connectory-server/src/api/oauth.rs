@@ -31,6 +31,8 @@ use crate::work;
 
 /// The code of a temporary error (RFC 6749, section 4.1.2.1, which defines it for another endpoint).
 const UNAVAILABLE: &str = "temporarily_unavailable";
+/// The path at which tokens are issued.
+pub const TOKEN_PATH: &str = "/oauth/token";
 /// The vendor's name for the place that serves a tenant. Here there is only one place.
 const POD: &str = "local";
 
@@ -95,7 +97,7 @@ pub struct TokenError {
 
 /// Issues a token
 #[utoipa::path(
-    post, path = "/oauth/token", operation_id = "token", tag = "OAuth", params(TokenRequest),
+    post, path = TOKEN_PATH, operation_id = "token", tag = "OAuth", params(TokenRequest),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "multipart/form-data"))),
     responses(
         (status = 200, description = "A token.", body = TokenResponse),
@@ -262,6 +264,21 @@ fn narrow(client: &ApiClient, asked: &str) -> Result<Scopes, TokenError> {
         .collect()
 }
 
+/// Makes the answer of a fault with this status, in the shape of this endpoint's errors.
+pub fn fault(status: StatusCode, message: &str, retry_after: u64) -> Response {
+    let error = match status {
+        StatusCode::UNAUTHORIZED => "invalid_client",
+        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => UNAVAILABLE,
+        _ => "invalid_request",
+    };
+    let mut response = (status, Json(&refuse(error, message))).into_response();
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 fn refuse(error: &'static str, description: impl Into<String>) -> TokenError {
     TokenError { error, error_description: description.into(), delay: None }
 }
@@ -309,7 +326,7 @@ pub async fn info(State(server): State<Arc<ServerState>>, parts: Parts) -> Resul
         tenant_id: tenant.uuid,
         tenant_name: tenant.name,
         authorize_endpoint: format!("{url}{}", pages.sign_in),
-        token_endpoint: format!("{url}/oauth/token"),
+        token_endpoint: format!("{url}{TOKEN_PATH}"),
         cloud_domain_url: url.clone(),
         logout_url: format!("{url}{}", pages.sign_out),
         pod: POD,

@@ -58,6 +58,23 @@ impl IntoResponses for Refusals {
     }
 }
 
+/// Returns every operation of the document as a method and a path, such as `GET /v3/connectors`.
+pub fn operations(document: &OpenApi) -> impl Iterator<Item = String> {
+    document.paths.paths.iter().flat_map(|(path, item)| {
+        let methods = [
+            ("GET", &item.get),
+            ("PUT", &item.put),
+            ("POST", &item.post),
+            ("DELETE", &item.delete),
+            ("PATCH", &item.patch),
+        ];
+        methods
+            .into_iter()
+            .filter(|(_, operation)| operation.is_some())
+            .map(move |(method, _)| format!("{method} {path}"))
+    })
+}
+
 /// Completes the document that the router collected.
 pub fn complete(mut document: OpenApi) -> OpenApi {
     document.info = InfoBuilder::new()

@@ -12,7 +12,6 @@ mod paced;
 mod peers;
 mod traffic;
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -41,6 +40,7 @@ use self::peers::Peers;
 pub use self::peers::network;
 use self::traffic::Pace;
 pub use self::traffic::Traffic;
+use super::broken::Dropped;
 use crate::trusted_proxies::TrustedProxies;
 
 /// The time that a new connection waits until another one has ended for it.
@@ -153,7 +153,11 @@ pub async fn serve<R>(
                 }
                 answer(request, peer).map(move |response| {
                     drop(in_flight);
-                    Ok::<_, Infallible>(match followed {
+                    // Hyper answers nothing if there is an error.
+                    if let Some(dropped) = response.extensions().get::<Dropped>() {
+                        return Err(*dropped);
+                    }
+                    Ok(match followed {
                         Some(traffic) => traffic.follow(response),
                         None => response,
                     })

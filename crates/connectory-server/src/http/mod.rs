@@ -3,6 +3,7 @@
 //! This module does not depend on the operations or on authentication.
 
 pub mod body;
+pub mod broken;
 pub mod error;
 pub mod form;
 mod holding;

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::error::ApiError;
 use super::holding::holding;
 use crate::budget::{Budget, Charge};
+use crate::faults::Fate;
 use crate::share::Share;
 
 /// The facts about a request that the outermost layer needs besides the response. Layers and handlers store them in the
@@ -31,10 +32,12 @@ pub struct ResponseFacts {
     pub error: Option<ApiError>,
     /// The reason for the log, of a response that renders its error itself.
     pub reason: Option<Cow<'static, str>>,
-    /// Whether a 5xx is no failure, because the server stops as it was asked to.
+    /// Whether a 5xx is no failure, because the server stops as it was asked to, or fails as it was asked to.
     pub is_planned: bool,
     /// The renderer of an error page. None means that errors are rendered as JSON.
     pub error_page: Option<Arc<dyn ErrorPage>>,
+    /// The fault that the request gets.
+    pub fault: Option<Box<Fate>>,
 }
 
 /// Renders an error as a page for people.

@@ -1,8 +1,8 @@
 //! The outermost layer. It gives each request a tracking id, renders errors with it, and counts and logs requests.
 //!
-//! Failures are logged at `error`, refusals and sign-ins at `info`, everything else at `debug`. The log contains the
-//! path without its query, because the query of a token request may contain the secret. If many errors with one status
-//! occur in a second, only some are logged, with the number of errors that were not logged.
+//! Failures are logged at `error`, refusals, sign-ins and faults at `info`, everything else at `debug`. The log contains
+//! the path without its query, because the query of a token request may contain the secret. If many errors with one
+//! status occur in a second, only some are logged, with the number of errors that were not logged. Faults are all logged.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use connectory_model::shown;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
+use super::broken::with_fault;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::response::{ErrorPage, ResponseFacts, count_answer, json_response, take_facts};
@@ -84,7 +85,7 @@ impl Trace {
     ) -> Response {
         let (tracking_id, started) = (self.tracking_id.simple().to_string(), self.started);
         let &RequestFacts { method, path, client: peer, waits, share } = request;
-        let ResponseFacts { route, author, applicant, error, reason, is_planned, error_page } = facts;
+        let ResponseFacts { route, author, applicant, error, reason, is_planned, error_page, fault } = facts;
         let answers = if author.is_some() { &telemetry.answers } else { &telemetry.anonymous_answers };
         let (mut response, error) =
             rendered((answers, share), response, (error, error_page.as_deref()), (counted, waits), &tracking_id);
@@ -96,25 +97,33 @@ impl Trace {
         // In thousandths of a millisecond.
         let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
         let is_safe = method.is_safe();
+        if let Some(fate) = &fault {
+            response = with_fault(response, method, fate);
+        }
+        let fault = fault.map(|fate| fate.to_string());
+        let fault = fault.as_deref();
         // Shorten the path and the method: they may be as long as a request's head.
         let (path, method) = (start_of(path), start_of(method.as_str()));
         match status.as_u16() {
             status @ 400.. => {
-                if let Some(unsaid) = telemetry.logged_errors.admit(status) {
+                // Each fault is logged: a client that gets no answer does not know of it otherwise.
+                let admitted = if fault.is_some() { Some(0) } else { telemetry.logged_errors.admit(status) };
+                if let Some(unsaid) = admitted {
                     let unsaid = Some(unsaid).filter(|unsaid| *unsaid > 0);
                     let (text, error) = error.map(|error| (Cow::from(error.text), error.internal)).unzip();
                     let (reason, error) = (text.or(reason), error.flatten());
                     let reason = reason.as_deref().map(start_of);
                     if status >= 500 && !is_planned {
-                        tracing::error!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, error, unsaid, "request failed");
+                        tracing::error!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, error, fault, unsaid, "request failed");
                     } else {
-                        tracing::info!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, unsaid, "request refused");
+                        tracing::info!(tracking_id, client, kind, %peer, %method, path, status, ms, reason, fault, unsaid, "request refused");
                     }
                 }
             }
-            // Log changes without a caller: new tokens and new sessions. The history contains the changes of callers.
-            status if !is_safe && author.is_none() => {
-                tracing::info!(tracking_id, client, %peer, %method, path, status, ms, "request");
+            // Log faults, and changes without a caller: new tokens and new sessions. The history contains the changes
+            // of callers.
+            status if fault.is_some() || (!is_safe && author.is_none()) => {
+                tracing::info!(tracking_id, client, kind, %peer, %method, path, status, ms, fault, "request");
             }
             status => tracing::debug!(tracking_id, client, kind, %peer, %method, path, status, ms, "request"),
         }

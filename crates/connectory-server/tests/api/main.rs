@@ -6,6 +6,7 @@ mod access;
 mod connectors;
 mod documents;
 mod ephemeral;
+mod faults;
 mod list;
 mod metrics;
 mod neighbours;

@@ -144,10 +144,21 @@ impl TestApp {
 
     /// Sends a request as it is.
     pub async fn send_as_is(&self, address: IpAddr, request: Request<Body>) -> Answer {
-        let response = Arc::clone(&self.service).answer(request, address).await;
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.service().answer(request, address).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The service, as a listener serves it.
+    #[allow(dead_code, reason = "the console's tests have their own")]
+    pub fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
+    }
+
+    /// The value of `Authorization` for the first client.
+    #[allow(dead_code, reason = "the console's tests sign in")]
+    pub fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
     }
 
     /// A request as the first client, with a content type where there is a body.
