@@ -286,6 +286,18 @@ pub const LOG_TEXT_BYTES: usize = 200;
 pub const ERROR_CHARS: usize = 2000;
 /// Errors of one status that are logged in a second. More are counted, and the next line has their number.
 pub const LOGGED_REFUSALS: u32 = 20;
+/// Bytes of one body that `--record` records. Larger documents are rare in tests, and their beginning shows which one it is.
+pub const RECORDED_BODY_BYTES: usize = MIB;
+/// Bytes that requests and answers take until `--record` has written them: 16 with the longest bodies. A disk writes as
+/// much in less than a second. Requests beyond it are not recorded, but counted.
+pub const RECORD_QUEUE_BYTES: usize = 32 * MIB;
+/// Bytes that a recorded request takes beside its address, headers and bodies: the head of its answer, and what belongs to it.
+pub const RECORD_HEAD_BYTES: usize = 2 * KIB;
+/// Bytes of the file of `--record`. Browsers and editors still open one of this size.
+pub const RECORD_FILE_BYTES: u64 = 256 * MIB as u64;
+/// Time in which the last entries of `--record` are written at the end, after [`CLOSE_TIMEOUT`]. Container runtimes kill soon
+/// after that.
+pub const RECORD_CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 /// Seconds after which a client should repeat what could not be done for the moment (`Retry-After`).
 pub const RETRY_AFTER: u64 = 2;
 

@@ -3,6 +3,8 @@
 mod ephemeral;
 mod file;
 mod first_start;
+#[cfg_attr(not(test), expect(dead_code, reason = "`serve` has no option for it yet"))]
+mod record;
 pub mod settings;
 mod stop;
 mod values;

@@ -1,0 +1,285 @@
+//! What a record may contain: nothing that is not in the tables of this file.
+//!
+//! A value that no table names may be a secret. So it is replaced by [`REDACTED`], however harmless it looks.
+
+use std::borrow::Cow;
+
+use connectory_server::version::VERSIONS;
+use http::HeaderMap;
+use http::uri::Authority;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+/// What stands in the place of a value.
+pub const REDACTED: &str = "REDACTED";
+
+/// Makes of a value what is recorded of it.
+type Recorded = fn(&str) -> String;
+
+/// The headers with values.
+const HEADERS: &[(&str, Recorded)] = &[
+    ("accept", whole),
+    ("accept-encoding", whole),
+    ("accept-language", whole),
+    ("allow", whole),
+    ("authorization", scheme),
+    ("cache-control", whole),
+    ("connection", whole),
+    ("connectory-fault", whole),
+    ("content-disposition", whole),
+    ("content-encoding", whole),
+    ("content-language", whole),
+    ("content-length", whole),
+    ("content-type", whole),
+    ("date", whole),
+    ("etag", whole),
+    ("expect", whole),
+    ("host", host),
+    ("if-match", whole),
+    ("if-none-match", whole),
+    ("last-modified", whole),
+    ("location", without_query),
+    ("retry-after", whole),
+    ("slpt-request-id", whole),
+    ("te", whole),
+    ("transfer-encoding", whole),
+    ("user-agent", whole),
+    ("vary", whole),
+    ("www-authenticate", whole),
+    ("x-sailpoint-experimental", whole),
+    ("x-sailpoint-sdk", whole),
+    ("x-total-count", whole),
+];
+
+/// The schemes of `Authorization` that are recorded. Another first word may be the secret itself.
+const SCHEMES: &[&str] = &["basic", "bearer"];
+
+/// The parameters of queries with values.
+const PARAMETERS: &[&str] = &[
+    "client_id",
+    "count",
+    "custom",
+    "filters",
+    "for",
+    "grant_type",
+    "limit",
+    "locale",
+    "offset",
+    "scope",
+    "searchLocale",
+    "statuses",
+];
+
+/// The fields of forms with values. The API reads no other form than that of a token request.
+const FORM_FIELDS: &[&str] = &["client_id", "grant_type", "scope"];
+
+/// The members with values of the answer to a token request. The last four are those of an error that is none of OAuth.
+const TOKEN_MEMBERS: &[&str] = &[
+    "authorities",
+    "error",
+    "error_description",
+    "expires_in",
+    "identity_id",
+    "org",
+    "pod",
+    "scope",
+    "tenant_id",
+    "token_type",
+    "user_id",
+    "user_name",
+    "causes",
+    "detailCode",
+    "messages",
+    "trackingId",
+];
+
+/// The paths, beside those of the API versions, whose bodies are recorded.
+const PATHS: &[&str] = &[
+    "/.well-known/jwks.json",
+    "/connectory/v1",
+    "/connectory/v1/reset",
+    "/health/live",
+    "/health/ready",
+    "/oauth/info",
+];
+
+/// What of the bodies of a path is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bodies {
+    /// Nothing: pages of the console show new secrets, and its forms send them.
+    Neither,
+    /// The parts of a token request and of its answer that are no secrets.
+    OfTokens,
+    /// All.
+    Both,
+}
+
+impl Bodies {
+    /// What of the bodies of this path is recorded.
+    pub fn of(path: &str) -> Self {
+        let is_below = |base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if path == "/oauth/token" {
+            Self::OfTokens
+        } else if PATHS.contains(&path) || VERSIONS.values().any(|version| is_below(version.base)) {
+            Self::Both
+        } else {
+            Self::Neither
+        }
+    }
+}
+
+/// The names of headers, and their values as far as they are recorded.
+pub fn headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, String)> {
+    headers.iter().map(|(name, value)| {
+        let known = HEADERS.iter().find(|(known, _)| *known == name.as_str());
+        let value = known.map(|(_, recorded)| recorded(&String::from_utf8_lossy(value.as_bytes())));
+        (name.as_str(), value.unwrap_or_else(|| REDACTED.to_owned()))
+    })
+}
+
+fn whole(value: &str) -> String {
+    value.to_owned()
+}
+
+/// The scheme of credentials.
+fn scheme(value: &str) -> String {
+    match value.split_once(' ') {
+        Some((scheme, _)) if SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) => format!("{scheme} {REDACTED}"),
+        _ => REDACTED.to_owned(),
+    }
+}
+
+/// The host and port of an authority, without the name and password that may stand before it.
+pub fn host(authority: &str) -> String {
+    let Ok(authority) = authority.parse::<Authority>() else { return REDACTED.to_owned() };
+    match authority.port_u16() {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
+    }
+}
+
+/// A link without its query and fragment.
+fn without_query(link: &str) -> String {
+    link.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// A query in which only the values of known parameters are left.
+pub fn query(text: &str) -> String {
+    pairs(text, PARAMETERS)
+}
+
+/// A form in which only the values of known fields are left.
+pub fn form(text: &str) -> String {
+    pairs(text, FORM_FIELDS)
+}
+
+/// Form-encoded pairs in which only the known values are left. Names stay.
+fn pairs(text: &str, known: &[&str]) -> String {
+    let recorded = text.split('&').map(|pair| {
+        let is_known = form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(name, _)| known.contains(&&*name));
+        match pair.split_once('=') {
+            _ if is_known => Cow::from(pair),
+            Some((name, _)) if is_name(name) => Cow::from(format!("{name}={REDACTED}")),
+            _ => Cow::from(REDACTED),
+        }
+    });
+    recorded.collect::<Vec<_>>().join("&")
+}
+
+/// Whether a text looks like the name of a parameter. A secret that stands in the place of a name has digits or other
+/// characters, or is longer.
+fn is_name(text: &str) -> bool {
+    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-.".contains(&byte))
+}
+
+/// The answer to a token request, in which only the values of known members are left. None if it is no JSON object.
+pub fn token_answer(body: &[u8]) -> Option<String> {
+    let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    for (name, value) in &mut members {
+        if !TOKEN_MEMBERS.contains(&name.as_str()) {
+            *value = REDACTED.into();
+        }
+    }
+    serde_json::to_string(&members).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn header(name: &'static str, value: &str) -> String {
+        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        let map = HeaderMap::from_iter([(name, value)]);
+        headers(&map).next().unwrap().1
+    }
+
+    #[test]
+    fn only_known_headers_have_values() {
+        for (name, value, recorded) in [
+            ("accept", "application/json", "application/json"),
+            ("authorization", "Bearer s3cret", "Bearer REDACTED"),
+            ("authorization", "basic czNjcmV0", "basic REDACTED"),
+            ("authorization", "s3cret", REDACTED),
+            ("authorization", "s3cret s3cret", REDACTED),
+            ("proxy-authorization", "Basic s3cret", REDACTED),
+            ("cookie", "session=s3cret", REDACTED),
+            ("set-cookie", "session=s3cret", REDACTED),
+            ("x-api-key", "s3cret", REDACTED),
+            ("x-sailpoint-experimental", "true", "true"),
+            ("x-sailpoint-token", "s3cret", REDACTED),
+            ("referer", "http://localhost/?code=s3cret", REDACTED),
+            ("host", "localhost:8080", "localhost:8080"),
+            ("host", "[::1]:8080", "[::1]:8080"),
+            ("host", "user:s3cret@localhost", "localhost"),
+            ("host", "s3cret s3cret", REDACTED),
+            ("location", "https://idp.example/authorize?state=s3cret", "https://idp.example/authorize"),
+            ("location", "/page#s3cret", "/page"),
+        ] {
+            assert_eq!(header(name, value), recorded, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn names_of_parameters_stay_and_only_known_ones_have_values() {
+        for (given, recorded) in [
+            ("", ""),
+            ("limit=5&filters=name+sw+%22A%22", "limit=5&filters=name+sw+%22A%22"),
+            ("%6Cimit=5", "%6Cimit=5"),
+            ("limit=5&client_secret=s3cret&token=", "limit=5&client_secret=REDACTED&token=REDACTED"),
+            ("s3cret", REDACTED),
+            ("s3cret=&limit=1", "REDACTED&limit=1"),
+            ("{\"client_secret\":\"a=b\"}", REDACTED),
+            ("client_secret=a=b", "client_secret=REDACTED"),
+            ("limit=1&&limit=2", "limit=1&&limit=2"),
+        ] {
+            assert_eq!(query(given), recorded, "{given}");
+        }
+        assert_eq!(form("grant_type=x&limit=1&client_id=a"), "grant_type=x&limit=REDACTED&client_id=a");
+    }
+
+    #[test]
+    fn an_answer_with_a_token_has_none_in_the_record() {
+        let answer = br#"{"access_token":"s3cret","expires_in":5,"refresh":{"token":"s3cret"},"scope":"a b"}"#;
+        let recorded = token_answer(answer).unwrap();
+        let recorded: Value = serde_json::from_str(&recorded).unwrap();
+        let expected =
+            serde_json::json!({"access_token": REDACTED, "expires_in": 5, "refresh": REDACTED, "scope": "a b"});
+        assert_eq!(recorded, expected);
+        for other in ["", "\"s3cret\"", "[\"s3cret\"]", "{\"access_token\":\"s3cret"] {
+            assert_eq!(token_answer(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_recorded_for_the_api_alone() {
+        for path in ["/v3/connectors", "/v3/connectors/hr/source-config", "/connectors/v1/hr", "/oauth/info"] {
+            assert_eq!(Bodies::of(path), Bodies::Both, "{path}");
+        }
+        assert_eq!(Bodies::of("/oauth/token"), Bodies::OfTokens);
+        for path in ["/", "/clients", "/sign-in", "/v3/connectorsx", "/oauth/token/", "/v3//connectors", "/docs"] {
+            assert_eq!(Bodies::of(path), Bodies::Neither, "{path}");
+        }
+    }
+}
