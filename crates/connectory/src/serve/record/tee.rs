@@ -75,27 +75,32 @@ struct Recording {
     passing: Arc<Passing>,
     side: Side,
     passed: Passed,
+    /// How many bytes the body has, if it said so at its begin.
+    promised: Option<u64>,
+}
+
+impl Recording {
+    /// Notes whether the body has ended. The connection asks no body for its end that says so itself, or from which it got
+    /// as many bytes as promised.
+    fn check_end(&mut self, body: &impl Body) {
+        if body.is_end_stream() || self.promised == Some(self.passed.size) {
+            self.passed.end = End::Whole;
+        }
+    }
 }
 
 impl<B: Body> Tee<B> {
     /// A body that is recorded in this exchange. Without one, it passes as it is.
     pub fn new(body: B, passing: Option<Arc<Passing>>, side: Side) -> Self {
-        let is_over = is_over(&body);
         let recording = passing.map(|passing| {
             let most = if passing.bodies == Bodies::Neither { 0 } else { RECORDED_BODY_BYTES };
-            let mut passed = Passed::new(most);
-            if is_over {
-                passed.end = End::Whole;
-            }
-            Recording { passing, side, passed }
+            let promised = body.size_hint().exact();
+            let mut recording = Recording { passing, side, passed: Passed::new(most), promised };
+            recording.check_end(&body);
+            recording
         });
         Self { body, recording }
     }
-}
-
-/// Whether nothing more is to come. The connection does not ask for the end of a body that says so.
-fn is_over(body: &impl Body) -> bool {
-    body.is_end_stream() || body.size_hint().exact() == Some(0)
 }
 
 impl<B> Body for Tee<B>
@@ -109,18 +114,16 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Self { body, recording } = &mut *self;
         let frame = ready!(Pin::new(&mut *body).poll_frame(context)).map(|frame| frame.map_err(Into::into));
-        if let Some(Recording { passing, passed, .. }) = recording {
+        if let Some(recording) = recording {
             match &frame {
                 Some(Ok(frame)) => {
                     if let Some(bytes) = frame.data_ref() {
-                        passed.add(bytes, &passing.room);
+                        recording.passed.add(bytes, &recording.passing.room);
                     }
-                    if is_over(body) {
-                        passed.end = End::Whole;
-                    }
+                    recording.check_end(body);
                 }
-                Some(Err(error)) => passed.end = End::Cut(error.to_string()),
-                None => passed.end = End::Whole,
+                Some(Err(error)) => recording.passed.end = End::Cut(error.to_string()),
+                None => recording.passed.end = End::Whole,
             }
         }
         Poll::Ready(frame)

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum::body::{self, Bytes};
 use axum::response::IntoResponse;
@@ -12,6 +14,7 @@ use connectory_server::http::listen::{self, Connections};
 use futures_util::{FutureExt, stream};
 use har::Spec;
 use http::{StatusCode, Version};
+use hyper::body::{Frame, SizeHint};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -267,6 +270,38 @@ async fn an_answer_that_nobody_gets_is_an_entry_with_an_error() {
     assert_eq!(entry["response"]["status"], 200);
     assert_eq!(entry["_error"], "the connection ended after 0 bytes of the answer");
     assert_eq!(recording.log()["entries"].as_array().unwrap().len(), 3);
+}
+
+/// A body that promises so many bytes, and gives these.
+struct Promising(u64, Option<&'static str>);
+
+impl hyper::body::Body for Promising {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.1.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(bytes.as_bytes()))))),
+            None => Poll::Pending,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(if self.1.is_some() { self.0 } else { 0 })
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_whole_once_it_has_given_what_it_promised() {
+    let recording = Recording::start();
+    for (promised, error) in [(4, Value::Null), (9, json!("the connection ended after 4 bytes of the answer"))] {
+        let request = get("/v3/connectors").body(Body::empty()).unwrap();
+        let response = answer("application/json", Body::new(Promising(promised, Some("[1,2"))));
+        let response = recording.recorder.clone().answer(request, async |_| response).await;
+        // It is read like a connection reads it, which then waits for the rest, or asks for nothing more.
+        assert!(body::to_bytes(response.into_body(), usize::MAX).now_or_never().is_none());
+        assert_eq!(recording.last()["_error"], error);
+    }
 }
 
 #[tokio::test]
