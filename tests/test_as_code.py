@@ -96,7 +96,7 @@ class Proxy:
 
 def behind_proxy(start, tmp_path, *arguments):
     """A server, a proxy in front of it, and a terminal that knows only the proxy."""
-    server = start("--rate-limit", "off", *arguments)
+    server = start("--rate-limit", "off", *arguments, ephemeral=True)
     proxy = Proxy(server.url)
     return server, proxy, Terminal(tmp_path, **server.sail | {"SAIL_BASE_URL": proxy.url})
 
@@ -139,7 +139,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(start, tmp_path):
-    server = start("--rate-limit", "off")
+    server = start("--rate-limit", "off", ephemeral=True)
     return Terminal(tmp_path, **server.sail)
 
 
@@ -250,7 +250,7 @@ def test_creating_changing_pruning_and_replacing(terminal):
 
 
 def test_logins_at_the_same_time_lose_nothing(start, tmp_path):
-    server = start("--rate-limit", "off")
+    server = start("--rate-limit", "off", ephemeral=True)
     terminal = Terminal(tmp_path, SAIL_CLIENT_SECRET=server.secret)
     names = [f"e{n}" for n in range(8)]
     arguments = ["--base-url", server.url, "--client-id", server.client_id]
@@ -698,7 +698,7 @@ def test_a_certificate_of_an_unknown_issuer_is_refused_at_once(tmp_path):
 
 
 def test_environments_promotion_and_differences(start, tmp_path):
-    servers = {name: start("--rate-limit", "off") for name in ["sandbox", "production"]}
+    servers = {name: start("--rate-limit", "off", ephemeral=True) for name in ["sandbox", "production"]}
     terminal = Terminal(tmp_path)
     for name, server in servers.items():
         terminal.run("login", name, "--base-url", server.url, "--client-id", server.client_id, stdin=f"{server.secret}\n")
@@ -729,7 +729,7 @@ def test_environments_promotion_and_differences(start, tmp_path):
 
 
 def test_five_hundred_new_connectors_pass_under_the_default_rate_limit(start, tmp_path):
-    server = start()
+    server = start(ephemeral=True)
     terminal = Terminal(tmp_path, **server.sail)
     # The limit is 100 requests in 10 s. A part of the 500 shows the same; all of them take minutes.
     count = int(os.environ.get("CONNECTORY_TEST_CONNECTORS", 60))

@@ -15,7 +15,7 @@ import time
 import pytest
 import requests
 
-from conftest import BINARY, connectory, environment
+from conftest import BINARY, Server, connectory, environment
 
 BODY = {"className": "x.Y"}
 
@@ -776,6 +776,19 @@ class Faults:
 
     def stop(self):
         self.begin("")
+
+
+def test_a_server_for_tests_never_waits_for_the_disk(faults, tmp_path):
+    faults = Faults(faults, tmp_path)
+    faults.begin("sync EIO")
+    variables = {**faults.variables, "CONNECTORY_CLIENT_ID": "me", "CONNECTORY_CLIENT_SECRET": "secret"}
+    server = Server(tmp_path, ephemeral=True, **variables)
+    session = server.session()
+    for _ in range(2):
+        created = session.post(server.connectors, json={"name": "HR", "className": "x.Y"}, timeout=30)
+        assert created.status_code == 200, created.text
+        assert session.post(f"{server.url}/connectory/v1/reset", timeout=30).status_code == 204
+    server.stop()
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT", "EROFS", "EIO"])

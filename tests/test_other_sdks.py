@@ -21,7 +21,7 @@ PROGRAMS = {"python-2": [SDK_2, ROOT / "tests/python-2/sdk.py"], "typescript": [
     ],
 )
 def test_the_sdk_works_unchanged(start, tmp_path, sdk, function, rate_limit):
-    server = start("--rate-limit", rate_limit)
+    server = start("--rate-limit", rate_limit, ephemeral=True)
     client_id, secret = server.new_client("--scopes", "idn:connector-config:read")
     variables = environment(**server.sail, READER_ID=client_id, READER_SECRET=secret)
     command = [*PROGRAMS[sdk], function]

@@ -40,7 +40,7 @@ class Sdk:
 
 @pytest.fixture
 def server(start):
-    return start("--rate-limit", "off")
+    return start("--rate-limit", "off", ephemeral=True)
 
 
 @pytest.mark.parametrize("version", ["v3", "v2024", "v2025"])
@@ -149,7 +149,7 @@ def test_refusals_are_what_the_sdk_expects(server):
 
 
 def test_the_rate_limit_is_answered_with_when_to_come_back(start):
-    server = start("--rate-limit", "5/60s")
+    server = start("--rate-limit", "5/60s", ephemeral=True)
     sdk = Sdk(server, "v3", retries=False)
     for _ in range(5):
         sdk.api.get_connector_list(limit=1)
@@ -159,6 +159,6 @@ def test_the_rate_limit_is_answered_with_when_to_come_back(start):
 
 
 def test_the_sdk_waits_out_the_rate_limit_by_itself(start):
-    sdk = Sdk(start("--rate-limit", "5/1s"), "v3")
+    sdk = Sdk(start("--rate-limit", "5/1s", ephemeral=True), "v3")
     for _ in range(12):
         assert len(sdk.api.get_connector_list(limit=1)) == 1

@@ -46,6 +46,8 @@ pub enum Capability {
     Custom,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
+    /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
+    Faults,
 }
 
 impl Capability {

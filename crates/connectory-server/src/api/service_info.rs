@@ -29,12 +29,13 @@ pub async fn get(
 ) -> Result<Json<ServiceInfo>, ApiError> {
     expect_no_fields(&server, &parts, body).await?;
     let options = &server.options;
-    let of_tests = options.resets.is_some().then_some(Capability::Reset);
+    let reset = options.resets.is_some().then_some(Capability::Reset);
+    let faults = options.faults.is_some().then_some(Capability::Faults);
     let bytes = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
     Ok(Json(ServiceInfo {
         name: "connectory".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        capabilities: Capability::ALWAYS.into_iter().chain(of_tests).map(Open::Known).collect(),
+        capabilities: Capability::ALWAYS.into_iter().chain(reset).chain(faults).map(Open::Known).collect(),
         limits: ServiceLimits {
             max_document_bytes: bytes(options.max_document),
             max_request_bytes: bytes(options.max_request),

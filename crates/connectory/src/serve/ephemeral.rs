@@ -2,19 +2,24 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use axum::response::Response;
 use clap::Args;
+use connectory_server::Service;
 use connectory_server::clock::Clock;
 use connectory_server::ephemeral::Folder;
+use connectory_server::faults::{FaultRule, Faults};
+use connectory_server::http::broken::Dropped;
 use connectory_store::Store;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
 
+use super::record::Recorder;
 use super::settings::Place;
 use super::values::ClockOffset;
 use crate::files::{self, Readers};
@@ -37,6 +42,34 @@ pub struct EphemeralArguments {
     /// times in tokens and the header Date
     #[arg(long, value_name = "TIME", requires = "ephemeral", allow_hyphen_values = true)]
     pub clock_offset: Option<ClockOffset>,
+
+    /// The faults of the requests of all routes, or of one: a part of them gets an error, no answer, half an answer or the
+    /// page of a gateway, and all of them may be late. Such as `429=5%,503=2%,drop=0.5%,truncate=0.5%,html=1%` or
+    /// `GET /v3/connectors: 429=50%,latency=200ms..2s`; may be given several times
+    #[arg(long, value_name = "[ROUTE: ]FAULTS", requires = "ephemeral")]
+    pub fault: Vec<FaultRule>,
+
+    /// Which requests have the faults: with the same seed the same ones, by their number on their route [default: 0]
+    #[arg(long, value_name = "NUMBER", requires = "fault")]
+    pub seed: Option<u64>,
+
+    /// Write all requests and their answers to a file as HAR 1.2, without secrets
+    #[arg(long, value_name = "FILE.har", requires = "ephemeral")]
+    pub record: Option<PathBuf>,
+}
+
+impl EphemeralArguments {
+    /// The faults of the server.
+    pub fn faults(fault: Vec<FaultRule>, seed: Option<u64>) -> Result<Option<Arc<Faults>>> {
+        if fault.is_empty() {
+            return Ok(None);
+        }
+        let faults = Faults::new(fault, seed.unwrap_or_default()).and_then(|faults| {
+            Service::check_faults(&faults)?;
+            Ok(faults)
+        });
+        Ok(Some(Arc::new(faults.map_err(|why| anyhow!("--fault: {why}"))?)))
+    }
 }
 
 /// Where the data of the server is, opened.
@@ -68,8 +101,46 @@ impl Opened {
     }
 }
 
+/// Starts to record.
+pub fn recorder(path: &Path) -> Result<Recorder> {
+    Recorder::create(path, |extensions| extensions.get::<Dropped>().is_some()).context("--record")
+}
+
+/// What a server for tests does around its service.
+pub struct Around {
+    recorder: Option<Recorder>,
+    /// The clock, if it is not the system's.
+    clock: Option<Clock>,
+}
+
+impl Around {
+    /// Returns none if there is nothing to do.
+    pub fn new(recorder: Option<Recorder>, clock: &Clock) -> Option<Arc<Self>> {
+        let clock = clock.is_off().then(|| clock.clone());
+        (recorder.is_some() || clock.is_some()).then(|| Arc::new(Self { recorder, clock }))
+    }
+
+    /// Answers a request by the service.
+    pub async fn answer(self: Arc<Self>, service: Arc<Service>, request: Request<Incoming>, peer: IpAddr) -> Response {
+        match &self.recorder {
+            Some(recorder) => {
+                recorder.clone().answer(request, |request| self.dated(service.answer(request, peer))).await
+            }
+            None => self.dated(service.answer(request, peer)).await,
+        }
+    }
+
+    async fn dated(&self, answered: impl Future<Output = Response>) -> Response {
+        let mut response = answered.await;
+        if let Some(clock) = &self.clock {
+            set_date(clock, &mut response);
+        }
+        response
+    }
+}
+
 /// Sets the header `Date` of an answer to the time of a clock that is not the system's.
-pub fn set_date(clock: &Clock, response: &mut Response) {
+fn set_date(clock: &Clock, response: &mut Response) {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(clock.unix_seconds());
     if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
         response.headers_mut().insert(header::DATE, date);

@@ -3,7 +3,6 @@
 mod ephemeral;
 mod file;
 mod first_start;
-#[cfg_attr(not(test), expect(dead_code, reason = "`serve` has no option for it yet"))]
 mod record;
 pub mod settings;
 mod stop;
@@ -22,14 +21,16 @@ use connectory_server::ephemeral::{Ephemeral, Setup};
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::options::{OidcOptions, Options, Pages};
 use connectory_server::{ServerState, Service};
+use futures_util::future::Either;
 use http::Request;
 use hyper::body::Incoming;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 
-use self::ephemeral::{Opened, PortFile, set_date};
+use self::ephemeral::{Around, Opened, PortFile, recorder};
 use self::first_start::{Clients, client_of_tests, create_first_client, print_clients};
+use self::record::Recorder;
 use self::settings::{ServeCommand, Settings};
 use self::stop::Stop;
 
@@ -52,9 +53,13 @@ pub fn run(command: ServeCommand) -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let opened = Opened::new(&settings.place)?;
-    let served = runtime.block_on(serve(settings, opened.clone(), &dropped));
+    let recorder = settings.record.as_deref().map(recorder).transpose()?;
+    let served = runtime.block_on(serve(settings, opened.clone(), recorder.clone(), &dropped));
     // Drops the connections that are left. Does not wait for threads that block.
     runtime.shutdown_timeout(CLOSE_TIMEOUT / 2);
+    if let Some(recorder) = recorder {
+        recorder.finish();
+    }
     // The writer writes what it has. A temporary folder is removed.
     drop(opened);
     // Waits up to a second for the last lines of the log.
@@ -75,11 +80,12 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-async fn serve(settings: Settings, opened: Opened, dropped: &ErrorCounter) -> Result<()> {
+async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, dropped: &ErrorCounter) -> Result<()> {
     let Settings {
         listen,
         metrics_listen,
         place: _,
+        record: _,
         port_file,
         public_url,
         drain,
@@ -109,7 +115,7 @@ async fn serve(settings: Settings, opened: Opened, dropped: &ErrorCounter) -> Re
     options.pages = PAGES;
     let port_file = port_file.map(PortFile::new).transpose()?;
     let people = oidc.as_ref().map(|oidc| oidc.tenant.clone());
-    let wrong_clock = options.clock.is_off().then(|| options.clock.clone());
+    let around = Around::new(recorder, &options.clock);
     let Started { service, clients, ephemeral: _ephemeral } = start(&opened, options, oidc).await?;
     // A reset replaces the server.
     let server = || Arc::clone(service.load().server());
@@ -151,15 +157,9 @@ async fn serve(settings: Settings, opened: Opened, dropped: &ErrorCounter) -> Re
         serve_metrics(listener, connections, Arc::clone(&service), dropped.clone());
     }
     let answering = Arc::clone(&service);
-    let answer = move |request, peer| {
-        let (wrong_clock, answered) = (wrong_clock.clone(), answering.load_full().answer(request, peer));
-        async move {
-            let mut response = answered.await;
-            if let Some(clock) = wrong_clock {
-                set_date(&clock, &mut response);
-            }
-            response
-        }
+    let answer = move |request, peer| match around.clone() {
+        None => Either::Left(answering.load_full().answer(request, peer)),
+        Some(around) => Either::Right(around.answer(answering.load_full(), request, peer)),
     };
     let stopping = async {
         let Stop { drain, deadline } = signal.await.expect("the thread of the signals sends before it ends");

@@ -271,6 +271,8 @@ pub struct Settings {
     pub place: Place,
     /// The file to write the port to.
     pub port_file: Option<PathBuf>,
+    /// The file to record requests and answers to.
+    pub record: Option<PathBuf>,
     /// The address at which clients reach the server, if it is not the one to listen on.
     pub public_url: Option<String>,
     /// What to log.
@@ -289,7 +291,7 @@ pub struct Settings {
 
 impl ServeArguments {
     fn settings(self, ephemeral: EphemeralArguments) -> Result<Settings> {
-        let EphemeralArguments { ephemeral, load, clock_offset } = ephemeral;
+        let EphemeralArguments { ephemeral, load, clock_offset, fault, seed, record } = ephemeral;
         // The settings of the server that keeps data on this machine are not those of the tests.
         let file = if ephemeral && self.database.config.is_none() {
             Self::default()
@@ -333,6 +335,7 @@ impl ServeArguments {
             metrics_listen,
             place,
             port_file,
+            record,
             public_url: public_url.map(|PublicUrl(url)| url),
             log: log.unwrap_or_default(),
             drain: drain.map_or(default_drain, |Drain(time)| time),
@@ -353,6 +356,7 @@ impl ServeArguments {
                 pages: defaults.pages,
                 clock: clock_offset.map_or(defaults.clock, |ClockOffset(seconds)| Clock::with_offset(seconds)),
                 resets: None,
+                faults: EphemeralArguments::faults(fault, seed)?,
             },
             oidc: oidc.options()?,
         })
