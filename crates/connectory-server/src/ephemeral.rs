@@ -9,7 +9,7 @@ mod folder;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use axum::BoxError;
@@ -90,6 +90,8 @@ type MakeService = dyn Fn(Arc<ServerState>) -> Result<Service, BoxError> + Send 
 /// A server for tests.
 pub struct Ephemeral {
     current: Arc<ArcSwap<Service>>,
+    /// The service before the last reset, which requests in flight may still use.
+    previous: Mutex<Option<Arc<Service>>>,
     options: Options,
     make: Box<MakeService>,
     // Removed after the databases in it are closed.
@@ -129,7 +131,7 @@ impl Ephemeral {
         server.store.copy_to(folder.loaded()).await?;
         let service = make(server).map_err(EphemeralError::Service)?;
         let current = Arc::new(ArcSwap::from_pointee(service));
-        let this = Arc::new(Self { current, options, make: Box::new(make), folder });
+        let this = Arc::new(Self { current, previous: Mutex::default(), options, make: Box::new(make), folder });
         tokio::spawn(reset_on_request(Arc::downgrade(&this), receiver));
         Ok(this)
     }
@@ -159,11 +161,16 @@ impl Ephemeral {
         let store = opened.await.map_err(|_| StoreError::Closed)??;
         let server = ServerState::new(store, self.options.clone()).await?;
         let service = (self.make)(server).map_err(EphemeralError::Service)?;
-        self.current.store(Arc::new(service));
-        // Requests in flight still use the database of the service before. The one before that is used no more.
-        if let Some(old) = number.checked_sub(2) {
-            self.folder.remove(old);
-        }
+        let replaced = self.current.swap(Arc::new(service));
+        let unused = self.previous.lock().unwrap_or_else(PoisonError::into_inner).replace(replaced);
+        let folder = Arc::clone(&self.folder);
+        // Closing a database takes a while.
+        tokio::task::spawn_blocking(move || {
+            drop(unused);
+            if let Some(old) = number.checked_sub(2) {
+                folder.remove(old);
+            }
+        });
         Ok(())
     }
 }

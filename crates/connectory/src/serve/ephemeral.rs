@@ -1,5 +1,6 @@
 //! The options of a server for tests, `connectory serve --ephemeral`, and the file that tells its port.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -149,7 +150,10 @@ fn set_date(clock: &Clock, response: &mut Response) {
 
 /// The file with the port, for programs that started the server on a free port. It is there from when the server is ready
 /// until it ends.
-pub struct PortFile(PathBuf);
+pub struct PortFile {
+    path: PathBuf,
+    written: OnceCell<String>,
+}
 
 impl PortFile {
     /// Removes the file of an earlier start, so that nobody reads the port of a server that has ended.
@@ -162,19 +166,22 @@ impl PortFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).with_context(|| format!("--port-file: cannot read {}", path.display())),
         }
-        Ok(Self(path))
+        Ok(Self { path, written: OnceCell::new() })
     }
 
     /// Writes the port of the address.
     pub fn write(&self, address: SocketAddr) -> Result<()> {
-        files::write(&self.0, format!("{}\n", address.port()).as_bytes(), Readers::AsBefore).context("--port-file")
+        let text = self.written.get_or_init(|| format!("{}\n", address.port()));
+        files::write(&self.path, text.as_bytes(), Readers::AsBefore).context("--port-file")
     }
 }
 
 impl Drop for PortFile {
+    /// Removes the file, unless another server has written its port there meanwhile.
     fn drop(&mut self) {
-        // Another server may have written its port there meanwhile.
-        let _remains = fs::remove_file(&self.0);
+        if self.written.get().is_some_and(|written| fs::read_to_string(&self.path).is_ok_and(|text| text == *written)) {
+            let _remains = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -203,6 +210,11 @@ mod tests {
             drop(file);
             assert!(!path.exists());
         }
+        let file = PortFile::new(path.clone()).unwrap();
+        file.write(SocketAddr::from(([127, 0, 0, 1], 7102))).unwrap();
+        fs::write(&path, "7103\n").unwrap();
+        drop(file);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "7103\n", "that of another server stays");
         fs::write(&path, "precious").unwrap();
         let error = PortFile::new(path.clone()).map(drop).unwrap_err().to_string();
         assert!(error.ends_with("port exists, and is not the port of an earlier start"), "{error}");
