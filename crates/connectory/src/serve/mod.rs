@@ -159,7 +159,8 @@ async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, d
     let answering = Arc::clone(&service);
     let answer = move |request, peer| match around.clone() {
         None => Either::Left(answering.load_full().answer(request, peer)),
-        Some(around) => Either::Right(around.answer(answering.load_full(), request, peer)),
+        // In a box, so that the futures of other servers have no room for the record.
+        Some(around) => Either::Right(Box::pin(around.answer(answering.load_full(), request, peer))),
     };
     let stopping = async {
         let Stop { drain, deadline } = signal.await.expect("the thread of the signals sends before it ends");
