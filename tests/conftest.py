@@ -19,7 +19,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = TARGET / os.environ.get("CONNECTORY_PROFILE", "release") / "connectory"
 # The official SDKs that are not in the environment of the tests: version 2 for Python, and the one for TypeScript.
 SDK_2 = ROOT / ".venv-sdk2/bin/python"
-TYPESCRIPT = ROOT / "tests/typescript"
+NODE_MODULES = ROOT / "examples/vitest/node_modules"
 
 
 def environment(**variables):

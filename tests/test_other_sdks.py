@@ -1,12 +1,13 @@
 """Version 2 of the vendor's Python SDK, and its TypeScript SDK. Each has a program with the same functions."""
 
+import shutil
 import subprocess
 
 import pytest
 
-from conftest import ROOT, SDK_2, TYPESCRIPT, environment
+from conftest import NODE_MODULES, ROOT, SDK_2, environment
 
-PROGRAMS = {"python-2": [SDK_2, ROOT / "tests/python-2/sdk.py"], "typescript": ["node", TYPESCRIPT / "sdk.mjs"]}
+PROGRAMS = {"python-2": (SDK_2, ROOT / "tests/python-2/sdk.py"), "typescript": ("node", ROOT / "tests/typescript/sdk.mjs")}
 
 
 @pytest.mark.parametrize("sdk", PROGRAMS)
@@ -24,7 +25,10 @@ def test_the_sdk_works_unchanged(start, tmp_path, sdk, function, rate_limit):
     server = start("--rate-limit", rate_limit, ephemeral=True)
     client_id, secret = server.new_client("--scopes", "idn:connector-config:read")
     variables = environment(**server.sail, READER_ID=client_id, READER_SECRET=secret)
-    command = [*PROGRAMS[sdk], function]
+    interpreter, program = PROGRAMS[sdk]
+    # Node.js looks for packages beside the program.
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
+    command = [interpreter, shutil.copy(program, tmp_path), function]
     # No configuration file of another folder is read.
     ran = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0, ran.stderr

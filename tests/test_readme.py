@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from conftest import BINARY, ROOT, SDK_2, TYPESCRIPT, connectory, environment
+from conftest import BINARY, NODE_MODULES, ROOT, SDK_2, connectory, environment
 
 README = ROOT / "README.md"
 # The sections whose commands are a tour, and the section whose commands only show how they are written.
@@ -149,8 +149,8 @@ def test_the_table_of_commands_has_every_command():
     cells = re.findall(r"^\| (`connectory .*?) \|", README.read_text()[begin:end], flags=re.M)
     named = {name for cell in cells for name in re.findall(r"`(?:connectory )?([a-z]+)", cell)}
     shown = set(re.findall(r"^  ([a-z]+)  ", connectory("--help").stdout, flags=re.M))
-    # These are in the section on running the server.
-    assert named == shown - {"serve", "client", "tenant", "help"}
+    # These are in the sections on running the server and on testing a client.
+    assert named == shown - {"serve", "client", "tenant", "fixture", "help"}
 
 
 def program(language):
@@ -185,7 +185,7 @@ def test_the_programs_run_with_the_official_sdks(start, tmp_path, command, name,
         f"{server.connectors}/hr-system", json=category, headers={"Content-Type": "application/json-patch+json"}
     )
     patch.raise_for_status()
-    (tmp_path / "node_modules").symlink_to(TYPESCRIPT / "node_modules")
+    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
     (tmp_path / name).write_text(text)
     ran = subprocess.run(
         [command, name], cwd=tmp_path, env=environment(**server.sail), capture_output=True, text=True, timeout=60

@@ -13,6 +13,7 @@ use crate::commands::diff::{self, DiffArguments};
 use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::env::{self, EnvCommand, LogoutArguments};
 use crate::commands::export::{self, ExportArguments};
+use crate::commands::fixture::{self, FixtureArguments};
 use crate::commands::import::{self, ImportArguments};
 use crate::commands::lint::{self, LintArguments};
 use crate::commands::login::{self, LoginArguments};
@@ -56,6 +57,9 @@ enum LocalCommand {
     // Listed between `pull` and `plan`, the order in which people use them.
     #[command(display_order = 12)]
     Lint(LintArguments),
+    /// Print a module for the tests of your own client, which starts servers and stops them.
+    #[command(display_order = 97)]
+    Fixture(FixtureArguments),
     /// Print a completion script for a shell.
     #[command(display_order = 98)]
     Completions(CompletionsArguments),
@@ -121,6 +125,7 @@ impl LocalCommand {
             Self::Client(command) => client::run(command),
             Self::Tenant(command) => tenant::run(command),
             Self::Lint(arguments) => lint::run(&arguments),
+            Self::Fixture(arguments) => fixture::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments, Cli::command()),
             Self::Man(arguments) => completions::man(&arguments, Cli::command()),
         }

@@ -126,6 +126,10 @@ examples! {
     "import" {
         "Create and change the connectors of an exported file": "import connectors.json --env sandbox"
     }
+    "fixture" {
+        "Print the module for tests with pytest; write it to connectory_server.py beside them": "fixture pytest"
+        "Print the one for tests with vitest; write it to connectory-server.ts": "fixture vitest"
+    }
     "completions" { "Print the completions of bash; write them where your shell looks for them": "completions bash" }
     "man" { "Write the man pages; read them with `man -l man/connectory.1`": "man man" }
 }

@@ -399,6 +399,16 @@ fn completions_and_man_pages_have_every_command() {
 }
 
 #[test]
+fn a_fixture_is_the_module_of_the_examples() {
+    let user = User::new();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for (runner, module) in [("pytest", "pytest/connectory_server.py"), ("vitest", "vitest/connectory-server.ts")] {
+        assert_eq!(user.stdout(&format!("fixture {runner}")), fs::read_to_string(examples.join(module)).unwrap());
+    }
+    assert!(user.error("fixture jest").contains("[possible values: pytest, vitest]"));
+}
+
+#[test]
 fn a_reader_may_close_the_pipe_early() {
     let user = User::new();
     // More than a pipe holds.

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod doctor;
 pub mod env;
 pub mod export;
+pub mod fixture;
 pub mod import;
 pub mod lint;
 pub mod login;

@@ -1,0 +1,1 @@
+from connectory_server import connectory, connectory_session, pytest_configure
