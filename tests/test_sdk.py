@@ -5,6 +5,7 @@ import os
 from unittest import mock
 
 import pytest
+import urllib3
 from sailpoint.configuration import Configuration
 from sailpoint.paginator import Paginator
 
@@ -156,6 +157,28 @@ def test_the_rate_limit_is_answered_with_when_to_come_back(start):
     refusal = sdk.refusal(sdk.api.get_connector_list)
     assert (refusal.status, refusal.body) == (429, '{"message":" Rate Limit Exceeded "}')
     assert 1 <= int(refusal.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(
+    "fault, sent", [("429", 4), ("503", 4), ("500", 1), ("504", 1), ("html", 1), ("drop", 4), ("truncate", 1)]
+)
+def test_the_sdk_repeats_reads_after_some_faults(start, fault, sent):
+    """As docs/TESTING-YOUR-CLIENT.md says."""
+    faults = f"{fault}=100%,retry-after=0"
+    server = start("--fault", f"GET /v3/connectors: {faults}", "--fault", f"POST /v3/connectors: {faults}", ephemeral=True)
+    sdk = Sdk(server, "v3")
+    errors = []
+    for call in sdk.api.get_connector_list, lambda: sdk.create("HR"):
+        with pytest.raises((sdk.exceptions.ApiException, urllib3.exceptions.HTTPError)) as raised:
+            call()
+        errors.append(raised.type)
+    server.stop()
+    assert [server.log.count(f'method={method} path="/v3/connectors"') for method in ("GET", "POST")] == [sent, 1]
+    if fault in ("drop", "truncate"):
+        repeated = urllib3.exceptions.MaxRetryError if sent > 1 else urllib3.exceptions.ProtocolError
+        assert errors == [repeated, urllib3.exceptions.ProtocolError]
+    else:
+        assert all(issubclass(error, sdk.exceptions.ApiException) for error in errors)
 
 
 def test_the_sdk_waits_out_the_rate_limit_by_itself(start):

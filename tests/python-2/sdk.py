@@ -3,6 +3,7 @@
 import os
 import sys
 
+import urllib3
 from sailpoint.configuration import Configuration
 from sailpoint.connectors.api.connectors_api import ConnectorsApi
 from sailpoint.connectors.api_client import ApiClient
@@ -165,6 +166,16 @@ def the_rate_limit_is_an_exception():
         refused = refusal(ApiException, call)
         assert refused.status == 429 and refused.data.message == " Rate Limit Exceeded "
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
+
+
+def a_list_and_a_create_fail():
+    api = sdk()
+    for call in [api.get_connector_list_v1, lambda: create(api, "HR")]:
+        try:
+            call()
+        except (ApiException, urllib3.exceptions.MaxRetryError, urllib3.exceptions.ProtocolError):
+            continue
+        raise AssertionError("nothing failed")
 
 
 globals()[sys.argv[1]]()

@@ -162,6 +162,13 @@ const functions = {
         const seconds = Number(headers["retry-after"]);
         assert.ok(1 <= seconds && seconds <= 60, headers["retry-after"]);
     },
+
+    async a_list_and_a_create_fail() {
+        const api = sdk();
+        for (const call of [() => api.getConnectorList(), () => api.create({ name: "HR" })]) {
+            await assert.rejects(call, { isAxiosError: true });
+        }
+    },
 };
 
 await functions[process.argv[2]]().catch((error) => {
