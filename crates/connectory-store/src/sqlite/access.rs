@@ -16,7 +16,7 @@ use super::clock::now;
 use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
 use super::rows::{self, TENANT_COLUMNS, word};
-use super::schema::Syncs;
+use super::syncs::Syncs;
 use super::{access_events, schema, usage};
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};

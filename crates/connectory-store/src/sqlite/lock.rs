@@ -32,7 +32,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use rustix::fs::OFlags;
 
 use super::content::{self, Content};
-use super::schema::Syncs;
+use super::syncs::Syncs;
 use crate::error::{Result, StoreError, Unavailable};
 
 /// The identity of a file, independent of its path: the device and the inode number.

@@ -17,6 +17,7 @@ mod reader;
 mod rows;
 mod schema;
 mod sessions;
+mod syncs;
 mod usage;
 mod writer;
 
@@ -32,7 +33,7 @@ use self::connectors::Commit;
 use self::job::Job;
 use self::lock::DatabaseFile;
 use self::reader::Readers;
-pub(crate) use self::schema::Syncs;
+pub(crate) use self::syncs::Syncs;
 use self::writer::Writer;
 use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};

@@ -13,6 +13,7 @@ use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::content;
 use super::lock::{self, DatabaseFile};
+use super::syncs::Syncs;
 use crate::error::{Result, StoreError};
 
 fn migrations() -> Migrations<'static> {
@@ -28,25 +29,6 @@ fn migrations() -> Migrations<'static> {
 
 /// The number of migrations, which is the newest schema version.
 const LATEST: usize = 6;
-
-/// Whether a commit waits until it is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Syncs {
-    /// It does.
-    Full,
-    /// It does not. A crash of the system may damage the database.
-    Off,
-}
-
-impl Syncs {
-    /// The value of SQLite's setting `synchronous`.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "FULL",
-            Self::Off => "OFF",
-        }
-    }
-}
 
 /// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///

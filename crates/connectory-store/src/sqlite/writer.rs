@@ -263,7 +263,8 @@ impl Batches<'_> {
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::schema::{self, Syncs};
+    use super::super::schema;
+    use super::super::syncs::Syncs;
     use super::*;
     use crate::access::SigningKey;
 

@@ -1,6 +1,7 @@
 //! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal ([`stop`]).
 
 mod ephemeral;
+mod ephemeral_options;
 mod file;
 mod first_start;
 mod record;

@@ -16,7 +16,7 @@ use connectory_server::options::{OidcOptions, Options};
 use connectory_server::trusted_proxies::TrustedProxies;
 use directories::ProjectDirs;
 
-use super::ephemeral::EphemeralArguments;
+use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
     ClockOffset, Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, address, at_least_one,
