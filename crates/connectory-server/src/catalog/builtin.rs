@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use connectory_folder::disk::DiskError;
 use connectory_folder::folder_name::{FolderNameError, script_name};
@@ -88,8 +88,7 @@ pub enum CatalogError {
 /// Loads the embedded connectors, if they are wanted, and the connectors of the catalogs. A catalog's connector replaces the embedded
 /// connector with the same script name, so that an operator can provide a newer version. `limits` bounds the files.
 pub fn load(with_embedded: bool, catalogs: &[PathBuf], limits: Limits) -> Result<Vec<Arc<Connector>>, CatalogError> {
-    let embedded = if with_embedded { embedded() } else { Vec::new() };
-    let mut connectors: Vec<Arc<Connector>> = embedded.into_iter().map(Arc::new).collect();
+    let mut connectors = if with_embedded { EMBEDDED.clone() } else { Vec::new() };
     let replaceable = connectors.len();
     for path in catalogs {
         for connector in read(path, limits)? {
@@ -113,7 +112,10 @@ pub fn load(with_embedded: bool, catalogs: &[PathBuf], limits: Limits) -> Result
     Ok(connectors)
 }
 
-fn embedded() -> Vec<Connector> {
+/// The embedded connectors. A reset of a server for tests need not read them again.
+static EMBEDDED: LazyLock<Vec<Arc<Connector>>> = LazyLock::new(embedded);
+
+fn embedded() -> Vec<Arc<Connector>> {
     let mut folders: HashMap<String, Files<'static>> = HashMap::new();
     for path in Embedded::iter() {
         if let (Some((folder, file)), Some(content)) = (path.split_once('/'), Embedded::get(&path)) {
@@ -124,7 +126,7 @@ fn embedded() -> Vec<Connector> {
         .into_iter()
         .map(|(folder, files)| {
             let script_name = ScriptName::strict(&folder).expect("the catalog is tested");
-            Folder::read(&files).expect("the catalog is tested").into_connector(script_name)
+            Arc::new(Folder::read(&files).expect("the catalog is tested").into_connector(script_name))
         })
         .collect()
 }
