@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -105,7 +106,7 @@ def test_a_second_signal_ends_it_without_a_trace_and_a_killed_one_is_cleared_by_
     time.sleep(0.3)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=5) == 128 + signal.SIGTERM
-    assert server.leaves() == []
+    assert server.leaves() == [] and not server.port_file.exists()
 
     killed, lives = double(), double()
     killed.process.kill()
@@ -113,11 +114,14 @@ def test_a_second_signal_ends_it_without_a_trace_and_a_killed_one_is_cleared_by_
     [left], [used] = killed.leaves(), lives.leaves()
     moved = lives.temporary / (left.name + "x")
     left.rename(moved)
+    notes = lives.temporary / "connectory-ephemeral-notes"
+    notes.mkdir()
+    (notes / "thesis.txt").write_text("precious")
     hour_ago = time.time() - 3600
-    for folder in [moved, used]:
+    for folder in [moved, used, notes]:
         os.utime(folder, (hour_ago, hour_ago))
     later = double(TMPDIR=str(lives.temporary))
-    assert not moved.exists() and used.exists()
+    assert not moved.exists() and used.exists() and (notes / "thesis.txt").exists()
     assert names(lives.session(), lives) == []
     later.stop()
 
@@ -196,9 +200,40 @@ def test_health_has_no_faults_and_a_connection_can_end(double):
     assert session.post(f"{server.url}/connectory/v1/reset", timeout=30).status_code == 204
 
 
+def test_a_long_fault_does_not_hold_the_end_up(double):
+    server = double("--fault", "GET /v3/connectors: latency=60s")
+    session = server.session()
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        session.get(server.connectors, timeout=0.3)
+    held = socket.create_connection(("127.0.0.1", int(server.port_file.read_text())))
+    held.sendall(f"GET /v3/connectors HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {session.token}\r\n\r\n".encode())
+    time.sleep(0.3)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 2
+    assert held.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_clients_are_made_beside_it_until_a_reset(double):
+    server = double()
+    database = re.search(r"database (\S+)", (server.folder / "output").read_text())[1]
+    session = server.session()
+    for _ in range(3):
+        printed = connectory("client", "create", "reader", "--scopes", "idn:connector-config:read", "--database", f"sqlite:{database}").stdout
+        exported = dict(re.findall(r"export (SAIL_\w+)=(\S+)", printed))
+        assert exported["SAIL_BASE_URL"] == server.url
+        fields = {"grant_type": "client_credentials", "client_id": exported["SAIL_CLIENT_ID"], "client_secret": exported["SAIL_CLIENT_SECRET"]}
+        assert requests.post(f"{server.url}/oauth/token", data=fields, timeout=30).status_code == 200
+        assert session.post(f"{server.url}/connectory/v1/reset", timeout=30).status_code == 204
+        assert requests.post(f"{server.url}/oauth/token", data=fields, timeout=30).status_code == 401
+
+
 @pytest.mark.parametrize(
     "options, error",
     [
+        (["--ephemeral", "--load", "/dev/zero"], "/dev/zero: this is neither a folder nor a file"),
+        (["--ephemeral", "--catalog-only", "/dev/zero"], "/dev/zero: this is neither a folder nor a file"),
+        (["--ephemeral", "--port-file", "/dev/zero"], "--port-file: /dev/zero exists, and is not the port"),
         (["--fault", "429=5%"], "--ephemeral"),
         (["--record", "x.har"], "--ephemeral"),
         (["--load", "x"], "--ephemeral"),
@@ -292,4 +327,4 @@ def test_the_settings_of_this_machine_are_not_those_of_the_tests(double, tmp_pat
     server = double(HOME=str(tmp_path / "home"))
     session = server.session()
     assert [session.get(server.connectors, timeout=30).status_code for _ in range(3)] == [200] * 3
-    assert re.search(r"database \S*/connectory-ephemeral-\w+/0/connectory\.db", (server.folder / "output").read_text())
+    assert re.search(r"database \S*/connectory-ephemeral-\w+/connectory\.db", (server.folder / "output").read_text())

@@ -189,3 +189,25 @@ def test_the_commands_that_the_page_shows_succeed(examples):
     assert len(commands) >= 2
     for command in commands:
         run(examples, ["bash", "-c", command])
+
+
+
+def test_a_shared_server_that_has_ended_is_started_again_and_a_forked_child_ends_none(examples):
+    (examples / "pytest/test_shared.py").write_text(
+        "import os, urllib.request\n"
+        "def is_there(server):\n"
+        "    urllib.request.urlopen(f'{server.url}/health/live').close()\n"
+        "def test_ends_it(connectory_session):\n"
+        "    connectory_session._process.kill()\n"
+        "    connectory_session._process.wait()\n"
+        "def test_goes_on(connectory_session):\n"
+        "    is_there(connectory_session)\n"
+        "def test_a_child_ends_nothing(connectory_session):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        connectory_session.stop()\n"
+        "        os._exit(0)\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        "    is_there(connectory_session)\n"
+    )
+    run(examples, ["python", "-m", "pytest", "pytest/test_shared.py"])

@@ -45,6 +45,7 @@ class Server:
     """A server with one API client, which has every right. The arguments are those of `connectory serve`."""
 
     def __init__(self, *arguments: str | os.PathLike):
+        self._owner = os.getpid()
         self.client_id = secrets.token_hex(16)
         self.client_secret = secrets.token_hex(32)
         self._last_log: str | None = None
@@ -70,6 +71,11 @@ class Server:
                 raise RuntimeError(f"`connectory serve` {what}. It wrote:\n{self.log}")
             time.sleep(0.001)
         self.url = f"http://127.0.0.1:{port_file.read_text().strip()}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, because a test stopped it or because it failed."""
+        return self._process.poll() is not None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -99,8 +105,8 @@ class Server:
         self._post("/connectory/v1/reset", Authorization=f"Bearer {self.token()}")
 
     def stop(self) -> None:
-        """Ends the server, and removes its files. `log` stays."""
-        if self._last_log is not None:
+        """Ends the server, and removes its files. `log` stays. A forked child ends nothing."""
+        if self._last_log is not None or os.getpid() != self._owner:
             return
         atexit.unregister(self.stop)
         self._process.terminate()
@@ -158,8 +164,9 @@ def connectory_session(request, monkeypatch):
     options = _options(request)
     server = _shared.get(options)
     if server is None:
-        server = _shared[options] = Server(*options)
         request.session.addfinalizer(lambda: _shared.pop(options).stop())
+    if server is None or server.has_ended:
+        server = _shared[options] = Server(*options)
     else:
         server.reset()
     yield from _in_use(server, monkeypatch)

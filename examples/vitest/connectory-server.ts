@@ -39,7 +39,8 @@ export class Server {
     private readonly folder = mkdtempSync(join(tmpdir(), "connectory-test-"));
     private readonly process: ChildProcess;
     private readonly ended: Promise<void>;
-    private hasEnded = false;
+    // Whether the process is gone, because a test stopped it or because it failed.
+    hasEnded = false;
     private lastLog: string | undefined;
 
     private constructor(options: string[]) {
@@ -153,8 +154,12 @@ export function useConnectory(...options: string[]): CurrentServer {
 export function useSharedConnectory(...options: string[]): CurrentServer {
     let server: Server | undefined;
     const startOrReset = async () => {
-        if (server) await server.reset();
-        else server = await Server.start(...options);
+        if (server && !server.hasEnded) {
+            await server.reset();
+        } else {
+            await server?.stop();
+            server = await Server.start(...options);
+        }
         return server;
     };
     afterAll(async () => server?.stop());

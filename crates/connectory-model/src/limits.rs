@@ -231,6 +231,8 @@ pub const TURNS_PER_CLIENT: usize = 2;
 pub const TURNS_PER_TENANT: usize = 3;
 /// How far the clock of a server for tests may be off. Tokens live for minutes.
 pub const MOST_CLOCK_OFFSET: Duration = Duration::from_hours(8760);
+/// Time between two looks of a request that waits because of a fault whether the server stops.
+pub const FAULT_LOOK: Duration = Duration::from_millis(100);
 /// Resets of a server for tests that wait. Each takes milliseconds.
 pub const RESETS_WAITING: usize = 8;
 /// Time that a request waits for a reset. Longer means that something is wrong.

@@ -7,6 +7,7 @@
 
 mod folder;
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -18,11 +19,13 @@ use bytes::Bytes;
 use connectory_folder::lint::Limits;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::RESETS_WAITING;
-use connectory_store::{AccessOrigin, NewClient, Store, StoreError};
+use connectory_store::{AccessOrigin, NewClient, Store, StoreError, Unavailable};
 use http::Request;
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 pub use self::folder::Folder;
+use self::folder::path_in;
 use crate::catalog::builtin::{self, CatalogError};
 use crate::options::{Options, ResetRequest, Resets};
 use crate::registry::LoadError;
@@ -84,6 +87,20 @@ impl From<StoreError> for EphemeralError {
     }
 }
 
+impl From<EphemeralError> for StoreError {
+    fn from(error: EphemeralError) -> Self {
+        match error {
+            EphemeralError::Start(StartError::Store(error)) => error,
+            EphemeralError::Folder(error)
+                if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+            {
+                Unavailable::Full.into()
+            }
+            other => Self::Commit(other.to_string()),
+        }
+    }
+}
+
 /// Makes the service on the state of a server.
 type MakeService = dyn Fn(Arc<ServerState>) -> Result<Service, BoxError> + Send + Sync;
 
@@ -93,6 +110,8 @@ pub struct Ephemeral {
     /// The service before the last reset, which requests in flight may still use.
     previous: Mutex<Option<Arc<Service>>>,
     options: Options,
+    /// Takes the requests to reset this server. The services have senders, so that it is closed with the last of them.
+    requests: mpsc::WeakSender<ResetRequest>,
     make: Box<MakeService>,
     // Removed after the databases in it are closed.
     folder: Arc<Folder>,
@@ -112,14 +131,16 @@ impl Ephemeral {
     ) -> Result<Arc<Self>, EphemeralError> {
         let (sender, receiver) = mpsc::channel(RESETS_WAITING);
         let Setup { client_id, client_secret, load, options } = setup;
-        let options = Options { resets: Some(Resets(sender)), ..options };
-        let store = Store::open_without_syncs(&folder.database(0)?)?;
+        let database = folder.new_database()?;
+        let store = Store::open_without_syncs(&path_in(&database))?;
         let name = "client of the tests".to_owned();
         let scopes = [Scope::All].into();
         let client = NewClient::with_known_secret(client_id, &client_secret, name, UserLevel::OrgAdmin, scopes);
         let origin = AccessOrigin::operator("--ephemeral".to_owned());
         store.bootstrap(TENANT.to_owned(), client, origin.clone()).await?;
-        let server = ServerState::new(store, options.clone()).await?;
+        store.note_address(options.public_url.clone()).await?;
+        let options_here = with_resets(&options, &sender, &database);
+        let server = ServerState::new(store, options_here).await?;
         let tenant = server.store.tenant(None).await?.ok_or(StoreError::Closed)?;
         let tenant = server.catalog.tenant(tenant.id).await?;
         for path in load {
@@ -129,9 +150,11 @@ impl Ephemeral {
             loaded.map_err(|error| EphemeralError::Load { path, error: error.into() })?;
         }
         server.store.copy_to(folder.loaded()).await?;
+        folder.point_to(&path_in(&database))?;
         let service = make(server).map_err(EphemeralError::Service)?;
         let current = Arc::new(ArcSwap::from_pointee(service));
-        let this = Arc::new(Self { current, previous: Mutex::default(), options, make: Box::new(make), folder });
+        let (previous, make) = (Mutex::default(), Box::new(make));
+        let this = Arc::new(Self { current, previous, options, requests: sender.downgrade(), make, folder });
         tokio::spawn(reset_on_request(Arc::downgrade(&this), receiver));
         Ok(this)
     }
@@ -151,37 +174,38 @@ impl Ephemeral {
     }
 
     /// Makes a service on a copy of the database as it was at the start.
-    async fn reset(&self, number: u64) -> Result<(), EphemeralError> {
+    async fn reset(&self) -> Result<(), EphemeralError> {
         let folder = Arc::clone(&self.folder);
         let opened = tokio::task::spawn_blocking(move || {
-            let database = folder.database(number)?;
-            std::fs::copy(folder.loaded(), &database)?;
-            Ok::<_, EphemeralError>(Store::open_without_syncs(&database)?)
+            let database = folder.new_database()?;
+            std::fs::copy(folder.loaded(), path_in(&database))?;
+            let store = Store::open_without_syncs(&path_in(&database))?;
+            Ok::<_, EphemeralError>((store, database))
         });
-        let store = opened.await.map_err(|_| StoreError::Closed)??;
-        let server = ServerState::new(store, self.options.clone()).await?;
+        let (store, database) = opened.await.map_err(|_| StoreError::Closed)??;
+        let requests = self.requests.upgrade().ok_or(StoreError::Closed)?;
+        let server = ServerState::new(store, with_resets(&self.options, &requests, &database)).await?;
         let service = (self.make)(server).map_err(EphemeralError::Service)?;
+        self.folder.point_to(&path_in(&database))?;
         let replaced = self.current.swap(Arc::new(service));
         let unused = self.previous.lock().unwrap_or_else(PoisonError::into_inner).replace(replaced);
-        let folder = Arc::clone(&self.folder);
         // Closing a database takes a while.
-        tokio::task::spawn_blocking(move || {
-            drop(unused);
-            if let Some(old) = number.checked_sub(2) {
-                folder.remove(old);
-            }
-        });
+        tokio::task::spawn_blocking(|| drop(unused));
         Ok(())
     }
 }
 
 /// Resets the server, one request after the other, until the server is dropped.
 async fn reset_on_request(server: Weak<Ephemeral>, mut requests: mpsc::Receiver<ResetRequest>) {
-    let mut number = 0;
     while let Some(request) = requests.recv().await {
         let Some(server) = server.upgrade() else { return };
-        number += 1;
-        let done = server.reset(number).await;
-        let _nobody_waits = request.0.send(done.map_err(|error| error.to_string()));
+        let done = server.reset().await;
+        let _nobody_waits = request.0.send(done.map_err(StoreError::from));
     }
+}
+
+/// The options of a service whose database is in a folder.
+fn with_resets(options: &Options, requests: &mpsc::Sender<ResetRequest>, folder: &Arc<TempDir>) -> Options {
+    let resets = Resets { requests: requests.clone(), _folder: Arc::clone(folder) };
+    Options { resets: Some(resets), ..options.clone() }
 }

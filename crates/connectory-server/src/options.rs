@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use connectory_model::limits;
+use connectory_store::StoreError;
+use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -39,6 +42,8 @@ pub struct Options {
     pub clock: Clock,
     /// Takes the requests to reset the server. Only a server for tests can be reset.
     pub resets: Option<Resets>,
+    /// Whether the server stops, so that it is not ready. A reset does not change that.
+    pub stopping: Arc<AtomicBool>,
     /// The address at which clients reach the server, without a slash at its end.
     pub public_url: String,
     /// The pages for people that `/oauth/info` names.
@@ -49,17 +54,21 @@ pub struct Options {
 
 /// Takes the requests to reset a server for tests.
 #[derive(Debug, Clone)]
-pub struct Resets(pub(crate) mpsc::Sender<ResetRequest>);
+pub struct Resets {
+    pub(crate) requests: mpsc::Sender<ResetRequest>,
+    /// The folder of the database. It is removed when the last request of the service on it has ended.
+    pub(crate) _folder: Arc<TempDir>,
+}
 
-/// The sender of the result of a reset: the error, if it failed.
+/// The sender of the result of a reset.
 #[derive(Debug)]
-pub(crate) struct ResetRequest(pub oneshot::Sender<Result<(), String>>);
+pub(crate) struct ResetRequest(pub oneshot::Sender<Result<(), StoreError>>);
 
 impl Resets {
     /// Requests a reset. Returns the receiver of its result, or none if too many wait.
-    pub(crate) fn request(&self) -> Option<oneshot::Receiver<Result<(), String>>> {
+    pub(crate) fn request(&self) -> Option<oneshot::Receiver<Result<(), StoreError>>> {
         let (done, result) = oneshot::channel();
-        self.0.try_send(ResetRequest(done)).ok().map(|()| result)
+        self.requests.try_send(ResetRequest(done)).ok().map(|()| result)
     }
 }
 
@@ -92,6 +101,7 @@ impl Default for Options {
             trusted_proxies: Arc::default(),
             clock: Clock::default(),
             resets: None,
+            stopping: Arc::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             pages: Pages::REFERENCE,
             faults: None,

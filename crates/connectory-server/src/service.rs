@@ -2,11 +2,14 @@
 //!
 //! Operations are registered through their OpenAPI descriptions, so the document always matches the served routes.
 
+use connectory_model::limits::FAULT_LOOK;
 use connectory_model::shown;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::MatchedPath;
@@ -17,6 +20,7 @@ use axum::{BoxError, Router};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Request;
+use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -112,12 +116,20 @@ impl Service {
             && let Some(latency) = facts_of(&mut response).fault.as_ref().and_then(|fate| fate.latency)
         {
             // In a box, so that the futures of all other requests have no room for the timer.
-            Box::pin(tokio::time::sleep(latency)).await;
+            Box::pin(delay(latency, &server.options.stopping)).await;
         }
         let share = left.share.as_ref();
         know(share);
         let request = RequestFacts { method: &method, path: uri.path(), client, waits, share };
         trace.finish(&server.telemetry, &request, response, left.counted)
+    }
+}
+
+/// Waits, but no longer than until the server stops.
+async fn delay(latency: Duration, stopping: &AtomicBool) {
+    let end = Instant::now() + latency;
+    while Instant::now() < end && !stopping.load(Ordering::Relaxed) {
+        sleep_until(end.min(Instant::now() + FAULT_LOOK)).await;
     }
 }
 

@@ -1,7 +1,6 @@
 //! The state that the handlers of a server share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use connectory_folder::lint::Limits;
 use connectory_model::limits;
@@ -51,8 +50,6 @@ pub struct ServerState {
     pub telemetry: Telemetry,
     /// The limits on long work.
     pub work: Work,
-    /// Whether the server stops, so that it is not ready.
-    pub stopping: AtomicBool,
     /// The options that the server was started with.
     pub options: Options,
 }
@@ -81,8 +78,7 @@ impl ServerState {
             work: work.clone(),
         };
         let telemetry = Telemetry::new(answers.clone(), anonymous_answers);
-        let stopping = AtomicBool::new(false);
-        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, work, stopping, options }))
+        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, work, options }))
     }
 
     /// The number of built-in connectors.

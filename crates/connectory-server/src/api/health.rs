@@ -29,7 +29,7 @@ pub async fn ready(State(server): State<Arc<ServerState>>, RawQuery(query): RawQ
         Some("reads") => true,
         Some(_) => return ApiError::bad_request("`for` is `reads` or `writes`").into_response(),
     };
-    if server.stopping.load(Ordering::Relaxed) {
+    if server.options.stopping.load(Ordering::Relaxed) {
         let mut response = not_ready("stopping".to_owned());
         facts_of(&mut response).is_planned = true;
         return response;

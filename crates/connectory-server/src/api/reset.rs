@@ -47,6 +47,8 @@ pub async fn reset(State(server): State<Arc<ServerState>>, parts: Parts, body: B
         Err(denied) => Err(denied.into()),
     };
     let mut response = done.map(|()| StatusCode::NO_CONTENT).into_response();
+    // A reset that waits for others is no failure.
+    facts_of(&mut response).is_planned = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     facts_of(&mut response).author = Some(Arc::clone(caller.author()));
     Ok(response)
 }
@@ -57,7 +59,7 @@ async fn request(resets: &Resets) -> Result<(), ApiError> {
     let done = tokio::time::timeout(RESET_TIMEOUT, done).await.map_err(|_| busy())?;
     match done {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(why)) => Err(ApiError::internal(&why)),
+        Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(ApiError::unavailable("the server ends")),
     }
 }

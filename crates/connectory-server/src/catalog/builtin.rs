@@ -72,6 +72,9 @@ pub enum CatalogError {
         /// The error in its name or content.
         error: ImportError,
     },
+    /// The path is that of a pipe or a device.
+    #[error("{}: this is neither a folder nor a file", .0.display())]
+    NotAFile(PathBuf),
     /// The folder contains no connector.
     #[error("{}: no connector here; expected folders with a {CONNECTOR_FILE}, or a JSON file", .0.display())]
     Empty(PathBuf),
@@ -135,6 +138,10 @@ fn embedded() -> Vec<Arc<Connector>> {
 pub fn read(path: &Path, limits: Limits) -> Result<Vec<Connector>, CatalogError> {
     let io = |error| CatalogError::Io { path: path.to_owned(), error };
     if !path.is_dir() {
+        // A pipe may never end.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Err(CatalogError::NotAFile(path.to_owned()));
+        }
         let text = std::fs::read(path).map_err(io)?;
         return import::from_json(&text).map_err(|error| CatalogError::Import { path: path.to_owned(), error });
     }

@@ -5,14 +5,17 @@
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::{Builder, TempDir};
 
 /// The start of the folder's name.
 const PREFIX: &str = "connectory-ephemeral-";
+/// The file that says that a folder was made here. The folder of a person may have a name that begins in the same way.
+const MARK: &str = ".connectory-ephemeral";
 /// The age from which an unlocked folder belongs to a process that has ended. A new folder is locked in less time.
 const AGE: Duration = Duration::from_mins(1);
 
@@ -27,7 +30,8 @@ impl Folder {
     /// Makes a folder in the system's folder for temporary files, which only its owner can read. Removes those that killed
     /// processes left.
     pub fn new() -> io::Result<Self> {
-        let folder = Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir()?;
+        let folder = Builder::new().prefix(PREFIX).permissions(private()).tempdir()?;
+        fs::write(folder.path().join(MARK), "")?;
         let lock = File::open(folder.path())?;
         lock.try_lock()?;
         if let (Ok(own), Some(parent)) = (lock.metadata(), folder.path().parent()) {
@@ -41,22 +45,37 @@ impl Folder {
         self.folder.path()
     }
 
-    /// The path of a new database. Each has a folder of its own, because of the files beside it.
-    pub(super) fn database(&self, number: u64) -> io::Result<PathBuf> {
-        let folder = self.path().join(number.to_string());
-        fs::create_dir(&folder)?;
-        Ok(folder.join("connectory.db"))
+    /// Makes the folder of a new database, because of the files beside it. It is removed when the last owner is dropped.
+    pub(super) fn new_database(&self) -> io::Result<Arc<TempDir>> {
+        Builder::new().prefix("database-").permissions(private()).tempdir_in(self.path()).map(Arc::new)
+    }
+
+    /// The path of the database that is served. It is a link, which a reset changes.
+    pub fn database(&self) -> PathBuf {
+        path_in(&self.folder)
+    }
+
+    /// Makes the link to the database that is served from now on.
+    pub(super) fn point_to(&self, database: &Path) -> io::Result<()> {
+        let new = self.path().join("new-link");
+        symlink(database, &new)?;
+        fs::rename(new, self.database())
     }
 
     /// The path of the database as it was at the start.
     pub(super) fn loaded(&self) -> PathBuf {
         self.path().join("loaded.db")
     }
+}
 
-    /// Removes a database.
-    pub(super) fn remove(&self, number: u64) {
-        let _removed_at_the_end = fs::remove_dir_all(self.path().join(number.to_string()));
-    }
+/// The path of the database in its folder.
+pub(super) fn path_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("connectory.db")
+}
+
+/// The mode of a folder that only its owner can read.
+fn private() -> Permissions {
+    Permissions::from_mode(0o700)
 }
 
 /// Removes the folders beside this one that belong to the same user, and to no process that lives.
@@ -72,7 +91,9 @@ fn remove_abandoned(parent: &Path, own: &Metadata) {
 fn is_abandoned(folder: &Path, own: &Metadata) -> io::Result<bool> {
     let found = fs::symlink_metadata(folder)?;
     let is_old = found.modified()?.elapsed().is_ok_and(|age| age > AGE);
-    Ok(found.is_dir() && found.uid() == own.uid() && is_old && File::open(folder)?.try_lock().is_ok())
+    let has_mark = fs::symlink_metadata(folder.join(MARK)).is_ok_and(|mark| mark.is_file());
+    let is_ours = found.is_dir() && found.uid() == own.uid() && has_mark;
+    Ok(is_ours && is_old && File::open(folder)?.try_lock().is_ok())
 }
 
 #[cfg(test)]
@@ -88,22 +109,25 @@ mod tests {
         let make = |name: &str, age: u64| {
             let path = parent.path().join(format!("{PREFIX}{name}"));
             fs::create_dir(&path).unwrap();
-            fs::write(path.join("loaded.db"), "").unwrap();
+            fs::write(path.join(MARK), "").unwrap();
             File::open(&path).unwrap().set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
             path
         };
         let [killed, new, lives] = [make("killed", 90), make("new", 30), make("lives", 90)];
         let lock = File::open(&lives).unwrap();
         lock.try_lock().unwrap();
+        let notes = make("notes", 90);
+        fs::rename(notes.join(MARK), notes.join("thesis.txt")).unwrap();
         let elsewhere = TempDir::new().unwrap();
         let link = parent.path().join(format!("{PREFIX}link"));
-        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+        symlink(elsewhere.path(), &link).unwrap();
 
         let folder = Folder::new().unwrap();
         assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
         let own = fs::metadata(folder.path()).unwrap();
         assert!(File::open(folder.path()).unwrap().try_lock().is_err(), "it is locked");
         remove_abandoned(parent.path(), &own);
+        assert!(notes.join("thesis.txt").exists(), "it is not ours");
         assert!(!killed.exists() && new.exists() && lives.exists() && link.exists() && elsewhere.path().exists());
 
         let path = folder.path().to_owned();

@@ -1,8 +1,11 @@
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::body::Body;
+use bytes::Bytes;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::Options;
 use connectory_server::clock::Clock;
@@ -11,7 +14,6 @@ use connectory_store::{AccessDb, NewClient};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::support::{Answer, TestApp, operator};
 
@@ -98,15 +100,73 @@ async fn a_reset_brings_back_what_was_loaded_and_tokens_stay_valid() {
     assert_eq!(names(&server, &token).await, ["hr", "pay"]);
 
     let folder = database.ancestors().nth(2).unwrap().to_owned();
-    assert!(fs::read_dir(&folder).unwrap().count() <= 3, "old databases are removed");
+    eventually(|| databases(&folder).len() == 2, "old databases are removed").await;
     drop(server);
-    for _ in 0..100 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        if !folder.exists() {
+    eventually(|| !folder.exists(), "the folder is removed").await;
+}
+
+/// Waits until something is so.
+async fn eventually(is_so: impl Fn() -> bool, what: &str) {
+    for _ in 0..200 {
+        if is_so() {
             return;
         }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    panic!("{} is still there", folder.display());
+    panic!("{what}");
+}
+
+/// The folders of databases in the folder of a server.
+fn databases(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("database-")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_in_flight_ends_on_its_database_whatever_resets_come() {
+    let server = Ephemeral::start(Setup::default()).await.unwrap();
+    let token = token(&server).await;
+    let folder = server.service().load().server().store.path().ancestors().nth(2).unwrap().to_owned();
+    let (rest, body) = tokio::sync::oneshot::channel::<Bytes>();
+    let body = futures_util::stream::once(async { Ok::<_, std::io::Error>(body.await.unwrap()) });
+    let request = Request::post("/v3/connectors")
+        .header(header::HOST, "registry.test")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from_stream(body))
+        .unwrap();
+    let in_flight = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.answer(request, Ipv4Addr::LOCALHOST.into()).await.status() }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    for _ in 0..4 {
+        assert_eq!(send(&server, &token, Method::POST, "/connectory/v1/reset", &Value::Null).await.status, 204);
+    }
+    rest.send(Bytes::from(r#"{"name": "Late", "className": "x.Y"}"#)).unwrap();
+    assert_eq!(in_flight.await.unwrap(), StatusCode::OK);
+    assert!(names(&server, &token).await.is_empty(), "it is on the database that it began on");
+    eventually(|| databases(&folder).len() == 2, "its database is removed after it").await;
+}
+
+#[tokio::test]
+async fn a_reset_that_fails_leaves_nothing_and_the_server_as_it_is() {
+    let server = Ephemeral::start(Setup::default()).await.unwrap();
+    let token = token(&server).await;
+    let folder = server.service().load().server().store.path().ancestors().nth(2).unwrap().to_owned();
+    send(&server, &token, Method::POST, "/v3/connectors", &json!({"name": "HR", "className": "x.Y"})).await.ok();
+    let reset = async || send(&server, &token, Method::POST, "/connectory/v1/reset", &Value::Null).await;
+    fs::rename(folder.join("loaded.db"), folder.join("away.db")).unwrap();
+    for _ in 0..3 {
+        reset().await.refusal(500);
+        assert_eq!((databases(&folder).len(), names(&server, &token).await.len()), (1, 1));
+    }
+    fs::rename(folder.join("away.db"), folder.join("loaded.db")).unwrap();
+    server.service().load().server().options.stopping.store(true, Ordering::Relaxed);
+    assert_eq!(reset().await.status, StatusCode::NO_CONTENT);
+    assert!(names(&server, &token).await.is_empty());
+    let ready = send(&server, "", Method::GET, "/health/ready", &Value::Null).await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "a server that stops does so after a reset too");
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ async fn health_is_told_without_a_token() {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.ok(), json!({"status": expected}));
     }
-    app.server.stopping.store(true, Ordering::Relaxed);
+    app.server.options.stopping.store(true, Ordering::Relaxed);
     for path in ["/health/ready", "/health/ready?for=reads"] {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("2")));

@@ -1,12 +1,11 @@
 //! What a server for tests (`connectory serve --ephemeral`) has in the place of a database and around its service, and the
 //! file that tells the port.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -44,10 +43,10 @@ impl Opened {
     }
 
     /// The temporary folder.
-    pub fn folder(&self) -> Option<&Path> {
+    pub fn folder(&self) -> Option<&Folder> {
         match self {
             Self::Database(_) => None,
-            Self::Folder(folder, _) => Some(folder.path()),
+            Self::Folder(folder, _) => Some(folder),
         }
     }
 }
@@ -102,21 +101,23 @@ fn set_date(clock: &Clock, response: &mut Response) {
 /// until it ends.
 pub struct PortFile {
     path: PathBuf,
-    written: OnceCell<String>,
+    written: OnceLock<String>,
 }
 
 impl PortFile {
     /// Removes the file of an earlier start, so that nobody reads the port of a server that has ended.
     pub fn new(path: PathBuf) -> Result<Self> {
-        match fs::read(&path) {
-            Ok(text) if is_port(&text) => {
-                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        match fs::symlink_metadata(&path) {
+            Ok(found)
+                if found.is_file() && found.len() <= PORT_BYTES && fs::read(&path).is_ok_and(|it| is_port(&it)) =>
+            {
+                fs::remove_file(&path).with_context(|| format!("--port-file: cannot remove {}", path.display()))?;
             }
             Ok(_) => bail!("--port-file: {} exists, and is not the port of an earlier start", path.display()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("--port-file: cannot read {}", path.display())),
+            Err(error) => return Err(error).with_context(|| format!("--port-file: cannot look at {}", path.display())),
         }
-        Ok(Self { path, written: OnceCell::new() })
+        Ok(Self { path, written: OnceLock::new() })
     }
 
     /// Writes the port of the address.
@@ -126,18 +127,41 @@ impl PortFile {
     }
 }
 
-impl Drop for PortFile {
+impl PortFile {
     /// Removes the file, unless another server has written its port there meanwhile.
-    fn drop(&mut self) {
+    pub fn remove(&self) {
         if self.written.get().is_some_and(|written| fs::read_to_string(&self.path).is_ok_and(|text| text == *written)) {
             let _remains = fs::remove_file(&self.path);
         }
     }
 }
 
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// Makes what removes the files that must not stay, if the process ends before everything is closed.
+pub fn remove_files(opened: &Opened, port_file: Option<&Arc<PortFile>>) -> impl FnOnce() + Send + use<> {
+    let folder = opened.folder().map(|folder| folder.path().to_owned());
+    let port_file = port_file.map(Arc::downgrade);
+    move || {
+        if let Some(port_file) = port_file.and_then(|file| file.upgrade()) {
+            port_file.remove();
+        }
+        if let Some(folder) = folder {
+            let _remains = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// The bytes of the longest port with a line end.
+const PORT_BYTES: u64 = 6;
+
 /// Whether a file has a port, or nothing.
 fn is_port(text: &[u8]) -> bool {
-    text.len() <= "65535\n".len() && text.trim_ascii().iter().all(u8::is_ascii_digit)
+    text.trim_ascii().iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -170,5 +194,9 @@ mod tests {
         assert!(error.ends_with("port exists, and is not the port of an earlier start"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         assert!(PortFile::new(folder.path().to_owned()).is_err());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(PortFile::new(link.clone()).is_err() && link.exists());
+        assert!(PortFile::new("/dev/zero".into()).is_err());
     }
 }

@@ -11,14 +11,13 @@ mod values;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use connectory_model::limits::{BLOCKING_THREADS, CLOSE_TIMEOUT, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
-use connectory_server::ephemeral::{Ephemeral, Setup};
+use connectory_server::ephemeral::{Ephemeral, Folder, Setup};
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::options::{OidcOptions, Options, Pages};
 use connectory_server::{ServerState, Service};
@@ -29,7 +28,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 
-use self::ephemeral::{Around, Opened, PortFile, recorder};
+use self::ephemeral::{Around, Opened, PortFile, recorder, remove_files};
 use self::first_start::{Clients, client_of_tests, create_first_client, print_clients};
 use self::record::Recorder;
 use self::settings::{ServeCommand, Settings};
@@ -54,11 +53,11 @@ pub fn run(command: ServeCommand) -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let opened = Opened::new(&settings.place)?;
-    let recorder = settings.record.as_deref().map(recorder).transpose()?;
-    let served = runtime.block_on(serve(settings, opened.clone(), recorder.clone(), &dropped));
+    let record = OnceLock::new();
+    let served = runtime.block_on(serve(settings, opened.clone(), &record, &dropped));
     // Drops the connections that are left. Does not wait for threads that block.
     runtime.shutdown_timeout(CLOSE_TIMEOUT / 2);
-    if let Some(recorder) = recorder {
+    if let Some(recorder) = record.get() {
         recorder.finish();
     }
     // The writer writes what it has. A temporary folder is removed.
@@ -81,12 +80,12 @@ fn connections(wanted: usize) -> usize {
     wanted.min(most)
 }
 
-async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, dropped: &ErrorCounter) -> Result<()> {
+async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, dropped: &ErrorCounter) -> Result<()> {
     let Settings {
         listen,
         metrics_listen,
         place: _,
-        record: _,
+        record: record_file,
         port_file,
         public_url,
         drain,
@@ -114,21 +113,21 @@ async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, d
     };
     options.public_url.clone_from(&base_url);
     options.pages = PAGES;
-    let port_file = port_file.map(PortFile::new).transpose()?;
+    let port_file = port_file.map(PortFile::new).transpose()?.map(Arc::new);
     let people = oidc.as_ref().map(|oidc| oidc.tenant.clone());
-    let around = Around::new(recorder, &options.clock);
+    let is_stopping = Arc::clone(&options.stopping);
+    let clock = options.clock.clone();
     let Started { service, clients, ephemeral: _ephemeral } = start(&opened, options, oidc).await?;
     // A reset replaces the server.
     let server = || Arc::clone(service.load().server());
-    let folder = opened.folder().map(Path::to_owned);
-    let signal = stop::on_signal(drain, move || {
-        if let Some(folder) = folder {
-            let _remains = std::fs::remove_dir_all(folder);
-        }
-    })?;
-    let store = server().store.clone();
-    let database = store.path();
-    if let Err(error) = store.note_address(base_url.clone()).await {
+    // Only now, because a start that fails leaves the record of another server as it is.
+    if let Some(file) = record_file {
+        let _first = record.set(recorder(&file)?);
+    }
+    let around = Around::new(record.get().cloned(), &clock);
+    let signal = stop::on_signal(drain, remove_files(&opened, port_file.as_ref()))?;
+    let database = opened.folder().map_or_else(|| server().store.path().to_owned(), Folder::database);
+    if let Err(error) = server().store.note_address(base_url.clone()).await {
         tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
     }
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
@@ -137,7 +136,7 @@ async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, d
     }
     let clients = match clients {
         Some(clients) => clients,
-        None => create_first_client(&store).await?,
+        None => create_first_client(&server().store).await?,
     };
     tell!(
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
@@ -145,8 +144,8 @@ async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, d
         server().builtin_count(),
         database.display()
     );
-    print_clients(&base_url, database, &clients);
-    if let (Some(wanted), Ok(tenants)) = (people, store.tenants().await) {
+    print_clients(&base_url, &database, &clients);
+    if let (Some(wanted), Ok(tenants)) = (people, server().store.tenants().await) {
         let there_are: Vec<_> = tenants.into_iter().map(|tenant| tenant.name).collect();
         if !there_are.contains(&wanted) {
             tracing::warn!(wanted, ?there_are, "--oidc-tenant names no tenant, so no person can sign in");
@@ -165,7 +164,7 @@ async fn serve(settings: Settings, opened: Opened, recorder: Option<Recorder>, d
     };
     let stopping = async {
         let Stop { drain, deadline } = signal.await.expect("the thread of the signals sends before it ends");
-        server().stopping.store(true, Ordering::Relaxed);
+        is_stopping.store(true, Ordering::Relaxed);
         match drain.as_secs() {
             0 => tracing::info!("stopping: no more connections are accepted, and requests in flight are finished"),
             seconds => tracing::info!(

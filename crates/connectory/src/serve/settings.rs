@@ -356,6 +356,7 @@ impl ServeArguments {
                 pages: defaults.pages,
                 clock: clock_offset.map_or(defaults.clock, |ClockOffset(seconds)| Clock::with_offset(seconds)),
                 resets: None,
+                stopping: defaults.stopping,
                 faults: EphemeralArguments::faults(fault, seed)?,
             },
             oidc: oidc.options()?,
