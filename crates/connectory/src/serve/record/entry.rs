@@ -71,9 +71,9 @@ fn request(exchange: &Exchange, bodies: Bodies) -> Request {
     let url = format!("http://{host}{}{mark}{}", uri.path(), query.as_deref().unwrap_or_default());
     let pairs = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()).into_owned();
     let size = sent.as_ref().map_or(NOT_KNOWN, size);
-    let mime_type = value(headers, header::CONTENT_TYPE.as_str());
+    let mime_type = value(headers, header::CONTENT_TYPE.as_str()).map(|value| secrets::media_type(&value));
     Request {
-        method: method.to_string(),
+        method: secrets::method(method.as_str()).to_owned(),
         url,
         http_version: format!("{version:?}"),
         headers: recorded_headers(headers),
@@ -100,8 +100,10 @@ fn request(exchange: &Exchange, bodies: Bodies) -> Request {
 
 fn response(answer: &Answer, exchange: &Exchange, bodies: Bodies) -> Response {
     let Answer { status, headers, body, .. } = answer;
+    // The text of an error may quote what is wrong.
+    let may_quote = (status.is_client_error() || status.is_server_error()) && has_redacted(exchange);
     let mime_type = value(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let recorded = body.as_ref().map(|body| answer_body(body, bodies)).unwrap_or_default();
+    let recorded = body.as_ref().map(|body| answer_body(body, bodies, may_quote)).unwrap_or_default();
     let size = body.as_ref().map_or(NOT_KNOWN, size);
     let headers = recorded_headers(headers);
     let location = headers.iter().find(|header| header.name == header::LOCATION.as_str());
@@ -185,9 +187,23 @@ fn request_body(body: &Passed, bodies: Bodies, mime_type: &str) -> Recorded {
     }
 }
 
-fn answer_body(body: &Passed, bodies: Bodies) -> Recorded {
+/// Whether something in the address or the host of a request is not recorded.
+fn has_redacted(exchange: &Exchange) -> bool {
+    let Exchange { method, uri, headers, .. } = exchange;
+    let is_other = |given: &str, recorded: &str| given != recorded;
+    is_other(method.as_str(), secrets::method(method.as_str()))
+        || uri.query().is_some_and(|query| is_other(query, &secrets::query(query)))
+        || uri.authority().is_some_and(|host| is_other(host.as_str(), &secrets::host(host.as_str())))
+        || headers.get_all(header::HOST).iter().any(|host| {
+            let host = String::from_utf8_lossy(host.as_bytes());
+            is_other(&host, &secrets::host(&host))
+        })
+}
+
+fn answer_body(body: &Passed, bodies: Bodies, may_quote: bool) -> Recorded {
     match bodies {
         _ if body.size == 0 => Recorded::text(String::new()),
+        _ if may_quote => Recorded::left_out("it may quote what is not recorded of the request"),
         Bodies::Neither => Recorded::left_out(NOT_OF_THE_API),
         Bodies::OfTokens => secrets::token_answer(&body.bytes)
             .map_or_else(|| Recorded::left_out("it is no whole JSON object, and may have a token"), Recorded::text),
@@ -207,7 +223,10 @@ fn as_sent(body: &Passed) -> Recorded {
         Err(_) => None,
     };
     let recorded = match text {
-        Some(text) => Recorded::text(text.to_owned()),
+        Some(text) => match secrets::json(text) {
+            Some(text) => Recorded::text(text.into_owned()),
+            None => Recorded::left_out("it is no whole JSON, and may have a secret"),
+        },
         None => Recorded { is_base64: true, ..Recorded::text(BASE64_STANDARD.encode(bytes)) },
     };
     with_rest(recorded, body)

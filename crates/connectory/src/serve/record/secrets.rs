@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use connectory_model::Status;
+use connectory_model::access::Scope;
 use connectory_server::version::VERSIONS;
 use http::HeaderMap;
 use http::uri::Authority;
@@ -30,13 +32,10 @@ const HEADERS: &[(&str, Recorded)] = &[
     ("content-encoding", whole),
     ("content-language", whole),
     ("content-length", whole),
-    ("content-type", whole),
+    ("content-type", media_type),
     ("date", whole),
-    ("etag", whole),
     ("expect", whole),
     ("host", host),
-    ("if-match", whole),
-    ("if-none-match", whole),
     ("last-modified", whole),
     ("location", without_query),
     ("retry-after", whole),
@@ -54,30 +53,46 @@ const HEADERS: &[(&str, Recorded)] = &[
 /// The schemes of `Authorization` that are recorded. Another first word may be the secret itself.
 const SCHEMES: &[&str] = &["basic", "bearer"];
 
+/// Whether a value has the form of the values of its name. Another one may be a secret in a wrong place, or have one
+/// behind it.
+type HasForm = fn(&str) -> bool;
+
 /// The parameters of queries with values.
-const PARAMETERS: &[&str] = &[
-    "client_id",
-    "count",
-    "custom",
-    "filters",
-    "for",
-    "grant_type",
-    "limit",
-    "locale",
-    "offset",
-    "scope",
-    "searchLocale",
-    "statuses",
+const PARAMETERS: &[(&str, HasForm)] = &[
+    ("client_id", is_id),
+    ("count", is_word),
+    ("custom", is_word),
+    ("filters", is_filter),
+    ("for", is_word),
+    ("grant_type", is_grant),
+    ("limit", is_number),
+    ("locale", is_locale),
+    ("offset", is_number),
+    ("scope", are_scopes),
+    ("searchLocale", is_locale),
+    ("statuses", are_statuses),
 ];
 
 /// The fields of forms with values. The API reads no other form than that of a token request.
-const FORM_FIELDS: &[&str] = &["client_id", "grant_type", "scope"];
+const FORM_FIELDS: &[(&str, HasForm)] = &[("client_id", is_id), ("grant_type", is_grant), ("scope", are_scopes)];
 
-/// The members with values of the answer to a token request. The last four are those of an error that is none of OAuth.
+/// The grants of OAuth (RFC 6749, RFC 8628, RFC 8693).
+const GRANTS: &[&str] = &[
+    "authorization_code",
+    "client_credentials",
+    "password",
+    "refresh_token",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+];
+
+/// The words in names of members whose values are secrets.
+const SECRET_WORDS: &[&str] = &["secret", "password", "passwd", "token", "credential", "privatekey", "apikey"];
+
+/// The members with values of the answer to a token request. Texts are none of them, because they may quote the request.
 const TOKEN_MEMBERS: &[&str] = &[
     "authorities",
     "error",
-    "error_description",
     "expires_in",
     "identity_id",
     "org",
@@ -89,7 +104,6 @@ const TOKEN_MEMBERS: &[&str] = &[
     "user_name",
     "causes",
     "detailCode",
-    "messages",
     "trackingId",
 ];
 
@@ -141,6 +155,88 @@ fn whole(value: &str) -> String {
     value.to_owned()
 }
 
+/// The methods that are recorded. Another one may be anything.
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+
+/// The method of a request.
+pub fn method(method: &str) -> &str {
+    if METHODS.contains(&method) { method } else { REDACTED }
+}
+
+/// A media type with its character set and boundary, and without other parameters.
+pub fn media_type(value: &str) -> String {
+    let is_token =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-/'*\"".contains(&byte));
+    let mut parts = value.split(';').map(str::trim);
+    let essence = parts.next().filter(|essence| is_token(essence)).unwrap_or(REDACTED);
+    let known = parts.filter(|part| {
+        part.split_once('=').is_some_and(|(name, value)| matches!(name, "charset" | "boundary") && is_token(value))
+    });
+    std::iter::once(essence).chain(known).collect::<Vec<_>>().join("; ")
+}
+
+fn is_number(text: &str) -> bool {
+    text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
+fn is_word(text: &str) -> bool {
+    text.len() <= 8 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+fn is_locale(text: &str) -> bool {
+    text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-".contains(&byte))
+}
+
+fn are_statuses(text: &str) -> bool {
+    text.eq_ignore_ascii_case("all") || text.split(',').all(|word| word.trim().parse::<Status>().is_ok())
+}
+
+/// A filter is recorded even if it is wrong, because that is what one looks for.
+fn is_filter(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    !text.contains([';', '&', '%', '\n', '\r']) && !SECRET_WORDS.iter().any(|word| lower.contains(word))
+}
+
+fn is_grant(text: &str) -> bool {
+    GRANTS.iter().any(|grant| grant.eq_ignore_ascii_case(text))
+}
+
+fn are_scopes(text: &str) -> bool {
+    text.split(' ').all(|word| word.parse::<Scope>().is_ok())
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// A JSON text without the values of members whose names say that they are secrets. None if it is no JSON and may have
+/// such members.
+pub fn json(text: &str) -> Option<Cow<'_, str>> {
+    let lower = text.to_ascii_lowercase();
+    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) && !lower.contains("key") {
+        return Some(text.into());
+    }
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    let is_changed = redact(&mut value);
+    Some(if is_changed { value.to_string().into() } else { text.into() })
+}
+
+/// Redacts members at any depth. Returns whether there was one.
+fn redact(value: &mut Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter_mut().fold(false, |changed, (name, value)| {
+            let name = name.to_ascii_lowercase().replace(['_', '-'], "");
+            if !value.is_null() && SECRET_WORDS.iter().any(|word| name.contains(word)) {
+                *value = REDACTED.into();
+                return true;
+            }
+            redact(value) || changed
+        }),
+        Value::Array(values) => values.iter_mut().map(redact).filter(|changed| *changed).count() > 0,
+        _ => false,
+    }
+}
+
 /// The scheme of credentials.
 fn scheme(value: &str) -> String {
     match value.split_once(' ') {
@@ -174,9 +270,11 @@ pub fn form(text: &str) -> String {
 }
 
 /// Form-encoded pairs in which only the known values are left. Names stay.
-fn pairs(text: &str, known: &[&str]) -> String {
+fn pairs(text: &str, known: &[(&str, HasForm)]) -> String {
     let recorded = text.split('&').map(|pair| {
-        let is_known = form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(name, _)| known.contains(&&*name));
+        let is_known = form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(name, value)| {
+            known.iter().any(|(known, has_form)| *known == name && (value.is_empty() || has_form(&value)))
+        });
         match pair.split_once('=') {
             _ if is_known => Cow::from(pair),
             Some((name, _)) if is_name(name) => Cow::from(format!("{name}={REDACTED}")),
@@ -234,6 +332,7 @@ mod tests {
             ("host", "[::1]:8080", "[::1]:8080"),
             ("host", "user:s3cret@localhost", "localhost"),
             ("host", "s3cret s3cret", REDACTED),
+            ("if-none-match", "s3cret", REDACTED),
             ("location", "https://idp.example/authorize?state=s3cret", "https://idp.example/authorize"),
             ("location", "/page#s3cret", "/page"),
         ] {
@@ -256,7 +355,46 @@ mod tests {
         ] {
             assert_eq!(query(given), recorded, "{given}");
         }
-        assert_eq!(form("grant_type=x&limit=1&client_id=a"), "grant_type=x&limit=REDACTED&client_id=a");
+        let given = "grant_type=client_credentials&limit=1&client_id=a&scope=sp%3Ascopes%3Aall";
+        let recorded = "grant_type=client_credentials&limit=REDACTED&client_id=a&scope=sp%3Ascopes%3Aall";
+        assert_eq!(form(given), recorded);
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_another_value_or_behind_one_is_not_recorded() {
+        for given in [
+            "grant_type=client_credentials\nclient_id=me\nclient_secret=s3cret",
+            "grant_type=client_credentials;client_secret=s3cret",
+            "grant_type=client_credentials%26client_id%3Dme%26client_secret%3Ds3cret",
+            "grant_type=s3cret",
+            "scope=s3cret",
+            "client_id=me%3As3cret",
+            "client_id=me;client_secret=s3cret",
+            "limit=1;client_secret=s3cret",
+            "count=s3cret",
+            "locale=s3cret",
+            "statuses=all;s3cret",
+            "filters=name+sw+%22A%22;client_secret=s3cret",
+            "filters=client_secret+s3cret",
+        ] {
+            assert!(!query(given).contains("s3cret") && !form(given).contains("s3cret"), "{given}");
+        }
+        assert_eq!(
+            query("filters=name+sw+%22A%22&statuses=DEMO,RELEASED"),
+            "filters=name+sw+%22A%22&statuses=DEMO,RELEASED"
+        );
+        assert_eq!([method("PATCH"), method("s3cret")], ["PATCH", REDACTED]);
+        assert_eq!(media_type("text/xml; charset=utf-8; token=s3cret"), "text/xml; charset=utf-8");
+        assert_eq!(media_type("s3cret s3cret"), REDACTED);
+    }
+
+    #[test]
+    fn members_that_are_secrets_by_their_names_have_no_values() {
+        let given = r#"{"name":"HR","a":[{"client_secret":"s3cret","Api-Key":"s3cret"}],"accessToken":{"b":"s3cret"}}"#;
+        assert!(!json(given).unwrap().contains("s3cret") && json(given).unwrap().contains("HR"));
+        assert_eq!(json(r#"{ "name": "key" }"#).unwrap(), r#"{ "name": "key" }"#, "it stays as it was sent");
+        assert_eq!(json(r#"{"client_secret": "s3cret"#), None);
+        assert_eq!(json("<Form/>").unwrap(), "<Form/>");
     }
 
     #[test]

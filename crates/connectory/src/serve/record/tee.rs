@@ -123,6 +123,8 @@ where
                     recording.check_end(body);
                 }
                 Some(Err(error)) => recording.passed.end = End::Cut(error.to_string()),
+                // The connection may ask again after an error.
+                None if matches!(recording.passed.end, End::Cut(_)) => {}
                 None => recording.passed.end = End::Whole,
             }
         }
