@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs;
+use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use connectory_server::http::listen::{self, Connections};
 use futures_util::{FutureExt, stream};
 use har::Spec;
 use http::{StatusCode, Version};
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Body as _, Frame, SizeHint};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -55,7 +56,11 @@ impl Recording {
     /// is nowhere in the file.
     async fn pass(&self, request: Request<Body>, response: Response) -> Value {
         let answered = self.recorder.clone().answer(request, async |request| {
-            let _cut = body::to_bytes(Body::new(request.into_body()), usize::MAX).await;
+            let mut body = request.into_body();
+            // A server may ask a body again after its error, as long as it drains it.
+            let mut next = async || poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            while !matches!(next().await, None | Some(Err(_))) {}
+            let _ended = next().await;
             response
         });
         let _cut = body::to_bytes(answered.await.into_body(), usize::MAX).await;
