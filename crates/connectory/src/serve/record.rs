@@ -154,7 +154,7 @@ struct Writer {
 const FULL: &str = "the file has as many bytes as it may have: what came after the last entry is not recorded";
 
 impl Writer {
-    /// Writes until the file is full or cannot be written, or until all recorders are gone.
+    /// Writes until the file is full, cannot be written or is no longer as it was written, or until all recorders are gone.
     fn run(mut self) {
         let path = self.path.display().to_string();
         let ended = self.write();
@@ -171,6 +171,7 @@ impl Writer {
     fn write(&mut self) -> std::io::Result<bool> {
         let mut missing = 0;
         while let Ok(told) = self.told.recv() {
+            self.file.check()?;
             let now = self.missing.load(Ordering::Relaxed);
             let comment = (now > 0).then(|| format!("{now} requests are missing: there was no room for them"));
             match told {

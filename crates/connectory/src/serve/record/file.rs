@@ -1,8 +1,9 @@
-//! The file of a record. It is a whole HAR after every write.
+//! The file of a record. It is a whole HAR whenever nothing is being written to it. A reader that meets a write finds a part of
+//! an entry, and reads again.
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -43,6 +44,22 @@ impl HarFile {
         files::write(path, &empty, Readers::Owner)?;
         let file = File::options().write(true).open(path).with_context(cannot)?;
         Ok(Self { file, end: OPENING.len() as u64, length: empty.len() as u64, most })
+    }
+
+    /// Fails if the file was removed, or if another program changed its length. What is written there would be lost, or would
+    /// be no HAR.
+    pub fn check(&self) -> io::Result<()> {
+        let now = self.file.metadata()?;
+        let (has, had) = (now.len(), self.length);
+        if now.nlink() == 0 {
+            return Err(io::Error::other("the file was removed or replaced"));
+        }
+        if has != had {
+            return Err(io::Error::other(format!(
+                "another program changed the file: it has {has} bytes instead of {had}"
+            )));
+        }
+        Ok(())
     }
 
     /// Appends an entry, and sets the comment of the record. Returns whether there was room for it.
@@ -129,6 +146,28 @@ mod tests {
         assert_eq!(read(&path), (2, None), "nothing of the longer end is left");
         assert!(!file.append(&"x".repeat(300), None).unwrap());
         assert_eq!(read(&path), (2, None));
+    }
+
+    #[test]
+    fn a_file_that_another_program_removed_or_changed_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.har");
+        let changed = |change: &dyn Fn()| {
+            let mut file = HarFile::create(&path, 1000).unwrap();
+            assert!(file.append(&"one", Some("a long comment")).unwrap() && file.append(&"two", None).unwrap());
+            file.check().unwrap();
+            change();
+            file.check().unwrap_err().to_string()
+        };
+        let shortened = changed(&|| fs::write(&path, "").unwrap());
+        assert!(shortened.contains("it has 0 bytes instead of "), "{shortened}");
+        assert_eq!(changed(&|| fs::remove_file(&path).unwrap()), "the file was removed or replaced");
+        let other = folder.path().join("other");
+        let replaced = || {
+            fs::write(&other, "x").unwrap();
+            fs::rename(&other, &path).unwrap();
+        };
+        assert_eq!(changed(&replaced), "the file was removed or replaced");
     }
 
     #[cfg(target_os = "linux")]

@@ -377,6 +377,18 @@ async fn a_full_file_ends_the_record_and_not_the_server() {
     assert_eq!(log["comment"], FULL);
 }
 
+#[tokio::test]
+async fn a_file_that_another_program_shortens_ends_the_record_and_stays_as_it_is() {
+    let recording = Recording::start();
+    let request = || get("/v3/connectors").body(Body::empty()).unwrap();
+    recording.pass(request(), answer("application/json", "[]")).await;
+    fs::write(&recording.path, "").unwrap();
+    let answered = recording.recorder.clone().answer(request(), async |_| answer("application/json", "[]")).await;
+    assert_eq!(body::to_bytes(answered.into_body(), 9).await.unwrap(), "[]");
+    recording.recorder.finish();
+    assert_eq!(fs::read(&recording.path).unwrap(), b"");
+}
+
 /// Answers over a real connection. HEAD and errors have no body or end early, and are whole all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_over_a_connection_are_recorded_whole() {
