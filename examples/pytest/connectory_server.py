@@ -5,6 +5,8 @@ CONNECTORY_BINARY names, or else the one on PATH. In your conftest.py:
 
     from connectory_server import connectory, connectory_session, pytest_configure
 
+If your tests are a package, which has an `__init__.py`, write `from .connectory_server import …`.
+
 A test that takes `connectory` has a server of its own. A test that takes `connectory_session` shares a server, which is
 reset before each test. Both set SAIL_BASE_URL, SAIL_CLIENT_ID and SAIL_CLIENT_SECRET for the time of the test. Options
 of `connectory serve` are in a marker, such as `@pytest.mark.connectory("--token-lifetime", "1")`. If a test fails, pytest
