@@ -37,12 +37,14 @@ impl Entry {
         let answer = exchange.answer.as_ref();
         let took = exchange.took.unwrap_or_default();
         let wait = answer.map_or(took, |answer| answer.after);
+        let request = request(exchange, bodies);
+        let has_redacted = has_redacted(exchange, &request, bodies);
         let entry = Entries {
             started_date_time: exchange.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             time: milliseconds(took),
-            request: request(exchange, bodies),
+            request,
             response: match answer {
-                Some(answer) if !answer.is_dropped => response(answer, exchange, bodies),
+                Some(answer) if !answer.is_dropped => response(answer, exchange, bodies, has_redacted),
                 _ => nothing(),
             },
             timings: Timings {
@@ -98,10 +100,10 @@ fn request(exchange: &Exchange, bodies: Bodies) -> Request {
     }
 }
 
-fn response(answer: &Answer, exchange: &Exchange, bodies: Bodies) -> Response {
+fn response(answer: &Answer, exchange: &Exchange, bodies: Bodies, has_redacted: bool) -> Response {
     let Answer { status, headers, body, .. } = answer;
     // The text of an error may quote what is wrong.
-    let may_quote = (status.is_client_error() || status.is_server_error()) && has_redacted(exchange);
+    let may_quote = (status.is_client_error() || status.is_server_error()) && has_redacted;
     let mime_type = value(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let recorded = body.as_ref().map(|body| answer_body(body, bodies, may_quote)).unwrap_or_default();
     let size = body.as_ref().map_or(NOT_KNOWN, size);
@@ -179,21 +181,29 @@ fn request_body(body: &Passed, bodies: Bodies, mime_type: &str) -> Recorded {
         _ if body.size == 0 => Recorded::text(String::new()),
         Bodies::Neither => Recorded::left_out(NOT_OF_THE_API),
         // A form is a token request, even if it is sent to a wrong path.
-        Bodies::OfTokens | Bodies::Both if is_form => {
-            with_rest(Recorded::text(secrets::form(&String::from_utf8_lossy(&body.bytes))), body)
-        }
+        _ if is_form => with_rest(Recorded::text(secrets::form(&String::from_utf8_lossy(&body.bytes))), body),
         Bodies::OfTokens => Recorded::left_out("only as a form is a token request recorded without its secret"),
-        Bodies::Both => as_sent(body),
+        Bodies::Both | Bodies::OfDocuments => as_sent(body, bodies),
     }
 }
 
-/// Whether something in the address or the host of a request is not recorded.
-fn has_redacted(exchange: &Exchange) -> bool {
+/// Whether something of a request that an error may quote is not recorded: the method, the address, the host, the content
+/// type or the body.
+fn has_redacted(exchange: &Exchange, recorded: &Request, bodies: Bodies) -> bool {
     let Exchange { method, uri, headers, .. } = exchange;
     let is_other = |given: &str, recorded: &str| given != recorded;
     is_other(method.as_str(), secrets::method(method.as_str()))
         || uri.query().is_some_and(|query| is_other(query, &secrets::query(query)))
         || uri.authority().is_some_and(|host| is_other(host.as_str(), &secrets::host(host.as_str())))
+        || headers.get_all(header::CONTENT_TYPE).iter().any(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let without_spaces = |text: &str| text.replace(' ', "");
+            is_other(&without_spaces(&value), &without_spaces(&secrets::media_type(&value)))
+        })
+        || recorded.post_data.as_ref().is_some_and(|sent| {
+            matches!(bodies, Bodies::Both | Bodies::OfDocuments)
+                && sent.text.as_ref().is_none_or(|text| text.contains(secrets::REDACTED))
+        })
         || headers.get_all(header::HOST).iter().any(|host| {
             let host = String::from_utf8_lossy(host.as_bytes());
             is_other(&host, &secrets::host(&host))
@@ -203,16 +213,18 @@ fn has_redacted(exchange: &Exchange) -> bool {
 fn answer_body(body: &Passed, bodies: Bodies, may_quote: bool) -> Recorded {
     match bodies {
         _ if body.size == 0 => Recorded::text(String::new()),
-        _ if may_quote => Recorded::left_out("it may quote what is not recorded of the request"),
         Bodies::Neither => Recorded::left_out(NOT_OF_THE_API),
+        // What is left of an error has no texts, like that of a token request.
+        _ if may_quote => secrets::token_answer(&body.bytes)
+            .map_or_else(|| Recorded::left_out("it may quote what is not recorded of the request"), Recorded::text),
         Bodies::OfTokens => secrets::token_answer(&body.bytes)
             .map_or_else(|| Recorded::left_out("it is no whole JSON object, and may have a token"), Recorded::text),
-        Bodies::Both => as_sent(body),
+        Bodies::Both | Bodies::OfDocuments => as_sent(body, bodies),
     }
 }
 
 /// Text as it is, and other bytes as Base64.
-fn as_sent(body: &Passed) -> Recorded {
+fn as_sent(body: &Passed, bodies: Bodies) -> Recorded {
     let bytes = &body.bytes;
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
@@ -225,6 +237,7 @@ fn as_sent(body: &Passed) -> Recorded {
     let recorded = match text {
         Some(text) => match secrets::json(text) {
             Some(text) => Recorded::text(text.into_owned()),
+            None if bodies == Bodies::OfDocuments => Recorded::text(text.to_owned()),
             None => Recorded::left_out("it is no whole JSON, and may have a secret"),
         },
         None => Recorded { is_base64: true, ..Recorded::text(BASE64_STANDARD.encode(bytes)) },

@@ -31,23 +31,23 @@ const HEADERS: &[(&str, Recorded)] = &[
     ("content-disposition", whole),
     ("content-encoding", whole),
     ("content-language", whole),
-    ("content-length", whole),
+    ("content-length", number),
     ("content-type", media_type),
     ("date", whole),
     ("expect", whole),
     ("host", host),
     ("last-modified", whole),
     ("location", without_query),
-    ("retry-after", whole),
-    ("slpt-request-id", whole),
+    ("retry-after", number),
+    ("slpt-request-id", tracking_id),
     ("te", whole),
     ("transfer-encoding", whole),
     ("user-agent", whole),
     ("vary", whole),
     ("www-authenticate", whole),
-    ("x-sailpoint-experimental", whole),
+    ("x-sailpoint-experimental", word),
     ("x-sailpoint-sdk", whole),
-    ("x-total-count", whole),
+    ("x-total-count", number),
 ];
 
 /// The schemes of `Authorization` that are recorded. Another first word may be the secret itself.
@@ -102,7 +102,6 @@ const TOKEN_MEMBERS: &[&str] = &[
     "token_type",
     "user_id",
     "user_name",
-    "causes",
     "detailCode",
     "trackingId",
 ];
@@ -126,7 +125,12 @@ pub enum Bodies {
     OfTokens,
     /// All.
     Both,
+    /// All, even if it is no JSON and has words such as `password`: the path is that of a document of a connector.
+    OfDocuments,
 }
+
+/// The parts of paths below which documents are.
+const DOCUMENTS: &[&str] = &["correlation-config", "source-config", "source-template", "translations"];
 
 impl Bodies {
     /// What of the bodies of this path is recorded.
@@ -134,7 +138,10 @@ impl Bodies {
         let is_below = |base| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if path == "/oauth/token" {
             Self::OfTokens
-        } else if PATHS.contains(&path) || VERSIONS.values().any(|version| is_below(version.base)) {
+        } else if VERSIONS.values().any(|version| is_below(version.base)) {
+            let is_document = path.split('/').any(|part| DOCUMENTS.contains(&part));
+            if is_document { Self::OfDocuments } else { Self::Both }
+        } else if PATHS.contains(&path) {
             Self::Both
         } else {
             Self::Neither
@@ -151,8 +158,29 @@ pub fn headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, String)> {
     })
 }
 
+/// A value as it is, unless it names a secret that follows, as in `text/xml; client_secret=…`.
 fn whole(value: &str) -> String {
-    value.to_owned()
+    let plain = plain(value);
+    let gives_secret = SECRET_WORDS.iter().any(|word| {
+        plain.match_indices(word).any(|(at, _)| plain[at + word.len()..].trim_start().starts_with(['=', ':', '%']))
+    });
+    kept(value, !gives_secret)
+}
+
+fn number(value: &str) -> String {
+    kept(value, is_number(value))
+}
+
+fn word(value: &str) -> String {
+    kept(value, is_word(value))
+}
+
+fn tracking_id(value: &str) -> String {
+    kept(value, value.len() <= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn kept(value: &str, is_kept: bool) -> String {
+    if is_kept { value } else { REDACTED }.to_owned()
 }
 
 /// The methods that are recorded. Another one may be anything.
@@ -168,7 +196,7 @@ pub fn media_type(value: &str) -> String {
     let is_token =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-/'*\"".contains(&byte));
     let mut parts = value.split(';').map(str::trim);
-    let essence = parts.next().filter(|essence| is_token(essence)).unwrap_or(REDACTED);
+    let essence = parts.next().filter(|essence| essence.contains('/') && is_token(essence)).unwrap_or(REDACTED);
     let known = parts.filter(|part| {
         part.split_once('=').is_some_and(|(name, value)| matches!(name, "charset" | "boundary") && is_token(value))
     });
@@ -193,8 +221,7 @@ fn are_statuses(text: &str) -> bool {
 
 /// A filter is recorded even if it is wrong, because that is what one looks for.
 fn is_filter(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    !text.contains([';', '&', '%', '\n', '\r']) && !SECRET_WORDS.iter().any(|word| lower.contains(word))
+    !text.contains([';', '&', '%', '\n', '\r']) && !has_secret_word(text)
 }
 
 fn is_grant(text: &str) -> bool {
@@ -209,11 +236,21 @@ fn is_id(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
+/// A text in lower case without what joins the words of a name: `client_secret` and `clientSecret` are one name.
+fn plain(text: &str) -> String {
+    text.to_ascii_lowercase().replace(['_', '-'], "")
+}
+
+fn has_secret_word(text: &str) -> bool {
+    let plain = plain(text);
+    SECRET_WORDS.iter().any(|word| plain.contains(word))
+}
+
 /// A JSON text without the values of members whose names say that they are secrets. None if it is no JSON and may have
 /// such members.
 pub fn json(text: &str) -> Option<Cow<'_, str>> {
-    let lower = text.to_ascii_lowercase();
-    if !SECRET_WORDS.iter().any(|word| lower.contains(word)) && !lower.contains("key") {
+    // A name may have its characters as `\u0073`.
+    if !has_secret_word(text) && !text.contains("\\u") {
         return Some(text.into());
     }
     let mut value: Value = serde_json::from_str(text).ok()?;
@@ -224,14 +261,17 @@ pub fn json(text: &str) -> Option<Cow<'_, str>> {
 /// Redacts members at any depth. Returns whether there was one.
 fn redact(value: &mut Value) -> bool {
     match value {
-        Value::Object(members) => members.iter_mut().fold(false, |changed, (name, value)| {
-            let name = name.to_ascii_lowercase().replace(['_', '-'], "");
-            if !value.is_null() && SECRET_WORDS.iter().any(|word| name.contains(word)) {
-                *value = REDACTED.into();
-                return true;
-            }
-            redact(value) || changed
-        }),
+        Value::Object(members) => {
+            // An operation of a JSON Patch has the name in its path.
+            let is_of_secret = members.get("path").and_then(Value::as_str).is_some_and(has_secret_word);
+            members.iter_mut().fold(false, |changed, (name, value)| {
+                if !value.is_null() && (has_secret_word(name) || is_of_secret && name == "value") {
+                    *value = REDACTED.into();
+                    return true;
+                }
+                redact(value) || changed
+            })
+        }
         Value::Array(values) => values.iter_mut().map(redact).filter(|changed| *changed).count() > 0,
         _ => false,
     }
@@ -290,7 +330,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-.".contains(&byte))
 }
 
-/// The answer to a token request, in which only the values of known members are left. None if it is no JSON object.
+/// The answer to a token request, or an error, in which only the values of known members are left. None if it is no JSON object.
 pub fn token_answer(body: &[u8]) -> Option<String> {
     let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
     for (name, value) in &mut members {
@@ -333,6 +373,19 @@ mod tests {
             ("host", "user:s3cret@localhost", "localhost"),
             ("host", "s3cret s3cret", REDACTED),
             ("if-none-match", "s3cret", REDACTED),
+            ("accept", "application/json;q=0.5, */*", "application/json;q=0.5, */*"),
+            ("accept", "application/json; client_secret=s3cret", REDACTED),
+            ("user-agent", "me/1.0 (Api-Key: s3cret)", REDACTED),
+            ("user-agent", "me/1.0 client%5Fsecret%3Ds3cret", REDACTED),
+            ("content-disposition", "form-data; name=a; password = s3cret", REDACTED),
+            ("www-authenticate", "Bearer error=\"invalid_token\"", "Bearer error=\"invalid_token\""),
+            ("content-type", "s3cret", REDACTED),
+            ("x-total-count", "12", "12"),
+            ("x-total-count", "s3cret", REDACTED),
+            ("retry-after", "s3cret", REDACTED),
+            ("slpt-request-id", "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"),
+            ("slpt-request-id", "s3cret", REDACTED),
+            ("x-sailpoint-experimental", "s3cret", REDACTED),
             ("location", "https://idp.example/authorize?state=s3cret", "https://idp.example/authorize"),
             ("location", "/page#s3cret", "/page"),
         ] {
@@ -394,6 +447,12 @@ mod tests {
         assert!(!json(given).unwrap().contains("s3cret") && json(given).unwrap().contains("HR"));
         assert_eq!(json(r#"{ "name": "key" }"#).unwrap(), r#"{ "name": "key" }"#, "it stays as it was sent");
         assert_eq!(json(r#"{"client_secret": "s3cret"#), None);
+        for given in [
+            r#"[{"op":"replace","path":"/metadata/client-secret","value":"s3cret"}]"#,
+            r#"{"client_\u0073ecret":"s3cret"}"#,
+        ] {
+            assert!(!json(given).unwrap().contains("s3cret"), "{given}");
+        }
         assert_eq!(json("<Form/>").unwrap(), "<Form/>");
     }
 
@@ -412,8 +471,11 @@ mod tests {
 
     #[test]
     fn bodies_are_recorded_for_the_api_alone() {
-        for path in ["/v3/connectors", "/v3/connectors/hr/source-config", "/connectors/v1/hr", "/oauth/info"] {
+        for path in ["/v3/connectors", "/v3/connectors/hr", "/connectors/v1/hr", "/oauth/info"] {
             assert_eq!(Bodies::of(path), Bodies::Both, "{path}");
+        }
+        for path in ["/v3/connectors/hr/source-config", "/v3/connectors/hr/translations/de"] {
+            assert_eq!(Bodies::of(path), Bodies::OfDocuments, "{path}");
         }
         assert_eq!(Bodies::of("/oauth/token"), Bodies::OfTokens);
         for path in ["/", "/clients", "/sign-in", "/v3/connectorsx", "/oauth/token/", "/v3//connectors", "/docs"] {

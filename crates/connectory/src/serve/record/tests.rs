@@ -229,6 +229,51 @@ async fn a_token_request_is_recorded_without_its_secret_and_its_token() {
 }
 
 #[tokio::test]
+async fn no_text_of_an_error_brings_back_what_is_not_recorded_of_the_request() {
+    let recording = Recording::start();
+    let host = "localhost:8080";
+    let (json, api) = ("application/json", "/v3/connectors");
+    let body = |name: &str| format!(r#"{{"{name}":"{SECRET}"}}"#);
+    for (uri, host, content_type, sent) in [
+        (format!("/connectory/v1/reset?{SECRET}"), host, json, "{}".to_owned()),
+        (format!("{api}?limit=1;client_secret={SECRET}"), host, json, "{}".to_owned()),
+        (api.to_owned(), "me:s3cret-0123456789@a", json, "{}".to_owned()),
+        (api.to_owned(), host, "text/xml; token=s3cret-0123456789", "{}".to_owned()),
+        (api.to_owned(), host, json, body("client_secret")),
+        (api.to_owned(), host, json, format!("client_secret={SECRET}")),
+        (api.to_owned(), host, "application/x-www-form-urlencoded", format!("client_secret={SECRET}")),
+        ("/v3/connectors/hr/source-config".to_owned(), host, json, body("password")),
+    ] {
+        let request = Request::post(&uri).header("host", host).header("content-type", content_type);
+        let text = json!([{"text": format!("`{SECRET}` is wrong")}]);
+        let error = json!({"detailCode": "400 Bad request", "trackingId": "0a1b", "messages": text, "causes": text});
+        let mut response = answer(json, error.to_string());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        let entry = recording.pass(request.body(sent.into()).unwrap(), response).await;
+        let recorded: Value = serde_json::from_str(entry["response"]["content"]["text"].as_str().unwrap()).unwrap();
+        let expected = json!({
+            "detailCode": "400 Bad request", "trackingId": "0a1b", "messages": "REDACTED", "causes": "REDACTED",
+        });
+        assert_eq!(recorded, expected, "{uri}");
+    }
+    // Nothing is left out of this request, so the text stays.
+    let mut response = answer(json, r#"{"messages":[{"text":"`name` is missing"}]}"#);
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    let entry = recording.pass(post(api, "application/json;charset=utf-8").body("{}".into()).unwrap(), response).await;
+    assert_eq!(entry["response"]["content"]["text"], r#"{"messages":[{"text":"`name` is missing"}]}"#);
+}
+
+#[tokio::test]
+async fn a_document_with_the_word_password_is_recorded_as_it_is() {
+    let recording = Recording::start();
+    let document = r#"<Form><Field name="password" type="secret" key="a"/></Form>"#;
+    let request = post("/v3/connectors/hr/source-config", "text/xml").body(document.into()).unwrap();
+    let entry = recording.pass(request, answer("text/xml", document)).await;
+    assert_eq!(entry["request"]["postData"]["text"], document);
+    assert_eq!(entry["response"]["content"]["text"], document);
+}
+
+#[tokio::test]
 async fn no_body_of_the_console_is_recorded() {
     let recording = Recording::start();
     let request = post("/sign-in", "application/x-www-form-urlencoded").body(SECRET.into()).unwrap();
