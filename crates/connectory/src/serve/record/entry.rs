@@ -38,13 +38,15 @@ impl Entry {
         let took = exchange.took.unwrap_or_default();
         let wait = answer.map_or(took, |answer| answer.after);
         let request = request(exchange, bodies);
-        let has_redacted = has_redacted(exchange, &request, bodies);
+        // The text of an error may quote what is wrong.
+        let may_quote =
+            answer.is_some_and(|answer| answer.status.as_u16() >= 400) && has_redacted(exchange, &request, bodies);
         let entry = Entries {
             started_date_time: exchange.at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             time: milliseconds(took),
             request,
             response: match answer {
-                Some(answer) if !answer.is_dropped => response(answer, exchange, bodies, has_redacted),
+                Some(answer) if !answer.is_dropped => response(answer, exchange, bodies, may_quote),
                 _ => nothing(),
             },
             timings: Timings {
@@ -100,10 +102,8 @@ fn request(exchange: &Exchange, bodies: Bodies) -> Request {
     }
 }
 
-fn response(answer: &Answer, exchange: &Exchange, bodies: Bodies, has_redacted: bool) -> Response {
+fn response(answer: &Answer, exchange: &Exchange, bodies: Bodies, may_quote: bool) -> Response {
     let Answer { status, headers, body, .. } = answer;
-    // The text of an error may quote what is wrong.
-    let may_quote = (status.is_client_error() || status.is_server_error()) && has_redacted;
     let mime_type = value(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
     let recorded = body.as_ref().map(|body| answer_body(body, bodies, may_quote)).unwrap_or_default();
     let size = body.as_ref().map_or(NOT_KNOWN, size);

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{self, Bytes};
 use axum::response::IntoResponse;
@@ -69,7 +70,11 @@ impl Recording {
 
     /// The whole record, which must not contain the secret.
     fn log(&self) -> Value {
-        self.recorder.finish();
+        // The server waits for less time at its end, but here the machine may be busy.
+        let (written, wait) = mpsc::sync_channel(1);
+        if self.recorder.queue.send(Told::Flush(written)).is_ok() {
+            assert_ne!(wait.recv_timeout(Duration::from_secs(30)), Err(RecvTimeoutError::Timeout));
+        }
         let text = fs::read_to_string(&self.path).unwrap();
         assert!(!text.contains(SECRET), "{text}");
         let Spec::V1_2(log) = har::from_str(&text).unwrap().log else { panic!("another version") };
