@@ -4,7 +4,8 @@
 //! every promise of the contract with every engine.
 //!
 //! **Durability.** When a write returns `Ok`, it is on disk. It survives the end of the process, a crash of the system
-//! and a loss of power. (Of a store without syncs, it survives the end of the process only.) Acknowledged data never changes. It is removed only together with its tenant.
+//! and a loss of power. (Of a store without syncs, it survives the end of the process only.) Acknowledged data never
+//! changes. It is removed only together with its tenant.
 //!
 //! **Atomicity.** A commit is one or more edits of one tenant. The store makes all edits or none: it checks every edit
 //! by reading before it writes the first. A refused commit writes nothing, and its error says which edit was refused

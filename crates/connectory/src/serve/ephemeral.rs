@@ -125,9 +125,7 @@ impl PortFile {
         let text = self.written.get_or_init(|| format!("{}\n", address.port()));
         files::write(&self.path, text.as_bytes(), Readers::AsBefore).context("--port-file")
     }
-}
 
-impl PortFile {
     /// Removes the file, unless another server has written its port there meanwhile.
     pub fn remove(&self) {
         if self.written.get().is_some_and(|written| fs::read_to_string(&self.path).is_ok_and(|text| text == *written)) {

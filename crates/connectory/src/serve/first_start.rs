@@ -39,10 +39,9 @@ pub enum Clients {
 ///
 /// A tenant without a client gets none: its operator may have deleted all of them on purpose.
 pub async fn create_first_client(store: &Store) -> Result<Clients> {
-    let (given_id, given_secret) = (given(CLIENT_ID), given(CLIENT_SECRET));
     let tenants = store.tenants().await?;
     if let [oldest, ..] = &tenants[..] {
-        if let Some(id) = given_id
+        if let Some(id) = given(CLIENT_ID)
             && store.client(id).await?.is_none()
         {
             tracing::warn!("{CLIENT_ID} names no client; it is used on the first start only: see `connectory client`");
@@ -54,9 +53,7 @@ pub async fn create_first_client(store: &Store) -> Result<Clients> {
         }
         return Ok(Clients::None { tenant: oldest.name.clone() });
     }
-    let id = given_id.unwrap_or_else(secret::new_id);
-    let generated = given_secret.is_none().then(secret::new_secret);
-    let secret = given_secret.or_else(|| generated.clone()).unwrap_or_default();
+    let (id, secret, generated) = credentials();
     let (name, new_id) = ("first client".to_owned(), id.clone());
     let client = tokio::task::spawn_blocking(move || {
         NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, [Scope::All].into())
@@ -69,11 +66,17 @@ fn given(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The id and the secret of a new client, as they are given or generated. The last is the secret if it was generated.
+fn credentials() -> (String, String, Option<String>) {
+    let id = given(CLIENT_ID).unwrap_or_else(secret::new_id);
+    let given = given(CLIENT_SECRET);
+    let generated = given.is_none().then(secret::new_secret);
+    (id, given.or_else(|| generated.clone()).unwrap_or_default(), generated)
+}
+
 /// The id and the secret of the client of a server for tests, and what to print.
 pub fn client_of_tests() -> (String, String, Clients) {
-    let id = given(CLIENT_ID).unwrap_or_else(secret::new_id);
-    let generated = given(CLIENT_SECRET).is_none().then(secret::new_secret);
-    let secret = given(CLIENT_SECRET).or_else(|| generated.clone()).unwrap_or_default();
+    let (id, secret, generated) = credentials();
     (id.clone(), secret, Clients::OfTests { id, secret: generated })
 }
 

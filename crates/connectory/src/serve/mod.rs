@@ -127,7 +127,10 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     let around = Around::new(record.get().cloned(), &clock);
     let signal = stop::on_signal(drain, remove_files(&opened, port_file.as_ref()))?;
     let database = opened.folder().map_or_else(|| server().store.path().to_owned(), Folder::database);
-    if let Err(error) = server().store.note_address(base_url.clone()).await {
+    // A server for tests has noted it, because each of its databases begins with it.
+    if let Opened::Database(store) = &opened
+        && let Err(error) = store.note_address(base_url.clone()).await
+    {
         tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
     }
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
