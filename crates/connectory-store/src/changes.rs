@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use connectory_model::{ScriptName, Summary};
 
+use uuid::Uuid;
+
 use crate::access::TenantId;
 use crate::revision::RevisionNumber;
 
@@ -30,6 +32,16 @@ pub struct Changes {
     pub changed: Vec<Changed>,
 }
 
+/// The newest revision of a tenant at a moment. Its number alone would not tell a database from a copy of it that went
+/// another way, for example after a backup was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The number. It is zero before the first revision.
+    pub number: RevisionNumber,
+    /// The id of its commit. None before the first revision, and in databases from before schema 5.
+    pub commit: Option<Uuid>,
+}
+
 /// A committed edit.
 pub struct Committed {
     /// The tenant of the connector.
@@ -45,4 +57,8 @@ pub trait Follow: Send + Sync {
     /// Receives the commits of a batch, in the order of their numbers. The store calls this once for each batch: after
     /// the batch is on disk, and before any of its callers gets a result. All other writes wait meanwhile.
     fn committed(&self, batch: Vec<Committed>);
+
+    /// Hears that the history of a tenant is another one than was followed: a server without its newest commits took
+    /// over, or a backup was restored. Everything that was made from it is void. The tenant must be loaded anew.
+    fn lost(&self, tenant: TenantId);
 }

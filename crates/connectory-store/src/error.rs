@@ -47,6 +47,9 @@ pub enum Unavailable {
     /// The database did not answer in time.
     #[error("the database does not answer in time")]
     Slow,
+    /// The connection to the database broke, or none could be made.
+    #[error("the database cannot be reached")]
+    Disconnected,
     /// Too much work is in progress.
     #[error("the server works on too much at the moment")]
     Busy,
@@ -149,7 +152,7 @@ pub enum StoreError {
     /// The operation is not possible at the moment. Nothing was written.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
-    /// The database file was moved or removed while the change was written.
+    /// The database was moved or removed, or could not be reached any more, while the change was written.
     #[error("whether the change is kept is not known: while it was written, {0}; read before you repeat it")]
     Uncertain(Unavailable),
     /// The database file does not exist.

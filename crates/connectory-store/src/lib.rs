@@ -52,7 +52,7 @@ pub use access::{
 };
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
 pub use body::{Found, Holders};
-pub use changes::{Changed, Changes, Committed, Follow};
+pub use changes::{Changed, Changes, Committed, Follow, Head};
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
@@ -109,13 +109,31 @@ impl Store {
     }
 
     /// Reads the summaries of all connectors of a tenant, one at a time, ordered by name without case and then by
-    /// script name. Returns the tenant's newest revision number at that moment, and the result of `read`.
+    /// script name. Returns the tenant's newest revision at that moment, and the result of `read`.
     pub async fn load<T: Send + 'static>(
         &self,
         tenant: TenantId,
         read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
-    ) -> Result<(RevisionNumber, T)> {
+    ) -> Result<(Head, T)> {
         self.engine.load(tenant, read).await
+    }
+
+    /// Makes the follower receive the commits of a tenant after this head, which [`Self::load`] returned. The caller
+    /// calls this once for each load, when its follower can receive them. If nobody else commits to the database, the
+    /// follower receives all commits anyway.
+    pub fn follow_from(&self, tenant: TenantId, head: Head) {
+        self.engine.follow_from(tenant, head);
+    }
+
+    /// Returns when the follower has received every commit of a tenant that was acknowledged before this call, by
+    /// whichever process. Returns at once if nobody else commits to the database.
+    pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
+        self.engine.fresh(tenant).await
+    }
+
+    /// Whether other processes may commit to the database.
+    pub fn is_shared(&self) -> bool {
+        self.engine.is_shared()
     }
 
     /// Reads the current state of every connector of a tenant that changed after a revision number. A caller that

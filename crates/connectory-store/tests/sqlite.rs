@@ -298,6 +298,8 @@ impl Follow for Panics {
     fn committed(&self, _: Vec<Committed>) {
         panic!("while following");
     }
+
+    fn lost(&self, _: TenantId) {}
 }
 
 #[test]

@@ -38,9 +38,10 @@ impl Principal {
         &self.tenant_record
     }
 
-    /// Whether the token has not expired, and its client was read in the last five seconds.
+    /// Whether the token has not expired, its client was read in the last five seconds, and its tenant is still the one of
+    /// the store.
     pub fn is_current(&self, clock: &Clock) -> bool {
-        clock.now() - self.checked_at < CURRENT && self.expires_at > clock.unix_seconds()
+        clock.now() - self.checked_at < CURRENT && self.expires_at > clock.unix_seconds() && !self.tenant.has_ended()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Loads a tenant on first use.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -26,8 +27,8 @@ impl Catalog {
         Ok(tenant)
     }
 
-    /// Loads a tenant from the store. No write to the tenant is possible before, because every write starts from its
-    /// snapshot.
+    /// Loads a tenant from the store. This server makes no write to the tenant before, because every write starts from its
+    /// snapshot. The store hands over what others committed since the snapshot was read.
     async fn load(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         let base = Arc::clone(&self.base);
         let read = move |summaries: &mut dyn Iterator<Item = (RevisionNumber, Summary)>| {
@@ -39,7 +40,7 @@ impl Catalog {
             });
             (Snapshot::from_ordered(listed), by_script_name)
         };
-        let (_, (custom, by_script_name)) = self.store.load(id, read).await?;
+        let (head, (custom, by_script_name)) = self.store.load(id, read).await?;
         let mut snapshot = base.snapshot.clone();
         if !by_script_name.is_empty() {
             snapshot = custom;
@@ -58,7 +59,7 @@ impl Catalog {
             }
         }
         let published = Mutex::new(snapshot.clone());
-        Ok(Arc::new(TenantCatalog {
+        let tenant = Arc::new(TenantCatalog {
             id,
             base,
             by_script_name,
@@ -67,6 +68,10 @@ impl Catalog {
             facets: ArcSwapOption::empty(),
             caches: ArcSwapOption::empty(),
             share: Arc::new(Share::of_tenant()),
-        }))
+            ended: AtomicBool::new(false),
+        });
+        self.tenants.follow(&tenant);
+        self.store.follow_from(id, head);
+        Ok(tenant)
     }
 }

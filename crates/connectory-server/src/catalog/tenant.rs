@@ -1,6 +1,7 @@
 //! The connectors of a tenant in memory.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -36,6 +37,8 @@ pub struct TenantCatalog {
     pub(super) caches: ArcSwapOption<Caches>,
     /// The share of the tenant in what all requests have together.
     pub(super) share: Arc<Share>,
+    /// Whether the store lost what this was made from.
+    pub(super) ended: AtomicBool,
 }
 
 impl TenantCatalog {
@@ -57,6 +60,15 @@ impl TenantCatalog {
     /// The share of the tenant in what all requests have together.
     pub fn share(&self) -> &Arc<Share> {
         &self.share
+    }
+
+    /// Whether the tenant must be looked up again, because this is not the state of the database any more.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
     }
 
     /// The tenant's key in the store.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::clock::now;
 use super::key::{end_key, first_key};
-use super::rows::{author, tracking_id, word};
+use super::rows::{author, uuid, word};
 use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::error::{Result, StoreError};
@@ -99,7 +99,7 @@ pub(super) fn events(
     )?;
     let read = |row: &Row<'_>| {
         let action = row.get(1)?;
-        let origin = Origin { author: author(row, 3)?, tracking_id: tracking_id(row, 7)? };
+        let origin = Origin { author: author(row, 3)?, tracking_id: uuid(row, 7)? };
         let address = row.get::<_, Option<String>>(6)?.and_then(|text| text.parse().ok());
         Ok(AccessEvent {
             number: row.get::<_, i64>(0)? - first,

@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::clock::now;
 use super::key::{end_key, first_key, key};
-use super::rows::{author, tracking_id};
+use super::rows::{self, author};
 use super::usage::Usage;
 use crate::access::{Quotas, TenantId};
 use crate::body::{self, Found, Holders};
-use crate::changes::{Changed, Changes};
+use crate::changes::{Changed, Changes, Head};
 use crate::edit::{Change, Edit};
 use crate::error::{Refusal, Result, StoreError, unreadable};
 use crate::revision::{Action, Author, Origin, Revision, RevisionId, RevisionNumber};
@@ -224,13 +224,17 @@ pub(super) fn expect_readable(connection: &Connection) -> Result<()> {
     Ok(connection.query_row("SELECT max(key) FROM revisions", [], |_| Ok(()))?)
 }
 
-/// Reads the number of a tenant's newest revision.
-pub(super) fn last_number(connection: &Connection, tenant: TenantId) -> Result<RevisionNumber> {
+/// Reads a tenant's newest revision.
+fn head(connection: &Connection, tenant: TenantId) -> Result<Head> {
     let newest = connection
-        .prepare_cached("SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1")?
-        .query_row([first_key(tenant), end_key(tenant)], |row| row.get(0))
+        .prepare_cached(
+            "SELECT number, commit_id FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1",
+        )?
+        .query_row([first_key(tenant), end_key(tenant)], |row| {
+            Ok(Head { number: row.get(0)?, commit: rows::uuid(row, 1)? })
+        })
         .optional()?;
-    Ok(newest.unwrap_or(RevisionNumber::ZERO))
+    Ok(newest.unwrap_or(Head { number: RevisionNumber::ZERO, commit: None }))
 }
 
 /// Reads a tenant's newest revision number and the summaries of all its connectors, ordered by name, in one
@@ -239,9 +243,9 @@ pub(super) fn load<T>(
     connection: &Connection,
     tenant: TenantId,
     read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T,
-) -> Result<(RevisionNumber, T)> {
+) -> Result<(Head, T)> {
     let _one_moment = connection.unchecked_transaction()?;
-    let as_of = last_number(connection, tenant)?;
+    let head = head(connection, tenant)?;
     let mut statement =
         connection.prepare_cached("SELECT number, summary FROM connectors WHERE tenant_id = ?1 ORDER BY name_key")?;
     let mut rows = statement.query([tenant.get()])?;
@@ -256,7 +260,7 @@ pub(super) fn load<T>(
             None
         })
     }));
-    failed.map_or(Ok((as_of, result)), Err)
+    failed.map_or(Ok((head, result)), Err)
 }
 
 fn summary(text: ValueRef<'_>) -> Result<Summary> {
@@ -266,7 +270,7 @@ fn summary(text: ValueRef<'_>) -> Result<Summary> {
 /// Reads the current state of the connectors that changed after a revision number.
 pub(super) fn changes(connection: &Connection, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
     let _one_moment = connection.unchecked_transaction()?;
-    let as_of = last_number(connection, tenant)?;
+    let as_of = head(connection, tenant)?.number;
     let mut statement = connection.prepare_cached(
         "SELECT max(revisions.number), revisions.script_name, connectors.summary
              FROM revisions LEFT JOIN connectors
@@ -419,6 +423,6 @@ fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
         changed: row.get::<_, String>(3)?.split_whitespace().map(str::to_owned).collect(),
         author: author(row, 4)?,
         created_at: row.get(7)?,
-        tracking_id: tracking_id(row, 8)?,
+        tracking_id: rows::uuid(row, 8)?,
     })
 }

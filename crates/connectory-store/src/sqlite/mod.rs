@@ -38,7 +38,7 @@ use self::writer::Writer;
 use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
-use crate::changes::{Changes, Follow};
+use crate::changes::{Changes, Follow, Head};
 use crate::edit::Edit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
@@ -111,8 +111,22 @@ impl Sqlite {
         &self,
         tenant: TenantId,
         read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
-    ) -> Result<(RevisionNumber, T)> {
+    ) -> Result<(Head, T)> {
         self.readers.read(move |connection| connectors::load(connection, tenant, read)).await
+    }
+
+    /// One process owns the database, so its writer gives the follower everything.
+    #[expect(clippy::unused_self, reason = "engines have the same methods")]
+    pub fn follow_from(&self, _tenant: TenantId, _head: Head) {}
+
+    #[expect(clippy::unused_self, reason = "engines have the same methods")]
+    pub async fn fresh(&self, _tenant: TenantId) -> Result<()> {
+        Ok(())
+    }
+
+    #[expect(clippy::unused_self, reason = "engines have the same methods")]
+    pub fn is_shared(&self) -> bool {
+        false
     }
 
     pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {

@@ -35,8 +35,8 @@ pub(super) fn author(row: &Row<'_>, first: usize) -> rusqlite::Result<Author> {
     })
 }
 
-/// Reads a tracking id.
-pub(super) fn tracking_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Uuid>> {
+/// Reads the id of a request or a commit.
+pub(super) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Uuid>> {
     Ok(row.get::<_, Option<Vec<u8>>>(column)?.and_then(|bytes| Uuid::from_slice(&bytes).ok()))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use connectory_model::limits::CONNECTORS_PER_TENANT;
-use connectory_store::{Change, Committed, Follow, QuotaExceeded, Quotas, Refusal, Store};
+use connectory_store::{Change, Committed, Follow, QuotaExceeded, Quotas, Refusal, Store, TenantId};
 use futures_util::future::join_all;
 
 use super::Database;
@@ -196,6 +196,8 @@ impl Follow for Followed {
     fn committed(&self, batch: Vec<Committed>) {
         self.0.lock().unwrap().extend(batch);
     }
+
+    fn lost(&self, _: TenantId) {}
 }
 
 pub async fn no_commit_exceeds_the_quotas_of_its_tenant(database: impl Database) {

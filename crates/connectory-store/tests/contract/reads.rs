@@ -54,17 +54,17 @@ pub async fn a_load_is_of_one_number_and_in_order(database: impl Database) {
     let store = database.open();
     let tenant = tenant(&store).await;
     let load = async || store.load(tenant, |summaries| summaries.map(|(_, summary)| summary.name).collect()).await;
-    let (as_of, names): (_, Vec<String>) = load().await.unwrap();
-    assert_eq!((as_of, names.len()), (RevisionNumber::ZERO, 0));
+    let (head, names): (_, Vec<String>) = load().await.unwrap();
+    assert_eq!((head.number, names.len()), (RevisionNumber::ZERO, 0));
     for name in ["b", "C", "a", "Öl"] {
         commit(&store, tenant, create(name)).await;
     }
-    let (as_of, names): (_, Vec<String>) = load().await.unwrap();
-    assert_eq!((as_of, names), (number(4), ["a", "b", "C", "Öl"].map(str::to_owned).to_vec()));
+    let (head, names): (_, Vec<String>) = load().await.unwrap();
+    assert_eq!((head.number, names), (number(4), ["a", "b", "C", "Öl"].map(str::to_owned).to_vec()));
     let delete = edit(Change::Delete { expected: number(3) }, connector("a"));
     commit(&store, tenant, delete).await;
-    let (as_of, names): (_, Vec<String>) = load().await.unwrap();
-    assert_eq!((as_of, names.len()), (number(5), 3), "a deletion counts");
+    let (head, names): (_, Vec<String>) = load().await.unwrap();
+    assert_eq!((head.number, names.len()), (number(5), 3), "a deletion counts");
 }
 
 pub async fn changes_are_the_current_state_of_what_changed(database: impl Database) {
