@@ -79,6 +79,15 @@ struct StoredPart {
 pub struct Holders(Vec<(Part, RevisionNumber)>);
 
 impl Holders {
+    /// Whether all parts are in the body.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Part, RevisionNumber)> {
+        self.0.iter()
+    }
+
     fn of(&self, part: Part) -> Option<RevisionNumber> {
         self.0.iter().find(|(of, _)| *of == part).map(|(_, holder)| *holder)
     }

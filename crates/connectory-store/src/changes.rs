@@ -49,7 +49,7 @@ pub struct Committed {
     /// The state of the connector after the edit.
     pub changed: Changed,
     /// The value that the caller passed to [`Edit::preparing`](crate::Edit::preparing) for the follower.
-    pub prepared: Option<Box<dyn Any + Send>>,
+    pub prepared: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Receives every commit. The lists in memory use this.

@@ -2,15 +2,18 @@
 //! one writer thread has little to do.
 
 use std::any::Any;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use connectory_model::{Connector, Summary, name_key};
+use uuid::Uuid;
 
 use crate::access::TenantId;
 use crate::body::{Body, Holders};
 use crate::changes::{Changed, Committed};
-use crate::revision::{Action, RevisionNumber};
+use crate::error::Refusal;
+use crate::revision::{Action, Origin, RevisionNumber};
 
 /// The change that an edit makes to its connector. An existing connector is changed only if it is still at the revision
 /// that the caller read.
@@ -35,7 +38,7 @@ pub struct Edit {
     change: Change,
     connector: Arc<Connector>,
     summary: Arc<Summary>,
-    prepared: Option<Box<dyn Any + Send>>,
+    prepared: Option<Box<dyn Any + Send + Sync>>,
     pub(crate) action: Action,
     pub(crate) changed: String,
     pub(crate) name_key: String,
@@ -81,7 +84,7 @@ impl Edit {
     /// Attaches a value that the caller prepared for the follower. The follower runs on the one writer thread, so the
     /// caller does the slow work before.
     #[must_use]
-    pub fn preparing(self, prepared: impl Any + Send) -> Self {
+    pub fn preparing(self, prepared: impl Any + Send + Sync) -> Self {
         Self { prepared: Some(Box::new(prepared)), ..self }
     }
 
@@ -115,6 +118,40 @@ impl Edit {
         };
         Committed { tenant, changed: Changed { number, script_name, summary }, prepared: self.prepared }
     }
+}
+
+/// The edits of one tenant that are committed together.
+pub(crate) struct Commit {
+    pub tenant: TenantId,
+    pub edits: Vec<Edit>,
+    pub origin: Origin,
+    pub id: Uuid,
+}
+
+impl Commit {
+    /// A commit with a new random id.
+    pub fn new(tenant: TenantId, edits: Vec<Edit>, origin: Origin) -> Self {
+        // `Uuid::new_v4` would make a system call for each id.
+        Self { tenant, edits, origin, id: Uuid::from_u128(rand::random()) }
+    }
+}
+
+/// Refuses a commit in which two edits change the same connector or create connectors with the same name.
+pub(crate) fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
+    let [_, _, ..] = edits else { return Ok(()) };
+    let (mut connectors, mut names) = (HashMap::new(), HashSet::new());
+    for (at, edit) in edits.iter().enumerate() {
+        let is_create = edit.change() == Change::Create;
+        match connectors.insert(edit.connector().script_name.as_str(), is_create) {
+            Some(true) if is_create => return Err(Refusal::ScriptNameTaken { edit: at }),
+            Some(_) => return Err(Refusal::Repeated { edit: at }),
+            None => {}
+        }
+        if is_create && !names.insert(edit.name_key.as_str()) {
+            return Err(Refusal::NameTaken { edit: at });
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Edit {

@@ -50,6 +50,10 @@ pub enum Unavailable {
     /// The connection to the database broke, or none could be made.
     #[error("the database cannot be reached")]
     Disconnected,
+    /// The history of the tenant is another one than before: a server without its newest commits took over, or a backup
+    /// was restored.
+    #[error("the database has another history than before, and is read anew")]
+    Rewound,
     /// Too much work is in progress.
     #[error("the server works on too much at the moment")]
     Busy,
@@ -178,6 +182,14 @@ pub enum StoreError {
         /// The reason.
         why: String,
     },
+    /// The server of the database, or the database, cannot be used.
+    #[error("the database {database} cannot be used: {why}")]
+    Server {
+        /// The address of the database.
+        database: String,
+        /// The reason, and what to do.
+        why: String,
+    },
     /// The engine returned an error that none of the other variants describes.
     #[error("the database engine: {0}")]
     Engine(String),
@@ -195,6 +207,18 @@ impl StoreError {
         match self {
             Self::Engine(_) | Self::Unavailable(_) => Self::Open { path: path.to_owned(), why: self.to_string() },
             other => other,
+        }
+    }
+}
+
+impl StoreError {
+    /// The same failure for another caller whose job was in the same batch.
+    pub(crate) fn of_batch(&self) -> Self {
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(*why),
+            Self::Uncertain(why) => Self::Uncertain(*why),
+            Self::Unknown(what) => Self::Unknown(what.clone()),
+            other => Self::Commit(other.to_string()),
         }
     }
 }

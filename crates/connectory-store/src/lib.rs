@@ -33,60 +33,105 @@
 //! [`Unavailable`] until the cause is gone, and reads continue.
 
 mod access;
+mod access_db;
 mod access_event;
 mod body;
 mod changes;
+mod clock;
 mod edit;
 mod error;
+mod measures;
+mod postgres;
+mod process;
 mod revision;
 mod session;
 mod sqlite;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use connectory_model::{Connector, ScriptName, Summary};
 
 pub use access::{
     ApiClient, NewClient, QuotaExceeded, Quotas, SigningKey, Tenant, TenantId, hash_secret, new_id, new_secret,
 };
+pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow, Head};
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
+pub use measures::{Measures, PoolMeasure};
+pub use postgres::Address;
+use postgres::Postgres;
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
 pub use session::{Ended, NewSession, Session, SessionHash};
-pub use sqlite::AccessDb;
 use sqlite::{Sqlite, Syncs};
 
 /// The connectors, clients and keys of every tenant. A clone refers to the same store.
 #[derive(Clone)]
 pub struct Store {
-    engine: Sqlite,
+    engine: Engine,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// Calls a method that both engines have.
+macro_rules! both {
+    ($store:ident.$method:ident($($value:expr),*)) => {
+        match &$store.engine {
+            Engine::Sqlite(engine) => engine.$method($($value),*),
+            Engine::Postgres(engine) => engine.$method($($value),*),
+        }
+    };
+    ($store:ident.$method:ident($($value:expr),*).await) => {
+        match &$store.engine {
+            Engine::Sqlite(engine) => engine.$method($($value),*).await,
+            Engine::Postgres(engine) => engine.$method($($value),*).await,
+        }
+    };
 }
 
 impl Store {
     /// Opens a database for this process alone. Creates the file and its folder if they are missing, and updates the
     /// schema.
     pub fn open(path: &Path) -> Result<Self> {
-        Ok(Self { engine: Sqlite::open(path, Syncs::Full)? })
+        Ok(Self { engine: Engine::Sqlite(Sqlite::open(path, Syncs::Full)?) })
     }
 
     /// Opens a database as [`Self::open`] does, whose writes do not wait for the disk: a crash of the system may damage
     /// it. This is for data that is removed at the end of the process.
     pub fn open_without_syncs(path: &Path) -> Result<Self> {
-        Ok(Self { engine: Sqlite::open(path, Syncs::Off)? })
+        Ok(Self { engine: Engine::Sqlite(Sqlite::open(path, Syncs::Off)?) })
     }
 
-    /// The path of the database.
-    pub fn path(&self) -> &Path {
-        self.engine.path()
+    /// Connects to a PostgreSQL database that other processes may use as well. Updates its schema.
+    pub async fn open_postgres(address: &Address) -> Result<Self> {
+        Ok(Self { engine: Engine::Postgres(Postgres::open(address).await?) })
     }
 
-    /// Writes a copy of the database, as it is now, into a new file. The copy may not be on disk yet.
+    /// Where the database is, as `--database` takes it, without secrets.
+    pub fn location(&self) -> String {
+        match &self.engine {
+            Engine::Sqlite(engine) => format!("sqlite:{}", engine.path().display()),
+            Engine::Postgres(engine) => engine.address().to_string(),
+        }
+    }
+
+    /// Writes a copy of the database, as it is now, into a new file. The copy may not be on disk yet. A database that
+    /// other processes use is not copied.
     pub async fn copy_to(&self, copy: PathBuf) -> Result<()> {
-        self.engine.copy_to(copy).await
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.copy_to(copy).await,
+            Engine::Postgres(_) => {
+                Err(StoreError::Engine("a PostgreSQL database is not copied into a file".to_owned()))
+            }
+        }
     }
 
     /// Sets the follower, which receives every commit from now on. A store has one follower; call this once.
@@ -94,7 +139,7 @@ impl Store {
     /// # Panics
     /// Panics if the store has a follower already.
     pub fn follow(&self, follower: Arc<dyn Follow>) {
-        self.engine.follow(follower);
+        both!(self.follow(follower));
     }
 
     /// Commits all edits of one tenant or none. Returns their revision numbers, in the order of the edits, when they
@@ -105,7 +150,7 @@ impl Store {
         edits: Vec<Edit>,
         origin: Origin,
     ) -> Result<Vec<RevisionNumber>, Refusal> {
-        self.engine.commit(tenant, edits, origin).await
+        both!(self.commit(tenant, edits, origin).await)
     }
 
     /// Reads the summaries of all connectors of a tenant, one at a time, ordered by name without case and then by
@@ -115,46 +160,70 @@ impl Store {
         tenant: TenantId,
         read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
     ) -> Result<(Head, T)> {
-        self.engine.load(tenant, read).await
+        both!(self.load(tenant, read).await)
     }
 
     /// Makes the follower receive the commits of a tenant after this head, which [`Self::load`] returned. The caller
     /// calls this once for each load, when its follower can receive them. If nobody else commits to the database, the
     /// follower receives all commits anyway.
     pub fn follow_from(&self, tenant: TenantId, head: Head) {
-        self.engine.follow_from(tenant, head);
+        match &self.engine {
+            // One process owns the database, so its writer gives the follower everything.
+            Engine::Sqlite(_) => {}
+            Engine::Postgres(engine) => engine.follow_from(tenant, head),
+        }
     }
 
     /// Returns when the follower has received every commit of a tenant that was acknowledged before this call, by
     /// whichever process. Returns at once if nobody else commits to the database.
     pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
-        self.engine.fresh(tenant).await
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(engine) => engine.fresh(tenant).await,
+        }
+    }
+
+    /// The time since the newest revisions of the database were last known. None if no other process commits to it, or
+    /// before they are known for the first time.
+    pub fn lag(&self) -> Option<Duration> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => engine.lag(),
+        }
+    }
+
+    /// What the engine did. None for SQLite.
+    pub fn measures(&self) -> Option<Measures> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine.measures()),
+        }
     }
 
     /// Whether other processes may commit to the database.
     pub fn is_shared(&self) -> bool {
-        self.engine.is_shared()
+        matches!(self.engine, Engine::Postgres(_))
     }
 
     /// Reads the current state of every connector of a tenant that changed after a revision number. A caller that
     /// applies the changes to the state at that number gets the state at [`Changes::as_of`].
     pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
-        self.engine.changes(tenant, after).await
+        both!(self.changes(tenant, after).await)
     }
 
     /// Reads the connector at a revision, if the revision exists. A connector of more than `most` bytes is not read.
     pub async fn find(&self, id: RevisionId, most: usize) -> Result<Option<Found>> {
-        self.engine.find(id, most).await
+        both!(self.find(id, most).await)
     }
 
     /// Reads the connector at a revision, of any size.
     pub async fn connector(&self, id: RevisionId) -> Result<Option<Connector>> {
-        self.engine.connector(id).await
+        both!(self.connector(id).await)
     }
 
     /// Reads where the parts of a large connector are stored at a revision.
     pub async fn holders(&self, id: RevisionId) -> Result<Holders> {
-        self.engine.holders(id).await
+        both!(self.holders(id).await)
     }
 
     /// Reads a revision of a tenant's connector. Returns none if the number belongs to another connector.
@@ -164,7 +233,7 @@ impl Store {
         script_name: ScriptName,
         number: RevisionNumber,
     ) -> Result<Option<Revision>> {
-        self.engine.revision(RevisionId { tenant, number }, script_name).await
+        both!(self.revision(RevisionId { tenant, number }, script_name).await)
     }
 
     /// Reads up to `limit` revisions of a tenant, or of one of its connectors, with numbers below `before`, the newest
@@ -176,12 +245,12 @@ impl Store {
         before: Option<RevisionNumber>,
         limit: u32,
     ) -> Result<Vec<Revision>> {
-        self.engine.revisions(tenant, script_name, before, limit).await
+        both!(self.revisions(tenant, script_name, before, limit).await)
     }
 
     /// Finds a client by its id.
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
-        self.engine.client(id).await
+        both!(self.client(id).await)
     }
 
     /// Reads up to `limit` clients of a tenant, ordered by name and then by id: those after a name and an id.
@@ -191,98 +260,101 @@ impl Store {
         after: Option<(String, String)>,
         limit: u32,
     ) -> Result<Vec<ApiClient>> {
-        self.engine.clients(tenant, after, limit).await
+        both!(self.clients(tenant, after, limit).await)
     }
 
     /// Creates a client of the tenant with this name, and records who created it.
     pub async fn create_client(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<()> {
-        self.engine.create_client(tenant, client, by).await
+        both!(self.create_client(tenant, client, by).await)
     }
 
     /// Deletes a client of a tenant with its sessions, and records who deleted it. Its tokens end within seconds.
     pub async fn delete_client(&self, tenant: TenantId, id: String, by: AccessOrigin) -> Result<()> {
-        self.engine.delete_client(tenant, id, by).await
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.delete_client(tenant, id, by).await,
+            Engine::Postgres(engine) => engine.delete_client(Some(tenant), id, by).await,
+        }
     }
 
     /// Begins a session of an author and records the sign-in. Deletes the session that it replaces, sessions that have
     /// ended, and the least recently used sessions of the same author and of the tenant if there are too many. The
     /// sessions of other tenants stay.
     pub async fn begin_session(&self, new: NewSession, ended: Ended, by: AccessOrigin) -> Result<()> {
-        self.engine.begin_session(new, ended, by).await
+        both!(self.begin_session(new, ended, by).await)
     }
 
     /// Finds the session with this hash, if it has not ended.
     pub async fn session(&self, hash: SessionHash, ended: Ended) -> Result<Option<Session>> {
-        self.engine.session(hash, ended).await
+        both!(self.session(hash, ended).await)
     }
 
     /// Sets the time of the last use of a session, in milliseconds since 1970-01-01 UTC.
     pub async fn touch_session(&self, hash: SessionHash, used_at: i64) -> Result<()> {
-        self.engine.touch_session(hash, used_at).await
+        both!(self.touch_session(hash, used_at).await)
     }
 
     /// Ends a session, if there is one with this hash, and records the sign-out.
     pub async fn end_session(&self, hash: SessionHash, by: AccessOrigin) -> Result<()> {
-        self.engine.end_session(hash, by).await
+        both!(self.end_session(hash, by).await)
     }
 
     /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first. Changes of access
     /// stay; of the sign-ins and sign-outs of a tenant, at least the newest
     /// [`SIGN_INS`](connectory_model::limits::SIGN_INS).
     pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
-        self.engine.access_events(tenant, before, limit).await
+        both!(self.access_events(tenant, before, limit).await)
     }
 
     /// Adds refused sign-ins to those of the same tenant, minute, client and address. Of those of a tenant, the newest
     /// [`REFUSED_SIGN_INS`](connectory_model::limits::REFUSED_SIGN_INS) stay.
     pub async fn add_refused_sign_ins(&self, refused: Vec<RefusedSignIns>) -> Result<()> {
-        self.engine.add_refused_sign_ins(refused).await
+        both!(self.add_refused_sign_ins(refused).await)
     }
 
     /// Reads up to `limit` refused sign-ins of a tenant, the newest first, without the first `skip` ones.
     pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
-        self.engine.refused_sign_ins(tenant, skip, limit).await
+        both!(self.refused_sign_ins(tenant, skip, limit).await)
     }
 
     /// Lists all tenants, the oldest first.
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {
-        self.engine.tenants().await
+        both!(self.tenants().await)
     }
 
     /// Finds the tenant with a name; without a name, the oldest tenant.
     pub async fn tenant(&self, name: Option<String>) -> Result<Option<Tenant>> {
-        self.engine.tenant(name).await
+        both!(self.tenant(name).await)
     }
 
     /// Reads the issuer of the tokens of this database. It never changes, and no other database has the same one.
     pub async fn issuer(&self) -> Result<String> {
-        self.engine.issuer().await
+        both!(self.issuer().await)
     }
 
     /// Notes the address at which clients reach the server, which [`AccessDb::address`] reads.
     pub async fn note_address(&self, address: String) -> Result<()> {
-        self.engine.note_address(address).await
+        both!(self.note_address(address).await)
     }
 
     /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
-        self.engine.bootstrap(tenant, client, by).await
+        both!(self.bootstrap(tenant, client, by).await)
     }
 
     /// Reads the signing keys, the newest first. If there is no key yet, `generated` becomes the first.
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
-        self.engine.signing_keys(generated).await
+        both!(self.signing_keys(generated).await)
     }
 
     /// Checks whether a read succeeds.
     pub async fn check_reads(&self) -> Result<()> {
-        self.engine.check_reads().await
+        both!(self.check_reads().await)
     }
 
     /// Checks whether a write succeeds. Uses the result of the last write if it was in the last second; otherwise
     /// writes.
     pub async fn check_writes(&self) -> Result<()> {
-        self.engine.check_writes().await
+        both!(self.check_writes().await)
     }
 }
 

@@ -174,7 +174,7 @@ fn only_the_server_makes_a_database_of_an_empty_file() {
     assert!(matches!(AccessDb::open(&path), Err(StoreError::Empty(_))));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     drop(Store::open(&path).unwrap());
-    assert_eq!(AccessDb::open(&path).unwrap().path(), path.canonicalize().unwrap());
+    assert_eq!(AccessDb::open(&path).unwrap().location(), format!("sqlite:{}", path.canonicalize().unwrap().display()));
 }
 
 #[tokio::test]

@@ -1,22 +1,25 @@
 //! What the commands for clients and tenants share: they open the database of a server, and name it.
 
-use std::path::Path;
-
 use anyhow::{Result, anyhow, bail};
 use connectory_model::visible;
 use connectory_store::{AccessDb, StoreError, Tenant};
 
 use crate::serve::settings::DatabaseArgument;
+use crate::serve::values::Database;
 
 /// Opens the database, and names it on standard error: a command may find another one than the server has.
 pub fn open(database: DatabaseArgument) -> Result<AccessDb> {
-    let access = AccessDb::open(&database.path()?).map_err(|error| match error {
+    let access = match database.database()? {
+        Database::Sqlite(path) => AccessDb::open(&path),
+        Database::Postgres(address) => AccessDb::open_postgres(&address),
+    };
+    let access = access.map_err(|error| match error {
         StoreError::Absent(_) | StoreError::Empty(_) => {
             anyhow!("{error}. If it has another --database or --config, give that here too")
         }
         other => other.into(),
     })?;
-    report!("database: sqlite:{}", visible(&access.path().display().to_string()));
+    report!("database: {}", visible(&access.location()));
     Ok(access)
 }
 
@@ -35,9 +38,8 @@ pub fn tenant(access: &AccessDb, name: &str) -> Result<Tenant> {
     }
 }
 
-/// The option of a command that names a database, as a shell reads it.
-pub fn database_option(path: &Path) -> String {
-    let database = format!("sqlite:{}", path.display());
+/// The option of a command that names the database at a location, as a shell reads it.
+pub fn database_option(database: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | ':' | '+' | ',' | '@' | '=');
     if database.chars().all(is_plain) {
         format!("--database {database}")
@@ -52,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_shell_reads_the_option_as_one_word() {
-        let option = |path: &str| database_option(Path::new(path));
+        let option = |path: &str| database_option(&format!("sqlite:{path}"));
         assert_eq!(option("/srv/c-1.db"), "--database sqlite:/srv/c-1.db");
         assert_eq!(option("/srv/my $c's.db"), r"--database 'sqlite:/srv/my $c'\''s.db'");
     }

@@ -58,6 +58,12 @@ fn connector_folder(path: &Path, name: &str) {
     fs::write(path.join("correlation-config.xml"), "<CorrelationConfig name=\"loaded\"/>").unwrap();
 }
 
+/// The file of the server's database.
+fn database(server: &Ephemeral) -> PathBuf {
+    let location = server.service().load().server().store.location();
+    location.strip_prefix("sqlite:").unwrap().into()
+}
+
 #[tokio::test]
 async fn a_reset_brings_back_what_was_loaded_and_tokens_stay_valid() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,7 +95,7 @@ async fn a_reset_brings_back_what_was_loaded_and_tokens_stay_valid() {
         assert_eq!(numbers, [4, 3, 2, 1], "revisions begin anew");
     }
     // A client that was created since the start is gone, with its tokens.
-    let database = server.service().load().server().store.path().to_owned();
+    let database = database(&server);
     let name = "later".to_owned();
     let new = NewClient::with_known_secret(name.clone(), "test", name, UserLevel::OrgAdmin, [Scope::All].into());
     AccessDb::open(&database).unwrap().create_client("default", &new, &operator()).unwrap();
@@ -126,7 +132,7 @@ fn databases(folder: &Path) -> Vec<PathBuf> {
 async fn a_request_in_flight_ends_on_its_database_whatever_resets_come() {
     let server = Ephemeral::start(Setup::default()).await.unwrap();
     let token = token(&server).await;
-    let folder = server.service().load().server().store.path().ancestors().nth(2).unwrap().to_owned();
+    let folder = database(&server).ancestors().nth(2).unwrap().to_owned();
     let (rest, body) = tokio::sync::oneshot::channel::<Bytes>();
     let body = futures_util::stream::once(async { Ok::<_, std::io::Error>(body.await.unwrap()) });
     let request = Request::post("/v3/connectors")
@@ -153,7 +159,7 @@ async fn a_request_in_flight_ends_on_its_database_whatever_resets_come() {
 async fn a_reset_that_fails_leaves_nothing_and_the_server_as_it_is() {
     let server = Ephemeral::start(Setup::default()).await.unwrap();
     let token = token(&server).await;
-    let folder = server.service().load().server().store.path().ancestors().nth(2).unwrap().to_owned();
+    let folder = database(&server).ancestors().nth(2).unwrap().to_owned();
     send(&server, &token, Method::POST, "/v3/connectors", &json!({"name": "HR", "className": "x.Y"})).await.ok();
     let reset = async || send(&server, &token, Method::POST, "/connectory/v1/reset", &Value::Null).await;
     fs::rename(folder.join("loaded.db"), folder.join("away.db")).unwrap();
@@ -177,7 +183,7 @@ async fn a_reset_needs_the_right_to_change_and_knows_no_fields() {
         send(&server, token, Method::POST, &format!("/connectory/v1/reset{query}"), &body).await
     };
     assert_eq!(reset("", "", Value::Null).await.status, StatusCode::UNAUTHORIZED);
-    let database = server.service().load().server().store.path().to_owned();
+    let database = database(&server);
     let (name, scopes) = ("reader".to_owned(), [Scope::ReadConnectors].into());
     let new = NewClient::with_known_secret(name.clone(), "test", name, UserLevel::OrgAdmin, scopes);
     AccessDb::open(&database).unwrap().create_client("default", &new, &operator()).unwrap();

@@ -12,7 +12,6 @@ use connectory_model::limits::CLIENTS_PER_TENANT;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
-use super::clock::now;
 use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
 use super::rows::{self, TENANT_COLUMNS, word};
@@ -20,6 +19,7 @@ use super::syncs::Syncs;
 use super::{access_events, schema, usage};
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
+use crate::clock::now;
 use crate::error::{Result, StoreError, unreadable};
 use crate::revision::AuthorKind;
 

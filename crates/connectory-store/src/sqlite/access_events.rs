@@ -3,11 +3,11 @@
 use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::clock::now;
 use super::key::{end_key, first_key};
 use super::rows::{author, uuid, word};
 use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::clock::now;
 use crate::error::{Result, StoreError};
 use crate::revision::Origin;
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::failure::{Failure, end_process};
+use super::failure::Failure;
 use super::lock::Lock;
 use crate::error::Unavailable;
+use crate::process::end_process;
 
 /// The pause between two copies. A page that changes several times in a pause is copied once.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -1,6 +1,5 @@
 //! The rows of connectors and their revisions.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use connectory_model::{Part, ScriptName, Summary};
@@ -8,24 +7,16 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::clock::now;
 use super::key::{end_key, first_key, key};
 use super::rows::{self, author};
 use super::usage::Usage;
 use crate::access::{Quotas, TenantId};
 use crate::body::{self, Found, Holders};
 use crate::changes::{Changed, Changes, Head};
-use crate::edit::{Change, Edit};
+use crate::clock::now;
+use crate::edit::{Change, Commit, Edit, expect_distinct};
 use crate::error::{Refusal, Result, StoreError, unreadable};
 use crate::revision::{Action, Author, Origin, Revision, RevisionId, RevisionNumber};
-
-/// The edits of one tenant that are committed together.
-pub(super) struct Commit {
-    pub tenant: TenantId,
-    pub edits: Vec<Edit>,
-    pub origin: Origin,
-    pub id: Uuid,
-}
 
 /// Writes the revisions with the next numbers of the tenant. Checks all edits by reading before it writes the first.
 pub(super) fn commit(
@@ -58,24 +49,6 @@ pub(super) fn commit(
     }
     usage.wrote(*tenant, edits);
     Ok(numbers)
-}
-
-/// Refuses a commit in which two edits change the same connector or create connectors with the same name.
-fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
-    let [_, _, ..] = edits else { return Ok(()) };
-    let (mut connectors, mut names) = (HashMap::new(), HashSet::new());
-    for (at, edit) in edits.iter().enumerate() {
-        let is_create = edit.change() == Change::Create;
-        match connectors.insert(edit.connector().script_name.as_str(), is_create) {
-            Some(true) if is_create => return Err(Refusal::ScriptNameTaken { edit: at }),
-            Some(_) => return Err(Refusal::Repeated { edit: at }),
-            None => {}
-        }
-        if is_create && !names.insert(edit.name_key.as_str()) {
-            return Err(Refusal::NameTaken { edit: at });
-        }
-    }
-    Ok(())
 }
 
 /// The numbers that the check of an edit found.

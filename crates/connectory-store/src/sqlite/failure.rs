@@ -1,14 +1,12 @@
 //! Failures of a disk: temporary failures, and failures that end the process.
 
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rusqlite::{ErrorCode, ffi};
 
 use crate::error::{StoreError, Unavailable};
+use crate::process::end_process;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -73,21 +71,6 @@ pub(super) fn expect_synced(error: &rusqlite::Error) {
              start again: what was acknowledged before is kept"
         ));
     }
-}
-
-/// Writes a last line and ends the process. It waits at most two seconds for the line to be written, because the reader
-/// of standard error may be stuck. Nothing is closed, because closing the database would write to it.
-pub(super) fn end_process(why: &str) -> ! {
-    let line = format!("connectory: {why}\n");
-    let (written, wait) = channel();
-    let writing = std::thread::Builder::new().spawn(move || {
-        let _nobody_reads = std::io::stderr().write_all(line.as_bytes());
-        let _waits = written.send(());
-    });
-    if writing.is_ok() {
-        let _late = wait.recv_timeout(Duration::from_secs(2));
-    }
-    std::process::abort()
 }
 
 /// Starts a thread whose panic ends the process. Otherwise the thread's work would stop without any notice.

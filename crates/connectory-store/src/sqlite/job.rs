@@ -5,13 +5,14 @@ use std::fmt::Display;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::connectors::{self, Commit};
+use super::connectors;
 use super::failure::Failure;
 use super::usage::Usage;
 use super::{access, access_events, schema, sessions};
 use crate::access::{NewClient, SigningKey, TenantId};
 use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::changes::Committed;
+use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError};
 use crate::revision::RevisionNumber;
 use crate::session::{Ended, NewSession, SessionHash};

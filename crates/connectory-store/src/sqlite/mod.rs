@@ -6,7 +6,6 @@
 mod access;
 mod access_events;
 mod checkpoint;
-mod clock;
 mod connectors;
 mod content;
 mod failure;
@@ -26,10 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_model::{Connector, ScriptName, Summary};
-use uuid::Uuid;
 
-pub use self::access::AccessDb;
-use self::connectors::Commit;
+pub(crate) use self::access::AccessDb;
 use self::job::Job;
 use self::lock::DatabaseFile;
 use self::reader::Readers;
@@ -39,7 +36,7 @@ use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
-use crate::edit::Edit;
+use crate::edit::{Commit, Edit};
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
@@ -102,8 +99,7 @@ impl Sqlite {
         if edits.is_empty() {
             return Ok(Vec::new());
         }
-        // `Uuid::new_v4` would make a system call for each id.
-        let commit = Commit { tenant, edits, origin, id: Uuid::from_u128(rand::random()) };
+        let commit = Commit::new(tenant, edits, origin);
         self.writer.write(|reply| Job::Commit(commit, reply)).await
     }
 
@@ -113,20 +109,6 @@ impl Sqlite {
         read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
     ) -> Result<(Head, T)> {
         self.readers.read(move |connection| connectors::load(connection, tenant, read)).await
-    }
-
-    /// One process owns the database, so its writer gives the follower everything.
-    #[expect(clippy::unused_self, reason = "engines have the same methods")]
-    pub fn follow_from(&self, _tenant: TenantId, _head: Head) {}
-
-    #[expect(clippy::unused_self, reason = "engines have the same methods")]
-    pub async fn fresh(&self, _tenant: TenantId) -> Result<()> {
-        Ok(())
-    }
-
-    #[expect(clippy::unused_self, reason = "engines have the same methods")]
-    pub fn is_shared(&self) -> bool {
-        false
     }
 
     pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::key::{end_key, first_key};
-use crate::access::{QuotaExceeded, Quotas, TenantId};
+use crate::access::{Quotas, TenantId};
 use crate::edit::{Change, Edit};
 use crate::error::{Refusal, Result};
 
@@ -24,8 +24,7 @@ struct Stored {
 }
 
 impl Usage {
-    /// Refuses edits with which the tenant would exceed a quota. A tenant that stores more than a lowered quota can still
-    /// delete, and can change connectors if it has no quota of bytes.
+    /// Refuses edits with which the tenant would exceed a quota.
     pub fn check(
         &mut self,
         connection: &Connection,
@@ -33,28 +32,18 @@ impl Usage {
         edits: &[Edit],
         quotas: Quotas,
     ) -> Result<(), Refusal> {
-        let stored = self.0.entry(tenant).or_default();
-        let created = edits.iter().filter(|edit| edit.change() == Change::Create).count() as u64;
-        if created > 0 {
-            let connectors = match stored.connectors {
-                Some(connectors) => connectors,
-                None => *stored.connectors.insert(count_connectors(connection, tenant)?),
-            };
-            if connectors + created > quotas.connectors {
-                return Err(QuotaExceeded::Connectors(quotas.connectors).into());
-            }
-        }
-        if let Some(most) = quotas.bytes {
-            let bytes = match stored.bytes {
-                Some(bytes) => bytes,
-                None => *stored.bytes.insert(sum_bytes(connection, tenant)?),
-            };
-            let only_deletes = edits.iter().all(|edit| matches!(edit.change(), Change::Delete { .. }));
-            if !only_deletes && bytes + edits.iter().map(Edit::stored_bytes).sum::<u64>() > most {
-                return Err(QuotaExceeded::Bytes(most).into());
-            }
-        }
-        Ok(())
+        let Stored { connectors, bytes } = self.0.entry(tenant).or_default();
+        quotas.check(
+            edits,
+            || match connectors {
+                Some(connectors) => Ok(*connectors),
+                None => Ok(*connectors.insert(count_connectors(connection, tenant)?)),
+            },
+            || match bytes {
+                Some(bytes) => Ok(*bytes),
+                None => Ok(*bytes.insert(sum_bytes(connection, tenant)?)),
+            },
+        )
     }
 
     /// Counts edits that were written.

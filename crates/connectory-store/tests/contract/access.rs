@@ -4,10 +4,8 @@ use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::CLIENTS_PER_TENANT;
 use connectory_store::{Author, AuthorKind, NewClient, SigningKey, StoreError};
 
-use futures_util::future::join_all;
-
 use super::Database;
-use super::support::{by, client, tenant};
+use super::support::{all, by, client, tenant};
 
 pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Database) {
     let store = database.open();
@@ -94,7 +92,7 @@ pub async fn a_tenant_has_a_limit_on_clients(database: impl Database) {
     tenant(&store).await;
     database.create_tenant("other");
     let clients = (1..CLIENTS_PER_TENANT).map(|number| client(&format!("client {number}")));
-    join_all(clients.map(|client| store.create_client("default".to_owned(), client, by()))).await;
+    all(clients.map(|client| store.create_client("default".to_owned(), client, by()))).await;
     assert!(store.client(format!("client {}", CLIENTS_PER_TENANT - 1)).await.unwrap().is_some());
     let beyond = store.create_client("default".to_owned(), client("beyond"), by()).await;
     assert!(matches!(beyond, Err(StoreError::ClientLimit(CLIENTS_PER_TENANT))));
@@ -104,7 +102,7 @@ pub async fn a_tenant_has_a_limit_on_clients(database: impl Database) {
 pub async fn an_issuer_is_one_of_its_database_alone<D: Database>(database: D) {
     let issuer = database.open().issuer().await.unwrap();
     assert_eq!(database.open().issuer().await.unwrap(), issuer);
-    assert_ne!(D::new().open().issuer().await.unwrap(), issuer);
+    assert_ne!(D::new().unwrap().open().issuer().await.unwrap(), issuer);
 }
 
 pub async fn a_client_that_was_deleted_changes_no_access(database: impl Database) {

@@ -3,10 +3,8 @@
 use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
 use connectory_store::{AccessAction, AccessOrigin, Ended, NewSession, Quotas, RefusedSignIns, Store, TenantId};
 
-use futures_util::future::join_all;
-
 use super::Database;
-use super::support::{by, client, tenant};
+use super::support::{all, by, client, tenant};
 
 async fn sign_in(store: &Store, tenant: TenantId, by: &AccessOrigin) {
     let hash = std::array::from_fn(|_| 1);
@@ -59,8 +57,8 @@ pub async fn the_oldest_sign_ins_go_and_changes_of_access_stay(database: impl Da
     let authors: Vec<_> = (0..20).map(person).collect();
     sign_in(&store, ours, &authors[0]).await;
     store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
-    let all = usize::try_from(SIGN_INS).unwrap() + 400;
-    join_all((0..all).map(|number| sign_in(&store, ours, &authors[number / 7 % authors.len()]))).await;
+    let count = usize::try_from(SIGN_INS).unwrap() + 400;
+    all((0..count).map(|number| sign_in(&store, ours, &authors[number / 7 % authors.len()]))).await;
     let events = store.access_events(ours, None, 2 * SIGN_INS).await.unwrap();
     let (sign_ins, others): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event.action == AccessAction::SignIn);
@@ -76,7 +74,7 @@ pub async fn one_author_makes_only_their_own_sign_ins_go(database: impl Database
     let (honest, mut hostile) = (by(), by());
     "hostile".clone_into(&mut hostile.origin.author.id);
     sign_in(&store, ours, &honest).await;
-    join_all((0..3 * SIGN_INS_PER_AUTHOR).map(|_| sign_in(&store, ours, &hostile))).await;
+    all((0..3 * SIGN_INS_PER_AUTHOR).map(|_| sign_in(&store, ours, &hostile))).await;
     let events = store.access_events(ours, None, SIGN_INS).await.unwrap();
     let of = |by: &AccessOrigin| u32::try_from(events.iter().filter(|event| event.by == *by).count()).unwrap();
     assert!((SIGN_INS_PER_AUTHOR..SIGN_INS_PER_AUTHOR + 100).contains(&of(&hostile)), "{}", of(&hostile));

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/cluster.rs"]
+#[expect(dead_code, reason = "these tests share a cluster")]
+mod cluster;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -11,14 +14,14 @@ mod commits;
 mod reads;
 mod sessions;
 
-use connectory_store::{AccessDb, Quotas, Store};
+use connectory_store::{AccessDb, Address, Quotas, Store};
 use support::by;
 use tempfile::TempDir;
 
 /// A database that one test has for itself.
-trait Database {
-    /// An empty one.
-    fn new() -> Self;
+trait Database: Sized {
+    /// An empty one. None if tests of this engine are not wanted.
+    fn new() -> Option<Self>;
     /// Opens it; again, after everything that had it open was dropped.
     fn open(&self) -> Store;
     /// Creates a tenant, beside whoever has it open.
@@ -30,8 +33,8 @@ trait Database {
 struct Sqlite(TempDir);
 
 impl Database for Sqlite {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
+    fn new() -> Option<Self> {
+        Some(Self(TempDir::new().unwrap()))
     }
 
     fn open(&self) -> Store {
@@ -51,8 +54,8 @@ impl Database for Sqlite {
 struct SqliteWithoutSyncs(Sqlite);
 
 impl Database for SqliteWithoutSyncs {
-    fn new() -> Self {
-        Self(Sqlite::new())
+    fn new() -> Option<Self> {
+        Sqlite::new().map(Self)
     }
 
     fn open(&self) -> Store {
@@ -68,6 +71,51 @@ impl Database for SqliteWithoutSyncs {
     }
 }
 
+/// One on a PostgreSQL server.
+struct Postgres {
+    cluster: cluster::Cluster,
+    name: String,
+}
+
+impl Postgres {
+    fn address(&self) -> Address {
+        Address::parse(&self.cluster.address(&self.name)).unwrap()
+    }
+
+    /// Changes access as a command does: on a thread that may block.
+    fn change(&self, change: impl FnOnce(AccessDb) + Send) {
+        let address = self.address();
+        std::thread::scope(|scope| scope.spawn(|| change(AccessDb::open_postgres(&address).unwrap())).join().unwrap());
+    }
+}
+
+impl Database for Postgres {
+    fn new() -> Option<Self> {
+        if !cluster::is_wanted() {
+            eprintln!("left out: CONNECTORY_TEST_POSTGRES is not set, which `./test` does");
+            return None;
+        }
+        let cluster = cluster::shared();
+        let name = cluster.create_database("");
+        Some(Self { cluster, name })
+    }
+
+    fn open(&self) -> Store {
+        let address = self.address();
+        tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(Store::open_postgres(&address)).unwrap()
+        })
+    }
+
+    fn create_tenant(&self, name: &str) {
+        self.change(|access| drop(access.create_tenant(name, &by()).unwrap()));
+    }
+
+    fn set_quotas(&self, tenant: &str, quotas: Quotas) {
+        self.change(|access| access.set_quotas(tenant, quotas, &by()).unwrap());
+    }
+}
+
 /// One test for each promise.
 macro_rules! promises {
     ($engine:ident: $database:ty; $($module:ident { $($promise:ident,)+ })+) => {
@@ -75,7 +123,9 @@ macro_rules! promises {
             $($(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    super::$module::$promise(<$database as super::Database>::new()).await;
+                    if let Some(database) = <$database as super::Database>::new() {
+                        super::$module::$promise(database).await;
+                    }
                 }
             )+)+
         }
@@ -133,4 +183,4 @@ macro_rules! engines {
     };
 }
 
-engines![sqlite: super::Sqlite, sqlite_without_syncs: super::SqliteWithoutSyncs];
+engines![sqlite: super::Sqlite, sqlite_without_syncs: super::SqliteWithoutSyncs, postgres: super::Postgres];

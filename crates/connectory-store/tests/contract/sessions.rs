@@ -6,10 +6,8 @@ use connectory_store::{
     AccessOrigin, Author, AuthorKind, Ended, NewSession, Session, SessionHash, Store, StoreError, TenantId,
 };
 
-use futures_util::future::join_all;
-
 use super::Database;
-use super::support::{by, tenant};
+use super::support::{all, by, tenant};
 
 const MINUTE: i64 = 60_000;
 /// No session has ended.
@@ -84,7 +82,7 @@ pub async fn sessions_of_others_never_make_room(database: impl Database) {
     assert!(find(&store, 1 + many, NONE).await.is_none(), "the oldest of the same author go");
     assert!(find(&store, 2 + many, NONE).await.is_some());
     let many = 0..usize::try_from(SESSIONS_PER_TENANT).unwrap();
-    join_all(many.map(|number| begin(ours, 1000 + number, format!("client {number}")))).await;
+    all(many.map(|number| begin(ours, 1000 + number, format!("client {number}")))).await;
     assert!(find(&store, 0, NONE).await.is_some(), "another tenant's stays");
     assert!(find(&store, 1, NONE).await.is_none(), "the oldest of the same tenant go");
     // Sessions that have ended are deleted with the next sign-in.

@@ -93,7 +93,7 @@ fn no_client(access: &AccessDb, id: &str) -> Result<()> {
     let named = access.clients(None)?.into_iter().filter(|client| client.name == id);
     let ids: Vec<_> = named.map(|client| format!("{} (tenant `{}`)", client.id, client.tenant.name)).collect();
     if ids.is_empty() {
-        let option = database_option(access.path());
+        let option = database_option(&access.location());
         bail!("no client has the id `{id}`; `connectory client list {option}` shows the ids");
     }
     bail!("no client has the id `{id}`, which is a name; give the id of the client: {}", ids.join(", "));

@@ -108,7 +108,7 @@ pub fn run(command: TenantCommand) -> Result<()> {
                 access.set_quotas(&name, quotas, &operator())?;
             }
             say!("Created the tenant `{name}` ({}).", tenant.uuid);
-            let option = database_option(access.path());
+            let option = database_option(&access.location());
             say!("It has no API client yet: `connectory client create NAME --tenant {name} {option}` creates one.");
         }
         TenantCommand::Quota { name, quotas, database } => {

@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 
 use super::record::Recorder;
 use super::settings::Place;
+use super::values::Database;
 use crate::files::{self, Readers};
 
 /// Where the data of the server is, opened.
@@ -33,9 +34,10 @@ pub enum Opened {
 
 impl Opened {
     /// Opens the database, or makes the folder.
-    pub fn new(place: &Place) -> Result<Self> {
+    pub async fn new(place: &Place) -> Result<Self> {
         Ok(match place {
-            Place::Database(path) => Self::Database(Store::open(path)?),
+            Place::Database(Database::Sqlite(path)) => Self::Database(Store::open(path)?),
+            Place::Database(Database::Postgres(address)) => Self::Database(Store::open_postgres(address).await?),
             Place::Ephemeral { load } => {
                 Self::Folder(Arc::new(Folder::new().context("cannot make a temporary folder")?), load.clone())
             }

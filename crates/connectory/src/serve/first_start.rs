@@ -1,7 +1,5 @@
 //! The first start on a database creates the tenant and its API client. Later starts say if there is no client.
 
-use std::path::Path;
-
 use anyhow::Result;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_server::auth::secret;
@@ -81,7 +79,7 @@ pub fn client_of_tests() -> (String, String, Clients) {
 }
 
 /// Prints how to connect as the first client, or how to create one.
-pub fn print_clients(base_url: &str, database: &Path, clients: &Clients) {
+pub fn print_clients(base_url: &str, database: &str, clients: &Clients) {
     let option = database_option(database);
     let (id, secret) = match clients {
         Clients::Some => return,
@@ -96,7 +94,7 @@ pub fn print_clients(base_url: &str, database: &Path, clients: &Clients) {
         Clients::First { id, secret } => {
             tell!(
                 "\nThis is the first start with {}: the tenant `{TENANT}` and an API client were created.",
-                database.display()
+                database.strip_prefix("sqlite:").unwrap_or(database)
             );
             (id, secret)
         }

@@ -7,7 +7,7 @@ mod first_start;
 mod record;
 pub mod settings;
 mod stop;
-mod values;
+pub mod values;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use connectory_model::limits::{BLOCKING_THREADS, CLOSE_TIMEOUT, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
-use connectory_server::ephemeral::{Ephemeral, Folder, Setup};
+use connectory_server::ephemeral::{Ephemeral, Setup};
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::options::{OidcOptions, Options, Pages};
 use connectory_server::{ServerState, Service};
@@ -52,7 +52,7 @@ pub fn run(command: ServeCommand) -> Result<()> {
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("cannot start the runtime")?;
-    let opened = Opened::new(&settings.place)?;
+    let opened = runtime.block_on(Opened::new(&settings.place))?;
     let record = OnceLock::new();
     let served = runtime.block_on(serve(settings, opened.clone(), &record, &dropped));
     // Drops the connections that are left. Does not wait for threads that block.
@@ -126,7 +126,9 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     }
     let around = Around::new(record.get().cloned(), &clock);
     let signal = stop::on_signal(drain, remove_files(&opened, port_file.as_ref()))?;
-    let database = opened.folder().map_or_else(|| server().store.path().to_owned(), Folder::database);
+    let database = opened
+        .folder()
+        .map_or_else(|| server().store.location(), |folder| format!("sqlite:{}", folder.database().display()));
     // A server for tests has noted it, because each of its databases begins with it.
     if let Opened::Database(store) = &opened
         && let Err(error) = store.note_address(base_url.clone()).await
@@ -145,7 +147,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
         "connectory {} is ready at {base_url}: {} built-in connectors, database {}",
         env!("CARGO_PKG_VERSION"),
         server().builtin_count(),
-        database.display()
+        database.strip_prefix("sqlite:").unwrap_or(&database)
     );
     print_clients(&base_url, &database, &clients);
     if let (Some(wanted), Ok(tenants)) = (people, server().store.tenants().await) {

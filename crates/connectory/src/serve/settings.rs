@@ -218,11 +218,13 @@ impl OidcArguments {
     }
 }
 
-/// The database. Every command that opens one has these options. In the TOML file it is `database = "sqlite:PATH"`.
+/// The database. Every command that opens one has these options. In the TOML file it is `database = "sqlite:PATH"` or
+/// `database = "postgres://…"`.
 #[derive(Args, Default)]
 pub struct DatabaseArgument {
-    /// The database [default: sqlite: and connectory.db in the platform's data directory]
-    #[arg(long, env = "CONNECTORY_DATABASE", value_name = "sqlite:PATH")]
+    /// The database: a file, or a PostgreSQL server that many nodes may use [default: sqlite: and connectory.db in the
+    /// platform's data directory]
+    #[arg(long, env = "CONNECTORY_DATABASE", value_name = "sqlite:PATH|postgres://…", hide_env_values = true)]
     database: Option<Database>,
 
     /// A TOML file with options of `connectory serve` [default: connectory.toml in the platform's configuration
@@ -232,28 +234,28 @@ pub struct DatabaseArgument {
 }
 
 impl DatabaseArgument {
-    /// The path of the database.
-    pub fn path(self) -> Result<PathBuf> {
+    /// The database that the options, the variables, the file or the defaults name.
+    pub fn database(self) -> Result<Database> {
         let file = read_file(self.config.as_deref())?;
-        self.or(file.database).path_or_default()
+        self.or(file.database).database_or_default()
     }
 
     fn or(self, file: Self) -> Self {
         Self { database: self.database.or(file.database), config: self.config.or(file.config) }
     }
 
-    fn path_or_default(self) -> Result<PathBuf> {
+    fn database_or_default(self) -> Result<Database> {
         match self.database {
-            Some(Database(path)) => Ok(path),
-            None => Ok(directories()?.data_dir().join("connectory.db")),
+            Some(database) => Ok(database),
+            None => Ok(Database::Sqlite(directories()?.data_dir().join("connectory.db"))),
         }
     }
 }
 
 /// Where the data of the server is.
 pub enum Place {
-    /// In the database with this file.
-    Database(PathBuf),
+    /// In this database.
+    Database(Database),
     /// In a temporary folder, with custom connectors from these folders and files at the start.
     Ephemeral {
         /// The folders and files.
@@ -327,7 +329,7 @@ impl ServeArguments {
                  settings file"
             ),
             _ if ephemeral => Place::Ephemeral { load },
-            _ => Place::Database(database.path_or_default()?),
+            _ => Place::Database(database.database_or_default()?),
         };
         let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
@@ -419,8 +421,8 @@ mod tests {
 
     fn database(settings: &Settings) -> Option<&str> {
         match &settings.place {
-            Place::Database(path) => path.to_str(),
-            Place::Ephemeral { .. } => None,
+            Place::Database(Database::Sqlite(path)) => path.to_str(),
+            Place::Database(Database::Postgres(_)) | Place::Ephemeral { .. } => None,
         }
     }
 
@@ -454,7 +456,8 @@ mod tests {
             ..Default::default()
         };
         let settings = arguments.settings(EphemeralArguments::default()).unwrap();
-        assert_eq!(from_file(&file).path().unwrap().to_str(), Some("a.db"), "other commands find the database too");
+        let found = from_file(&file).database().unwrap();
+        assert!(matches!(found, Database::Sqlite(path) if path == Path::new("a.db")), "other commands find it too");
         assert_eq!((settings.listen.port(), database(&settings)), (2, Some("a.db")));
         assert_eq!((settings.options.rate_limit, settings.options.max_request), (None, 10 * 1024 * 1024));
 

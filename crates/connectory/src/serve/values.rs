@@ -10,6 +10,7 @@ use std::time::Duration;
 use connectory_model::limits::{MOST_CLOCK_OFFSET, MOST_DRAIN};
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
+use connectory_store::Address;
 use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -49,23 +50,33 @@ pub fn proxy(text: &str) -> Result<String, String> {
     TrustedProxies::new(std::slice::from_ref(&text)).map(|_| text).map_err(|error| error.to_string())
 }
 
-/// A database, written as `sqlite:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database(pub PathBuf);
+/// A database, written as `sqlite:PATH` or as an address of PostgreSQL.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server. Its password is not part of any text that this program prints.
+    Postgres(Box<Address>),
+}
 
 impl FromStr for Database {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let advice = match text.split_once(':') {
+            // The text may hold a password, so an error does not repeat it.
+            Some(("postgres" | "postgresql", _)) => {
+                let address = Address::parse(text).map_err(|error| format!("not an address of PostgreSQL: {error}"))?;
+                return Ok(Self::Postgres(Box::new(address)));
+            }
             // An address of the form `sqlite://PATH` would name another file than people mean.
             Some(("sqlite", path)) if path.starts_with("//") && !path.starts_with("///") => {
                 format!("did you mean `sqlite:{}`?", path.trim_start_matches('/'))
             }
             Some(("sqlite", ":memory:")) => "there is no database without a file; expected sqlite:PATH".to_owned(),
-            Some(("sqlite", path)) if !path.is_empty() => return Ok(Self(path.into())),
+            Some(("sqlite", path)) if !path.is_empty() => return Ok(Self::Sqlite(path.into())),
             None if !text.is_empty() => format!("did you mean `sqlite:{text}`?"),
-            _ => "expected sqlite:PATH".to_owned(),
+            _ => "expected sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned(),
         };
         Err(format!("`{text}` is not a database; {advice}"))
     }
@@ -241,11 +252,12 @@ mod tests {
             ("sqlite://z.db", "did you mean `sqlite:z.db`?"),
             ("sqlite::memory:", "without a file"),
             ("sqlite:", "expected sqlite:PATH"),
-            ("postgres:x", "expected sqlite:PATH"),
+            ("mysql:x", "expected sqlite:PATH or postgres://"),
             ("", "expected sqlite:PATH"),
         ]);
         for path in ["z.db", "/srv/z.db", "///srv/z.db"] {
-            assert_eq!(format!("sqlite:{path}").parse(), Ok(Database(path.into())));
+            let database = format!("sqlite:{path}").parse();
+            assert!(matches!(&database, Ok(Database::Sqlite(found)) if found.as_os_str() == path), "{database:?}");
         }
     }
 

@@ -1,0 +1,117 @@
+//! Access to a database for commands, whether a server is running on it or not.
+
+use std::path::Path;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::access::{ApiClient, NewClient, Quotas, Tenant, TenantId};
+use crate::access_event::{AccessEvent, AccessOrigin};
+use crate::error::{Result, StoreError};
+use crate::postgres::{Address, Postgres};
+use crate::sqlite;
+
+/// Manages access in a database, whether a server is running on it or not. Its methods block.
+pub struct AccessDb(Engine);
+
+enum Engine {
+    Sqlite(sqlite::AccessDb),
+    Postgres(Postgres, Runtime),
+}
+
+/// Calls a method of SQLite, or one of PostgreSQL on its runtime.
+macro_rules! either {
+    ($access:ident, $sqlite:ident => $one:expr, $postgres:ident => $other:expr) => {
+        match &$access.0 {
+            Engine::Sqlite($sqlite) => $one,
+            Engine::Postgres($postgres, runtime) => runtime.block_on($other),
+        }
+    };
+}
+
+impl AccessDb {
+    /// Opens a SQLite database. A missing or empty one is not created: its path is probably wrong, or the file was moved.
+    pub fn open(path: &Path) -> Result<Self> {
+        Ok(Self(Engine::Sqlite(sqlite::AccessDb::open(path)?)))
+    }
+
+    /// Connects to a PostgreSQL database.
+    ///
+    /// # Panics
+    /// Panics on a thread of an asynchronous runtime, which must not block.
+    pub fn open_postgres(address: &Address) -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| StoreError::Engine(format!("cannot start a runtime: {error}")))?;
+        let engine = runtime.block_on(Postgres::open(address))?;
+        Ok(Self(Engine::Postgres(engine, runtime)))
+    }
+
+    /// Where the database is, as `--database` takes it, without secrets.
+    pub fn location(&self) -> String {
+        match &self.0 {
+            Engine::Sqlite(access) => format!("sqlite:{}", access.path().display()),
+            Engine::Postgres(engine, _) => engine.address().to_string(),
+        }
+    }
+
+    /// The address at which clients reach the server, as the newest start noted it.
+    pub fn address(&self) -> Result<Option<String>> {
+        either!(self, access => access.address(), engine => engine.noted_address())
+    }
+
+    /// Lists all tenants, the oldest first.
+    pub fn tenants(&self) -> Result<Vec<Tenant>> {
+        either!(self, access => access.tenants(), engine => engine.tenants())
+    }
+
+    /// Creates a tenant.
+    pub fn create_tenant(&self, name: &str, by: &AccessOrigin) -> Result<Tenant> {
+        either!(self, access => access.create_tenant(name, by),
+                engine => engine.create_tenant(name.to_owned(), by.clone()))
+    }
+
+    /// Sets the quotas of a tenant. A running server uses them from the next commit on.
+    pub fn set_quotas(&self, name: &str, quotas: Quotas, by: &AccessOrigin) -> Result<()> {
+        either!(self, access => access.set_quotas(name, quotas, by),
+                engine => engine.set_quotas(name.to_owned(), quotas, by.clone()))
+    }
+
+    /// Deletes a tenant, its connectors, their history, and its clients.
+    pub fn delete_tenant(&self, name: &str) -> Result<()> {
+        either!(self, access => access.delete_tenant(name), engine => engine.delete_tenant(name.to_owned()))
+    }
+
+    /// Counts the connectors of a tenant.
+    pub fn connector_count(&self, tenant: TenantId) -> Result<u64> {
+        either!(self, access => access.connector_count(tenant),
+                engine => async { Ok(engine.usage(tenant).await?.0) })
+    }
+
+    /// Sums the sizes of all revisions of a tenant, as its quota of bytes counts them.
+    pub fn stored_bytes(&self, tenant: TenantId) -> Result<u64> {
+        either!(self, access => access.stored_bytes(tenant),
+                engine => async { Ok(engine.usage(tenant).await?.1) })
+    }
+
+    /// Lists all clients or the clients of one tenant, ordered by name.
+    pub fn clients(&self, tenant: Option<&str>) -> Result<Vec<ApiClient>> {
+        either!(self, access => access.clients(tenant), engine => engine.all_clients(tenant))
+    }
+
+    /// Creates a client of a tenant.
+    pub fn create_client(&self, tenant: &str, client: &NewClient, by: &AccessOrigin) -> Result<()> {
+        either!(self, access => access.create_client(tenant, client, by),
+                engine => engine.create_client(tenant.to_owned(), client.clone(), by.clone()))
+    }
+
+    /// Deletes a client. Its tokens end within seconds.
+    pub fn delete_client(&self, id: &str, by: &AccessOrigin) -> Result<()> {
+        either!(self, access => access.delete_client(id, by),
+                engine => engine.delete_client(None, id.to_owned(), by.clone()))
+    }
+
+    /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first.
+    pub fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
+        either!(self, access => access.access_events(tenant, before, limit),
+                engine => engine.access_events(tenant, before, limit))
+    }
+}

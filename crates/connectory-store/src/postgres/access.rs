@@ -1,0 +1,231 @@
+//! The rows of tenants, API clients and signing keys.
+
+use std::sync::Arc;
+
+use connectory_model::access::Permission;
+use connectory_model::limits::CLIENTS_PER_TENANT;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::access_events;
+use super::connection::Lock;
+use super::pool::Pool;
+use super::transaction::Transaction;
+use super::value::{self, TENANT_COLUMNS, column, stored, text, text_column, word};
+use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use crate::access_event::{AccessAction, AccessOrigin};
+use crate::clock::now;
+use crate::error::{Result, StoreError, unreadable};
+use crate::revision::AuthorKind;
+
+/// Reads up to `limit` clients of a tenant, ordered by name and then by id, after the client with a name and an id.
+pub(super) async fn clients(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    after: Option<&(String, String)>,
+    limit: u32,
+) -> Result<Vec<ApiClient>> {
+    let query = format!(
+        "{CLIENTS} WHERE tenant_id = $1 AND (clients.name, clients.id) > ($2, $3)
+             ORDER BY clients.name, clients.id LIMIT $4"
+    );
+    let (name, id) = after.map(|(name, id)| (name.as_str(), id.as_str())).unwrap_or_default();
+    let rows = pool.query(&query, &[&tenant.get(), &text(name), &text(id), &i64::from(limit)]).await?;
+    rows.iter().map(client_row).collect()
+}
+
+/// Lists all clients or the clients of one tenant, ordered by name.
+pub(super) async fn all_clients(pool: &Arc<Pool>, tenant: Option<&str>) -> Result<Vec<ApiClient>> {
+    let query =
+        format!("{CLIENTS} WHERE $1 IS NULL OR tenants.name = $1 ORDER BY tenants.name, clients.name, clients.id");
+    pool.query(&query, &[&tenant.map(text)]).await?.iter().map(client_row).collect()
+}
+
+/// Deletes a client, of one tenant if it is given, with its sessions.
+pub(super) async fn delete_client(
+    transaction: &Transaction,
+    tenant: Option<TenantId>,
+    id: &str,
+    by: &AccessOrigin,
+) -> Result<()> {
+    if let Some(tenant) = tenant {
+        expect_manager(transaction, tenant, by).await?;
+    }
+    let find = "SELECT tenant_id FROM clients WHERE id = $1 AND ($2 IS NULL OR tenant_id = $2)";
+    let row = transaction.query_one(find, &[&text(id), &tenant.map(TenantId::get)]).await?;
+    let of = value::tenant_id(&row.ok_or_else(|| StoreError::Unknown(format!("the client `{id}`")))?, 0)?;
+    transaction.lock(Lock::access(of)).await?;
+    transaction.query("DELETE FROM clients WHERE id = $1", &[&text(id)]).await?;
+    let delete = "DELETE FROM sessions WHERE tenant_id = $1 AND author_kind = $2 AND author_id = $3";
+    transaction.query(delete, &[&of.get(), &AuthorKind::Client.number(), &text(id)]).await?;
+    access_events::record(transaction, of, AccessAction::ClientDeleted, Some(id), by).await
+}
+
+pub(super) async fn tenants(pool: &Arc<Pool>) -> Result<Vec<Tenant>> {
+    let query = format!("SELECT {TENANT_COLUMNS} FROM tenants ORDER BY id");
+    pool.query(&query, &[]).await?.iter().map(|row| value::tenant(row, 0)).collect()
+}
+
+/// The statement that reads the tenant with a name, or without a name, the oldest tenant.
+fn tenant_query() -> String {
+    format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE $1 IS NULL OR name = $1 ORDER BY id LIMIT 1")
+}
+
+/// Reads the tenant with a name; without a name, the oldest tenant.
+pub(super) async fn tenant(pool: &Arc<Pool>, name: Option<&str>) -> Result<Option<Tenant>> {
+    let row = pool.query_one(&tenant_query(), &[&name.map(text)]).await?;
+    row.map(|row| value::tenant(&row, 0)).transpose()
+}
+
+async fn tenant_in(transaction: &Transaction, name: Option<&str>) -> Result<Option<Tenant>> {
+    let row = transaction.query_one(&tenant_query(), &[&name.map(text)]).await?;
+    row.map(|row| value::tenant(&row, 0)).transpose()
+}
+
+pub(super) async fn create_tenant(transaction: &Transaction, name: &str, by: &AccessOrigin) -> Result<Tenant> {
+    let insert = format!(
+        "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO NOTHING RETURNING {TENANT_COLUMNS}"
+    );
+    let row = transaction.query_one(&insert, &[&Uuid::new_v4().to_string(), &text(name), &now()]).await?;
+    let row = row.ok_or_else(|| StoreError::Exists(format!("the tenant `{name}`")))?;
+    let tenant = value::tenant(&row, 0)?;
+    access_events::record(transaction, tenant.id, AccessAction::TenantCreated, Some(name), by).await?;
+    Ok(tenant)
+}
+
+pub(super) async fn set_quotas(transaction: &Transaction, name: &str, quotas: Quotas, by: &AccessOrigin) -> Result<()> {
+    let tenant = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?;
+    transaction.lock(Lock::access(tenant.id)).await?;
+    let bytes = quotas.bytes.map(stored).transpose()?;
+    let update = "UPDATE tenants SET max_connectors = $2, max_bytes = $3 WHERE id = $1";
+    transaction.query(update, &[&tenant.id.get(), &stored(quotas.connectors)?, &bytes]).await?;
+    let bytes = quotas.bytes.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string());
+    let subject = format!("connectors {}, bytes {bytes}", quotas.connectors);
+    access_events::record(transaction, tenant.id, AccessAction::QuotasChanged, Some(&subject), by).await
+}
+
+/// Deletes a tenant, its connectors, their history, and its clients.
+pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Result<()> {
+    let tenant = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?.id;
+    transaction.lock(Lock::access(tenant)).await?;
+    transaction.lock(Lock::commits(tenant)).await?;
+    let tenant = tenant.get();
+    transaction.query("DELETE FROM tenants WHERE id = $1", &[&tenant]).await?;
+    for table in ["connectors", "deleted", "parts", "revisions", "access_events"] {
+        transaction.query(&format!("DELETE FROM {table} WHERE tenant_id = $1"), &[&tenant]).await?;
+    }
+    Ok(())
+}
+
+/// Counts the connectors of a tenant, and the bytes of all its revisions.
+pub(super) async fn usage(pool: &Arc<Pool>, tenant: TenantId) -> Result<(u64, u64)> {
+    let query = "SELECT connectors, bytes FROM revisions WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1";
+    let row = pool.query_one(query, &[&tenant.get()]).await?;
+    row.map_or(Ok((0, 0)), |row| Ok((value::count(&row, 0)?, value::count(&row, 1)?)))
+}
+
+/// Refuses a change of access by a client that was deleted, or lost its rights, since its request was let in.
+async fn expect_manager(transaction: &Transaction, tenant: TenantId, by: &AccessOrigin) -> Result<()> {
+    let author = &by.origin.author;
+    if author.kind != AuthorKind::Client {
+        return Ok(());
+    }
+    let row = transaction.query_one(&format!("{CLIENTS} WHERE clients.id = $1"), &[&text(&author.id)]).await?;
+    let found = row.as_ref().map(client_row).transpose()?.filter(|client| client.tenant.id == tenant);
+    let may = found.is_some_and(|client| Permission::ManageClients.check(client.level, &client.scopes).is_ok());
+    if may { Ok(()) } else { Err(StoreError::Unknown(format!("the client `{}`, which asks for this,", author.id))) }
+}
+
+/// Creates a client of a tenant. Checks everything by reading before it writes.
+pub(super) async fn create_client(
+    transaction: &Transaction,
+    tenant: &str,
+    client: &NewClient,
+    by: &AccessOrigin,
+) -> Result<()> {
+    let tenant = tenant_in(transaction, Some(tenant)).await?.ok_or_else(|| unknown_tenant(tenant))?.id;
+    // The name of the tenant is known before its id, so the lock comes after the first read.
+    transaction.lock(Lock::access(tenant)).await?;
+    expect_manager(transaction, tenant, by).await?;
+    let query = "SELECT count(*) FROM clients WHERE tenant_id = $1";
+    let row = transaction.query_one(query, &[&tenant.get()]).await?.ok_or_else(|| unreadable("no count"))?;
+    if value::count(&row, 0)? >= CLIENTS_PER_TENANT as u64 {
+        return Err(StoreError::ClientLimit(CLIENTS_PER_TENANT));
+    }
+    let insert = "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
+                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING id";
+    let (level, scopes) = (client.level.as_str(), client.scopes.to_string());
+    let (id, name) = (text(&client.id), text(&client.name));
+    let secret_hash = client.secret_hash.as_str();
+    let row =
+        transaction.query_one(insert, &[&id, &tenant.get(), &name, &secret_hash, &level, &scopes, &now()]).await?;
+    if row.is_none() {
+        return Err(StoreError::Exists(format!("the client `{}`", client.id)));
+    }
+    access_events::record(transaction, tenant, AccessAction::ClientCreated, Some(&client.id), by).await
+}
+
+/// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
+pub(super) async fn bootstrap(
+    transaction: &Transaction,
+    name: &str,
+    client: &NewClient,
+    by: &AccessOrigin,
+) -> Result<bool> {
+    if tenant_in(transaction, None).await?.is_some() {
+        return Ok(false);
+    }
+    create_tenant(transaction, name, by).await?;
+    create_client(transaction, name, client, by).await?;
+    Ok(true)
+}
+
+/// Reads a setting.
+pub(super) async fn setting(pool: &Arc<Pool>, name: &str) -> Result<Option<String>> {
+    let row = pool.query_one("SELECT value FROM settings WHERE name = $1", &[&name]).await?;
+    row.map(|row| column(&row, 0)).transpose()
+}
+
+/// Sets a setting. Writes nothing if it is the same as before.
+pub(super) async fn set(transaction: &Transaction, name: &str, value: &str) -> Result<()> {
+    let upsert = "INSERT INTO settings (name, value) VALUES ($1, $2)
+                  ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value <> excluded.value";
+    transaction.query(upsert, &[&name, &text(value)]).await?;
+    Ok(())
+}
+
+const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,
+                              tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors,
+                              tenants.max_bytes
+                       FROM clients JOIN tenants ON tenants.id = clients.tenant_id";
+
+pub(super) async fn client(pool: &Arc<Pool>, id: &str) -> Result<Option<ApiClient>> {
+    let row = pool.query_one(&format!("{CLIENTS} WHERE clients.id = $1"), &[&text(id)]).await?;
+    row.as_ref().map(client_row).transpose()
+}
+
+/// Reads the signing keys, the newest first. If there is none, `generated` becomes the first.
+pub(super) async fn signing_keys(transaction: &Transaction, generated: &SigningKey) -> Result<Vec<SigningKey>> {
+    let insert = "INSERT INTO signing_keys (id, pem, created_at)
+                  SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";
+    transaction.query(insert, &[&generated.id, &generated.pem, &now()]).await?;
+    let rows = transaction.query("SELECT id, pem FROM signing_keys ORDER BY created_at DESC, id", &[]).await?;
+    rows.iter().map(|row| Ok(SigningKey { id: column(row, 0)?, pem: column(row, 1)? })).collect()
+}
+
+fn client_row(row: &Row) -> Result<ApiClient> {
+    Ok(ApiClient {
+        id: text_column(row, 0)?,
+        name: text_column(row, 1)?,
+        secret_hash: column(row, 2)?,
+        level: word(column(row, 3)?)?,
+        scopes: word(column(row, 4)?)?,
+        created_at: column(row, 5)?,
+        tenant: value::tenant(row, 6)?,
+    })
+}
+
+fn unknown_tenant(name: &str) -> StoreError {
+    StoreError::Unknown(format!("the tenant `{name}`"))
+}

@@ -1,0 +1,322 @@
+//! A batch of commits, decided in memory: which are made, which are refused, and the rows to write.
+//!
+//! Each commit is checked against the state that the ones before it leave. So a batch needs one read and one write,
+//! whatever its size, and no commit is refused by an error of the database.
+
+use std::collections::HashMap;
+
+use connectory_model::Part;
+use uuid::Uuid;
+
+use super::following::{NOTHING, News};
+use super::value::{Value, text};
+use crate::access::{Quotas, TenantId};
+use crate::changes::Head;
+use crate::edit::{Change, Commit, Edit, expect_distinct};
+use crate::error::{Refusal, Result, StoreError};
+use crate::revision::RevisionNumber;
+
+/// What the database has of a tenant when a batch begins.
+pub(super) struct Before {
+    pub head: Head,
+    /// How many connectors there are.
+    pub connectors: u64,
+    /// How many bytes all revisions have.
+    pub bytes: u64,
+    pub quotas: Quotas,
+    /// The time of the database.
+    pub time: i64,
+    /// The connectors that the batch is about: script name, key of the name, newest revision.
+    pub existing: Vec<(String, String, RevisionNumber)>,
+    /// Those that were deleted: script name, newest revision.
+    pub deleted: Vec<(String, RevisionNumber)>,
+}
+
+impl Before {
+    /// A tenant without connectors.
+    pub fn empty(quotas: Quotas) -> Self {
+        let (existing, deleted) = (Vec::new(), Vec::new());
+        Self { head: NOTHING, connectors: 0, bytes: 0, quotas, time: 0, existing, deleted }
+    }
+}
+
+/// The script names and the keys of names that a batch is about.
+pub(super) fn keys(commits: &[&Commit]) -> (Vec<String>, Vec<String>) {
+    let edits = || commits.iter().flat_map(|commit| &commit.edits);
+    let script_names = edits().map(|edit| edit.connector().script_name.as_str().to_owned());
+    let creates = edits().filter(|edit| edit.change() == Change::Create);
+    (script_names.collect(), creates.map(|edit| edit.name_key.clone()).collect())
+}
+
+/// What becomes of each commit, and of the tenant.
+pub(super) struct Plan<'a> {
+    /// The numbers of the revisions of each commit, or why it is refused.
+    pub results: Vec<Result<Vec<RevisionNumber>, Refusal>>,
+    /// The newest revision after the batch.
+    pub head: Head,
+    tenant: TenantId,
+    time: i64,
+    connectors: u64,
+    bytes: u64,
+    quotas: Quotas,
+    /// The connectors that the batch is about, as the commits so far leave them.
+    state: HashMap<&'a str, State<'a>>,
+    /// Which keys of names are taken.
+    names: HashMap<&'a str, bool>,
+    rows: Rows<'a>,
+}
+
+/// A connector that the batch is about.
+#[derive(Clone, Copy, Default)]
+struct State<'a> {
+    /// The newest revision, and whether the connector exists.
+    newest: Option<(RevisionNumber, bool)>,
+    /// The last edit in this batch.
+    edit: Option<&'a Edit>,
+    /// Whether it existed before the batch, and whether it was deleted before the batch.
+    existed: bool,
+    was_deleted: bool,
+}
+
+/// The columns of the rows to write.
+#[derive(Default)]
+struct Rows<'a> {
+    numbers: Vec<i64>,
+    script_names: Vec<&'a str>,
+    previous: Vec<Option<i64>>,
+    changes: Vec<i64>,
+    commit_ids: Vec<Uuid>,
+    actions: Vec<i64>,
+    changed: Vec<&'a str>,
+    author_kinds: Vec<i64>,
+    author_ids: Vec<String>,
+    author_names: Vec<Option<String>>,
+    tracking_ids: Vec<Option<Uuid>>,
+    connectors: Vec<i64>,
+    bytes: Vec<i64>,
+    formats: Vec<i64>,
+    bodies: Vec<&'a [u8]>,
+    parts: Vec<(i64, Part, &'a [u8])>,
+}
+
+/// A statement and its values.
+pub(super) type Statement<'a> = (&'static str, Vec<Box<dyn Value + Send + 'a>>);
+
+impl<'a> Plan<'a> {
+    /// Decides a batch.
+    pub fn new(tenant: TenantId, before: &'a Before, commits: &[&'a Commit]) -> Self {
+        let mut state: HashMap<&str, State<'_>> = HashMap::new();
+        let mut names = HashMap::new();
+        for (script_name, name_key, number) in &before.existing {
+            let existing = State { newest: Some((*number, true)), existed: true, ..State::default() };
+            state.insert(script_name, existing);
+            names.insert(name_key.as_str(), true);
+        }
+        for (script_name, number) in &before.deleted {
+            let deleted = State { newest: Some((*number, false)), was_deleted: true, ..State::default() };
+            state.insert(script_name, deleted);
+        }
+        let mut plan = Self {
+            results: Vec::with_capacity(commits.len()),
+            head: before.head,
+            tenant,
+            time: before.time,
+            connectors: before.connectors,
+            bytes: before.bytes,
+            quotas: before.quotas,
+            state,
+            names,
+            rows: Rows::default(),
+        };
+        for commit in commits {
+            let result = plan.commit(commit);
+            plan.results.push(result);
+        }
+        plan
+    }
+
+    /// Whether there is something to write.
+    pub fn writes(&self) -> bool {
+        !self.rows.numbers.is_empty()
+    }
+
+    /// Checks a whole commit before it counts as made.
+    fn commit(&mut self, commit: &'a Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+        let edits = &commit.edits;
+        expect_distinct(edits)?;
+        for (at, edit) in edits.iter().enumerate() {
+            self.check(at, edit)?;
+        }
+        self.quotas.check(edits, || Ok(self.connectors), || Ok(self.bytes))?;
+        let newest = self.head.number.get();
+        let numbers: Vec<_> = (newest + 1..).take(edits.len()).map_while(RevisionNumber::new).collect();
+        let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
+            return Err(StoreError::Engine(format!("the tenant has no numbers left after {newest}")).into());
+        };
+        for (edit, number) in edits.iter().zip(&numbers) {
+            self.make(commit, edit, *number, last);
+        }
+        self.head = Head { number: last, commit: Some(commit.id) };
+        Ok(numbers)
+    }
+
+    fn check(&self, at: usize, edit: &Edit) -> Result<(), Refusal> {
+        let current = self.state.get(edit.connector().script_name.as_str()).and_then(|state| state.newest);
+        let current = current.filter(|(_, exists)| *exists).map(|(number, _)| number);
+        match edit.change() {
+            Change::Create if self.names.get(edit.name_key.as_str()).copied().unwrap_or_default() => {
+                Err(Refusal::NameTaken { edit: at })
+            }
+            Change::Create if current.is_some() => Err(Refusal::ScriptNameTaken { edit: at }),
+            Change::Update { expected } | Change::Delete { expected } if current != Some(expected) => {
+                Err(Refusal::Conflict { edit: at, current })
+            }
+            Change::Create | Change::Update { .. } | Change::Delete { .. } => Ok(()),
+        }
+    }
+
+    fn make(&mut self, commit: &'a Commit, edit: &'a Edit, number: RevisionNumber, last: RevisionNumber) {
+        let script_name = edit.connector().script_name.as_str();
+        let exists = !matches!(edit.change(), Change::Delete { .. });
+        let state = self.state.entry(script_name).or_default();
+        let previous = state.newest.replace((number, exists)).map(|(number, _)| number);
+        state.edit = Some(edit);
+        match edit.change() {
+            Change::Create => self.connectors += 1,
+            Change::Update { .. } => {}
+            Change::Delete { .. } => self.connectors = self.connectors.saturating_sub(1),
+        }
+        self.names.insert(&edit.name_key, exists);
+        self.bytes += edit.stored_bytes();
+        let author = &commit.origin.author;
+        let rows = &mut self.rows;
+        rows.numbers.push(number.get());
+        rows.script_names.push(script_name);
+        rows.previous.push(previous.map(RevisionNumber::get));
+        rows.changes.push(last.get());
+        rows.commit_ids.push(commit.id);
+        rows.actions.push(edit.action.number());
+        rows.changed.push(&edit.changed);
+        rows.author_kinds.push(author.kind.number());
+        rows.author_ids.push(text(&author.id).into_owned());
+        rows.author_names.push(author.name.as_deref().map(|name| text(name).into_owned()));
+        rows.tracking_ids.push(commit.origin.tracking_id);
+        rows.connectors.push(i64::try_from(self.connectors).unwrap_or(i64::MAX));
+        rows.bytes.push(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+        rows.formats.push(edit.body.format);
+        rows.bodies.push(&edit.body.bytes);
+        rows.parts.extend(edit.body.parts.iter().map(|(part, bytes)| (number.get(), *part, bytes.as_slice())));
+    }
+
+    /// Takes the statements that write the batch. There are at most six, whatever the size of the batch.
+    pub fn statements(&mut self) -> Vec<Statement<'a>> {
+        let rows = std::mem::take(&mut self.rows);
+        let tenant = self.tenant.get();
+        let mut statements: Vec<Statement<'a>> = Vec::with_capacity(6);
+        let (mut gone, mut ended, mut revived) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ended_at, mut there) = (Vec::new(), There::default());
+        for (script_name, state) in &self.state {
+            let (Some(edit), Some((number, exists))) = (state.edit, state.newest) else { continue };
+            if exists {
+                there.script_names.push(*script_name);
+                there.name_keys.push(edit.name_key.as_str());
+                there.numbers.push(number.get());
+                there.summaries.push(edit.summary_json.as_str());
+                if state.was_deleted {
+                    revived.push(*script_name);
+                }
+            } else {
+                if state.existed {
+                    gone.push(*script_name);
+                }
+                ended.push(*script_name);
+                ended_at.push(number.get());
+            }
+        }
+        if !gone.is_empty() {
+            let delete = "DELETE FROM connectors WHERE tenant_id = $1 AND script_name = ANY ($2)";
+            statements.push((delete, vec![Box::new(tenant), Box::new(gone)]));
+        }
+        if !revived.is_empty() {
+            let delete = "DELETE FROM deleted WHERE tenant_id = $1 AND script_name = ANY ($2)";
+            statements.push((delete, vec![Box::new(tenant), Box::new(revived)]));
+        }
+        if !there.numbers.is_empty() {
+            let There { script_names, name_keys, numbers, summaries } = there;
+            statements.push((
+                "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary)
+                     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[])
+                     ON CONFLICT (tenant_id, script_name)
+                     DO UPDATE SET number = excluded.number, summary = excluded.summary",
+                vec![
+                    Box::new(tenant),
+                    Box::new(script_names),
+                    Box::new(name_keys),
+                    Box::new(numbers),
+                    Box::new(summaries),
+                ],
+            ));
+        }
+        if !ended.is_empty() {
+            statements.push((
+                "INSERT INTO deleted (tenant_id, script_name, number)
+                     SELECT $1, * FROM unnest($2::text[], $3::bigint[])
+                     ON CONFLICT (tenant_id, script_name) DO UPDATE SET number = excluded.number",
+                vec![Box::new(tenant), Box::new(ended), Box::new(ended_at)],
+            ));
+        }
+        if !rows.parts.is_empty() {
+            let (numbers, parts): (Vec<_>, Vec<_>) =
+                rows.parts.iter().map(|(number, part, _)| (*number, part.to_string())).unzip();
+            let bodies: Vec<_> = rows.parts.iter().map(|(_, _, body)| *body).collect();
+            statements.push((
+                "INSERT INTO parts (tenant_id, number, part, body)
+                     SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::bytea[])",
+                vec![Box::new(tenant), Box::new(numbers), Box::new(parts), Box::new(bodies)],
+            ));
+        }
+        statements.push((
+            "INSERT INTO revisions (tenant_id, created_at, number, script_name, previous, change, commit_id, action,
+                                    changed, author_kind, author_id, author_name, tracking_id, connectors, bytes,
+                                    format, body)
+                 SELECT $1, $2, * FROM unnest($3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::uuid[],
+                                              $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[],
+                                              $13::uuid[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bytea[])",
+            vec![
+                Box::new(tenant),
+                Box::new(self.time),
+                Box::new(rows.numbers),
+                Box::new(rows.script_names),
+                Box::new(rows.previous),
+                Box::new(rows.changes),
+                Box::new(rows.commit_ids),
+                Box::new(rows.actions),
+                Box::new(rows.changed),
+                Box::new(rows.author_kinds),
+                Box::new(rows.author_ids),
+                Box::new(rows.author_names),
+                Box::new(rows.tracking_ids),
+                Box::new(rows.connectors),
+                Box::new(rows.bytes),
+                Box::new(rows.formats),
+                Box::new(rows.bodies),
+            ],
+        ));
+        statements
+    }
+}
+
+/// The columns of the connectors that exist after a batch.
+#[derive(Default)]
+struct There<'a> {
+    script_names: Vec<&'a str>,
+    name_keys: Vec<&'a str>,
+    numbers: Vec<i64>,
+    summaries: Vec<&'a str>,
+}
+
+/// What a batch changed, for the follower.
+pub(super) fn news(tenant: TenantId, from: Head, to: Head, made: Vec<(Commit, Vec<RevisionNumber>)>) -> News {
+    let commits = made.into_iter().flat_map(|(commit, numbers)| commit.edits.into_iter().zip(numbers));
+    News { from, to, commits: commits.map(|(edit, number)| edit.committed(tenant, number)).collect() }
+}

@@ -1,0 +1,193 @@
+//! A connection, and the task that keeps it going.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Client, Row, RowStream};
+
+use super::address::{Address, Messages};
+use super::failure;
+use super::value::{Value, typed};
+use crate::error::{Result, StoreError, Unavailable};
+
+/// A connection to the database.
+pub(super) struct Connection {
+    client: Client,
+    /// Whether the database warned since this was last asked.
+    warned: Arc<AtomicBool>,
+    /// Whether a statement was not answered in time. Its answer may still come, so nothing else may be asked.
+    late: AtomicBool,
+    /// Whether a transaction was begun and not ended.
+    in_transaction: AtomicBool,
+}
+
+impl Connection {
+    pub async fn open(address: &Address) -> Result<Self> {
+        let (client, messages) = address.connect().await?;
+        let warned = Arc::<AtomicBool>::default();
+        tokio::spawn(drive(messages, Arc::clone(&warned)));
+        Ok(Self { client, warned, late: AtomicBool::new(false), in_transaction: AtomicBool::new(false) })
+    }
+
+    /// Whether the connection can be used for another caller.
+    pub fn is_clean(&self) -> bool {
+        let unclean = [&self.late, &self.in_transaction];
+        !self.client.is_closed() && !unclean.iter().any(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// Runs one statement. Statements whose futures are polled together travel together.
+    pub async fn query(&self, sql: &str, values: &[&dyn Value], within: Duration) -> Result<Vec<Row>, Failed> {
+        let values = typed(values);
+        self.bounded(self.client.query_typed(sql, &values), within).await
+    }
+
+    /// Runs one statement whose rows are read one after the other.
+    pub async fn stream(&self, sql: &str, values: &[&dyn Value], within: Duration) -> Result<RowStream, Failed> {
+        let values = typed(values);
+        self.bounded(self.client.query_typed_raw(sql, values), within).await
+    }
+
+    /// Begins a transaction and takes a lock until its end. The lock is alone in its statement: what is read in the same
+    /// statement would be older than the wait.
+    pub async fn begin(&self, lock: Lock, within: Duration) -> Result<(), Failed> {
+        self.in_transaction.store(true, Ordering::Relaxed);
+        let (wait, idle) = (super::limits::LOCK, super::limits::IDLE);
+        // A role or a database may have other defaults.
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '{wait}'; \
+             SET LOCAL idle_in_transaction_session_timeout = '{idle}'; \
+             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
+             {}",
+            lock.statement()
+        );
+        self.run(&sql, within).await
+    }
+
+    /// Runs statements without values.
+    pub async fn run(&self, sql: &str, within: Duration) -> Result<(), Failed> {
+        self.bounded(self.client.batch_execute(sql), within).await
+    }
+
+    /// Commits. A warning means that the database did not do all that it does for a commit, such as waiting for its
+    /// standby.
+    pub async fn commit(&self) -> Result<(), Failed> {
+        self.warned.store(false, Ordering::Relaxed);
+        self.run("COMMIT", super::limits::COMMIT).await?;
+        if self.warned.load(Ordering::Relaxed) {
+            self.late.store(true, Ordering::Relaxed);
+            return Err(Failed::Warned);
+        }
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Ends a transaction without its writes. If that fails, the connection is closed, and so is the transaction.
+    pub async fn roll_back(&self) {
+        if self.run("ROLLBACK", super::limits::QUERY).await.is_ok() {
+            self.in_transaction.store(false, Ordering::Relaxed);
+        }
+    }
+
+    async fn bounded<T>(
+        &self,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+        within: Duration,
+    ) -> Result<T, Failed> {
+        timeout(within, statement).await.map_or_else(
+            |_| {
+                self.late.store(true, Ordering::Relaxed);
+                Err(Failed::Late)
+            },
+            |answer| answer.map_err(Failed::Statement),
+        )
+    }
+}
+
+/// The lock of a transaction.
+#[derive(Clone, Copy)]
+pub(super) struct Lock {
+    kind: i32,
+    tenant: i64,
+}
+
+impl Lock {
+    /// The locks of this program, among those of others in the same database: the letters `cty` and a number.
+    const PREFIX: i32 = i32::from_be_bytes([b'c', b't', b'y', 0]);
+    /// The schema, and what belongs to no tenant.
+    pub const INSTANCE: Self = Self { kind: Self::PREFIX, tenant: 0 };
+
+    /// The statement that takes the lock until the end of the transaction.
+    pub fn statement(self) -> String {
+        format!("SELECT pg_advisory_xact_lock({}, {})", self.kind, self.tenant)
+    }
+
+    /// Orders the commits of a tenant.
+    pub const fn commits(tenant: crate::access::TenantId) -> Self {
+        Self { kind: Self::PREFIX + 1, tenant: tenant.get() }
+    }
+
+    /// Orders the changes of access of a tenant.
+    pub const fn access(tenant: crate::access::TenantId) -> Self {
+        Self { kind: Self::PREFIX + 2, tenant: tenant.get() }
+    }
+}
+
+/// Why a statement has no result.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The database refused it, or the connection broke.
+    Statement(tokio_postgres::Error),
+    /// There was no answer in time.
+    Late,
+    /// The transaction is committed, but the database warned.
+    Warned,
+}
+
+impl Failed {
+    /// Whether another transaction took the key of a row first.
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Statement(error) if failure::is_taken(error))
+    }
+
+    /// Whether a commit that failed in this way was certainly not made.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Statement(error) if failure::is_refusal(error))
+    }
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        Self::from(&failed)
+    }
+}
+
+impl From<&Failed> for StoreError {
+    fn from(failed: &Failed) -> Self {
+        match failed {
+            Failed::Statement(error) => error.into(),
+            Failed::Late => Unavailable::Slow.into(),
+            Failed::Warned => Self::Uncertain(Unavailable::Disconnected),
+        }
+    }
+}
+
+/// Reads what the database sends, until the connection ends.
+async fn drive(mut messages: Messages, warned: Arc<AtomicBool>) {
+    while let Some(message) = messages.next().await {
+        match message {
+            Ok(AsyncMessage::Notice(notice)) if notice.severity() == "WARNING" => {
+                warned.store(true, Ordering::Relaxed);
+                tracing::warn!(message = notice.message(), code = notice.code().code(), "the database warns");
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "a connection to the database broke");
+                // Dropping the messages ends the statements that wait for an answer.
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Fresh reads: what was acknowledged before a read arrived, is published before the read is answered.
+//!
+//! A read waits for a query of the heads that is sent after it arrived. At most one query is on its way, and one is
+//! waiting that all later reads share. So the number of queries does not grow with the number of reads.
+
+use std::collections::HashSet;
+use std::mem::take;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::Engine;
+use super::following::{NOTHING, News, Published};
+use super::limits::FRESH;
+use super::reads::{self, Since};
+use super::value::{column, tenant_id};
+use crate::access::TenantId;
+use crate::changes::Head;
+use crate::error::{Result, StoreError, Unavailable};
+
+/// The reads that wait for the next query.
+#[derive(Default)]
+pub(super) struct Heads {
+    next: Mutex<Round>,
+    wanted: Arc<Notify>,
+    /// When the heads were last known.
+    known_at: Mutex<Option<Instant>>,
+}
+
+/// The reads that one query answers.
+#[derive(Default)]
+struct Round {
+    tenants: HashSet<TenantId>,
+    waiting: Vec<(TenantId, oneshot::Sender<Result<(), Unavailable>>)>,
+}
+
+impl Heads {
+    fn next(&self) -> MutexGuard<'_, Round> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.known_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The head of a tenant in the database, the commit at the number that this node knows, and the state of the server.
+const HEADS: &str = "
+    SELECT wanted.id, head.number, head.commit_id, known.commit_id,
+           pg_is_in_recovery(),
+           CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END
+        FROM unnest($1::bigint[], $2::bigint[]) AS wanted (id, known)
+        LEFT JOIN LATERAL (SELECT number, commit_id FROM revisions WHERE tenant_id = wanted.id
+                               ORDER BY number DESC LIMIT 1) AS head ON true
+        LEFT JOIN revisions AS known ON known.tenant_id = wanted.id AND known.number = wanted.known";
+
+impl Engine {
+    /// Returns when the follower has every commit of a tenant that was acknowledged before this call.
+    pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut next = self.heads.next();
+            next.tenants.insert(tenant);
+            next.waiting.push((tenant, sender));
+        }
+        self.heads.wanted.notify_one();
+        match timeout(FRESH, answer).await {
+            Err(_) => Err(Unavailable::Slow.into()),
+            Ok(Err(_)) => Err(StoreError::Closed),
+            Ok(Ok(fresh)) => Ok(fresh?),
+        }
+    }
+
+    /// The time since the heads were last known.
+    pub fn lag(&self) -> Option<Duration> {
+        self.heads.known_at().map(|at| at.elapsed())
+    }
+
+    /// Asks for the heads once, and publishes what the follower does not have.
+    async fn round(&self, Round { tenants, waiting }: Round) {
+        let asked = Instant::now();
+        let result = match timeout(FRESH, self.ask(tenants.into_iter().collect())).await {
+            Ok(result) => result,
+            Err(_) => Err(Unavailable::Slow.into()),
+        };
+        let results = match result {
+            Ok(lost) => {
+                *self.heads.known_at() = Some(asked);
+                Ok(lost)
+            }
+            Err(StoreError::Unavailable(why)) => Err(why),
+            Err(error) => {
+                tracing::error!(%error, "could not ask for the newest revisions");
+                Err(Unavailable::Disconnected)
+            }
+        };
+        for (tenant, reply) in waiting {
+            let fresh = match &results {
+                Ok(lost) if lost.contains(&tenant) => Err(Unavailable::Rewound),
+                Ok(_) => Ok(()),
+                Err(why) => Err(*why),
+            };
+            let _gone = reply.send(fresh);
+        }
+    }
+
+    /// Makes the follower have everything of these tenants. Returns those whose history is another one than before.
+    async fn ask(&self, tenants: Vec<TenantId>) -> Result<Vec<TenantId>> {
+        let known: Vec<Head> = tenants.iter().map(|tenant| self.following.head(*tenant).unwrap_or(NOTHING)).collect();
+        let ids: Vec<_> = tenants.iter().map(|tenant| tenant.get()).collect();
+        let numbers: Vec<_> = known.iter().map(|head| head.number.get()).collect();
+        let mut rows = self.heads_reads.query(HEADS, &[&ids, &numbers]).await?;
+        let timeline = rows.first().map(|row| column::<Option<String>>(row, 5)).transpose()?.flatten();
+        if self.is_another(timeline) {
+            // Others may still lead to the server that was the primary before.
+            self.close_all();
+            rows = self.heads_reads.query(HEADS, &[&ids, &numbers]).await?;
+        }
+        if rows.first().is_some_and(|row| column::<bool>(row, 4).unwrap_or(true)) {
+            self.close_all();
+            return Err(Unavailable::ReadOnly.into());
+        }
+        let mut lost = Vec::new();
+        for row in rows {
+            let tenant = tenant_id(&row, 0)?;
+            let at = tenants.iter().position(|asked| *asked == tenant);
+            let Some(known) = at.map(|at| known[at]) else { continue };
+            let head = reads::head(&row, 1)?;
+            if known != NOTHING && column::<Option<Uuid>>(&row, 3)? != known.commit {
+                self.following.lose(tenant, known);
+                lost.push(tenant);
+            } else if head != known && !self.catch_up(tenant, head).await? {
+                lost.push(tenant);
+            }
+            if self.following.head(tenant).is_none() && !lost.contains(&tenant) {
+                lost.push(tenant);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Publishes the commits of a tenant up to a head. Returns false if its history is another one than before.
+    async fn catch_up(&self, tenant: TenantId, to: Head) -> Result<bool> {
+        loop {
+            let Some(known) = self.following.head(tenant) else { return Ok(false) };
+            if known.number >= to.number {
+                return Ok(true);
+            }
+            let Since { from, to, is_rewound, changed } = reads::changes_since(&self.reads, tenant, known).await?;
+            if is_rewound {
+                self.following.lose(tenant, known);
+                return Ok(false);
+            }
+            if self.following.publish(tenant, News::read(tenant, from, to, changed)) == Published::Done {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// Answers reads until the store is closed.
+pub(super) async fn run(engine: Weak<Engine>, wanted: Arc<Notify>) {
+    loop {
+        wanted.notified().await;
+        let Some(engine) = engine.upgrade() else { return };
+        let round = take(&mut *engine.heads.next());
+        if !round.waiting.is_empty() {
+            engine.round(round).await;
+        }
+    }
+}
+
+impl Heads {
+    /// What wakes the task that answers reads.
+    pub fn wanted(&self) -> Arc<Notify> {
+        Arc::clone(&self.wanted)
+    }
+}

@@ -1,0 +1,45 @@
+//! The limits of this engine, with their reasons. Nothing waits for a database without an end.
+
+use std::time::Duration;
+
+/// Connections for the reads of connectors and their history.
+pub(super) const READERS: usize = 6;
+/// Connections that only authentication uses, so that reads of connectors, however many, do not delay it.
+pub(super) const ACCESS_READERS: usize = 2;
+/// Connections for commits: so many tenants commit at the same time.
+pub(super) const WRITERS: usize = 6;
+/// Connections for changes of access.
+pub(super) const ACCESS_WRITERS: usize = 2;
+
+/// How long a caller waits for a free connection.
+pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
+/// How long a statement may take, or the statements that are sent together.
+pub(super) const QUERY: Duration = Duration::from_secs(5);
+/// How long the first statements of a transaction may take. They wait for a lock, for [`LOCK`] at most.
+pub(super) const BEGIN: Duration = Duration::from_secs(8);
+/// How long a transaction waits for its lock, as the database reads it.
+pub(super) const LOCK: &str = "5s";
+/// How long a transaction may wait for the next statement. After that the database ends it, and its lock is free.
+pub(super) const IDLE: &str = "4s";
+/// How long a commit may take. Then its outcome is not known, and is looked up.
+pub(super) const COMMIT: Duration = Duration::from_secs(10);
+/// How long an outcome that is not known is looked up.
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
+/// The time between two attempts to look it up.
+pub(super) const SETTLE_AGAIN: Duration = Duration::from_millis(200);
+/// How long a fresh read waits.
+pub(super) const FRESH: Duration = Duration::from_secs(1);
+/// The time for which the result of a write predicts the result of the next one.
+pub(super) const CHECKED: Duration = Duration::from_secs(1);
+/// How often a batch starts again when another one took its numbers. The lock prevents that, so this happens only where
+/// an engine does not have it.
+pub(super) const ATTEMPTS: u32 = 20;
+
+/// The jobs of a tenant that wait. Callers wait when there are more.
+pub(super) const QUEUE: usize = 1024;
+/// The largest number of jobs in one transaction. It limits how long the first job waits.
+pub(super) const BATCH: usize = 256;
+/// The largest number of bytes in one transaction, unless a single job has more.
+pub(super) const BATCH_BYTES: u64 = 32 << 20;
+/// How many rows of a load wait for the one that reads them.
+pub(super) const LOADED_ROWS: usize = 1024;

@@ -1,0 +1,436 @@
+//! The engine that uses PostgreSQL, for many nodes with one database.
+//!
+//! The database is the log, and each node is a cache of it. A task for each tenant commits what waits ([`writer`]). The
+//! follower of a node receives what all nodes commit, in the order of numbers ([`following`]). A fresh read waits for a
+//! query of the newest revisions that was sent after the read arrived ([`heads`]).
+//!
+//! No connection has a state between two transactions: there are no named statements, settings or locks of a session. So
+//! a pooler may stand between a node and the database.
+
+mod access;
+mod access_events;
+mod address;
+mod batch;
+mod connection;
+mod failure;
+mod following;
+mod heads;
+mod limits;
+mod pool;
+mod reads;
+mod schema;
+mod sessions;
+mod transaction;
+mod value;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use connectory_model::{Connector, ScriptName, Summary};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+pub use self::address::Address;
+use self::connection::{Connection, Lock};
+use self::following::Following;
+use self::heads::Heads;
+use self::limits::{ACCESS_READERS, ACCESS_WRITERS, CHECKED, READERS, WRITERS};
+use self::pool::Pool;
+use self::transaction::Transaction;
+use self::writer::Job;
+use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::body::{Found, Holders};
+use crate::changes::{Changes, Follow, Head};
+use crate::clock;
+use crate::edit::{Commit, Edit};
+use crate::error::{Refusal, Result, StoreError, Unavailable};
+use crate::measures::{Measures, PoolMeasure};
+use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
+use crate::session::{Ended, NewSession, Session, SessionHash};
+
+/// A database that other processes may use as well. The methods are the same as those of [`crate::Store`].
+#[derive(Clone)]
+pub(crate) struct Postgres(Arc<Engine>);
+
+/// What all clones share.
+struct Engine {
+    address: Address,
+    reads: Arc<Pool>,
+    access_reads: Arc<Pool>,
+    heads_reads: Arc<Pool>,
+    commits: Arc<Pool>,
+    access_writes: Arc<Pool>,
+    following: Following,
+    heads: Heads,
+    /// The commits that wait, by tenant.
+    queues: Mutex<HashMap<TenantId, mpsc::Sender<Job>>>,
+    /// The timeline of the server that answered last.
+    timeline: Mutex<Option<String>>,
+    /// The time of the last write, and why it failed.
+    last_write: Mutex<Option<(Instant, Option<Unavailable>)>>,
+    counts: Counts,
+}
+
+/// What the engine did.
+#[derive(Default)]
+struct Counts {
+    batches: AtomicU64,
+    commits: AtomicU64,
+    micros: AtomicU64,
+}
+
+impl Counts {
+    fn committed(&self, commits: usize, took: Duration) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.commits.fetch_add(commits as u64, Ordering::Relaxed);
+        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.heads.wanted().notify_one();
+    }
+}
+
+impl Engine {
+    fn queues(&self) -> MutexGuard<'_, HashMap<TenantId, mpsc::Sender<Job>>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes all connections that are not in use, and those in use when they are given back.
+    fn close_all(&self) {
+        for pool in [&self.reads, &self.access_reads, &self.heads_reads, &self.commits, &self.access_writes] {
+            pool.close();
+        }
+    }
+
+    /// Notes the timeline of the server. Returns whether another one was known before.
+    fn is_another(&self, timeline: Option<String>) -> bool {
+        let mut known = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *known, timeline);
+        before.is_some() && before != *known
+    }
+
+    fn note_write(&self, error: Option<&StoreError>) {
+        let why = match error {
+            Some(StoreError::Unavailable(why) | StoreError::Uncertain(why)) => Some(*why),
+            Some(_) | None => None,
+        };
+        *self.last_write() = Some((Instant::now(), why));
+    }
+
+    fn last_write(&self) -> MutexGuard<'_, Option<(Instant, Option<Unavailable>)>> {
+        self.last_write.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change of access.
+type Change<'a, T> = BoxFuture<'a, Result<T>>;
+
+impl Postgres {
+    /// Connects, and updates the schema.
+    pub async fn open(address: &Address) -> Result<Self> {
+        let connection = Connection::open(address).await?;
+        schema::migrate(&connection, &address.to_string()).await?;
+        drop(connection);
+        let engine = Arc::new(Engine {
+            reads: Pool::new(address, READERS),
+            access_reads: Pool::new(address, ACCESS_READERS),
+            heads_reads: Pool::new(address, 1),
+            commits: Pool::new(address, WRITERS),
+            access_writes: Pool::new(address, ACCESS_WRITERS),
+            address: address.clone(),
+            following: Following::default(),
+            heads: Heads::default(),
+            queues: Mutex::default(),
+            timeline: Mutex::default(),
+            last_write: Mutex::default(),
+            counts: Counts::default(),
+        });
+        tokio::spawn(heads::run(Arc::downgrade(&engine), engine.heads.wanted()));
+        Ok(Self(engine))
+    }
+
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// Changes access in a transaction of its own, under a lock. It goes on if its caller does not wait any more.
+    async fn change<T: Send + 'static>(
+        &self,
+        lock: Lock,
+        change: impl for<'a> FnOnce(&'a Transaction) -> Change<'a, T> + Send + 'static,
+    ) -> Result<T> {
+        let engine = Arc::clone(&self.0);
+        let work = async move {
+            let transaction = Transaction::begin(engine.access_writes.lease().await?, lock).await?;
+            let changed = change(&transaction).await;
+            transaction.end(changed).await
+        };
+        tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub fn follow(&self, follower: Arc<dyn Follow>) {
+        self.0.following.follow(follower);
+    }
+
+    pub fn follow_from(&self, tenant: TenantId, head: Head) {
+        self.0.following.begin(tenant, head);
+    }
+
+    pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
+        self.0.fresh(tenant).await
+    }
+
+    pub fn lag(&self) -> Option<Duration> {
+        self.0.lag()
+    }
+
+    pub fn measures(&self) -> Measures {
+        let Engine { counts, reads, access_reads, heads_reads, commits, access_writes, .. } = &*self.0;
+        let pools = [
+            ("reads", reads),
+            ("access_reads", access_reads),
+            ("heads", heads_reads),
+            ("commits", commits),
+            ("access_writes", access_writes),
+        ];
+        let connections = pools.map(|(name, pool)| {
+            let (in_use, most) = pool.in_use();
+            PoolMeasure { name, in_use, most }
+        });
+        Measures {
+            batches: counts.batches.load(Ordering::Relaxed),
+            commits: counts.commits.load(Ordering::Relaxed),
+            commit_time: Duration::from_micros(counts.micros.load(Ordering::Relaxed)),
+            connections: connections.into(),
+        }
+    }
+
+    pub async fn commit(
+        &self,
+        tenant: TenantId,
+        edits: Vec<Edit>,
+        origin: Origin,
+    ) -> Result<Vec<RevisionNumber>, Refusal> {
+        if edits.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.0.commit(Commit::new(tenant, edits, origin)).await
+    }
+
+    pub async fn load<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        read: impl FnOnce(&mut dyn Iterator<Item = (RevisionNumber, Summary)>) -> T + Send + 'static,
+    ) -> Result<(Head, T)> {
+        reads::load(&self.0.reads, tenant, read).await
+    }
+
+    pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
+        let known = Head { number: after, commit: None };
+        let since = reads::changes_since(&self.0.reads, tenant, known).await?;
+        Ok(Changes { as_of: since.to.number, changed: since.changed })
+    }
+
+    pub async fn find(&self, id: RevisionId, most: usize) -> Result<Option<Found>> {
+        reads::at(&self.0.reads, id, most).await
+    }
+
+    pub async fn connector(&self, id: RevisionId) -> Result<Option<Connector>> {
+        match reads::at(&self.0.reads, id, usize::MAX).await? {
+            Some(Found::Connector(connector)) => Ok(Some(*connector)),
+            Some(Found::Large(bytes)) => Err(StoreError::Unreadable(format!("a connector of {bytes} bytes"))),
+            None => Ok(None),
+        }
+    }
+
+    pub async fn holders(&self, id: RevisionId) -> Result<Holders> {
+        reads::holders(&self.0.reads, id).await
+    }
+
+    pub async fn revision(&self, id: RevisionId, script_name: ScriptName) -> Result<Option<Revision>> {
+        reads::one(&self.0.reads, id, &script_name).await
+    }
+
+    pub async fn revisions(
+        &self,
+        tenant: TenantId,
+        script_name: Option<ScriptName>,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<Revision>> {
+        reads::revisions(&self.0.reads, tenant, script_name.as_ref(), before, limit).await
+    }
+
+    pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
+        access::client(&self.0.access_reads, &id).await
+    }
+
+    pub async fn clients(
+        &self,
+        tenant: TenantId,
+        after: Option<(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<ApiClient>> {
+        access::clients(&self.0.reads, tenant, after.as_ref(), limit).await
+    }
+
+    /// Lists all clients or the clients of one tenant, ordered by name.
+    pub async fn all_clients(&self, tenant: Option<&str>) -> Result<Vec<ApiClient>> {
+        access::all_clients(&self.0.reads, tenant).await
+    }
+
+    pub async fn create_client(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::create_client(transaction, &tenant, &client, &by).await }.boxed()
+        })
+        .await
+    }
+
+    /// Deletes a client, of one tenant if it is given.
+    pub async fn delete_client(&self, tenant: Option<TenantId>, id: String, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::delete_client(transaction, tenant, &id, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn begin_session(&self, new: NewSession, ended: Ended, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::access(new.tenant), move |transaction| {
+            async move { sessions::begin(transaction, &new, ended, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn session(&self, hash: SessionHash, ended: Ended) -> Result<Option<Session>> {
+        sessions::session(&self.0.access_reads, &hash, ended).await
+    }
+
+    pub async fn touch_session(&self, hash: SessionHash, used_at: i64) -> Result<()> {
+        sessions::touch(&self.0.access_writes, &hash, used_at).await
+    }
+
+    pub async fn end_session(&self, hash: SessionHash, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { sessions::end(transaction, &hash, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
+        access_events::events(&self.0.reads, tenant, before, limit).await
+    }
+
+    /// Each tenant has a transaction of its own.
+    pub async fn add_refused_sign_ins(&self, refused: Vec<RefusedSignIns>) -> Result<()> {
+        let mut of_tenants: HashMap<_, Vec<_>> = HashMap::new();
+        for refused in refused {
+            of_tenants.entry(refused.tenant).or_default().push(refused);
+        }
+        for (tenant, refused) in of_tenants {
+            self.change(Lock::access(tenant), move |transaction| {
+                async move { access_events::add_refused(transaction, tenant, &refused).await }.boxed()
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
+        access_events::refused(&self.0.reads, tenant, skip, limit).await
+    }
+
+    pub async fn tenants(&self) -> Result<Vec<Tenant>> {
+        access::tenants(&self.0.reads).await
+    }
+
+    pub async fn tenant(&self, name: Option<String>) -> Result<Option<Tenant>> {
+        access::tenant(&self.0.access_reads, name.as_deref()).await
+    }
+
+    pub async fn create_tenant(&self, name: String, by: AccessOrigin) -> Result<Tenant> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::create_tenant(transaction, &name, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn set_quotas(&self, name: String, quotas: Quotas, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::set_quotas(transaction, &name, quotas, &by).await }.boxed()
+        })
+        .await
+    }
+
+    /// Deletes a tenant, its connectors, their history, and its clients. Nodes that serve it notice.
+    pub async fn delete_tenant(&self, name: String) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::delete_tenant(transaction, &name).await }.boxed()
+        })
+        .await
+    }
+
+    /// Counts the connectors of a tenant, and the bytes of all its revisions.
+    pub async fn usage(&self, tenant: TenantId) -> Result<(u64, u64)> {
+        access::usage(&self.0.reads, tenant).await
+    }
+
+    pub async fn issuer(&self) -> Result<String> {
+        let issuer = access::setting(&self.0.access_reads, "issuer").await?;
+        issuer.ok_or_else(|| StoreError::Unreadable("there is no issuer".to_owned()))
+    }
+
+    /// The address at which clients reach the server, as the newest start noted it.
+    pub async fn noted_address(&self) -> Result<Option<String>> {
+        access::setting(&self.0.access_reads, "address").await
+    }
+
+    pub async fn note_address(&self, address: String) -> Result<()> {
+        self.set("address", address).await
+    }
+
+    async fn set(&self, name: &'static str, value: String) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::set(transaction, name, &value).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::bootstrap(transaction, &tenant, &client, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::signing_keys(transaction, &generated).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn check_reads(&self) -> Result<()> {
+        self.0.access_reads.query("SELECT 1 FROM tenants LIMIT 1", &[]).await.map(drop)
+    }
+
+    pub async fn check_writes(&self) -> Result<()> {
+        let last = *self.0.last_write();
+        match last.filter(|(when, _)| when.elapsed() < CHECKED) {
+            Some((_, Some(why))) => Err(why.into()),
+            Some((_, None)) => Ok(()),
+            None => {
+                let checked = self.set("checked", clock::now().to_string()).await;
+                self.0.note_write(checked.as_ref().err());
+                checked
+            }
+        }
+    }
+}

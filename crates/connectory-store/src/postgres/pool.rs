@@ -1,0 +1,107 @@
+//! A bounded number of connections, which callers take turns with.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_postgres::Row;
+
+use super::address::Address;
+use super::connection::Connection;
+use super::limits::{ACQUIRE, QUERY};
+use super::value::Value;
+use crate::error::{Result, StoreError, Unavailable};
+
+/// Connections for one kind of work. They are opened when they are needed.
+pub(super) struct Pool {
+    address: Address,
+    idle: Mutex<Vec<Connection>>,
+    free: Arc<Semaphore>,
+    most: usize,
+    /// Increased when all connections must be closed, for example because they lead to a server that lost its place.
+    generation: AtomicU64,
+}
+
+impl Pool {
+    pub fn new(address: &Address, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            address: address.clone(),
+            idle: Mutex::default(),
+            free: Arc::new(Semaphore::new(most)),
+            most,
+            generation: AtomicU64::new(0),
+        })
+    }
+
+    /// Takes a connection. It is given back when it is dropped.
+    pub async fn lease(self: &Arc<Self>) -> Result<Lease> {
+        let permit = timeout(ACQUIRE, Arc::clone(&self.free).acquire_owned()).await;
+        let permit = permit.map_err(|_| Unavailable::Busy)?.map_err(|_| StoreError::Closed)?;
+        let generation = self.generation.load(Ordering::Acquire);
+        let idle = std::iter::from_fn(|| self.idle().pop()).find(Connection::is_clean);
+        let connection = match idle {
+            Some(connection) => connection,
+            None => Connection::open(&self.address).await?,
+        };
+        Ok(Lease { connection: Some(connection), pool: Arc::clone(self), generation, _permit: permit })
+    }
+
+    /// Runs one statement that reads. If its connection turns out to be broken, it is run with another one.
+    pub async fn query(self: &Arc<Self>, sql: &str, values: &[&dyn Value]) -> Result<Vec<Row>> {
+        let first = self.lease().await?.query(sql, values, QUERY).await.map_err(StoreError::from);
+        match first {
+            Err(StoreError::Unavailable(Unavailable::Disconnected)) => {
+                self.close();
+                Ok(self.lease().await?.query(sql, values, QUERY).await?)
+            }
+            other => other,
+        }
+    }
+
+    /// Runs one statement that reads at most one row.
+    pub async fn query_one(self: &Arc<Self>, sql: &str, values: &[&dyn Value]) -> Result<Option<Row>> {
+        Ok(self.query(sql, values).await?.pop())
+    }
+
+    /// Closes all connections: those that are in use when they are given back.
+    pub fn close(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.idle().clear();
+    }
+
+    /// How many connections are in use, and how many there may be.
+    pub fn in_use(&self) -> (usize, usize) {
+        (self.most - self.free.available_permits(), self.most)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that a caller has for itself.
+pub(super) struct Lease {
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+    generation: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("it is taken on drop only")
+    }
+}
+
+impl Drop for Lease {
+    /// A connection that broke, is late or has a transaction is closed: the database then ends its transaction.
+    fn drop(&mut self) {
+        let mut idle = self.pool.idle();
+        let is_current = self.generation == self.pool.generation.load(Ordering::Acquire);
+        idle.extend(self.connection.take().filter(|connection| is_current && connection.is_clean()));
+    }
+}

@@ -1,0 +1,73 @@
+//! The schema and its migrations, and what this program needs of a server.
+//!
+//! Migrations are only appended, never changed. The table `connectory_schema` has the version.
+
+use super::connection::{Connection, Lock};
+use super::limits::{BEGIN, QUERY};
+use super::value::column;
+use crate::error::{Result, StoreError};
+
+/// The migrations, the oldest first.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql")];
+
+/// The oldest server that the tests pass with.
+const OLDEST_SERVER: i32 = 150_000;
+
+/// Checks the server, and updates the schema to the version of this program. Of several nodes that start together, one
+/// updates it and the others wait.
+pub(super) async fn migrate(connection: &Connection, database: &str) -> Result<()> {
+    let refused = |why: String| StoreError::Server { database: database.to_owned(), why };
+    let query = "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'),
+                        current_setting('server_encoding'), current_setting('fsync'), pg_is_in_recovery()";
+    let row = connection.query(query, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
+    let (number, version): (i64, &str) = (column(&row, 0)?, column(&row, 1)?);
+    let (encoding, fsync): (&str, &str) = (column(&row, 2)?, column(&row, 3)?);
+    if number < i64::from(OLDEST_SERVER) {
+        return Err(refused(format!("its PostgreSQL has version {version}; connectory needs 15 or newer")));
+    }
+    if encoding != "UTF8" {
+        let create = "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0";
+        return Err(refused(format!("its encoding is {encoding}; create a database with UTF8 ({create})")));
+    }
+    if column(&row, 4)? {
+        return Err(refused("it is a standby, which cannot be written; give the address of the primary".to_owned()));
+    }
+    if fsync == "off" {
+        tracing::warn!("fsync is off in PostgreSQL: acknowledged changes can be lost when its machine stops");
+    }
+    connection.begin(Lock::INSTANCE, BEGIN).await?;
+    let query = "SELECT to_regclass('connectory_schema') IS NOT NULL,
+                        coalesce(to_regclass('revisions'), to_regclass('tenants'), to_regclass('settings')) IS NOT NULL";
+    let row = connection.query(query, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
+    let (ours, taken) = (column(&row, 0)?, column(&row, 1)?);
+    let found = match (ours, taken) {
+        (true, _) => {
+            let rows = connection.query("SELECT version FROM connectory_schema", &[], QUERY).await?;
+            rows.first().map_or(Ok(0), |row| column::<i64>(row, 0))?
+        }
+        (false, true) => {
+            let why = "it has tables of another program; create a database for connectory alone, nothing was changed";
+            return Err(refused(why.to_owned()));
+        }
+        (false, false) => 0,
+    };
+    let latest = MIGRATIONS.len();
+    let found = usize::try_from(found).unwrap_or_default();
+    if found > latest {
+        let newer = format!("its schema has version {found}, which a newer connectory wrote; this one knows {latest}");
+        return Err(refused(newer));
+    }
+    if found == latest {
+        connection.roll_back().await;
+        return Ok(());
+    }
+    if found == 0 {
+        connection.run("CREATE TABLE connectory_schema (version bigint NOT NULL)", BEGIN).await?;
+        connection.run("INSERT INTO connectory_schema VALUES (0)", BEGIN).await?;
+    }
+    for migration in &MIGRATIONS[found..] {
+        connection.run(migration, BEGIN).await?;
+    }
+    connection.run(&format!("UPDATE connectory_schema SET version = {latest}"), BEGIN).await?;
+    Ok(connection.commit().await?)
+}

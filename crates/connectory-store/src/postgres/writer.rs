@@ -1,0 +1,339 @@
+//! Group commit: a task for each tenant commits all waiting jobs of its tenant in one transaction.
+//!
+//! A transaction has two exchanges. The first begins it, takes the tenant's lock, and reads what others committed and
+//! what the batch is about. The second writes and commits. Then the follower receives what others committed and the
+//! batch, in the order of numbers, and the callers get their results.
+//!
+//! The task belongs to the store, not to a request: a request that is cancelled leaves no transaction behind.
+
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use futures_util::future::{join, join_all, join4};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::Engine;
+use super::batch::{self, Before, Plan};
+use super::connection::{Connection, Failed, Lock};
+use super::following::{NOTHING, News, Published};
+use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, SETTLE, SETTLE_AGAIN};
+use super::pool::Lease;
+use super::reads::{self, Since};
+use super::value::{column, count, number, quotas};
+use crate::access::TenantId;
+use crate::changes::Head;
+use crate::edit::{Commit, Edit};
+use crate::error::{Refusal, Result, StoreError, Unavailable};
+use crate::process::end_process;
+use crate::revision::RevisionNumber;
+
+/// A commit that waits, and the channel for its result.
+pub(super) struct Job {
+    commit: Commit,
+    reply: oneshot::Sender<Result<Vec<RevisionNumber>, Refusal>>,
+}
+
+impl Engine {
+    /// Commits with what else waits for the tenant.
+    pub async fn commit(self: &Arc<Self>, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue(commit.tenant);
+        queue.send(Job { commit, reply }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    fn queue(self: &Arc<Self>, tenant: TenantId) -> mpsc::Sender<Job> {
+        let mut queues = self.queues();
+        let queue = queues.entry(tenant).or_insert_with(|| {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            let work = AssertUnwindSafe(run(Arc::downgrade(self), tenant, receiver)).catch_unwind();
+            tokio::spawn(async {
+                if work.await.is_err() {
+                    // The lists in memory may be half done.
+                    end_process("the task of a tenant panicked; what was acknowledged is kept; start again");
+                }
+            });
+            sender
+        });
+        queue.clone()
+    }
+
+    /// Commits a batch and answers its jobs.
+    async fn write(&self, tenant: TenantId, jobs: Vec<Job>) {
+        let (commits, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.commit, job.reply)).unzip();
+        let began = Instant::now();
+        let mut commits = Some(commits);
+        let mut result = Err(StoreError::Unavailable(Unavailable::Busy));
+        for _ in 0..ATTEMPTS {
+            match self.attempt(tenant, &mut commits).await {
+                Ok(ControlFlow::Break(results)) => {
+                    result = Ok(results);
+                    break;
+                }
+                // Another node took the numbers. Its commits are read in the next attempt.
+                Ok(ControlFlow::Continue(())) => {}
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.note_write(result.as_ref().err());
+        self.counts.committed(replies.len(), began.elapsed());
+        match result {
+            Ok(results) => {
+                for (reply, result) in replies.into_iter().zip(results) {
+                    // The caller may no longer wait. The commit remains.
+                    let _gone = reply.send(result);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, jobs = replies.len(), "could not commit");
+                for reply in replies {
+                    let _gone = reply.send(Err(error.of_batch().into()));
+                }
+            }
+        }
+    }
+
+    /// Tries to commit a batch once. Takes the commits when their outcome is decided.
+    async fn attempt(
+        &self,
+        tenant: TenantId,
+        commits: &mut Option<Vec<Commit>>,
+    ) -> Result<ControlFlow<Vec<Result<Vec<RevisionNumber>, Refusal>>>> {
+        let known = self.following.head(tenant);
+        let lease = self.commits.lease().await?;
+        let batch: Vec<&Commit> = commits.iter().flatten().collect();
+        let (since, before) = begin(&lease, tenant, known, &batch).await?;
+        let since = match since {
+            Some(since) if since.is_rewound => {
+                lease.roll_back().await;
+                self.following.lose(tenant, since.from);
+                return Err(Unavailable::Rewound.into());
+            }
+            // Without the lock, others may commit between the statements.
+            Some(since) if since.to != before.head => return Ok(ControlFlow::Continue(())),
+            since => since,
+        };
+        let missed = |since: Option<Since>| match since {
+            Some(since) => News::read(tenant, since.from, since.to, since.changed),
+            None => News { from: before.head, to: before.head, commits: Vec::new() },
+        };
+        let mut plan = Plan::new(tenant, &before, &batch);
+        if !plan.writes() {
+            lease.roll_back().await;
+            drop(lease);
+            let results = plan.results;
+            if known.is_some() {
+                self.publish(tenant, missed(since)).await?;
+            }
+            return Ok(ControlFlow::Break(results));
+        }
+        let to = plan.head;
+        let outcome = make(&lease, &mut plan).await;
+        let results = plan.results;
+        drop(lease);
+        match outcome {
+            Outcome::Made => {}
+            Outcome::Taken => return Ok(ControlFlow::Continue(())),
+            Outcome::Refused(error) => return Err(error),
+            Outcome::Unknown => self.settle(tenant, to).await?,
+        }
+        let commits = commits.take().unwrap_or_default();
+        let made = commits.into_iter().zip(&results);
+        let made = made.filter_map(|(commit, result)| Some((commit, result.as_ref().ok()?.clone()))).collect();
+        let news = missed(since).then(batch::news(tenant, before.head, to, made));
+        self.publish(tenant, news).await?;
+        Ok(ControlFlow::Break(results))
+    }
+
+    /// Hands news to the follower, after what it must have before them.
+    async fn publish(&self, tenant: TenantId, news: News) -> Result<()> {
+        let to = news.to;
+        let mut published = self.following.publish(tenant, news);
+        // The commit is made: whatever happens, its caller is told so only when it is published.
+        while published == Published::Gap {
+            let Some(known) = self.following.head(tenant) else { return Ok(()) };
+            if known.number >= to.number {
+                return Ok(());
+            }
+            let since = reads::changes_since(&self.reads, tenant, known).await;
+            let since = since.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))?;
+            if since.is_rewound {
+                self.following.lose(tenant, known);
+                return Ok(());
+            }
+            published = self.following.publish(tenant, News::read(tenant, since.from, since.to, since.changed));
+        }
+        Ok(())
+    }
+
+    /// Finds out whether a batch was committed whose commit had no clear result.
+    ///
+    /// The lock is free only when the transaction has ended. If the batch was committed, another commit makes sure that
+    /// it is where the database promises it to be, for example on a standby.
+    async fn settle(&self, tenant: TenantId, head: Head) -> Result<()> {
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            self.commits.close();
+            match self.look_up(tenant, head).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(Unavailable::Disconnected.into()),
+                Err(error) if Instant::now() + SETTLE_AGAIN < deadline => {
+                    tracing::debug!(%error, "the outcome of a commit is not known yet");
+                    sleep(SETTLE_AGAIN).await;
+                }
+                Err(_) => return Err(StoreError::Uncertain(Unavailable::Disconnected)),
+            }
+        }
+    }
+
+    /// Looks up whether a commit is there, and makes it safe if it is.
+    async fn look_up(&self, tenant: TenantId, head: Head) -> Result<bool> {
+        let lease = self.commits.lease().await?;
+        lease.begin(Lock::commits(tenant), BEGIN).await?;
+        let find = "SELECT commit_id FROM revisions WHERE tenant_id = $1 AND number = $2";
+        let row = lease.query(find, &[&tenant.get(), &head.number.get()], QUERY).await?.pop();
+        let found = row.map(|row| column(&row, 0)).transpose()?;
+        if found != head.commit {
+            lease.roll_back().await;
+            return Ok(false);
+        }
+        // It changes nothing, but it is written.
+        let touch = "UPDATE tenants SET created_at = created_at WHERE id = $1";
+        lease.query(touch, &[&tenant.get()], QUERY).await?;
+        lease.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Commits what waits for a tenant, until the store is closed.
+async fn run(engine: Weak<Engine>, tenant: TenantId, mut jobs: mpsc::Receiver<Job>) {
+    let mut next = None;
+    while let Some(first) = next.take().or(jobs.recv().await) {
+        // Yield once so that callers about to send join this batch.
+        tokio::task::yield_now().await;
+        let mut bytes = size(&first);
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            bytes += size(&job);
+            if bytes > BATCH_BYTES {
+                next = Some(job);
+                break;
+            }
+            batch.push(job);
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        engine.write(tenant, batch).await;
+    }
+}
+
+fn size(job: &Job) -> u64 {
+    job.commit.edits.iter().map(Edit::stored_bytes).sum()
+}
+
+/// The first exchange. Returns what others committed since a head, and what the batch needs to be decided.
+async fn begin(
+    connection: &Connection,
+    tenant: TenantId,
+    known: Option<Head>,
+    commits: &[&Commit],
+) -> Result<(Option<Since>, Before)> {
+    let (script_names, name_keys) = batch::keys(commits);
+    let (id, since) = (tenant.get(), known.unwrap_or(NOTHING));
+    let since_values = reads::since_values(tenant, since);
+    let (begun, since_rows, before, names) = join4(
+        connection.begin(Lock::commits(tenant), BEGIN),
+        async {
+            match known {
+                Some(_) => connection.query(reads::SINCE, &[&since_values.0, &since_values.1], BEGIN).await,
+                None => Ok(Vec::new()),
+            }
+        },
+        connection.query(
+            "SELECT number, commit_id, connectors, bytes, max_connectors, max_bytes,
+                    (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+                 FROM tenants LEFT JOIN LATERAL
+                      (SELECT number, commit_id, connectors, bytes FROM revisions WHERE tenant_id = $1
+                           ORDER BY number DESC LIMIT 1) AS head ON true
+                 WHERE id = $1",
+            &[&id],
+            BEGIN,
+        ),
+        connection.query(
+            "SELECT script_name, name_key, number FROM connectors WHERE tenant_id = $1 AND script_name = ANY ($2)
+             UNION
+             SELECT script_name, name_key, number FROM connectors WHERE tenant_id = $1 AND name_key = ANY ($3)
+             UNION ALL
+             SELECT script_name, NULL, number FROM deleted WHERE tenant_id = $1 AND script_name = ANY ($2)",
+            &[&id, &script_names, &name_keys],
+            BEGIN,
+        ),
+    )
+    .await;
+    begun?;
+    let since = match known {
+        Some(known) => Some(reads::since(known, &since_rows?)?),
+        None => None,
+    };
+    let row = before?.pop().ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))?;
+    let commit = column(&row, 1)?;
+    let mut before = match commit {
+        None => Before::empty(quotas(&row, 4)?),
+        Some(_) => Before {
+            head: Head { number: number(&row, 0)?, commit },
+            connectors: count(&row, 2)?,
+            bytes: count(&row, 3)?,
+            ..Before::empty(quotas(&row, 4)?)
+        },
+    };
+    before.time = column(&row, 6)?;
+    for row in names? {
+        let (script_name, number) = (column(&row, 0)?, number(&row, 2)?);
+        match column(&row, 1)? {
+            Some(name_key) => before.existing.push((script_name, name_key, number)),
+            None => before.deleted.push((script_name, number)),
+        }
+    }
+    Ok((since, before))
+}
+
+/// What became of the second exchange.
+enum Outcome {
+    /// It is committed.
+    Made,
+    /// Another transaction has the numbers. Nothing is committed.
+    Taken,
+    /// The database refused. Nothing is committed.
+    Refused(StoreError),
+    /// It may be committed or not.
+    Unknown,
+}
+
+/// The second exchange: writes and commits.
+async fn make(lease: &Lease, plan: &mut Plan<'_>) -> Outcome {
+    let statements = plan.statements();
+    let values: Vec<(_, Vec<_>)> = statements
+        .iter()
+        .map(|(sql, values)| (*sql, values.iter().map(|value| value.as_ref() as &dyn super::value::Value).collect()))
+        .collect();
+    let writes = join_all(values.iter().map(|(sql, values)| lease.query(sql, values, COMMIT)));
+    let (writes, committed) = join(writes, lease.commit()).await;
+    // After a refused statement, the commit is answered like one, but it rolls back.
+    let refused = |failed: &Failed| if failed.is_taken() { Outcome::Taken } else { Outcome::Refused(failed.into()) };
+    if let Some(failed) = writes.iter().filter_map(|write| write.as_ref().err()).find(|failed| failed.is_refusal()) {
+        return refused(failed);
+    }
+    match (writes.iter().all(Result::is_ok), committed) {
+        (true, Ok(())) => Outcome::Made,
+        (_, Err(failed)) if failed.is_refusal() => refused(&failed),
+        (_, Ok(()) | Err(_)) => Outcome::Unknown,
+    }
+}

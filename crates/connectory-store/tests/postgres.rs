@@ -1,0 +1,615 @@
+//! What only several nodes on one PostgreSQL database can get wrong. Each test is an interleaving that was thought
+//! through, or seen in other systems.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/cluster.rs"]
+mod cluster;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cluster::Cluster;
+use connectory_store::{
+    Address, Change, Changed, Committed, Follow, Head, Refusal, RevisionId, RevisionNumber, Store, StoreError,
+    TenantId, Unavailable,
+};
+use support::{all, by, client, commit, connector, connector_at, create, edit, number, origin, summaries, tenant};
+use tokio::time::{sleep, timeout};
+
+/// A database, and nodes that use it.
+struct Database {
+    cluster: Cluster,
+    name: String,
+}
+
+/// A database of the shared cluster. None if tests with PostgreSQL are not wanted.
+fn database() -> Option<Database> {
+    database_in("", cluster::shared)
+}
+
+fn database_in(options: &str, cluster: impl FnOnce() -> Cluster) -> Option<Database> {
+    if !cluster::is_wanted() {
+        eprintln!("left out: CONNECTORY_TEST_POSTGRES is not set, which `./test` does");
+        return None;
+    }
+    let cluster = cluster();
+    let name = cluster.create_database(options);
+    Some(Database { cluster, name })
+}
+
+impl Database {
+    async fn open(&self) -> Store {
+        let address = Address::parse(&self.cluster.address(&self.name)).unwrap();
+        Store::open_postgres(&address).await.unwrap()
+    }
+
+    /// A node that follows a tenant.
+    async fn node(&self, tenant: TenantId) -> (Store, Arc<Followed>) {
+        let store = self.open().await;
+        let followed = Arc::<Followed>::default();
+        store.follow(Arc::clone(&followed) as Arc<dyn Follow>);
+        load(&store, &followed, tenant).await;
+        (store, followed)
+    }
+
+    fn psql(&self, sql: &str) -> String {
+        self.cluster.psql(&self.name, sql)
+    }
+
+    /// Holds the lock of a tenant's commits for a time, as a node does that is slow.
+    fn hold(&self, tenant: i64, seconds: f64) -> std::thread::JoinHandle<()> {
+        let kind = i32::from_be_bytes(*b"cty\x01");
+        let sql = format!("BEGIN; SELECT pg_advisory_xact_lock({kind}, {tenant}); SELECT pg_sleep({seconds}); COMMIT");
+        let (name, socket) = (self.name.clone(), self.cluster.socket());
+        let held = std::thread::spawn(move || drop(cluster::psql(&socket, &name, &sql)));
+        while self.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") == "0" {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        held
+    }
+}
+
+/// A follower that keeps the state of a tenant, and fails if it is not handed over in order.
+#[derive(Default)]
+struct Followed(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The tenant. Commits of others are left out.
+    tenant: Option<TenantId>,
+    /// The newest revision that was seen.
+    last: i64,
+    connectors: HashMap<String, i64>,
+    lost: usize,
+}
+
+impl Follow for Followed {
+    fn committed(&self, batch: Vec<Committed>) {
+        let mut state = self.0.lock().unwrap();
+        for Committed { tenant, changed: Changed { number, script_name, summary }, .. } in batch {
+            if state.tenant != Some(tenant) {
+                continue;
+            }
+            assert!(number.get() > state.last, "{number} after {}", state.last);
+            state.last = number.get();
+            match summary {
+                Some(_) => state.connectors.insert(script_name.to_string(), number.get()),
+                None => state.connectors.remove(script_name.as_str()),
+            };
+        }
+    }
+
+    fn lost(&self, _: TenantId) {
+        self.0.lock().unwrap().lost += 1;
+    }
+}
+
+impl Followed {
+    fn connectors(&self) -> HashMap<String, i64> {
+        self.0.lock().unwrap().connectors.clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.connectors().into_keys().collect();
+        names.sort();
+        names
+    }
+
+    fn lost(&self) -> usize {
+        self.0.lock().unwrap().lost
+    }
+}
+
+/// Loads a tenant as the lists in memory do.
+async fn load(store: &Store, followed: &Followed, tenant: TenantId) -> Head {
+    let (head, loaded) = store.load(tenant, |summaries| summaries.collect::<Vec<_>>()).await.unwrap();
+    let connectors = loaded.into_iter().map(|(number, summary)| (summary.script_name.to_string(), number.get()));
+    let (tenant_id, last) = (Some(tenant), head.number.get());
+    *followed.0.lock().unwrap() = State { tenant: tenant_id, last, connectors: connectors.collect(), lost: 0 };
+    store.follow_from(tenant, head);
+    head
+}
+
+/// Two tenants in the database.
+async fn two_tenants(store: &Store, database: &Database) -> (TenantId, TenantId) {
+    let first = tenant(store).await;
+    database.psql("INSERT INTO tenants (uuid, name, created_at) VALUES ('u', 'other', 0)");
+    (first, store.tenants().await.unwrap()[1].id)
+}
+
+macro_rules! want {
+    ($database:expr) => {
+        match $database {
+            Some(database) => database,
+            None => return,
+        }
+    };
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_sees_what_another_node_acknowledged_before() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let ((one, _), (two, followed)) = (database.node(ours).await, database.node(ours).await);
+    for at in 0..200 {
+        // Some reads are on their way already, and their query may be older than the write.
+        let earlier = tokio::spawn({
+            let two = two.clone();
+            async move { two.fresh(ours).await }
+        });
+        let made = commit(&one, ours, create(&format!("c{at}"))).await;
+        two.fresh(ours).await.unwrap();
+        assert_eq!(followed.connectors()[&format!("c{at}")], made.get());
+        earlier.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_revisions_of_another_node_are_published_before_ours() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let ((one, at_one), (two, at_two)) = (database.node(ours).await, database.node(ours).await);
+    for at in 0..50 {
+        commit(&one, ours, create(&format!("a{at}"))).await;
+        commit(&two, ours, create(&format!("b{at}"))).await;
+        assert_eq!(at_two.connectors().len(), 2 * at + 2, "the follower asserts the order");
+    }
+    one.fresh(ours).await.unwrap();
+    assert_eq!(at_one.connectors(), at_two.connectors());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_waited_for_the_lock_sees_what_changed_meanwhile() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let ((one, _), (two, _)) = (database.node(ours).await, database.node(ours).await);
+    let first = commit(&one, ours, create("HR")).await;
+    two.fresh(ours).await.unwrap();
+    // The other node waits, and while it does, the connector changes.
+    let kind = i32::from_be_bytes(*b"cty\x01");
+    let change = format!(
+        "BEGIN; SELECT pg_advisory_xact_lock({kind}, 1); SELECT pg_sleep(0.5);
+         INSERT INTO revisions SELECT tenant_id, 2, script_name, 1, 2, gen_random_uuid(), 2, 'x', author_kind, author_id,
+                author_name, tracking_id, created_at, connectors, bytes, format, body FROM revisions WHERE number = 1;
+         UPDATE connectors SET number = 2; COMMIT"
+    );
+    let (name, socket) = (database.name.clone(), database.cluster.socket());
+    let psql = std::thread::spawn(move || cluster::psql(&socket, &name, &change));
+    sleep(Duration::from_millis(200)).await;
+    let update = edit(Change::Update { expected: first }, connector("HR"));
+    let refused = two.commit(ours, vec![update], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Conflict { edit: 0, current } if current == Some(number(2))), "{refused}");
+    psql.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_loads_while_others_write_and_misses_nothing() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let (one, _) = database.node(ours).await;
+    let writing = tokio::spawn(async move {
+        for at in 0..150 {
+            commit(&one, ours, create(&format!("c{at}"))).await;
+        }
+        one
+    });
+    let mut nodes = Vec::new();
+    while !writing.is_finished() {
+        nodes.push(database.node(ours).await);
+    }
+    writing.await.unwrap();
+    for (node, followed) in nodes {
+        node.fresh(ours).await.unwrap();
+        assert_eq!(followed.connectors().len(), 150);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_tenants_with_equal_numbers_are_separate() {
+    let database = want!(database());
+    let store = database.open().await;
+    let (ours, theirs) = two_tenants(&store, &database).await;
+    for (tenant, name) in [(ours, "ours"), (theirs, "theirs")] {
+        assert_eq!(commit(&store, tenant, create(name)).await, number(1));
+        let mut large = connectory_model::Connector::clone(&connector(&format!("{name} large")));
+        large.source_template =
+            connectory_model::document::SourceTemplate::stored(format!("{name}{}", "x".repeat(70_000)));
+        assert_eq!(commit(&store, tenant, edit(Change::Create, Arc::new(large))).await, number(2));
+    }
+    for (tenant, name, other) in [(ours, "ours", "theirs"), (theirs, "theirs", "ours")] {
+        assert_eq!(connector_at(&store, tenant, number(1)).await.name, name);
+        let large = connector_at(&store, tenant, number(2)).await;
+        assert!(large.source_template.as_str().starts_with(name), "{name}");
+        let names: Vec<_> = summaries(&store, tenant).await.into_iter().map(|(_, summary)| summary.name).collect();
+        assert_eq!(names, [name.to_owned(), format!("{name} large")]);
+        for script_name in [name, other] {
+            let found = store.revision(tenant, script_name.parse().unwrap(), number(1)).await.unwrap();
+            assert_eq!(found.is_some(), script_name == name);
+        }
+        assert_eq!(store.revisions(tenant, None, None, 9).await.unwrap().len(), 2);
+        assert_eq!(store.changes(tenant, number(1)).await.unwrap().changed.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_of_one_node_shows_it_what_the_other_did() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let ((one, _), (two, followed)) = (database.node(ours).await, database.node(ours).await);
+    commit(&one, ours, create("HR")).await;
+    let refused = two.commit(ours, vec![create("hr")], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::NameTaken { edit: 0 }), "{refused}");
+    assert_eq!(followed.names(), ["hr"], "the refused caller finds the connector that took the name");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_jobs_are_one_transaction_and_refusals_are_no_errors() {
+    let database =
+        want!(database_in("", || Cluster::start(&["log_statement = all", "log_min_messages = error", "fsync = off"])));
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    commit(&store, ours, create("taken")).await;
+    let held = database.hold(1, 1.0);
+    // The first waits for the lock; the others are the next batch.
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { commit(&store, ours, create("first")).await }
+    });
+    sleep(Duration::from_millis(300)).await;
+    let before = std::fs::read_to_string(database.cluster.log()).unwrap().len();
+    let names: Vec<_> = (0..256).map(|at| if at % 100 == 7 { "taken".to_owned() } else { format!("c{at}") }).collect();
+    let jobs = names.iter().map(|name| store.commit(ours, vec![create(name)], origin()));
+    let results = all(jobs).await;
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 3);
+    waiting.await.unwrap();
+    held.join().unwrap();
+    let log = std::fs::read_to_string(database.cluster.log()).unwrap();
+    assert!(!log.contains("ERROR"), "{log}");
+    assert!(!log.to_uppercase().contains("SAVEPOINT"), "no subtransactions");
+    let commits = log[before..].matches("COMMIT").count();
+    assert!((2..=4).contains(&commits), "the waiting one, a batch, and what psql did: {commits}");
+    assert_eq!(summaries(&store, ours).await.len(), 255);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_defaults_of_a_database_change_nothing() {
+    for default in [
+        "default_transaction_isolation TO 'repeatable read'",
+        "default_transaction_isolation TO 'serializable'",
+        "synchronous_commit TO off",
+        "standard_conforming_strings TO off",
+        "bytea_output TO escape",
+        "timezone TO 'Pacific/Chatham'",
+    ] {
+        let database = want!(database());
+        database.psql(&format!("ALTER DATABASE {} SET {default}", database.name));
+        let ours = tenant(&database.open().await).await;
+        let ((one, _), (two, followed)) = (database.node(ours).await, database.node(ours).await);
+        for at in 0..20 {
+            let (a, b) = (format!("a{at}"), format!("b{at}"));
+            tokio::join!(commit(&one, ours, create(&a)), commit(&two, ours, create(&b)));
+        }
+        two.fresh(ours).await.unwrap();
+        assert_eq!(followed.connectors().len(), 40, "{default}");
+        let connector = connector_at(&two, ours, number(1)).await;
+        assert!(connector.name == "a0" || connector.name == "b0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_equal_whatever_the_locale_of_the_database() {
+    let mut lists = Vec::new();
+    for options in [
+        "LOCALE 'C' TEMPLATE template0",
+        "LOCALE 'C.UTF-8' TEMPLATE template0",
+        "LOCALE_PROVIDER icu ICU_LOCALE 'de-u-ks-level1' LOCALE 'C.UTF-8' TEMPLATE template0",
+    ] {
+        let database = want!(database_in(options, cluster::shared));
+        let store = database.open().await;
+        let ours = tenant(&store).await;
+        // Names from all over Unicode: letters, marks, signs, and their cases.
+        let mut names = Vec::new();
+        for at in 0_u32..5000 {
+            let char =
+                char::from_u32(0x20 + at * 37 % 0x2_0000).filter(|char| !char.is_control() && !char.is_whitespace());
+            names.push(format!("{}{}x{at}", char.unwrap_or('é'), if at % 2 == 0 { "Å" } else { "ß" }));
+        }
+        let edits: Vec<_> = names.iter().filter_map(|name| made(name)).collect();
+        let count = edits.len();
+        assert!(count > 4000, "{count}");
+        for edits in edits.chunks(250) {
+            let edits = edits.iter().map(|name| create(name)).collect();
+            store.commit(ours, edits, origin()).await.unwrap();
+        }
+        let list: Vec<_> = summaries(&store, ours).await.into_iter().map(|(_, summary)| summary.name).collect();
+        assert_eq!(list.len(), count);
+        let mut sorted = list.clone();
+        sorted.sort_by_key(|name| connectory_model::name_key(name));
+        assert!(list == sorted, "{options}");
+        lists.push(list);
+    }
+    assert!(lists.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// The name, if a connector can have it.
+fn made(name: &str) -> Option<&str> {
+    let list = serde_json::json!([{"name": name}]).to_string();
+    connectory_model::import::from_json(list.as_bytes()).is_ok().then_some(name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_do_not_wait_for_each_other_and_never_deadlock() {
+    let database = want!(database());
+    let store = database.open().await;
+    let (ours, theirs) = two_tenants(&store, &database).await;
+    let ((one, _), (two, _)) = (database.node(ours).await, database.node(theirs).await);
+    let batches = |store: &Store| store.measures().unwrap().batches;
+    let each = async |store: &Store, tenant, name: &str| {
+        let mut made = commit(store, tenant, create(name)).await;
+        for _ in 1..2500 {
+            let update = edit(Change::Update { expected: made }, connector(name));
+            made = commit(store, tenant, update).await;
+        }
+    };
+    tokio::join!(each(&one, ours, "a"), each(&one, theirs, "b"), each(&two, ours, "c"), each(&two, theirs, "d"));
+    assert_eq!(batches(&one) + batches(&two), 10_000);
+    // The lock of one tenant is held for a while; the other is as fast as before.
+    let mut quiet: Vec<Duration> = Vec::new();
+    let mut busy = Vec::new();
+    for (times, held) in [(&mut quiet, None), (&mut busy, Some(database.hold(ours_id(&database), 3.0)))] {
+        let late = held.is_some().then(|| {
+            tokio::spawn({
+                let one = one.clone();
+                async move { commit(&one, ours, create("waits")).await }
+            })
+        });
+        for at in 0..100 {
+            let began = Instant::now();
+            commit(&two, theirs, create(&format!("{} {at}", late.is_some()))).await;
+            two.fresh(theirs).await.unwrap();
+            times.push(began.elapsed());
+        }
+        if let Some((held, late)) = held.zip(late) {
+            assert!(!late.is_finished(), "the other tenant waits for its lock");
+            held.join().unwrap();
+            late.await.unwrap();
+        }
+    }
+    let p99 = |times: &mut Vec<Duration>| {
+        times.sort();
+        times[98]
+    };
+    let (quiet, busy) = (p99(&mut quiet), p99(&mut busy));
+    assert!(busy < quiet * 3 + Duration::from_millis(50), "{quiet:?} {busy:?}");
+}
+
+fn ours_id(database: &Database) -> i64 {
+    database.psql("SELECT min(id) FROM tenants").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_caller_leaves_no_transaction() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    let held = database.hold(1, 1.0);
+    for at in 0..20 {
+        let name = format!("c{at}");
+        let commit = store.commit(ours, vec![create(&name)], origin());
+        assert!(timeout(Duration::from_millis(5), commit).await.is_err());
+        let id = RevisionId { tenant: ours, number: number(1) };
+        let _late = timeout(Duration::from_micros(1), store.find(id, 9)).await;
+        let made = store.create_client("default".to_owned(), client(&name), by());
+        let _late = timeout(Duration::from_micros(1), made).await;
+    }
+    held.join().unwrap();
+    commit(&store, ours, create("last")).await;
+    for _ in 0..100 {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+        if database.psql(open) == "0" {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{}", database.psql("SELECT state, query FROM pg_stat_activity WHERE datname = current_database()"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_history_than_before_is_noticed_and_loaded() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let (store, followed) = database.node(ours).await;
+    for name in ["a", "b", "c"] {
+        commit(&store, ours, create(name)).await;
+    }
+    // As after a restore of a backup without the last commit, and another commit since then.
+    let rewind = "DELETE FROM revisions WHERE number = 3; DELETE FROM connectors WHERE script_name = 'c';";
+    database.psql(rewind);
+    assert!(matches!(store.fresh(ours).await, Err(StoreError::Unavailable(Unavailable::Rewound))));
+    assert_eq!(followed.lost(), 1);
+    assert_eq!(load(&store, &followed, ours).await.number, number(2));
+    store.fresh(ours).await.unwrap();
+    assert_eq!(followed.names(), ["a", "b"]);
+    // The same number with another commit. A commit notices it too.
+    database.psql("UPDATE revisions SET commit_id = gen_random_uuid() WHERE number = 2");
+    let refused = store.commit(ours, vec![create("d")], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Rewound))), "{refused}");
+    assert_eq!(followed.lost(), 1, "since it was loaded");
+    load(&store, &followed, ours).await;
+    assert_eq!(commit(&store, ours, create("d")).await, number(3));
+    assert_eq!(followed.names(), ["a", "b", "d"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
+    let database = want!(database());
+    let ours = tenant(&database.open().await).await;
+    let (store, followed) = database.node(ours).await;
+    let killing = tokio::spawn({
+        let (name, socket) = (database.name.clone(), database.cluster.socket());
+        async move {
+            let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                           WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            loop {
+                let (name, socket) = (name.clone(), socket.clone());
+                tokio::task::spawn_blocking(move || cluster::psql(&socket, &name, sql)).await.unwrap();
+                sleep(Duration::from_millis(60)).await;
+            }
+        }
+    });
+    let creates = (0..1000).map(|at| {
+        let store = &store;
+        async move {
+            let name = format!("c{at}");
+            match store.commit(ours, vec![create(&name)], origin()).await {
+                Ok(numbers) => (name, Some(numbers[0])),
+                // Nothing was done.
+                Err(Refusal::Store(StoreError::Unavailable(_))) => (name, None),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let results: Vec<(String, Option<RevisionNumber>)> =
+        futures_util::StreamExt::collect(futures_util::StreamExt::buffered(futures_util::stream::iter(creates), 8))
+            .await;
+    killing.abort();
+    let _ended = killing.await;
+    let store = database.open().await;
+    let revisions = store.revisions(ours, None, None, 2000).await.unwrap();
+    let made: HashMap<_, _> =
+        revisions.iter().map(|revision| (revision.script_name.to_string(), revision.number)).collect();
+    assert_eq!(made.len(), revisions.len(), "one revision each");
+    let mut failed = 0;
+    for (name, number) in &results {
+        assert_eq!(made.get(name), number.as_ref(), "{name}");
+        failed += usize::from(number.is_none());
+    }
+    assert!(failed > 0 && failed < 1000, "{failed} failed");
+    let numbers: Vec<_> = revisions.iter().rev().map(|revision| revision.number.get()).collect();
+    assert_eq!(numbers, (1..=i64::try_from(made.len()).unwrap()).collect::<Vec<_>>(), "no gaps");
+    assert_eq!(followed.connectors().len(), made.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_on_the_standby_is_never_acknowledged() {
+    let settings = ["fsync = off", "synchronous_standby_names = 'nobody'"];
+    let database = want!(database_in("", || Cluster::start(&["fsync = off"])));
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    commit(&store, ours, create("before")).await;
+    database.psql(&format!("ALTER SYSTEM SET {}", settings[1]));
+    database.psql("SELECT pg_reload_conf()");
+    // The commit waits for the standby. Someone cancels the wait, and PostgreSQL reports success with a warning.
+    let cancelling = std::thread::spawn({
+        let (name, socket) = (database.name.clone(), database.cluster.socket());
+        move || {
+            for _ in 0..60 {
+                std::thread::sleep(Duration::from_millis(250));
+                let sql = "SET synchronous_commit TO local;
+                           SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+                cluster::psql(&socket, &name, sql);
+            }
+        }
+    });
+    let began = Instant::now();
+    let result = store.commit(ours, vec![create("during")], origin()).await;
+    assert!(matches!(result, Err(Refusal::Store(StoreError::Uncertain(_)))), "{result:?}");
+    assert!(began.elapsed() < Duration::from_secs(22), "{:?}", began.elapsed());
+    database.psql("ALTER SYSTEM RESET synchronous_standby_names");
+    database.psql("SELECT pg_reload_conf()");
+    cancelling.join().unwrap();
+    // It was done, and the next commit goes on from there.
+    commit(&store, ours, create("after")).await;
+    let names: Vec<_> = summaries(&store, ours).await.into_iter().map(|(_, summary)| summary.name).collect();
+    assert_eq!(names, ["after", "before", "during"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_held_too_long_is_a_refusal() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    let held = database.hold(1, 7.0);
+    let began = Instant::now();
+    let refused = store.commit(ours, vec![create("HR")], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Locked))), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    held.join().unwrap();
+    commit(&store, ours, create("HR")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_whose_numbers_are_taken_starts_again() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    commit(&store, ours, create("one")).await;
+    // A database without the lock: another commit comes between the read and the write.
+    database.psql(
+        "CREATE FUNCTION overtake() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.script_name = 'two' AND NOT EXISTS (SELECT 1 FROM settings WHERE name = 'overtaken') THEN
+                 RAISE unique_violation;
+             END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER overtake BEFORE INSERT ON revisions FOR EACH ROW EXECUTE FUNCTION overtake()",
+    );
+    let late = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(ours, vec![create("two")], origin()).await }
+    });
+    let result = late.await.unwrap();
+    assert!(matches!(result, Err(Refusal::Store(StoreError::Unavailable(Unavailable::Busy)))), "bounded: {result:?}");
+    database.psql("INSERT INTO settings VALUES ('overtaken', '')");
+    assert_eq!(commit(&store, ours, create("two")).await, number(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_together_make_one_schema() {
+    let database = want!(database());
+    let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
+    let issuers = [one.issuer().await.unwrap(), two.issuer().await.unwrap(), three.issuer().await.unwrap()];
+    assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_cannot_be_used_is_refused_with_a_reason() {
+    let database = want!(database());
+    let open = async |name: &str| {
+        let address = Address::parse(&database.cluster.address(name)).unwrap();
+        Store::open_postgres(&address).await.err().unwrap().to_string()
+    };
+    let latin1 = database.cluster.create_database("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    assert!(open(&latin1).await.contains("its encoding is LATIN1"));
+    let foreign = database.cluster.create_database("");
+    database.cluster.psql(&foreign, "CREATE TABLE settings (a int)");
+    assert!(open(&foreign).await.contains("tables of another program"));
+    database.open().await;
+    database.psql("UPDATE connectory_schema SET version = 99");
+    assert!(open(&database.name).await.contains("its schema has version 99"));
+}
