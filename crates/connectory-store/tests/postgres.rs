@@ -17,8 +17,14 @@ use connectory_store::{
     Address, Change, Changed, Committed, Follow, Head, Refusal, RevisionId, RevisionNumber, Store, StoreError,
     TenantId, Unavailable,
 };
-use support::{all, by, client, commit, connector, connector_at, create, edit, number, origin, summaries, tenant};
+use futures_util::StreamExt;
+use support::{by, client, commit, connector, connector_at, create, edit, number, origin, summaries, tenant};
 use tokio::time::{sleep, timeout};
+
+/// Runs many futures, as many at a time as a busy server has requests.
+async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    futures_util::stream::iter(futures).buffered(256).collect().await
+}
 
 /// A database, and nodes that use it.
 struct Database {

@@ -4,8 +4,8 @@ use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::CLIENTS_PER_TENANT;
 use connectory_store::{Author, AuthorKind, NewClient, SigningKey, StoreError};
 
-use super::Database;
-use super::support::{all, by, client, tenant};
+use super::support::{by, client, tenant};
+use super::{Database, all};
 
 pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Database) {
     let store = database.open();

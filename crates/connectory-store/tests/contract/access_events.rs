@@ -3,8 +3,8 @@
 use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
 use connectory_store::{AccessAction, AccessOrigin, Ended, NewSession, Quotas, RefusedSignIns, Store, TenantId};
 
-use super::Database;
-use super::support::{all, by, client, tenant};
+use super::support::{by, client, tenant};
+use super::{Database, all};
 
 async fn sign_in(store: &Store, tenant: TenantId, by: &AccessOrigin) {
     let hash = std::array::from_fn(|_| 1);

@@ -15,6 +15,7 @@ mod reads;
 mod sessions;
 
 use connectory_store::{AccessDb, Address, Quotas, Store};
+use futures_util::StreamExt;
 use support::by;
 use tempfile::TempDir;
 
@@ -69,6 +70,11 @@ impl Database for SqliteWithoutSyncs {
     fn set_quotas(&self, tenant: &str, quotas: Quotas) {
         self.0.set_quotas(tenant, quotas);
     }
+}
+
+/// Runs many futures, as many at a time as a busy server has requests.
+async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    futures_util::stream::iter(futures).buffered(256).collect().await
 }
 
 /// One on a PostgreSQL server.

@@ -6,8 +6,8 @@ use connectory_store::{
     AccessOrigin, Author, AuthorKind, Ended, NewSession, Session, SessionHash, Store, StoreError, TenantId,
 };
 
-use super::Database;
-use super::support::{all, by, tenant};
+use super::support::{by, tenant};
+use super::{Database, all};
 
 const MINUTE: i64 = 60_000;
 /// No session has ended.

@@ -7,7 +7,6 @@ use connectory_model::{Connector, Summary, import};
 use connectory_store::{
     AccessOrigin, Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, Store, TenantId,
 };
-use futures_util::StreamExt;
 use uuid::Uuid;
 
 /// A new connector.
@@ -69,11 +68,6 @@ pub fn client(id: &str) -> NewClient {
 pub async fn tenant(store: &Store) -> TenantId {
     store.bootstrap("default".to_owned(), client("first"), by()).await.unwrap();
     store.tenants().await.unwrap()[0].id
-}
-
-/// Runs many futures, as many at a time as a busy server has requests.
-pub async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    futures_util::stream::iter(futures).buffered(256).collect().await
 }
 
 /// A number that a test expects.
