@@ -15,7 +15,7 @@ pub struct AccessDb(Engine);
 
 enum Engine {
     Sqlite(sqlite::AccessDb),
-    Postgres(Postgres, Runtime),
+    Postgres(Postgres, Option<Runtime>),
 }
 
 /// Calls a method of SQLite, or one of PostgreSQL on its runtime.
@@ -23,7 +23,7 @@ macro_rules! either {
     ($access:ident, $sqlite:ident => $one:expr, $postgres:ident => $other:expr) => {
         match &$access.0 {
             Engine::Sqlite($sqlite) => $one,
-            Engine::Postgres($postgres, runtime) => runtime.block_on($other),
+            Engine::Postgres($postgres, runtime) => wait(runtime.as_ref(), $other),
         }
     };
 }
@@ -35,13 +35,10 @@ impl AccessDb {
     }
 
     /// Connects to a PostgreSQL database.
-    ///
-    /// # Panics
-    /// Panics on a thread of an asynchronous runtime, which must not block.
     pub fn open_postgres(address: &Address) -> Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|error| StoreError::Engine(format!("cannot start a runtime: {error}")))?;
-        let engine = runtime.block_on(Postgres::open(address))?;
+        let runtime = Some(runtime.map_err(|error| StoreError::Engine(format!("cannot start a runtime: {error}")))?);
+        let engine = wait(runtime.as_ref(), Postgres::open(address))?;
         Ok(Self(Engine::Postgres(engine, runtime)))
     }
 
@@ -114,4 +111,22 @@ impl AccessDb {
         either!(self, access => access.access_events(tenant, before, limit),
                 engine => engine.access_events(tenant, before, limit))
     }
+}
+
+impl Drop for AccessDb {
+    /// The runtime cannot wait for its threads if this thread belongs to another one.
+    fn drop(&mut self) {
+        if let Engine::Postgres(_, runtime) = &mut self.0 {
+            if let Some(runtime) = runtime.take() {
+                runtime.shutdown_background();
+            }
+        }
+    }
+}
+
+/// Waits for a result on a thread of its own, because the thread of the caller may belong to another runtime.
+fn wait<T: Send>(runtime: Option<&Runtime>, work: impl Future<Output = T> + Send) -> T {
+    let runtime = runtime.expect("it is taken on drop only");
+    let waiting = || std::thread::scope(|scope| scope.spawn(|| runtime.block_on(work)).join());
+    waiting().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -8,11 +8,15 @@ use axum::body::Body;
 use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::clock::Clock;
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::{AccessDb, AccessOrigin, NewClient, Store};
+use connectory_store::{AccessDb, AccessOrigin, Address, NewClient, Store};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+#[path = "../../../connectory-store/tests/support/cluster.rs"]
+#[expect(dead_code, reason = "these tests share a cluster")]
+mod cluster;
 
 pub const CLIENT_ID: &str = "first";
 pub const SECRET: &str = "s3cret: with \"odd\" characters &+%";
@@ -20,8 +24,51 @@ pub const SECRET: &str = "s3cret: with \"odd\" characters &+%";
 pub struct TestApp {
     pub server: Arc<ServerState>,
     service: Arc<Service>,
-    folder: TempDir,
+    place: Place,
     token: String,
+}
+
+/// The database of a server.
+enum Place {
+    Sqlite(TempDir),
+    Postgres(Box<Address>),
+}
+
+impl Place {
+    /// A new database. All tests run with PostgreSQL if CONNECTORY_TEST_ENGINE says so.
+    fn new() -> Self {
+        match std::env::var("CONNECTORY_TEST_ENGINE").as_deref() {
+            Ok("postgres") => {
+                let cluster = cluster::shared();
+                let name = cluster.create_database("");
+                Self::Postgres(Box::new(Address::parse(&cluster.address(&name)).unwrap()))
+            }
+            _ => Self::Sqlite(TempDir::new().unwrap()),
+        }
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite(folder) => Some(folder.path().join("c.db")),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    async fn open(&self) -> Store {
+        match self {
+            Self::Sqlite(folder) => Store::open_without_syncs(&folder.path().join("c.db")),
+            Self::Postgres(address) => Store::open_postgres(address).await,
+        }
+        .unwrap()
+    }
+
+    fn access(&self) -> AccessDb {
+        match self {
+            Self::Sqlite(folder) => AccessDb::open(&folder.path().join("c.db")),
+            Self::Postgres(address) => AccessDb::open_postgres(address),
+        }
+        .unwrap()
+    }
 }
 
 /// An answer, read whole.
@@ -77,25 +124,25 @@ impl TestApp {
 
     /// The same, with a service that may have more than the API.
     pub async fn serving(options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
-        Self::in_folder(TempDir::new().unwrap(), options, service).await
+        Self::on(Place::new(), options, service).await
     }
 
     /// The same on the database that this server has, after it has ended.
     #[allow(dead_code, reason = "the console's tests use it")]
     pub async fn restart(self, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
         let options = self.server.options.clone();
-        let Self { server, service: ended, folder, .. } = self;
+        let Self { server, service: ended, place, .. } = self;
         drop((server, ended));
-        Self::in_folder(folder, options, service).await
+        Self::on(place, options, service).await
     }
 
-    async fn in_folder(folder: TempDir, options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
-        let store = Store::open_without_syncs(&folder.path().join("c.db")).unwrap();
+    async fn on(place: Place, options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
+        let store = place.open().await;
         let client = new_client(CLIENT_ID, UserLevel::OrgAdmin, [Scope::All].into());
         store.bootstrap("default".to_owned(), client, operator()).await.unwrap();
         let server = ServerState::new(store, options).await.unwrap();
         let service = Arc::new(service(Arc::clone(&server)));
-        let mut this = Self { server, service, folder, token: String::new() };
+        let mut this = Self { server, service, place, token: String::new() };
         this.token = this.token_of(CLIENT_ID).await;
         this
     }
@@ -105,12 +152,14 @@ impl TestApp {
         &self.server.options.clock
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.folder.path().join("c.db")
+    /// The file of the database, if it is one.
+    #[allow(dead_code, reason = "the console's tests move it")]
+    pub fn database(&self) -> Option<PathBuf> {
+        self.place.file()
     }
 
     pub fn access(&self) -> AccessDb {
-        AccessDb::open(&self.database()).unwrap()
+        self.place.access()
     }
 
     /// A new client's token.
