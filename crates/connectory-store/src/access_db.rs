@@ -116,10 +116,10 @@ impl AccessDb {
 impl Drop for AccessDb {
     /// The runtime cannot wait for its threads if this thread belongs to another one.
     fn drop(&mut self) {
-        if let Engine::Postgres(_, runtime) = &mut self.0 {
-            if let Some(runtime) = runtime.take() {
-                runtime.shutdown_background();
-            }
+        if let Engine::Postgres(_, runtime) = &mut self.0
+            && let Some(runtime) = runtime.take()
+        {
+            runtime.shutdown_background();
         }
     }
 }

@@ -9,6 +9,7 @@ mod cluster;
 mod support;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -49,7 +50,7 @@ fn database_in(options: &str, cluster: impl FnOnce() -> Cluster) -> Option<Datab
 
 impl Database {
     async fn open(&self) -> Store {
-        let address = Address::parse(&self.cluster.address(&self.name)).unwrap();
+        let address = Address::parse(&self.cluster.address(&self.name), |_| None).unwrap();
         Store::open_postgres(&address).await.unwrap()
     }
 
@@ -475,15 +476,15 @@ async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
     let database = want!(database());
     let ours = tenant(&database.open().await).await;
     let (store, followed) = database.node(ours).await;
-    let killing = tokio::spawn({
-        let (name, socket) = (database.name.clone(), database.cluster.socket());
-        async move {
+    let done = Arc::new(AtomicBool::new(false));
+    let killing = std::thread::spawn({
+        let (name, socket, done) = (database.name.clone(), database.cluster.socket(), Arc::clone(&done));
+        move || {
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                            WHERE datname = current_database() AND pid <> pg_backend_pid()";
-            loop {
-                let (name, socket) = (name.clone(), socket.clone());
-                tokio::task::spawn_blocking(move || cluster::psql(&socket, &name, sql)).await.unwrap();
-                sleep(Duration::from_millis(60)).await;
+            while !done.load(Ordering::Relaxed) {
+                cluster::psql(&socket, &name, sql);
+                std::thread::sleep(Duration::from_millis(60));
             }
         }
     });
@@ -502,8 +503,8 @@ async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
     let results: Vec<(String, Option<RevisionNumber>)> =
         futures_util::StreamExt::collect(futures_util::StreamExt::buffered(futures_util::stream::iter(creates), 8))
             .await;
-    killing.abort();
-    let _ended = killing.await;
+    done.store(true, Ordering::Relaxed);
+    killing.join().unwrap();
     let store = database.open().await;
     let revisions = store.revisions(ours, None, None, 2000).await.unwrap();
     let made: HashMap<_, _> =
@@ -607,7 +608,7 @@ async fn nodes_that_start_together_make_one_schema() {
 async fn a_database_that_cannot_be_used_is_refused_with_a_reason() {
     let database = want!(database());
     let open = async |name: &str| {
-        let address = Address::parse(&database.cluster.address(name)).unwrap();
+        let address = Address::parse(&database.cluster.address(name), |_| None).unwrap();
         Store::open_postgres(&address).await.err().unwrap().to_string()
     };
     let latin1 = database.cluster.create_database("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");

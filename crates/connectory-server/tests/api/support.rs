@@ -35,13 +35,13 @@ enum Place {
 }
 
 impl Place {
-    /// A new database. All tests run with PostgreSQL if CONNECTORY_TEST_ENGINE says so.
+    /// A new database. All tests run with PostgreSQL if `CONNECTORY_TEST_ENGINE` says so.
     fn new() -> Self {
         match std::env::var("CONNECTORY_TEST_ENGINE").as_deref() {
             Ok("postgres") => {
                 let cluster = cluster::shared();
                 let name = cluster.create_database("");
-                Self::Postgres(Box::new(Address::parse(&cluster.address(&name)).unwrap()))
+                Self::Postgres(Box::new(Address::parse(&cluster.address(&name), |_| None).unwrap()))
             }
             _ => Self::Sqlite(TempDir::new().unwrap()),
         }

@@ -8,7 +8,8 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, Row, RowStream};
 
-use super::address::{Address, Messages};
+use super::address::Address;
+use super::connect::{ConnectError, Messages};
 use super::failure;
 use super::value::{Value, typed};
 use crate::error::{Result, StoreError, Unavailable};
@@ -25,7 +26,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub async fn open(address: &Address) -> Result<Self> {
+    pub async fn open(address: &Address) -> Result<Self, ConnectError> {
         let (client, messages) = address.connect().await?;
         let warned = Arc::<AtomicBool>::default();
         tokio::spawn(drive(messages, Arc::clone(&warned)));

@@ -13,6 +13,8 @@ pub(super) const ACCESS_WRITERS: usize = 2;
 
 /// How long a caller waits for a free connection.
 pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
+/// How long it may take to connect, whatever the address says for each of its hosts.
+pub(super) const CONNECT: Duration = Duration::from_secs(15);
 /// How long a statement may take, or the statements that are sent together.
 pub(super) const QUERY: Duration = Duration::from_secs(5);
 /// How long the first statements of a transaction may take. They wait for a lock, for [`LOCK`] at most.

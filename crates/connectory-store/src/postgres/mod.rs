@@ -11,15 +11,19 @@ mod access;
 mod access_events;
 mod address;
 mod batch;
+mod connect;
 mod connection;
 mod failure;
+mod files;
 mod following;
 mod heads;
 mod limits;
+mod password_file;
 mod pool;
 mod reads;
 mod schema;
 mod sessions;
+mod tls;
 mod transaction;
 mod value;
 mod writer;
@@ -34,7 +38,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-pub use self::address::Address;
+pub use self::address::{Address, AddressError};
+use self::connect::ConnectError;
 use self::connection::{Connection, Lock};
 use self::following::Following;
 use self::heads::Heads;
@@ -136,7 +141,9 @@ type Change<'a, T> = BoxFuture<'a, Result<T>>;
 impl Postgres {
     /// Connects, and updates the schema.
     pub async fn open(address: &Address) -> Result<Self> {
-        let connection = Connection::open(address).await?;
+        let refused =
+            |error: ConnectError| StoreError::Server { database: address.to_string(), why: error.to_string() };
+        let connection = Connection::open(address).await.map_err(refused)?;
         schema::migrate(&connection, &address.to_string()).await?;
         drop(connection);
         let engine = Arc::new(Engine {

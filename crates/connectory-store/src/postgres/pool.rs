@@ -1,7 +1,7 @@
 //! A bounded number of connections, which callers take turns with.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 
 use super::address::Address;
 use super::connection::Connection;
-use super::limits::{ACQUIRE, QUERY};
+use super::limits::{ACQUIRE, CONNECT, QUERY};
 use super::value::Value;
 use crate::error::{Result, StoreError, Unavailable};
 
@@ -22,6 +22,8 @@ pub(super) struct Pool {
     most: usize,
     /// Increased when all connections must be closed, for example because they lead to a server that lost its place.
     generation: AtomicU64,
+    /// Whether the last connection could be opened.
+    is_reached: AtomicBool,
 }
 
 impl Pool {
@@ -32,6 +34,7 @@ impl Pool {
             free: Arc::new(Semaphore::new(most)),
             most,
             generation: AtomicU64::new(0),
+            is_reached: AtomicBool::new(true),
         })
     }
 
@@ -43,9 +46,31 @@ impl Pool {
         let idle = std::iter::from_fn(|| self.idle().pop()).find(Connection::is_clean);
         let connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(&self.address).await?,
+            None => self.open().await?,
         };
         Ok(Lease { connection: Some(connection), pool: Arc::clone(self), generation, _permit: permit })
+    }
+
+    /// Opens a connection. The first failure is logged, until one succeeds.
+    async fn open(&self) -> Result<Connection> {
+        let opened = match timeout(CONNECT, Connection::open(&self.address)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => {
+                Err((error.to_string(), error.driver().map_or(Unavailable::Disconnected.into(), StoreError::from)))
+            }
+            Err(_) => Err(("it does not answer".to_owned(), Unavailable::Disconnected.into())),
+        };
+        let was_reached = self.is_reached.swap(opened.is_ok(), Ordering::AcqRel);
+        match &opened {
+            Ok(_) if !was_reached => tracing::info!("the database is reached again"),
+            Err((why, _)) if was_reached => tracing::error!(why, "the database cannot be reached"),
+            Ok(_) | Err(_) => {}
+        }
+        opened.map_err(|(_, error)| match error {
+            // Such as a password that is not valid any more. The log has it.
+            StoreError::Engine(_) => Unavailable::Disconnected.into(),
+            other => other,
+        })
     }
 
     /// Runs one statement that reads. If its connection turns out to be broken, it is run with another one.

@@ -85,7 +85,7 @@ struct Postgres {
 
 impl Postgres {
     fn address(&self) -> Address {
-        Address::parse(&self.cluster.address(&self.name)).unwrap()
+        Address::parse(&self.cluster.address(&self.name), |_| None).unwrap()
     }
 
     fn access(&self) -> AccessDb {

@@ -66,7 +66,8 @@ impl FromStr for Database {
         let advice = match text.split_once(':') {
             // The text may hold a password, so an error does not repeat it.
             Some(("postgres" | "postgresql", _)) => {
-                let address = Address::parse(text).map_err(|error| format!("not an address of PostgreSQL: {error}"))?;
+                let address = Address::parse(text, |name| std::env::var_os(name))
+                    .map_err(|error| format!("not an address of PostgreSQL: {error}"))?;
                 return Ok(Self::Postgres(Box::new(address)));
             }
             // An address of the form `sqlite://PATH` would name another file than people mean.
