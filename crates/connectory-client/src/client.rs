@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::list::List;
 use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
-use crate::transport::Transport;
+use crate::transport::{KnownRevision, Transport};
 
 /// A client of one service, as one API client. Clones share everything.
 #[derive(Clone)]
@@ -129,6 +129,7 @@ impl Builder {
             retries: self.retries,
             on_retry: self.on_retry,
             permits: Semaphore::new(self.concurrency),
+            revision: KnownRevision::default(),
         })))
     }
 }

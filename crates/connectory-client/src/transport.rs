@@ -1,12 +1,15 @@
 //! A call of the API: its address, the token, the bound on concurrent calls, and retries.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use backon::{ConstantBuilder, Retryable};
+use connectory_model::wire::{MIN_REVISION, REVISION};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::error::Error;
-use crate::http::{Answer, exchange, send};
+use crate::http::{Answer, exchange};
 use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
 
@@ -20,6 +23,32 @@ pub(crate) struct Transport {
     /// A permit for each call that may be on its way.
     pub permits: Semaphore,
     pub tokens: Tokens,
+    pub revision: KnownRevision,
+}
+
+/// The newest revision that an answer knew. Each call asks for one that is not older. So a client of several servers reads
+/// what it wrote, and never reads backwards, also where reads are answered from memory. Zero before a service tells one.
+#[derive(Default)]
+pub(crate) struct KnownRevision(AtomicU64);
+
+impl KnownRevision {
+    /// Adds the revision to a request. Returns it.
+    fn ask(&self, request: RequestBuilder) -> (RequestBuilder, u64) {
+        let known = self.0.load(Ordering::Relaxed);
+        (if known == 0 { request } else { request.header(MIN_REVISION, known) }, known)
+    }
+
+    /// Notes the revision of an answer to a request that asked for `asked`.
+    fn note(&self, answer: &Answer, asked: u64) {
+        let text = answer.headers.get(REVISION).and_then(|text| text.to_str().ok());
+        let Some(revision) = text.and_then(|text| text.parse().ok()) else { return };
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE && revision < asked {
+            // The service does not have what it told before: a backup was restored. The next call begins anew.
+            self.0.store(revision, Ordering::Relaxed);
+        } else {
+            self.0.fetch_max(revision, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A call that can be repeated.
@@ -125,6 +154,9 @@ impl Transport {
     async fn attempt(&self, call: &Call<'_>, token: &str) -> Result<Answer, Error> {
         let _permit = self.permit().await;
         let request = self.http.request(call.method.clone(), call.url.clone()).bearer_auth(token);
-        send((call.with)(request), &call.url).await
+        let (request, asked) = self.revision.ask((call.with)(request));
+        let answer = exchange(request, &call.url).await?;
+        self.revision.note(&answer, asked);
+        answer.successful()
     }
 }

@@ -72,6 +72,44 @@ async fn members_that_a_newer_server_adds_or_leaves_out_are_no_error() {
 }
 
 #[tokio::test]
+async fn a_call_asks_for_the_newest_revision_that_an_answer_knew() {
+    let server = server_with_a_token().await;
+    let client = client(server.uri(), quick(1));
+    // The status and the revision of each answer, and the revision that the call before it asks for.
+    let calls = [
+        (200, None, None),
+        (200, Some("7"), None),
+        (404, Some("9"), Some("7")),
+        (200, Some("8"), Some("9")),
+        (200, Some("x"), Some("9")),
+        (200, None, Some("9")),
+        // Another 503, of a server that does not know how far the database is.
+        (503, None, Some("9")),
+        (200, None, Some("9")),
+        // A backup was restored. The call is repeated, and begins anew.
+        (503, Some("3"), Some("9")),
+        (200, Some("3"), Some("3")),
+    ];
+    let answers = Mutex::new(calls.into_iter());
+    let answer = move |_: &wiremock::Request| {
+        let (status, revision, _) = answers.lock().unwrap().next().unwrap();
+        let answer = ResponseTemplate::new(status).set_body_json(item());
+        revision.map_or(answer.clone(), |revision| answer.insert_header("Connectory-Revision", revision))
+    };
+    let detail = format!("{LIST}/a");
+    Mock::given(path(detail.clone())).respond_with(answer).mount(&server).await;
+    for _ in 0..8 {
+        let _not_found = client.get("a", None).await;
+    }
+    let requests = server.received_requests().await.unwrap();
+    let asked = requests.iter().filter(|request| request.url.path() == detail).map(|request| {
+        request.headers.get("connectory-min-revision").map(|revision| revision.to_str().unwrap().to_owned())
+    });
+    let expected = calls.map(|(_, _, asked)| asked.map(str::to_owned));
+    assert_eq!(asked.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
 async fn a_service_that_tells_nothing_about_itself_is_another_one() {
     let told = json!({"name": "connectory", "version": "9.0.0", "capabilities": ["statuses", "flying"], "new": 1,
                       "limits": {"maxDocumentBytes": 1, "maxRequestBytes": 2, "maxConnectorBytes": 3, "rateLimit": null}});

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "the server's tests use more of it")]
 mod support;
 
+use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,10 @@ use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
 use connectory_model::limits::{CLIENTS_PER_TENANT, PROVIDER_REQUESTS};
-use connectory_server::options::OidcOptions;
+use connectory_server::options::{OidcOptions, PlayedNodes, Reads};
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::{Ended, NewClient, RefusedSignIns, SessionHash};
+use connectory_store::{Ended, NewClient, RefusedSignIns, SessionHash, Unavailable};
+use futures_util::FutureExt;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
@@ -500,6 +502,48 @@ async fn a_document_that_is_too_long_as_html_is_not_shown_in_the_editor() {
     app.put("/v2025/connectors/hr/source-template", stored.as_bytes()).await.ok();
     let text = page(&session, path).await;
     assert!(text.contains(note) && text.contains("/documents/source-template/file") && text.len() < 10_000);
+}
+
+/// Also where reads of the API are answered from memory: a browser asks any server for the page that shows its change.
+#[tokio::test]
+async fn every_page_waits_for_what_other_servers_committed() {
+    let answers = Arc::new(Mutex::new(Vec::new()));
+    let next = Arc::clone(&answers);
+    let fresh = move |_| ready(next.lock().unwrap().pop().unwrap_or(Ok(()))).boxed();
+    let played_nodes = Some(PlayedNodes { fresh: Arc::new(fresh), lag: Duration::ZERO });
+    let reads = Reads::Local { max_staleness: Duration::from_mins(1) };
+    let app = with(Options { rate_limit: None, reads, played_nodes, ..Options::default() }).await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    session.post("/console/new", &[("name", "HR"), ("className", "x.Y")]).await;
+    for (path, is_form) in [
+        ("/", false),
+        ("/console/connectors/hr", false),
+        ("/console/connectors/hr/history", false),
+        ("/console/activity", false),
+        ("/console/new", true),
+        ("/console/connectors/hr/delete", true),
+    ] {
+        for (error, text) in [
+            (
+                Unavailable::Disconnected,
+                "The database is not available at the moment: “the database cannot be reached”.",
+            ),
+            (
+                Unavailable::Lost,
+                "another server took over, or a backup was restored; read again”. Nothing was changed.",
+            ),
+        ] {
+            answers.lock().unwrap().push(Err(error.into()));
+            let refused = if is_form { session.post(path, &[]).await } else { session.get(path).await };
+            assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("2")), "{path}");
+            assert!(refused.text().contains(text), "{path}: {}", refused.text());
+        }
+        assert!(answers.lock().unwrap().is_empty());
+    }
+    assert_eq!(session.get("/console/connectors/hr").await.status, StatusCode::OK);
+    answers.lock().unwrap().push(Err(Unavailable::Disconnected.into()));
+    let style = Request::get("/console/assets/console.css").body(Body::empty()).unwrap();
+    assert_eq!(app.send(style).await.status, StatusCode::OK, "what is the same for all does not wait");
 }
 
 #[tokio::test]

@@ -239,6 +239,24 @@ pub const RESETS_WAITING: usize = 8;
 pub const RESET_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that a request waits for its turn to work on something large.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that a request waits for what other processes committed. A query takes some milliseconds.
+pub const FRESH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between two looks whether the revision that a request asks for is there.
+pub const REVISION_LOOK: Duration = Duration::from_millis(50);
+/// Time for which the lists of a tenant are kept up to date after its last request, with `--reads local`.
+pub const KEPT_CURRENT: Duration = Duration::from_mins(1);
+/// Default of `--max-staleness`.
+pub const STALENESS: Duration = Duration::from_secs(1);
+/// Least and most that `--max-staleness` may be. Less would be a query for each read; with more, nobody could follow
+/// what happened.
+pub const STALENESS_BOUNDS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_mins(1));
+/// Times that a change is tried while another change of the same connector is committed first each time. More means
+/// that other servers change it all the time.
+pub const EDIT_ATTEMPTS: u32 = 20;
+/// Changes of one connector that wait for each other. Each of them is a request, and takes some milliseconds.
+pub const EDITS_WAITING: usize = 256;
+/// Time that a change waits for those of the same connector before it.
+pub const EDIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time that long work may take: a filter over the whole catalog, a preview, a difference.
 pub const WORK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that a list may be looked through on an async worker. A search that takes longer begins again on a thread of its

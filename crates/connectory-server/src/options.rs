@@ -1,12 +1,14 @@
 //! The options of a server.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use connectory_model::limits;
-use connectory_store::StoreError;
+use connectory_store::{StoreError, TenantId};
+use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -36,6 +38,10 @@ pub struct Options {
     pub max_bodies: usize,
     /// The memory limit for all responses that are being sent, together, in bytes.
     pub max_answers: usize,
+    /// How current reads are, if other processes commit to the database.
+    pub reads: Reads,
+    /// Makes the server believe that other processes commit to the database. Only tests set it.
+    pub played_nodes: Option<PlayedNodes>,
     /// The proxies whose forwarded client addresses are trusted.
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The clock of the server. Only tests turn it.
@@ -50,6 +56,34 @@ pub struct Options {
     pub pages: Pages,
     /// The faults that requests get. None means that nothing goes wrong on purpose.
     pub faults: Option<Arc<Faults>>,
+}
+
+/// How current the answers to reads are, if other processes commit to the database (D45).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reads {
+    /// A read sees everything that was acknowledged before it, by whichever process.
+    #[default]
+    Fresh,
+    /// A read is answered from memory.
+    Local {
+        /// The most time that an answer may be behind.
+        max_staleness: Duration,
+    },
+}
+
+/// The other processes of a database, as a test plays them.
+#[derive(Clone)]
+pub struct PlayedNodes {
+    /// Takes the place of [`Store::fresh`](connectory_store::Store::fresh).
+    pub fresh: Arc<dyn Fn(TenantId) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>,
+    /// Takes the place of [`Store::lag`](connectory_store::Store::lag).
+    pub lag: Duration,
+}
+
+impl fmt::Debug for PlayedNodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlayedNodes").field("lag", &self.lag).finish_non_exhaustive()
+    }
 }
 
 /// Takes the requests to reset a server for tests.
@@ -98,6 +132,8 @@ impl Default for Options {
             max_connector: limits::CONNECTOR_BYTES,
             max_bodies: limits::BODIES_BYTES,
             max_answers: limits::ANSWERS_BYTES,
+            reads: Reads::default(),
+            played_nodes: None,
             trusted_proxies: Arc::default(),
             clock: Clock::default(),
             resets: None,

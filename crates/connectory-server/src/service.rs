@@ -26,6 +26,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::fast_path::Attempt;
 use crate::api::{
     connectors, documents, fast_path, health, oauth, openapi, reference, reset, service_info, translations,
 };
@@ -94,12 +95,24 @@ impl Service {
             let facts = ResponseFacts { error: Some(error), ..ResponseFacts::default() };
             Some(fast_path::Answer { facts, response: Response::default(), counted: None, caller: None })
         };
-        let cached = match host::check(&request) {
+        let attempt = match host::check(&request) {
             // Each request gets its fault from the router's layer.
-            Ok(()) if server.options.faults.is_some() => None,
+            Ok(()) if server.options.faults.is_some() => Attempt::Answered(None),
             Ok(()) => catch_unwind(AssertUnwindSafe(|| fast_path::answer(server, &mut request)))
-                .unwrap_or_else(|panic| failed(panicked(panic))),
-            Err(error) => failed(error),
+                .unwrap_or_else(|panic| Attempt::Answered(failed(panicked(panic)))),
+            Err(error) => Attempt::Answered(failed(error)),
+        };
+        let cached = match attempt {
+            Attempt::Answered(cached) => cached,
+            Attempt::Waits(asked, need) => {
+                // In a box, so that the futures of requests that do not wait have no room for this.
+                let waited = AssertUnwindSafe(Box::pin(asked.wait(server, need))).catch_unwind().await;
+                waited
+                    .and_then(|waited| {
+                        catch_unwind(AssertUnwindSafe(|| asked.answer_after(server, &mut request, waited)))
+                    })
+                    .unwrap_or_else(|panic| failed(panicked(panic)))
+            }
         };
         if let Some(fast_path::Answer { facts, response, counted, caller }) = cached {
             let (method, path, share) = (request.method(), request.uri().path(), caller.as_ref().map(Caller::share));

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::response::Response;
 use connectory_folder::lint::Limits;
 use connectory_model::limits;
 use connectory_store::{Store, StoreError};
+use http::Request;
 
 use crate::auth::Auth;
 use crate::auth::keys::KeysError;
 use crate::budget::Budget;
-use crate::catalog::Catalog;
 use crate::catalog::builtin::{self, CatalogError};
+use crate::catalog::{Catalog, Freshness};
 use crate::http::body::Bodies;
+use crate::http::metrics::{Metrics, NodeMetrics};
 use crate::http::telemetry::Telemetry;
 use crate::options::Options;
 use crate::registry::{Bounds, Registry};
@@ -48,6 +51,8 @@ pub struct ServerState {
     pub answers: Budget,
     /// The log and the metrics of requests.
     pub telemetry: Telemetry,
+    /// What the server measures of itself as one of several.
+    node: NodeMetrics,
     /// The limits on long work.
     pub work: Work,
     /// The options that the server was started with.
@@ -62,7 +67,10 @@ impl ServerState {
         let work = Work::default();
         let answers = Budget::new(Pool::Answers, options.max_answers);
         let anonymous_answers = Budget::new(Pool::Answers, options.max_answers / limits::ANONYMOUS_PART);
-        let catalog = Arc::new(Catalog::new(store.clone(), builtins, work.clone(), answers.clone()));
+        let node = NodeMetrics::default();
+        let freshness = Freshness::new(store.clone(), &options, node.clone());
+        let metrics = Metrics::new(&node, freshness.is_shared());
+        let catalog = Arc::new(Catalog::new(store.clone(), builtins, work.clone(), answers.clone(), freshness));
         // A tenant is loaded on first use. Load all tenants now, so that the first request does not wait.
         for tenant in store.tenants().await? {
             catalog.tenant(tenant.id).await?;
@@ -77,8 +85,14 @@ impl ServerState {
             budget: Budget::new(Pool::Bodies, options.max_bodies),
             work: work.clone(),
         };
-        let telemetry = Telemetry::new(answers.clone(), anonymous_answers);
-        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, work, options }))
+        let telemetry = Telemetry::new(metrics, answers.clone(), anonymous_answers);
+        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, node, work, options }))
+    }
+
+    /// Responds to a collector of metrics. `dropped_lines` is the number of log lines that were dropped so far.
+    pub fn answer_collector<B>(&self, request: &Request<B>, dropped_lines: u64) -> Response {
+        self.node.lag.set(self.catalog.lag().unwrap_or_default().as_secs_f64());
+        self.telemetry.metrics.answer(request, dropped_lines)
     }
 
     /// The number of built-in connectors.

@@ -71,6 +71,11 @@ pub fn made_by(share: &Arc<Share>) {
     held(|held| held.share = Some(Arc::clone(share)));
 }
 
+/// Whether the current request has its turn to work on something large.
+pub fn has_turn() -> bool {
+    held(|held| held.turn.is_some()).unwrap_or_default()
+}
+
 /// Makes a charge for the current request, in the share of its caller.
 pub fn charge(budget: &Budget) -> Charge {
     held(|held| budget.charge(held.share.as_ref())).unwrap_or_else(|| budget.charge(None))

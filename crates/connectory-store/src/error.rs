@@ -50,13 +50,12 @@ pub enum Unavailable {
     /// The connection to the database broke, or none could be made.
     #[error("the database cannot be reached")]
     Disconnected,
-    /// The history of the tenant is another one than before: a server without its newest commits took over, or a backup
-    /// was restored.
-    #[error("the database has another history than before, and is read anew")]
-    Rewound,
     /// Too much work is in progress.
     #[error("the server works on too much at the moment")]
     Busy,
+    /// The history of the tenant is another one than it was ([`Follow::lost`](crate::Follow::lost)).
+    #[error("the database lost its newest changes: another server took over, or a backup was restored; read again")]
+    Lost,
 }
 
 /// The reason why an operation of the store failed.

@@ -456,7 +456,7 @@ async fn another_history_than_before_is_noticed_and_loaded() {
     // As after a restore of a backup without the last commit, and another commit since then.
     let rewind = "DELETE FROM revisions WHERE number = 3; DELETE FROM connectors WHERE script_name = 'c';";
     database.psql(rewind);
-    assert!(matches!(store.fresh(ours).await, Err(StoreError::Unavailable(Unavailable::Rewound))));
+    assert!(matches!(store.fresh(ours).await, Err(StoreError::Unavailable(Unavailable::Lost))));
     assert_eq!(followed.lost(), 1);
     assert_eq!(load(&store, &followed, ours).await.number, number(2));
     store.fresh(ours).await.unwrap();
@@ -464,7 +464,7 @@ async fn another_history_than_before_is_noticed_and_loaded() {
     // The same number with another commit. A commit notices it too.
     database.psql("UPDATE revisions SET commit_id = gen_random_uuid() WHERE number = 2");
     let refused = store.commit(ours, vec![create("d")], origin()).await.unwrap_err();
-    assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Rewound))), "{refused}");
+    assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Lost))), "{refused}");
     assert_eq!(followed.lost(), 1, "since it was loaded");
     load(&store, &followed, ours).await;
     assert_eq!(commit(&store, ours, create("d")).await, number(3));

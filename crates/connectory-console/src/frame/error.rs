@@ -228,6 +228,16 @@ mod tests {
             (RegistryError::Work(WorkError::Busy), 503, "Der Server ist gerade ausgelastet. "),
             (no_room.into(), 507, "Für die Datenbank ist kein Platz mehr. Es wurde nichts geändert."),
             (read_only.into(), 503, "Die Datenbank ist gerade nicht verfügbar: „the database is read-only“. "),
+            (
+                StoreError::from(Unavailable::Disconnected).into(),
+                503,
+                "Die Datenbank ist gerade nicht verfügbar: „the database cannot be reached“. Es wurde nichts geändert.",
+            ),
+            (
+                StoreError::Uncertain(Unavailable::Disconnected).into(),
+                504,
+                "Ob die Änderung gespeichert ist, ist nicht bekannt: „the database cannot be reached“. Lesen Sie sie neu",
+            ),
         ] {
             let error = PageError::from(error);
             let text = error.text(Language::De);

@@ -22,12 +22,16 @@ pub async fn with_view(State(console): State<Arc<Console>>, mut request: Request
     let mut view = View::new(console.cookies, request.headers(), path_and_query);
     let error = match console.sessions.find(request.headers()).await {
         Ok(signed_in) => {
+            let mut fresh = Ok(());
             if let Some((_, caller)) = &signed_in {
                 made_by(caller.share());
+                // Also with local reads: after a form, the browser asks for the page with the change, from any server.
+                fresh = console.server.catalog.fresh(caller.tenant()).await;
             }
             view.signed_in = signed_in;
-            is_from_another_site(request.method(), request.headers())
-                .then(|| PageError::forbidden(Message::new("error.other_site")))
+            let other_site = || PageError::forbidden(Message::new("error.other_site"));
+            let is_from_another_site = is_from_another_site(request.method(), request.headers());
+            fresh.err().map(PageError::from).or_else(|| is_from_another_site.then(other_site))
         }
         Err(error) => Some(error.into()),
     };

@@ -19,3 +19,8 @@ pub use service::{Capability, RESET_PATH, RequestRate, SERVICE_PATH, ServiceInfo
 pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};
 
 pub use crate::origin::Origin;
+
+/// The header of an answer with the number of the revision up to which the server knew the tenant (D45).
+pub const REVISION: &str = "connectory-revision";
+/// The header of a request with the number of the revision that the answer must know (D45).
+pub const MIN_REVISION: &str = "connectory-min-revision";

@@ -4,21 +4,25 @@
 //! permission first, then the rate limit. Only then it searches a list, for at most a millisecond. The router handles
 //! all other requests: errors and connectors that must be read first, which the fast path does not count for the rate
 //! limit, and lists that take longer, whose caller the fast path has admitted already.
+//!
+//! It has two parts, because a request may have to wait between them for what other processes committed: find the token
+//! and the tenant, and answer what is cached.
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use connectory_model::ScriptName;
 use http::{Method, Request, StatusCode};
 
 use super::connectors::list_response;
 use super::parameters::{detail_locale, list_query};
 use crate::auth::Caller;
-use crate::auth::layer::LetIn;
+use crate::auth::layer::{IsCurrent, LetIn};
 use crate::budget::Charge;
-use crate::http::response::{ResponseFacts, json_response};
+use crate::catalog::{Need, NotCurrent};
+use crate::http::response::{ResponseFacts, json_response, take_facts};
 use crate::state::ServerState;
-use crate::version::VERSIONS;
+use crate::version::{ApiVersion, VERSIONS};
 
 /// A response that needed no router.
 pub struct Answer {
@@ -32,41 +36,118 @@ pub struct Answer {
     pub caller: Option<Caller>,
 }
 
-/// Returns the response, if it is in memory or quickly made.
-pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Option<Answer> {
-    if request.method() != Method::GET {
-        return None;
+/// What the fast path did with a request.
+#[expect(clippy::large_enum_variant, reason = "nearly all are answers, and a box would be an allocation for each")]
+pub enum Attempt {
+    /// The response, if it is in memory or quickly made.
+    Answered(Option<Answer>),
+    /// The lists of the tenant are not as current as the request needs them. The request must wait.
+    Waits(Asked, Need),
+}
+
+/// A request that the fast path may answer, of a caller who may send it.
+pub struct Asked {
+    version: &'static ApiVersion,
+    /// The connector. None for a list.
+    script_name: Option<ScriptName>,
+    caller: Caller,
+}
+
+/// Answers a request, or returns it if it must wait.
+pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Attempt {
+    let Some(asked) = Asked::of(server, request) else { return Attempt::Answered(None) };
+    if server.catalog.is_shared() {
+        // The router refuses a header that is wrong.
+        let Ok(need) = Need::of(request.method(), request.headers()) else { return Attempt::Answered(None) };
+        if !server.catalog.is_current(asked.caller.tenant(), need) {
+            return Attempt::Waits(asked, need);
+        }
     }
-    let (version, rest) =
-        VERSIONS.values().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
-    let script_name = match rest {
-        "" => None,
-        // Other script names may be encoded in the path. The router decodes them, and has the paths below a connector.
-        rest => Some(ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?),
-    };
-    let caller = server.auth.cached(version, request.headers())?;
-    caller.permit(request.method()).ok()?;
-    let query = request.uri().query().unwrap_or_default();
-    if let Some(script_name) = script_name {
-        let source = caller.tenant().entry(&script_name)?.source;
-        let key = (source, detail_locale(query), version.detail_shape);
-        let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
+    Attempt::Answered(asked.answer(server, request))
+}
+
+impl Asked {
+    fn of<B>(server: &ServerState, request: &Request<B>) -> Option<Self> {
+        if request.method() != Method::GET {
+            return None;
+        }
+        let (version, rest) =
+            VERSIONS.values().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
+        let script_name = match rest {
+            "" => None,
+            // Other script names may be encoded in the path. The router decodes them, and has the paths below a connector.
+            rest => Some(ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?),
+        };
+        let caller = server.auth.cached(version, request.headers())?;
+        caller.permit(request.method()).ok()?;
+        Some(Self { version, script_name, caller })
+    }
+
+    /// Waits until the lists of the tenant are as current as the request needs them.
+    pub async fn wait(&self, server: &ServerState, need: Need) -> Result<(), NotCurrent> {
+        server.catalog.current(self.caller.tenant(), need).await
+    }
+
+    /// Answers a request that has waited.
+    pub fn answer_after<B>(
+        self,
+        server: &ServerState,
+        request: &mut Request<B>,
+        waited: Result<(), NotCurrent>,
+    ) -> Option<Answer> {
+        let Self { version, caller, .. } = &self;
+        match waited {
+            // The router looks the tenant up again.
+            _ if caller.tenant().has_ended() => None,
+            Ok(()) => {
+                let answer = self.answer(server, request);
+                if answer.is_none() {
+                    request.extensions_mut().insert(IsCurrent);
+                }
+                answer
+            }
+            Err(error) => {
+                server.auth.count(caller).ok()?;
+                let route = if self.script_name.is_some() { version.detail } else { version.base };
+                let mut response = error.into_response();
+                let facts = take_facts(&mut response);
+                let mut answer = answered(route, self.caller, response, None);
+                answer.facts.error = facts.error;
+                Some(answer)
+            }
+        }
+    }
+
+    /// Returns the response, if it is in memory or quickly made.
+    fn answer<B>(self, server: &ServerState, request: &mut Request<B>) -> Option<Answer> {
+        let Self { version, script_name, caller } = self;
+        let query = request.uri().query().unwrap_or_default();
+        if let Some(script_name) = script_name {
+            let source = caller.tenant().entry(&script_name)?.source;
+            let key = (source, detail_locale(query), version.detail_shape);
+            let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
+            server.auth.count(&caller).ok()?;
+            let mut response = json_response(StatusCode::OK, detail);
+            server.catalog.note_revision(caller.tenant(), &mut response);
+            return Some(answered(version.detail, caller, response, None));
+        }
+        if let Some(page) = server.catalog.cached_page(caller.tenant(), query) {
+            server.auth.count(&caller).ok()?;
+            let mut response = list_response(page);
+            server.catalog.note_revision(caller.tenant(), &mut response);
+            return Some(answered(version.base, caller, response, None));
+        }
+        let (selection, window) = list_query(query).ok()?;
         server.auth.count(&caller).ok()?;
-        let response = json_response(StatusCode::OK, detail);
-        return Some(answered(version.detail, caller, response, None));
+        let charge = server.answers.charge(Some(caller.share()));
+        let Ok((page, charge)) = server.catalog.quick_page(caller.tenant(), query, &selection, window, charge) else {
+            request.extensions_mut().insert(LetIn(caller));
+            return None;
+        };
+        let mut response = list_response(page);
+        server.catalog.note_revision(caller.tenant(), &mut response);
+        Some(answered(version.base, caller, response, Some(charge)))
     }
-    if let Some(page) = server.catalog.cached_page(caller.tenant(), query) {
-        server.auth.count(&caller).ok()?;
-        return Some(answered(version.base, caller, list_response(page), None));
-    }
-    let (selection, window) = list_query(query).ok()?;
-    server.auth.count(&caller).ok()?;
-    let charge = server.answers.charge(Some(caller.share()));
-    let Ok((page, charge)) = server.catalog.quick_page(caller.tenant(), query, &selection, window, charge) else {
-        request.extensions_mut().insert(LetIn(caller));
-        return None;
-    };
-    Some(answered(version.base, caller, list_response(page), Some(charge)))
 }
 
 /// Adds the facts for the log and the metrics to a response.

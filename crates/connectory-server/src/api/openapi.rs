@@ -7,6 +7,7 @@ use connectory_model::Locale;
 use connectory_model::wire::ErrorResponse;
 use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
@@ -75,6 +76,25 @@ pub fn operations(document: &OpenApi) -> impl Iterator<Item = String> {
     })
 }
 
+/// Adds the headers that every operation has on a server that is one of several.
+fn add_revisions(operation: &mut Operation) {
+    let revision = ParameterBuilder::new()
+        .name("Connectory-Min-Revision")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("Waits until the answer knows this revision. Only where several servers have one database."))
+        .schema(Some(i64::schema()))
+        .build();
+    operation.parameters.get_or_insert_default().push(revision.into());
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+            let description =
+                "The newest revision that the answer knows. Only where several servers have one database.";
+            let header = HeaderBuilder::new().schema(Some(i64::schema())).description(Some(description)).build();
+            response.headers.insert("Connectory-Revision".to_owned(), header.into());
+        }
+    }
+}
+
 /// Completes the document that the router collected.
 pub fn complete(mut document: OpenApi) -> OpenApi {
     document.info = InfoBuilder::new()
@@ -89,13 +109,13 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         .build();
     // The same handler serves every version, so the version makes its operation id unique.
     for (path, item) in &mut document.paths.paths {
-        let suffix =
-            VERSIONS.values().find(|version| path.starts_with(version.base)).map_or("", |version| version.suffix);
+        let Some(version) = VERSIONS.values().find(|version| path.starts_with(version.base)) else { continue };
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             if let Some(id) = &mut operation.operation_id {
-                id.push_str(suffix);
+                id.push_str(version.suffix);
             }
+            add_revisions(operation);
         }
     }
     let components = document.components.get_or_insert_default();

@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::{Auth, AuthError, Caller};
+use crate::catalog::Need;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::response::{facts_of, json_response};
@@ -20,6 +21,10 @@ use crate::work::made_by;
 /// A caller that the fast path has already permitted and counted. Only the server sets this extension; a client cannot.
 #[derive(Clone)]
 pub struct LetIn(pub Caller);
+
+/// A request that has waited in the fast path until the lists of its tenant were as current as it needs them.
+#[derive(Clone)]
+pub struct IsCurrent;
 
 /// Passes a request on, or responds with the error.
 pub async fn authorize(
@@ -40,23 +45,48 @@ pub async fn authorize(
     };
     // A caller who is refused is in the log too.
     let author = caller.as_ref().map(|caller| Arc::clone(caller.author()));
-    let mut response = match admitted {
+    let ready = match admitted {
         Ok(()) => {
-            if let Some(caller) = caller {
+            if let Some(caller) = &caller {
                 made_by(caller.share());
+            }
+            current(&auth, caller.as_ref(), &mut request).await
+        }
+        Err(error) => Err(error.into_response()),
+    };
+    let mut response = match ready {
+        Ok(()) => {
+            let shared = caller.as_ref().filter(|_| auth.catalog.is_shared());
+            let tenant = shared.map(|caller| Arc::clone(caller.tenant()));
+            if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(tenant) = tenant {
+                auth.catalog.note_revision(&tenant, &mut response);
+            }
+            response
         }
-        Err(error) => {
+        Err(response) => {
             body::drain(request.into_body()).await;
-            error.into_response()
+            response
         }
     };
     let facts = facts_of(&mut response);
     facts.author = author;
     facts.route = Some(route.as_str().to_owned().into());
     response
+}
+
+/// Waits until a request can be answered from the lists of its tenant, unless the fast path has waited already.
+async fn current(auth: &Auth, caller: Option<&Caller>, request: &mut Request) -> Result<(), Response> {
+    let Some(caller) = caller.filter(|_| auth.catalog.is_shared()) else { return Ok(()) };
+    let need = Need::of(request.method(), request.headers()).map_err(IntoResponse::into_response)?;
+    if request.extensions_mut().remove::<IsCurrent>().is_some() || auth.catalog.is_current(caller.tenant(), need) {
+        return Ok(());
+    }
+    // In a box, so that the futures of requests that do not wait have no room for this.
+    Box::pin(auth.catalog.current(caller.tenant(), need)).await.map_err(IntoResponse::into_response)
 }
 
 impl IntoResponse for AuthError {

@@ -24,10 +24,10 @@ impl Division {
     pub(super) fn note(&self, tenant: &Arc<TenantCatalog>, now: Instant) {
         let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = asking.len();
-        let own = asking.iter_mut().find(|(asking, _)| asking.id == tenant.id);
+        let own = asking.iter_mut().find(|(asking, _)| Arc::ptr_eq(asking, tenant));
         let is_new = own.map(|(_, noted)| *noted = now).is_none();
         asking.retain(|(tenant, noted)| {
-            let stays = now - *noted <= CACHE_IDLE;
+            let stays = now - *noted <= CACHE_IDLE && !tenant.has_ended();
             if !stays {
                 tenant.caches.store(None);
             }
@@ -63,9 +63,11 @@ mod tests {
     use connectory_model::wire::DetailShape;
     use connectory_store::{AccessDb, AccessOrigin, Store};
 
-    use super::super::{Catalog, Source};
+    use super::super::{Catalog, Freshness, Source};
     use super::*;
     use crate::budget::Budget;
+    use crate::http::metrics::NodeMetrics;
+    use crate::options::Options;
     use crate::share::Pool;
     use crate::work::Work;
 
@@ -93,7 +95,9 @@ mod tests {
             access.create_tenant(name, &AccessOrigin::operator("test".to_owned())).unwrap();
         }
         let ids: Vec<_> = store.tenants().await.unwrap().into_iter().map(|tenant| tenant.id).collect();
-        let catalog = Catalog::new(store, Vec::new(), Work::default(), Budget::new(Pool::Answers, MIB));
+        let freshness = Freshness::new(store.clone(), &Options::default(), NodeMetrics::default());
+        let answers = Budget::new(Pool::Answers, MIB);
+        let catalog = Catalog::new(store, Vec::new(), Work::default(), answers, freshness);
         let start = Instant::now();
         let asked =
             async |n: usize, seconds| catalog.asked(ids[n], start + Duration::from_secs(seconds)).await.unwrap();

@@ -40,6 +40,7 @@ impl Catalog {
             });
             (Snapshot::from_ordered(listed), by_script_name)
         };
+        let currency = self.freshness.currency();
         let (head, (custom, by_script_name)) = self.store.load(id, read).await?;
         let mut snapshot = base.snapshot.clone();
         if !by_script_name.is_empty() {
@@ -58,6 +59,7 @@ impl Catalog {
                 }
             }
         }
+        snapshot.number = head.number;
         let published = Mutex::new(snapshot.clone());
         let tenant = Arc::new(TenantCatalog {
             id,
@@ -68,6 +70,7 @@ impl Catalog {
             facets: ArcSwapOption::empty(),
             caches: ArcSwapOption::empty(),
             share: Arc::new(Share::of_tenant()),
+            currency,
             ended: AtomicBool::new(false),
         });
         self.tenants.follow(&tenant);

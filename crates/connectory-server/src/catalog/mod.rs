@@ -16,6 +16,7 @@ mod division;
 mod entry;
 mod facets;
 mod follow;
+mod freshness;
 mod listing;
 mod load;
 mod request;
@@ -32,6 +33,7 @@ use self::division::Division;
 pub use self::entry::{Entry, Source};
 pub use self::facets::{Facet, Facets};
 use self::follow::Tenants;
+pub use self::freshness::{Freshness, Need, NotCurrent};
 pub use self::listing::ListError;
 pub use self::request::{ListPage, PageRequest, Selection, SortBy};
 pub use self::snapshot::Snapshot;
@@ -49,11 +51,18 @@ pub struct Catalog {
     base: Arc<Base>,
     tenants: Arc<Tenants>,
     division: Division,
+    freshness: Arc<Freshness>,
 }
 
 impl Catalog {
     /// Makes a catalog of the built-in connectors and the connectors in the store.
-    pub fn new(store: Store, builtins: Vec<Arc<Connector>>, work: Work, answers: Budget) -> Self {
+    pub fn new(
+        store: Store,
+        builtins: Vec<Arc<Connector>>,
+        work: Work,
+        answers: Budget,
+        freshness: Arc<Freshness>,
+    ) -> Self {
         let mut listed: Vec<_> = builtins
             .iter()
             .enumerate()
@@ -74,6 +83,7 @@ impl Catalog {
             answers,
             tenants,
             division: Division::default(),
+            freshness,
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use connectory_model::filter::MAX_ROWS;
 use connectory_model::limits::LIST_BYTES;
 use connectory_model::{Locale, Summary, name_key};
+use connectory_store::RevisionNumber;
 
 use super::chunk::Chunk;
 use super::entry::{Entry, Source};
@@ -18,11 +19,19 @@ use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
 use crate::work::Stop;
 
 /// The connectors of a tenant, including the built-in ones, in list order.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Snapshot {
     /// Unique: no two different states have the same version.
     version: u64,
+    /// The tenant's newest revision in this state.
+    pub(super) number: RevisionNumber,
     chunks: imbl::Vector<Arc<Chunk>>,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self { version: 0, number: RevisionNumber::ZERO, chunks: imbl::Vector::new() }
+    }
 }
 
 impl Snapshot {

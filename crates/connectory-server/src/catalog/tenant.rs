@@ -11,6 +11,7 @@ use connectory_store::{Changed, RevisionId, TenantId};
 use super::caches::Caches;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
+use super::freshness::Currency;
 use super::snapshot::Snapshot;
 use crate::share::Share;
 
@@ -37,6 +38,8 @@ pub struct TenantCatalog {
     pub(super) caches: ArcSwapOption<Caches>,
     /// The share of the tenant in what all requests have together.
     pub(super) share: Arc<Share>,
+    /// How current the lists are, if other processes commit to the database.
+    pub(super) currency: Currency,
     /// Whether the store lost what this was made from.
     pub(super) ended: AtomicBool,
 }
@@ -111,6 +114,7 @@ impl TenantCatalog {
     /// Applies a change to the published state. `entry` is the rendered connector, if the caller of the commit rendered
     /// it.
     pub(super) fn publish(&self, changed: Changed, entry: Option<Entry>) {
+        self.published().number = changed.number;
         let Some(summary) = changed.summary else { return self.remove(&changed.script_name) };
         let source = Source::Stored(RevisionId { tenant: self.id, number: changed.number });
         let mut entry = entry.unwrap_or_else(|| Entry::new(&summary, source));
@@ -122,7 +126,8 @@ impl TenantCatalog {
     /// change.
     pub(super) fn show(&self) {
         let published = self.published();
-        if published.version() != self.current.load().version() {
+        let current = self.current.load();
+        if (published.version(), published.number) != (current.version(), current.number) {
             self.current.store(Arc::new(published.clone()));
         }
     }

@@ -1,7 +1,7 @@
 //! The metrics of the server, for a collector that reads `OpenMetrics`, such as Prometheus.
 
 use std::borrow::Cow;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -10,6 +10,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -27,6 +28,23 @@ struct Kind {
     http_response_status_code: u16,
 }
 
+/// What a server measures of itself as one of several processes that commit to a database. Clones share the values.
+#[derive(Debug, Clone)]
+pub struct NodeMetrics {
+    /// How long requests waited for what other processes committed.
+    pub fresh_waits: Histogram,
+    /// The attempts to change a connector that were refused because another change was committed first.
+    pub refused_edits: Counter,
+    /// The seconds since all commits of the followed tenants were known.
+    pub lag: Gauge<f64, AtomicU64>,
+}
+
+impl Default for NodeMetrics {
+    fn default() -> Self {
+        Self { fresh_waits: Histogram::new(BUCKETS), refused_edits: Counter::default(), lag: Gauge::default() }
+    }
+}
+
 /// The metrics of a server.
 pub struct Metrics {
     registry: Registry,
@@ -34,8 +52,9 @@ pub struct Metrics {
     dropped_lines: Counter,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Starts to measure. What only one of several processes has is shown if there are several.
+    pub fn new(node: &NodeMetrics, is_shared: bool) -> Self {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("connectory_build", "The version that is running", version);
@@ -45,11 +64,17 @@ impl Default for Metrics {
         let dropped_lines = Counter::default();
         let help = "Lines of the log that were dropped because nobody read them in time";
         registry.register("connectory_log_lines_dropped", help, dropped_lines.clone());
+        let help = "Attempts to change a connector that were refused, because another change of it was committed first";
+        registry.register("connectory_edits_refused", help, node.refused_edits.clone());
+        if is_shared {
+            let help = "How long requests waited for what other servers committed";
+            registry.register_with_unit("connectory_fresh_read_wait", help, Unit::Seconds, node.fresh_waits.clone());
+            let help = "Time since this server knew all commits of the tenants that it follows";
+            registry.register_with_unit("connectory_follower_lag", help, Unit::Seconds, node.lag.clone());
+        }
         Self { registry, requests, dropped_lines }
     }
-}
 
-impl Metrics {
     /// Counts a request when its response is complete.
     pub(crate) fn count(&self, method: &Method, route: Cow<'static, str>, status: StatusCode, took: Duration) {
         let kind =

@@ -9,7 +9,7 @@ pub mod form;
 mod holding;
 pub mod host;
 pub mod listen;
-mod metrics;
+pub mod metrics;
 pub mod path;
 pub mod response;
 pub mod telemetry;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use connectory_model::limits::UNCOUNTED_BYTES;
+use connectory_model::wire;
 use connectory_store::Author;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use serde::Serialize;
 
@@ -16,6 +17,9 @@ use super::holding::holding;
 use crate::budget::{Budget, Charge};
 use crate::faults::Fate;
 use crate::share::Share;
+
+/// The header with the revision up to which the server knew the tenant.
+pub const REVISION: HeaderName = HeaderName::from_static(wire::REVISION);
 
 /// The facts about a request that the outermost layer needs besides the response. Layers and handlers store them in the
 /// response's extensions.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::broken::with_fault;
 use super::error::ApiError;
 use super::metrics::Metrics;
-use super::response::{ErrorPage, ResponseFacts, count_answer, json_response, take_facts};
+use super::response::{ErrorPage, REVISION, ResponseFacts, count_answer, json_response, take_facts};
 use crate::budget::{Budget, Charge};
 use crate::rate_limit::{RateLimit, RateWindow};
 use crate::share::Share;
@@ -40,8 +40,8 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// Starts to count. The budgets limit the memory of all responses together.
-    pub fn new(answers: Budget, anonymous_answers: Budget) -> Self {
-        Self { metrics: Metrics::default(), answers, anonymous_answers, logged_errors: LoggedErrors::default() }
+    pub fn new(metrics: Metrics, answers: Budget, anonymous_answers: Budget) -> Self {
+        Self { metrics, answers, anonymous_answers, logged_errors: LoggedErrors::default() }
     }
 }
 
@@ -174,12 +174,13 @@ fn rendered(
     // A text may quote the client's input.
     error.text.truncate(shown(&error.text, ERROR_CHARS).len());
     let allow = response.headers().get(header::ALLOW).cloned();
+    let revision = response.headers().get(REVISION).cloned();
     let retry_after = error.retry_after.map(HeaderValue::from);
     let mut rendered = match page {
         Some(page) => page.render(&error, tracking_id),
         None => json_response(error.status, serde_json::to_vec(&error.body(tracking_id)).expect("errors are JSON")),
     };
-    for (name, value) in [(header::ALLOW, allow), (header::RETRY_AFTER, retry_after)] {
+    for (name, value) in [(header::ALLOW, allow), (REVISION, revision), (header::RETRY_AFTER, retry_after)] {
         if let Some(value) = value {
             rendered.headers_mut().insert(name, value);
         }

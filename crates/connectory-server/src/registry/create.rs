@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use connectory_model::create::NewConnector;
+use connectory_model::limits::EDIT_ATTEMPTS;
 use connectory_model::{ScriptName, Summary};
-use connectory_store::{Change, Edit, Origin, Refusal};
+use connectory_store::{Change, Edit, Origin, Refusal, StoreError, Unavailable};
 
 use super::{Registry, RegistryError};
 use crate::catalog::TenantCatalog;
@@ -17,7 +18,10 @@ impl Registry {
         origin: &Origin,
         new: NewConnector,
     ) -> Result<Arc<Summary>, RegistryError> {
-        loop {
+        // Names that differ may have the same script name at first. Those connectors are created one after the other.
+        let first = ScriptName::derive(&new.name, |_| false);
+        let _turn = self.queues.turn(tenant.id(), &first).await.map_err(StoreError::from)?;
+        for _ in 0..EDIT_ATTEMPTS {
             if tenant.snapshot().has_name(&new.name) {
                 return Err(RegistryError::NameTaken);
             }
@@ -28,10 +32,11 @@ impl Registry {
             let summary = Arc::clone(edit.summary());
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(_) => return Ok(summary),
-                // Another request took the script name first. Its connector is visible by now.
-                Err(Refusal::ScriptNameTaken { .. }) => {}
+                // Another request took the script name first.
+                Err(Refusal::ScriptNameTaken { .. }) => self.refused(tenant).await?,
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(StoreError::from(Unavailable::Busy).into())
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use connectory_model::ScriptName;
-use connectory_store::{Change, Edit, Origin, Refusal};
+use connectory_model::limits::EDIT_ATTEMPTS;
+use connectory_store::{Change, Edit, Origin, Refusal, StoreError, Unavailable};
 
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
@@ -16,7 +17,8 @@ impl Registry {
         origin: &Origin,
         script_name: &ScriptName,
     ) -> Result<(), RegistryError> {
-        loop {
+        let _turn = self.queues.turn(tenant.id(), script_name).await.map_err(StoreError::from)?;
+        for _ in 0..EDIT_ATTEMPTS {
             let read = self.custom(tenant, script_name)?;
             let connector = self.catalog.connector(tenant, Source::Stored(read)).await?;
             let size = connector.size();
@@ -28,9 +30,10 @@ impl Registry {
             let edit = self.work.run(size, make).await?;
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(_) => return Ok(()),
-                Err(Refusal::Conflict { .. }) => {}
+                Err(Refusal::Conflict { .. }) => self.refused(tenant).await?,
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(StoreError::from(Unavailable::Busy).into())
     }
 }

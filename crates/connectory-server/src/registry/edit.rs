@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use connectory_model::limits::EDIT_ATTEMPTS;
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Change, Edit, Origin, Refusal};
+use connectory_store::{Change, Edit, Origin, Refusal, StoreError, Unavailable};
 
 use super::changed::changed_members;
 use super::{Registry, RegistryError};
@@ -63,7 +64,8 @@ impl Registry {
         F: Fn(&Connector) -> Result<Option<Connector>, RegistryError> + Send + Sync + 'static,
     {
         let next = Arc::new(next);
-        loop {
+        let _turn = self.queues.turn(tenant.id(), script_name).await.map_err(StoreError::from)?;
+        for _ in 0..EDIT_ATTEMPTS {
             let read = self.custom(tenant, script_name)?;
             let source = Source::Stored(read);
             let connector = self.catalog.connector(tenant, source).await?;
@@ -90,10 +92,11 @@ impl Registry {
             let changed = Arc::clone(edit.connector());
             match self.catalog.commit(tenant, edit, origin.clone()).await {
                 Ok(source) => return Ok(Edited::Changed(source, changed)),
-                // Another caller was faster. Its change is visible by now, so every round starts from a newer revision.
-                Err(Refusal::Conflict { .. }) => {}
+                // Another caller was faster. Every round starts from a newer revision.
+                Err(Refusal::Conflict { .. }) => self.refused(tenant).await?,
                 Err(error) => return Err(error.into()),
             }
         }
+        Err(StoreError::from(Unavailable::Busy).into())
     }
 }

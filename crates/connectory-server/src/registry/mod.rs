@@ -13,14 +13,16 @@ mod find;
 mod history;
 mod load;
 mod patch;
+mod queue;
 mod restore;
 mod upload;
 
 use std::sync::Arc;
 
-use connectory_store::Store;
+use connectory_store::{Store, StoreError};
 
-use crate::catalog::Catalog;
+use self::queue::Queues;
+use crate::catalog::{Catalog, TenantCatalog};
 use crate::work::Work;
 
 pub use self::edit::{Edited, Given};
@@ -45,11 +47,19 @@ pub struct Registry {
     store: Store,
     work: Work,
     bounds: Bounds,
+    queues: Queues,
 }
 
 impl Registry {
     /// Makes the registry on a catalog and on the store of this catalog.
     pub fn new(catalog: Arc<Catalog>, store: Store, work: Work, bounds: Bounds) -> Self {
-        Self { catalog, store, work, bounds }
+        Self { catalog, store, work, bounds, queues: Queues::default() }
+    }
+
+    /// Prepares another attempt of a change, after the store refused one because of a newer revision: makes that revision
+    /// visible, whichever process committed it.
+    async fn refused(&self, tenant: &TenantCatalog) -> Result<(), StoreError> {
+        self.catalog.note_refused_edit();
+        self.catalog.fresh(tenant).await
     }
 }

@@ -7,6 +7,7 @@ mod connectors;
 mod documents;
 mod ephemeral;
 mod faults;
+mod fresh;
 mod list;
 mod metrics;
 mod neighbours;

@@ -4,8 +4,8 @@ use http::{Method, Request, StatusCode};
 use crate::support::TestApp;
 
 /// What a collector reads.
-async fn scrape(app: &TestApp, path: &str) -> (StatusCode, String) {
-    let response = app.server.telemetry.metrics.answer(&Request::get(path).body(()).unwrap(), 7);
+pub async fn scrape(app: &TestApp, path: &str) -> (StatusCode, String) {
+    let response = app.server.answer_collector(&Request::get(path).body(()).unwrap(), 7);
     let (parts, body) = response.into_parts();
     (parts.status, String::from_utf8(axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap())
 }

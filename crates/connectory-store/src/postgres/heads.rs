@@ -99,7 +99,7 @@ impl Engine {
         };
         for (tenant, reply) in waiting {
             let fresh = match &results {
-                Ok(lost) if lost.contains(&tenant) => Err(Unavailable::Rewound),
+                Ok(lost) if lost.contains(&tenant) => Err(Unavailable::Lost),
                 Ok(_) => Ok(()),
                 Err(why) => Err(*why),
             };

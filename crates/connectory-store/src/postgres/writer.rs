@@ -114,7 +114,7 @@ impl Engine {
             Some(since) if since.is_rewound => {
                 lease.roll_back().await;
                 self.following.lose(tenant, since.from);
-                return Err(Unavailable::Rewound.into());
+                return Err(Unavailable::Lost.into());
             }
             // Without the lock, others may commit between the statements.
             Some(since) if since.to != before.head => return Ok(ControlFlow::Continue(())),

@@ -220,7 +220,7 @@ fn serve_metrics(
 ) {
     let answer = move |request: Request<Incoming>, _| {
         let dropped = dropped.dropped_lines() as u64;
-        std::future::ready(service.load().server().telemetry.metrics.answer(&request, dropped))
+        std::future::ready(service.load().server().answer_collector(&request, dropped))
     };
     tokio::spawn(listen::serve(listener, connections, answer, std::future::pending()));
 }

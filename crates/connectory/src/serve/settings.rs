@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN};
+use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN, STALENESS};
 use connectory_server::clock::Clock;
-use connectory_server::options::{OidcOptions, Options};
+use connectory_server::options::{OidcOptions, Options, Reads};
 use connectory_server::trusted_proxies::TrustedProxies;
 use directories::ProjectDirs;
 
 use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
-    ClockOffset, Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, address, at_least_one,
-    proxy, seconds,
+    ClockOffset, Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, ReadsSetting, Staleness,
+    address, at_least_one, proxy, seconds,
 };
 
 /// The options of `connectory serve`.
@@ -103,6 +103,16 @@ pub struct ServeArguments {
     /// Maximum number of connections of one peer, which is an IPv4 address or an IPv6 network of 64 bits [default: 512]
     #[arg(long, env = "CONNECTORY_MAX_CONNECTIONS_PER_PEER", value_name = "NUMBER", value_parser = at_least_one)]
     max_connections_per_peer: Option<NonZeroUsize>,
+
+    /// If several servers commit to one database: `fresh` reads see what every server acknowledged before; `local` reads are
+    /// answered from memory [default: fresh]
+    #[arg(long, env = "CONNECTORY_READS", value_name = "fresh|local")]
+    reads: Option<ReadsSetting>,
+
+    /// How old the answer to a local read may be, such as `500ms`: from `100ms` to `1m`; only with --reads local
+    /// [default: 1s]
+    #[arg(long, env = "CONNECTORY_MAX_STALENESS", value_name = "TIME")]
+    max_staleness: Option<Staleness>,
 
     /// The address or network of a proxy in front of the server. It may open any number of connections, and the server
     /// believes its X-Forwarded-For header; may be given several times
@@ -316,6 +326,8 @@ impl ServeArguments {
             max_answers,
             max_connections,
             max_connections_per_peer,
+            reads,
+            max_staleness,
             trusted_proxy,
             drain,
             public_url,
@@ -330,6 +342,15 @@ impl ServeArguments {
             ),
             _ if ephemeral => Place::Ephemeral { load },
             _ => Place::Database(database.database_or_default()?),
+        };
+        let reads = match (reads.unwrap_or_default(), max_staleness) {
+            (ReadsSetting::Fresh, None) => Reads::Fresh,
+            (ReadsSetting::Fresh, Some(_)) => {
+                bail!("--max-staleness is given, but --reads is not `local`; fresh reads are never old")
+            }
+            (ReadsSetting::Local, time) => {
+                Reads::Local { max_staleness: time.map_or(STALENESS, |Staleness(time)| time) }
+            }
         };
         let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
@@ -346,6 +367,8 @@ impl ServeArguments {
             options: Options {
                 trusted_proxies: Arc::new(TrustedProxies::new(&trusted_proxy).context("--trusted-proxy")?),
                 max_bodies: max_bodies.map_or(defaults.max_bodies, NonZeroUsize::get),
+                reads,
+                played_nodes: defaults.played_nodes,
                 max_answers: max_answers.map_or(defaults.max_answers, NonZeroUsize::get),
                 max_connector: max_connector.map_or(defaults.max_connector, NonZeroUsize::get),
                 embedded_catalog: catalog_only.is_none(),
@@ -383,6 +406,8 @@ impl ServeArguments {
             max_answers: self.max_answers.or(file.max_answers),
             max_connections: self.max_connections.or(file.max_connections),
             max_connections_per_peer: self.max_connections_per_peer.or(file.max_connections_per_peer),
+            reads: self.reads.or(file.reads),
+            max_staleness: self.max_staleness.or(file.max_staleness),
             trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
             drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
@@ -470,6 +495,25 @@ mod tests {
     }
 
     #[test]
+    fn only_local_reads_may_be_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        let settings = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
+            arguments.settings(EphemeralArguments::default()).map(|settings| settings.options.reads)
+        };
+        let local = |milliseconds| Reads::Local { max_staleness: Duration::from_millis(milliseconds) };
+        assert_eq!(settings("").unwrap(), Reads::Fresh);
+        assert_eq!(settings("reads = \"local\"").unwrap(), local(1000));
+        assert_eq!(settings("reads = \"local\"\nmax_staleness = \"250ms\"").unwrap(), local(250));
+        for fresh in ["", "reads = \"fresh\"\n"] {
+            let error = settings(&format!("{fresh}max_staleness = \"250ms\"")).unwrap_err().to_string();
+            assert!(error.starts_with("--max-staleness is given, but --reads is not `local`"), "{error}");
+        }
+    }
+
+    #[test]
     fn an_error_of_the_file_names_the_line_and_what_is_right() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("c.toml");
@@ -478,6 +522,8 @@ mod tests {
             ("rate-limit = \"off\"", "line 1: `rate-limit` is not a setting; did you mean `rate_limit`?"),
             ("config = \"x\"", "line 1: `config` is not a setting; `connectory serve --help` lists"),
             ("[server]\nlisten = 1", "line 1: `server` is not a setting; `connectory serve --help` lists"),
+            ("reads = \"stale\"", "line 1: `reads`: `stale` is not a kind of reads; expected `fresh` or `local`"),
+            ("max_staleness = 1", "line 1: `max_staleness`: `1` is not a time from `100ms` to `1m`"),
             ("drain = 5", "line 1: `drain`: `5` is not a time from `0s` to `8s`"),
             ("drain = 1979-05-27", "line 1: `drain`: `1979-05-27` is not a time"),
             ("token_lifetime = 0", "line 1: `token_lifetime`: `0` is not a whole number of seconds from 1 to"),

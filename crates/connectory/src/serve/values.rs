@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use connectory_model::limits::{MOST_CLOCK_OFFSET, MOST_DRAIN};
+use connectory_model::limits::{MOST_CLOCK_OFFSET, MOST_DRAIN, STALENESS_BOUNDS};
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
 use connectory_store::Address;
@@ -109,6 +109,44 @@ impl FromStr for Drain {
         let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
         let time = seconds.map(Duration::from_secs).filter(|time| *time <= MOST_DRAIN);
         time.map(Self).ok_or_else(|| format!("`{text}` is not a time from `0s` to `{}s`", MOST_DRAIN.as_secs()))
+    }
+}
+
+/// How current reads are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadsSetting {
+    /// They see what every server acknowledged before.
+    #[default]
+    Fresh,
+    /// They are answered from memory.
+    Local,
+}
+
+impl FromStr for ReadsSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "fresh" => Ok(Self::Fresh),
+            "local" => Ok(Self::Local),
+            _ => Err(format!("`{text}` is not a kind of reads; expected `fresh` or `local`")),
+        }
+    }
+}
+
+/// How old the answer to a local read may be, written as `500ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Staleness(pub Duration);
+
+impl FromStr for Staleness {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (least, most) = STALENESS_BOUNDS;
+        let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+        time.filter(|time| (least..=most).contains(time)).map(Self).ok_or_else(|| {
+            format!("`{text}` is not a time from `{}ms` to `{}m`", least.as_millis(), most.as_secs() / 60)
+        })
     }
 }
 
@@ -266,6 +304,18 @@ mod tests {
     fn a_time_to_drain_has_a_unit_and_a_bound() {
         assert_eq!("8s".parse(), Ok(Drain(Duration::from_secs(8))));
         refused::<Drain>(&["9s", "5", "-1s", "1m", "s", "1.5s", ""].map(|text| (text, "not a time from `0s` to `8s`")));
+    }
+
+    #[test]
+    fn reads_are_fresh_or_local_and_local_ones_have_a_bound() {
+        assert_eq!("local".parse(), Ok(ReadsSetting::Local));
+        refused::<ReadsSetting>(&["Fresh", "stale", "", "strong"].map(|text| (text, "expected `fresh` or `local`")));
+        for (text, milliseconds) in [("100ms", 100), ("1s", 1000), ("1s 500ms", 1500), ("1m", 60_000)] {
+            assert_eq!(text.parse(), Ok(Staleness(Duration::from_millis(milliseconds))), "{text}");
+        }
+        refused::<Staleness>(
+            &["99ms", "61s", "-1s", "1", "0s", "", "1h"].map(|text| (text, "not a time from `100ms` to `1m`")),
+        );
     }
 
     #[test]
