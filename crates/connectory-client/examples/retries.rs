@@ -12,9 +12,9 @@ async fn main() -> Result<(), Error> {
 
 /// Creates `count` connectors.
 pub async fn run(environment: Environment, count: usize) -> Result<(), Error> {
-    // By default only GET, PUT and DELETE are repeated, because the service could execute a POST or PATCH twice. After
-    // 429 it cannot: the service did nothing. `Writes::RateLimited` repeats them then, after the pause that the service
-    // asks for in `Retry-After`.
+    // connectory does a POST or PATCH of this SDK once, however often it is sent, so all calls are repeated. Another service
+    // could do them twice, so by default only GET, PUT and DELETE are repeated there. After 429 it cannot: the service did
+    // nothing. `Writes::RateLimited` repeats them then, after the pause that the service asks for in `Retry-After`.
     let retries = Retries { rate_limited: 60, writes: Writes::RateLimited, ..Retries::default() };
     let client = Client::builder(environment.clone())
         .retries(retries)

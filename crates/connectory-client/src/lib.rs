@@ -34,8 +34,9 @@
 //!
 //! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. [`Retries`] has a number for
 //! each of these causes. The pauses grow and have jitter; if the service sends `Retry-After`, the pause is that long.
-//! This applies to GET, PUT and DELETE. The service could execute a repeated POST or PATCH twice, so [`Retries::writes`]
-//! decides about those. [`Builder::on_retry`] tells the program of each repetition.
+//! This applies to GET, PUT and DELETE. It applies to POST and PATCH if the service is connectory: each of them has a random
+//! `Idempotency-Key`, and connectory does the calls with one key once. Another service could execute a repeated POST or PATCH
+//! twice, so [`Retries::writes`] decides about those. [`Builder::on_retry`] tells the program of each repetition.
 //!
 //! # Errors
 //!

@@ -26,11 +26,16 @@ pub struct Retries {
     pub first_pause: Duration,
     /// The longest pause, unless the service asks for a longer one; 10 s by default.
     pub longest_pause: Duration,
-    /// When POST and PATCH are repeated; never by default.
+    /// When POST and PATCH are repeated if the service may do a repeat a second time; never by default.
+    ///
+    /// connectory does not: every POST, PATCH and DELETE of this SDK has a random `Idempotency-Key`, and connectory does the
+    /// calls with one key once. It says so in a header of the answer with each token, which the client has before its first
+    /// call. So a call is repeated like a read if the service had said so before the call was sent. The vendor's cloud does
+    /// not say so, and ignores the key.
     pub writes: Writes,
 }
 
-/// When a call that is not idempotent is repeated.
+/// When a call that is not idempotent is repeated, if the service does not do the calls with one key once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writes {
     /// Never.
@@ -122,7 +127,8 @@ impl Retries {
             rate_limited: pauses(self.rate_limited),
             unavailable: pauses(self.unavailable),
             unreachable: pauses(self.unreachable),
-            writes: if method.is_idempotent() { Writes::Always } else { self.writes },
+            is_idempotent: method.is_idempotent(),
+            writes: self.writes,
         }
     }
 }
@@ -132,6 +138,7 @@ pub(crate) struct Pauses {
     rate_limited: ExponentialBackoff,
     unavailable: ExponentialBackoff,
     unreachable: ExponentialBackoff,
+    is_idempotent: bool,
     writes: Writes,
 }
 
@@ -139,10 +146,12 @@ impl Pauses {
     /// The longest pause that an unavailable service may ask for: most restarts take less.
     const LONGEST_ASKED: Duration = Duration::from_mins(1);
 
-    /// The pause before the call is repeated after an error, if it is repeated.
-    pub fn next(&mut self, error: &Error) -> Option<Duration> {
+    /// The pause before the call is repeated after an error, if it is repeated. `does_once` says whether the service does
+    /// this call once, however often it is sent.
+    pub fn next(&mut self, error: &Error, does_once: bool) -> Option<Duration> {
         let cause = Cause::of(error)?;
         let is_safe = match self.writes {
+            _ if self.is_idempotent || does_once => true,
             Writes::Never => false,
             Writes::RateLimited => cause == Cause::RateLimited,
             Writes::Always => true,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, WeakShared};
+use reqwest::header::HeaderName;
 use serde::Deserialize;
 use url::Url;
 
@@ -31,13 +32,24 @@ struct Cache {
 }
 
 struct Token {
-    text: Arc<str>,
+    access: Access,
     /// When it is replaced.
     renewal: Instant,
 }
 
+/// What a call needs to know of a token.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub text: Arc<str>,
+    /// Whether the service does a call with the same `Idempotency-Key` once. It says so with each token.
+    pub does_once: bool,
+}
+
 /// A request for a token. All callers that wait get its result, an error as well.
-type Request = BoxFuture<'static, Result<Arc<str>, Error>>;
+type Request = BoxFuture<'static, Result<Access, Error>>;
+
+/// The header in which a service says with a token for how many seconds it keeps an `Idempotency-Key`.
+const KEYS_KEPT: HeaderName = HeaderName::from_static("connectory-idempotency-key");
 
 #[derive(Deserialize)]
 struct TokenAnswer {
@@ -65,14 +77,14 @@ impl Tokens {
     }
 
     /// A token other than `refused`.
-    pub async fn get(&self, refused: Option<&str>) -> Result<Arc<str>, Error> {
+    pub async fn get(&self, refused: Option<&str>) -> Result<Access, Error> {
         let request = {
             let mut cache = lock(&self.cache);
             if let Some(token) = &cache.token
                 && token.renewal > Instant::now()
-                && refused != Some(&*token.text)
+                && refused != Some(&*token.access.text)
             {
-                return Ok(Arc::clone(&token.text));
+                return Ok(token.access.clone());
             }
             let on_its_way = cache.request.as_ref().and_then(WeakShared::upgrade);
             on_its_way.unwrap_or_else(|| {
@@ -93,9 +105,9 @@ impl Tokens {
             let mut cache = lock(&cache);
             cache.request = None;
             let token = result?;
-            let text = Arc::clone(&token.text);
+            let access = token.access.clone();
             cache.token = Some(token);
-            Ok(text)
+            Ok(access)
         }
         .boxed()
     }
@@ -123,10 +135,11 @@ async fn fetch(http: &reqwest::Client, url: &Url, environment: &Environment) -> 
         }
         error => error,
     })?;
+    let does_once = answer.headers.contains_key(KEYS_KEPT);
     let TokenAnswer { access_token, expires_in } = answer.json()?;
     let lifetime = Duration::from_secs(expires_in);
     let renewal = asked + lifetime.saturating_sub(TOKEN_MARGIN.min(lifetime / 10));
-    Ok(Token { text: access_token.into(), renewal })
+    Ok(Token { access: Access { text: access_token.into(), does_once }, renewal })
 }
 
 fn not_accepted(environment: &Environment, reason: String) -> Error {

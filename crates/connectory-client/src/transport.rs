@@ -1,17 +1,19 @@
 //! A call of the API: its address, the token, the bound on concurrent calls, and retries.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use backon::{ConstantBuilder, Retryable};
 use connectory_model::wire::{MIN_REVISION, REVISION};
+use reqwest::header::HeaderName;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
+use uuid::Uuid;
 
 use crate::error::Error;
 use crate::http::{Answer, exchange};
 use crate::retries::{OnRetry, Retries, Retry};
-use crate::token::Tokens;
+use crate::token::{Access, Tokens};
 
 pub(crate) struct Transport {
     pub http: reqwest::Client,
@@ -51,10 +53,17 @@ impl KnownRevision {
     }
 }
 
+/// The header with which a service does a call once, however often it is sent.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// A call that can be repeated.
 struct Call<'a> {
     method: Method,
     url: Url,
+    /// The same key for each attempt.
+    key: Option<String>,
+    /// Whether the service had said, before the last attempt was sent, that it does the calls with one key once.
+    does_once: AtomicBool,
     /// Adds the rest of the request: query and body.
     with: &'a (dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
 }
@@ -67,29 +76,39 @@ impl Transport {
         segments: &[&str],
         with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
     ) -> Result<Answer, Error> {
-        let call = Call { method, url: self.url(segments), with };
-        self.repeat(&call.method, || self.authorized(&call)).await
+        let has_key = matches!(method, Method::POST | Method::PATCH | Method::DELETE);
+        let key = has_key.then(|| Uuid::new_v4().to_string());
+        self.repeat_call(&Call { method, url: self.url(segments), key, does_once: AtomicBool::default(), with }).await
+    }
+
+    async fn repeat_call(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let does_once = || call.key.is_some() && call.does_once.load(Ordering::Relaxed);
+        self.repeat(&call.method, does_once, || self.authorized(call)).await
     }
 
     /// Reads a path of the service, without a token. Refusals are answers as well, unless another call may succeed.
     pub async fn call_without_token(&self, path: &str) -> Result<Answer, Error> {
         let url = self.at(path);
-        self.repeat(&Method::GET, || async {
-            let _permit = self.permit().await;
-            let answer = exchange(self.http.get(url.clone()), &url).await?;
-            match answer.status {
-                StatusCode::TOO_MANY_REQUESTS => answer.successful(),
-                status if status.is_client_error() => Ok(answer),
-                _ => answer.successful(),
-            }
-        })
+        self.repeat(
+            &Method::GET,
+            || false,
+            || async {
+                let _permit = self.permit().await;
+                let answer = exchange(self.http.get(url.clone()), &url).await?;
+                match answer.status {
+                    StatusCode::TOO_MANY_REQUESTS => answer.successful(),
+                    status if status.is_client_error() => Ok(answer),
+                    _ => answer.successful(),
+                }
+            },
+        )
         .await
     }
 
     /// Reads a path of the service that is not below the API's version.
     pub async fn read(&self, path: &str) -> Result<Answer, Error> {
-        let call = Call { method: Method::GET, url: self.at(path), with: &|request| request };
-        self.repeat(&call.method, || self.authorized(&call)).await
+        let (url, with) = (self.at(path), &|request| request);
+        self.repeat_call(&Call { method: Method::GET, url, key: None, does_once: AtomicBool::default(), with }).await
     }
 
     fn at(&self, path: &str) -> Url {
@@ -103,13 +122,14 @@ impl Transport {
     async fn repeat<F: Future<Output = Result<Answer, Error>>>(
         &self,
         method: &Method,
+        does_once: impl Fn() -> bool,
         attempt: impl FnMut() -> F,
     ) -> Result<Answer, Error> {
         let mut pauses = self.retries.pauses(method);
         attempt
             // `Pauses` knows the length of each pause, and when there is no other.
             .retry(ConstantBuilder::new().without_max_times())
-            .adjust(|error, _| pauses.next(error))
+            .adjust(|error, _| pauses.next(error, does_once()))
             .notify(|error, pause| {
                 if let Some(OnRetry(told)) = &self.on_retry {
                     told(Retry { error, pause });
@@ -135,7 +155,7 @@ impl Transport {
         let token = self.tokens.get(None).await?;
         match self.attempt(call, &token).await {
             Err(Error::Api(error)) if error.status == StatusCode::UNAUTHORIZED => {
-                let token = self.tokens.get(Some(&token)).await?;
+                let token = self.tokens.get(Some(&token.text)).await?;
                 self.attempt(call, &token).await.map_err(|error| match error {
                     Error::Api(error) if error.status == StatusCode::UNAUTHORIZED => {
                         self.tokens.not_accepted(error.to_string())
@@ -151,9 +171,13 @@ impl Transport {
         self.permits.acquire().await.expect("the semaphore is never closed")
     }
 
-    async fn attempt(&self, call: &Call<'_>, token: &str) -> Result<Answer, Error> {
+    async fn attempt(&self, call: &Call<'_>, token: &Access) -> Result<Answer, Error> {
         let _permit = self.permit().await;
-        let request = self.http.request(call.method.clone(), call.url.clone()).bearer_auth(token);
+        call.does_once.store(token.does_once, Ordering::Relaxed);
+        let mut request = self.http.request(call.method.clone(), call.url.clone()).bearer_auth(&token.text);
+        if let Some(key) = &call.key {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
         let (request, asked) = self.revision.ask((call.with)(request));
         let answer = exchange(request, &call.url).await?;
         self.revision.note(&answer, asked);

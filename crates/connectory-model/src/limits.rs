@@ -101,6 +101,15 @@ pub const SIGN_INS_PER_AUTHOR: u32 = 1000;
 pub const REFUSED_SIGN_INS_PER_CLIENT: u32 = 1000;
 /// Refused sign-ins of a tenant that are kept, one for each address, client and minute.
 pub const REFUSED_SIGN_INS: u32 = 10_000;
+/// Time for which an `Idempotency-Key` is kept (D44). Clients repeat within minutes; a job that failed at night is started
+/// again on the next day.
+pub const ONCE_KEPT: Duration = Duration::from_hours(24);
+/// Newest revisions of a tenant whose keys are kept. Each key belongs to a commit, so this bounds the keys of a tenant too:
+/// they take about 150 bytes each, much less than the revisions, which stay. A client that makes ten changes a second, as
+/// many as the default rate limit allows, has its keys for a day.
+pub const ONCE_REVISIONS: i64 = 1_000_000;
+/// Characters of an `Idempotency-Key`: as many as other services take.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
 
 // A request.
 

@@ -13,6 +13,7 @@ use crate::access::TenantId;
 use crate::body::{Body, Holders};
 use crate::changes::{Changed, Committed};
 use crate::error::Refusal;
+use crate::once::Once;
 use crate::revision::{Action, Origin, RevisionNumber};
 
 /// The change that an edit makes to its connector. An existing connector is changed only if it is still at the revision
@@ -126,13 +127,14 @@ pub(crate) struct Commit {
     pub edits: Vec<Edit>,
     pub origin: Origin,
     pub id: Uuid,
+    pub once: Option<Once>,
 }
 
 impl Commit {
     /// A commit with a new random id.
-    pub fn new(tenant: TenantId, edits: Vec<Edit>, origin: Origin) -> Self {
+    pub fn new(tenant: TenantId, edits: Vec<Edit>, origin: Origin, once: Option<Once>) -> Self {
         // `Uuid::new_v4` would make a system call for each id.
-        Self { tenant, edits, origin, id: Uuid::from_u128(rand::random()) }
+        Self { tenant, edits, origin, id: Uuid::from_u128(rand::random()), once }
     }
 }
 

@@ -251,6 +251,9 @@ pub enum Refusal {
         /// The position of the edit in the commit, counted from 0.
         edit: usize,
     },
+    /// A commit with the same key was made before. [`Store::done`](crate::Store::done) reads what it was.
+    #[error("a commit with this key was made already")]
+    Done,
     /// The tenant would exceed one of its quotas.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),

@@ -21,11 +21,17 @@
 //! ([`connectory_model::name_key`]). The store compares an edit with the state before its commit: a name that the same
 //! commit frees is still taken.
 //!
+//! **Requests done once.** A commit may have a key. In the same transaction, the store notes the key, the fingerprint of
+//! the request, and the numbers of its revisions. For a day after that, a commit with the same key of the same tenant is
+//! refused, before anything else is checked ([`Refusal::Done`]). So of concurrent commits with one key, one is made. A
+//! refused commit leaves its key free. The store may forget a key earlier if its tenant had
+//! [`ONCE_REVISIONS`](connectory_model::limits::ONCE_REVISIONS) revisions since then.
+//!
 //! **Quotas.** A commit with which its tenant would exceed a quota is refused, whatever other commits arrive at the same
 //! time. Quotas that an operator sets hold from the next commit on.
 //!
 //! **Uncertain writes.** A write without a result may have been made or not. The same holds for a write that returned
-//! [`StoreError::Uncertain`]. The caller must read before it repeats such a write. Every other error means that nothing
+//! [`StoreError::Uncertain`]. The caller must read before it repeats such a write, unless the write has a key. Every other error means that nothing
 //! was written.
 //!
 //! **End of the process.** The process ends after a failed sync or after a panic of a thread that writes, because it
@@ -41,6 +47,7 @@ mod clock;
 mod edit;
 mod error;
 mod measures;
+mod once;
 mod postgres;
 mod process;
 mod revision;
@@ -60,9 +67,11 @@ pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow, Head};
+use edit::Commit;
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use measures::{Measures, PoolMeasure};
+pub use once::{Done, Once};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
@@ -92,7 +101,8 @@ macro_rules! both {
     ($store:ident.$method:ident($($value:expr),*).await) => {
         match &$store.engine {
             Engine::Sqlite(engine) => engine.$method($($value),*).await,
-            Engine::Postgres(engine) => engine.$method($($value),*).await,
+            // In a box, so that the futures of SQLite have no room for it.
+            Engine::Postgres(engine) => Box::pin(engine.$method($($value),*)).await,
         }
     };
 }
@@ -150,7 +160,32 @@ impl Store {
         edits: Vec<Edit>,
         origin: Origin,
     ) -> Result<Vec<RevisionNumber>, Refusal> {
-        both!(self.commit(tenant, edits, origin).await)
+        self.commit_whole(Commit::new(tenant, edits, origin, None)).await
+    }
+
+    /// Commits as [`Self::commit`] does, unless a commit with the same key was made before ([`Refusal::Done`]). A commit
+    /// of no edits leaves its key free.
+    pub async fn commit_once(
+        &self,
+        tenant: TenantId,
+        edits: Vec<Edit>,
+        origin: Origin,
+        once: Once,
+    ) -> Result<Vec<RevisionNumber>, Refusal> {
+        self.commit_whole(Commit::new(tenant, edits, origin, Some(once))).await
+    }
+
+    async fn commit_whole(&self, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+        if commit.edits.is_empty() {
+            return Ok(Vec::new());
+        }
+        both!(self.commit(commit).await)
+    }
+
+    /// Reads what was committed under the key of a request, by whichever process, in the day before the request. The
+    /// fingerprint may be another one.
+    pub async fn done(&self, tenant: TenantId, once: Once) -> Result<Option<Done>> {
+        both!(self.done(tenant, once).await)
     }
 
     /// Reads the summaries of all connectors of a tenant, one at a time, ordered by name without case and then by
@@ -179,7 +214,7 @@ impl Store {
     pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
         match &self.engine {
             Engine::Sqlite(_) => Ok(()),
-            Engine::Postgres(engine) => engine.fresh(tenant).await,
+            Engine::Postgres(engine) => Box::pin(engine.fresh(tenant)).await,
         }
     }
 
@@ -272,7 +307,7 @@ impl Store {
     pub async fn delete_client(&self, tenant: TenantId, id: String, by: AccessOrigin) -> Result<()> {
         match &self.engine {
             Engine::Sqlite(engine) => engine.delete_client(tenant, id, by).await,
-            Engine::Postgres(engine) => engine.delete_client(Some(tenant), id, by).await,
+            Engine::Postgres(engine) => Box::pin(engine.delete_client(Some(tenant), id, by)).await,
         }
     }
 

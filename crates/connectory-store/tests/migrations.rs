@@ -13,7 +13,8 @@ use connectory_model::limits::CONNECTORS_PER_TENANT;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, name_key};
 use connectory_store::{
-    AccessDb, Author, AuthorKind, Quotas, Refusal, RevisionId, RevisionNumber, SigningKey, Store, StoreError, TenantId,
+    AccessAction, AccessDb, Author, AuthorKind, Ended, Quotas, Refusal, RefusedSignIns, RevisionId, RevisionNumber,
+    SigningKey, Store, StoreError, TenantId,
 };
 use tempfile::TempDir;
 
@@ -154,10 +155,39 @@ async fn databases_of_the_first_four_schemas_keep_all_they_hold() {
 }
 
 #[tokio::test]
-async fn a_database_of_the_fifth_schema_keeps_all_it_holds() {
-    let (_folder, path) = database(include_str!("fixtures/schema-5.sql"));
+async fn databases_since_the_fifth_schema_keep_all_they_hold() {
+    for dump in [include_str!("fixtures/schema-5.sql"), include_str!("fixtures/schema-6.sql")] {
+        let (_folder, path) = database(dump);
+        expect_revisions(&Store::open(&path).unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_the_sixth_schema_keeps_sessions_access_events_and_quotas() {
+    let (_folder, path) = database(include_str!("fixtures/schema-6.sql"));
     let store = Store::open(&path).unwrap();
-    expect_access(&store).await;
+    assert_eq!(store.issuer().await.unwrap(), "0123456789abcdef0123456789abcdef");
+    let tenants = store.tenants().await.unwrap();
+    let (ours, theirs) = (&tenants[0], &tenants[1]);
+    assert_eq!(ours.quotas, Quotas { connectors: 7, bytes: Some(1_000_000) });
+    let jane = author(AuthorKind::Person, "https://id.example jane", Some("Jane"));
+    let all = Ended { created_before: 0, used_before: 0 };
+    let session = store.session([7; 32], all).await.unwrap().unwrap();
+    assert_eq!((&session.tenant, &session.author), (ours, &jane));
+    assert_eq!(session.rights, Some((UserLevel::OrgAdmin, [Scope::All].into())));
+    assert_eq!((session.created_at, session.used_at), (1_795_690_192_400, 1_795_690_192_500));
+    let events = store.access_events(ours.id, None, 9).await.unwrap();
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((event.number, event.action, event.created_at), (1, AccessAction::SignIn, 1_795_690_192_400));
+    assert_eq!((&event.by.origin.author, event.by.address), (&jane, "192.0.2.7".parse().ok()));
+    let refused = store.refused_sign_ins(theirs.id, 0, 9).await.unwrap();
+    let (client_id, address) = ("c2".to_owned(), "192.0.2.8".parse().unwrap());
+    assert_eq!(refused, [RefusedSignIns { tenant: theirs.id, minute: 29_928_169, client_id, address, count: 3 }]);
+}
+
+/// Expects what the dumps since the fifth schema hold.
+async fn expect_revisions(store: &Store) {
+    expect_access(store).await;
     let tenants = store.tenants().await.unwrap();
     let (ours, theirs) = (tenants[0].id, tenants[1].id);
     let commits: Vec<_> = store.revisions(ours, None, None, 9).await.unwrap();
@@ -167,7 +197,7 @@ async fn a_database_of_the_fifth_schema_keeps_all_it_holds() {
     let operator = || author(AuthorKind::Operator, "root", None);
     let changed = "connectorMetadata translations/de translations/fr";
     expect_tenant(
-        &store,
+        store,
         ours,
         &[(7, "hr"), (5, "large, changed")],
         &[
@@ -192,7 +222,7 @@ async fn a_database_of_the_fifth_schema_keeps_all_it_holds() {
     )
     .await;
     expect_tenant(
-        &store,
+        store,
         theirs,
         &[(1, "theirs")],
         &[
@@ -240,7 +270,7 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
 fn another_schema_is_refused_with_what_to_do() {
     let (_folder, path) = database("PRAGMA user_version = 99");
     let refusal = Store::open(&path).err().unwrap().to_string();
-    let expected = "has schema version 99, this program needs 6; use the newer program that wrote it";
+    let expected = "has schema version 99, this program needs 7; use the newer program that wrote it";
     assert!(refusal.ends_with(expected), "{refusal}");
 
     // Access management beside a server does not migrate: the server has the schema of its own program.
@@ -249,7 +279,7 @@ fn another_schema_is_refused_with_what_to_do() {
     let older = rusqlite::Connection::open(&path).unwrap();
     older.pragma_update(None, "user_version", 4).unwrap();
     let refusal = AccessDb::open(&path).err().unwrap();
-    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 6, .. }));
+    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 7, .. }));
     let refusal = refusal.to_string();
     assert!(refusal.ends_with("use the version of the program that is serving it"), "{refusal}");
 }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::limits::{ONCE_KEPT, ONCE_REVISIONS};
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale};
 use connectory_store::{
-    AccessDb, Change, Committed, Edit, Follow, RevisionId, SigningKey, Store, StoreError, TenantId,
+    AccessDb, Change, Committed, Edit, Follow, Once, RevisionId, SigningKey, Store, StoreError, TenantId,
 };
 use tempfile::TempDir;
 
@@ -290,6 +291,50 @@ async fn a_backup_is_refused_beside_the_log_of_a_database_that_was_read_while_it
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("both marks remain after the log was copied");
+}
+
+#[tokio::test]
+async fn the_oldest_keys_are_removed_a_few_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let (store, tenant) = open(folder.path()).await;
+    let day = i64::try_from(ONCE_KEPT.as_millis()).unwrap();
+    let commit_once = async |n: u8, at| {
+        let once = Once { key: [n; 32], fingerprint: [0; 32], at };
+        store.commit_once(tenant, vec![create(&format!("c{n}"))], origin(), once).await.unwrap();
+    };
+    let database = rusqlite::Connection::open(folder.path().join("c.db")).unwrap();
+    let keys = || {
+        let mut statement = database.prepare("SELECT key FROM once ORDER BY last").unwrap();
+        let keys = statement.query_map([], |row| Ok(row.get::<_, [u8; 32]>(0)?[0])).unwrap();
+        keys.map(Result::unwrap).collect::<Vec<_>>()
+    };
+    for n in 1..=6 {
+        commit_once(n, 1000).await;
+    }
+    commit_once(7, 1000 + day).await;
+    assert_eq!(keys(), [1, 2, 3, 4, 5, 6, 7], "a day is not over");
+    commit_once(8, 1001 + day).await;
+    assert_eq!(keys(), [5, 6, 7, 8], "a commit removes four at most");
+    commit_once(9, 1001 + day).await;
+    assert_eq!(keys(), [7, 8, 9]);
+
+    // Some of them have so many revisions after them, however young they are.
+    let age = "UPDATE once SET last = last - ?1 WHERE key IN (?2, ?3)";
+    database.execute(age, rusqlite::params![ONCE_REVISIONS - 2, [7_u8; 32], [8_u8; 32]]).unwrap();
+    commit_once(10, 1001 + day).await;
+    assert_eq!(keys(), [9, 10]);
+
+    // Those of another tenant are not looked at, and go with it.
+    let access = AccessDb::open(&folder.path().join("c.db")).unwrap();
+    access.create_tenant("other", &by()).unwrap();
+    let other = store.tenants().await.unwrap()[1].id;
+    let once = Once { key: [11; 32], fingerprint: [0; 32], at: 9 * day };
+    store.commit_once(other, vec![create("theirs")], origin(), once).await.unwrap();
+    assert_eq!(keys().len(), 3);
+    drop(store);
+    drop(access);
+    AccessDb::open(&folder.path().join("c.db")).unwrap().delete_tenant("other").unwrap();
+    assert_eq!(keys(), [9, 10]);
 }
 
 struct Panics;

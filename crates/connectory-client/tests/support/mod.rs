@@ -12,6 +12,8 @@ use tempfile::TempDir;
 /// A server on a new database, with one API client.
 pub struct Server {
     pub environment: Environment,
+    #[allow(dead_code, reason = "not every test looks at what is stored")]
+    pub state: Arc<ServerState>,
     _folder: TempDir,
 }
 
@@ -30,13 +32,14 @@ impl Server {
             client_id: "id".to_owned(),
             client_secret: "secret".to_owned(),
         };
-        let service = Arc::new(Service::new(app));
+        let service = Arc::new(Service::new(Arc::clone(&app)));
         let answer = move |request, peer| Arc::clone(&service).answer(request, peer);
         tokio::spawn(listen::serve(listener, Connections::default(), answer, std::future::pending()));
-        Self { environment, _folder: folder }
+        Self { environment, state: app, _folder: folder }
     }
 
     /// A client with the defaults of the SDK.
+    #[allow(dead_code, reason = "not every test needs one")]
     pub fn client(&self) -> Client {
         Client::builder(self.environment.clone()).build().unwrap()
     }

@@ -121,7 +121,7 @@ pub async fn create(
     });
     let created = match NewConnector::from_request(&request) {
         Ok(new) => {
-            console.server.registry.create(caller.tenant(), &caller.origin(), new).await.map_err(PageError::from)
+            console.server.registry.create(caller.tenant(), &caller.origin(), None, new).await.map_err(PageError::from)
         }
         Err(invalid) => Err(PageError::bad_request(Message::new("error.invalid").with(&invalid))),
     };

@@ -50,6 +50,6 @@ pub async fn delete(
     if form.get_up_to("name", max)? != page.connector.name {
         return Ok(delete_form(&page, Some(view.text("delete.wrong"))));
     }
-    console.server.registry.delete(caller.tenant(), &caller.origin(), &script_name).await?;
+    console.server.registry.delete(caller.tenant(), &caller.origin(), None, &script_name).await?;
     Ok(Redirect::to("/?done=deleted").into_response())
 }

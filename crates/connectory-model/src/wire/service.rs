@@ -44,6 +44,8 @@ pub enum Capability {
     Statuses,
     /// Lists take the parameter `custom` (D10).
     Custom,
+    /// `POST`, `PATCH` and `DELETE` with the header `Idempotency-Key` are done once (D44).
+    IdempotencyKey,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
     /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
@@ -52,7 +54,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 2] = [Self::Statuses, Self::Custom];
+    pub const ALWAYS: [Self; 3] = [Self::Statuses, Self::Custom, Self::IdempotencyKey];
 }
 
 /// The limits that a client should know before it sends something.

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use connectory_model::Locale;
 use connectory_model::create::NewConnector;
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, ConnectorItem};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use utoipa::ToSchema;
 
-use super::openapi::Refusals;
+use super::once::{self, IdempotencyKey, Outcome};
+use super::openapi::{Refusals, Reused};
 use super::parameters::{DetailLocale, ListParameters, LocaleParameter, list_query};
 use crate::auth::Caller;
-use crate::catalog::ListPage;
+use crate::catalog::{ListPage, Source};
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::{json_of, json_response};
@@ -93,8 +96,12 @@ enum CreateStatus {
 /// The new connector is complete: it has a scaffolded source config, source template and correlation config.
 #[utoipa::path(
     post, path = "/", operation_id = "createCustomConnector", tag = "Connectors",
-    request_body(content = CreateRequest, content_type = "application/json"),
-    responses((status = 200, description = "The new connector.", body = ConnectorItem), Refusals),
+    params(IdempotencyKey), request_body(content = CreateRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The new connector.", body = ConnectorItem,
+         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
+        Reused, Refusals,
+    ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn create(
@@ -102,10 +109,20 @@ pub async fn create(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let request = server.bodies.json(request, &["application/json"]).await?;
-    let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let summary = server.registry.create(caller.tenant(), &caller.origin(), new).await?;
-    Ok(json_of(&ConnectorItem::new(&summary, Locale::En)))
+    let (head, body) = server.bodies.json(request, &["application/json"]).await?;
+    let once = once::read(&server, &caller, &head, &body).await?;
+    let created = |summary: &_| json_of(&ConnectorItem::new(summary, Locale::En));
+    let create = async {
+        let request = server.bodies.parse(body).await?;
+        let new = NewConnector::from_request(&request).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let summary = server.registry.create(caller.tenant(), &caller.origin(), once, new).await?;
+        Ok(Outcome::Committed(created(&summary)))
+    };
+    let repeat = async |id| {
+        let connector = server.catalog.connector(caller.tenant(), Source::Stored(id)).await?;
+        Ok(created(&connector.summary()))
+    };
+    once::respond(&server, &caller, once, create, repeat).await
 }
 
 /// Gets a connector
@@ -129,17 +146,27 @@ pub async fn get(
 /// Deletes a custom connector
 #[utoipa::path(
     delete, path = "/{scriptName}", operation_id = "deleteCustomConnector", tag = "Connectors",
-    params(("scriptName" = String, Path, description = "The connector's script name.")),
-    responses((status = 204, description = "The connector is gone."), Refusals),
+    params(("scriptName" = String, Path, description = "The connector's script name."), IdempotencyKey),
+    responses(
+        (status = 204, description = "The connector is gone.",
+         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
+        Reused, Refusals,
+    ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn delete(
     State(server): State<Arc<ServerState>>,
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
+    head: Parts,
 ) -> Result<Response, ApiError> {
-    server.registry.delete(caller.tenant(), &caller.origin(), &script_name).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let once = once::read(&server, &caller, &head, &Bytes::new()).await?;
+    let deleted = || StatusCode::NO_CONTENT.into_response();
+    let delete = async {
+        server.registry.delete(caller.tenant(), &caller.origin(), once, &script_name).await?;
+        Ok(Outcome::Committed(deleted()))
+    };
+    once::respond(&server, &caller, once, delete, async |_| Ok(deleted())).await
 }
 
 /// An operation of a JSON Patch, as it is documented; [`PatchSet`] reads it.
@@ -178,9 +205,13 @@ enum PatchOp {
 /// `/correlationConfigXml` and `/sourceConfigXml`; `test` and the `from` of `copy` may read any member.
 #[utoipa::path(
     patch, path = "/{scriptName}", operation_id = "updateConnector", tag = "Connectors",
-    params(("scriptName" = String, Path, description = "The connector's script name.")),
+    params(("scriptName" = String, Path, description = "The connector's script name."), IdempotencyKey),
     request_body(content = Vec<JsonPatchOperation>, content_type = "application/json-patch+json"),
-    responses((status = 200, description = "The connector as it is now.", body = ConnectorDetail), Refusals),
+    responses(
+        (status = 200, description = "The connector as it is now.", body = ConnectorDetail,
+         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
+        Reused, Refusals,
+    ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn patch(
@@ -190,15 +221,27 @@ pub async fn patch(
     request: Request,
 ) -> Result<Response, ApiError> {
     let media_types = ["application/json-patch+json", "application/json"];
-    let request = server.bodies.json(request, &media_types).await?;
-    let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let shape = caller.version().detail_shape;
-    let edited = server.registry.patch(caller.tenant(), &caller.origin(), &script_name, patch, shape).await?;
-    let detail = match edited {
-        Edited::Changed(source, connector) => {
-            server.catalog.render(caller.tenant(), (source, Locale::En, shape), connector).await?
+    let (head, body) = server.bodies.json(request, &media_types).await?;
+    let once = once::read(&server, &caller, &head, &body).await?;
+    let (tenant, shape) = (caller.tenant(), caller.version().detail_shape);
+    let patched = |detail: Bytes| json_response(StatusCode::OK, detail);
+    let patch = async {
+        let request = server.bodies.parse(body).await?;
+        let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        match server.registry.patch(tenant, &caller.origin(), once, &script_name, patch, shape).await? {
+            Edited::Changed(source, connector) => {
+                let detail = server.catalog.render(tenant, (source, Locale::En, shape), connector).await?;
+                Ok(Outcome::Committed(patched(detail)))
+            }
+            Edited::Unchanged(source) => {
+                let detail = server.catalog.detail(tenant, (source, Locale::En, shape)).await?;
+                Ok(Outcome::Nothing(patched(detail)))
+            }
         }
-        Edited::Unchanged(source) => server.catalog.detail(caller.tenant(), (source, Locale::En, shape)).await?,
     };
-    Ok(json_response(StatusCode::OK, detail))
+    let repeat = async |id| {
+        let detail = server.catalog.detail(tenant, (Source::Stored(id), Locale::En, shape)).await?;
+        Ok(patched(detail))
+    };
+    once::respond(&server, &caller, once, patch, repeat).await
 }

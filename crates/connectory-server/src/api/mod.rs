@@ -6,6 +6,7 @@ mod errors;
 pub mod fast_path;
 pub mod health;
 pub mod oauth;
+pub mod once;
 pub mod openapi;
 pub mod parameters;
 pub mod reference;

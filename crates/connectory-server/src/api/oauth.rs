@@ -20,6 +20,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::once;
 use crate::auth::keys::Claims;
 use crate::auth::{CredentialsError, bearer, secret};
 use crate::http::error::ApiError;
@@ -100,7 +101,8 @@ pub struct TokenError {
     post, path = TOKEN_PATH, operation_id = "token", tag = "OAuth", params(TokenRequest),
     request_body(content((TokenRequest = "application/x-www-form-urlencoded"), (TokenRequest = "multipart/form-data"))),
     responses(
-        (status = 200, description = "A token.", body = TokenResponse),
+        (status = 200, description = "A token.", body = TokenResponse,
+         headers(("Connectory-Idempotency-Key" = i64, description = "Extension: for how many seconds an `Idempotency-Key` is kept."))),
         (status = 400, description = "The request is wrong.", body = TokenError),
         (status = 401, description = "The client's id or secret is wrong.", body = TokenError),
         (status = 429, description = "Too many wrong secrets were sent for the client from this address; `Retry-After` says when to try again.",
@@ -113,7 +115,11 @@ pub async fn token(State(server): State<Arc<ServerState>>, parts: Parts, body: B
     let basic = parts.headers.contains_key(header::AUTHORIZATION);
     let mut applicant = None;
     let mut response = match issue(&server, &parts, body, &mut applicant).await {
-        Ok(token) => Json(token).into_response(),
+        Ok(token) => {
+            let mut response = Json(token).into_response();
+            once::offer(&mut response);
+            response
+        }
         Err(error) => {
             let status = match error.error {
                 "invalid_client" => StatusCode::UNAUTHORIZED,

@@ -16,6 +16,12 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::version::VERSIONS;
 
+/// The error response of an operation that takes `Idempotency-Key`.
+#[derive(IntoResponses)]
+#[response(status = 422, description = "The `Idempotency-Key` was sent with another request in the last day.")]
+#[expect(dead_code, reason = "documents what `once::respond` answers")]
+pub struct Reused(ErrorResponse);
+
 /// The error responses that every operation of the Connectors API can return.
 pub struct Refusals;
 

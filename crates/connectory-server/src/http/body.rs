@@ -13,6 +13,7 @@ use connectory_model::json::{self, JsonError};
 use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
 use connectory_model::reason;
 use futures_util::{Stream, StreamExt};
+use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body::Body as _;
 use multer::{Constraints, Multipart, SizeLimit};
@@ -45,8 +46,8 @@ pub enum UploadedFile {
 }
 
 impl Bodies {
-    /// Reads a JSON body with one of the media types. A body without a media type is read as JSON.
-    pub async fn json(&self, request: Request, media_types: &[&str]) -> Result<Value, ApiError> {
+    /// Reads the bytes of a JSON body with one of the media types. A body without a media type is read as JSON.
+    pub async fn json(&self, request: Request, media_types: &[&str]) -> Result<(Parts, Bytes), ApiError> {
         let (head, body) = request.into_parts();
         let content_type = content_type(&head.headers);
         let essence = content_type.map(|value| value.split(';').next().unwrap_or_default().trim());
@@ -60,6 +61,11 @@ impl Bodies {
         if bytes.is_empty() {
             return Err(ApiError::bad_request("the body is empty; expected JSON"));
         }
+        Ok((head, bytes))
+    }
+
+    /// Parses the bytes of a JSON body.
+    pub async fn parse(&self, bytes: Bytes) -> Result<Value, ApiError> {
         let parsed = self.work.run(bytes.len(), move |_| json::from_slice(&bytes, JSON_VALUES)).await?;
         parsed.map_err(|error| {
             let verb = if matches!(error, JsonError::Syntax(_)) { "is" } else { "has" };

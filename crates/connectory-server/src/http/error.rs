@@ -86,6 +86,11 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the content type must be {expected}, got {got}"))
     }
 
+    /// 422: the request is right, but not together with an earlier one.
+    pub fn unprocessable(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, text)
+    }
+
     /// 500: an internal fault. The log has more details than the response.
     pub fn internal(error: &(impl std::fmt::Display + ?Sized)) -> Self {
         Self {

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use connectory_model::create::NewConnector;
 use connectory_model::limits::EDIT_ATTEMPTS;
 use connectory_model::{ScriptName, Summary};
-use connectory_store::{Change, Edit, Origin, Refusal, StoreError, Unavailable};
+use connectory_store::{Change, Edit, Once, Origin, Refusal, StoreError, Unavailable};
 
 use super::{Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Creates a connector with a free script name, which is derived from its name.
+    /// Creates a connector with a free script name, which is derived from its name. A request that is done once and was
+    /// done meanwhile is refused.
     pub async fn create(
         &self,
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
+        once: Option<Once>,
         new: NewConnector,
     ) -> Result<Arc<Summary>, RegistryError> {
         // Names that differ may have the same script name at first. Those connectors are created one after the other.
@@ -30,7 +32,7 @@ impl Registry {
             connector.check_bounds(self.bounds.connector)?;
             let edit = Edit::new(Change::Create, connector, &[], None);
             let summary = Arc::clone(edit.summary());
-            match self.catalog.commit(tenant, edit, origin.clone()).await {
+            match self.catalog.commit(tenant, edit, origin.clone(), once).await {
                 Ok(_) => return Ok(summary),
                 // Another request took the script name first.
                 Err(Refusal::ScriptNameTaken { .. }) => self.refused(tenant).await?,

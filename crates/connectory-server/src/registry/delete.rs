@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use connectory_model::ScriptName;
 use connectory_model::limits::EDIT_ATTEMPTS;
-use connectory_store::{Change, Edit, Origin, Refusal, StoreError, Unavailable};
+use connectory_store::{Change, Edit, Once, Origin, Refusal, StoreError, Unavailable};
 
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
 
 impl Registry {
-    /// Deletes a connector at its newest revision. Starts again if another caller changed it meanwhile.
+    /// Deletes a connector at its newest revision. Starts again if another caller changed it meanwhile. A request that is
+    /// done once and was done meanwhile is refused.
     pub async fn delete(
         &self,
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
+        once: Option<Once>,
         script_name: &ScriptName,
     ) -> Result<(), RegistryError> {
         let _turn = self.queues.turn(tenant.id(), script_name).await.map_err(StoreError::from)?;
@@ -28,7 +30,7 @@ impl Registry {
                 Edit::new(Change::Delete { expected: read.number }, deleted, &[], Some((&connector, &holders)))
             };
             let edit = self.work.run(size, make).await?;
-            match self.catalog.commit(tenant, edit, origin.clone()).await {
+            match self.catalog.commit(tenant, edit, origin.clone(), once).await {
                 Ok(_) => return Ok(()),
                 Err(Refusal::Conflict { .. }) => self.refused(tenant).await?,
                 Err(error) => return Err(error.into()),

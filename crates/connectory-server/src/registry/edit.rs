@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use connectory_model::limits::EDIT_ATTEMPTS;
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Change, Edit, Origin, Refusal, StoreError, Unavailable};
+use connectory_store::{Change, Edit, Once, Origin, Refusal, StoreError, Unavailable};
 
 use super::changed::changed_members;
 use super::{Registry, RegistryError};
@@ -48,16 +48,18 @@ impl Registry {
     where
         F: Fn(&Connector) -> Result<Option<Connector>, RegistryError> + Send + Sync + 'static,
     {
-        self.edit_as(tenant, origin, script_name, given, (next, |edit| edit)).await
+        self.edit_as(tenant, origin, script_name, given, None, (next, |edit| edit)).await
     }
 
-    /// Like [`Self::edit`]. `finish` can set the action of the edit.
+    /// Like [`Self::edit`]. `finish` can set the action of the edit. A request that is done once and was done meanwhile is
+    /// refused.
     pub(super) async fn edit_as<F>(
         &self,
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
         Given { bytes, answers_detail }: Given,
+        once: Option<Once>,
         (next, finish): (F, fn(Edit) -> Edit),
     ) -> Result<Edited, RegistryError>
     where
@@ -90,7 +92,7 @@ impl Registry {
             };
             let Some(edit) = self.work.run(size, make).await?? else { return Ok(Edited::Unchanged(source)) };
             let changed = Arc::clone(edit.connector());
-            match self.catalog.commit(tenant, edit, origin.clone()).await {
+            match self.catalog.commit(tenant, edit, origin.clone(), once).await {
                 Ok(source) => return Ok(Edited::Changed(source, changed)),
                 // Another caller was faster. Every round starts from a newer revision.
                 Err(Refusal::Conflict { .. }) => self.refused(tenant).await?,

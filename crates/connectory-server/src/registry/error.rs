@@ -56,7 +56,10 @@ impl From<Refusal> for RegistryError {
         match refusal {
             Refusal::NameTaken { .. } => Self::NameTaken,
             // Two callers deleted and created the connector at the same time. The second caller should read it again.
-            Refusal::Conflict { .. } | Refusal::ScriptNameTaken { .. } | Refusal::Repeated { .. } => Self::Conflict,
+            // A request with a key was done while this one, with the same key, was worked on.
+            Refusal::Conflict { .. } | Refusal::ScriptNameTaken { .. } | Refusal::Repeated { .. } | Refusal::Done => {
+                Self::Conflict
+            }
             Refusal::Quota(exceeded) => Self::Quota(exceeded),
             Refusal::Store(error) => Self::Store(error),
         }

@@ -6,17 +6,19 @@ use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchSet;
 use connectory_model::wire::{ConnectorDetail, DetailShape, Origin as Provenance};
 use connectory_model::{Connector, Locale, ScriptName};
-use connectory_store::Origin;
+use connectory_store::{Once, Origin};
 
 use super::{Edited, Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Applies all operations of a patch to a connector or none. The operations see the detail in this shape.
+    /// Applies all operations of a patch to a connector or none. The operations see the detail in this shape. A request
+    /// that is done once and was done meanwhile is refused.
     pub async fn patch(
         &self,
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
+        once: Option<Once>,
         script_name: &ScriptName,
         patch: PatchSet,
         shape: DetailShape,
@@ -24,7 +26,7 @@ impl Registry {
         let given = Given { bytes: patch.size(), answers_detail: true };
         let limit = self.bounds.document;
         let next = move |connector: &Connector| patched(&patch, connector, shape, limit).map(Some);
-        self.edit(tenant, origin, script_name, given, next).await
+        self.edit_as(tenant, origin, script_name, given, once, (next, |edit| edit)).await
     }
 }
 

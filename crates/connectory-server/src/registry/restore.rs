@@ -27,7 +27,7 @@ impl Registry {
                 // before.
                 Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
             };
-            self.edit_as(tenant, origin, script_name, Given::bytes(size), (next, Edit::restoring)).await?;
+            self.edit_as(tenant, origin, script_name, Given::bytes(size), None, (next, Edit::restoring)).await?;
             return Ok(());
         }
         if tenant.snapshot().has_name(&old.name) {
@@ -40,7 +40,7 @@ impl Registry {
             Ok(Edit::new(Change::Create, old, &members, None).restoring())
         };
         let edit = self.work.run(size, make).await??;
-        self.catalog.commit(tenant, edit, origin.clone()).await?;
+        self.catalog.commit(tenant, edit, origin.clone(), None).await?;
         Ok(())
     }
 }

@@ -112,7 +112,7 @@ pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Resu
     transaction.lock(Lock::commits(tenant)).await?;
     let tenant = tenant.get();
     transaction.query("DELETE FROM tenants WHERE id = $1", &[&tenant]).await?;
-    for table in ["connectors", "deleted", "parts", "revisions", "access_events"] {
+    for table in ["connectors", "deleted", "parts", "revisions", "access_events", "once"] {
         transaction.query(&format!("DELETE FROM {table} WHERE tenant_id = $1"), &[&tenant]).await?;
     }
     Ok(())

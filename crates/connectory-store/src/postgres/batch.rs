@@ -3,9 +3,10 @@
 //! Each commit is checked against the state that the ones before it leave. So a batch needs one read and one write,
 //! whatever its size, and no commit is refused by an error of the database.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use connectory_model::Part;
+use connectory_model::limits::ONCE_REVISIONS;
 use uuid::Uuid;
 
 use super::following::{NOTHING, News};
@@ -14,6 +15,7 @@ use crate::access::{Quotas, TenantId};
 use crate::changes::Head;
 use crate::edit::{Change, Commit, Edit, expect_distinct};
 use crate::error::{Refusal, Result, StoreError};
+use crate::once::{Once, REMOVED};
 use crate::revision::RevisionNumber;
 
 /// What the database has of a tenant when a batch begins.
@@ -30,13 +32,15 @@ pub(super) struct Before {
     pub existing: Vec<(String, String, RevisionNumber)>,
     /// Those that were deleted: script name, newest revision.
     pub deleted: Vec<(String, RevisionNumber)>,
+    /// The keys of requests in the batch that were committed before.
+    pub done: Vec<Vec<u8>>,
 }
 
 impl Before {
     /// A tenant without connectors.
     pub fn empty(quotas: Quotas) -> Self {
-        let (existing, deleted) = (Vec::new(), Vec::new());
-        Self { head: NOTHING, connectors: 0, bytes: 0, quotas, time: 0, existing, deleted }
+        let (existing, deleted, done) = (Vec::new(), Vec::new(), Vec::new());
+        Self { head: NOTHING, connectors: 0, bytes: 0, quotas, time: 0, existing, deleted, done }
     }
 }
 
@@ -46,6 +50,11 @@ pub(super) fn keys(commits: &[&Commit]) -> (Vec<String>, Vec<String>) {
     let script_names = edits().map(|edit| edit.connector().script_name.as_str().to_owned());
     let creates = edits().filter(|edit| edit.change() == Change::Create);
     (script_names.collect(), creates.map(|edit| edit.name_key.clone()).collect())
+}
+
+/// The keys of requests in a batch, and the oldest time that counts for each.
+pub(super) fn once_keys<'a>(commits: &[&'a Commit]) -> (Vec<&'a [u8]>, Vec<i64>) {
+    commits.iter().filter_map(|commit| commit.once.as_ref()).map(|once| (once.key.as_slice(), once.oldest())).unzip()
 }
 
 /// What becomes of each commit, and of the tenant.
@@ -63,6 +72,8 @@ pub(super) struct Plan<'a> {
     state: HashMap<&'a str, State<'a>>,
     /// Which keys of names are taken.
     names: HashMap<&'a str, bool>,
+    /// The keys of requests that are committed.
+    done: HashSet<&'a [u8]>,
     rows: Rows<'a>,
 }
 
@@ -97,6 +108,7 @@ struct Rows<'a> {
     formats: Vec<i64>,
     bodies: Vec<&'a [u8]>,
     parts: Vec<(i64, Part, &'a [u8])>,
+    once: Vec<(&'a Once, RevisionNumber, RevisionNumber)>,
 }
 
 /// A statement and its values.
@@ -126,6 +138,7 @@ impl<'a> Plan<'a> {
             quotas: before.quotas,
             state,
             names,
+            done: before.done.iter().map(Vec::as_slice).collect(),
             rows: Rows::default(),
         };
         for commit in commits {
@@ -143,6 +156,9 @@ impl<'a> Plan<'a> {
     /// Checks a whole commit before it counts as made.
     fn commit(&mut self, commit: &'a Commit) -> Result<Vec<RevisionNumber>, Refusal> {
         let edits = &commit.edits;
+        if commit.once.as_ref().is_some_and(|once| self.done.contains(once.key.as_slice())) {
+            return Err(Refusal::Done);
+        }
         expect_distinct(edits)?;
         for (at, edit) in edits.iter().enumerate() {
             self.check(at, edit)?;
@@ -155,6 +171,10 @@ impl<'a> Plan<'a> {
         };
         for (edit, number) in edits.iter().zip(&numbers) {
             self.make(commit, edit, *number, last);
+        }
+        if let Some(once) = &commit.once {
+            self.done.insert(&once.key);
+            self.rows.once.push((once, numbers[0], last));
         }
         self.head = Head { number: last, commit: Some(commit.id) };
         Ok(numbers)
@@ -208,11 +228,11 @@ impl<'a> Plan<'a> {
         rows.parts.extend(edit.body.parts.iter().map(|(part, bytes)| (number.get(), *part, bytes.as_slice())));
     }
 
-    /// Takes the statements that write the batch. There are at most six, whatever the size of the batch.
+    /// Takes the statements that write the batch. There are at most eight, whatever the size of the batch.
     pub fn statements(&mut self) -> Vec<Statement<'a>> {
         let rows = std::mem::take(&mut self.rows);
         let tenant = self.tenant.get();
-        let mut statements: Vec<Statement<'a>> = Vec::with_capacity(6);
+        let mut statements: Vec<Statement<'a>> = Vec::with_capacity(8);
         let (mut gone, mut ended, mut revived) = (Vec::new(), Vec::new(), Vec::new());
         let (mut ended_at, mut there) = (Vec::new(), There::default());
         for (script_name, state) in &self.state {
@@ -275,7 +295,49 @@ impl<'a> Plan<'a> {
                 vec![Box::new(tenant), Box::new(numbers), Box::new(parts), Box::new(bodies)],
             ));
         }
-        statements.push((
+        rows.once(tenant, &mut statements);
+        statements.push(rows.revisions(tenant, self.time));
+        statements
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// Adds the statements that note the keys of requests, and remove some that are too old.
+    fn once(&self, tenant: i64, statements: &mut Vec<Statement<'a>>) {
+        if let Some((newest, _, last)) = self.once.last() {
+            let removed = REMOVED * i64::try_from(self.once.len()).unwrap_or(1);
+            let (oldest, first_kept) = (newest.oldest(), last.get() - ONCE_REVISIONS);
+            statements.push((
+                "DELETE FROM once WHERE tenant_id = $1 AND (created_at < $2 OR last <= $3)
+                     AND key IN (SELECT key FROM once WHERE tenant_id = $1 ORDER BY last LIMIT $4)",
+                vec![Box::new(tenant), Box::new(oldest), Box::new(first_kept), Box::new(removed)],
+            ));
+            let column = |of: fn(&Once) -> &[u8; 32]| -> Vec<&'a [u8]> {
+                self.once.iter().map(|(once, _, _)| of(once).as_slice()).collect()
+            };
+            let numbers = |of: fn(&(&Once, RevisionNumber, RevisionNumber)) -> i64| -> Vec<i64> {
+                self.once.iter().map(of).collect()
+            };
+            statements.push((
+                "INSERT INTO once (tenant_id, key, fingerprint, first, last, created_at)
+                     SELECT $1, * FROM unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[])
+                     ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint,
+                         first = excluded.first, last = excluded.last, created_at = excluded.created_at",
+                vec![
+                    Box::new(tenant),
+                    Box::new(column(|once| &once.key)),
+                    Box::new(column(|once| &once.fingerprint)),
+                    Box::new(numbers(|(_, first, _)| first.get())),
+                    Box::new(numbers(|(_, _, last)| last.get())),
+                    Box::new(numbers(|(once, _, _)| once.at)),
+                ],
+            ));
+        }
+    }
+
+    /// The statement that appends the revisions.
+    fn revisions(self, tenant: i64, time: i64) -> Statement<'a> {
+        (
             "INSERT INTO revisions (tenant_id, created_at, number, script_name, previous, change, commit_id, action,
                                     changed, author_kind, author_id, author_name, tracking_id, connectors, bytes,
                                     format, body)
@@ -284,25 +346,24 @@ impl<'a> Plan<'a> {
                                               $13::uuid[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bytea[])",
             vec![
                 Box::new(tenant),
-                Box::new(self.time),
-                Box::new(rows.numbers),
-                Box::new(rows.script_names),
-                Box::new(rows.previous),
-                Box::new(rows.changes),
-                Box::new(rows.commit_ids),
-                Box::new(rows.actions),
-                Box::new(rows.changed),
-                Box::new(rows.author_kinds),
-                Box::new(rows.author_ids),
-                Box::new(rows.author_names),
-                Box::new(rows.tracking_ids),
-                Box::new(rows.connectors),
-                Box::new(rows.bytes),
-                Box::new(rows.formats),
-                Box::new(rows.bodies),
+                Box::new(time),
+                Box::new(self.numbers),
+                Box::new(self.script_names),
+                Box::new(self.previous),
+                Box::new(self.changes),
+                Box::new(self.commit_ids),
+                Box::new(self.actions),
+                Box::new(self.changed),
+                Box::new(self.author_kinds),
+                Box::new(self.author_ids),
+                Box::new(self.author_names),
+                Box::new(self.tracking_ids),
+                Box::new(self.connectors),
+                Box::new(self.bytes),
+                Box::new(self.formats),
+                Box::new(self.bodies),
             ],
-        ));
-        statements
+        )
     }
 }
 

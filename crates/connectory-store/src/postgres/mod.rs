@@ -18,6 +18,7 @@ mod files;
 mod following;
 mod heads;
 mod limits;
+mod once;
 mod password_file;
 mod pool;
 mod reads;
@@ -52,10 +53,11 @@ use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
 use crate::clock;
-use crate::edit::{Commit, Edit};
+use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::measures::{Measures, PoolMeasure};
-use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
+use crate::once::{Done, Once};
+use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
 
 /// A database that other processes may use as well. The methods are the same as those of [`crate::Store`].
@@ -220,16 +222,12 @@ impl Postgres {
         }
     }
 
-    pub async fn commit(
-        &self,
-        tenant: TenantId,
-        edits: Vec<Edit>,
-        origin: Origin,
-    ) -> Result<Vec<RevisionNumber>, Refusal> {
-        if edits.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.0.commit(Commit::new(tenant, edits, origin)).await
+    pub async fn commit(&self, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+        self.0.commit(commit).await
+    }
+
+    pub async fn done(&self, tenant: TenantId, once: Once) -> Result<Option<Done>> {
+        once::done(&self.0.access_reads, tenant, &once).await
     }
 
     pub async fn load<T: Send + 'static>(

@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use futures_util::future::{join, join_all, join4};
+use futures_util::future::{join, join_all, join5};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -21,6 +21,7 @@ use super::batch::{self, Before, Plan};
 use super::connection::{Connection, Failed, Lock};
 use super::following::{NOTHING, News, Published};
 use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, SETTLE, SETTLE_AGAIN};
+use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
 use super::value::{column, count, number, quotas};
@@ -249,7 +250,8 @@ async fn begin(
     let (script_names, name_keys) = batch::keys(commits);
     let (id, since) = (tenant.get(), known.unwrap_or(NOTHING));
     let since_values = reads::since_values(tenant, since);
-    let (begun, since_rows, before, names) = join4(
+    let (once_keys, oldest) = batch::once_keys(commits);
+    let (begun, since_rows, before, names, done) = join5(
         connection.begin(Lock::commits(tenant), BEGIN),
         async {
             match known {
@@ -276,6 +278,12 @@ async fn begin(
             &[&id, &script_names, &name_keys],
             BEGIN,
         ),
+        async {
+            if once_keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            connection.query(once::COMMITTED, &[&id, &once_keys, &oldest], BEGIN).await
+        },
     )
     .await;
     begun?;
@@ -302,6 +310,7 @@ async fn begin(
             None => before.deleted.push((script_name, number)),
         }
     }
+    before.done = done?.iter().map(|row| column(row, 0)).collect::<Result<_>>()?;
     Ok((since, before))
 }
 

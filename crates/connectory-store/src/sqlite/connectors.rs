@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::key::{end_key, first_key, key};
+use super::once;
 use super::rows::{self, author};
 use super::usage::Usage;
 use crate::access::{Quotas, TenantId};
@@ -25,6 +26,11 @@ pub(super) fn commit(
     commit: &Commit,
 ) -> Result<Vec<RevisionNumber>, Refusal> {
     let Commit { tenant, edits, .. } = commit;
+    if let Some(once) = &commit.once
+        && once::done(connection, *tenant, once)?.is_some()
+    {
+        return Err(Refusal::Done);
+    }
     expect_distinct(edits)?;
     let mut newest = RevisionNumber::ZERO;
     let mut previous = Vec::with_capacity(edits.len());
@@ -42,6 +48,9 @@ pub(super) fn commit(
     let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
         return Err(StoreError::Engine(format!("the tenant has no numbers left after {newest}")).into());
     };
+    if let Some(once) = &commit.once {
+        once::note(connection, *tenant, once, (numbers[0], last))?;
+    }
     let time = now();
     for ((edit, previous), number) in edits.iter().zip(previous).zip(&numbers) {
         let change = (*number != last).then_some(last);

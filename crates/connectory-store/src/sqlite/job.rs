@@ -74,6 +74,7 @@ impl Refused for Refusal {
             | Self::NameTaken { .. }
             | Self::ScriptNameTaken { .. }
             | Self::Repeated { .. }
+            | Self::Done
             | Self::Quota(_) => None,
         }
     }

@@ -12,6 +12,7 @@ mod failure;
 mod job;
 mod key;
 mod lock;
+mod once;
 mod reader;
 mod rows;
 mod schema;
@@ -36,9 +37,10 @@ use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
-use crate::edit::{Commit, Edit};
+use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
-use crate::revision::{Origin, Revision, RevisionId, RevisionNumber};
+use crate::once::{Done, Once};
+use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
 
 /// The time limit of a check. It is longer than the writer waits for the transaction of another program.
@@ -90,17 +92,12 @@ impl Sqlite {
         self.writer.follow(follower);
     }
 
-    pub async fn commit(
-        &self,
-        tenant: TenantId,
-        edits: Vec<Edit>,
-        origin: Origin,
-    ) -> Result<Vec<RevisionNumber>, Refusal> {
-        if edits.is_empty() {
-            return Ok(Vec::new());
-        }
-        let commit = Commit::new(tenant, edits, origin);
+    pub async fn commit(&self, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
         self.writer.write(|reply| Job::Commit(commit, reply)).await
+    }
+
+    pub async fn done(&self, tenant: TenantId, once: Once) -> Result<Option<Done>> {
+        self.readers.read(move |connection| once::done(connection, tenant, &once)).await
     }
 
     pub async fn load<T: Send + 'static>(

@@ -24,11 +24,12 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/4-dictionary.sql")),
         M::up_with_hook(include_str!("migrations/5-revisions-of-tenants.sql"), renew_name_keys),
         M::up(include_str!("migrations/6-sessions-and-access-events.sql")),
+        M::up(include_str!("migrations/7-requests-done-once.sql")),
     ])
 }
 
 /// The number of migrations, which is the newest schema version.
-const LATEST: usize = 6;
+const LATEST: usize = 7;
 
 /// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///

@@ -11,6 +11,7 @@ mod support;
 mod access;
 mod access_events;
 mod commits;
+mod once;
 mod reads;
 mod sessions;
 
@@ -151,6 +152,13 @@ macro_rules! engines {
                 a_commit_is_followed_before_it_is_answered,
                 of_concurrent_edits_of_one_revision_one_is_made,
                 no_commit_exceeds_the_quotas_of_its_tenant,
+            }
+            once {
+                a_commit_with_a_key_is_made_once,
+                of_concurrent_commits_with_one_key_one_is_made,
+                a_commit_that_is_not_made_leaves_its_key_free,
+                a_key_is_one_of_its_tenant_alone,
+                a_key_is_free_again_after_a_day,
             }
             reads {
                 a_connector_lives_through_revisions_and_a_restart,

@@ -136,3 +136,17 @@ CREATE TABLE refused_sign_ins (
     count     bigint NOT NULL,
     PRIMARY KEY (tenant_id, minute, client_id, address)
 );
+
+-- Requests that had an `Idempotency-Key`, each noted by its commit. A day later they are removed.
+CREATE TABLE once (
+    tenant_id   bigint NOT NULL,
+    key         bytea NOT NULL,       -- SHA-256 of the client and its key
+    fingerprint bytea NOT NULL,       -- SHA-256 of the request
+    first       bigint NOT NULL,      -- the number of the first revision of the commit
+    last        bigint NOT NULL,      -- the number of the last one
+    created_at  bigint NOT NULL,
+    PRIMARY KEY (tenant_id, key)
+);
+
+-- The oldest are removed first.
+CREATE INDEX once_by_age ON once (tenant_id, last);
