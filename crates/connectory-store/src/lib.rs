@@ -70,7 +70,7 @@ pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
-pub use measures::{Measures, PoolMeasure};
+pub use measures::Measures;
 pub use once::{Done, Once};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError};
@@ -227,7 +227,7 @@ impl Store {
         }
     }
 
-    /// What the engine did. None for SQLite.
+    /// What the engine measures of itself. None for SQLite.
     pub fn measures(&self) -> Option<Measures> {
         match &self.engine {
             Engine::Sqlite(_) => None,

@@ -374,7 +374,7 @@ async fn tenants_do_not_wait_for_each_other_and_never_deadlock() {
     let store = database.open().await;
     let (ours, theirs) = two_tenants(&store, &database).await;
     let ((one, _), (two, _)) = (database.node(ours).await, database.node(theirs).await);
-    let batches = |store: &Store| store.measures().unwrap().batches;
+    // Each task waits for its commit, so each commit is a batch of its own.
     let each = async |store: &Store, tenant, name: &str| {
         let mut made = commit(store, tenant, create(name)).await;
         for _ in 1..2500 {
@@ -383,7 +383,7 @@ async fn tenants_do_not_wait_for_each_other_and_never_deadlock() {
         }
     };
     tokio::join!(each(&one, ours, "a"), each(&one, theirs, "b"), each(&two, ours, "c"), each(&two, theirs, "d"));
-    assert_eq!(batches(&one) + batches(&two), 10_000);
+    assert_eq!(database.psql("SELECT count(*) FROM revisions"), "10000");
     // The lock of one tenant is held for a while; the other is as fast as before.
     let mut quiet: Vec<Duration> = Vec::new();
     let mut busy = Vec::new();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use connectory_store::Measures;
 use http::{Method, Request, StatusCode, header};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -54,7 +55,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Starts to measure. What only one of several processes has is shown if there are several.
-    pub fn new(node: &NodeMetrics, is_shared: bool) -> Self {
+    pub fn new(node: &NodeMetrics, is_shared: bool, store: Option<Measures>) -> Self {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("connectory_build", "The version that is running", version);
@@ -66,6 +67,16 @@ impl Metrics {
         registry.register("connectory_log_lines_dropped", help, dropped_lines.clone());
         let help = "Attempts to change a connector that were refused, because another change of it was committed first";
         registry.register("connectory_edits_refused", help, node.refused_edits.clone());
+        if let Some(Measures { batch_commits, batch_time, connections, max_connections }) = store {
+            let help = "Commits of connectors in one transaction of the database";
+            registry.register("connectory_batch_commits", help, batch_commits);
+            let help = "How long transactions with commits of connectors took, retries included";
+            registry.register_with_unit("connectory_batch_duration", help, Unit::Seconds, batch_time);
+            let help = "Connections to the database that are in use, by what they are for";
+            registry.register("connectory_database_connections", help, connections);
+            let help = "The largest number of connections to the database, by what they are for";
+            registry.register("connectory_database_max_connections", help, max_connections);
+        }
         if is_shared {
             let help = "How long requests waited for what other servers committed";
             registry.register_with_unit("connectory_fresh_read_wait", help, Unit::Seconds, node.fresh_waits.clone());

@@ -30,7 +30,6 @@ mod value;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,7 +54,7 @@ use crate::changes::{Changes, Follow, Head};
 use crate::clock;
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
-use crate::measures::{Measures, PoolMeasure};
+use crate::measures::Measures;
 use crate::once::{Done, Once};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
@@ -80,23 +79,7 @@ struct Engine {
     timeline: Mutex<Option<String>>,
     /// The time of the last write, and why it failed.
     last_write: Mutex<Option<(Instant, Option<Unavailable>)>>,
-    counts: Counts,
-}
-
-/// What the engine did.
-#[derive(Default)]
-struct Counts {
-    batches: AtomicU64,
-    commits: AtomicU64,
-    micros: AtomicU64,
-}
-
-impl Counts {
-    fn committed(&self, commits: usize, took: Duration) {
-        self.batches.fetch_add(1, Ordering::Relaxed);
-        self.commits.fetch_add(commits as u64, Ordering::Relaxed);
-        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
+    measures: Measures,
 }
 
 impl Drop for Engine {
@@ -148,19 +131,21 @@ impl Postgres {
         let connection = Connection::open(address).await.map_err(refused)?;
         schema::migrate(&connection, &address.to_string()).await?;
         drop(connection);
+        let measures = Measures::default();
+        let pool = |name, most| Pool::new(address, most, name, &measures);
         let engine = Arc::new(Engine {
-            reads: Pool::new(address, READERS),
-            access_reads: Pool::new(address, ACCESS_READERS),
-            heads_reads: Pool::new(address, 1),
-            commits: Pool::new(address, WRITERS),
-            access_writes: Pool::new(address, ACCESS_WRITERS),
+            reads: pool("reads", READERS),
+            access_reads: pool("access_reads", ACCESS_READERS),
+            heads_reads: pool("heads", 1),
+            commits: pool("commits", WRITERS),
+            access_writes: pool("access_writes", ACCESS_WRITERS),
             address: address.clone(),
             following: Following::default(),
             heads: Heads::default(),
             queues: Mutex::default(),
             timeline: Mutex::default(),
             last_write: Mutex::default(),
-            counts: Counts::default(),
+            measures,
         });
         tokio::spawn(heads::run(Arc::downgrade(&engine), engine.heads.wanted()));
         Ok(Self(engine))
@@ -202,24 +187,7 @@ impl Postgres {
     }
 
     pub fn measures(&self) -> Measures {
-        let Engine { counts, reads, access_reads, heads_reads, commits, access_writes, .. } = &*self.0;
-        let pools = [
-            ("reads", reads),
-            ("access_reads", access_reads),
-            ("heads", heads_reads),
-            ("commits", commits),
-            ("access_writes", access_writes),
-        ];
-        let connections = pools.map(|(name, pool)| {
-            let (in_use, most) = pool.in_use();
-            PoolMeasure { name, in_use, most }
-        });
-        Measures {
-            batches: counts.batches.load(Ordering::Relaxed),
-            commits: counts.commits.load(Ordering::Relaxed),
-            commit_time: Duration::from_micros(counts.micros.load(Ordering::Relaxed)),
-            connections: connections.into(),
-        }
+        self.0.measures.clone()
     }
 
     pub async fn commit(&self, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::Row;
@@ -13,13 +14,14 @@ use super::connection::Connection;
 use super::limits::{ACQUIRE, CONNECT, QUERY};
 use super::value::Value;
 use crate::error::{Result, StoreError, Unavailable};
+use crate::measures::{self, Measures};
 
 /// Connections for one kind of work. They are opened when they are needed.
 pub(super) struct Pool {
     address: Address,
     idle: Mutex<Vec<Connection>>,
     free: Arc<Semaphore>,
-    most: usize,
+    in_use: Gauge,
     /// Increased when all connections must be closed, for example because they lead to a server that lost its place.
     generation: AtomicU64,
     /// Whether the last connection could be opened.
@@ -27,12 +29,14 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub fn new(address: &Address, most: usize) -> Arc<Self> {
+    pub fn new(address: &Address, most: usize, name: &'static str, measures: &Measures) -> Arc<Self> {
+        let label = measures::Pool { pool: name };
+        measures.max_connections.get_or_create(&label).set(i64::try_from(most).unwrap_or(i64::MAX));
         Arc::new(Self {
             address: address.clone(),
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(most)),
-            most,
+            in_use: measures.connections.get_or_create_owned(&label),
             generation: AtomicU64::new(0),
             is_reached: AtomicBool::new(true),
         })
@@ -48,6 +52,7 @@ impl Pool {
             Some(connection) => connection,
             None => self.open().await?,
         };
+        self.in_use.inc();
         Ok(Lease { connection: Some(connection), pool: Arc::clone(self), generation, _permit: permit })
     }
 
@@ -96,11 +101,6 @@ impl Pool {
         self.idle().clear();
     }
 
-    /// How many connections are in use, and how many there may be.
-    pub fn in_use(&self) -> (usize, usize) {
-        (self.most - self.free.available_permits(), self.most)
-    }
-
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,6 +125,7 @@ impl Deref for Lease {
 impl Drop for Lease {
     /// A connection that broke, is late or has a transaction is closed: the database then ends its transaction.
     fn drop(&mut self) {
+        self.pool.in_use.dec();
         let mut idle = self.pool.idle();
         let is_current = self.generation == self.pool.generation.load(Ordering::Acquire);
         idle.extend(self.connection.take().filter(|connection| is_current && connection.is_clean()));
