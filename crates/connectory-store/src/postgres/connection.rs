@@ -1,7 +1,7 @@
 //! A connection, and the task that keeps it going.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -19,8 +19,9 @@ pub(super) struct Connection {
     client: Client,
     /// Whether the database warned since this was last asked.
     warned: Arc<AtomicBool>,
-    /// Whether a statement was not answered in time. Its answer may still come, so nothing else may be asked.
-    late: AtomicBool,
+    /// The statements that are not answered. One whose caller does not wait any more stays one of them: its answer may
+    /// come late or never, and what is asked after it would wait for it.
+    open: AtomicUsize,
     /// Whether a transaction was begun and not ended.
     in_transaction: AtomicBool,
 }
@@ -30,13 +31,13 @@ impl Connection {
         let (client, messages) = address.connect().await?;
         let warned = Arc::<AtomicBool>::default();
         tokio::spawn(drive(messages, Arc::clone(&warned)));
-        Ok(Self { client, warned, late: AtomicBool::new(false), in_transaction: AtomicBool::new(false) })
+        Ok(Self { client, warned, open: AtomicUsize::new(0), in_transaction: AtomicBool::new(false) })
     }
 
     /// Whether the connection can be used for another caller.
     pub fn is_clean(&self) -> bool {
-        let unclean = [&self.late, &self.in_transaction];
-        !self.client.is_closed() && !unclean.iter().any(|flag| flag.load(Ordering::Relaxed))
+        let is_idle = self.open.load(Ordering::Relaxed) == 0 && !self.in_transaction.load(Ordering::Relaxed);
+        is_idle && !self.client.is_closed()
     }
 
     /// Runs one statement. Statements whose futures are polled together travel together.
@@ -78,7 +79,6 @@ impl Connection {
         self.warned.store(false, Ordering::Relaxed);
         self.run("COMMIT", super::limits::COMMIT).await?;
         if self.warned.load(Ordering::Relaxed) {
-            self.late.store(true, Ordering::Relaxed);
             return Err(Failed::Warned);
         }
         self.in_transaction.store(false, Ordering::Relaxed);
@@ -97,13 +97,10 @@ impl Connection {
         statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
         within: Duration,
     ) -> Result<T, Failed> {
-        timeout(within, statement).await.map_or_else(
-            |_| {
-                self.late.store(true, Ordering::Relaxed);
-                Err(Failed::Late)
-            },
-            |answer| answer.map_err(Failed::Statement),
-        )
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let answer = timeout(within, statement).await.map_err(|_| Failed::Late)?;
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        answer.map_err(Failed::Statement)
     }
 }
 

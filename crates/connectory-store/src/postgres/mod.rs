@@ -30,7 +30,7 @@ mod value;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use connectory_model::{Connector, ScriptName, Summary};
@@ -80,6 +80,13 @@ struct Engine {
     /// The time of the last write, and why it failed.
     last_write: Mutex<Option<(Instant, Option<Unavailable>)>>,
     measures: Measures,
+}
+
+/// Whether a test wants to see that this fault is found: `wait`, `order` or `condition` in `CONNECTORY_PLANTED`. Only
+/// builds for tests have faults.
+fn is_planted(fault: &str) -> bool {
+    static PLANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("CONNECTORY_PLANTED").ok());
+    cfg!(debug_assertions) && PLANTED.as_deref() == Some(fault)
 }
 
 impl Drop for Engine {

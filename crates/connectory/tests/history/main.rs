@@ -1,0 +1,186 @@
+//! Checks histories: many clients write and read at the same time, faults happen, and what the clients saw must be what
+//! one server without faults could have shown them.
+//!
+//! `log` has what clients logged, `model` what one connector promises, and `check` what is checked. `faults` is what
+//! happens to the servers meanwhile, and `proxy` what happens between them and PostgreSQL. `fronts` shows that the checker finds what is wrong.
+//!
+//! `CONNECTORY_HISTORY_SECONDS` is the time of a run, and `CONNECTORY_HISTORY_SEED` its seed. The same seed gives the
+//! same requests and faults, but not the same times.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod check;
+mod client;
+mod cluster;
+mod faults;
+mod fronts;
+mod log;
+mod model;
+mod postgres;
+mod proxy;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use self::check::{Fault, Faults, Revisions, check, revisions};
+use self::client::{Api, Run, run_clients};
+use self::cluster::{Node, open};
+use self::faults::{Kind, Target, make_faults};
+use self::fronts::Wrong;
+use self::log::{Log, Outcome};
+use self::postgres::Postgres;
+use self::proxy::Proxy;
+
+const CLIENTS: usize = 16;
+/// The longest wait until all servers answer again after the last fault.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// A number of a variable, or else a default.
+fn variable(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
+fn seed() -> u64 {
+    variable("CONNECTORY_HISTORY_SEED", rand::random::<u32>().into())
+}
+
+/// Prints what a run did.
+fn report(what: &str, seed: u64, log: &Log, revisions: &Revisions) {
+    let (statistics, revisions) = (log.statistics(), revisions.numbers.len());
+    println!("{what}: CONNECTORY_HISTORY_SEED={seed}, {revisions} revisions, {statistics}");
+}
+
+/// Fails with the first faults of each kind of a run.
+fn must_be_right(seed: u64, faults: &Faults) {
+    let mut kinds = BTreeMap::<_, Vec<_>>::new();
+    for (fault, text) in faults {
+        kinds.entry(*fault).or_default().push(text.as_str());
+    }
+    let counts: Vec<_> = kinds.iter().map(|(fault, texts)| format!("{fault:?} {}", texts.len())).collect();
+    let first: Vec<_> = kinds.values().flat_map(|texts| &texts[..texts.len().min(2)]).copied().collect();
+    assert!(
+        faults.is_empty(),
+        "faults with CONNECTORY_HISTORY_SEED={seed}: {}; the first of each kind are:\n\n{}",
+        counts.join(", "),
+        first.join("\n\n")
+    );
+}
+
+/// Runs clients through a front of one server with SQLite.
+async fn run_through(wrong: Wrong, time: Duration, seed: u64) -> (Log, Revisions) {
+    let folder = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("c.db").display());
+    let node = Node::start(&database, folder.path()).await;
+    let (url, front) = fronts::start(wrong, node.url()).await;
+    let run = Run::new(Api::new(vec![url]).await, time);
+    let log = run_clients(&run, CLIENTS, seed).await;
+    front.abort();
+    drop(node);
+    (log, revisions(&open(&database).await).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_checker_finds_what_is_planted_and_nothing_else() {
+    let seed = seed();
+    for (wrong, expected) in [
+        (Wrong::Nothing, None),
+        (Wrong::StaleDetails, Some(Fault::Register)),
+        (Wrong::StaleLists, Some(Fault::List)),
+        (Wrong::LostPatches, Some(Fault::Revisions)),
+        (Wrong::RepeatedWrites, Some(Fault::Revisions)),
+        (Wrong::DeniedWrites, Some(Fault::Revisions)),
+    ] {
+        let (log, revisions) = run_through(wrong, Duration::from_secs(1), seed).await;
+        let faults = check(&log, &revisions);
+        report(&format!("{wrong:?}"), seed, &log, &revisions);
+        let Some(expected) = expected else {
+            must_be_right(seed, &faults);
+            continue;
+        };
+        let found: Vec<_> = faults.iter().filter(|(fault, _)| *fault == expected).collect();
+        assert!(!found.is_empty(), "{wrong:?} was not found with CONNECTORY_HISTORY_SEED={seed}: {faults:#?}");
+        println!("{} faults of this kind, the first: {}", found.len(), found[0].1);
+    }
+}
+
+/// Runs clients on these servers of a database, with these faults. The servers end before the revisions are read.
+async fn run_on(
+    what: &str,
+    database: &str,
+    targets: Vec<Target>,
+    kinds: &'static [Kind],
+    (time, seed): (Duration, u64),
+) -> Log {
+    let targets: Vec<_> = targets.into_iter().map(Arc::new).collect();
+    let api = Api::new(targets.iter().map(|target| target.node.url()).collect()).await;
+    let run = Run::new(api.clone(), time);
+    let (log, made) = tokio::join!(run_clients(&run, CLIENTS, seed), make_faults(&run, &targets, kinds, seed));
+    if let Err(error) = api.recovered(RECOVERY).await {
+        let logs: Vec<_> = targets.iter().map(|target| target.node.log()).collect();
+        panic!("CONNECTORY_HISTORY_SEED={seed}, faults {made:?}: {error}\n{}", logs.join("\n\n"));
+    }
+    for target in &targets {
+        target.node.kill();
+    }
+    let revisions = revisions(&open(database).await).await;
+    report(&format!("{what}, faults {made:?}"), seed, &log, &revisions);
+    must_be_right(seed, &check(&log, &revisions));
+    log
+}
+
+/// Runs clients on one server with SQLite, with these faults.
+async fn run_on_one(kinds: &'static [Kind]) -> Log {
+    let folder = TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("c.db").display());
+    let node = Node::start(&database, folder.path()).await;
+    let time = Duration::from_secs(variable("CONNECTORY_HISTORY_SECONDS", 5).min(60));
+    run_on("one server", &database, vec![Target { node, network: None }], kinds, (time, seed())).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_server_is_right() {
+    let log = run_on_one(&[]).await;
+    assert!(log.entries.iter().all(|entry| matches!(entry.outcome, Outcome::Known(_))), "each request has a result");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_server_that_is_stopped_and_killed_is_right() {
+    run_on_one(faults::OF_PROCESSES).await;
+}
+
+/// Runs clients on three servers of one PostgreSQL database, again and again with new databases until the time is over.
+async fn run_on_three(kinds: &'static [Kind]) {
+    if !postgres::is_wanted() {
+        return;
+    }
+    let (mut seconds, mut seed) = (variable("CONNECTORY_HISTORY_SECONDS", 60), seed());
+    let postgres = Arc::new(Postgres::start().await);
+    for number in 1.. {
+        let folder = TempDir::new().unwrap();
+        let database = format!("run{number}");
+        postgres.admin().await.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
+        let mut targets = Vec::new();
+        for _ in 0..3 {
+            let proxy = Proxy::start(postgres.socket()).await;
+            let node = Node::start(&Postgres::address(proxy.port(), &database), folder.path()).await;
+            targets.push(Target { node, network: Some((proxy, Arc::clone(&postgres))) });
+        }
+        let time = Duration::from_secs(seconds.min(60));
+        let address = Postgres::address(postgres.socket().port(), &database);
+        run_on("three servers", &address, targets, kinds, (time, seed)).await;
+        seconds = seconds.saturating_sub(60);
+        if seconds == 0 {
+            break;
+        }
+        // A failure prints the seed of its own minute.
+        seed += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_servers_of_one_database_with_faults_are_right() {
+    run_on_three(faults::ALL).await;
+}
