@@ -40,15 +40,17 @@ pub struct Node {
     address: SocketAddr,
     folder: PathBuf,
     database: String,
+    /// A fault of the server itself.
+    planted: Option<&'static str>,
     process: Mutex<Option<Child>>,
 }
 
 impl Node {
     /// Starts a server that writes its log into the folder.
-    pub async fn start(database: &str, folder: &Path) -> Self {
+    pub async fn start(database: &str, folder: &Path, planted: Option<&'static str>) -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let node =
-            Self { address, folder: folder.to_owned(), database: database.to_owned(), process: Mutex::default() };
+        let (folder, database) = (folder.to_owned(), database.to_owned());
+        let node = Self { address, folder, database, planted, process: Mutex::default() };
         node.restart().await.unwrap();
         node
     }
@@ -69,7 +71,7 @@ impl Node {
         command.arg("--catalog-only").arg(&catalog).current_dir(&self.folder);
         command.env_clear().env("HOME", &self.folder);
         command.env("CONNECTORY_CLIENT_ID", ID).env("CONNECTORY_CLIENT_SECRET", SECRET);
-        if let Some(planted) = std::env::var_os(PLANTED) {
+        if let Some(planted) = self.planted {
             command.env(PLANTED, planted);
         }
         let process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
