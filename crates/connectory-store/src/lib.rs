@@ -1,11 +1,11 @@
 //! Stores connectors. Every change is a revision, and every acknowledged revision is on disk.
 //!
-//! This page is the contract of every engine. `sqlite` is the only engine today. The suite in `tests/contract` tests
-//! every promise of the contract with every engine.
+//! This page is the contract of every engine: `sqlite`, for one process on one file, and `postgres`, for many processes
+//! on one server. The suite in `tests/contract` tests every promise of the contract with every engine.
 //!
 //! **Durability.** When a write returns `Ok`, it is on disk. It survives the end of the process, a crash of the system
-//! and a loss of power. (Of a store without syncs, it survives the end of the process only.) Acknowledged data never
-//! changes. It is removed only together with its tenant.
+//! and a loss of power. (Of a store without syncs, it survives the end of the process only. In PostgreSQL it is where the
+//! server's settings say that a commit is, for example on a standby.) Acknowledged data never changes. It is removed only together with its tenant.
 //!
 //! **Atomicity.** A commit is one or more edits of one tenant. The store makes all edits or none: it checks every edit
 //! by reading before it writes the first. A refused commit writes nothing, and its error says which edit was refused
@@ -33,6 +33,10 @@
 //! **Uncertain writes.** A write without a result may have been made or not. The same holds for a write that returned
 //! [`StoreError::Uncertain`]. The caller must read before it repeats such a write, unless the write has a key. Every other error means that nothing
 //! was written.
+//!
+//! **Several processes.** With PostgreSQL, all promises hold for the commits of all processes. The follower of a process
+//! receives what others committed before what its own process commits later. [`Store::fresh`] waits for what others
+//! acknowledged. If the database has another history than was followed, [`Follow::lost`] says so.
 //!
 //! **End of the process.** The process ends after a failed sync or after a panic of a thread that writes, because it
 //! cannot know what is on disk. A full or read-only disk does not end the process: writes are refused with
