@@ -11,6 +11,7 @@ mod fresh;
 mod list;
 mod metrics;
 mod neighbours;
+mod nodes;
 mod once;
 mod openapi;
 mod patch;

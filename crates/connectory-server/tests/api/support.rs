@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use connectory_model::access::{Scope, Scopes, UserLevel};
 use connectory_server::clock::Clock;
+use connectory_server::options::Reads;
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{AccessDb, AccessOrigin, Address, NewClient, Store};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -29,8 +30,9 @@ pub struct TestApp {
 }
 
 /// The database of a server.
+#[derive(Clone)]
 enum Place {
-    Sqlite(TempDir),
+    Sqlite(Arc<TempDir>),
     Postgres(Box<Address>),
 }
 
@@ -38,13 +40,15 @@ impl Place {
     /// A new database. All tests run with PostgreSQL if `CONNECTORY_TEST_ENGINE` says so.
     fn new() -> Self {
         match std::env::var("CONNECTORY_TEST_ENGINE").as_deref() {
-            Ok("postgres") => {
-                let cluster = cluster::shared();
-                let name = cluster.create_database("");
-                Self::Postgres(Box::new(Address::parse(&cluster.address(&name), |_| None).unwrap()))
-            }
-            _ => Self::Sqlite(TempDir::new().unwrap()),
+            Ok("postgres") => Self::postgres(),
+            _ => Self::Sqlite(Arc::new(TempDir::new().unwrap())),
         }
+    }
+
+    fn postgres() -> Self {
+        let cluster = cluster::shared();
+        let name = cluster.create_database("");
+        Self::Postgres(Box::new(Address::parse(&cluster.address(&name), |_| None).unwrap()))
     }
 
     fn file(&self) -> Option<PathBuf> {
@@ -134,6 +138,31 @@ impl TestApp {
         let Self { server, service: ended, place, .. } = self;
         drop((server, ended));
         Self::on(place, options, service).await
+    }
+
+    /// Several servers of one PostgreSQL database. None if tests with PostgreSQL are not wanted.
+    #[allow(dead_code, reason = "the console's tests have one server")]
+    pub async fn nodes<const N: usize>(reads: [Reads; N]) -> Option<[Self; N]> {
+        if !cluster::is_wanted() {
+            eprintln!("left out: CONNECTORY_TEST_POSTGRES is not set, which `./test` does");
+            return None;
+        }
+        let place = Place::postgres();
+        let mut nodes = Vec::with_capacity(N);
+        for reads in reads {
+            let options = Options { rate_limit: None, reads, ..Options::default() };
+            nodes.push(Self::on(place.clone(), options, Service::new).await);
+        }
+        nodes.try_into().ok()
+    }
+
+    /// Runs SQL beside the servers.
+    #[allow(dead_code, reason = "the console's tests have one server")]
+    pub fn psql(&self, sql: &str) -> String {
+        let Place::Postgres(address) = &self.place else { panic!("not with PostgreSQL") };
+        let address = address.to_string();
+        let (_, database) = address.rsplit_once('/').unwrap();
+        cluster::shared().psql(database, sql)
     }
 
     async fn on(place: Place, options: Options, service: impl FnOnce(Arc<ServerState>) -> Service) -> Self {
