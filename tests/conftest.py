@@ -38,7 +38,8 @@ def connectory(*arguments, check=True, **variables):
 
 
 class Server:
-    """`connectory serve` as a process. Its output is in its folder, and its database too unless that is given.
+    """`connectory serve` as a process. Its output is in its folder, and its database too unless `database` is given: the path
+    of a file, or an address of PostgreSQL.
 
     `prepare` runs in the process before the server does, and `stderr` takes the place of the file `log`. The server does
     not drain, unless `CONNECTORY_DRAIN` is given. One that is `ephemeral` has a temporary database, which makes it faster.
@@ -46,8 +47,11 @@ class Server:
 
     def __init__(self, folder, *arguments, database=None, ephemeral=False, prepare=None, stderr=None, **variables):
         self.folder = pathlib.Path(folder)
-        self.path = pathlib.Path(database) if database else self.folder / "connectory.db"
-        self.database = f"sqlite:{self.path}"
+        if str(database).startswith("postgres://"):
+            self.path, self.database = None, database
+        else:
+            self.path = pathlib.Path(database) if database else self.folder / "connectory.db"
+            self.database = f"sqlite:{self.path}"
         self.ephemeral = ephemeral
         self.arguments = arguments
         self.prepare = prepare
