@@ -12,6 +12,7 @@ mod environment;
 mod files;
 mod findings;
 mod help;
+mod hidden;
 mod home;
 mod operator;
 mod plan;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(mut error) => {
             variable::name_variable(&mut error, &Cli::command(), std::env::args_os());
+            hidden::hide_addresses(&mut error);
             // clap exits with 2 for a wrong command line. Here, 2 means that `plan` or `diff` found differences.
             let code = u8::from(error.use_stderr());
             let _closed = error.print();

@@ -77,7 +77,8 @@ impl FromStr for Database {
             Some(("sqlite", ":memory:")) => "there is no database without a file; expected sqlite:PATH".to_owned(),
             Some(("sqlite", path)) if !path.is_empty() => return Ok(Self::Sqlite(path.into())),
             None if !text.is_empty() => format!("did you mean `sqlite:{text}`?"),
-            _ => "expected sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned(),
+            // As above.
+            _ => return Err("not a database; expected sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned()),
         };
         Err(format!("`{text}` is not a database; {advice}"))
     }
@@ -290,10 +291,11 @@ mod tests {
             ("/srv/z.db", "did you mean `sqlite:/srv/z.db`?"),
             ("sqlite://z.db", "did you mean `sqlite:z.db`?"),
             ("sqlite::memory:", "without a file"),
-            ("sqlite:", "expected sqlite:PATH"),
-            ("mysql:x", "expected sqlite:PATH or postgres://"),
-            ("", "expected sqlite:PATH"),
         ]);
+        for text in ["mysql:x", "sqlite:", ""] {
+            let expected = "not a database; expected sqlite:PATH or postgres://USER@HOST/DATABASE";
+            assert_eq!(text.parse::<Database>().unwrap_err(), expected, "{text}");
+        }
         for path in ["z.db", "/srv/z.db", "///srv/z.db"] {
             let database = format!("sqlite:{path}").parse();
             assert!(matches!(&database, Ok(Database::Sqlite(found)) if found.as_os_str() == path), "{database:?}");
