@@ -1,13 +1,23 @@
 //! A PostgreSQL cluster for tests, from the system's programs. All test processes of a checkout share one.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// Whether tests with PostgreSQL run. `./test quick` leaves them out.
 pub fn is_wanted() -> bool {
     std::env::var_os("CONNECTORY_TEST_POSTGRES").is_some()
+}
+
+/// The port in the name of PgBouncer's socket, which is in the folder of the cluster.
+const BOUNCER: u16 = 6432;
+
+/// Whether tests reach the shared cluster through PgBouncer.
+fn is_bounced() -> bool {
+    std::env::var_os("CONNECTORY_TEST_PGBOUNCER").is_some()
 }
 
 /// A cluster. One that a test has for itself is stopped when this is dropped.
@@ -63,7 +73,31 @@ impl Cluster {
     /// The address of a database.
     pub fn address(&self, database: &str) -> String {
         let host = text(&self.folder).replace('/', "%2F");
-        format!("postgres://postgres@{host}/{database}")
+        let port = if self.own.is_none() && is_bounced() { format!("?port={BOUNCER}") } else { String::new() };
+        format!("postgres://postgres@{host}/{database}{port}")
+    }
+
+    /// Starts PgBouncer if it does not run. It lends its connections for one transaction, and has two for each database.
+    fn start_bouncer(&self) {
+        let runs = || UnixStream::connect(self.folder.join(format!(".s.PGSQL.{BOUNCER}"))).is_ok();
+        if runs() {
+            return;
+        }
+        let folder = text(&self.folder);
+        let config = format!(
+            "[databases]\n* = host={folder} user=postgres\n[pgbouncer]\nunix_socket_dir = {folder}\nlisten_port = {BOUNCER}\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 5000\nserver_idle_timeout = 30\n\
+             ignore_startup_parameters = extra_float_digits,options\nlogfile = {folder}/bouncer.log\n\
+             pidfile = {folder}/bouncer.pid\n"
+        );
+        let file = self.folder.join("bouncer.ini");
+        fs::write(&file, config).unwrap();
+        succeed(as_user(Path::new("/usr/sbin/pgbouncer")).args(["--daemon", "--quiet", text(&file)]));
+        let began = Instant::now();
+        while !runs() {
+            assert!(began.elapsed() < Duration::from_secs(30), "PgBouncer does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Runs SQL with `psql`, and returns the rows without decoration.
@@ -102,7 +136,8 @@ while [ $idle -lt 12 ]; do
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()") || exit
     if [ "$count" = 0 ]; then idle=$((idle + 1)); else idle=0; fi
 done
-exec flock "$2.lock" sh -c '"$1/pg_ctl" -D "$2/data" -m immediate stop; rm -rf "$2"' stop "$1" "$2"
+exec flock "$2.lock" sh -c '"$1/pg_ctl" -D "$2/data" -m immediate stop; kill "$(cat "$2/bouncer.pid")"; rm -rf "$2"' \
+    stop "$1" "$2"
 "#;
 
 /// The cluster that all tests of this checkout share.
@@ -126,6 +161,9 @@ pub fn shared() -> Cluster {
         let start = format!("({WATCHER}) &");
         watcher.args(["-c", &start, "watcher", text(&cluster.programs), &name]);
         watcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    }
+    if is_bounced() {
+        cluster.start_bouncer();
     }
     cluster
 }
