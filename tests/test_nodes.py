@@ -1,15 +1,22 @@
 """Several servers on one PostgreSQL: clients see one service, whichever of them answers."""
 
+import concurrent.futures
 import http.server
 import itertools
+import json
 import os
+import re
 import threading
+import time
+import uuid
 
 import pytest
 import requests
 
 import test_sdk
+from conftest import connectory
 from postgres import Cluster
+from test_as_code import FORM, Terminal, wait_until, write_connector
 
 pytestmark = pytest.mark.skipif(
     "CONNECTORY_TEST_POSTGRES" not in os.environ, reason="needs PostgreSQL: set CONNECTORY_TEST_POSTGRES=1"
@@ -127,3 +134,194 @@ def test_the_official_sdk_needs_to_know_nothing_of_several_servers(nodes, versio
     balancer = nodes("--reads", "fresh", bounced=bounced)
     test_sdk.test_a_connector_lives_its_whole_life(balancer, version)
     assert balancer.used == {0, 1, 2}
+
+
+def test_the_command_line_needs_no_fresh_reads(nodes, tmp_path):
+    balancer = nodes("--reads", "local")
+    terminal = Terminal(tmp_path, **balancer.sail)
+    nothing = "0 to create, 0 to change, 0 to delete\n"
+
+    def plan():
+        """Prints what would be done. A new process does not know what an earlier one was told."""
+        return connectory("plan", str(tmp_path / "c"), check=False, HOME=str(tmp_path), **balancer.sail).stdout
+
+    for name in ["One", "Two", "Three"]:
+        write_connector(terminal, f"c/{name.lower()}", name)
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 3, changed 0, deleted 0\n")
+    wait_until(lambda: plan() == nothing)
+    for name in ["one", "two", "three"]:
+        terminal.write(f"c/{name}/translations/de.properties", "menuLabel_Connection=Verbindung\n")
+    assert terminal.run("apply", "c", "--yes").stdout.endswith("created 0, changed 3, deleted 0\n")
+    wait_until(lambda: plan() == nothing)
+    told = [headers for _, method, _, headers in balancer.sent if method == "GET" and "connectory-min-revision" in
+            {name.lower() for name in headers}]
+    assert told and balancer.used == {0, 1, 2}
+
+    # Each change is another process at another server, and knows the changes before it.
+    terminal.run("connector", "create", "HR", "--class-name", "x.Y")
+    for number in range(3):
+        terminal.write("form.xml", FORM.format(name=f"HR {number}"))
+        terminal.run("connector", "set-source-config", "hr", "form.xml")
+        terminal.write("patch.json", json.dumps([{"op": "add", "path": "/connectorMetadata/category", "value": f"HR {number}"}]))
+        terminal.run("connector", "patch", "hr", "patch.json")
+    wait_until(lambda: "HR 2" in terminal.run("connector", "get", "hr", "--output", "json").stdout)
+    assert "HR 2" in terminal.run("connector", "get-source-config", "hr").stdout
+    terminal.run("connector", "delete", "hr", "--yes")
+    refused = terminal.run("connector", "delete", "hr", "--yes", code=1)
+    assert "404" in refused.stderr or "not found" in refused.stderr.lower()
+
+
+def test_a_client_that_says_what_it_knows_reads_what_it_wrote(nodes):
+    balancer = nodes("--reads", "local", "--max-staleness", "1m")
+    session = balancer.session()
+    url = f"{balancer.url}/v3/connectors"
+    session.post(url, json={"name": "HR", "className": "x.Y"})
+    for number in range(30):
+        patch = [{"op": "add", "path": "/connectorMetadata/category", "value": str(number)}]
+        patched = session.patch(f"{url}/hr", json=patch, headers={"Content-Type": "application/json-patch+json"})
+        for _ in range(2):
+            known = {"Connectory-Min-Revision": patched.headers["Connectory-Revision"]}
+            assert session.get(f"{url}/hr", headers=known).json()["connectorMetadata"]["category"] == str(number)
+
+
+def test_a_killed_server_loses_and_repeats_nothing(nodes):
+    balancer = nodes()
+    url = f"{balancer.url}/v3/connectors"
+    token = {"Authorization": f"Bearer {balancer.servers[0].token()}"}
+    stop = threading.Event()
+    statuses = []
+
+    def change(method, url, body, **headers):
+        """Sends a change, and repeats it with the same key until it is acknowledged."""
+        headers = token | headers | {"Idempotency-Key": str(uuid.uuid4())}
+        began = time.monotonic()
+        while True:
+            answer = requests.request(method, url, json=body, headers=headers, timeout=30)
+            statuses.append(answer.status_code)
+            if answer.status_code == 200:
+                return
+            assert answer.status_code in (502, 503, 504) and time.monotonic() < began + 30, answer.text
+            time.sleep(0.02)
+
+    def write(worker):
+        """Appends numbers to a list in a connector. Returns how many were acknowledged."""
+        change("POST", url, {"name": f"W {worker}", "className": "x.Y"})
+        patch = {"Content-Type": "application/json-patch+json"}
+        change("PATCH", f"{url}/w-{worker}", [{"op": "add", "path": "/connectorMetadata/log", "value": []}], **patch)
+        for number in itertools.count():
+            if stop.is_set():
+                return number
+            append = [{"op": "add", "path": "/connectorMetadata/log/-", "value": number}]
+            change("PATCH", f"{url}/w-{worker}", append, **patch)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        try:
+            writers = [pool.submit(write, worker) for worker in range(6)]
+            wait_until(lambda: statuses.count(200) > 90 or any(writer.done() for writer in writers))
+            assert balancer.used == {0, 1, 2}
+            balancer.servers[1].kill()
+            before = statuses.count(200)
+            wait_until(lambda: statuses.count(200) > before + 90 or any(writer.done() for writer in writers))
+        finally:
+            stop.set()
+        written = [writer.result() for writer in writers]
+
+    for server in balancer.servers[0], balancer.servers[2]:
+        session = server.session()
+        for worker, count in enumerate(written):
+            log = session.get(f"{server.connectors}/w-{worker}", timeout=30).json()["connectorMetadata"]["log"]
+            assert log == list(range(count))
+
+
+def test_a_server_says_that_its_database_is_gone(start):
+    own = Cluster()
+    try:
+        server = start("--rate-limit", "off", database=own.address(own.new_database()), **CLIENT)
+        ready = lambda: requests.get(f"{server.url}/health/ready", timeout=30)
+        assert ready().status_code == 200 and ready().json()["status"] == "ready"
+        session = server.session()
+        assert session.get(server.connectors, timeout=30).status_code == 200
+        own.stop()
+        wait_until(lambda: ready().status_code == 503)
+        answer = ready().json()
+        assert answer["status"] == "not ready" and "database" in answer["reason"], answer
+        assert answer["lagSeconds"] > 0, answer
+        refused = session.get(server.connectors, timeout=30)
+        assert refused.status_code == 503 and "Retry-After" in refused.headers
+        own.start()
+        wait_until(lambda: ready().status_code == 200)
+        assert session.get(server.connectors, timeout=30).status_code == 200
+    finally:
+        own.end()
+
+
+def test_metrics_tell_what_a_server_does_among_others(nodes):
+    balancer = nodes("--metrics-listen", "127.0.0.1:0", count=2)
+    server = balancer.servers[0]
+    assert server.session().get(server.connectors, timeout=30).status_code == 200
+    metrics = requests.get(re.search(r"Metrics are at (\S+)", server.printed)[1], timeout=30).text
+    values = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+    assert int(values["connectory_fresh_read_wait_seconds_count"]) > 0
+    assert 0 <= float(values["connectory_follower_lag_seconds"]) < 30
+    assert values["connectory_edits_refused_total"] == "0"
+
+
+def test_commands_work_beside_running_servers(nodes):
+    balancer = nodes()
+    database = ["--database", balancer.servers[0].database]
+    connectory("tenant", "create", "sandbox", *database)
+    assert "sandbox" in connectory("tenant", "list", *database).stdout
+    connectory("tenant", "quota", "sandbox", "--max-connectors", "1", *database)
+    client_id, secret = balancer.new_client("--tenant", "sandbox")
+    for server in balancer.servers:
+        assert server.session(client_id=client_id, secret=secret).get(server.connectors, timeout=30).status_code == 200
+    one, two, three = balancer.servers
+    session = one.session(client_id=client_id, secret=secret)
+    assert session.post(two.connectors, json={"name": "A", "className": "x.Y"}, timeout=30).status_code == 200
+    refused = session.post(three.connectors, json={"name": "B", "className": "x.Y"}, timeout=30)
+    assert refused.status_code == 400 and "quota" in refused.text, refused.text
+    connectory("tenant", "delete", "sandbox", "--yes", *database)
+    assert "sandbox" not in connectory("tenant", "list", *database).stdout
+    for server in balancer.servers:
+        wait_until(lambda: session.get(server.connectors, timeout=30).status_code == 401)
+        assert server.session().get(server.connectors, timeout=30).status_code == 200
+
+
+def test_a_password_is_never_shown(cluster, start):
+    address = cluster.address(cluster.new_database(), user=f"app:{Cluster.PASSWORD}")
+    server = start("--log", "debug", database=address, **CLIENT)
+    session = server.session()
+    assert session.get(server.connectors, timeout=30).status_code == 200
+    created = connectory("client", "create", "other", "--database", address)
+    listed = connectory("tenant", "list", "--database", address)
+    shown = [server.printed, created.stdout, created.stderr, listed.stdout, listed.stderr]
+    server.stop()
+    shown.append(server.log)
+    assert "DEBUG" in server.log
+
+    wrong = "incorrect-horse-9"
+    folder = str(cluster.folder).replace("/", "%2F")
+    for place, said in [
+        (f"app:{wrong}@{folder}/postgres", "password authentication failed"),
+        (f"app:{wrong}@no-such-host.invalid/postgres", "no-such-host.invalid"),
+        (f"app:{wrong}@127.0.0.1:1/postgres", "127.0.0.1:1"),
+        (f"app:{wrong}@127.0.0.1:1/postgres?sslmode=nonsense", "the option sslmode must be"),
+        (f"app:{wrong}/@127.0.0.1:1/postgres", "write %40 for @, %2F for /"),
+    ]:
+        for command in [["serve", "--listen", "127.0.0.1:0", "--log", "debug"], ["tenant", "list"]]:
+            address = f"postgres://{place}"
+            for option, variables in [(["--database", address], {}), ([], {"CONNECTORY_DATABASE": address})]:
+                refused = connectory(*command, *option, check=False, **variables)
+                assert refused.returncode == 1 and said in refused.stderr, (refused.returncode, refused.stderr)
+                shown += [refused.stdout, refused.stderr]
+    for line in [
+        ["serve", "--database", f"mysql://app:{wrong}@localhost/app"],
+        ["serve", "--database", f"Postgres:app:{wrong}"],
+        ["tenant", "list", f"postgres://app:{wrong}@localhost/app"],
+        [f"postgres://app:{wrong}@localhost/app"],
+    ]:
+        refused = connectory(*line, check=False)
+        assert refused.returncode == 1
+        shown += [refused.stdout, refused.stderr]
+    for text in shown:
+        assert wrong not in text and Cluster.PASSWORD not in text, text
