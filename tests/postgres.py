@@ -73,13 +73,15 @@ class Cluster:
         return f"postgres://{user}@{host}/{database}" + (f"?port={BOUNCER_PORT}" if bounced else "")
 
     def start_bouncer(self):
-        """Starts PgBouncer. Each database has two connections, which all servers share for the time of a transaction."""
+        """Starts PgBouncer. Each database has two connections, which all servers share for the time of a transaction. Those of
+        `stateless` are lent for one statement."""
         settings = {
             "unix_socket_dir": self.folder, "listen_port": BOUNCER_PORT, "auth_type": "any", "pool_mode": "transaction",
             "default_pool_size": 2, "max_client_conn": 1000, "ignore_startup_parameters": "extra_float_digits,options",
             "logfile": self.folder / "bouncer.log",
         }
-        lines = [f"[databases]\n* = host={self.folder} user=postgres\n[pgbouncer]\n"]
+        place = f"host={self.folder} user=postgres"
+        lines = [f"[databases]\nstateless = {place} dbname=postgres pool_mode=statement\n* = {place}\n[pgbouncer]\n"]
         lines += [f"{name} = {value}\n" for name, value in settings.items()]
         file = self.folder / "bouncer.ini"
         file.write_text("".join(lines))

@@ -136,6 +136,13 @@ def test_the_official_sdk_needs_to_know_nothing_of_several_servers(nodes, versio
     assert balancer.used == {0, 1, 2}
 
 
+def test_a_pooler_without_transactions_is_refused_at_the_start(cluster):
+    address = cluster.address("stateless", bounced=True)
+    refused = connectory("serve", "--listen", "127.0.0.1:0", "--database", address, check=False)
+    assert refused.returncode == 1
+    assert "it must lend a connection for a whole transaction, as PgBouncer does with pool_mode = transaction" in refused.stderr
+
+
 def test_the_command_line_needs_no_fresh_reads(nodes, tmp_path):
     balancer = nodes("--reads", "local")
     terminal = Terminal(tmp_path, **balancer.sail)

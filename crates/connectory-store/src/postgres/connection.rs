@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Row, RowStream};
 
 use super::address::Address;
@@ -148,6 +149,14 @@ impl Failed {
     /// Whether another transaction took the key of a row first.
     pub fn is_taken(&self) -> bool {
         matches!(self, Self::Statement(error) if failure::is_taken(error))
+    }
+
+    /// What a pooler said, if the database did not get the statement. The database does not use this code for a statement
+    /// that it can read.
+    pub fn of_pooler(&self) -> Option<&str> {
+        let Self::Statement(error) = self else { return None };
+        let refused = error.as_db_error()?;
+        (*refused.code() == SqlState::PROTOCOL_VIOLATION).then(|| refused.message())
     }
 
     /// Whether a commit that failed in this way was certainly not made.

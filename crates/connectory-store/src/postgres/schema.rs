@@ -35,7 +35,13 @@ pub(super) async fn migrate(connection: &Connection, database: &str) -> Result<(
     if fsync == "off" {
         tracing::warn!("fsync is off in PostgreSQL: acknowledged changes can be lost when its machine stops");
     }
-    connection.begin(Lock::INSTANCE, BEGIN).await?;
+    connection.begin(Lock::INSTANCE, BEGIN).await.map_err(|failed| match failed.of_pooler() {
+        Some(said) => refused(format!(
+            "a pooler in front of it refuses a transaction ({said}); it must lend a connection for a whole transaction, as \
+             PgBouncer does with pool_mode = transaction"
+        )),
+        None => failed.into(),
+    })?;
     let query = "SELECT to_regclass('connectory_schema') IS NOT NULL,
                         coalesce(to_regclass('revisions'), to_regclass('tenants'), to_regclass('settings')) IS NOT NULL";
     let row = connection.query(query, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
