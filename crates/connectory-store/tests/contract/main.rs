@@ -73,9 +73,9 @@ impl Database for SqliteWithoutSyncs {
     }
 }
 
-/// Runs many futures, as many at a time as a busy server has requests.
+/// Runs many futures, some at a time: not so many that one of them waits too long for a connection if the machine is slow.
 async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    futures_util::stream::iter(futures).buffered(256).collect().await
+    futures_util::stream::iter(futures).buffered(64).collect().await
 }
 
 /// One on a PostgreSQL server.
