@@ -495,6 +495,29 @@ async fn another_history_than_before_is_noticed_and_loaded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_refused_until_it_is_promoted() {
+    let database = want!(database_in("", || Cluster::start(&["fsync = off"])));
+    let ours = tenant(&database.open().await).await;
+    let (store, followed) = database.node(ours).await;
+    commit(&store, ours, create("before")).await;
+    store.fresh(ours).await.unwrap();
+    database.cluster.pg_ctl("stop");
+    let gone = store.fresh(ours).await.unwrap_err();
+    assert!(matches!(gone, StoreError::Unavailable(Unavailable::Disconnected)), "{gone}");
+    // The server comes back as a standby.
+    std::fs::write(database.cluster.socket().join("data/standby.signal"), "").unwrap();
+    database.cluster.pg_ctl("start");
+    let refused = store.commit(ours, vec![create("HR")], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::ReadOnly))), "{refused}");
+    let standby = store.fresh(ours).await.unwrap_err();
+    assert!(matches!(standby, StoreError::Unavailable(Unavailable::ReadOnly)), "{standby}");
+    database.cluster.pg_ctl("promote");
+    store.fresh(ours).await.unwrap();
+    assert_eq!(commit(&store, ours, create("after")).await, number(2));
+    assert_eq!((followed.names(), followed.lost()), (vec!["after".to_owned(), "before".to_owned()], 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
     let database = want!(database());
     let ours = tenant(&database.open().await).await;

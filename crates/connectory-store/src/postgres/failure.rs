@@ -19,7 +19,8 @@ impl From<&Error> for StoreError {
         };
         let why = match refused.code() {
             &SqlState::DISK_FULL => Unavailable::Full,
-            &SqlState::READ_ONLY_SQL_TRANSACTION => Unavailable::ReadOnly,
+            // A standby has no transactions that write, and says so with the second code.
+            &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::FEATURE_NOT_SUPPORTED => Unavailable::ReadOnly,
             &SqlState::LOCK_NOT_AVAILABLE => Unavailable::Locked,
             &SqlState::QUERY_CANCELED => Unavailable::Slow,
             &SqlState::TOO_MANY_CONNECTIONS
