@@ -4,9 +4,6 @@ use argon2::password_hash::PasswordHasher;
 use argon2::{Argon2, Params};
 use connectory_model::access::{Scopes, UserLevel};
 
-use crate::edit::{Change, Edit};
-use crate::error::{Refusal, Result};
-
 /// A tenant's key in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TenantId(i64);
@@ -47,30 +44,6 @@ pub struct Quotas {
     pub connectors: u64,
     /// The largest size of all revisions together, in bytes as they are stored. None means no limit.
     pub bytes: Option<u64>,
-}
-
-impl Quotas {
-    /// Refuses edits with which the tenant would exceed a quota, given functions that count what it stores. A tenant that
-    /// stores more than a lowered quota can still delete, and can change connectors if it has no quota of bytes.
-    pub(crate) fn check(
-        self,
-        edits: &[Edit],
-        connectors: impl FnOnce() -> Result<u64>,
-        bytes: impl FnOnce() -> Result<u64>,
-    ) -> Result<(), Refusal> {
-        let created = edits.iter().filter(|edit| edit.change() == Change::Create).count() as u64;
-        if created > 0 && connectors()? + created > self.connectors {
-            return Err(QuotaExceeded::Connectors(self.connectors).into());
-        }
-        if let Some(most) = self.bytes {
-            let bytes = bytes()?;
-            let only_deletes = edits.iter().all(|edit| matches!(edit.change(), Change::Delete { .. }));
-            if !only_deletes && bytes + edits.iter().map(Edit::stored_bytes).sum::<u64>() > most {
-                return Err(QuotaExceeded::Bytes(most).into());
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A quota that a commit would exceed.

@@ -40,6 +40,19 @@ words! {
     }
 }
 
+/// Deleting reads all sign-ins of a tenant, so it is done for one in this many events.
+pub(crate) const SIGN_INS_BETWEEN_DELETES: i64 = 64;
+
+impl AccessAction {
+    /// Whether an event is one of those of which the oldest are deleted.
+    pub(crate) fn is_sign_in(self) -> bool {
+        match self {
+            Self::SignIn | Self::SignOut => true,
+            Self::ClientCreated | Self::ClientDeleted | Self::TenantCreated | Self::QuotasChanged => false,
+        }
+    }
+}
+
 /// A change of access or a sign-in, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessEvent {

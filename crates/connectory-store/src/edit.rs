@@ -9,10 +9,10 @@ use std::sync::Arc;
 use connectory_model::{Connector, Summary, name_key};
 use uuid::Uuid;
 
-use crate::access::TenantId;
+use crate::access::{QuotaExceeded, Quotas, TenantId};
 use crate::body::{Body, Holders};
 use crate::changes::{Changed, Committed};
-use crate::error::Refusal;
+use crate::error::{Refusal, Result};
 use crate::once::Once;
 use crate::revision::{Action, Origin, RevisionNumber};
 
@@ -151,6 +151,28 @@ pub(crate) fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
         }
         if is_create && !names.insert(edit.name_key.as_str()) {
             return Err(Refusal::NameTaken { edit: at });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses edits with which the tenant would exceed a quota, given functions that count what it stores. A tenant that
+/// stores more than a lowered quota can still delete, and can change connectors if it has no quota of bytes.
+pub(crate) fn check_quotas(
+    quotas: Quotas,
+    edits: &[Edit],
+    connectors: impl FnOnce() -> Result<u64>,
+    bytes: impl FnOnce() -> Result<u64>,
+) -> Result<(), Refusal> {
+    let created = edits.iter().filter(|edit| edit.change() == Change::Create).count() as u64;
+    if created > 0 && connectors()? + created > quotas.connectors {
+        return Err(QuotaExceeded::Connectors(quotas.connectors).into());
+    }
+    if let Some(most) = quotas.bytes {
+        let bytes = bytes()?;
+        let only_deletes = edits.iter().all(|edit| matches!(edit.change(), Change::Delete { .. }));
+        if !only_deletes && bytes + edits.iter().map(Edit::stored_bytes).sum::<u64>() > most {
+            return Err(QuotaExceeded::Bytes(most).into());
         }
     }
     Ok(())

@@ -35,7 +35,37 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+/// The columns of a revision as every engine has them, with the prefix of a table. The last column is the number of the previous revision.
+macro_rules! columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            "number, ",
+            $table,
+            "script_name, ",
+            $table,
+            "action, ",
+            $table,
+            "changed, ",
+            $table,
+            "author_kind, ",
+            $table,
+            "author_id, ",
+            $table,
+            "author_name, ",
+            $table,
+            "created_at, ",
+            $table,
+            "tracking_id, ",
+            $table,
+            "change, ",
+            $table,
+            "previous"
+        )
+    };
+}
+
+pub(crate) use {columns, words};
 
 /// The number of a revision in its tenant. It increases by one with every change to a connector of the tenant, and is
 /// never reused.

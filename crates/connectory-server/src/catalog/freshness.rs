@@ -4,7 +4,7 @@
 //! request. With `--reads local`, reads do not wait: a task follows each tenant that is asked, and a read waits only if
 //! that failed for too long. If this process alone commits, nothing here waits.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use connectory_store::{RevisionNumber, Store, StoreError, Unavailable};
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::Catalog;
-use super::tenant::TenantCatalog;
+use super::tenant::{Currency, TenantCatalog};
 use crate::clock::Clock;
 use crate::http::error::ApiError;
 use crate::http::metrics::NodeMetrics;
@@ -32,17 +32,6 @@ pub struct Freshness {
     clock: Clock,
     started: Instant,
     metrics: NodeMetrics,
-}
-
-/// How current the lists of a tenant are. Times are milliseconds since the start of [`Freshness`].
-#[derive(Default)]
-pub struct Currency {
-    /// Everything that was acknowledged before this time is in the lists.
-    as_of: AtomicU64,
-    /// The last request, to the second.
-    asked: AtomicU64,
-    /// Whether a task keeps the lists up to date.
-    is_kept: AtomicBool,
 }
 
 /// What a request needs of the lists.

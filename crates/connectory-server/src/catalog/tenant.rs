@@ -1,7 +1,7 @@
 //! The connectors of a tenant in memory.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -11,7 +11,6 @@ use connectory_store::{Changed, RevisionId, TenantId};
 use super::caches::Caches;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
-use super::freshness::Currency;
 use super::snapshot::Snapshot;
 use crate::share::Share;
 
@@ -19,6 +18,17 @@ use crate::share::Share;
 pub(super) struct Base {
     pub(super) snapshot: Snapshot,
     pub(super) by_script_name: HashMap<ScriptName, (Arc<Entry>, Summary)>,
+}
+
+/// How current the lists of a tenant are. Times are milliseconds since the start of the catalog.
+#[derive(Default)]
+pub(super) struct Currency {
+    /// Everything that was acknowledged before this time is in the lists.
+    pub(super) as_of: AtomicU64,
+    /// The last request, to the second.
+    pub(super) asked: AtomicU64,
+    /// Whether a task keeps the lists up to date.
+    pub(super) is_kept: AtomicBool,
 }
 
 /// The connectors of a tenant.

@@ -9,13 +9,10 @@ use super::pool::Pool;
 use super::transaction::Transaction;
 use super::value::{author, column, plain, text, text_column, word};
 use crate::access::TenantId;
-use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
 use crate::clock::now;
 use crate::error::{Result, StoreError, unreadable};
 use crate::revision::Origin;
-
-/// Deleting reads all sign-ins of a tenant, so it is done for one in this many events.
-const SIGN_INS_BETWEEN_DELETES: i64 = 64;
 
 /// Refuses an event of a tenant that does not exist.
 pub(super) async fn expect_tenant(transaction: &Transaction, tenant: TenantId) -> Result<()> {
@@ -56,7 +53,7 @@ pub(super) async fn record(
         )
         .await?;
     let number: i64 = column(&row.ok_or_else(|| unreadable("no number"))?, 0)?;
-    if is_sign_in(action) && number % SIGN_INS_BETWEEN_DELETES == 0 {
+    if action.is_sign_in() && number % SIGN_INS_BETWEEN_DELETES == 0 {
         let of_author = "DELETE FROM access_events WHERE tenant_id = $1 AND number IN
                              (SELECT number FROM access_events WHERE tenant_id = $1 AND action IN (1, 6)
                               AND author_kind = $2 AND author_id = $3 ORDER BY number DESC OFFSET $4)";
@@ -68,17 +65,6 @@ pub(super) async fn record(
         transaction.query(of_tenant, &[&tenant.get(), &i64::from(SIGN_INS)]).await?;
     }
     Ok(())
-}
-
-/// Whether an event is one of those of which the oldest are deleted.
-fn is_sign_in(action: AccessAction) -> bool {
-    match action {
-        AccessAction::SignIn | AccessAction::SignOut => true,
-        AccessAction::ClientCreated
-        | AccessAction::ClientDeleted
-        | AccessAction::TenantCreated
-        | AccessAction::QuotasChanged => false,
-    }
 }
 
 /// Reads up to `limit` events with numbers below `before`, the newest first.

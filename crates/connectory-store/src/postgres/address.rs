@@ -2,9 +2,10 @@
 //! which knows a part of them only. A connection to a host that is not this machine must be protected, or the address
 //! must say that it need not be.
 
-mod error;
+pub(super) mod error;
 mod hosts;
-mod settings;
+pub(super) mod options;
+pub(super) mod settings;
 mod text;
 
 use std::collections::BTreeMap;
@@ -13,60 +14,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
 
+use self::error::AddressError;
 use self::hosts::{Host, is_socket};
-use super::connect::{Place, Target};
+use self::options::{MODES, Name, PLAIN, SslMode};
+use self::settings::Settings;
 use super::password_file::{Login, PasswordFile};
+use super::target::{Place, Target};
 use super::tls::{Files, Protection};
-
-pub use self::error::AddressError;
-pub use self::settings::Name;
-pub(super) use self::settings::Settings;
-
-/// The most bytes of an address.
-pub(super) const TEXT: usize = 8 * 1024;
-/// The most hosts of an address.
-pub(super) const HOSTS: usize = 16;
-
-/// Characters that are written as they are.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// How a connection is protected, in libpq's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SslMode {
-    /// Without TLS.
-    Disable,
-    /// With TLS if the server refuses a connection without.
-    Allow,
-    /// With TLS if the server can.
-    Prefer,
-    /// With TLS. The chain of the server's certificate is checked if the address names an authority.
-    Require,
-    /// With TLS and a certificate of an authority that the address names.
-    VerifyCa,
-    /// As [`Self::VerifyCa`], and the certificate is for the host.
-    VerifyFull,
-}
-
-/// The modes by their names.
-const MODES: [(&str, SslMode); 6] = [
-    ("disable", SslMode::Disable),
-    ("allow", SslMode::Allow),
-    ("prefer", SslMode::Prefer),
-    ("require", SslMode::Require),
-    ("verify-ca", SslMode::VerifyCa),
-    ("verify-full", SslMode::VerifyFull),
-];
-
-impl fmt::Display for SslMode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = MODES.iter().find(|(_, mode)| mode == self).map_or("", |(name, _)| name);
-        formatter.write_str(name)
-    }
-}
 
 /// The address of a database: where it is, who asks, and how the connection is protected. It is shown without its
 /// password and options.

@@ -14,7 +14,7 @@ use super::is_planted;
 use super::value::{Value, text};
 use crate::access::{Quotas, TenantId};
 use crate::changes::Head;
-use crate::edit::{Change, Commit, Edit, expect_distinct};
+use crate::edit::{Change, Commit, Edit, check_quotas, expect_distinct};
 use crate::error::{Refusal, Result, StoreError};
 use crate::once::{Once, REMOVED};
 use crate::revision::RevisionNumber;
@@ -164,7 +164,7 @@ impl<'a> Plan<'a> {
         for (at, edit) in edits.iter().enumerate() {
             self.check(at, edit)?;
         }
-        self.quotas.check(edits, || Ok(self.connectors), || Ok(self.bytes))?;
+        check_quotas(self.quotas, edits, || Ok(self.connectors), || Ok(self.bytes))?;
         let newest = self.head.number.get();
         let numbers: Vec<_> = (newest + 1..).take(edits.len()).map_while(RevisionNumber::new).collect();
         let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {

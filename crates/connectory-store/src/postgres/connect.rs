@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -15,7 +14,8 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
 
 use super::address::Address;
-use super::tls::{self, Protection};
+use super::target::{Place, Target};
+use super::tls;
 
 /// The most IP addresses of one name that are tried.
 const IPS: usize = 16;
@@ -23,45 +23,6 @@ const IPS: usize = 16;
 /// The messages of a connection that answer no query, such as notices. The connection works only while someone polls
 /// this. It ends with the connection.
 pub(super) type Messages = Box<dyn Stream<Item = Result<AsyncMessage, tokio_postgres::Error>> + Send + Unpin>;
-
-/// A host to connect to.
-#[derive(Clone)]
-pub(super) struct Target {
-    /// The driver's configuration, with this host as its only one.
-    pub(super) config: Config,
-    /// The host and port, as errors show them.
-    pub(super) shown: String,
-    pub(super) place: Place,
-    pub(super) protection: Protection,
-}
-
-/// Where a host is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A socket of this machine.
-    Socket,
-    Ip(IpAddr),
-    Name(String),
-}
-
-impl Place {
-    /// Whether no network is between here and the host. No other name than `localhost` is local, wherever it leads to.
-    pub(super) fn is_local(&self) -> bool {
-        match self {
-            Self::Socket => true,
-            Self::Ip(ip) => ip.to_canonical().is_loopback(),
-            Self::Name(name) => name.eq_ignore_ascii_case("localhost"),
-        }
-    }
-
-    /// Removes the IP addresses of other machines if the place is local: the connection may be unprotected, so no name
-    /// service may lead it elsewhere.
-    fn keep_usable(&self, ips: &mut Vec<IpAddr>) {
-        if self.is_local() {
-            ips.retain(|ip| ip.to_canonical().is_loopback());
-        }
-    }
-}
 
 /// Why no host of an address could be used.
 #[derive(Debug)]
@@ -242,6 +203,8 @@ fn is_password_missing(error: &tokio_postgres::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::address::{AddressError, Name};
+use super::address::error::AddressError;
+use super::address::options::Name;
 
 /// The most bytes that a file may have.
 const BYTES: u64 = 1 << 20;

@@ -24,6 +24,7 @@ mod pool;
 mod reads;
 mod schema;
 mod sessions;
+mod target;
 mod tls;
 mod transaction;
 mod value;
@@ -38,7 +39,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-pub use self::address::{Address, AddressError};
+pub use self::address::Address;
+pub use self::address::error::AddressError;
 use self::connect::ConnectError;
 use self::connection::{Connection, Lock};
 use self::following::Following;

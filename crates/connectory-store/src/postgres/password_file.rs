@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::address::{AddressError, Name};
+use super::address::error::AddressError;
+use super::address::options::Name;
 use super::files::{self, Privacy};
 
 /// The content of a password file. It has no `Debug`, because it has passwords.

@@ -18,7 +18,7 @@ use crate::access::TenantId;
 use crate::body::{self, Found, Holders};
 use crate::changes::{Changed, Head};
 use crate::error::{Result, StoreError, Unavailable, unreadable};
-use crate::revision::{Action, Revision, RevisionId, RevisionNumber};
+use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 /// The commits of a tenant after a head.
 pub(super) struct Since {
@@ -183,36 +183,6 @@ pub(super) async fn holders(pool: &Arc<Pool>, id: RevisionId) -> Result<Holders>
     let query = "SELECT format, body FROM revisions WHERE tenant_id = $1 AND number = $2";
     let row = pool.query_one(query, &[&id.tenant.get(), &id.number.get()]).await?;
     row.map_or(Ok(Holders::default()), |row| body::holders(column(&row, 0)?, column(&row, 1)?, id.number))
-}
-
-/// The columns of a revision, with the prefix of a table. The last column is the number of the previous revision.
-macro_rules! columns {
-    ($table:literal) => {
-        concat!(
-            $table,
-            "number, ",
-            $table,
-            "script_name, ",
-            $table,
-            "action, ",
-            $table,
-            "changed, ",
-            $table,
-            "author_kind, ",
-            $table,
-            "author_id, ",
-            $table,
-            "author_name, ",
-            $table,
-            "created_at, ",
-            $table,
-            "tracking_id, ",
-            $table,
-            "change, ",
-            $table,
-            "previous"
-        )
-    };
 }
 
 /// The history of a connector: a recursive query from its newest revision to each previous one. It ends when it has

@@ -15,7 +15,9 @@ use rustls_platform_verifier::Verifier;
 use tokio_postgres::config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::address::{AddressError, Name, Settings, SslMode};
+use super::address::error::AddressError;
+use super::address::options::{Name, SslMode};
+use super::address::settings::Settings;
 use super::files::{self, Privacy};
 
 /// How the connection to a host is protected.

@@ -6,13 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::key::{end_key, first_key};
 use super::rows::{author, uuid, word};
 use crate::access::TenantId;
-use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
 use crate::clock::now;
 use crate::error::{Result, StoreError};
 use crate::revision::Origin;
-
-/// Deleting reads all sign-ins of a tenant, so it is done for one in this many events.
-const SIGN_INS_BETWEEN_DELETES: i64 = 64;
 
 /// Refuses an event of a tenant that does not exist.
 pub(super) fn expect_tenant(connection: &Connection, tenant: TenantId) -> Result<()> {
@@ -54,7 +51,7 @@ pub(super) fn record(
             ],
             |row| row.get(0),
         )?;
-    if is_sign_in(action) && key % SIGN_INS_BETWEEN_DELETES == 0 {
+    if action.is_sign_in() && key % SIGN_INS_BETWEEN_DELETES == 0 {
         connection
             .prepare_cached(
                 "DELETE FROM access_events WHERE key IN
@@ -71,17 +68,6 @@ pub(super) fn record(
             .execute(params![keys[0], keys[1], SIGN_INS])?;
     }
     Ok(())
-}
-
-/// Whether an event is one of those of which the oldest are deleted.
-fn is_sign_in(action: AccessAction) -> bool {
-    match action {
-        AccessAction::SignIn | AccessAction::SignOut => true,
-        AccessAction::ClientCreated
-        | AccessAction::ClientDeleted
-        | AccessAction::TenantCreated
-        | AccessAction::QuotasChanged => false,
-    }
 }
 
 /// Reads up to `limit` events with numbers below `before`, the newest first.

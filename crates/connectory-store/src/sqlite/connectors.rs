@@ -17,7 +17,7 @@ use crate::changes::{Changed, Changes, Head};
 use crate::clock::now;
 use crate::edit::{Change, Commit, Edit, expect_distinct};
 use crate::error::{Refusal, Result, StoreError, unreadable};
-use crate::revision::{Action, Author, Origin, Revision, RevisionId, RevisionNumber};
+use crate::revision::{Action, Author, Origin, Revision, RevisionId, RevisionNumber, columns};
 
 /// Writes the revisions with the next numbers of the tenant. Checks all edits by reading before it writes the first.
 pub(super) fn commit(
@@ -306,36 +306,6 @@ pub(super) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders
 /// Reads the bytes of a body. Bodies of the first schema are texts, all others are blobs.
 fn bytes_of(body: ValueRef<'_>) -> Result<&[u8]> {
     body.as_bytes().map_err(unreadable)
-}
-
-/// The columns of a revision, with the prefix of a table. The last column is the number of the previous revision.
-macro_rules! columns {
-    ($table:literal) => {
-        concat!(
-            $table,
-            "number, ",
-            $table,
-            "script_name, ",
-            $table,
-            "action, ",
-            $table,
-            "changed, ",
-            $table,
-            "author_kind, ",
-            $table,
-            "author_id, ",
-            $table,
-            "author_name, ",
-            $table,
-            "created_at, ",
-            $table,
-            "tracking_id, ",
-            $table,
-            "change, ",
-            $table,
-            "previous"
-        )
-    };
 }
 
 /// The history of a connector: a recursive query from its newest revision to each previous one.

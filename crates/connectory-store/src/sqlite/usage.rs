@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::key::{end_key, first_key};
 use crate::access::{Quotas, TenantId};
-use crate::edit::{Change, Edit};
+use crate::edit::{Change, Edit, check_quotas};
 use crate::error::{Refusal, Result};
 
 /// What every tenant stores, as far as it was counted.
@@ -33,7 +33,8 @@ impl Usage {
         quotas: Quotas,
     ) -> Result<(), Refusal> {
         let Stored { connectors, bytes } = self.0.entry(tenant).or_default();
-        quotas.check(
+        check_quotas(
+            quotas,
             edits,
             || match connectors {
                 Some(connectors) => Ok(*connectors),

@@ -3,8 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::settings::Name;
-use super::{HOSTS, SslMode, TEXT};
+use super::options::{HOSTS, Name, SslMode, TEXT};
 
 /// Why an address cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,8 +6,9 @@ use std::path::Path;
 use percent_encoding::utf8_percent_encode;
 use rustls::pki_types::ServerName;
 
+use super::error::AddressError;
+use super::options::{HOSTS, PLAIN};
 use super::settings::{Setting, Settings};
-use super::{AddressError, HOSTS, PLAIN};
 
 /// PostgreSQL's port.
 const PORT: u16 = 5432;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio_postgres::config::SslMode as Driver;
 
+use super::options::{HOSTS, TEXT};
 use super::*;
 
 /// A password that no other text has.

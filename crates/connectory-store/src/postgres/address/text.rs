@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::settings::{known, nearest};
-use super::{AddressError, TEXT};
+use super::error::AddressError;
+use super::options::{TEXT, known, nearest};
 
 /// Reads the options of an address, each at most once. Those in the query replace those before it.
 pub(super) fn read(text: &str) -> Result<Vec<(&'static str, String)>, AddressError> {
