@@ -34,7 +34,7 @@ pub fn run(options: &Options, other: &Path) -> Result<()> {
         extent.rounds = extent.rounds.max(LEAST_ROUNDS);
     }
     std::fs::create_dir_all(&options.work)?;
-    let ours = connectory::build()?;
+    let ours = connectory::build(options.quick)?;
     let binary = other.canonicalize().with_context(|| format!("there is no {}", other.display()))?;
     let cores = Cores::find()?;
     let builds = Builds {

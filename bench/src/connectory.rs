@@ -13,12 +13,14 @@ use crate::process::Server;
 use crate::works::BASE;
 
 /// Builds the binary that users run. If this program was built with the profile `ci`, takes the binary beside it, which
-/// the gate has built.
-pub fn build() -> Result<PathBuf> {
+/// the gate has built. A quick run says nothing about times, so it takes a debug binary too.
+pub fn build(quick: bool) -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().context("a program has a folder")?;
-    if folder.ends_with("ci") {
-        return Ok(folder.join("connectory"));
+    if folder.ends_with("ci") || (quick && folder.ends_with("debug")) {
+        let beside = folder.join("connectory");
+        anyhow::ensure!(beside.exists(), "there is no {}; build the package connectory first", beside.display());
+        return Ok(beside);
     }
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--quiet", "--package", "connectory"]);
@@ -33,16 +35,21 @@ pub fn build() -> Result<PathBuf> {
     Ok(folder.with_file_name("release").join("connectory"))
 }
 
-/// Starts a binary on a core. With a new database, the server creates the client that the load uses.
+/// Starts a binary on a core, with a database of SQLite. With a new one, the server creates the client that the load uses.
 pub fn start(binary: &Path, core: usize, database: &Path, log: &Path) -> Result<Server> {
+    start_on(binary, core, &format!("sqlite:{}", database.display()), &[], log)
+}
+
+/// Starts a binary on a core, with the address of a database and further options.
+pub fn start_on(binary: &Path, core: usize, database: &str, options: &[&str], log: &Path) -> Result<Server> {
     let mut command = Command::new(binary);
     command
         .env("CONNECTORY_CLIENT_ID", data::CLIENT_ID)
         .env("CONNECTORY_CLIENT_SECRET", data::CLIENT_SECRET)
         .env("CONNECTORY_DRAIN", "0s")
         .args(["serve", "--listen", "127.0.0.1:0", "--rate-limit", "1000000000/10s", "--token-lifetime", "86400"])
-        .arg("--database")
-        .arg(format!("sqlite:{}", database.display()));
+        .args(["--database", database])
+        .args(options);
     Server::start(core, &mut command, log)
 }
 

@@ -74,9 +74,13 @@ pub fn connector(n: usize) -> Connector {
     import::from_json(json!([listed(n)]).to_string().as_bytes()).expect("valid").remove(0)
 }
 
-/// Makes a database with `count` connectors through the store.
-pub async fn seed(path: &Path, count: usize) -> Result<()> {
-    let store = Store::open(path)?;
+/// Makes a database of SQLite with `count` connectors.
+pub async fn seed_sqlite(path: &Path, count: usize) -> Result<()> {
+    seed(&Store::open(path)?, count).await
+}
+
+/// Fills a new database with `count` connectors.
+pub async fn seed(store: &Store, count: usize) -> Result<()> {
     let (id, name) = (CLIENT_ID.to_owned(), "bench".to_owned());
     let client = NewClient::with_secret(id, CLIENT_SECRET, name, UserLevel::OrgAdmin, [Scope::All].into());
     store.bootstrap("default".to_owned(), client, AccessOrigin::operator("bench".to_owned())).await?;

@@ -125,7 +125,7 @@ impl Connection {
     }
 }
 
-/// Returns the range of the body, if the head is complete.
+/// Returns the range of the body, if the head is complete. A body in chunks is complete, and has their sizes in it.
 fn head(bytes: &[u8]) -> Result<Option<std::ops::Range<usize>>> {
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);
@@ -133,7 +133,26 @@ fn head(bytes: &[u8]) -> Result<Option<std::ops::Range<usize>>> {
     if response.code != Some(200) {
         bail!("a request was refused: {}", String::from_utf8_lossy(bytes));
     }
-    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let find = |name| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    if find("transfer-encoding").is_some() {
+        return Ok(chunks(&bytes[start..])?.map(|length| start..start + length));
+    }
+    let length = find("content-length");
     let length: usize = std::str::from_utf8(length.context("an answer without a length")?.value)?.parse()?;
     Ok(Some(start..start + length))
+}
+
+/// Returns the length of a body in chunks, if it is complete.
+fn chunks(bytes: &[u8]) -> Result<Option<usize>> {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let Ok(status) = httparse::parse_chunk_size(rest) else { bail!("a chunk without a size") };
+        let httparse::Status::Complete((start, length)) = status else { return Ok(None) };
+        // The chunk ends with an empty line. No server here sends trailers.
+        at += start + usize::try_from(length)? + 2;
+        if length == 0 {
+            return Ok((at <= bytes.len()).then_some(at));
+        }
+    }
+    Ok(None)
 }

@@ -1,6 +1,7 @@
 //! The load harness. A run starts the server under test, a bare-HTTP server that sends the same bytes (the limit), and
 //! an ordinary server (the peer). The servers take turns, so that all of them run under the same conditions. With
-//! `--against`, the server under test and another build of it take turns instead.
+//! `--against`, the server under test and another build of it take turns instead. With `--nodes`, servers on SQLite and
+//! on PostgreSQL do.
 //!
 //! Servers are pinned to one core, and the load to another. The harness compares ratios within a round, because the
 //! speed of a machine changes between rounds more than within a round.
@@ -9,16 +10,22 @@
 
 mod against;
 mod catalogue;
+#[path = "../../crates/connectory-store/tests/support/cluster.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "the tests of the store use all of it, and fail by panicking")]
+mod cluster;
 mod connectory;
 mod data;
 mod database;
+mod etcd;
 mod limit;
 mod load;
+mod nodes;
 mod options;
 mod ordinary;
 mod pages;
 mod process;
 mod report;
+mod rows;
 mod suite;
 mod works;
 
@@ -30,7 +37,8 @@ use clap::{Parser, Subcommand};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures connectory against the bare-HTTP limit and an ordinary server, or against another build of itself.
+/// Measures connectory against the bare-HTTP limit and an ordinary server, against another build of itself, or on
+/// PostgreSQL against itself on SQLite.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -57,6 +65,7 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.role {
         None => match &cli.options.against {
+            None if cli.options.nodes => nodes::run(&cli.options),
             None => suite::run(&cli.options),
             Some(other) => against::run(&cli.options, other),
         },

@@ -1,4 +1,4 @@
-//! The options of the harness. Both kinds of run take the same options, but have different defaults.
+//! The options of the harness. All kinds of run take the same options, but have different defaults.
 
 use std::path::PathBuf;
 
@@ -13,19 +13,24 @@ pub struct Options {
     /// Compare with another build of connectory: the path of its program
     #[arg(long, value_name = "BINARY")]
     pub against: Option<PathBuf>,
-    /// The numbers of connectors in the catalogs [default: 300,10000,100000; with --against 10000]
+    /// Compare servers on PostgreSQL, with fresh and with local reads, with a server on SQLite
+    #[arg(long, conflicts_with = "against")]
+    pub nodes: bool,
+    /// The numbers of connectors in the catalogs [default: 300,10000,100000; with --against or --nodes 10000]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
     /// The kinds of work to measure, with --against [default: all]
     #[arg(long, value_delimiter = ',', requires = "against")]
     pub works: Vec<String>,
-    /// The numbers of connections [default: 1,16,64; with --against 1,64]
+    /// The numbers of connections [default: 1,16,64; with --against or --nodes 1,64]
     #[arg(long, value_delimiter = ',')]
     connections: Vec<usize>,
-    /// The number of rounds; the report has medians [default: 5; with --against 21, which is also the minimum]
+    /// The number of rounds; the report has medians [default: 5; with --nodes 11; with --against 21,
+    /// which is also the minimum]
     #[arg(long)]
     rounds: Option<usize>,
-    /// The time for which a server is loaded in a round, in milliseconds [default: 700; with --against 150]
+    /// The time for which a server is loaded in a round, in milliseconds [default: 700; with --against 150; with
+    /// --nodes 300]
     #[arg(long)]
     milliseconds: Option<u64>,
     /// The folder for results [default: bench/results; with --against the folder of --work]

@@ -42,6 +42,9 @@ pub fn announce(listener: &TcpListener) -> Result<()> {
     Ok(())
 }
 
+/// How long a server may take to accept connections.
+const READY: Duration = Duration::from_secs(30);
+
 /// A running server. It is killed when this is dropped.
 pub struct Server {
     child: Child,
@@ -54,8 +57,8 @@ impl Server {
     /// Starts a server on a core and waits until it prints its address.
     pub fn start(core: usize, command: &mut Command, log: &Path) -> Result<Self> {
         let began = Instant::now();
-        // Threads and children inherit the core of the thread that starts them.
-        let mut child = on_core(core, || Ok(command.stdout(Stdio::piped()).stderr(File::create(log)?).spawn()?))?;
+        let log_file = File::create(log)?;
+        let mut child = spawn(core, command.stdout(Stdio::piped()).stderr(log_file))?;
         let mut lines = BufReader::new(child.stdout.take().context("its output is piped")?).lines();
         let address = loop {
             let Some(line) = lines.next() else { bail!("a server did not start; see {}", log.display()) };
@@ -67,6 +70,23 @@ impl Server {
         let start = began.elapsed();
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self { child, address, start })
+    }
+
+    /// Starts a server on a core that listens on an address and prints nothing about it. Waits until it accepts
+    /// connections.
+    pub fn start_at(core: usize, command: &mut Command, log: &Path, address: SocketAddr) -> Result<Self> {
+        let began = Instant::now();
+        let (out, log_file) = (File::create(log)?, File::options().append(true).open(log)?);
+        let child = spawn(core, command.stdout(out).stderr(log_file))?;
+        let mut server = Self { child, address, start: Duration::ZERO };
+        while std::net::TcpStream::connect(address).is_err() {
+            let has_ended = server.child.try_wait()?.is_some();
+            let is_late = began.elapsed() > READY;
+            anyhow::ensure!(!has_ended && !is_late, "a server did not start; see {}", log.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server.start = began.elapsed();
+        Ok(server)
     }
 
     /// Sends the server a signal to end, and waits until it has ended.
@@ -109,9 +129,20 @@ pub fn output(core: usize, command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn on_core<T: Send>(core: usize, run: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+/// Returns an address of this machine that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn spawn(core: usize, command: &mut Command) -> Result<Child> {
+    // Threads and children inherit the core of the thread that starts them.
+    on_core(core, || Ok(command.spawn()?))
+}
+
+/// Runs on a core until it ends. What it starts runs on the same core.
+pub fn on_core<T: Send>(core: usize, run: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let pinned = scope.spawn(move || pin(core).and_then(|()| run()));
-        pinned.join().expect("starting a process does not panic")
+        pinned.join().expect("what runs on a core does not panic")
     })
 }

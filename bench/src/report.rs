@@ -233,33 +233,39 @@ impl Report {
             .iter()
             .filter_map(|row| Some((format!("{} {} ×{}", row.work, row.size, row.connections), ratio(row)?)))
             .collect();
-        let most = bars.iter().map(|(_, ratio)| *ratio).fold(1.0, f64::max) * 1.05;
-        let height = u32::try_from(bars.len())? * 18 + 90;
-        let root = SVGBackend::new(file, (900, height)).into_drawing_area();
-        root.fill(&WHITE)?;
-        let rows = i32::try_from(bars.len())?;
-        let mut chart = ChartBuilder::on(&root)
-            .caption(title, ("sans-serif", 18))
-            .margin(10)
-            .x_label_area_size(30)
-            .y_label_area_size(190)
-            .build_cartesian_2d(0.0..most, (0..rows).into_segmented())?;
-        let label = |at: &SegmentValue<i32>| match at {
-            // The axis requests one label more than there are bars.
-            SegmentValue::CenterOf(at) => usize::try_from(rows - 1 - at).map_or(String::new(), |at| bars[at].0.clone()),
-            _ => String::new(),
-        };
-        chart.configure_mesh().disable_y_mesh().y_labels(bars.len()).y_label_formatter(&label).draw()?;
-        chart.draw_series(bars.iter().enumerate().map(|(at, (_, ratio))| {
-            let at = rows - 1 - i32::try_from(at).unwrap_or_default();
-            let mut bar = Rectangle::new(
-                [(0.0, SegmentValue::Exact(at)), (*ratio, SegmentValue::Exact(at + 1))],
-                BLUE.mix(0.6).filled(),
-            );
-            bar.set_margin(3, 3, 0, 0);
-            bar
-        }))?;
-        root.present()?;
-        Ok(())
+        plot(file, title, &bars)
     }
+}
+
+/// Plots ratios with their labels.
+pub fn plot(file: &Path, title: &str, bars: &[(String, f64)]) -> Result<()> {
+    let most = bars.iter().map(|(_, ratio)| *ratio).fold(1.0, f64::max) * 1.05;
+    let height = u32::try_from(bars.len())? * 18 + 90;
+    let labels = u32::try_from(bars.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default())? * 7;
+    let root = SVGBackend::new(file, (900, height)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let rows = i32::try_from(bars.len())?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(title, ("sans-serif", 18))
+        .margin(10)
+        .x_label_area_size(30)
+        .y_label_area_size(labels.max(190))
+        .build_cartesian_2d(0.0..most, (0..rows).into_segmented())?;
+    let label = |at: &SegmentValue<i32>| match at {
+        // The axis requests one label more than there are bars.
+        SegmentValue::CenterOf(at) => usize::try_from(rows - 1 - at).map_or(String::new(), |at| bars[at].0.clone()),
+        _ => String::new(),
+    };
+    chart.configure_mesh().disable_y_mesh().y_labels(bars.len()).y_label_formatter(&label).draw()?;
+    chart.draw_series(bars.iter().enumerate().map(|(at, (_, ratio))| {
+        let at = rows - 1 - i32::try_from(at).unwrap_or_default();
+        let mut bar = Rectangle::new(
+            [(0.0, SegmentValue::Exact(at)), (*ratio, SegmentValue::Exact(at + 1))],
+            BLUE.mix(0.6).filled(),
+        );
+        bar.set_margin(3, 3, 0, 0);
+        bar
+    }))?;
+    root.present()?;
+    Ok(())
 }

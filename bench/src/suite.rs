@@ -15,7 +15,7 @@ use crate::report::{Process, Report, Row, median};
 use crate::{connectory, data, database, ordinary, pages, works};
 
 /// The default folder for results.
-const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
+pub const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
 
 struct Suite {
     cores: Cores,
@@ -43,7 +43,7 @@ pub fn run(options: &Options) -> Result<()> {
         quick: options.quick,
         time: Duration::from_millis(extent.milliseconds),
         work: options.work.clone(),
-        connectory: connectory::build()?,
+        connectory: connectory::build(options.quick)?,
         report: Report::default(),
     };
     for size in &extent.sizes {
@@ -79,7 +79,7 @@ impl Suite {
         let making = self.work.join("making.db");
         database::remove(&making);
         database::remove(&theirs);
-        tokio::runtime::Runtime::new()?.block_on(data::seed(&making, size))?;
+        tokio::runtime::Runtime::new()?.block_on(data::seed_sqlite(&making, size))?;
         ordinary::seed(&theirs, size)?;
         database::rename(&making, &ours)
     }

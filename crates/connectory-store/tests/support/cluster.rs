@@ -12,6 +12,9 @@ pub fn is_wanted() -> bool {
     std::env::var_os("CONNECTORY_TEST_POSTGRES").is_some()
 }
 
+/// The folder with the versions of PostgreSQL, where Debian has it.
+const VERSIONS: &str = "/usr/lib/postgresql";
+
 /// The port in the name of PgBouncer's socket, which is in the folder of the cluster.
 const BOUNCER: u16 = 6432;
 
@@ -179,8 +182,13 @@ pub fn psql(socket: &Path, database: &str, sql: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
+/// Whether this system has the programs.
+pub fn is_installed() -> bool {
+    fs::read_dir(VERSIONS).is_ok_and(|mut versions| versions.next().is_some())
+}
+
 fn programs() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed; `./test` installs it");
+    let versions = fs::read_dir(VERSIONS).expect("PostgreSQL is installed; `./test` installs it");
     let mut versions: Vec<_> = versions.map(|version| version.unwrap().path().join("bin")).collect();
     versions.sort();
     versions.pop().expect("a version of PostgreSQL is installed")
