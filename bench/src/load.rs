@@ -156,3 +156,18 @@ fn chunks(bytes: &[u8]) -> Result<Option<usize>> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    #[test]
+    fn a_body_in_chunks_ends_with_its_last_chunk() {
+        let whole = b"5\r\n{\r\n0}\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        for end in 0..whole.len() {
+            assert_eq!(chunks(&whole[..end]).ok(), Some(None), "{end}");
+        }
+        assert_eq!(chunks(whole).ok(), Some(Some(whole.len())));
+        assert!(chunks(b"x\r\n").is_err());
+    }
+}

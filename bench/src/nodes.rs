@@ -139,6 +139,11 @@ impl Nodes {
         let local = side(start("local", &address, &["--reads", "local"])?).await?;
         let fresh = ["--reads", "fresh", "--metrics-listen", &metrics_option];
         let fresh = side(start("fresh", &address, &fresh)?).await?;
+        // Servers read a detail from the database once.
+        for side in [&sqlite, &local] {
+            details(side).await?;
+        }
+        let read = details(&fresh).await?;
         let etcd = match etcd::start(self.cores.server, &self.work)? {
             None => {
                 eprintln!(
@@ -147,7 +152,7 @@ impl Nodes {
                 None
             }
             Some(server) => {
-                let requests = etcd::fill(&server, &details(&fresh).await?).await?;
+                let requests = etcd::fill(&server, &read).await?;
                 Some((server, requests))
             }
         };
@@ -391,7 +396,7 @@ fn line(cells: [&str; COLUMNS]) -> String {
     let [work, size, connections, measured, beside, unit, value, other, ratio, target] = cells;
     format!(
         "| {work:<6} | {size:>10} | {connections:>5} | {measured:<22} | {beside:<16} | {unit:<6} | {value:>7} | {other:>7} \
-         | {ratio:>20} | {target:<20} |"
+         | {ratio:>20} | {target:<21} |"
     )
 }
 
