@@ -188,7 +188,8 @@ pub fn is_installed() -> bool {
 }
 
 fn programs() -> PathBuf {
-    let versions = fs::read_dir(VERSIONS).expect("PostgreSQL is installed; `./test` installs it");
+    assert!(is_installed(), "PostgreSQL is not installed; `./test` installs it");
+    let versions = fs::read_dir(VERSIONS).unwrap();
     let mut versions: Vec<_> = versions.map(|version| version.unwrap().path().join("bin")).collect();
     versions.sort();
     versions.pop().expect("a version of PostgreSQL is installed")
