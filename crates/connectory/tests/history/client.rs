@@ -53,12 +53,17 @@ pub struct Api {
     token: Arc<str>,
 }
 
+/// A client of this machine.
+pub fn local_http() -> reqwest::ClientBuilder {
+    // Another one may have installed it.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    Http::builder().no_proxy()
+}
+
 impl Api {
     /// Gets a token from the first server, which all of them accept.
     pub async fn new(urls: Vec<String>) -> Self {
-        // Another test may have installed it.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
-        let http = Http::builder().no_proxy().timeout(TIMEOUT).retry(reqwest::retry::never()).build().unwrap();
+        let http = local_http().timeout(TIMEOUT).retry(reqwest::retry::never()).build().unwrap();
         let form = [("grant_type", "client_credentials"), ("client_id", ID), ("client_secret", SECRET)];
         let answer = http.post(format!("{}/oauth/token", urls[0])).form(&form).send().await.unwrap();
         assert_eq!(answer.status(), 200, "the first server gives a token");

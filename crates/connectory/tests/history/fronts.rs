@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::client::local_http;
+
 /// What a front does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
@@ -53,7 +55,7 @@ struct Answer {
 pub async fn start(wrong: Wrong, url: String) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let front = format!("http://{}", listener.local_addr().unwrap());
-    let http = Client::builder().no_proxy().build().unwrap();
+    let http = local_http().build().unwrap();
     let state = Front { wrong, url, http, cache: Mutex::default(), count: Mutex::default() };
     let router = Router::new().fallback(serve).with_state(Arc::new(state));
     let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
