@@ -364,6 +364,12 @@ mod tests {
             let (is_sprung, committed) = tokio::join!(setting.proxy.trap(trap, WITHIN), setting.commit());
             assert!(is_sprung);
             assert!(committed.unwrap_err().is_closed(), "the client cannot know");
+            // The database may not have finished yet.
+            let until = Instant::now() + WITHIN;
+            while setting.count().await != rows && Instant::now() < until {
+                sleep(SHORT / 10).await;
+            }
+            sleep(SHORT).await;
             assert_eq!(setting.count().await, rows);
             answers(&setting.connect().await).await.unwrap();
         }
@@ -404,7 +410,10 @@ mod tests {
         let ended = answers(&setting.client).await.unwrap_err();
         assert!(ended.is_closed() || ended.code() == Some(&SqlState::ADMIN_SHUTDOWN), "{ended}");
         answers(&setting.admin).await.unwrap();
-        sleep(SHORT).await;
+        let until = Instant::now() + WITHIN;
+        while !setting.proxy.ports().is_empty() && Instant::now() < until {
+            sleep(SHORT / 10).await;
+        }
         assert!(setting.proxy.ports().is_empty());
     }
 }
