@@ -3,7 +3,7 @@
 //! A read waits for a query of the heads that is sent after it arrived. At most one query is on its way, and one is
 //! waiting that all later reads share. So the number of queries does not grow with the number of reads.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -24,21 +24,17 @@ use crate::error::{Result, StoreError, Unavailable};
 /// The reads that wait for the next query.
 #[derive(Default)]
 pub(super) struct Heads {
-    next: Mutex<Round>,
+    next: Mutex<Vec<Waiting>>,
     wanted: Arc<Notify>,
     /// When the heads were last known.
     known_at: Mutex<Option<Instant>>,
 }
 
-/// The reads that one query answers.
-#[derive(Default)]
-struct Round {
-    tenants: HashSet<TenantId>,
-    waiting: Vec<(TenantId, oneshot::Sender<Result<(), Unavailable>>)>,
-}
+/// A read that waits for a query, and the channel for its result.
+type Waiting = (TenantId, oneshot::Sender<Result<(), Unavailable>>);
 
 impl Heads {
-    fn next(&self) -> MutexGuard<'_, Round> {
+    fn next(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,11 +60,7 @@ impl Engine {
             return Ok(());
         }
         let (sender, answer) = oneshot::channel();
-        {
-            let mut next = self.heads.next();
-            next.tenants.insert(tenant);
-            next.waiting.push((tenant, sender));
-        }
+        self.heads.next().push((tenant, sender));
         self.heads.wanted.notify_one();
         match timeout(FRESH, answer).await {
             Err(_) => Err(Unavailable::Slow.into()),
@@ -83,9 +75,10 @@ impl Engine {
     }
 
     /// Asks for the heads once, and publishes what the follower does not have.
-    async fn round(&self, Round { tenants, waiting }: Round) {
+    async fn round(&self, waiting: Vec<Waiting>) {
         let asked = Instant::now();
-        let result = match timeout(FRESH, self.ask(tenants.into_iter().collect())).await {
+        let tenants = waiting.iter().map(|(tenant, _)| *tenant).collect();
+        let result = match timeout(FRESH, self.ask(tenants)).await {
             Ok(result) => result,
             Err(_) => Err(Unavailable::Slow.into()),
         };
@@ -111,10 +104,11 @@ impl Engine {
     }
 
     /// Makes the follower have everything of these tenants. Returns those whose history is another one than before.
-    async fn ask(&self, tenants: Vec<TenantId>) -> Result<Vec<TenantId>> {
-        let known: Vec<Head> = tenants.iter().map(|tenant| self.following.head(*tenant).unwrap_or(NOTHING)).collect();
-        let ids: Vec<_> = tenants.iter().map(|tenant| tenant.get()).collect();
-        let numbers: Vec<_> = known.iter().map(|head| head.number.get()).collect();
+    async fn ask(&self, tenants: HashSet<TenantId>) -> Result<Vec<TenantId>> {
+        let known: HashMap<TenantId, Head> =
+            tenants.into_iter().map(|tenant| (tenant, self.following.head(tenant).unwrap_or(NOTHING))).collect();
+        let (ids, numbers): (Vec<_>, Vec<_>) =
+            known.iter().map(|(tenant, head)| (tenant.get(), head.number.get())).unzip();
         let mut rows = self.heads_reads.query(HEADS, &[&ids, &numbers]).await?;
         let timeline = rows.first().map(|row| column::<Option<String>>(row, 5)).transpose()?.flatten();
         if self.is_another(timeline) {
@@ -129,16 +123,14 @@ impl Engine {
         let mut lost = Vec::new();
         for row in rows {
             let tenant = tenant_id(&row, 0)?;
-            let at = tenants.iter().position(|asked| *asked == tenant);
-            let Some(known) = at.map(|at| known[at]) else { continue };
+            let Some(&known) = known.get(&tenant) else { continue };
             let head = reads::head(&row, 1)?;
-            if known != NOTHING && column::<Option<Uuid>>(&row, 3)? != known.commit {
+            let is_rewound = known != NOTHING && column::<Option<Uuid>>(&row, 3)? != known.commit;
+            if is_rewound {
                 self.following.lose(tenant, known);
-                lost.push(tenant);
-            } else if head != known && !self.catch_up(tenant, head).await? {
-                lost.push(tenant);
             }
-            if self.following.head(tenant).is_none() && !lost.contains(&tenant) {
+            let is_fresh = !is_rewound && (head == known || self.catch_up(tenant, head).await?);
+            if !is_fresh || self.following.head(tenant).is_none() {
                 lost.push(tenant);
             }
         }
@@ -146,7 +138,7 @@ impl Engine {
     }
 
     /// Publishes the commits of a tenant up to a head. Returns false if its history is another one than before.
-    async fn catch_up(&self, tenant: TenantId, to: Head) -> Result<bool> {
+    pub async fn catch_up(&self, tenant: TenantId, to: Head) -> Result<bool> {
         loop {
             let Some(known) = self.following.head(tenant) else { return Ok(false) };
             if known.number >= to.number {
@@ -169,9 +161,9 @@ pub(super) async fn run(engine: Weak<Engine>, wanted: Arc<Notify>) {
     loop {
         wanted.notified().await;
         let Some(engine) = engine.upgrade() else { return };
-        let round = take(&mut *engine.heads.next());
-        if !round.waiting.is_empty() {
-            engine.round(round).await;
+        let waiting = take(&mut *engine.heads.next());
+        if !waiting.is_empty() {
+            engine.round(waiting).await;
         }
     }
 }

@@ -162,20 +162,10 @@ impl Engine {
     /// Hands news to the follower, after what it must have before them.
     async fn publish(&self, tenant: TenantId, news: News) -> Result<()> {
         let to = news.to;
-        let mut published = self.following.publish(tenant, news);
-        // The commit is made: whatever happens, its caller is told so only when it is published.
-        while published == Published::Gap {
-            let Some(known) = self.following.head(tenant) else { return Ok(()) };
-            if known.number >= to.number {
-                return Ok(());
-            }
-            let since = reads::changes_since(&self.reads, tenant, known).await;
-            let since = since.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))?;
-            if since.is_rewound {
-                self.following.lose(tenant, known);
-                return Ok(());
-            }
-            published = self.following.publish(tenant, News::read(tenant, since.from, since.to, since.changed));
+        if self.following.publish(tenant, news) == Published::Gap {
+            // The commit is made: its caller is told so only when it is published.
+            let caught_up = self.catch_up(tenant, to).await;
+            let _is_lost = caught_up.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))?;
         }
         Ok(())
     }
