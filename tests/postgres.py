@@ -27,11 +27,11 @@ def run(*command):
 
 
 class Cluster:
-    """A cluster. Its user `app` has the password `PASSWORD`, and its user `postgres` needs none."""
+    """A cluster, or a standby of one. Its user `app` has the password `PASSWORD`, and its user `postgres` needs none."""
 
     PASSWORD = "correct-horse-9"
 
-    def __init__(self):
+    def __init__(self, standby_of=None):
         versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         assert versions, "PostgreSQL is not installed; ./test installs it"
         self.programs = versions[-1].parent
@@ -42,21 +42,32 @@ class Cluster:
         self.data = self.folder / "data"
         self.names = (f"test_{number}" for number in itertools.count())
         self.bouncer = None
-        initdb = self.programs / "initdb"
-        run(*as_user(initdb, "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"))
+        if standby_of:
+            copy = [self.programs / "pg_basebackup", "-h", standby_of.folder, "-U", "postgres", "-D", self.data]
+            run(*as_user(*copy, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"))
+        else:
+            create = [self.programs / "initdb", "-D", self.data, "-U", "postgres"]
+            run(*as_user(*create, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"))
+            rules = self.data / "pg_hba.conf"
+            rules.write_text("local all app scram-sha-256\n" + rules.read_text())
         settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "max_connections": 200, "fsync": "off"}
         with open(self.data / "postgresql.conf", "a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
-        rules = self.data / "pg_hba.conf"
-        rules.write_text("local all app scram-sha-256\n" + rules.read_text())
         self.start()
-        self.psql("postgres", f"CREATE USER app SUPERUSER PASSWORD '{self.PASSWORD}'")
+        if not standby_of:
+            self.psql("postgres", f"CREATE USER app SUPERUSER PASSWORD '{self.PASSWORD}'")
+
+    def pg_ctl(self, *arguments):
+        run(*as_user(self.programs / "pg_ctl", "-D", self.data, "-l", self.folder / "log", "-w", *arguments))
 
     def start(self):
-        run(*as_user(self.programs / "pg_ctl", "-D", self.data, "-l", self.folder / "log", "-w", "start"))
+        self.pg_ctl("start")
 
     def stop(self):
-        run(*as_user(self.programs / "pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop"))
+        self.pg_ctl("-m", "immediate", "stop")
+
+    def promote(self):
+        self.pg_ctl("promote")
 
     def psql(self, database, sql):
         """Runs SQL, and returns the rows without decoration."""
@@ -95,5 +106,6 @@ class Cluster:
         if self.bouncer:
             self.bouncer.kill()
             self.bouncer.wait()
-        self.stop()
+        if (self.data / "postmaster.pid").exists():
+            self.stop()
         shutil.rmtree(self.folder)

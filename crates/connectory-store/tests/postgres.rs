@@ -340,6 +340,7 @@ async fn lists_are_equal_whatever_the_locale_of_the_database() {
     for options in [
         "LOCALE 'C' TEMPLATE template0",
         "LOCALE 'C.UTF-8' TEMPLATE template0",
+        "LOCALE 'en_US.UTF-8' TEMPLATE template0",
         "LOCALE_PROVIDER icu ICU_LOCALE 'de-u-ks-level1' LOCALE 'C.UTF-8' TEMPLATE template0",
     ] {
         let database = want!(database_in(options, cluster::shared));
@@ -590,8 +591,8 @@ async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_on_the_standby_is_never_acknowledged() {
     let database = want!(database_in("", || Cluster::start(&["fsync = off"])));
-    let store = database.open().await;
-    let ours = tenant(&store).await;
+    let ours = tenant(&database.open().await).await;
+    let (store, followed) = database.node(ours).await;
     commit(&store, ours, create("before")).await;
     database.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     database.psql("SELECT pg_reload_conf()");
@@ -621,7 +622,17 @@ async fn what_is_not_on_the_standby_is_never_acknowledged() {
         }
     });
     let began = Instant::now();
-    let result = store.commit(ours, vec![create("during")], origin()).await;
+    let committing = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(ours, vec![create("during")], origin()).await }
+    });
+    // Every connection sees it soon. This node shows it when it is looked up no more.
+    while !committing.is_finished() {
+        let _unavailable = store.fresh(ours).await;
+        let is_shown = followed.names() != ["before"];
+        assert!(!is_shown || began.elapsed() > Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    let result = committing.await.unwrap();
     assert!(matches!(result, Err(Refusal::Store(StoreError::Uncertain(_)))), "{result:?}");
     assert!(began.elapsed() < Duration::from_secs(22), "{:?}", began.elapsed());
     database.psql("ALTER SYSTEM RESET synchronous_standby_names");

@@ -20,6 +20,7 @@ use super::{Engine, is_planted};
 use crate::access::TenantId;
 use crate::changes::Head;
 use crate::error::{Result, StoreError, Unavailable};
+use crate::revision::RevisionNumber;
 
 /// The reads that wait for the next query.
 #[derive(Default)]
@@ -30,8 +31,11 @@ pub(super) struct Heads {
     known_at: Mutex<Option<Instant>>,
 }
 
-/// A read that waits for a query, and the channel for its result.
-type Waiting = (TenantId, oneshot::Sender<Result<(), Unavailable>>);
+/// A read that waits for a query.
+type Waiting = (TenantId, Reply);
+
+/// The channel for the result of a read. If it is dropped, the read asks again.
+pub(super) type Reply = oneshot::Sender<Result<(), Unavailable>>;
 
 impl Heads {
     fn next(&self) -> MutexGuard<'_, Vec<Waiting>> {
@@ -53,20 +57,33 @@ const HEADS: &str = "
                                ORDER BY number DESC LIMIT 1) AS head ON true
         LEFT JOIN revisions AS known ON known.tenant_id = wanted.id AND known.number = wanted.known";
 
+/// What a round found of a tenant.
+enum Found {
+    /// The follower has everything.
+    Published,
+    /// The number is of a commit of this node, which publishes it.
+    InCommit(RevisionNumber),
+    /// The history is another one than before.
+    Lost,
+}
+
 impl Engine {
     /// Returns when the follower has every commit of a tenant that was acknowledged before this call.
     pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
         if is_planted("wait") {
             return Ok(());
         }
-        let (sender, answer) = oneshot::channel();
-        self.heads.next().push((tenant, sender));
-        self.heads.wanted.notify_one();
-        match timeout(FRESH, answer).await {
-            Err(_) => Err(Unavailable::Slow.into()),
-            Ok(Err(_)) => Err(StoreError::Closed),
-            Ok(Ok(fresh)) => Ok(fresh?),
-        }
+        let fresh = async {
+            loop {
+                let (reply, answer) = oneshot::channel();
+                self.heads.next().push((tenant, reply));
+                self.heads.wanted.notify_one();
+                if let Ok(fresh) = answer.await {
+                    return fresh;
+                }
+            }
+        };
+        Ok(timeout(FRESH, fresh).await.map_err(|_| Unavailable::Slow)??)
     }
 
     /// The time since the heads were last known.
@@ -82,10 +99,10 @@ impl Engine {
             Ok(result) => result,
             Err(_) => Err(Unavailable::Slow.into()),
         };
-        let results = match result {
-            Ok(lost) => {
+        let found = match result {
+            Ok(found) => {
                 *self.heads.known_at() = Some(asked);
-                Ok(lost)
+                Ok(found)
             }
             Err(StoreError::Unavailable(why)) => Err(why),
             Err(error) => {
@@ -94,17 +111,23 @@ impl Engine {
             }
         };
         for (tenant, reply) in waiting {
-            let fresh = match &results {
-                Ok(lost) if lost.contains(&tenant) => Err(Unavailable::Lost),
-                Ok(_) => Ok(()),
+            let fresh = match &found {
                 Err(why) => Err(*why),
+                Ok(found) => match found.get(&tenant) {
+                    Some(Found::Published) => Ok(()),
+                    Some(Found::InCommit(number)) => {
+                        self.following.answer_after(tenant, *number, reply);
+                        continue;
+                    }
+                    Some(Found::Lost) | None => Err(Unavailable::Lost),
+                },
             };
             let _gone = reply.send(fresh);
         }
     }
 
-    /// Makes the follower have everything of these tenants. Returns those whose history is another one than before.
-    async fn ask(&self, tenants: HashSet<TenantId>) -> Result<Vec<TenantId>> {
+    /// Makes the follower have everything of these tenants.
+    async fn ask(&self, tenants: HashSet<TenantId>) -> Result<HashMap<TenantId, Found>> {
         let known: HashMap<TenantId, Head> =
             tenants.into_iter().map(|tenant| (tenant, self.following.head(tenant).unwrap_or(NOTHING))).collect();
         let (ids, numbers): (Vec<_>, Vec<_>) =
@@ -120,7 +143,7 @@ impl Engine {
             self.close_all();
             return Err(Unavailable::ReadOnly.into());
         }
-        let mut lost = Vec::new();
+        let mut found = HashMap::new();
         for row in rows {
             let tenant = tenant_id(&row, 0)?;
             let Some(&known) = known.get(&tenant) else { continue };
@@ -129,12 +152,19 @@ impl Engine {
             if is_rewound {
                 self.following.lose(tenant, known);
             }
-            let is_fresh = !is_rewound && (head == known || self.catch_up(tenant, head).await?);
-            if !is_fresh || self.following.head(tenant).is_none() {
-                lost.push(tenant);
-            }
+            let of_tenant = if is_rewound {
+                Found::Lost
+            } else if head != known && self.following.is_in_commit(tenant, head.number) {
+                Found::InCommit(head.number)
+            } else if head == known || self.catch_up(tenant, head).await? {
+                Found::Published
+            } else {
+                Found::Lost
+            };
+            let is_followed = self.following.head(tenant).is_some();
+            found.insert(tenant, if is_followed { of_tenant } else { Found::Lost });
         }
-        Ok(lost)
+        Ok(found)
     }
 
     /// Publishes the commits of a tenant up to a head. Returns false if its history is another one than before.

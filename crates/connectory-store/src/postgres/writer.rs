@@ -138,6 +138,7 @@ impl Engine {
             return Ok(ControlFlow::Break(results));
         }
         let to = plan.head;
+        let committing = self.following.commit(tenant, before.head);
         let outcome = make(&lease, &mut plan).await;
         let results = plan.results;
         drop(lease);
@@ -155,6 +156,7 @@ impl Engine {
             // Without what others committed before.
             news.commits.retain(|commit| commit.changed.number > before.head.number);
         }
+        committing.made();
         self.publish(tenant, news).await?;
         Ok(ControlFlow::Break(results))
     }
