@@ -183,6 +183,22 @@ async fn a_read_sees_what_another_node_acknowledged_before() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_that_wait_share_a_query() {
+    let database = want!(database_in("", || Cluster::start(&["fsync = off", "log_statement = all"])));
+    let (ours, theirs) = two_tenants(&database.open().await, &database).await;
+    let (store, followed) = database.node(ours).await;
+    load(&store, &followed, theirs).await;
+    let queries = || std::fs::read_to_string(database.cluster.log()).unwrap().matches("AS wanted (id, known)").count();
+    let before = queries();
+    let reads = (0..1000).map(|at| store.fresh(if at % 2 == 0 { ours } else { theirs }));
+    let reads = timeout(Duration::from_secs(30), futures_util::future::join_all(reads)).await.unwrap();
+    assert!(reads.iter().all(Result::is_ok));
+    // One is on its way when most of them arrive, and one is for them.
+    let made = queries() - before;
+    assert!((1..10).contains(&made), "{made}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_revisions_of_another_node_are_published_before_ours() {
     let database = want!(database());
     let ours = tenant(&database.open().await).await;
