@@ -188,7 +188,7 @@ async fn reads_that_wait_share_a_query() {
     let (ours, theirs) = two_tenants(&database.open().await, &database).await;
     let (store, followed) = database.node(ours).await;
     load(&store, &followed, theirs).await;
-    let queries = || std::fs::read_to_string(database.cluster.log()).unwrap().matches("AS wanted (id, known)").count();
+    let queries = || std::fs::read_to_string(database.cluster.log()).unwrap().matches("FROM heads(").count();
     let before = queries();
     let reads = (0..1000).map(|at| store.fresh(if at % 2 == 0 { ours } else { theirs }));
     let reads = timeout(Duration::from_secs(30), futures_util::future::join_all(reads)).await.unwrap();
@@ -716,7 +716,7 @@ async fn nodes_that_start_together_make_one_schema() {
     let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
     let issuers = [one.issuer().await.unwrap(), two.issuer().await.unwrap(), three.issuer().await.unwrap()];
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "1");
+    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "2");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -267,10 +267,7 @@ impl<'a> Plan<'a> {
         if !there.numbers.is_empty() {
             let There { script_names, name_keys, numbers, summaries } = there;
             statements.push((
-                "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary)
-                     SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[])
-                     ON CONFLICT (tenant_id, script_name)
-                     DO UPDATE SET number = excluded.number, summary = excluded.summary",
+                "SELECT put_connectors($1, $2, $3, $4, $5)",
                 vec![
                     Box::new(tenant),
                     Box::new(script_names),
@@ -341,12 +338,7 @@ impl<'a> Rows<'a> {
     /// The statement that appends the revisions.
     fn revisions(self, tenant: i64, time: i64) -> Statement<'a> {
         (
-            "INSERT INTO revisions (tenant_id, created_at, number, script_name, previous, change, commit_id, action,
-                                    changed, author_kind, author_id, author_name, tracking_id, connectors, bytes,
-                                    format, body)
-                 SELECT $1, $2, * FROM unnest($3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::uuid[],
-                                              $8::bigint[], $9::text[], $10::bigint[], $11::text[], $12::text[],
-                                              $13::uuid[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bytea[])",
+            "SELECT append_revisions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
             vec![
                 Box::new(tenant),
                 Box::new(time),

@@ -60,9 +60,11 @@ impl Connection {
         let (wait, idle) = (super::limits::LOCK, super::limits::IDLE);
         // A role or a database may have other defaults.
         let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '{wait}'; \
-             SET LOCAL idle_in_transaction_session_timeout = '{idle}'; \
-             SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+             SELECT set_config('lock_timeout', '{wait}', true), \
+                    set_config('idle_in_transaction_session_timeout', '{idle}', true), \
+                    set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), \
+                               true); \
              {}",
             lock.statement()
         );

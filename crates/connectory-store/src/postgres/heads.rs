@@ -47,15 +47,8 @@ impl Heads {
     }
 }
 
-/// The head of a tenant in the database, the commit at the number that this node knows, and the state of the server.
-const HEADS: &str = "
-    SELECT wanted.id, head.number, head.commit_id, known.commit_id,
-           pg_is_in_recovery(),
-           CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END
-        FROM unnest($1::bigint[], $2::bigint[]) AS wanted (id, known)
-        LEFT JOIN LATERAL (SELECT number, commit_id FROM revisions WHERE tenant_id = wanted.id
-                               ORDER BY number DESC LIMIT 1) AS head ON true
-        LEFT JOIN revisions AS known ON known.tenant_id = wanted.id AND known.number = wanted.known";
+/// The head of each tenant in the database, the commit at the number that this node knows, and the timeline of the server.
+const HEADS: &str = "SELECT tenant, head_number, head_commit_id, known_commit_id, timeline FROM heads($1, $2)";
 
 /// What a round found of a tenant.
 enum Found {
@@ -133,13 +126,13 @@ impl Engine {
         let (ids, numbers): (Vec<_>, Vec<_>) =
             known.iter().map(|(tenant, head)| (tenant.get(), head.number.get())).unzip();
         let mut rows = self.heads_reads.query(HEADS, &[&ids, &numbers]).await?;
-        let timeline = rows.first().map(|row| column::<Option<String>>(row, 5)).transpose()?.flatten();
+        let timeline = rows.first().map(|row| column::<Option<String>>(row, 4)).transpose()?.flatten();
         if self.is_another(timeline) {
             // Others may still lead to the server that was the primary before.
             self.close_all();
             rows = self.heads_reads.query(HEADS, &[&ids, &numbers]).await?;
         }
-        if rows.first().is_some_and(|row| column::<bool>(row, 4).unwrap_or(true)) {
+        if rows.first().is_some_and(|row| column::<Option<&str>>(row, 4).is_ok_and(|timeline| timeline.is_none())) {
             self.close_all();
             return Err(Unavailable::ReadOnly.into());
         }
@@ -174,7 +167,7 @@ impl Engine {
             if known.number >= to.number {
                 return Ok(true);
             }
-            let Since { from, to, is_rewound, changed } = reads::changes_since(&self.reads, tenant, known).await?;
+            let Since { from, to, is_rewound, changed, .. } = reads::changes_since(&self.reads, tenant, known).await?;
             if is_rewound {
                 self.following.lose(tenant, known);
                 return Ok(false);

@@ -43,5 +43,7 @@ pub(super) const QUEUE: usize = 1024;
 pub(super) const BATCH: usize = 256;
 /// The largest number of bytes in one transaction, unless a single job has more.
 pub(super) const BATCH_BYTES: u64 = 32 << 20;
+/// How many revisions of others a node reads one by one. If there are more, it reads what changed.
+pub(super) const RECENT: usize = 1000;
 /// How many rows of a load wait for the one that reads them.
 pub(super) const LOADED_ROWS: usize = 1024;

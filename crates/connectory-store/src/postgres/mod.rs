@@ -217,7 +217,7 @@ impl Postgres {
 
     pub async fn changes(&self, tenant: TenantId, after: RevisionNumber) -> Result<Changes> {
         let known = Head { number: after, commit: None };
-        let since = reads::changes_since(&self.0.reads, tenant, known).await?;
+        let since = reads::left_since(&*self.0.reads.lease().await?, tenant, known).await?;
         Ok(Changes { as_of: since.to.number, changed: since.changed })
     }
 

@@ -10,10 +10,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::{Row, RowStream};
 
+use super::connection::Connection;
 use super::following::NOTHING;
-use super::limits::{LOADED_ROWS, QUERY};
+use super::limits::{LOADED_ROWS, QUERY, RECENT};
 use super::pool::Pool;
-use super::value::{self, author, column, number, optional_number, script_name};
+use super::value::{self, author, column, count, number, optional_number, script_name};
 use crate::access::TenantId;
 use crate::body::{self, Found, Holders};
 use crate::changes::{Changed, Head};
@@ -24,47 +25,97 @@ use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 pub(super) struct Since {
     pub from: Head,
     pub to: Head,
+    /// How many connectors there are at the end, and how many bytes all revisions have.
+    pub totals: (u64, u64),
     /// Whether the head is not part of the history any more.
     pub is_rewound: bool,
+    /// The current state of every connector that changed, in the order of numbers.
     pub changed: Vec<Changed>,
 }
 
-/// The head of a tenant, the commit at a number, and the current state of every connector that changed after it.
-pub(super) const SINCE: &str = "
-    SELECT head.number, head.commit_id, known.commit_id, changed.number, changed.script_name, connectors.summary
-        FROM (SELECT) AS one
-        LEFT JOIN (SELECT number, commit_id FROM revisions WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1) AS head
-             ON true
-        LEFT JOIN (SELECT commit_id FROM revisions WHERE tenant_id = $1 AND number = $2) AS known ON true
-        LEFT JOIN (SELECT script_name, max(number) AS number FROM revisions WHERE tenant_id = $1 AND number > $2
-                       GROUP BY script_name) AS changed ON true
-        LEFT JOIN connectors ON connectors.tenant_id = $1 AND connectors.script_name = changed.script_name
-        ORDER BY changed.number";
+/// The revisions from a number on, as [`recent`] reads them.
+pub(super) const RECENT_ROWS: &str =
+    "SELECT number, commit_id, script_name, summary, connectors, bytes FROM recent($1, $2, $3)";
 
-/// The values of [`SINCE`].
-pub(super) fn since_values(tenant: TenantId, known: Head) -> (i64, i64) {
-    (tenant.get(), known.number.get())
+/// The values of [`RECENT_ROWS`].
+pub(super) fn recent_values(tenant: TenantId, known: Option<Head>) -> (i64, Option<i64>, i64) {
+    (tenant.get(), known.map(|head| head.number.get()), i64::try_from(RECENT).unwrap_or(i64::MAX))
 }
 
-/// Reads the rows of [`SINCE`].
-pub(super) fn since(known: Head, rows: &[Row]) -> Result<Since> {
-    let first = rows.first().ok_or_else(|| unreadable("no head"))?;
-    let to = head(first, 0)?;
-    let commit_there = column(first, 2)?;
-    let mut changed = Vec::with_capacity(rows.len());
-    for row in rows {
-        if let Some(number) = optional_number(row, 3)? {
-            let summary = column::<Option<&str>>(row, 5)?.map(summary).transpose()?.map(Arc::new);
-            changed.push(Changed { number, script_name: script_name(row, 4)?, summary });
+/// Reads the rows of [`RECENT_ROWS`]. Returns none if there are too many of them. Without a known head, there is only the
+/// newest revision, and nothing changed since.
+pub(super) fn recent(known: Option<Head>, rows: &[Row]) -> Result<Option<Since>> {
+    if rows.len() >= RECENT {
+        return Ok(None);
+    }
+    let (to, totals) = match rows.last() {
+        Some(last) => (head(last, 0)?, (count(last, 4)?, count(last, 5)?)),
+        None => (NOTHING, (0, 0)),
+    };
+    let from = known.unwrap_or(to);
+    let (is_rewound, later) = match rows.split_first() {
+        _ if from == NOTHING => (false, rows),
+        Some((first, later)) => (head(first, 0)? != from, later),
+        None => (true, rows),
+    };
+    let mut newest = HashMap::with_capacity(later.len());
+    for (at, row) in later.iter().enumerate() {
+        newest.insert(column::<&str>(row, 2)?, at);
+    }
+    let mut changed = Vec::with_capacity(newest.len());
+    for (at, row) in later.iter().enumerate() {
+        if newest.get(column::<&str>(row, 2)?) == Some(&at) {
+            changed.push(self::changed(row, 0, 2)?);
         }
     }
-    Ok(Since { from: known, to, is_rewound: known != NOTHING && known.commit != commit_there, changed })
+    Ok(Some(Since { from, to, totals, is_rewound, changed }))
+}
+
+/// Reads a connector that changed, from columns with its number, its script name, and its summary if it exists.
+fn changed(row: &Row, number_at: usize, first: usize) -> Result<Changed> {
+    let summary = column::<Option<&str>>(row, first + 1)?.map(summary).transpose()?.map(Arc::new);
+    Ok(Changed { number: number(row, number_at)?, script_name: script_name(row, first)?, summary })
+}
+
+/// Reads what was committed after a head: not each revision, but what they left.
+pub(super) async fn left_since(connection: &Connection, tenant: TenantId, known: Head) -> Result<Since> {
+    let query = "
+        SELECT head.number, head.commit_id, coalesce(head.connectors, 0), coalesce(head.bytes, 0), known.commit_id,
+               changed.number, changed.script_name, connectors.summary
+            FROM (SELECT) AS one
+            LEFT JOIN (SELECT number, commit_id, connectors, bytes FROM revisions WHERE tenant_id = $1
+                           ORDER BY number DESC LIMIT 1) AS head ON true
+            LEFT JOIN (SELECT commit_id FROM revisions WHERE tenant_id = $1 AND number = $2) AS known ON true
+            LEFT JOIN (SELECT script_name, max(number) AS number FROM revisions WHERE tenant_id = $1 AND number > $2
+                           GROUP BY script_name) AS changed ON true
+            LEFT JOIN connectors ON connectors.tenant_id = $1 AND connectors.script_name = changed.script_name
+            ORDER BY changed.number";
+    let rows = connection.query(query, &[&tenant.get(), &known.number.get()], QUERY).await?;
+    let first = rows.first().ok_or_else(|| unreadable("no head"))?;
+    let is_rewound = known != NOTHING && known.commit != column(first, 4)?;
+    let mut since = Since {
+        from: known,
+        to: head(first, 0)?,
+        totals: (count(first, 2)?, count(first, 3)?),
+        is_rewound,
+        changed: vec![],
+    };
+    for row in &rows {
+        if optional_number(row, 5)?.is_some() {
+            since.changed.push(changed(row, 5, 6)?);
+        }
+    }
+    Ok(since)
 }
 
 /// Reads what was committed after a head.
 pub(super) async fn changes_since(pool: &Arc<Pool>, tenant: TenantId, known: Head) -> Result<Since> {
-    let (tenant, after) = since_values(tenant, known);
-    since(known, &pool.query(SINCE, &[&tenant, &after]).await?)
+    let values = recent_values(tenant, Some(known));
+    let rows = pool.query(RECENT_ROWS, &[&values.0, &values.1, &values.2]).await?;
+    match recent(Some(known), &rows)? {
+        Some(since) => Ok(since),
+        None => left_since(&*pool.lease().await?, tenant, known).await,
+    }
 }
 
 /// Reads a head from two columns.

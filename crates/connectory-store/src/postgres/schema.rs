@@ -8,7 +8,7 @@ use super::value::column;
 use crate::error::{Result, StoreError};
 
 /// The migrations, the oldest first.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
 
 /// The oldest server that the tests pass with.
 const OLDEST_SERVER: i32 = 150_000;

@@ -23,7 +23,7 @@ use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, S
 use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
-use super::value::{column, count, number, quotas};
+use super::value::{column, number, quotas};
 use super::{Engine, is_planted};
 use crate::access::TenantId;
 use crate::changes::Head;
@@ -113,27 +113,19 @@ impl Engine {
         let lease = self.commits.lease().await?;
         let batch: Vec<&Commit> = commits.iter().flatten().collect();
         let (since, before) = begin(&lease, tenant, known, &batch).await?;
-        let since = match since {
-            Some(since) if since.is_rewound => {
-                lease.roll_back().await;
-                self.following.lose(tenant, since.from);
-                return Err(Unavailable::Lost.into());
-            }
-            // Without the lock, others may commit between the statements.
-            Some(since) if since.to != before.head => return Ok(ControlFlow::Continue(())),
-            since => since,
-        };
-        let missed = |since: Option<Since>| match since {
-            Some(since) => News::read(tenant, since.from, since.to, since.changed),
-            None => News { from: before.head, to: before.head, commits: Vec::new() },
-        };
+        if since.is_rewound {
+            lease.roll_back().await;
+            self.following.lose(tenant, since.from);
+            return Err(Unavailable::Lost.into());
+        }
+        let missed = News::read(tenant, since.from, since.to, since.changed);
         let mut plan = Plan::new(tenant, &before, &batch);
         if !plan.writes() {
             lease.roll_back().await;
             drop(lease);
             let results = plan.results;
             if known.is_some() {
-                self.publish(tenant, missed(since)).await?;
+                self.publish(tenant, missed).await?;
             }
             return Ok(ControlFlow::Break(results));
         }
@@ -151,7 +143,7 @@ impl Engine {
         let commits = commits.take().unwrap_or_default();
         let made = commits.into_iter().zip(&results);
         let made = made.filter_map(|(commit, result)| Some((commit, result.as_ref().ok()?.clone()))).collect();
-        let mut news = missed(since).then(batch::news(tenant, before.head, to, made));
+        let mut news = missed.then(batch::news(tenant, before.head, to, made));
         if is_planted("order") {
             // Without what others committed before.
             news.commits.retain(|commit| commit.changed.number > before.head.number);
@@ -244,35 +236,22 @@ async fn begin(
     tenant: TenantId,
     known: Option<Head>,
     commits: &[&Commit],
-) -> Result<(Option<Since>, Before)> {
+) -> Result<(Since, Before)> {
     let (script_names, name_keys) = batch::keys(commits);
-    let (id, since) = (tenant.get(), known.unwrap_or(NOTHING));
-    let since_values = reads::since_values(tenant, since);
+    let id = tenant.get();
+    let recent = reads::recent_values(tenant, known);
     let (once_keys, oldest) = batch::once_keys(commits);
-    let (begun, since_rows, before, names, done) = join5(
+    let (begun, recent, about, names, done) = join5(
         connection.begin(Lock::commits(tenant), BEGIN),
-        async {
-            match known {
-                Some(_) => connection.query(reads::SINCE, &[&since_values.0, &since_values.1], BEGIN).await,
-                None => Ok(Vec::new()),
-            }
-        },
+        connection.query(reads::RECENT_ROWS, &[&recent.0, &recent.1, &recent.2], BEGIN),
         connection.query(
-            "SELECT number, commit_id, connectors, bytes, max_connectors, max_bytes,
-                    (extract(epoch FROM clock_timestamp()) * 1000)::bigint
-                 FROM tenants LEFT JOIN LATERAL
-                      (SELECT number, commit_id, connectors, bytes FROM revisions WHERE tenant_id = $1
-                           ORDER BY number DESC LIMIT 1) AS head ON true
-                 WHERE id = $1",
+            "SELECT max_connectors, max_bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+                 FROM tenants WHERE id = $1",
             &[&id],
             BEGIN,
         ),
         connection.query(
-            "SELECT script_name, name_key, number FROM connectors WHERE tenant_id = $1 AND script_name = ANY ($2)
-             UNION
-             SELECT script_name, name_key, number FROM connectors WHERE tenant_id = $1 AND name_key = ANY ($3)
-             UNION ALL
-             SELECT script_name, NULL, number FROM deleted WHERE tenant_id = $1 AND script_name = ANY ($2)",
+            "SELECT script_name, name_key, number FROM named($1, $2, $3)",
             &[&id, &script_names, &name_keys],
             BEGIN,
         ),
@@ -285,22 +264,14 @@ async fn begin(
     )
     .await;
     begun?;
-    let since = match known {
-        Some(known) => Some(reads::since(known, &since_rows?)?),
-        None => None,
+    let since = match reads::recent(known, &recent?)? {
+        Some(since) => since,
+        None => reads::left_since(connection, tenant, known.unwrap_or(NOTHING)).await?,
     };
-    let row = before?.pop().ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))?;
-    let commit = column(&row, 1)?;
-    let mut before = match commit {
-        None => Before::empty(quotas(&row, 4)?),
-        Some(_) => Before {
-            head: Head { number: number(&row, 0)?, commit },
-            connectors: count(&row, 2)?,
-            bytes: count(&row, 3)?,
-            ..Before::empty(quotas(&row, 4)?)
-        },
-    };
-    before.time = column(&row, 6)?;
+    let about = about?.pop().ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))?;
+    let (connectors, bytes) = since.totals;
+    let mut before =
+        Before { head: since.to, connectors, bytes, time: column(&about, 2)?, ..Before::empty(quotas(&about, 0)?) };
     for row in names? {
         let (script_name, number) = (column(&row, 0)?, number(&row, 2)?);
         match column(&row, 1)? {
