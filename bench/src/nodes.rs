@@ -196,19 +196,19 @@ impl Nodes {
         Ok(rounds)
     }
 
-    /// Compares fresh reads while clients write through another server and a dump reads the log slowly with fresh reads
-    /// alone. With the writes alone, they tell what the dump adds.
+    /// Compares fresh reads while clients write and a dump reads the log slowly with fresh reads alone. With the writes
+    /// alone, they tell what the dump adds.
     async fn dump(&self, sides: &Sides, rows: &mut Vec<Row>) -> Result<()> {
         let reads = works::reads(sides.size).into_iter().find(|read| read.name == "get").context("get is a read")?;
         let requests = reads.requests(&sides.fresh.token);
-        let patches = works::patches(&sides.local.token, sides.size);
+        let patches = works::patches(&sides.fresh.token, sides.size);
         let written = Arc::<AtomicUsize>::default();
         let read = || {
             let (address, requests) = (sides.fresh.server.address, Arc::clone(&requests));
             load::run(address, CONNECTIONS, self.dump_time, Arc::default(), requests)
         };
         let write = || {
-            let (address, requests) = (sides.local.server.address, Arc::clone(&patches));
+            let (address, requests) = (sides.fresh.server.address, Arc::clone(&patches));
             load::run(address, WRITERS, self.dump_time, Arc::clone(&written), requests)
         };
         let mut rounds = Vec::new();

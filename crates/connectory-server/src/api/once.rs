@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
 use crate::auth::Caller;
+use crate::http::IDEMPOTENCY_KEY;
 use crate::http::error::ApiError;
 use crate::state::ServerState;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The header of an answer with a token. It says for how many seconds this server keeps keys. So a client knows before
 /// its first change whether it may repeat one.

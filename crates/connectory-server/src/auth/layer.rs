@@ -7,14 +7,14 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
 use super::{Auth, AuthError, Caller};
 use crate::catalog::Need;
-use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::response::{facts_of, json_response};
+use crate::http::{IDEMPOTENCY_KEY, body};
 use crate::version::ApiVersion;
 use crate::work::made_by;
 
@@ -50,7 +50,7 @@ pub async fn authorize(
             if let Some(caller) = &caller {
                 made_by(caller.share());
             }
-            current(&auth, caller.as_ref(), &mut request).await
+            current(&auth, caller.as_ref(), route.as_str() == version.base, &mut request).await
         }
         Err(error) => Err(error.into_response()),
     };
@@ -78,11 +78,17 @@ pub async fn authorize(
     response
 }
 
-/// Waits until a request can be answered from the lists of its tenant, unless the fast path has waited already.
-async fn current(auth: &Auth, caller: Option<&Caller>, request: &mut Request) -> Result<(), Response> {
+/// Waits until a request can be answered from the lists of its tenant, unless the fast path has waited already, or the
+/// request waits by itself.
+async fn current(auth: &Auth, caller: Option<&Caller>, is_list: bool, request: &mut Request) -> Result<(), Response> {
     let Some(caller) = caller.filter(|_| auth.catalog.is_shared()) else { return Ok(()) };
     let need = Need::of(request.method(), request.headers()).map_err(IntoResponse::into_response)?;
-    if request.extensions_mut().remove::<IsCurrent>().is_some() || auth.catalog.is_current(caller.tenant(), need) {
+    // A create is decided by the database, and `Registry::create` waits if it would be refused. One that may have been
+    // done already is answered from the lists.
+    let is_create = is_list && request.method() == Method::POST;
+    let waits_itself = is_create && need.is_any_revision() && !request.headers().contains_key(IDEMPOTENCY_KEY);
+    let is_current = waits_itself || auth.catalog.is_current(caller.tenant(), need);
+    if request.extensions_mut().remove::<IsCurrent>().is_some() || is_current {
         return Ok(());
     }
     // In a box, so that the futures of requests that do not wait have no room for this.

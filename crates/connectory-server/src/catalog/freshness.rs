@@ -79,6 +79,11 @@ impl Need {
         };
         Ok(Self { changes: !method.is_safe(), revision })
     }
+
+    /// Whether the request asks for no revision.
+    pub fn is_any_revision(self) -> bool {
+        self.revision == RevisionNumber::ZERO
+    }
 }
 
 fn revision_number(value: &HeaderValue) -> Option<RevisionNumber> {

@@ -13,3 +13,6 @@ pub mod metrics;
 pub mod path;
 pub mod response;
 pub mod telemetry;
+
+/// The header of a request that is done once.
+pub const IDEMPOTENCY_KEY: ::http::HeaderName = ::http::HeaderName::from_static("idempotency-key");

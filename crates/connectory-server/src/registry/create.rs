@@ -24,8 +24,13 @@ impl Registry {
         let first = ScriptName::derive(&new.name, |_| false);
         let _turn = self.queues.turn(tenant.id(), &first).await.map_err(StoreError::from)?;
         for _ in 0..EDIT_ATTEMPTS {
-            if tenant.snapshot().has_name(&new.name) {
-                return Err(RegistryError::NameTaken);
+            // A create does not wait for a fresh list, but it is not refused without one.
+            let is_taken = || tenant.snapshot().has_name(&new.name);
+            if is_taken() {
+                self.catalog.fresh(tenant).await?;
+                if is_taken() {
+                    return Err(RegistryError::NameTaken);
+                }
             }
             let script_name = ScriptName::derive(&new.name, |candidate| tenant.entry(candidate).is_some());
             let connector = Arc::new(new.clone().build(script_name, &[]));
