@@ -66,6 +66,8 @@ pub(super) enum Published {
     Done,
     /// There are commits between what the follower has and these. They must be read from there.
     Gap,
+    /// A commit of this node that is on its way is among these. It is published first.
+    InCommit,
 }
 
 impl Following {
@@ -87,9 +89,9 @@ impl Following {
     pub fn publish(&self, tenant: TenantId, mut news: News) -> Published {
         let of = self.of(tenant);
         let mut followed = lock(&of);
-        if let Some(before) = followed.before_commit.filter(|before| before.number < news.to.number) {
-            news.commits.retain(|commit| commit.changed.number <= before.number);
-            news.to = before;
+        if followed.before_commit.is_some_and(|before| before.number < news.to.number) {
+            // A part of them would not do: a connector that the commit changes is only there as the commit leaves it.
+            return Published::InCommit;
         }
         if let Some(head) = followed.head {
             if head.number >= news.to.number {
@@ -174,4 +176,68 @@ impl Drop for Committing {
 
 fn lock(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
     followed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// The numbers that were handed over.
+    #[derive(Default)]
+    struct Numbers(Mutex<Vec<i64>>);
+
+    impl Follow for Numbers {
+        fn committed(&self, batch: Vec<Committed>) {
+            self.0.lock().unwrap().extend(batch.into_iter().map(|commit| commit.changed.number.get()));
+        }
+
+        fn lost(&self, _: TenantId) {}
+    }
+
+    fn head(number: i64) -> Head {
+        Head {
+            number: RevisionNumber::new(number).unwrap(),
+            commit: Some(Uuid::from_u128(number.unsigned_abs().into())),
+        }
+    }
+
+    /// What a read finds of connectors that all were deleted.
+    fn read(tenant: TenantId, from: i64, to: i64, changed: &[(&str, i64)]) -> News {
+        let changed = changed.iter().map(|(name, number)| Changed {
+            number: head(*number).number,
+            script_name: name.parse().unwrap(),
+            summary: None,
+        });
+        News::read(tenant, head(from), head(to), changed.collect())
+    }
+
+    #[test]
+    fn what_is_read_together_with_a_commit_on_its_way_waits_for_it() {
+        let (following, numbers) = (Following::default(), Arc::<Numbers>::default());
+        following.follow(Arc::clone(&numbers) as Arc<dyn Follow>);
+        let tenant = TenantId::new(1).unwrap();
+        following.begin(tenant, head(5));
+        let committing = following.commit(tenant, head(7));
+        assert!(following.is_in_commit(tenant, head(8).number) && !following.is_in_commit(tenant, head(7).number));
+        // Others changed `hr` with 6, and the commit with 8. A read shows only the second change.
+        let news = || read(tenant, 5, 8, &[("crm", 7), ("hr", 8)]);
+        assert_eq!(following.publish(tenant, news()), Published::InCommit);
+        assert_eq!((following.head(tenant), numbers.0.lock().unwrap().len()), (Some(head(5)), 0));
+        let ([first, second], [mut answered, mut again]) = {
+            let (one, other) = (oneshot::channel(), oneshot::channel());
+            ([one.0, other.0], [one.1, other.1])
+        };
+        following.answer_after(tenant, head(7).number, first);
+        following.answer_after(tenant, head(9).number, second);
+        committing.made();
+        assert_eq!(following.publish(tenant, news()), Published::Done);
+        drop(committing);
+        assert_eq!(*numbers.0.lock().unwrap(), [7, 8]);
+        assert!(answered.try_recv().unwrap().is_ok());
+        assert!(again.try_recv().is_err(), "it asks again");
+    }
 }

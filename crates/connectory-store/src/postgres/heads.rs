@@ -51,10 +51,10 @@ impl Heads {
 const HEADS: &str = "SELECT tenant, head_number, head_commit_id, known_commit_id, timeline FROM heads($1, $2)";
 
 /// What a round found of a tenant.
-enum Found {
+pub(super) enum Found {
     /// The follower has everything.
     Published,
-    /// The number is of a commit of this node, which publishes it.
+    /// The number is of a commit of this node, or read together with one. It publishes them.
     InCommit(RevisionNumber),
     /// The history is another one than before.
     Lost,
@@ -149,10 +149,10 @@ impl Engine {
                 Found::Lost
             } else if head != known && self.following.is_in_commit(tenant, head.number) {
                 Found::InCommit(head.number)
-            } else if head == known || self.catch_up(tenant, head).await? {
+            } else if head == known {
                 Found::Published
             } else {
-                Found::Lost
+                self.catch_up(tenant, head).await?
             };
             let is_followed = self.following.head(tenant).is_some();
             found.insert(tenant, if is_followed { of_tenant } else { Found::Lost });
@@ -160,20 +160,23 @@ impl Engine {
         Ok(found)
     }
 
-    /// Publishes the commits of a tenant up to a head. Returns false if its history is another one than before.
-    pub async fn catch_up(&self, tenant: TenantId, to: Head) -> Result<bool> {
+    /// Publishes the commits of a tenant up to a head.
+    pub async fn catch_up(&self, tenant: TenantId, to: Head) -> Result<Found> {
         loop {
-            let Some(known) = self.following.head(tenant) else { return Ok(false) };
+            let Some(known) = self.following.head(tenant) else { return Ok(Found::Lost) };
             if known.number >= to.number {
-                return Ok(true);
+                return Ok(Found::Published);
             }
-            let Since { from, to, is_rewound, changed, .. } = reads::changes_since(&self.reads, tenant, known).await?;
+            let Since { from, to: since_to, is_rewound, changed, .. } =
+                reads::changes_since(&self.reads, tenant, known).await?;
             if is_rewound {
                 self.following.lose(tenant, known);
-                return Ok(false);
+                return Ok(Found::Lost);
             }
-            if self.following.publish(tenant, News::read(tenant, from, to, changed)) == Published::Done {
-                return Ok(true);
+            match self.following.publish(tenant, News::read(tenant, from, since_to, changed)) {
+                Published::Done => return Ok(Found::Published),
+                Published::InCommit => return Ok(Found::InCommit(to.number)),
+                Published::Gap => {}
             }
         }
     }

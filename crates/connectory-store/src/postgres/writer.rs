@@ -159,7 +159,7 @@ impl Engine {
         if self.following.publish(tenant, news) == Published::Gap {
             // The commit is made: its caller is told so only when it is published.
             let caught_up = self.catch_up(tenant, to).await;
-            let _is_lost = caught_up.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))?;
+            let _found = caught_up.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))?;
         }
         Ok(())
     }
