@@ -77,13 +77,18 @@ impl Database {
         held
     }
 
+    /// Waits until a query does not say 0.
+    fn wait_for(&self, query: &str) {
+        while self.psql(query) == "0" {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits until someone holds the lock of a tenant.
     fn wait_for_lock(&self) {
         let held = "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid
                         WHERE locktype = 'advisory' AND granted AND datname = current_database()";
-        while self.psql(held) == "0" {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.wait_for(held);
     }
 }
 
@@ -196,6 +201,70 @@ async fn reads_that_wait_share_a_query() {
     // One is on its way when most of them arrive, and one is for them.
     let made = queries() - before;
     assert!((1..10).contains(&made), "{made}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_that_are_late_leave_no_connection() {
+    let database = want!(database_in("", || Cluster::start(&["fsync = off"])));
+    let ours = tenant(&database.open().await).await;
+    let (store, _) = database.node(ours).await;
+    store.fresh(ours).await.unwrap();
+    let (name, socket) = (database.name.clone(), database.cluster.socket());
+    let sql = "BEGIN; LOCK TABLE revisions; SELECT pg_sleep(8); COMMIT";
+    let held = std::thread::spawn(move || drop(cluster::psql(&socket, &name, sql)));
+    database.wait_for("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted");
+    while !held.is_finished() {
+        let late = store.fresh(ours).await;
+        assert!(late.is_ok() || matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'connectory' AND wait_event_type = 'Lock'";
+        let waiting: i64 = database.psql(waiting).parse().unwrap();
+        assert!(waiting <= 2, "{waiting}");
+    }
+    held.join().unwrap();
+    while store.fresh(ours).await.is_err() {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_far_behind_catches_up_and_others_do_not_wait() {
+    let database = want!(database());
+    let store = database.open().await;
+    let (ours, theirs) = two_tenants(&store, &database).await;
+    let id = ours_id(&database);
+    commit(&store, ours, create("HR")).await;
+    for (much, is_lost) in [(3_000, false), (30_000, true)] {
+        let (node, followed) = database.node(ours).await;
+        node.follow_from(theirs, Head { number: RevisionNumber::ZERO, commit: None });
+        let before: i64 =
+            database.psql(&format!("SELECT max(number) FROM revisions WHERE tenant_id = {}", id)).parse().unwrap();
+        // Another server commits much, of which some is deleted again.
+        let insert = format!(
+            "WITH new AS (SELECT g, {before} + g AS number, 'c' || ({before} + g) AS name FROM generate_series(1, {much}) AS g),
+                  example AS (SELECT r.*, c.summary FROM revisions r JOIN connectors c USING (tenant_id, script_name)
+                                  WHERE r.tenant_id = {ours} AND r.script_name = 'hr' LIMIT 1),
+                  made AS (INSERT INTO connectors SELECT tenant_id, new.name, new.name, new.number,
+                               jsonb_set(summary::jsonb, '{{scriptName}}', to_jsonb(new.name))::text
+                               FROM new, example WHERE new.g < {much})
+             INSERT INTO revisions SELECT tenant_id, new.number, new.name, NULL, new.number, gen_random_uuid(), 1, changed,
+                                          author_kind, author_id, author_name, NULL, 0, connectors + new.g, bytes, format, body
+                 FROM new, example",
+            ours = id
+        );
+        database.psql(&insert);
+        let (first, other) = tokio::join!(node.fresh(ours), node.fresh(theirs));
+        other.unwrap();
+        if is_lost {
+            assert!(matches!(first, Err(StoreError::Unavailable(Unavailable::Lost))), "{first:?}");
+            load(&node, &followed, ours).await;
+            node.fresh(ours).await.unwrap();
+        } else {
+            while node.fresh(ours).await.is_err() {}
+            assert_eq!(followed.lost(), 0);
+        }
+        let there: usize =
+            database.psql(&format!("SELECT count(*) FROM connectors WHERE tenant_id = {}", id)).parse().unwrap();
+        assert_eq!(followed.connectors().len(), there);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -608,6 +677,8 @@ async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
 async fn what_is_not_on_the_standby_is_never_acknowledged() {
     let database = want!(database_in("", || Cluster::start(&["fsync = off"])));
     let ours = tenant(&database.open().await).await;
+    // The result of a commit is in a warning.
+    database.psql(&format!("ALTER DATABASE {} SET client_min_messages = error", database.name));
     let (store, followed) = database.node(ours).await;
     commit(&store, ours, create("before")).await;
     database.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");

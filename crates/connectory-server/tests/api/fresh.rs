@@ -182,8 +182,8 @@ async fn what_does_not_commit_is_decided_on_fresh_lists_with_both_kinds_of_reads
     for reads in [Reads::Fresh, LOCAL] {
         let (app, others) = beside_others(reads).await;
         others.create("Taken");
+        app.delete("/v2025/connectors/nothing").await.refusal(404);
         let named = json!({"name": "TAKEN", "className": "x.Y"});
-        assert!(app.post("/v2025/connectors", &named).await.refusal(400).starts_with("`name` is taken"), "{reads:?}");
         for (name, method, path, content_type, body, expected) in [
             ("A", Method::DELETE, "/v2025/connectors/a", "", "", 204),
             ("B", Method::PATCH, "/v2025/connectors/b", "application/json-patch+json", "[]", 200),
@@ -201,6 +201,7 @@ async fn what_does_not_commit_is_decided_on_fresh_lists_with_both_kinds_of_reads
             assert_eq!(answer.status.as_u16(), expected, "{path} with {reads:?}: {}", answer.text());
             assert!(revision(&answer) > 0);
         }
+        assert!(app.post("/v2025/connectors", &named).await.refusal(400).starts_with("`name` is taken"), "{reads:?}");
         others.next(Next::Unreachable);
         app.delete("/v2025/connectors/nothing").await.refusal(503);
         app.post("/v2025/connectors", &named).await.refusal(503);

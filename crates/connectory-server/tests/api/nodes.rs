@@ -42,6 +42,9 @@ async fn nothing_is_refused_or_left_out_because_a_list_is_old() {
     one.put(&path, &document("first")).await.ok();
     // A change brings the second server up to date. Then the first goes on alone.
     assert_eq!(two.put(&path, &document("second")).await.status, StatusCode::OK);
+    // The first local read begins to ask for what is new, at once and then every 20 seconds.
+    two.get(&path).await.ok();
+    tokio::time::sleep(Duration::from_millis(300)).await;
     one.put(&path, &document("third")).await.ok();
     assert!(two.get(&path).await.text().contains("second"), "the second server is behind");
     // What it has in memory already is still a change.
@@ -53,7 +56,10 @@ async fn nothing_is_refused_or_left_out_because_a_list_is_old() {
     one.delete(&format!("/v2025/connectors/{hr}")).await;
     let gone = two.patch(&format!("/v2025/connectors/{hr}"), &category("a")).await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    // A create does not wait for what others did, and is decided all the same.
     let new = one.create("New").await;
+    let taken = two.post("/v2025/connectors", &json!({"name": "NEW", "className": "x.Y"})).await;
+    assert!(taken.refusal(400).starts_with("`name` is taken"));
     two.patch(&format!("/v2025/connectors/{new}"), &category("a")).await.ok();
 }
 

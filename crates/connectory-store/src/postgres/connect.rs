@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
 use super::target::{Place, Target};
@@ -23,6 +24,9 @@ const IPS: usize = 16;
 /// The messages of a connection that answer no query, such as notices. The connection works only while someone polls
 /// this. It ends with the connection.
 pub(super) type Messages = Box<dyn Stream<Item = Result<AsyncMessage, tokio_postgres::Error>> + Send + Unpin>;
+
+/// The TLS of a connection, with which its server can be asked to cancel a statement.
+pub(super) type Tls = Option<MakeRustlsConnect>;
 
 /// Why no host of an address could be used.
 #[derive(Debug)]
@@ -100,7 +104,7 @@ impl Address {
     /// Connects to the first host that answers and, if there are several, accepts writes. Tries the hosts in order. The
     /// time limit of the address is for each of its hosts' IP addresses. As in libpq, no host is tried after one that
     /// refused the user or has no such database.
-    pub(super) async fn connect(&self) -> Result<(Client, Messages), ConnectError> {
+    pub(super) async fn connect(&self) -> Result<(Client, Messages, Tls), ConnectError> {
         let mut targets: Vec<&Target> = self.targets.iter().collect();
         if self.is_shuffled {
             targets.shuffle(&mut rand::rng());
@@ -121,7 +125,7 @@ impl Address {
         Err(ConnectError { failures })
     }
 
-    async fn connect_to(&self, target: &Target) -> Result<(Client, Messages), Cause> {
+    async fn connect_to(&self, target: &Target) -> Result<(Client, Messages, Tls), Cause> {
         let mut ips = match &target.place {
             Place::Socket => return self.attempt(target, target.config.clone()).await,
             Place::Ip(ip) => vec![*ip],
@@ -150,7 +154,7 @@ impl Address {
     }
 
     /// Connects in the first mode that the server accepts.
-    async fn attempt(&self, target: &Target, mut config: Config) -> Result<(Client, Messages), Cause> {
+    async fn attempt(&self, target: &Target, mut config: Config) -> Result<(Client, Messages, Tls), Cause> {
         let (last, first) = (target.protection.last, target.protection.first);
         let mut mode = first.unwrap_or(last);
         loop {
@@ -163,7 +167,7 @@ impl Address {
             };
             match timeout(self.timeout, connected).await {
                 Err(_) => return Err(Cause::Slow(self.timeout)),
-                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Ok((client, messages))) => return Ok((client, messages, target.protection.tls.clone())),
                 Ok(Err(error)) if mode != last && is_about_tls(&error) => mode = last,
                 Ok(Err(error)) => return Err(Cause::Driver(error)),
             }

@@ -5,19 +5,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client, Row, RowStream};
+use tokio_postgres::{AsyncMessage, Client, NoTls, Row, RowStream};
 
 use super::address::Address;
-use super::connect::{ConnectError, Messages};
+use super::connect::{ConnectError, Messages, Tls};
 use super::failure;
+use super::limits::CANCEL;
 use super::value::{Value, typed};
 use crate::error::{Result, StoreError, Unavailable};
 
 /// A connection to the database.
 pub(super) struct Connection {
     client: Client,
+    tls: Tls,
     /// Whether the database warned since this was last asked.
     warned: Arc<AtomicBool>,
     /// The statements that are not answered. One whose caller does not wait any more stays one of them: its answer may
@@ -29,16 +32,37 @@ pub(super) struct Connection {
 
 impl Connection {
     pub async fn open(address: &Address) -> Result<Self, ConnectError> {
-        let (client, messages) = address.connect().await?;
+        let (client, messages, tls) = address.connect().await?;
         let warned = Arc::<AtomicBool>::default();
         tokio::spawn(drive(messages, Arc::clone(&warned)));
-        Ok(Self { client, warned, open: AtomicUsize::new(0), in_transaction: AtomicBool::new(false) })
+        Ok(Self { client, tls, warned, open: AtomicUsize::new(0), in_transaction: AtomicBool::new(false) })
     }
 
     /// Whether the connection can be used for another caller.
     pub fn is_clean(&self) -> bool {
         let is_idle = self.open.load(Ordering::Relaxed) == 0 && !self.in_transaction.load(Ordering::Relaxed);
         is_idle && !self.client.is_closed()
+    }
+
+    /// Closes a connection that cannot be used any more. If a statement of its own is not answered, the database is asked
+    /// to end it: otherwise it would be there until it is done, for example while it waits for a table, and others would
+    /// come after it. A transaction has limits of its own, and a commit is never cancelled.
+    pub fn close(self) {
+        let is_waiting = self.open.load(Ordering::Relaxed) > 0 && !self.in_transaction.load(Ordering::Relaxed);
+        if let Ok(runtime) = Handle::try_current()
+            && is_waiting
+        {
+            let (token, tls) = (self.client.cancel_token(), self.tls);
+            runtime.spawn(timeout(CANCEL, async move {
+                let cancelled = match tls {
+                    Some(tls) => token.cancel_query(tls).await,
+                    None => token.cancel_query(NoTls).await,
+                };
+                if let Err(error) = cancelled {
+                    tracing::debug!(%error, "a statement could not be cancelled");
+                }
+            }));
+        }
     }
 
     /// Runs one statement. Statements whose futures are polled together travel together.
@@ -58,13 +82,14 @@ impl Connection {
     pub async fn begin(&self, lock: Lock, within: Duration) -> Result<(), Failed> {
         self.in_transaction.store(true, Ordering::Relaxed);
         let (wait, idle) = (super::limits::LOCK, super::limits::IDLE);
-        // A role or a database may have other defaults.
+        // A role or a database may have other defaults. A commit needs the warnings.
         let sql = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
              SELECT set_config('lock_timeout', '{wait}', true), \
                     set_config('idle_in_transaction_session_timeout', '{idle}', true), \
                     set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), \
-                               true); \
+                               true), \
+                    set_config('client_min_messages', 'warning', true); \
              {}",
             lock.statement()
         );

@@ -8,11 +8,13 @@
 //! database before, and then waits: it may not be where the database promises it to be, for example on a standby.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::heads::Reply;
 use crate::access::TenantId;
 use crate::changes::{Changed, Committed, Follow, Head};
+use crate::error::Unavailable;
 use crate::revision::RevisionNumber;
 
 /// The head before a tenant's first revision.
@@ -32,9 +34,28 @@ struct Followed {
     head: Option<Head>,
     /// The newest revision before a commit of this node that is on its way.
     before_commit: Option<Head>,
-    /// The reads that need what is after it, and up to which number.
+    /// Whether a task reads what others committed.
+    is_catching_up: bool,
+    /// The reads that wait for one of the two, and the number that each needs.
     waiting: Vec<(RevisionNumber, Reply)>,
 }
+
+impl Followed {
+    /// Answers the reads that wait: those whose number is published, and the others if there is an error. Without one,
+    /// they ask again.
+    fn answer(&mut self, error: Option<Unavailable>) {
+        let published = self.head.map_or(RevisionNumber::ZERO, |head| head.number);
+        for (number, reply) in self.waiting.drain(..) {
+            let answer = if number <= published { Some(Ok(())) } else { error.map(Err) };
+            if let Some(answer) = answer {
+                let _gone = reply.send(answer);
+            }
+        }
+    }
+}
+
+/// Why a tenant is loaded anew whose history is not the one that was followed.
+pub(super) const ANOTHER_HISTORY: &str = "the database has another history than before, or the tenant was deleted";
 
 /// The commits of a tenant after a head, up to another one.
 pub(super) struct News {
@@ -121,26 +142,29 @@ impl Following {
         lock(&self.of(tenant)).before_commit.is_some_and(|before| before.number < number)
     }
 
+    /// Begins to read what others committed, unless a task does already.
+    pub fn catch_up(&self, tenant: TenantId) -> Option<CatchingUp> {
+        let of = self.of(tenant);
+        let was_catching_up = mem::replace(&mut lock(&of).is_catching_up, true);
+        (!was_catching_up).then_some(CatchingUp { of, error: None })
+    }
+
     /// Answers a read when a number is published. Without an answer, the read asks again.
     pub fn answer_after(&self, tenant: TenantId, number: RevisionNumber, reply: Reply) {
         let of = self.of(tenant);
         let mut followed = lock(&of);
-        if followed.before_commit.is_some() {
+        if followed.before_commit.is_some() || followed.is_catching_up {
             followed.waiting.push((number, reply));
         }
     }
 
-    /// Stops to follow a tenant whose history is another one than was followed, if it still is followed from there.
-    pub fn lose(&self, tenant: TenantId, known: Head) {
+    /// Stops to follow a tenant that must be loaded anew, if it still is followed from there.
+    pub fn lose(&self, tenant: TenantId, known: Head, why: &str) {
         let of = self.of(tenant);
         let mut followed = lock(&of);
         if followed.head == Some(known) {
             followed.head = None;
-            tracing::warn!(
-                tenant = tenant.get(),
-                number = known.number.get(),
-                "the database has another history than before; the tenant is loaded anew"
-            );
+            tracing::warn!(tenant = tenant.get(), number = known.number.get(), why, "the tenant is loaded anew");
             if let Some(follower) = self.follower.get() {
                 follower.lost(tenant);
             }
@@ -166,11 +190,27 @@ impl Drop for Committing {
     fn drop(&mut self) {
         let mut followed = lock(&self.0);
         followed.before_commit = None;
-        let published = followed.head.map_or(RevisionNumber::ZERO, |head| head.number);
-        let answered = followed.waiting.drain(..).filter(|(number, _)| *number <= published);
-        for (_, reply) in answered {
-            let _gone = reply.send(Ok(()));
-        }
+        followed.answer(None);
+    }
+}
+
+/// The task that reads what others committed. When this is dropped, the reads that wait for it go on.
+pub(super) struct CatchingUp {
+    of: Arc<Mutex<Followed>>,
+    error: Option<Unavailable>,
+}
+
+impl CatchingUp {
+    pub fn end(mut self, result: Result<(), Unavailable>) {
+        self.error = result.err();
+    }
+}
+
+impl Drop for CatchingUp {
+    fn drop(&mut self) {
+        let mut followed = lock(&self.of);
+        followed.is_catching_up = false;
+        followed.answer(self.error);
     }
 }
 

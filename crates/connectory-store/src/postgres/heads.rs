@@ -12,8 +12,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::following::{NOTHING, News, Published};
-use super::limits::FRESH;
+use super::following::{ANOTHER_HISTORY, NOTHING, News, Published};
+use super::limits::{FAR, FRESH};
 use super::reads::{self, Since};
 use super::value::{column, tenant_id};
 use super::{Engine, is_planted};
@@ -56,7 +56,9 @@ pub(super) enum Found {
     Published,
     /// The number is of a commit of this node, or read together with one. It publishes them.
     InCommit(RevisionNumber),
-    /// The history is another one than before.
+    /// The follower does not have everything up to this head.
+    Behind(Head),
+    /// The tenant must be loaded anew.
     Lost,
 }
 
@@ -85,7 +87,7 @@ impl Engine {
     }
 
     /// Asks for the heads once, and publishes what the follower does not have.
-    async fn round(&self, waiting: Vec<Waiting>) {
+    async fn round(self: &Arc<Self>, waiting: Vec<Waiting>) {
         let asked = Instant::now();
         let tenants = waiting.iter().map(|(tenant, _)| *tenant).collect();
         let result = match timeout(FRESH, self.ask(tenants)).await {
@@ -112,6 +114,11 @@ impl Engine {
                         self.following.answer_after(tenant, *number, reply);
                         continue;
                     }
+                    Some(Found::Behind(head)) => {
+                        self.catch_up_beside(tenant, *head);
+                        self.following.answer_after(tenant, head.number, reply);
+                        continue;
+                    }
                     Some(Found::Lost) | None => Err(Unavailable::Lost),
                 },
             };
@@ -119,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// Makes the follower have everything of these tenants.
+    /// Asks what there is of these tenants.
     async fn ask(&self, tenants: HashSet<TenantId>) -> Result<HashMap<TenantId, Found>> {
         let known: HashMap<TenantId, Head> =
             tenants.into_iter().map(|tenant| (tenant, self.following.head(tenant).unwrap_or(NOTHING))).collect();
@@ -143,7 +150,7 @@ impl Engine {
             let head = reads::head(&row, 1)?;
             let is_rewound = known != NOTHING && column::<Option<Uuid>>(&row, 3)? != known.commit;
             if is_rewound {
-                self.following.lose(tenant, known);
+                self.following.lose(tenant, known, ANOTHER_HISTORY);
             }
             let of_tenant = if is_rewound {
                 Found::Lost
@@ -152,12 +159,32 @@ impl Engine {
             } else if head == known {
                 Found::Published
             } else {
-                self.catch_up(tenant, head).await?
+                Found::Behind(head)
             };
             let is_followed = self.following.head(tenant).is_some();
             found.insert(tenant, if is_followed { of_tenant } else { Found::Lost });
         }
         Ok(found)
+    }
+
+    /// Publishes the commits of a tenant up to a head in a task of its own, and answers the reads that wait for them. It
+    /// may take longer than a read waits, and other tenants do not wait for it.
+    fn catch_up_beside(self: &Arc<Self>, tenant: TenantId, head: Head) {
+        let Some(catching_up) = self.following.catch_up(tenant) else { return };
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            let ended = match engine.catch_up(tenant, head).await {
+                Ok(Found::Lost) => Err(Unavailable::Lost),
+                // Those who still wait ask again.
+                Ok(_) => Ok(()),
+                Err(StoreError::Unavailable(why)) => Err(why),
+                Err(error) => {
+                    tracing::error!(%error, "could not read what other servers committed");
+                    Err(Unavailable::Disconnected)
+                }
+            };
+            catching_up.end(ended);
+        });
     }
 
     /// Publishes the commits of a tenant up to a head.
@@ -167,10 +194,14 @@ impl Engine {
             if known.number >= to.number {
                 return Ok(Found::Published);
             }
+            if to.number.get() - known.number.get() > FAR {
+                self.following.lose(tenant, known, "others committed much since");
+                return Ok(Found::Lost);
+            }
             let Since { from, to: since_to, is_rewound, changed, .. } =
                 reads::changes_since(&self.reads, tenant, known).await?;
             if is_rewound {
-                self.following.lose(tenant, known);
+                self.following.lose(tenant, known, ANOTHER_HISTORY);
                 return Ok(Found::Lost);
             }
             match self.following.publish(tenant, News::read(tenant, from, since_to, changed)) {

@@ -15,6 +15,8 @@ pub(super) const ACCESS_WRITERS: usize = 2;
 pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long it may take to connect, whatever the address says for each of its hosts.
 pub(super) const CONNECT: Duration = Duration::from_secs(15);
+/// How long it may take to cancel a statement that is late.
+pub(super) const CANCEL: Duration = Duration::from_secs(5);
 /// How long a statement may take, or the statements that are sent together.
 pub(super) const QUERY: Duration = Duration::from_secs(5);
 /// How long the first statements of a transaction may take. They wait for a lock, for [`LOCK`] at most.
@@ -45,5 +47,8 @@ pub(super) const BATCH: usize = 256;
 pub(super) const BATCH_BYTES: u64 = 32 << 20;
 /// How many revisions of others a node reads one by one. If there are more, it reads what changed.
 pub(super) const RECENT: usize = 1000;
+/// How many revisions of others a node reads at most. If there are more, it loads the tenant anew, which reads every
+/// connector, but has no limit of time as a whole.
+pub(super) const FAR: i64 = 20_000;
 /// How many rows of a load wait for the one that reads them.
 pub(super) const LOADED_ROWS: usize = 1024;

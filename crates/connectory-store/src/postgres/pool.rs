@@ -128,6 +128,12 @@ impl Drop for Lease {
         self.pool.in_use.dec();
         let mut idle = self.pool.idle();
         let is_current = self.generation == self.pool.generation.load(Ordering::Acquire);
-        idle.extend(self.connection.take().filter(|connection| is_current && connection.is_clean()));
+        let Some(connection) = self.connection.take() else { return };
+        if is_current && connection.is_clean() {
+            idle.push(connection);
+        } else {
+            drop(idle);
+            connection.close();
+        }
     }
 }

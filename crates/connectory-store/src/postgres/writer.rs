@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use super::batch::{self, Before, Plan};
 use super::connection::{Connection, Failed, Lock};
-use super::following::{NOTHING, News, Published};
+use super::following::{ANOTHER_HISTORY, NOTHING, News, Published};
 use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, SETTLE, SETTLE_AGAIN};
 use super::once;
 use super::pool::Lease;
@@ -115,7 +115,7 @@ impl Engine {
         let (since, before) = begin(&lease, tenant, known, &batch).await?;
         if since.is_rewound {
             lease.roll_back().await;
-            self.following.lose(tenant, since.from);
+            self.following.lose(tenant, since.from, ANOTHER_HISTORY);
             return Err(Unavailable::Lost.into());
         }
         let missed = News::read(tenant, since.from, since.to, since.changed);

@@ -32,7 +32,7 @@ async fn connect(text: &str) -> Result<bool, String> {
 
 async fn connect_with(text: &str, environment: impl Fn(&str) -> Option<OsString>) -> Result<bool, String> {
     let address = Address::parse(text, environment).map_err(|error| error.to_string())?;
-    let (client, messages) = address.connect().await.map_err(|error| error.to_string())?;
+    let (client, messages, _) = address.connect().await.map_err(|error| error.to_string())?;
     let driver = tokio::spawn(drive(messages));
     let row = client.query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await;
     drop(client);
@@ -54,7 +54,7 @@ async fn drive(mut messages: Messages) -> Vec<String> {
 async fn execute(cluster: &Cluster, sql: &str) {
     let text =
         format!("postgres://postgres:{PASSWORD}@/postgres?host={}&port={}", cluster.folder().display(), cluster.port);
-    let (client, messages) = Address::parse(&text, nothing).unwrap().connect().await.unwrap();
+    let (client, messages, _) = Address::parse(&text, nothing).unwrap().connect().await.unwrap();
     let driver = tokio::spawn(drive(messages));
     client.batch_execute(sql).await.unwrap();
     drop(client);
@@ -146,7 +146,7 @@ async fn a_connection_is_protected_as_its_address_says() {
     let begun = Instant::now();
     let old = loop {
         let text = at("db.test", &format!("sslmode=verify-full&sslrootcert={root}&channel_binding=require"));
-        let (client, messages) = Address::parse(&text, nothing).unwrap().connect().await.unwrap();
+        let (client, messages, _) = Address::parse(&text, nothing).unwrap().connect().await.unwrap();
         let driver = tokio::spawn(drive(messages));
         let row = client.query_one("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await.unwrap();
         drop(client);
@@ -211,7 +211,8 @@ async fn of_several_hosts_the_primary_is_found() {
     let connect_to = |hosts: String, options: &'static str| async move {
         let text = format!("postgres://postgres:{PASSWORD}@{hosts}/postgres?connect_timeout=1{options}");
         let address = Address::parse(&text, nothing).unwrap();
-        let (client, messages): (Client, Messages) = address.connect().await.map_err(|error| error.to_string())?;
+        let (client, messages, _): (Client, Messages, _) =
+            address.connect().await.map_err(|error| error.to_string())?;
         let driver = tokio::spawn(drive(messages));
         let row = client.query_one("SELECT inet_server_port()", &[]).await.unwrap();
         drop(client);
@@ -239,7 +240,7 @@ async fn the_caller_sees_notices() {
     }
     let cluster = Cluster::start(&Authority::new("ours"), RULES);
     let text = format!("postgres://postgres:{PASSWORD}@localhost:{}/postgres", cluster.port);
-    let (client, messages) = Address::parse(&text, nothing).unwrap().connect().await.unwrap();
+    let (client, messages, _) = Address::parse(&text, nothing).unwrap().connect().await.unwrap();
     let driver = tokio::spawn(drive(messages));
     client.batch_execute("DO $$ BEGIN RAISE NOTICE 'hello'; END $$").await.unwrap();
     drop(client);
