@@ -410,6 +410,8 @@ def test_a_password_is_never_shown(cluster, start):
     for line in [
         ["serve", "--database", f"mysql://app:{wrong}@localhost/app"],
         ["serve", "--database", f"Postgres:app:{wrong}"],
+        ["client", "list", "--database", f"host=127.0.0.1 user=app password={wrong} dbname=app"],
+        ["serve", "--database", f"user=app password=x:{wrong}"],
         ["tenant", "list", f"postgres://app:{wrong}@localhost/app"],
         [f"postgres://app:{wrong}@localhost/app"],
     ]:

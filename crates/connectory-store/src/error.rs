@@ -53,8 +53,14 @@ pub enum Unavailable {
     /// Too much work is in progress.
     #[error("the server works on too much at the moment")]
     Busy,
-    /// The history of the tenant is another one than it was ([`Follow::lost`](crate::Follow::lost)).
-    #[error("the database lost its newest changes: another server took over, or a backup was restored; read again")]
+    /// The database accepts no more connections.
+    #[error("the database has no connection left for this server")]
+    Connections,
+    /// The tenant must be loaded anew ([`Follow::lost`](crate::Follow::lost)).
+    #[error(
+        "the connectors are read from the database anew: its newest changes were lost in a failover or a restore, or this \
+         server missed very many"
+    )]
     Lost,
 }
 

@@ -236,19 +236,18 @@ async fn a_node_that_is_far_behind_catches_up_and_others_do_not_wait() {
         let (node, followed) = database.node(ours).await;
         node.follow_from(theirs, Head { number: RevisionNumber::ZERO, commit: None });
         let before: i64 =
-            database.psql(&format!("SELECT max(number) FROM revisions WHERE tenant_id = {}", id)).parse().unwrap();
+            database.psql(&format!("SELECT max(number) FROM revisions WHERE tenant_id = {id}")).parse().unwrap();
         // Another server commits much, of which some is deleted again.
         let insert = format!(
             "WITH new AS (SELECT g, {before} + g AS number, 'c' || ({before} + g) AS name FROM generate_series(1, {much}) AS g),
                   example AS (SELECT r.*, c.summary FROM revisions r JOIN connectors c USING (tenant_id, script_name)
-                                  WHERE r.tenant_id = {ours} AND r.script_name = 'hr' LIMIT 1),
+                                  WHERE r.tenant_id = {id} AND r.script_name = 'hr' LIMIT 1),
                   made AS (INSERT INTO connectors SELECT tenant_id, new.name, new.name, new.number,
                                jsonb_set(summary::jsonb, '{{scriptName}}', to_jsonb(new.name))::text
                                FROM new, example WHERE new.g < {much})
              INSERT INTO revisions SELECT tenant_id, new.number, new.name, NULL, new.number, gen_random_uuid(), 1, changed,
                                           author_kind, author_id, author_name, NULL, 0, connectors + new.g, bytes, format, body
-                 FROM new, example",
-            ours = id
+                 FROM new, example"
         );
         database.psql(&insert);
         let (first, other) = tokio::join!(node.fresh(ours), node.fresh(theirs));
@@ -262,7 +261,7 @@ async fn a_node_that_is_far_behind_catches_up_and_others_do_not_wait() {
             assert_eq!(followed.lost(), 0);
         }
         let there: usize =
-            database.psql(&format!("SELECT count(*) FROM connectors WHERE tenant_id = {}", id)).parse().unwrap();
+            database.psql(&format!("SELECT count(*) FROM connectors WHERE tenant_id = {id}")).parse().unwrap();
         assert_eq!(followed.connectors().len(), there);
     }
 }

@@ -11,8 +11,10 @@ pub fn hide_addresses(error: &mut Error) {
     };
     let shorter = |(kind, value): (ContextKind, &ContextValue)| {
         let ContextValue::String(text) = value else { return None };
-        let short = match text.split_once(':')? {
+        let short = match text.split_once(':').unwrap_or((text, "")) {
             // What was meant as a password may be anywhere.
+            _ if is_database && kind == ContextKind::InvalidValue && text.contains('=') => "…".to_owned(),
+            (scheme, rest) if rest.is_empty() && scheme == text => return None,
             (scheme, _) if is_database && kind == ContextKind::InvalidValue && scheme != "sqlite" => {
                 format!("{scheme}:…")
             }

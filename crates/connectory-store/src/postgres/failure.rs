@@ -23,9 +23,8 @@ impl From<&Error> for StoreError {
             &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::FEATURE_NOT_SUPPORTED => Unavailable::ReadOnly,
             &SqlState::LOCK_NOT_AVAILABLE => Unavailable::Locked,
             &SqlState::QUERY_CANCELED => Unavailable::Slow,
-            &SqlState::TOO_MANY_CONNECTIONS
-            | &SqlState::T_R_DEADLOCK_DETECTED
-            | &SqlState::T_R_SERIALIZATION_FAILURE => Unavailable::Busy,
+            &SqlState::TOO_MANY_CONNECTIONS => Unavailable::Connections,
+            &SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE => Unavailable::Busy,
             &SqlState::IO_ERROR => Unavailable::Disk,
             &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => Unavailable::Damaged,
             &SqlState::ADMIN_SHUTDOWN

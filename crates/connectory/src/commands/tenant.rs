@@ -37,7 +37,7 @@ pub enum TenantCommand {
         #[command(flatten)]
         database: DatabaseArgument,
     },
-    /// Delete a tenant with its connectors, their history and its clients. Stop the server first.
+    /// Delete a tenant with its connectors, their history and its clients. On SQLite, stop the server first.
     Delete {
         /// The tenant's name.
         name: String,

@@ -76,6 +76,13 @@ impl FromStr for Database {
             }
             Some(("sqlite", ":memory:")) => "there is no database without a file; expected sqlite:PATH".to_owned(),
             Some(("sqlite", path)) if !path.is_empty() => return Ok(Self::Sqlite(path.into())),
+            // Words of libpq, which may hold a password too.
+            _ if text.contains('=') => {
+                return Err(
+                    "not a database; write `host=HOST user=USER dbname=DATABASE` as postgres://USER@HOST/DATABASE"
+                        .to_owned(),
+                );
+            }
             None if !text.is_empty() => format!("did you mean `sqlite:{text}`?"),
             // As above.
             _ => return Err("not a database; expected sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned()),
@@ -295,6 +302,10 @@ mod tests {
         for text in ["mysql:x", "sqlite:", ""] {
             let expected = "not a database; expected sqlite:PATH or postgres://USER@HOST/DATABASE";
             assert_eq!(text.parse::<Database>().unwrap_err(), expected, "{text}");
+        }
+        for text in ["host=127.0.0.1 user=app password=secret", "password='a:b' dbname=x"] {
+            let error = text.parse::<Database>().unwrap_err();
+            assert!(error.ends_with("postgres://USER@HOST/DATABASE") && !error.contains("secret"), "{error}");
         }
         for path in ["z.db", "/srv/z.db", "///srv/z.db"] {
             let database = format!("sqlite:{path}").parse();
