@@ -530,7 +530,7 @@ async fn every_page_waits_for_what_other_servers_committed() {
             ),
             (
                 Unavailable::Lost,
-                "another server took over, or a backup was restored; read again”. Nothing was changed.",
+                "or this server missed very many”. Nothing was changed.",
             ),
         ] {
             answers.lock().unwrap().push(Err(error.into()));
