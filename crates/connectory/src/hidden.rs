@@ -13,8 +13,8 @@ pub fn hide_addresses(error: &mut Error) {
         let ContextValue::String(text) = value else { return None };
         let short = match text.split_once(':').unwrap_or((text, "")) {
             // What was meant as a password may be anywhere.
-            _ if is_database && kind == ContextKind::InvalidValue && text.contains('=') => "…".to_owned(),
-            (scheme, rest) if rest.is_empty() && scheme == text => return None,
+            (scheme, _) if is_database && kind == ContextKind::InvalidValue && scheme.contains('=') => "…".to_owned(),
+            (scheme, _) if scheme == text => return None,
             (scheme, _) if is_database && kind == ContextKind::InvalidValue && scheme != "sqlite" => {
                 format!("{scheme}:…")
             }
