@@ -274,13 +274,18 @@ def standby(primary):
     standby.end()
 
 
+def start_on_both(start, primary, standby, database):
+    """Starts two servers that know both hosts of a database."""
+    address = f"postgres:///{database}?user=postgres&host={primary.folder},{standby.folder}"
+    return [start("--rate-limit", "off", database=address, **CLIENT) for _ in range(2)]
+
+
 def test_a_standby_takes_over_with_all_that_was_acknowledged(start, primary, standby):
     database = primary.new_database()
     primary.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
     primary.psql("postgres", "SELECT pg_reload_conf()")
     wait_until(lambda: primary.psql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync")
-    address = f"postgres:///{database}?user=postgres&host={primary.folder},{standby.folder}"
-    servers = [start("--rate-limit", "off", database=address, **CLIENT) for _ in range(2)]
+    servers = start_on_both(start, primary, standby, database)
     with Writers(Balancer(servers)) as writers:
         writers.wait_for(90)
         # The primary stops at once, as when its machine loses its power.
@@ -292,8 +297,7 @@ def test_a_standby_takes_over_with_all_that_was_acknowledged(start, primary, sta
 
 def test_a_standby_without_the_newest_changes_is_shown_as_it_is(start, primary, standby):
     database = primary.new_database()
-    address = f"postgres:///{database}?user=postgres&host={primary.folder},{standby.folder}"
-    servers = [start("--rate-limit", "off", database=address, **CLIENT) for _ in range(2)]
+    servers = start_on_both(start, primary, standby, database)
     sessions = [server.session() for server in servers]
 
     def create(name):

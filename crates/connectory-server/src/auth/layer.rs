@@ -87,8 +87,8 @@ async fn current(auth: &Auth, caller: Option<&Caller>, is_list: bool, request: &
     // done already is answered from the lists.
     let is_create = is_list && request.method() == Method::POST;
     let waits_itself = is_create && need.is_any_revision() && !request.headers().contains_key(IDEMPOTENCY_KEY);
-    let is_current = waits_itself || auth.catalog.is_current(caller.tenant(), need);
-    if request.extensions_mut().remove::<IsCurrent>().is_some() || is_current {
+    let has_waited = request.extensions_mut().remove::<IsCurrent>().is_some();
+    if has_waited || waits_itself || auth.catalog.is_current(caller.tenant(), need) {
         return Ok(());
     }
     // In a box, so that the futures of requests that do not wait have no room for this.

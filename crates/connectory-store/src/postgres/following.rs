@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::heads::Reply;
+use tokio::sync::oneshot;
+
 use crate::access::TenantId;
 use crate::changes::{Changed, Committed, Follow, Head};
 use crate::error::Unavailable;
@@ -19,6 +20,9 @@ use crate::revision::RevisionNumber;
 
 /// The head before a tenant's first revision.
 pub(super) const NOTHING: Head = Head { number: RevisionNumber::ZERO, commit: None };
+
+/// The channel for the result of a read. If it is dropped, the read asks again.
+pub(super) type Reply = oneshot::Sender<Result<(), Unavailable>>;
 
 /// The heads that the follower knows.
 #[derive(Default)]

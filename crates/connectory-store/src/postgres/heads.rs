@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::following::{ANOTHER_HISTORY, NOTHING, News, Published};
+use super::following::{ANOTHER_HISTORY, NOTHING, News, Published, Reply};
 use super::limits::{FAR, FRESH};
 use super::reads::{self, Since};
 use super::value::{column, tenant_id};
@@ -33,9 +33,6 @@ pub(super) struct Heads {
 
 /// A read that waits for a query.
 type Waiting = (TenantId, Reply);
-
-/// The channel for the result of a read. If it is dropped, the read asks again.
-pub(super) type Reply = oneshot::Sender<Result<(), Unavailable>>;
 
 impl Heads {
     fn next(&self) -> MutexGuard<'_, Vec<Waiting>> {
@@ -154,10 +151,10 @@ impl Engine {
             }
             let of_tenant = if is_rewound {
                 Found::Lost
-            } else if head != known && self.following.is_in_commit(tenant, head.number) {
-                Found::InCommit(head.number)
             } else if head == known {
                 Found::Published
+            } else if self.following.is_in_commit(tenant, head.number) {
+                Found::InCommit(head.number)
             } else {
                 Found::Behind(head)
             };
