@@ -3,6 +3,8 @@
 //! The store notes the key in the transaction of the commit. The answer to a repeat is made anew, from the revision that
 //! the first request made. A request that commits nothing leaves no trace, so its repeat is done anew.
 
+use std::pin::Pin;
+
 use axum::response::Response;
 use bytes::Bytes;
 use connectory_model::limits::{IDEMPOTENCY_KEY_CHARS, ONCE_KEPT};
@@ -68,21 +70,33 @@ pub async fn read(server: &ServerState, caller: &Caller, head: &Parts, body: &By
         let [method, base, path, content_type] = &request;
         hash([method, base, path, content_type, &content])
     };
-    let fingerprint = server.work.run(body.len(), fingerprint).await?;
+    let fingerprint = Box::pin(server.work.run(body.len(), fingerprint)).await?;
     let now = i64::try_from(server.options.clock.unix_seconds()).unwrap_or(i64::MAX);
     Ok(Some(Once { key, fingerprint, at: now.saturating_mul(1000) }))
 }
 
 /// Does an operation, unless a request with the same key did it. Then `repeat` makes the answer from the revision that it
-/// made.
+/// made. The caller pins the operation, so that it is not copied; the rest is in boxes, because most requests have no key.
 pub async fn respond(
     server: &ServerState,
     caller: &Caller,
     once: Option<Once>,
-    operation: impl Future<Output = Result<Outcome, ApiError>>,
+    operation: Pin<&mut impl Future<Output = Result<Outcome, ApiError>>>,
     repeat: impl AsyncFnOnce(RevisionId) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
-    let Some(once) = once else { return operation.await.map(Outcome::response) };
+    match once {
+        None => operation.await.map(Outcome::response),
+        Some(once) => Box::pin(respond_once(server, caller, once, operation, repeat)).await,
+    }
+}
+
+async fn respond_once(
+    server: &ServerState,
+    caller: &Caller,
+    once: Once,
+    operation: Pin<&mut impl Future<Output = Result<Outcome, ApiError>>>,
+    repeat: impl AsyncFnOnce(RevisionId) -> Result<Response, ApiError>,
+) -> Result<Response, ApiError> {
     let tenant = caller.tenant().id();
     if let Some(done) = server.store.done(tenant, once).await? {
         return again(done, once, tenant, repeat).await;

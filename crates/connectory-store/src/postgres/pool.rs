@@ -50,7 +50,8 @@ impl Pool {
         let idle = std::iter::from_fn(|| self.idle().pop()).find(Connection::is_clean);
         let connection = match idle {
             Some(connection) => connection,
-            None => self.open().await?,
+            // In a box, because most leases need no room for it.
+            None => Box::pin(self.open()).await?,
         };
         self.in_use.inc();
         Ok(Lease { connection: Some(connection), pool: Arc::clone(self), generation, _permit: permit })
