@@ -229,4 +229,4 @@ mod tests {
 mod servers;
 #[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tls_cluster;
+pub(super) mod tls_cluster;

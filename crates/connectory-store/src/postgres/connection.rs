@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, NoTls, Row, RowStream};
@@ -28,14 +29,28 @@ pub(super) struct Connection {
     open: AtomicUsize,
     /// Whether a transaction was begun and not ended.
     in_transaction: AtomicBool,
+    /// The task that reads what the database sends.
+    driver: AbortHandle,
+}
+
+impl Drop for Connection {
+    /// Closes the connection at once if it waits for an answer. Its task would wait for the answer before it closes the
+    /// connection. If a part of what was sent is lost, the database waits for that part meanwhile, with the lock of its
+    /// transaction, and no limit of a transaction ends this wait.
+    fn drop(&mut self) {
+        if self.open.load(Ordering::Relaxed) > 0 {
+            self.driver.abort();
+        }
+    }
 }
 
 impl Connection {
     pub async fn open(address: &Address) -> Result<Self, ConnectError> {
         let (client, messages, tls) = address.connect().await?;
         let warned = Arc::<AtomicBool>::default();
-        tokio::spawn(drive(messages, Arc::clone(&warned)));
-        Ok(Self { client, tls, warned, open: AtomicUsize::new(0), in_transaction: AtomicBool::new(false) })
+        let driver = tokio::spawn(drive(messages, Arc::clone(&warned))).abort_handle();
+        let (open, in_transaction) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Ok(Self { client, tls, warned, open, in_transaction, driver })
     }
 
     /// Whether the connection can be used for another caller.
@@ -52,7 +67,7 @@ impl Connection {
         if let Ok(runtime) = Handle::try_current()
             && is_waiting
         {
-            let (token, tls) = (self.client.cancel_token(), self.tls);
+            let (token, tls) = (self.client.cancel_token(), self.tls.clone());
             runtime.spawn(timeout(CANCEL, async move {
                 let cancelled = match tls {
                     Some(tls) => token.cancel_query(tls).await,
@@ -81,16 +96,22 @@ impl Connection {
     /// statement would be older than the wait.
     pub async fn begin(&self, lock: Lock, within: Duration) -> Result<(), Failed> {
         self.in_transaction.store(true, Ordering::Relaxed);
-        let (wait, idle) = (super::limits::LOCK, super::limits::IDLE);
-        // A role or a database may have other defaults. A commit needs the warnings.
+        let (wait, idle, alive) = (super::limits::LOCK, super::limits::IDLE, super::limits::ALIVE);
+        // A role or a database may have other defaults. A commit needs the warnings. The limit on the idle time does not
+        // hold while the database waits for the rest of what was sent together, so it must notice that this host is gone.
         let sql = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
              SELECT set_config('lock_timeout', '{wait}', true), \
                     set_config('idle_in_transaction_session_timeout', '{idle}', true), \
+                    set_config('tcp_keepalives_idle', '{alive}', true), \
+                    set_config('tcp_keepalives_interval', '{alive}', true), \
+                    set_config('tcp_keepalives_count', '2', true), \
+                    set_config('tcp_user_timeout', '{}', true), \
                     set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), \
                                true), \
                     set_config('client_min_messages', 'warning', true); \
              {}",
+            3000 * alive,
             lock.statement()
         );
         self.run(&sql, within).await
@@ -223,5 +244,33 @@ async fn drive(mut messages: Messages, warned: Arc<AtomicBool>) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::connect::tls_cluster::{Authority, Cluster, is_asked_for};
+    use super::*;
+
+    #[tokio::test]
+    async fn the_database_notices_in_a_transaction_that_this_host_is_gone() {
+        if !is_asked_for() {
+            return;
+        }
+        let cluster = Cluster::start(&Authority::new("ours"), "host all all 127.0.0.1/32 trust\nlocal all all trust\n");
+        let text = format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", cluster.port);
+        let connection = Connection::open(&Address::parse(&text, |_| None).unwrap()).await.unwrap();
+        // PostgreSQL shows what the socket has.
+        let shown = async |setting: &str| {
+            let rows = connection.query(&format!("SHOW {setting}"), &[], CANCEL).await.unwrap();
+            rows[0].get::<_, String>(0)
+        };
+        let settings = ["tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"];
+        let defaults = futures_util::future::join_all(settings.map(shown)).await;
+        connection.begin(Lock::INSTANCE, CANCEL).await.unwrap();
+        assert_eq!(futures_util::future::join_all(settings.map(shown)).await, ["3", "3", "2", "9000"]);
+        connection.roll_back().await;
+        assert_eq!(futures_util::future::join_all(settings.map(shown)).await, defaults);
     }
 }

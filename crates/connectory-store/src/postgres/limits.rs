@@ -25,6 +25,9 @@ pub(super) const BEGIN: Duration = Duration::from_secs(8);
 pub(super) const LOCK: &str = "5s";
 /// How long a transaction may wait for the next statement. After that the database ends it, and its lock is free.
 pub(super) const IDLE: &str = "4s";
+/// In a transaction, the seconds after which the database asks whether this host is there. It asks twice, as often, and
+/// then ends the transaction.
+pub(super) const ALIVE: u32 = 3;
 /// How long a commit may take. Then its outcome is not known, and is looked up.
 pub(super) const COMMIT: Duration = Duration::from_secs(10);
 /// How long an outcome that is not known is looked up.

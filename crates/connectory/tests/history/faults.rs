@@ -34,6 +34,8 @@ pub enum Kind {
     CutBeforeCommit,
     /// A connection breaks before the answer to its commit arrives.
     CutAfterCommit,
+    /// The rest of what a transaction writes is lost, and the connection stays open.
+    LoseRest,
     /// SIGSTOP while a transaction of the server has its lock, and later SIGCONT.
     StopWithLock,
     /// The database ends all connections of the server.
@@ -53,6 +55,7 @@ pub const ALL: &[Kind] = &[
     Kind::Silence,
     Kind::CutBeforeCommit,
     Kind::CutAfterCommit,
+    Kind::LoseRest,
     Kind::StopWithLock,
     Kind::Terminate,
 ];
@@ -130,6 +133,7 @@ impl Target {
             Kind::LateToServer => self.network(Rules { to_server: time / 8, ..Rules::default() }, time).await,
             Kind::CutBeforeCommit => return self.proxy().trap(Trap::CutBeforeCommit, MOMENT).await,
             Kind::CutAfterCommit => return self.proxy().trap(Trap::CutAfterCommit, MOMENT).await,
+            Kind::LoseRest => return self.proxy().trap(Trap::LoseRest, MOMENT).await,
             Kind::StopWithLock => {
                 let (sender, held) = oneshot::channel();
                 if !self.proxy().trap(Trap::HoldLock(sender), MOMENT).await {

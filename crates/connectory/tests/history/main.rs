@@ -33,7 +33,7 @@ use self::faults::{Kind, Target, make_faults};
 use self::fronts::Wrong;
 use self::log::{Log, Outcome};
 use self::postgres::Postgres;
-use self::proxy::Proxy;
+use self::proxy::{Proxy, Trap};
 
 const CLIENTS: usize = 16;
 /// How many runs may be needed to find what is planted.
@@ -184,6 +184,21 @@ async fn run_on_three(
     }
     let address = Postgres::address(postgres.socket().port(), &database);
     run_on("three servers", &address, targets, kinds, (time, seed)).await.1
+}
+
+/// PostgreSQL has no limit of time for a transaction whose statements it got in part. So it ends with its connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_arrives_in_part_does_not_keep_its_lock() {
+    if !postgres::is_wanted() {
+        return;
+    }
+    let (postgres, folder) = (Postgres::start().await, TempDir::new().unwrap());
+    let proxy = Proxy::start(postgres.socket()).await;
+    let node = Node::start(&Postgres::address(proxy.port(), "postgres"), folder.path(), None).await;
+    let api = Api::new(vec![node.url()]).await;
+    let (is_sprung, recovered) = tokio::join!(proxy.trap(Trap::LoseRest, RECOVERY), api.recovered(RECOVERY));
+    assert!(is_sprung);
+    recovered.unwrap();
 }
 
 /// A long run begins anew every minute.

@@ -42,6 +42,8 @@ pub enum Trap {
     CutBeforeCommit,
     /// PostgreSQL gets the `COMMIT`, and the connection ends without its answer.
     CutAfterCommit,
+    /// PostgreSQL gets the begin of what is written, and the rest is lost. The connection stays open.
+    LoseRest,
     /// The transaction has asked for its lock. The answer waits until the receiver ends, so the server cannot commit.
     HoldLock(oneshot::Sender<oneshot::Sender<()>>),
 }
@@ -194,6 +196,7 @@ async fn requests(
                 Some(Trap::CutBeforeCommit | Trap::CutAfterCommit) => {
                     statement.is_some_and(|statement| statement.trim_start().starts_with("COMMIT"))
                 }
+                Some(Trap::LoseRest) => is("append_revisions"),
                 Some(Trap::HoldLock(_)) => is("pg_advisory_xact_lock"),
                 None => false,
             };
@@ -204,6 +207,11 @@ async fn requests(
             Some(Trap::CutBeforeCommit) => {
                 state.is_sprung.notify_waiters();
                 return Ok(End::BeforeCommit);
+            }
+            Some(Trap::LoseRest) => {
+                to.write_all(&message).await?;
+                wire.is_lost = true;
+                state.is_sprung.notify_waiters();
             }
             Some(Trap::CutAfterCommit) => {
                 // The answer must not be faster than the cut.
