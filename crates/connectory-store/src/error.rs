@@ -19,7 +19,7 @@ pub enum Unavailable {
     #[error("the database is read-only")]
     ReadOnly,
     /// Another program holds a transaction open.
-    #[error("another program has locked the database")]
+    #[error("another program, or a change that is not finished, has locked the database")]
     Locked,
     /// Another file is at the path of the database, of its log or of the log's index.
     #[error(

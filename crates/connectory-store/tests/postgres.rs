@@ -674,7 +674,24 @@ async fn a_commit_whose_connection_is_ended_is_never_made_twice_nor_denied() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_on_the_standby_is_never_acknowledged() {
-    let database = want!(database_in("", || Cluster::start(&["fsync = off"])));
+    is_not_acknowledged("C", "division by zero").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_on_the_standby_is_never_acknowledged_in_german() {
+    is_not_acknowledged("en_US.UTF-8", "Division durch Null").await;
+}
+
+/// Cancels the wait for a standby that is not there, in a database with messages of this locale.
+async fn is_not_acknowledged(locale: &str, message: &str) {
+    let messages = format!("lc_messages = '{locale}'");
+    let database = want!(database_in("", || Cluster::start(&["fsync = off", &messages])));
+    let said = database.psql(
+        "CREATE FUNCTION pg_temp.said() RETURNS text LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN RETURN SQLERRM; END $$;
+         SELECT pg_temp.said()",
+    );
+    assert!(said.ends_with(message), "{said}");
     let ours = tenant(&database.open().await).await;
     // The result of a commit is in a warning.
     database.psql(&format!("ALTER DATABASE {} SET client_min_messages = error", database.name));

@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{AsyncMessage, Client, NoTls, Row, RowStream};
 
 use super::address::Address;
@@ -233,7 +233,8 @@ impl From<&Failed> for StoreError {
 async fn drive(mut messages: Messages, warned: Arc<AtomicBool>) {
     while let Some(message) = messages.next().await {
         match message {
-            Ok(AsyncMessage::Notice(notice)) if notice.severity() == "WARNING" => {
+            // The text of the severity is translated.
+            Ok(AsyncMessage::Notice(notice)) if notice.parsed_severity() == Some(Severity::Warning) => {
                 warned.store(true, Ordering::Relaxed);
                 tracing::warn!(message = notice.message(), code = notice.code().code(), "the database warns");
             }

@@ -1,7 +1,7 @@
 //! What an error of the database means for the caller.
 
 use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::error::{StoreError, Unavailable};
 
@@ -46,8 +46,15 @@ pub(super) fn is_taken(error: &Error) -> bool {
 }
 
 /// Whether the database itself refused a statement. Then the transaction of the statement is not committed.
+///
+/// Only an error of the statement says so. Whatever ends the session does not: a database may stop after it wrote a commit,
+/// and a pooler does not know what became of the one that it lost.
 pub(super) fn is_refusal(error: &Error) -> bool {
-    // A database that ends a session says so, but not what became of the transaction.
-    let ends = [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::IDLE_SESSION_TIMEOUT];
-    error.code().is_some_and(|code| !ends.contains(&code))
+    let Some(refused) = error.as_db_error() else { return false };
+    // The other text of the severity is translated. A pooler may have no other.
+    let is_error =
+        refused.parsed_severity().map_or_else(|| refused.severity() == "ERROR", |severity| severity == Severity::Error);
+    let is_unknown =
+        *refused.code() == SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN || refused.code().code().starts_with("08");
+    is_error && !is_unknown
 }

@@ -44,6 +44,8 @@ pub(super) const ATTEMPTS: u32 = 20;
 
 /// The jobs of a tenant that wait. Callers wait when there are more.
 pub(super) const QUEUE: usize = 1024;
+/// How long a job may wait for the batches before it. After that it is refused, because its caller may be gone.
+pub(super) const QUEUED: Duration = Duration::from_secs(10);
 /// The largest number of jobs in one transaction. It limits how long the first job waits.
 pub(super) const BATCH: usize = 256;
 /// The largest number of bytes in one transaction, unless a single job has more.

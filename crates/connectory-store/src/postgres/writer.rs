@@ -14,12 +14,12 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join5};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 
 use super::batch::{self, Before, Plan};
 use super::connection::{Connection, Failed, Lock};
 use super::following::{ANOTHER_HISTORY, NOTHING, News, Published};
-use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, SETTLE, SETTLE_AGAIN};
+use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, QUEUED, SETTLE, SETTLE_AGAIN};
 use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
@@ -35,6 +35,7 @@ use crate::revision::RevisionNumber;
 /// A commit that waits, and the channel for its result.
 pub(super) struct Job {
     commit: Commit,
+    since: Instant,
     reply: oneshot::Sender<Result<Vec<RevisionNumber>, Refusal>>,
 }
 
@@ -43,7 +44,7 @@ impl Engine {
     pub async fn commit(self: &Arc<Self>, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue(commit.tenant);
-        queue.send(Job { commit, reply }).await.map_err(|_| StoreError::Closed)?;
+        queue.send(Job { commit, since: Instant::now(), reply }).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -65,6 +66,13 @@ impl Engine {
 
     /// Commits a batch and answers its jobs.
     async fn write(&self, tenant: TenantId, jobs: Vec<Job>) {
+        let (jobs, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.since.elapsed() < QUEUED);
+        for job in late {
+            let _gone = job.reply.send(Err(StoreError::from(Unavailable::Slow).into()));
+        }
+        if jobs.is_empty() {
+            return;
+        }
         let (commits, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.commit, job.reply)).unzip();
         let began = Instant::now();
         let mut commits = Some(commits);
@@ -172,14 +180,14 @@ impl Engine {
         let deadline = Instant::now() + SETTLE;
         loop {
             self.commits.close();
-            match self.look_up(tenant, head).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(Unavailable::Disconnected.into()),
-                Err(error) if Instant::now() + SETTLE_AGAIN < deadline => {
+            match timeout_at(deadline.into(), self.look_up(tenant, head)).await {
+                Ok(Ok(true)) => return Ok(()),
+                Ok(Ok(false)) => return Err(Unavailable::Disconnected.into()),
+                Ok(Err(error)) if Instant::now() + SETTLE_AGAIN < deadline => {
                     tracing::debug!(%error, "the outcome of a commit is not known yet");
                     sleep(SETTLE_AGAIN).await;
                 }
-                Err(_) => return Err(StoreError::Uncertain(Unavailable::Disconnected)),
+                Ok(Err(_)) | Err(_) => return Err(StoreError::Uncertain(Unavailable::Disconnected)),
             }
         }
     }

@@ -46,7 +46,8 @@ impl Cluster {
         succeed(as_user(&self.programs.join("initdb")).args(init));
         let mut config = fs::read_to_string(data.join("postgresql.conf")).unwrap();
         let socket = format!("unix_socket_directories = '{}'", text(&self.folder));
-        for setting in ["listen_addresses = ''", "max_connections = 500", &socket].iter().chain(settings) {
+        let always = ["listen_addresses = ''", "max_connections = 500", "lc_messages = 'C'", &socket];
+        for setting in always.iter().chain(settings) {
             config.extend([setting, "\n"]);
         }
         fs::write(data.join("postgresql.conf"), config).unwrap();
@@ -62,6 +63,8 @@ impl Cluster {
         let (data, log) = (self.data(), self.log());
         let mut command = as_user(&self.programs.join("pg_ctl"));
         command.args(["-D", text(&data), "-l", text(&log), "-w", "-t", "60", action]);
+        // For clusters with another `lc_messages`.
+        command.env("LANGUAGE", "de");
         if action == "stop" || action == "restart" {
             command.args(["-m", "immediate"]);
         }

@@ -72,7 +72,7 @@ impl Api {
         Self { http, urls: Arc::new(urls), token }
     }
 
-    fn request(&self, node: usize, method: Method, path: &str) -> RequestBuilder {
+    pub fn request(&self, node: usize, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/v2025/connectors{path}", self.urls[node]);
         self.http.request(method, url).bearer_auth(&self.token)
     }

@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use tempfile::TempDir;
 
 use self::check::{Fault, Faults, Revisions, check, revisions};
@@ -199,6 +200,37 @@ async fn a_commit_that_arrives_in_part_does_not_keep_its_lock() {
     let (is_sprung, recovered) = tokio::join!(proxy.trap(Trap::LoseRest, RECOVERY), api.recovered(RECOVERY));
     assert!(is_sprung);
     recovered.unwrap();
+}
+
+/// An error that ends the session says nothing of the transaction: the database may have stopped after it wrote the commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_answered_with_the_end_of_the_session_is_looked_up() {
+    if !postgres::is_wanted() {
+        return;
+    }
+    let (postgres, folder) = (Postgres::start().await, TempDir::new().unwrap());
+    let proxy = Proxy::start(postgres.socket()).await;
+    let node = Node::start(&Postgres::address(proxy.port(), "postgres"), folder.path(), None).await;
+    let api = Api::new(vec![node.url()]).await;
+    // A pooler lost its connection; the disk of the database failed, or is full; the database ends; nobody knows.
+    let errors = [
+        ("FATAL", "08P01"),
+        ("PANIC", "58030"),
+        ("PANIC", "53100"),
+        ("FATAL", "57P01"),
+        ("FATAL", "08006"),
+        ("ERROR", "40003"),
+    ];
+    for (at, (severity, code)) in errors.into_iter().enumerate() {
+        let body = serde_json::json!({"name": format!("c{at}"), "className": "v0"});
+        let create = async || api.request(0, Method::POST, "").json(&body).send().await.unwrap();
+        let (is_sprung, made) = tokio::join!(proxy.trap(Trap::AnswerCommit(severity, code), RECOVERY), create());
+        assert!(is_sprung);
+        assert_eq!(made.status(), 200, "{severity} {code}: {}", made.text().await.unwrap());
+        assert_eq!(create().await.status(), 400, "the name is taken");
+    }
+    node.kill();
+    assert_eq!(revisions(&open(&Postgres::address(postgres.socket().port(), "postgres")).await).await.numbers.len(), 6);
 }
 
 /// A long run begins anew every minute.

@@ -17,6 +17,8 @@ use tokio::time::{sleep, timeout};
 
 /// The version in a startup packet. Other packets without a type ask for encryption, or cancel.
 const STARTUP: i32 = 196_608;
+/// How PostgreSQL says that it has committed.
+const COMMITTED: &[u8] = b"COMMIT\0";
 /// How long PostgreSQL may take for a commit whose connection is cut.
 const LAST_ANSWER: Duration = Duration::from_millis(200);
 
@@ -42,6 +44,9 @@ pub enum Trap {
     CutBeforeCommit,
     /// PostgreSQL gets the `COMMIT`, and the connection ends without its answer.
     CutAfterCommit,
+    /// PostgreSQL gets the `COMMIT`, the server gets an error of this severity and code as its answer, and the connection
+    /// ends: PostgreSQL panics, or a pooler loses its connection.
+    AnswerCommit(&'static str, &'static str),
     /// PostgreSQL gets the begin of what is written, and the rest is lost. The connection stays open.
     LoseRest,
     /// The transaction has asked for its lock. The answer waits until the receiver ends, so the server cannot commit.
@@ -128,9 +133,10 @@ async fn carry(state: &State, server: TcpStream, database: TcpStream) -> io::Res
     let (mut from_server, mut to_server) = server.into_split();
     let (mut from_database, mut to_database) = database.into_split();
     let is_held = watch::Sender::new(false);
+    let instead = Mutex::default();
     let end = tokio::select! {
-        end = requests(state, &mut from_server, &mut to_database, &is_held) => end?,
-        end = answers(state, &mut from_database, &mut to_server, is_held.subscribe()) => return end,
+        end = requests(state, &mut from_server, &mut to_database, &is_held, &instead) => end?,
+        end = answers(state, &mut from_database, &mut to_server, is_held.subscribe(), &instead) => return end,
     };
     if end == End::AfterCommit {
         // PostgreSQL must not see the end before it has committed. Its answer is lost.
@@ -180,6 +186,7 @@ async fn requests(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     is_held: &watch::Sender<bool>,
+    instead: &Mutex<Option<Vec<u8>>>,
 ) -> io::Result<End> {
     let mut wire = Wire::new(state, |rules| rules.to_database);
     let mut is_started = false;
@@ -193,7 +200,7 @@ async fn requests(
         let sprung = {
             let mut trap = state.trap.lock().unwrap();
             let springs = match &*trap {
-                Some(Trap::CutBeforeCommit | Trap::CutAfterCommit) => {
+                Some(Trap::CutBeforeCommit | Trap::CutAfterCommit | Trap::AnswerCommit(..)) => {
                     statement.is_some_and(|statement| statement.trim_start().starts_with("COMMIT"))
                 }
                 Some(Trap::LoseRest) => is("append_revisions"),
@@ -207,6 +214,11 @@ async fn requests(
             Some(Trap::CutBeforeCommit) => {
                 state.is_sprung.notify_waiters();
                 return Ok(End::BeforeCommit);
+            }
+            Some(Trap::AnswerCommit(severity, code)) => {
+                *instead.lock().unwrap() = Some(error(severity, code));
+                to.write_all(&message).await?;
+                state.is_sprung.notify_waiters();
             }
             Some(Trap::LoseRest) => {
                 to.write_all(&message).await?;
@@ -240,6 +252,7 @@ async fn answers(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
     mut is_held: watch::Receiver<bool>,
+    instead: &Mutex<Option<Vec<u8>>>,
 ) -> io::Result<()> {
     let mut wire = Wire::new(state, |rules| rules.to_server);
     let mut bytes = vec![0; 64 << 10];
@@ -249,10 +262,25 @@ async fn answers(
             return Ok(());
         }
         let _waited = is_held.wait_for(|is_held| !is_held).await.map(|_| ());
+        // What was written is answered before the commit.
+        if bytes[..count].windows(COMMITTED.len()).any(|bytes| bytes == COMMITTED) {
+            let instead = instead.lock().unwrap().take();
+            if let Some(instead) = instead {
+                to.write_all(&instead).await?;
+                return Ok(());
+            }
+        }
         if wire.pass().await {
             to.write_all(&bytes[..count]).await?;
         }
     }
+}
+
+/// An error as PostgreSQL sends it, with its severity in German.
+fn error(severity: &str, code: &str) -> Vec<u8> {
+    let fields = format!("SSCHLIMM\0V{severity}\0C{code}\0Mthis is over\0\0");
+    let length = i32::try_from(fields.len() + 4).unwrap();
+    [&b"E"[..], &length.to_be_bytes(), fields.as_bytes()].concat()
 }
 
 /// Reads a message with its head. None at the end of the connection.
