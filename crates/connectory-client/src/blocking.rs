@@ -66,6 +66,11 @@ impl Client {
         self.runtime.block_on(self.client.patch(script_name, patch))
     }
 
+    /// As [`Client::update_in_place`].
+    pub fn update_in_place(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
+        self.runtime.block_on(self.client.update_in_place(script_name, patch))
+    }
+
     /// A document as it is stored.
     pub fn document(&self, script_name: &str, kind: DocumentKind) -> Result<Vec<u8>, Error> {
         self.runtime.block_on(self.client.document(script_name, kind))

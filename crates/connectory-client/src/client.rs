@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use connectory_model::Locale;
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail};
+use connectory_model::wire::{
+    CONNECTORS_PATH, ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail,
+};
 use json_patch::Patch;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
@@ -294,11 +296,24 @@ impl Client {
     /// # }
     /// ```
     pub async fn patch(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
-        let body = serde_json::to_vec(patch).expect("a patch is JSON");
-        let with = |request: RequestBuilder| {
-            request.header(reqwest::header::CONTENT_TYPE, "application/json-patch+json").body(body.clone())
-        };
-        self.0.call(Method::PATCH, &[script_name], &with).await?.json()
+        self.0.call(Method::PATCH, &[script_name], &patch_request(patch)).await?.json()
+    }
+
+    /// Updates a custom connector as [`Self::patch`] does. The patch may also change `/status`, `/name`, `/type`, `/className`
+    /// and `/directConnect`. Only connectory has this operation: its [`Self::service_info`] has
+    /// [`Capability::UpdateInPlace`](crate::Capability::UpdateInPlace), and other services answer 404. The script name and the
+    /// documents stay as they are.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let patch = serde_json::from_str(r#"[{"op": "replace", "path": "/status", "value": "RELEASED"}]"#)?;
+    /// client.update_in_place("hr-system", &patch).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn update_in_place(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
+        let with = patch_request(patch);
+        self.0.call_own(Method::PATCH, CONNECTORS_PATH, &[script_name], &with).await?.json()
     }
 
     /// A document as it is stored: the source config, source template or correlation config.
@@ -380,6 +395,12 @@ impl Client {
         };
         self.0.call(Method::PUT, segments, &with).await?.json()
     }
+}
+
+/// Adds the body of a patch to a request.
+fn patch_request(patch: &Patch) -> impl Fn(RequestBuilder) -> RequestBuilder + Sync + use<> {
+    let body = serde_json::to_vec(patch).expect("a patch is JSON");
+    move |request| request.header(reqwest::header::CONTENT_TYPE, "application/json-patch+json").body(body.clone())
 }
 
 #[cfg(test)]

@@ -81,6 +81,18 @@ impl Transport {
         self.repeat_call(&Call { method, url: self.url(segments), key, does_once: AtomicBool::default(), with }).await
     }
 
+    /// Calls an operation that only connectory has, below a path of the service.
+    pub async fn call_own(
+        &self,
+        method: Method,
+        path: &str,
+        segments: &[&str],
+        with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
+    ) -> Result<Answer, Error> {
+        let (url, key) = (self.url_below(path, segments), Some(Uuid::new_v4().to_string()));
+        self.repeat_call(&Call { method, url, key, does_once: AtomicBool::default(), with }).await
+    }
+
     async fn repeat_call(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let does_once = || call.key.is_some() && call.does_once.load(Ordering::Relaxed);
         self.repeat(&call.method, does_once, || self.authorized(call)).await
@@ -139,13 +151,17 @@ impl Transport {
     }
 
     fn url(&self, segments: &[&str]) -> Url {
+        self.url_below(&self.api_path, segments)
+    }
+
+    fn url_below(&self, path: &str, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         // A dot segment would name another resource. No script name is a dot.
         let segments = segments.iter().map(|segment| if matches!(*segment, "." | "..") { "%2E" } else { segment });
         url.path_segments_mut()
             .expect("an http address has a path")
             .pop_if_empty()
-            .extend(self.api_path.split('/'))
+            .extend(path.trim_start_matches('/').split('/'))
             .extend(segments);
         url
     }

@@ -49,6 +49,11 @@ async fn every_operation_on_one_connector() {
         let listed = client.list().filter(filter).locale(Locale::De).all().await.unwrap();
         assert_eq!(listed[0].connector_metadata["shortDesc"], "Personal");
 
+        let patch = r#"[{"op": "replace", "path": "/name", "value": "People"}, {"op": "replace", "path": "/status", "value": "DEMO"}]"#;
+        let renamed = client.update_in_place("hr-system", &serde_json::from_str(patch).unwrap()).await.unwrap();
+        assert_eq!((renamed.name.as_str(), renamed.script_name.as_str()), ("People", "hr-system"));
+        assert_eq!(client.get("hr-system", None).await.unwrap().status, Open::Known(Status::Demo));
+
         client.delete("hr-system").await.unwrap();
         let error = client.get("hr-system", None).await.unwrap_err();
         assert!(error.is_not_found());

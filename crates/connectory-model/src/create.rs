@@ -33,6 +33,17 @@ impl NewConnector {
         Self { name, connector_type, class_name, direct_connect: true, status: Status::Released }
     }
 
+    /// The members of a connector.
+    pub fn of(connector: &Connector) -> Self {
+        Self {
+            name: connector.name.clone(),
+            connector_type: connector.connector_type.clone(),
+            class_name: connector.class_name.clone(),
+            direct_connect: connector.direct_connect,
+            status: connector.status,
+        }
+    }
+
     /// Reads the body of a create request.
     pub fn from_request(body: &Value) -> Result<Self, InvalidMember> {
         let new = Self::from_members(Members::of(body)?, None)?;

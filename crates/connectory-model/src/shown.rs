@@ -43,7 +43,7 @@ mod tests {
     use crate::create::NewConnector;
     use crate::document::{Document, DocumentKind, FORM_NAMESPACE};
     use crate::filter::Filter;
-    use crate::patch::PatchSet;
+    use crate::patch::{PatchScope, PatchSet};
     use crate::translations::Properties;
     use crate::wire::{ConnectorDetail, DetailShape, Origin};
     use crate::{Locale, Part, ScriptName, Status, import, json as json_text};
@@ -119,9 +119,14 @@ mod tests {
         let apply = |patch: PatchSet| patch.apply(&connector, detail, usize::MAX).map(drop);
         let mut errors: Vec<_> = operations
             .into_iter()
-            .map(|operation| PatchSet::from_json(json!([operation])).and_then(apply).expect_err("wrong").to_string())
+            .map(|operation| {
+                PatchSet::from_json(json!([operation]), PatchScope::Specified)
+                    .and_then(apply)
+                    .expect_err("wrong")
+                    .to_string()
+            })
             .collect();
-        errors.extend(PatchSet::from_json(json!(long)).err().map(|error| error.to_string()));
+        errors.extend(PatchSet::from_json(json!(long), PatchScope::Specified).err().map(|error| error.to_string()));
         errors
     }
 

@@ -28,7 +28,7 @@ use utoipa_axum::routes;
 
 use crate::api::fast_path::Attempt;
 use crate::api::{
-    connectors, documents, fast_path, health, oauth, openapi, reference, reset, service_info, translations,
+    connectors, documents, extensions, fast_path, health, oauth, openapi, reference, reset, service_info, translations,
 };
 use crate::auth::Caller;
 use crate::auth::layer::authorize;
@@ -41,7 +41,7 @@ use crate::http::response::{ResponseFacts, facts_of};
 use crate::http::telemetry::{RequestFacts, Trace};
 use crate::share::Share;
 use crate::state::ServerState;
-use crate::version::{ApiVersion, VERSIONS};
+use crate::version::{ApiVersion, Operations, VERSIONS};
 use crate::work::{Left, Work};
 
 /// The service that responds to requests.
@@ -189,16 +189,16 @@ async fn note_route(route: Option<MatchedPath>, request: Request<Body>, next: Ne
 
 /// Makes the routes of the Connectors API at one version.
 fn operations(version: &ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
-    if version.is_complete {
-        OpenApiRouter::new()
+    match version.operations {
+        Operations::All => OpenApiRouter::new()
             .routes(routes!(connectors::list, connectors::create))
             .routes(routes!(connectors::get, connectors::delete, connectors::patch))
             .routes(routes!(documents::source_config::get, documents::source_config::put))
             .routes(routes!(documents::source_template::get, documents::source_template::put))
             .routes(routes!(documents::correlation_config::get, documents::correlation_config::put))
-            .routes(routes!(translations::get, translations::put))
-    } else {
-        OpenApiRouter::new().routes(routes!(connectors::list))
+            .routes(routes!(translations::get, translations::put)),
+        Operations::List => OpenApiRouter::new().routes(routes!(connectors::list)),
+        Operations::Extensions => OpenApiRouter::new().routes(routes!(extensions::patch)),
     }
 }
 

@@ -14,10 +14,21 @@ pub struct ApiVersion {
     pub detail: &'static str,
     /// The suffix that makes operation ids unique among the versions in the OpenAPI document.
     pub suffix: &'static str,
-    /// Whether the version has all operations. Otherwise it has only the list.
-    pub is_complete: bool,
+    /// The operations of the version.
+    pub operations: Operations,
     /// The members of details (specification: only the newest API has `provisioningPolicies`).
     pub detail_shape: DetailShape,
+}
+
+/// The operations of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operations {
+    /// All operations of the specification.
+    All,
+    /// Only the list.
+    List,
+    /// Operations that the specification does not have.
+    Extensions,
 }
 
 macro_rules! versions {
@@ -37,7 +48,7 @@ macro_rules! versions {
                     base: $base,
                     detail: concat!($base, "/{scriptName}"),
                     suffix: $suffix,
-                    is_complete: true,
+                    operations: Operations::All,
                     detail_shape: DetailShape::Plain,
                 }
             },
@@ -57,7 +68,10 @@ versions! {
     /// The newest API, whose paths begin with the resource.
     ConnectorsV1 = "/connectors/v1", "ConnectorsV1", detail_shape: DetailShape::WithPolicies;
     /// Beta, which has only the list.
-    Beta = "/beta/connectors", "Beta", is_complete: false;
+    Beta = "/beta/connectors", "Beta", operations: Operations::List;
+    /// This server's own operations on connectors.
+    Connectory = "/connectory/v1/connectors", "Connectory", operations: Operations::Extensions,
+        detail_shape: DetailShape::WithPolicies;
 }
 
 impl VersionName {

@@ -43,6 +43,8 @@ pub struct Edit {
     pub(crate) action: Action,
     pub(crate) changed: String,
     pub(crate) name_key: String,
+    /// Whether the connector may have had another name. The store knows which.
+    pub(crate) may_rename: bool,
     pub(crate) body: Body,
     pub(crate) summary_json: String,
 }
@@ -68,6 +70,8 @@ impl Edit {
             action,
             changed: changed.join(" "),
             name_key: name_key(&connector.name),
+            may_rename: matches!(change, Change::Update { .. })
+                && before.is_none_or(|(before, _)| before.name != connector.name),
             body: Body::new(&connector, before),
             summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
             summary: Arc::new(summary),

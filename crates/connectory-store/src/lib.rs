@@ -19,7 +19,7 @@
 //!
 //! **Uniqueness.** In a tenant, no two connectors have the same script name, or names with the same key
 //! ([`connectory_model::name_key`]). The store compares an edit with the state before its commit: a name that the same
-//! commit frees is still taken.
+//! commit frees is still taken. An update may give its connector another name.
 //!
 //! **Requests done once.** A commit may have a key. In the same transaction, the store notes the key, the fingerprint of
 //! the request, and the numbers of its revisions. For a day after that, a commit with the same key of the same tenant is

@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{self, LABEL_BYTES, METADATA_BYTES, METADATA_CHARS, SHORT_DESCRIPTION_BYTES};
 use connectory_model::metadata::{SHORT_DESC, labels};
-use connectory_model::patch::PatchSet;
+use connectory_model::patch::{PatchScope, PatchSet};
 use connectory_model::wire::DetailShape;
 use connectory_model::{Connector, Metadata, json};
 use connectory_server::catalog::Facet;
@@ -189,7 +189,7 @@ pub async fn save(
     };
     let mine = pretty(&metadata);
     let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
-    let patch = PatchSet::from_json(operations).map_err(RegistryError::from)?;
+    let patch = PatchSet::from_json(operations, PatchScope::Specified).map_err(RegistryError::from)?;
     let (base, limit) = (form.get("base")?.to_owned(), console.server.options.max_document);
     let next = move |connector: &Connector| {
         let next = patched(&patch, connector, DetailShape::Plain, limit)?;

@@ -193,7 +193,7 @@ mod tests {
     use connectory_model::access::Permission;
     use connectory_model::create::NewConnector;
     use connectory_model::document::DocumentKind;
-    use connectory_model::patch::PatchSet;
+    use connectory_model::patch::{PatchScope, PatchSet};
 
     use connectory_store::RevisionNumber;
 
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_german_reader_sees_german_messages() {
         let hr = || "hr".parse().expect("a script name");
-        let patch = PatchSet::from_json(serde_json::json!(1)).expect_err("no list");
+        let patch = PatchSet::from_json(serde_json::json!(1), PatchScope::Specified).expect_err("no list");
         let large = NewConnector::new("HR", "x.Y").build(hr(), &[]).check_bounds(1).expect_err("larger than a byte");
         let document = RegistryError::DocumentTooLarge { kind: DocumentKind::SourceConfig, limit: 10 };
         let no_room = StoreError::Unavailable(Unavailable::Full);

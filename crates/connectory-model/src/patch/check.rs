@@ -4,13 +4,14 @@ use crate::shown;
 use json_patch::{CopyOperation, MoveOperation, PatchOperation};
 use serde_json::Value;
 
-use super::pointer::{METADATA_PATH, PATCHABLE, first_token, is_metadata};
+use super::pointer::{METADATA_PATH, PatchScope, first_token, is_metadata};
 use crate::bounds::json_bytes;
+use crate::document::DocumentKind;
 use crate::limits::{METADATA_BYTES, PATCH_COPIED_BYTES, QUOTED_CHARS};
 use crate::members::kind;
 
 /// Checks the members of an operation. The error names the member that is missing or wrong.
-pub(super) fn check_shape(operation: &Value) -> Result<(), String> {
+pub(super) fn check_shape(operation: &Value, scope: PatchScope) -> Result<(), String> {
     let Value::Object(members) = operation else {
         return Err(format!("expected an object such as {{\"op\": \"replace\", …}}, got {}", kind(operation)));
     };
@@ -38,9 +39,9 @@ pub(super) fn check_shape(operation: &Value) -> Result<(), String> {
     }
     let targets = [changes.then_some(path), from.filter(|_| op == "move")];
     for target in targets.into_iter().flatten() {
-        if !PATCHABLE.contains(&target) && !is_metadata(target) {
+        if !scope.pointers().contains(&target) && !is_metadata(target) {
             let target = shown(target, QUOTED_CHARS);
-            let patchable = PATCHABLE.join(", ");
+            let patchable = scope.pointers().join(", ");
             return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below {METADATA_PATH}"));
         }
     }
@@ -65,18 +66,18 @@ pub(super) fn check_value(
         PatchOperation::Remove(_) | PatchOperation::Test(_) => return Ok(()),
     };
     let path = operation.path().as_str();
-    let into_metadata = is_metadata(path);
-    if !into_metadata && !value.is_string() {
+    let into_document = DocumentKind::ALL.iter().any(|kind| kind.member() == first_token(path));
+    if into_document && !value.is_string() {
         let member = first_token(path);
         return Err(format!("`{member}`: it must be a string, got {}", kind(value)));
     }
     if let PatchOperation::Copy(CopyOperation { from, .. }) = operation {
         let from = shown(from.as_str(), QUOTED_CHARS);
         let bytes = match value {
-            Value::String(text) if !into_metadata && text.len() > max_document => {
+            Value::String(text) if into_document && text.len() > max_document => {
                 return Err(format!("`{from}` is larger than a document may be, {max_document} bytes"));
             }
-            Value::String(text) if !into_metadata => text.len(),
+            Value::String(text) if into_document => text.len(),
             value => json_bytes(value, METADATA_BYTES).ok_or_else(|| {
                 format!("`{from}` is larger than all of the metadata may be, {} KiB", METADATA_BYTES / 1024)
             })?,

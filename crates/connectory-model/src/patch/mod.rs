@@ -14,21 +14,26 @@ use serde_json::Value;
 use self::check::{check_shape, check_value, weight};
 pub use self::error::PatchError;
 use self::error::{described, display, explain};
-use self::pointer::{METADATA, PATCHABLE, first_token, is_metadata};
+pub use self::pointer::PatchScope;
+use self::pointer::{METADATA, first_token, is_metadata};
 use crate::bounds::{check_metadata, json_bytes};
+use crate::create::NewConnector;
 use crate::document::{Document, DocumentKind};
 use crate::limits::{METADATA_BYTES, PATCH_OPERATIONS};
-use crate::members::kind;
+use crate::members::{InvalidMember, Members, kind};
 use crate::wire::ConnectorDetail;
 use crate::{Connector, Metadata, reason};
 
 /// A list of operations. Each is complete, and changes only members that it may change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PatchSet(Vec<PatchOperation>);
+pub struct PatchSet {
+    operations: Vec<PatchOperation>,
+    scope: PatchScope,
+}
 
 impl PatchSet {
-    /// Reads the body of a patch request.
-    pub fn from_json(body: Value) -> Result<Self, PatchError> {
+    /// Reads the body of a patch request, which may change what is in the scope.
+    pub fn from_json(body: Value, scope: PatchScope) -> Result<Self, PatchError> {
         let operations = match body {
             Value::Array(operations) => operations,
             other => return Err(PatchError::Body(format!("expected an array of operations, got {}", kind(&other)))),
@@ -42,17 +47,17 @@ impl PatchSet {
             .enumerate()
             .map(|(index, operation)| {
                 let description = described(&operation);
-                check_shape(&operation)
+                check_shape(&operation, scope)
                     .and_then(|()| serde_json::from_value(operation).map_err(|error| reason(&error)))
                     .map_err(|reason| PatchError::Operation { index, operation: description, reason })
             })
             .collect::<Result<_, _>>()
-            .map(Self)
+            .map(|operations| Self { operations, scope })
     }
 
     /// How many bytes the texts in its operations have.
     pub fn size(&self) -> usize {
-        self.0
+        self.operations
             .iter()
             .map(|operation| match operation {
                 PatchOperation::Add(operation) => weight(&operation.value),
@@ -76,7 +81,7 @@ impl PatchSet {
         let max_metadata =
             json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
         let mut copied = 0;
-        for (index, operation) in self.0.iter().enumerate() {
+        for (index, operation) in self.operations.iter().enumerate() {
             check_value(operation, &members, max_document, &mut copied)
                 .and_then(|()| {
                     json_patch::patch_unsafe(&mut members, std::slice::from_ref(operation))
@@ -95,7 +100,7 @@ impl PatchSet {
     /// The members that the operations see. If all operations name members that may be changed, these are the only ones:
     /// so a patch of the metadata does not copy a large connector.
     fn members(&self, connector: &Connector, detail: impl FnOnce(&Connector) -> ConnectorDetail) -> Value {
-        let is_patchable = |member: &str| PATCHABLE.iter().any(|path| first_token(path) == member);
+        let is_patchable = |member: &str| self.scope.pointers().iter().any(|path| first_token(path) == member);
         if !self.named().all(is_patchable) {
             return serde_json::to_value(detail(connector)).expect("a detail is JSON");
         }
@@ -106,12 +111,17 @@ impl PatchSet {
         for kind in DocumentKind::ALL.into_iter().filter(|kind| self.is_named(kind.member())) {
             members.insert(kind.member().to_owned(), connector.document(kind).into());
         }
+        let named: Vec<_> = self.scope.members().filter(|member| self.is_named(member)).collect();
+        if !named.is_empty() {
+            let created = serde_json::to_value(NewConnector::of(connector)).expect("texts are JSON");
+            members.extend(named.into_iter().map(|member| (member.to_owned(), created[member].clone())));
+        }
         Value::Object(members)
     }
 
     /// The members that the operations name, repeated if they are named repeatedly.
     fn named(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|operation| {
+        self.operations.iter().flat_map(|operation| {
             let from = match operation {
                 PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => {
                     Some(from.as_str())
@@ -128,6 +138,9 @@ impl PatchSet {
 
     fn read_back(&self, connector: &Connector, mut members: Value) -> Result<Connector, PatchError> {
         let mut patched = connector.clone();
+        for member in self.scope.members().filter(|member| self.is_named(member)) {
+            self.read_member(member, &members, &mut patched)?;
+        }
         patched.connector_metadata = match members.get_mut(METADATA).map(Value::take) {
             Some(Value::Object(metadata)) => metadata,
             None if self.is_named(METADATA) => Metadata::new(),
@@ -142,6 +155,23 @@ impl PatchSet {
             }
         }
         Ok(patched)
+    }
+
+    /// Reads a member that a connector is created with. It must be there, because its default is for a new connector.
+    fn read_member(&self, member: &str, members: &Value, patched: &mut Connector) -> Result<(), PatchError> {
+        let missing = || InvalidMember::new(format!("`{member}` is required"));
+        let mut read = || -> Result<(), InvalidMember> {
+            let members = Members::of(members)?;
+            match member {
+                "name" => patched.name = members.required_text(member, None)?,
+                "type" => patched.connector_type = members.required_text(member, None)?,
+                "className" => patched.class_name = members.required_text(member, None)?,
+                "directConnect" => patched.direct_connect = members.flag(member)?.ok_or_else(missing)?,
+                _ => patched.status = members.status()?.ok_or_else(missing)?,
+            }
+            Ok(())
+        };
+        read().map_err(|error| self.result(member, error.to_string()))
     }
 
     /// The new document, if the patch changed it.
@@ -164,6 +194,10 @@ impl PatchSet {
     }
 
     fn result_error(&self, member: &str, reason: &str) -> PatchError {
+        self.result(member, format!("`{member}`: {reason}"))
+    }
+
+    fn result(&self, member: &str, reason: String) -> PatchError {
         let touches = |operation: &PatchOperation| {
             let from = match operation {
                 PatchOperation::Move(moved) => first_token(moved.from.as_str()),
@@ -171,9 +205,9 @@ impl PatchSet {
             };
             first_token(operation.path().as_str()) == member || from == member
         };
-        let index = self.0.iter().rposition(touches).unwrap_or_default();
-        let operation = self.0.get(index).map(display).unwrap_or_default();
-        PatchError::Result { index, operation, reason: format!("`{member}`: {reason}") }
+        let index = self.operations.iter().rposition(touches).unwrap_or_default();
+        let operation = self.operations.get(index).map(display).unwrap_or_default();
+        PatchError::Result { index, operation, reason }
     }
 }
 

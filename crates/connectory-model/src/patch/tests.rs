@@ -18,7 +18,7 @@ fn apply(patch: Value) -> Result<Connector, PatchError> {
 
 fn apply_to(connector: &Connector, patch: Value, max_document: usize) -> Result<Connector, PatchError> {
     let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, DetailShape::WithPolicies);
-    PatchSet::from_json(patch)?.apply(connector, detail, max_document)
+    PatchSet::from_json(patch, PatchScope::Specified)?.apply(connector, detail, max_document)
 }
 
 #[test]
@@ -40,6 +40,83 @@ fn every_operation_of_the_rfc_works() {
     );
     assert_eq!(patched.summary().features, ["A"]);
     assert_eq!(patched.source_config, connector().source_config);
+}
+
+#[test]
+fn a_patch_of_the_whole_connector_changes_what_it_was_created_with() {
+    let before = connector();
+    let whole = |patch: Value| {
+        let detail = |connector: &_| ConnectorDetail::new(connector, Origin::Custom, Locale::En, DetailShape::Plain);
+        PatchSet::from_json(patch, PatchScope::Whole)?.apply(&before, detail, DOCUMENT_BYTES)
+    };
+    let patched = whole(json!([
+        {"op": "test", "path": "/name", "value": "HR"},
+        {"op": "replace", "path": "/name", "value": " HR 2 "},
+        {"op": "replace", "path": "/status", "value": "deprecated"},
+        {"op": "replace", "path": "/directConnect", "value": "false"},
+        {"op": "add", "path": "/className", "value": "x.Z"},
+        {"op": "copy", "from": "/name", "path": "/connectorMetadata/name"}
+    ]))
+    .expect("applies");
+    let expected = Connector {
+        name: "HR 2".to_owned(),
+        status: crate::Status::Deprecated,
+        direct_connect: false,
+        class_name: "x.Z".to_owned(),
+        connector_metadata: patched.connector_metadata.clone(),
+        ..before.clone()
+    };
+    assert_eq!(patched, expected, "script name, type and documents stay");
+    assert_eq!(patched.connector_metadata["name"], " HR 2 ", "a copy is of what the operation before it wrote");
+    assert_eq!(
+        whole(json!([{"op": "replace", "path": "/type", "value": "LDAP"}])).expect("applies").connector_type,
+        "LDAP"
+    );
+    let long = "x".repeat(256);
+    for (operation, reason) in [
+        (
+            json!({"op": "remove", "path": "/type"}),
+            "after operation 0 (remove /type): `type` is required and must not be blank",
+        ),
+        (json!({"op": "replace", "path": "/type", "value": " "}), "`type` is required and must not be blank"),
+        (json!({"op": "replace", "path": "/type", "value": null}), "`type` is required and must not be blank"),
+        (json!({"op": "replace", "path": "/name", "value": ["a"]}), "`name` must be a string, got an array"),
+        (
+            json!({"op": "replace", "path": "/name", "value": long}),
+            "`name` has 256 characters; it may have at most 255",
+        ),
+        (
+            json!({"op": "replace", "path": "/className", "value": "a\nb"}),
+            "`className` holds the control character '\\n'; remove it",
+        ),
+        (json!({"op": "remove", "path": "/directConnect"}), "`directConnect` is required"),
+        (
+            json!({"op": "replace", "path": "/directConnect", "value": 1}),
+            "`directConnect` must be true or false, got the number 1",
+        ),
+        (
+            json!({"op": "replace", "path": "/status", "value": "x"}),
+            "`status`: `x` is not a status; expected DEPRECATED, DEVELOPMENT, DEMO or RELEASED",
+        ),
+        (
+            json!({"op": "move", "from": "/status", "path": "/connectorMetadata/status"}),
+            "(move /connectorMetadata/status): `status` is required",
+        ),
+        (
+            json!({"op": "replace", "path": "/scriptName", "value": "x"}),
+            "`/scriptName` cannot be changed; only /connectorMetadata, /applicationXml, /correlationConfigXml, /sourceConfigXml, /name, /type, /className, /directConnect, /status, and what is below /connectorMetadata",
+        ),
+        (json!({"op": "add", "path": "/name/first", "value": "x"}), "`/name/first` cannot be changed"),
+    ] {
+        let error = whole(json!([operation])).expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+    for member in ["name", "type", "className", "directConnect", "status"] {
+        let path = format!("/{member}");
+        let patch = json!([{"op": "replace", "path": path, "value": "RELEASED"}]);
+        let error = apply(patch).expect_err(member).to_string();
+        assert!(error.contains("cannot be changed; only /connectorMetadata, /applicationXml, /correlationConfigXml, /sourceConfigXml, and"), "{error}");
+    }
 }
 
 #[test]

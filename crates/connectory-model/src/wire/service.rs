@@ -7,6 +7,9 @@ use super::open::Open;
 /// The path of [`ServiceInfo`].
 pub const SERVICE_PATH: &str = "/connectory/v1";
 
+/// The path of the service's own operations on connectors.
+pub const CONNECTORS_PATH: &str = "/connectory/v1/connectors";
+
 /// The path at which a server for tests is reset.
 pub const RESET_PATH: &str = "/connectory/v1/reset";
 
@@ -46,6 +49,8 @@ pub enum Capability {
     Custom,
     /// `POST`, `PATCH` and `DELETE` with the header `Idempotency-Key` are done once (D44).
     IdempotencyKey,
+    /// `PATCH /connectory/v1/connectors/{scriptName}` also changes status, name, type, className and directConnect (D46).
+    UpdateInPlace,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
     /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
@@ -54,7 +59,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 3] = [Self::Statuses, Self::Custom, Self::IdempotencyKey];
+    pub const ALWAYS: [Self; 4] = [Self::Statuses, Self::Custom, Self::IdempotencyKey, Self::UpdateInPlace];
 }
 
 /// The limits that a client should know before it sends something.

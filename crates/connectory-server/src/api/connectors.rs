@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use connectory_model::Locale;
 use connectory_model::create::NewConnector;
-use connectory_model::patch::PatchSet;
+use connectory_model::patch::{PatchScope, PatchSet};
 use connectory_model::wire::{ConnectorDetail, ConnectorItem};
+use connectory_model::{Locale, ScriptName};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use utoipa::ToSchema;
@@ -221,15 +221,26 @@ pub async fn patch(
     ScriptNamePath(script_name): ScriptNamePath,
     request: Request,
 ) -> Result<Response, ApiError> {
+    apply_patch(&server, &caller, &script_name, PatchScope::Specified, request).await
+}
+
+/// Patches a connector in a scope, and answers its detail.
+pub(super) async fn apply_patch(
+    server: &ServerState,
+    caller: &Caller,
+    script_name: &ScriptName,
+    scope: PatchScope,
+    request: Request,
+) -> Result<Response, ApiError> {
     let media_types = ["application/json-patch+json", "application/json"];
     let (head, body) = server.bodies.json(request, &media_types).await?;
-    let once = once::read(&server, &caller, &head, &body).await?;
+    let once = once::read(server, caller, &head, &body).await?;
     let (tenant, shape) = (caller.tenant(), caller.version().detail_shape);
     let patched = |detail: Bytes| json_response(StatusCode::OK, detail);
     let patch = pin!(async {
         let request = server.bodies.parse(body).await?;
-        let patch = PatchSet::from_json(request).map_err(|error| ApiError::bad_request(error.to_string()))?;
-        match server.registry.patch(tenant, &caller.origin(), once, &script_name, patch, shape).await? {
+        let patch = PatchSet::from_json(request, scope).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        match server.registry.patch(tenant, &caller.origin(), once, script_name, patch, shape).await? {
             Edited::Changed(source, connector) => {
                 let detail = server.catalog.render(tenant, (source, Locale::En, shape), connector).await?;
                 Ok(Outcome::Committed(patched(detail)))
@@ -244,7 +255,7 @@ pub async fn patch(
         let detail = server.catalog.detail(tenant, (Source::Stored(id), Locale::En, shape)).await?;
         Ok(patched(detail))
     };
-    once::respond(&server, &caller, once, patch, repeat).await
+    once::respond(server, caller, once, patch, repeat).await
 }
 
 #[cfg(test)]

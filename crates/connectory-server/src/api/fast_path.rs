@@ -22,7 +22,7 @@ use crate::budget::Charge;
 use crate::catalog::{Need, NotCurrent};
 use crate::http::response::{ResponseFacts, json_response, take_facts};
 use crate::state::ServerState;
-use crate::version::{ApiVersion, VERSIONS};
+use crate::version::{ApiVersion, Operations, VERSIONS};
 
 /// A response that needed no router.
 pub struct Answer {
@@ -73,10 +73,15 @@ impl Asked {
         }
         let (version, rest) =
             VERSIONS.values().find_map(|version| Some((version, request.uri().path().strip_prefix(version.base)?)))?;
+        if version.operations == Operations::Extensions {
+            return None;
+        }
         let script_name = match rest {
             "" => None,
             // Other script names may be encoded in the path. The router decodes them, and has the paths below a connector.
-            rest => Some(ScriptName::strict(rest.strip_prefix('/').filter(|_| version.is_complete)?).ok()?),
+            rest => Some(
+                ScriptName::strict(rest.strip_prefix('/').filter(|_| version.operations == Operations::All)?).ok()?,
+            ),
         };
         let caller = server.auth.cached(version, request.headers())?;
         caller.permit(request.method()).ok()?;

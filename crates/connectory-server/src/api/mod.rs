@@ -3,6 +3,7 @@
 pub mod connectors;
 pub mod documents;
 mod errors;
+pub mod extensions;
 pub mod fast_path;
 pub mod health;
 pub mod oauth;

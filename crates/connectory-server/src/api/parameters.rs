@@ -9,6 +9,7 @@ use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, JSON_VAL
 use connectory_model::shown;
 use connectory_model::wire::Origin;
 use connectory_model::{Locale, Status};
+use http::Uri;
 use http::request::Parts;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -52,22 +53,27 @@ pub struct ListParameters {
 /// Refuses a request of an operation under `/connectory/v1` that has a parameter or a member, because the operation knows
 /// none (D41).
 pub async fn expect_no_fields(server: &ServerState, parts: &Parts, body: Body) -> Result<(), ApiError> {
-    let refuse = |kind: &str, name: &str| {
-        let name = shown(name, QUOTED_CHARS);
-        ApiError::bad_request(format!("the {kind} `{name}` is unknown; this operation has none"))
-    };
-    let query = parts.uri.query().unwrap_or_default();
-    if let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).next() {
-        return Err(refuse("parameter", &name));
-    }
+    expect_no_parameters(&parts.uri)?;
     let body = server.bodies.read_in(ANONYMOUS_BODY_TIMEOUT, body, ANONYMOUS_BYTES).await?;
     if body.is_empty() {
         return Ok(());
     }
     match connectory_model::json::from_slice(&body, JSON_VALUES) {
-        Ok(Value::Object(members)) => members.keys().next().map_or(Ok(()), |name| Err(refuse("member", name))),
+        Ok(Value::Object(members)) => members.keys().next().map_or(Ok(()), |name| Err(unknown("member", name))),
         _ => Err(ApiError::bad_request("the body is not a JSON object; this operation has no body")),
     }
+}
+
+/// Refuses a parameter, for an operation of this server's own that has none (D41).
+pub fn expect_no_parameters(uri: &Uri) -> Result<(), ApiError> {
+    let query = uri.query().unwrap_or_default();
+    let first = form_urlencoded::parse(query.as_bytes()).next();
+    first.map_or(Ok(()), |(name, _)| Err(unknown("parameter", &name)))
+}
+
+fn unknown(kind: &str, name: &str) -> ApiError {
+    let name = shown(name, QUOTED_CHARS);
+    ApiError::bad_request(format!("the {kind} `{name}` is unknown; this operation has none"))
 }
 
 /// Reads the query of the list.

@@ -60,6 +60,11 @@ impl TenantCatalog {
         self.current.load_full()
     }
 
+    /// Whether a built-in connector has this name, compared without case.
+    pub fn has_builtin_name(&self, name: &str) -> bool {
+        self.base.snapshot.has_name(name)
+    }
+
     /// Returns the facets of a snapshot. Counts them if they are not cached.
     pub fn facets(&self, snapshot: &Snapshot) -> Arc<(u64, Facets)> {
         let kept = self.facets.load_full().filter(|kept| kept.0 == snapshot.version());

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use connectory_model::limits::EDIT_ATTEMPTS;
-use connectory_model::{Connector, ScriptName};
+use connectory_model::{Connector, ScriptName, name_key};
 use connectory_store::{Change, Edit, Once, Origin, Refusal, StoreError, Unavailable};
 
 use super::changed::changed_members;
@@ -77,11 +77,16 @@ impl Registry {
             }
             let holders = self.catalog.holders(read, &connector).await?;
             let next = Arc::clone(&next);
-            let bounds = self.bounds;
+            let (bounds, names) = (self.bounds, Arc::clone(tenant));
             // This closure also serializes and compresses the result, because for a large connector that takes as long
             // as the change.
             let make = move |_: &_| -> Result<Option<Edit>, RegistryError> {
                 let Some(changed) = next(&connector)? else { return Ok(None) };
+                // The store knows the names of custom connectors.
+                let is_renamed = changed.name != connector.name && name_key(&changed.name) != name_key(&connector.name);
+                if is_renamed && names.has_builtin_name(&changed.name) {
+                    return Err(RegistryError::NameTaken);
+                }
                 let members = changed_members(Some(&connector), &changed);
                 if members.is_empty() {
                     return Ok(None);

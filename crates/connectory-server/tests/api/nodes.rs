@@ -34,6 +34,26 @@ async fn a_client_of_two_servers_lives_as_with_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_name_moves_a_connector_in_the_lists_of_all_servers() {
+    let Some([one, two]) = TestApp::nodes([Reads::Fresh, Reads::Fresh]).await else { return };
+    let names = async |app: &TestApp| -> Vec<_> {
+        let list = app.get("/v3/connectors?custom=true").await.ok();
+        list.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for name in ["A", "B"] {
+        one.create(name).await;
+    }
+    assert_eq!(names(&two).await, ["A", "B"]);
+    let rename = |name: &str| json!([{"op": "replace", "path": "/name", "value": name}]);
+    two.patch("/connectory/v1/connectors/a", &rename("C")).await.ok();
+    assert_eq!(names(&one).await, ["B", "C"]);
+    let taken = one.patch("/connectory/v1/connectors/b", &rename("c")).await.refusal(400);
+    assert!(taken.starts_with("`name` is taken"), "{taken}");
+    one.patch("/connectory/v1/connectors/b", &rename("a")).await.ok();
+    assert_eq!(names(&two).await, ["a", "C"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_refused_or_left_out_because_a_list_is_old() {
     let Some([one, two]) = TestApp::nodes([Reads::Fresh, STALE]).await else { return };
     let hr = one.create("HR").await;

@@ -31,6 +31,58 @@ async fn every_patchable_member_is_patched_and_answered() {
 }
 
 #[tokio::test]
+async fn the_own_patch_of_this_server_changes_status_name_type_class_and_connection_in_place() {
+    let app = TestApp::start().await;
+    let script_name = app.create("HR").await;
+    app.create("IT").await;
+    let (own, path) = (format!("/connectory/v1/connectors/{script_name}"), format!("/connectors/v1/{script_name}"));
+    let before = app.get(&path).await.ok();
+    let replace = |member: &str, value: serde_json::Value| json!([{"op": "replace", "path": format!("/{member}"), "value": value}]);
+    let mut expected = before.clone();
+    for (member, value) in [
+        ("status", json!("DEPRECATED")),
+        ("name", json!("Human Resources")),
+        ("type", json!("LDAP")),
+        ("className", json!("x.Z")),
+        ("directConnect", json!(false)),
+    ] {
+        expected[member] = value.clone();
+        let patched = app.patch(&own, &replace(member, value)).await.ok();
+        assert_eq!(patched, expected, "{member}");
+        assert_eq!(app.get(&path).await.ok(), expected, "{member}");
+    }
+    let list = app.get("/v3/connectors?statuses=all&custom=true").await.ok();
+    let listed: Vec<_> =
+        list.as_array().unwrap().iter().map(|item| (item["name"].clone(), item["status"].clone())).collect();
+    assert_eq!(listed, [(json!("Human Resources"), json!("DEPRECATED")), (json!("IT"), json!("RELEASED"))]);
+    assert_eq!(app.get("/v3/connectors?filters=name%20co%20hr&statuses=all&custom=true").await.ok(), json!([]));
+    // The old name is free, and gives another script name.
+    let again = app.post("/v3/connectors", &json!({"name": "HR", "className": "x.Y"})).await.ok();
+    assert_eq!(again["scriptName"], "hr-2");
+    // A connector keeps its own name in another spelling.
+    assert_eq!(app.patch(&own, &replace("name", json!("human resources"))).await.ok()["name"], "human resources");
+    let built_in = app.get("/v3/connectors/github-organization").await.ok()["name"].as_str().unwrap().to_lowercase();
+    for (path, patch, status, reason) in [
+        (own.as_str(), replace("name", json!("it")), 400, "`name` is taken: a connector of this name exists already"),
+        (own.as_str(), replace("name", json!("Hr")), 400, "`name` is taken"),
+        (own.as_str(), replace("name", json!(built_in)), 400, "`name` is taken"),
+        (
+            "/connectory/v1/connectors/github-organization",
+            replace("status", json!("DEMO")),
+            400,
+            "is a built-in connector",
+        ),
+        ("/connectory/v1/connectors/none", replace("status", json!("DEMO")), 404, "there is no connector"),
+        (path.as_str(), replace("status", json!("DEMO")), 400, "`/status` cannot be changed"),
+        (&format!("{own}?dry-run=true"), json!([]), 400, "the parameter `dry-run` is unknown; this operation has none"),
+    ] {
+        let refusal = app.patch(path, &patch).await.refusal(status);
+        assert!(refusal.contains(reason), "{refusal}");
+    }
+    assert_eq!(app.get("/connectory/v1/connectors/hr").await.status, 405);
+}
+
+#[tokio::test]
 async fn a_refused_patch_names_the_operation_and_changes_nothing() {
     let app = TestApp::start().await;
     let path = format!("/v3/connectors/{}", app.create("HR").await);

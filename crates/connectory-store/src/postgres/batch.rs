@@ -49,8 +49,8 @@ impl Before {
 pub(super) fn keys(commits: &[&Commit]) -> (Vec<String>, Vec<String>) {
     let edits = || commits.iter().flat_map(|commit| &commit.edits);
     let script_names = edits().map(|edit| edit.connector().script_name.as_str().to_owned());
-    let creates = edits().filter(|edit| edit.change() == Change::Create);
-    (script_names.collect(), creates.map(|edit| edit.name_key.clone()).collect())
+    let named = edits().filter(|edit| edit.change() == Change::Create || edit.may_rename);
+    (script_names.collect(), named.map(|edit| edit.name_key.clone()).collect())
 }
 
 /// The keys of requests in a batch, and the oldest time that counts for each.
@@ -83,6 +83,10 @@ pub(super) struct Plan<'a> {
 struct State<'a> {
     /// The newest revision, and whether the connector exists.
     newest: Option<(RevisionNumber, bool)>,
+    /// The key of its name.
+    name_key: &'a str,
+    /// Whether the key is another one than before the batch.
+    is_renamed: bool,
     /// The last edit in this batch.
     edit: Option<&'a Edit>,
     /// Whether it existed before the batch, and whether it was deleted before the batch.
@@ -121,7 +125,7 @@ impl<'a> Plan<'a> {
         let mut state: HashMap<&str, State<'_>> = HashMap::new();
         let mut names = HashMap::new();
         for (script_name, name_key, number) in &before.existing {
-            let existing = State { newest: Some((*number, true)), existed: true, ..State::default() };
+            let existing = State { newest: Some((*number, true)), name_key, existed: true, ..State::default() };
             state.insert(script_name, existing);
             names.insert(name_key.as_str(), true);
         }
@@ -161,8 +165,11 @@ impl<'a> Plan<'a> {
             return Err(Refusal::Done);
         }
         expect_distinct(edits)?;
+        let mut names = HashSet::new();
         for (at, edit) in edits.iter().enumerate() {
-            self.check(at, edit)?;
+            if self.check(at, edit)? && !names.insert(edit.name_key.as_str()) {
+                return Err(Refusal::NameTaken { edit: at });
+            }
         }
         check_quotas(self.quotas, edits, || Ok(self.connectors), || Ok(self.bytes))?;
         let newest = self.head.number.get();
@@ -181,20 +188,28 @@ impl<'a> Plan<'a> {
         Ok(numbers)
     }
 
-    fn check(&self, at: usize, edit: &Edit) -> Result<(), Refusal> {
-        let current = self.state.get(edit.connector().script_name.as_str()).and_then(|state| state.newest);
-        let current = current.filter(|(_, exists)| *exists).map(|(number, _)| number);
+    /// Checks an edit. Returns whether its connector has the name from this edit on.
+    fn check(&self, at: usize, edit: &Edit) -> Result<bool, Refusal> {
+        let state = self.state.get(edit.connector().script_name.as_str());
+        let current = state.and_then(|state| state.newest).filter(|(_, exists)| *exists).map(|(number, _)| number);
+        let is_taken = || self.names.get(edit.name_key.as_str()).copied().unwrap_or_default();
         match edit.change() {
-            Change::Create if self.names.get(edit.name_key.as_str()).copied().unwrap_or_default() => {
-                Err(Refusal::NameTaken { edit: at })
-            }
+            Change::Create if is_taken() => Err(Refusal::NameTaken { edit: at }),
             Change::Create if current.is_some() => Err(Refusal::ScriptNameTaken { edit: at }),
+            Change::Create => Ok(true),
             Change::Update { expected } | Change::Delete { expected }
                 if current != Some(expected) && !(current.is_some() && is_planted("condition")) =>
             {
                 Err(Refusal::Conflict { edit: at, current })
             }
-            Change::Create | Change::Update { .. } | Change::Delete { .. } => Ok(()),
+            Change::Update { .. } if edit.may_rename && state.is_some_and(|state| state.name_key != edit.name_key) => {
+                if is_taken() {
+                    Err(Refusal::NameTaken { edit: at })
+                } else {
+                    Ok(true)
+                }
+            }
+            Change::Update { .. } | Change::Delete { .. } => Ok(false),
         }
     }
 
@@ -205,11 +220,19 @@ impl<'a> Plan<'a> {
         let previous = state.newest.replace((number, exists)).map(|(number, _)| number);
         state.edit = Some(edit);
         match edit.change() {
-            Change::Create => self.connectors += 1,
+            Change::Create => {
+                self.connectors += 1;
+                state.name_key = &edit.name_key;
+            }
+            Change::Update { .. } if edit.may_rename && state.name_key != edit.name_key => {
+                self.names.insert(state.name_key, false);
+                state.name_key = &edit.name_key;
+                state.is_renamed = true;
+            }
             Change::Update { .. } => {}
             Change::Delete { .. } => self.connectors = self.connectors.saturating_sub(1),
         }
-        self.names.insert(&edit.name_key, exists);
+        self.names.insert(state.name_key, exists);
         self.bytes += edit.stored_bytes();
         let author = &commit.origin.author;
         let rows = &mut self.rows;
@@ -241,8 +264,12 @@ impl<'a> Plan<'a> {
         for (script_name, state) in &self.state {
             let (Some(edit), Some((number, exists))) = (state.edit, state.newest) else { continue };
             if exists {
+                // It is inserted anew, because two connectors may have exchanged their names.
+                if state.existed && state.is_renamed {
+                    gone.push(*script_name);
+                }
                 there.script_names.push(*script_name);
-                there.name_keys.push(edit.name_key.as_str());
+                there.name_keys.push(state.name_key);
                 there.numbers.push(number.get());
                 there.summaries.push(edit.summary_json.as_str());
                 if state.was_deleted {

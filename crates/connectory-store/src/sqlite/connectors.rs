@@ -1,5 +1,6 @@
 //! The rows of connectors and their revisions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use connectory_model::{Part, ScriptName, Summary};
@@ -34,11 +35,14 @@ pub(super) fn commit(
     expect_distinct(edits)?;
     let mut newest = RevisionNumber::ZERO;
     let mut previous = Vec::with_capacity(edits.len());
-    let mut quotas = None;
+    let (mut quotas, mut names) = (None, HashSet::new());
     for (at, edit) in edits.iter().enumerate() {
         let checked = check(connection, *tenant, at, edit)?;
+        if checked.takes_name && !names.insert(edit.name_key.as_str()) {
+            return Err(Refusal::NameTaken { edit: at });
+        }
         newest = checked.newest;
-        previous.push(checked.previous);
+        previous.push((checked.previous, checked.takes_name));
         quotas = Some(checked.quotas);
     }
     if let Some(quotas) = quotas {
@@ -52,9 +56,9 @@ pub(super) fn commit(
         once::note(connection, *tenant, once, (numbers[0], last))?;
     }
     let time = now();
-    for ((edit, previous), number) in edits.iter().zip(previous).zip(&numbers) {
+    for ((edit, (previous, takes_name)), number) in edits.iter().zip(previous).zip(&numbers) {
         let change = (*number != last).then_some(last);
-        write(connection, commit, edit, Place { number: *number, previous, change, time })?;
+        write(connection, commit, edit, Place { number: *number, previous, takes_name, change, time })?;
     }
     usage.wrote(*tenant, edits);
     Ok(numbers)
@@ -66,6 +70,8 @@ struct Checked {
     newest: RevisionNumber,
     /// The number of the connector's revision before the edit, if there is one.
     previous: Option<RevisionNumber>,
+    /// Whether the connector has the name from this edit on.
+    takes_name: bool,
     /// The quotas of the tenant. An operator may set them beside the server, so every commit reads them.
     quotas: Quotas,
 }
@@ -97,7 +103,10 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
             return match (name_taken, script_name_taken) {
                 (true, _) => Err(Refusal::NameTaken { edit: at }),
                 (false, true) => Err(Refusal::ScriptNameTaken { edit: at }),
-                (false, false) => Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous, quotas }),
+                (false, false) => {
+                    let newest = newest.unwrap_or(RevisionNumber::ZERO);
+                    Ok(Checked { newest, previous, takes_name: true, quotas })
+                }
             };
         }
         Change::Update { expected } | Change::Delete { expected } => expected,
@@ -119,7 +128,28 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
     if current != Some(expected) {
         return Err(Refusal::Conflict { edit: at, current });
     }
-    Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current, quotas })
+    let takes_name = edit.may_rename && renames(connection, tenant, at, edit)?;
+    Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current, takes_name, quotas })
+}
+
+/// Whether an edit gives its connector a name with another key. Refuses a name that another connector has.
+fn renames(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<bool, Refusal> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT name_key >= ?3 AND name_key < ?3 || char(2),
+                    EXISTS (SELECT 1 FROM connectors AS others
+                            WHERE tenant_id = ?1 AND name_key >= ?3 AND name_key < ?3 || char(2))
+                 FROM connectors WHERE tenant_id = ?1 AND script_name = ?2",
+        )
+        .map_err(StoreError::from)?;
+    let values = params![tenant.get(), edit.connector().script_name.as_str(), edit.name_key];
+    let (is_its_own, is_taken) =
+        statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).map_err(StoreError::from)?;
+    match (is_its_own, is_taken) {
+        (true, _) => Ok(false),
+        (false, true) => Err(Refusal::NameTaken { edit: at }),
+        (false, false) => Ok(true),
+    }
 }
 
 /// The position of a revision in the history.
@@ -127,6 +157,7 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
 struct Place {
     number: RevisionNumber,
     previous: Option<RevisionNumber>,
+    takes_name: bool,
     /// The last revision of the same commit. None means this revision.
     change: Option<RevisionNumber>,
     time: i64,
@@ -134,7 +165,7 @@ struct Place {
 
 /// Writes a revision after its edit was checked.
 fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) -> Result<()> {
-    let Place { number, previous, change, time } = place;
+    let Place { number, previous, takes_name, change, time } = place;
     let tenant_id = commit.tenant.get();
     let script_name = edit.connector().script_name.as_str();
     match edit.change() {
@@ -152,6 +183,11 @@ fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) ->
             }
         }
         Change::Update { .. } => {
+            if takes_name {
+                connection
+                    .prepare_cached("UPDATE connectors SET name_key = ?3 WHERE tenant_id = ?1 AND script_name = ?2")?
+                    .execute(params![tenant_id, script_name, edit.name_key])?;
+            }
             connection
                 .prepare_cached(
                     "UPDATE connectors SET number = ?3, summary = ?4 WHERE tenant_id = ?1 AND script_name = ?2",

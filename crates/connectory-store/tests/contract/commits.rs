@@ -105,6 +105,51 @@ pub async fn names_are_compared_by_their_keys(database: impl Database) {
     commit(&store, tenant, create("stras")).await;
 }
 
+/// A connector with another name than the one that its script name is made of.
+fn renamed(script_name: &str, name: &str) -> Arc<connectory_model::Connector> {
+    let connector = connectory_model::Connector::clone(&connector(script_name));
+    Arc::new(connectory_model::Connector { name: name.to_owned(), ..connector })
+}
+
+pub async fn a_connector_gets_another_name_if_nobody_has_it(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let a = commit(&store, tenant, create("a")).await;
+    let b = commit(&store, tenant, create("b")).await;
+    let rename = |expected, of, name| edit(Change::Update { expected }, renamed(of, name));
+    let refused = async |edits| format!("{:?}", store.commit(tenant, edits, origin()).await.unwrap_err());
+    assert_eq!(refused(vec![rename(a, "a", "B")]).await, "NameTaken { edit: 0 }");
+    assert_eq!(refused(vec![rename(a, "a", "x"), rename(b, "b", "X")]).await, "NameTaken { edit: 1 }");
+    assert_eq!(refused(vec![rename(a, "a", "x"), create("X")]).await, "NameTaken { edit: 1 }");
+    assert_eq!(refused(vec![rename(b, "a", "x")]).await, "Conflict { edit: 0, current: Some(RevisionNumber(1)) }");
+    assert_eq!(summaries(&store, tenant).await.len(), 2, "nothing is written");
+    // Another spelling is the same name.
+    let a = commit(&store, tenant, rename(a, "a", "A")).await;
+    let a = commit(&store, tenant, rename(a, "a", "z")).await;
+    let listed = async || -> Vec<_> {
+        let summaries = summaries(&store, tenant).await.into_iter();
+        summaries.map(|(_, summary)| (summary.name, summary.script_name.as_str().to_owned())).collect()
+    };
+    let is = |pairs: &[(&str, &str)]| -> Vec<_> {
+        pairs.iter().map(|(name, script_name)| ((*name).to_owned(), (*script_name).to_owned())).collect()
+    };
+    assert_eq!(listed().await, is(&[("b", "b"), ("z", "a")]), "ordered by name");
+    // The name that it had is free.
+    let second = renamed("second", "a");
+    let second = commit(&store, tenant, edit(Change::Create, second)).await;
+    assert_eq!(refused(vec![rename(a, "a", "a")]).await, "NameTaken { edit: 0 }");
+    // Commits that arrive together exchange two names.
+    let rename_all = [rename(a, "a", "c"), rename(second, "second", "z"), rename(b, "b", "a")];
+    let made = join_all(rename_all.map(|edit| store.commit(tenant, vec![edit], origin()))).await;
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    assert_eq!(listed().await, is(&[("a", "b"), ("c", "a"), ("z", "second")]));
+    drop(store);
+    let store = database.open();
+    assert_eq!(summaries(&store, tenant).await.len(), 3);
+    let taken = store.commit(tenant, vec![edit(Change::Create, renamed("new", "Z"))], origin()).await;
+    assert!(matches!(taken, Err(Refusal::NameTaken { edit: 0 })), "{taken:?}");
+}
+
 pub async fn a_commit_of_nothing_has_no_numbers(database: impl Database) {
     let store = database.open();
     let tenant = tenant(&store).await;

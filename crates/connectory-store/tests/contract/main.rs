@@ -147,6 +147,7 @@ macro_rules! engines {
                 edits_that_are_about_the_same_connector_or_name_are_refused,
                 an_edit_is_compared_with_the_state_before_its_commit,
                 names_are_compared_by_their_keys,
+                a_connector_gets_another_name_if_nobody_has_it,
                 a_commit_of_nothing_has_no_numbers,
                 concurrent_commits_are_followed_in_the_order_of_their_numbers_without_gaps,
                 a_commit_is_followed_before_it_is_answered,
