@@ -313,7 +313,7 @@ impl Client {
     /// ```
     pub async fn update_in_place(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
         let with = patch_request(patch);
-        self.0.call_own(Method::PATCH, CONNECTORS_PATH, &[script_name], &with).await?.json()
+        self.0.call_below(CONNECTORS_PATH, Method::PATCH, &[script_name], &with).await?.json()
     }
 
     /// A document as it is stored: the source config, source template or correlation config.

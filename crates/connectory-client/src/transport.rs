@@ -76,21 +76,21 @@ impl Transport {
         segments: &[&str],
         with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
     ) -> Result<Answer, Error> {
-        let has_key = matches!(method, Method::POST | Method::PATCH | Method::DELETE);
-        let key = has_key.then(|| Uuid::new_v4().to_string());
-        self.repeat_call(&Call { method, url: self.url(segments), key, does_once: AtomicBool::default(), with }).await
+        self.call_below(&self.api_path, method, segments, with).await
     }
 
-    /// Calls an operation that only connectory has, below a path of the service.
-    pub async fn call_own(
+    /// Calls an operation below a path of the service.
+    pub async fn call_below(
         &self,
-        method: Method,
         path: &str,
+        method: Method,
         segments: &[&str],
         with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
     ) -> Result<Answer, Error> {
-        let (url, key) = (self.url_below(path, segments), Some(Uuid::new_v4().to_string()));
-        self.repeat_call(&Call { method, url, key, does_once: AtomicBool::default(), with }).await
+        let has_key = matches!(method, Method::POST | Method::PATCH | Method::DELETE);
+        let key = has_key.then(|| Uuid::new_v4().to_string());
+        self.repeat_call(&Call { method, url: self.url(path, segments), key, does_once: AtomicBool::default(), with })
+            .await
     }
 
     async fn repeat_call(&self, call: &Call<'_>) -> Result<Answer, Error> {
@@ -150,11 +150,7 @@ impl Transport {
             .await
     }
 
-    fn url(&self, segments: &[&str]) -> Url {
-        self.url_below(&self.api_path, segments)
-    }
-
-    fn url_below(&self, path: &str, segments: &[&str]) -> Url {
+    fn url(&self, path: &str, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         // A dot segment would name another resource. No script name is a dot.
         let segments = segments.iter().map(|segment| if matches!(*segment, "." | "..") { "%2E" } else { segment });

@@ -2,7 +2,7 @@
 //! one writer thread has little to do.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -142,19 +142,16 @@ impl Commit {
     }
 }
 
-/// Refuses a commit in which two edits change the same connector or create connectors with the same name.
+/// Refuses a commit in which two edits change the same connector.
 pub(crate) fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
     let [_, _, ..] = edits else { return Ok(()) };
-    let (mut connectors, mut names) = (HashMap::new(), HashSet::new());
+    let mut connectors = HashMap::new();
     for (at, edit) in edits.iter().enumerate() {
         let is_create = edit.change() == Change::Create;
         match connectors.insert(edit.connector().script_name.as_str(), is_create) {
             Some(true) if is_create => return Err(Refusal::ScriptNameTaken { edit: at }),
             Some(_) => return Err(Refusal::Repeated { edit: at }),
             None => {}
-        }
-        if is_create && !names.insert(edit.name_key.as_str()) {
-            return Err(Refusal::NameTaken { edit: at });
         }
     }
     Ok(())

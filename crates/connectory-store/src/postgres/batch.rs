@@ -167,7 +167,7 @@ impl<'a> Plan<'a> {
         expect_distinct(edits)?;
         let mut names = HashSet::new();
         for (at, edit) in edits.iter().enumerate() {
-            if self.check(at, edit)? && !names.insert(edit.name_key.as_str()) {
+            if self.check(at, edit)? && edits.len() > 1 && !names.insert(edit.name_key.as_str()) {
                 return Err(Refusal::NameTaken { edit: at });
             }
         }

@@ -38,7 +38,8 @@ pub(super) fn commit(
     let (mut quotas, mut names) = (None, HashSet::new());
     for (at, edit) in edits.iter().enumerate() {
         let checked = check(connection, *tenant, at, edit)?;
-        if checked.takes_name && !names.insert(edit.name_key.as_str()) {
+        // One edit has no other to share its name with.
+        if checked.takes_name && edits.len() > 1 && !names.insert(edit.name_key.as_str()) {
             return Err(Refusal::NameTaken { edit: at });
         }
         newest = checked.newest;

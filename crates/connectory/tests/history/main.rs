@@ -187,16 +187,22 @@ async fn run_on_three(
     run_on("three servers", &address, targets, kinds, (time, seed)).await.1
 }
 
+/// Starts a server behind a proxy, on a PostgreSQL server of its own.
+async fn one_behind_a_proxy() -> (Postgres, TempDir, Proxy, Node, Api) {
+    let (postgres, folder) = (Postgres::start().await, TempDir::new().unwrap());
+    let proxy = Proxy::start(postgres.socket()).await;
+    let node = Node::start(&Postgres::address(proxy.port(), "postgres"), folder.path(), None).await;
+    let api = Api::new(vec![node.url()]).await;
+    (postgres, folder, proxy, node, api)
+}
+
 /// PostgreSQL has no limit of time for a transaction whose statements it got in part. So it ends with its connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_arrives_in_part_does_not_keep_its_lock() {
     if !postgres::is_wanted() {
         return;
     }
-    let (postgres, folder) = (Postgres::start().await, TempDir::new().unwrap());
-    let proxy = Proxy::start(postgres.socket()).await;
-    let node = Node::start(&Postgres::address(proxy.port(), "postgres"), folder.path(), None).await;
-    let api = Api::new(vec![node.url()]).await;
+    let (_postgres, _folder, proxy, _node, api) = one_behind_a_proxy().await;
     let (is_sprung, recovered) = tokio::join!(proxy.trap(Trap::LoseRest, RECOVERY), api.recovered(RECOVERY));
     assert!(is_sprung);
     recovered.unwrap();
@@ -208,10 +214,7 @@ async fn a_commit_that_is_answered_with_the_end_of_the_session_is_looked_up() {
     if !postgres::is_wanted() {
         return;
     }
-    let (postgres, folder) = (Postgres::start().await, TempDir::new().unwrap());
-    let proxy = Proxy::start(postgres.socket()).await;
-    let node = Node::start(&Postgres::address(proxy.port(), "postgres"), folder.path(), None).await;
-    let api = Api::new(vec![node.url()]).await;
+    let (postgres, _folder, proxy, node, api) = one_behind_a_proxy().await;
     // A pooler lost its connection; the disk of the database failed, or is full; the database ends; nobody knows.
     let errors = [
         ("FATAL", "08P01"),
