@@ -52,7 +52,7 @@ pub enum FolderNameError {
 fn other(folder: &str, script_name: &str, right: &str) -> String {
     let [folder, shown_name, right] = [folder, script_name, right].map(|name| shown(name, QUOTED_CHARS));
     let mut message = format!("the folder `{folder}` cannot have this name; name it ");
-    let derived = ScriptName::derive(script_name, |_| false);
+    let derived = ScriptName::derive(script_name);
     if derived.as_str() != script_name
         && let Ok(new) = folder_name(&derived)
     {

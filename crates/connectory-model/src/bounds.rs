@@ -209,7 +209,7 @@ mod tests {
     use crate::{ScriptName, create::NewConnector};
 
     fn connector() -> Connector {
-        NewConnector::new("HR", "x.Y").build(ScriptName::derive("HR", |_| false), &[])
+        NewConnector::new("HR", "x.Y").build(ScriptName::derive("HR"), &[])
     }
 
     fn with_texts(text: &str) -> Connector {

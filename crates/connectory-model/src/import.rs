@@ -124,7 +124,7 @@ fn connector(object: &Value, taken: &mut HashSet<ScriptName>) -> Result<Connecto
     let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
     let script_name = match members.text("scriptName")? {
         Some(script_name) => ScriptName::strict(&script_name)?,
-        None => ScriptName::derive(&new.name, |candidate| taken.contains(candidate)),
+        None => ScriptName::derive(&new.name).avoiding(|candidate| taken.contains(candidate)),
     };
     if !taken.insert(script_name.clone()) {
         return Err(ObjectError::Duplicate(script_name));

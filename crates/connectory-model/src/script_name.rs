@@ -20,17 +20,21 @@ use crate::limits::{FOUND_SCRIPT_NAME_BYTES, SCRIPT_NAME_CHARS};
 pub struct ScriptName(Arc<str>);
 
 impl ScriptName {
-    /// The script name for a connector's name, avoiding those that `is_taken` knows.
-    pub fn derive(name: &str, is_taken: impl Fn(&ScriptName) -> bool) -> Self {
-        let base = slug(name);
-        let first = Self(base.as_str().into());
-        if !is_taken(&first) {
-            return first;
+    /// The script name for a connector's name, if it is free.
+    pub fn derive(name: &str) -> Self {
+        Self(slug(name).into())
+    }
+
+    /// This derived script name, or the first one after it that is free.
+    #[must_use]
+    pub fn avoiding(&self, is_taken: impl Fn(&ScriptName) -> bool) -> Self {
+        if !is_taken(self) {
+            return self.clone();
         }
         (2..=u64::MAX)
             .map(|n| {
                 let suffix = format!("-{n}");
-                let kept = base[..base.len().min(SCRIPT_NAME_CHARS - suffix.len())].trim_end_matches('-');
+                let kept = self.0[..self.0.len().min(SCRIPT_NAME_CHARS - suffix.len())].trim_end_matches('-');
                 Self(format!("{kept}{suffix}").into())
             })
             .find(|candidate| !is_taken(candidate))
@@ -126,7 +130,7 @@ mod tests {
     use super::*;
 
     fn derived(name: &str) -> String {
-        ScriptName::derive(name, |_| false).to_string()
+        ScriptName::derive(name).to_string()
     }
 
     #[test]
@@ -141,7 +145,7 @@ mod tests {
     fn a_clash_gets_the_next_free_number() {
         let taken = ["hr", "hr-2"];
         let is_taken = |name: &ScriptName| taken.contains(&name.as_str());
-        assert_eq!(ScriptName::derive("HR", is_taken).as_str(), "hr-3");
+        assert_eq!(ScriptName::derive("HR").avoiding(is_taken).as_str(), "hr-3");
     }
 
     #[test]
@@ -161,7 +165,7 @@ mod tests {
         fn every_name_gives_a_valid_script_name_that_is_free(name in ".*", clashes in 0..30_usize) {
             let mut taken = Vec::new();
             for _ in 0..=clashes {
-                let next = ScriptName::derive(&name, |candidate| taken.contains(candidate));
+                let next = ScriptName::derive(&name).avoiding(|candidate| taken.contains(candidate));
                 prop_assert_eq!(ScriptName::strict(next.as_str()), Ok(next.clone()));
                 prop_assert!(!taken.contains(&next));
                 taken.push(next);

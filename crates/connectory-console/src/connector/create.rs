@@ -90,7 +90,7 @@ fn derived(caller: &Caller, name: &str) -> Markup {
     let name = name.trim();
     html! {
         @if name.is_empty() { "…" }
-        @else { @let derived = ScriptName::derive(name, |candidate| caller.tenant().entry(candidate).is_some());
+        @else { @let derived = ScriptName::derive(name).avoiding(|candidate| caller.tenant().entry(candidate).is_some());
             code { (visible(derived.as_str())) } }
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, description:
         findings.push(&TOO_LARGE, CONNECTOR_FILE, in_metadata(), message);
     }
     // The documents were checked, and a connector's size does not depend on its script name.
-    let any_name = ScriptName::derive(&description.members.name, |_| false);
+    let any_name = ScriptName::derive(&description.members.name);
     let text = |kind: DocumentKind| Some((kind, Text::decode(files.get(kind.file_name())?).text.into_owned()));
     let documents = DocumentKind::ALL.into_iter().filter_map(text).collect();
     let texts = files

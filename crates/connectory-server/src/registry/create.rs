@@ -21,7 +21,7 @@ impl Registry {
         new: NewConnector,
     ) -> Result<Arc<Summary>, RegistryError> {
         // Names that differ may have the same script name at first. Those connectors are created one after the other.
-        let first = ScriptName::derive(&new.name, |_| false);
+        let first = ScriptName::derive(&new.name);
         let _turn = self.queues.turn(tenant.id(), &first).await.map_err(StoreError::from)?;
         for _ in 0..EDIT_ATTEMPTS {
             // A create does not wait for a fresh list, but it is not refused without one.
@@ -32,7 +32,7 @@ impl Registry {
                     return Err(RegistryError::NameTaken);
                 }
             }
-            let script_name = ScriptName::derive(&new.name, |candidate| tenant.entry(candidate).is_some());
+            let script_name = first.avoiding(|candidate| tenant.entry(candidate).is_some());
             let connector = Arc::new(new.clone().build(script_name, &[]));
             connector.check_bounds(self.bounds.connector)?;
             let edit = Edit::new(Change::Create, connector, &[], None);

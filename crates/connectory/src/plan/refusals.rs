@@ -101,7 +101,7 @@ async fn check_names(refusals: &mut Refusals, client: &Client, created: &mut Vec
         let is_free = *owner == step.script_name;
         if !is_free {
             // The folder may be that of the connector, named by its name instead of its script name.
-            let is_derived = *when == "already" && ScriptName::derive(&name, |_| false) == *owner;
+            let is_derived = *when == "already" && ScriptName::derive(&name) == *owner;
             let hint =
                 if is_derived { format!("; rename the folder to `{owner}` to change it") } else { String::new() };
             refusals.add(&step.script_name, format!("`{name}` is the name of the connector {owner} {when}{hint}"));
@@ -171,7 +171,7 @@ async fn check_script_names(
         for (name, is_found) in wanted.into_iter().zip([false]).chain(renamed.into_iter().zip([true])) {
             let mut taken = HashSet::new();
             let given = loop {
-                let given = ScriptName::derive(&name, |candidate| taken.contains(candidate));
+                let given = ScriptName::derive(&name).avoiding(|candidate| taken.contains(candidate));
                 let is_taken = given != *own && (new.contains(&given) || find(client, given.as_str()).await?.is_some());
                 if !is_taken || taken.len() == NUMBERED {
                     break given;
