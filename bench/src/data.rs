@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Result;
 use connectory_model::access::{Scope, UserLevel};
@@ -89,8 +88,7 @@ pub async fn seed(store: &Store, count: usize) -> Result<()> {
     for n in 0..count {
         let store = store.clone();
         commits.spawn(async move {
-            let connector = Arc::new(connector(n));
-            let edit = Edit::new(Change::Create, connector, &[], None);
+            let edit = Edit::new(Change::Create, &connector(n), &[], None);
             let author = Author { kind: AuthorKind::Operator, id: "seed".to_owned(), name: None };
             let origin = Origin { author, tracking_id: None };
             store.commit(tenant, vec![edit], origin).await

@@ -1,13 +1,13 @@
 //! The same client for code without async. Do not use it inside an async runtime.
 
-use connectory_model::Locale;
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{ConnectorDetail, ConnectorItem, ServiceInfo, UpdateDetail};
+use connectory_model::wire::{Applied, ConnectorDetail, ConnectorItem, ServiceInfo, UpdateDetail};
+use connectory_model::{Locale, ScriptName};
 use json_patch::Patch;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Error, List};
+use crate::{Change, Error, Export, List};
 
 /// A client whose methods wait for the answer.
 ///
@@ -66,9 +66,29 @@ impl Client {
         self.runtime.block_on(self.client.patch(script_name, patch))
     }
 
-    /// As [`Client::update_in_place`].
+    /// As [`Client::update_in_place`](crate::Client::update_in_place).
     pub fn update_in_place(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
         self.runtime.block_on(self.client.update_in_place(script_name, patch))
+    }
+
+    /// The whole connectors of a list, all as of one revision. `select` narrows the list down.
+    pub fn export(&self, select: impl FnOnce(List) -> List) -> Result<Export, Error> {
+        self.runtime.block_on(async { select(self.client.list()).export().await })
+    }
+
+    /// As [`Client::export_named`](crate::Client::export_named).
+    pub fn export_named(&self, names: &[ScriptName]) -> Result<Export, Error> {
+        self.runtime.block_on(self.client.export_named(names))
+    }
+
+    /// As [`Client::apply`](crate::Client::apply).
+    pub fn apply(&self, changes: &[Change]) -> Result<Applied, Error> {
+        self.runtime.block_on(self.client.apply(changes))
+    }
+
+    /// As [`Client::check`](crate::Client::check).
+    pub fn check(&self, changes: &[Change]) -> Result<Applied, Error> {
+        self.runtime.block_on(self.client.check(changes))
     }
 
     /// A document as it is stored.

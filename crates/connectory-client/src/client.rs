@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use connectory_model::Locale;
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
 use connectory_model::wire::{
-    CONNECTORS_PATH, ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail,
+    Applied, CONNECTORS_PATH, ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail,
 };
+use connectory_model::{Locale, ScriptName};
 use json_patch::Patch;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
@@ -18,6 +18,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::Semaphore;
 use url::{ParseError, Position, Url};
 
+use crate::changes::{self, Change, Export};
 use crate::config::Environment;
 use crate::error::Error;
 use crate::list::List;
@@ -314,6 +315,49 @@ impl Client {
     pub async fn update_in_place(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
         let with = patch_request(patch);
         self.0.call_below(CONNECTORS_PATH, Method::PATCH, &[script_name], &with).await?.json()
+    }
+
+    /// The connectors with these script names, custom or built-in, as far as they exist: whole, and all as of one revision.
+    /// At most 250. Only connectory has this operation: its [`Self::service_info`] has
+    /// [`Capability::Export`](crate::Capability::Export). [`List::export`] exports all, or those that match a filter.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let export = client.export_named(&["hr-system".parse()?]).await?;
+    /// println!("{} of 1 exist as of revision {}", export.connectors.len(), export.revision);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn export_named(&self, names: &[ScriptName]) -> Result<Export, Error> {
+        let query: Vec<_> = names.iter().map(|name| ("scriptName", name.as_str().to_owned())).collect();
+        changes::export(&self.0, &query).await
+    }
+
+    /// Makes changes to several connectors in one commit: all or none. If changes are refused, the error's
+    /// [`causes`](crate::ApiError::causes) has the reason for each of them. Only connectory has this operation: its
+    /// [`Self::service_info`] has [`Capability::Apply`](crate::Capability::Apply), and other services answer 404.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::{Change, Open, Status};
+    ///
+    /// let export = client.list().export().await?;
+    /// let released = export.connectors.into_iter().map(|mut connector| {
+    ///     connector.status = Open::Known(Status::Released);
+    ///     Change::update(export.revision, connector)
+    /// });
+    /// let applied = client.apply(&released.collect::<Vec<_>>()).await?;
+    /// println!("{} changed; what was before is revision {}", applied.changed, applied.before);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn apply(&self, changes: &[Change]) -> Result<Applied, Error> {
+        changes::apply(&self.0, changes, false).await
+    }
+
+    /// Checks changes as [`Self::apply`] does, and makes none of them.
+    pub async fn check(&self, changes: &[Change]) -> Result<Applied, Error> {
+        changes::apply(&self.0, changes, true).await
     }
 
     /// A document as it is stored: the source config, source template or correlation config.

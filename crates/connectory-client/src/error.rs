@@ -77,6 +77,12 @@ impl ApiError {
         Self { status, response, retry_after, other }
     }
 
+    /// The reasons, where the service gives several: for example one for each refused change.
+    pub fn causes(&self) -> impl Iterator<Item = &str> {
+        let causes = self.response.as_ref().map(|response| response.causes.as_slice()).unwrap_or_default();
+        causes.iter().map(|cause| cause.text.as_str())
+    }
+
     /// The id under which the service logged the call: 32 hexadecimal digits.
     pub fn tracking_id(&self) -> Option<&str> {
         self.response.as_ref().map(|response| response.tracking_id.as_str())

@@ -30,6 +30,9 @@
 //!
 //! [`service_info`](Client::service_info) reads the name, version, capabilities and limits of a connectory server.
 //!
+//! On a connectory server, [`List::export`] reads whole connectors as of one revision, and [`apply`](Client::apply) makes
+//! changes to several connectors in one commit.
+//!
 //! # Retries
 //!
 //! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. [`Retries`] has a number for
@@ -60,6 +63,7 @@ struct Readme;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod changes;
 mod client;
 mod config;
 mod error;
@@ -70,12 +74,13 @@ mod retries;
 mod token;
 mod transport;
 
+pub use changes::{Change, Export};
 pub use client::{Builder, Client, Reached};
 pub use config::{ConfigError, Environment, EnvironmentSource, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
 pub use connectory_model::wire::{
-    Capability, ConnectorDetail, ConnectorItem, Open, RequestRate, ServiceInfo, ServiceLimits, UpdateDetail,
+    Applied, Capability, ConnectorDetail, ConnectorItem, Open, RequestRate, ServiceInfo, ServiceLimits, UpdateDetail,
     UpdateStatus,
 };
 pub use connectory_model::{Locale, Metadata, ScriptName, Status};

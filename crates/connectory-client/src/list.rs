@@ -8,6 +8,7 @@ use connectory_model::{Locale, Status};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 
+use crate::changes::{Export, export};
 use crate::error::Error;
 use crate::filter::Filter;
 use crate::http::Answer;
@@ -79,6 +80,16 @@ impl List {
         self.query.retain(|(other, _)| *other != name);
         self.query.push((name, value));
         self
+    }
+
+    /// The whole connectors of this list, all as of one revision. Without [`Self::custom`] it has custom connectors, and
+    /// without [`Self::statuses`] those of every status. Only connectory has this operation: its
+    /// [`Client::service_info`](crate::Client::service_info) has [`Capability::Export`](crate::Capability::Export), and other
+    /// services answer 404.
+    pub async fn export(&self) -> Result<Export, Error> {
+        let taken = ["filters", "statuses", "custom"];
+        let query: Vec<_> = self.query.iter().filter(|(name, _)| taken.contains(name)).cloned().collect();
+        export(&self.transport, &query).await
     }
 
     /// One page.

@@ -50,6 +50,9 @@ pub enum ObjectError {
     /// A whole connector is wanted, and this is a part of one.
     #[error("`{0}` is missing; a whole connector is wanted, as `connectory export` writes it")]
     Incomplete(&'static str),
+    /// The script name is another one than that of the change.
+    #[error("its `scriptName` is not `{0}`; a script name never changes")]
+    OtherScriptName(ScriptName),
     /// The script name is in the array twice.
     #[error("the script name `{0}` is in the array twice")]
     Duplicate(ScriptName),
@@ -91,12 +94,26 @@ const WHOLE: [&str; 11] = [
 
 /// Reads whole connectors from a JSON array. A missing member is an error, because it would remove what a server has.
 pub fn whole_from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
-    read(text, |object| WHOLE.into_iter().find(|member| object[*member].is_null()).map(ObjectError::Incomplete))
+    read(text, missing)
 }
 
 /// Reads connectors from a JSON array. What is missing has its default.
 pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
     read(text, |_| None)
+}
+
+/// Reads a whole connector that has this script name.
+pub fn whole(object: &Value, script_name: &ScriptName) -> Result<Connector, ObjectError> {
+    match missing(object) {
+        Some(error) => Err(error),
+        None if object["scriptName"] != script_name.as_str() => Err(ObjectError::OtherScriptName(script_name.clone())),
+        None => connector(object, |_| Ok(script_name.clone())),
+    }
+}
+
+/// The error of an object that lacks a member of a whole connector.
+fn missing(object: &Value) -> Option<ObjectError> {
+    WHOLE.into_iter().find(|member| object[*member].is_null()).map(ObjectError::Incomplete)
 }
 
 fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<Vec<Connector>, ImportError> {
@@ -109,7 +126,8 @@ fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<
         .iter()
         .enumerate()
         .map(|(position, object)| {
-            let read = refusal(object).map_or_else(|| connector(object, &mut taken), Err);
+            let read =
+                refusal(object).map_or_else(|| connector(object, |new| script_name(object, new, &mut taken)), Err);
             read.map_err(|error| ImportError::Object {
                 index: position + 1,
                 name: object["name"].as_str().map(|name| shown(name, QUOTED_CHARS).to_owned()),
@@ -119,16 +137,25 @@ fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<
         .collect()
 }
 
-fn connector(object: &Value, taken: &mut HashSet<ScriptName>) -> Result<Connector, ObjectError> {
-    let members = Members::of(object)?;
-    let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
-    let script_name = match members.text("scriptName")? {
+/// The script name of an object in an array: its own, or one that is derived from its name.
+fn script_name(object: &Value, new: &NewConnector, taken: &mut HashSet<ScriptName>) -> Result<ScriptName, ObjectError> {
+    let script_name = match Members::of(object)?.text("scriptName")? {
         Some(script_name) => ScriptName::strict(&script_name)?,
         None => ScriptName::derive(&new.name).avoiding(|candidate| taken.contains(candidate)),
     };
     if !taken.insert(script_name.clone()) {
         return Err(ObjectError::Duplicate(script_name));
     }
+    Ok(script_name)
+}
+
+fn connector(
+    object: &Value,
+    script_name: impl FnOnce(&NewConnector) -> Result<ScriptName, ObjectError>,
+) -> Result<Connector, ObjectError> {
+    let members = Members::of(object)?;
+    let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
+    let script_name = script_name(&new)?;
     let mut connector = new.build(script_name, &features(members)?);
     if let Some(metadata) = members.metadata()? {
         connector.connector_metadata = metadata;

@@ -135,6 +135,35 @@ pub const FILTER_BYTES: usize = 8 * KIB;
 pub const FILTER_DEPTH: usize = 50;
 /// Comparisons of a filter: each is a search through the names of the whole catalog.
 pub const FILTER_COMPARISONS: usize = 100;
+/// Bytes of the changes that are applied at once, before compression. Option `--max-apply`. They are checked line by line,
+/// and wait compressed.
+pub const APPLY_BYTES: usize = 256 * MIB;
+/// Changes that are applied at once. They are one transaction, for which all other changes wait: less than a second.
+pub const APPLY_LINES: usize = 10_000;
+/// Bytes of one of these changes, as a part of `--max-connector`: JSON has up to two bytes for one of most documents.
+pub const APPLY_LINE_TIMES: usize = 2;
+/// Refused changes that an answer lists. Nobody reads more.
+pub const APPLY_REFUSALS: usize = 1000;
+/// Time for these changes to arrive.
+pub const APPLY_TIMEOUT: Duration = Duration::from_mins(2);
+/// Applies at a time. Each takes a processor, and the memory for its changes.
+pub const APPLIES: usize = 2;
+/// Applies of one tenant at a time. Two of them would mostly be refused for each other's changes.
+pub const APPLIES_PER_TENANT: usize = 1;
+/// Exports at a time. Each takes a processor while its reader is fast, and the memory for its largest connector.
+pub const EXPORTS: usize = 6;
+/// Exports of one tenant at a time, so that three tenants can export.
+pub const EXPORTS_PER_TENANT: usize = 2;
+/// Exports of one client at a time.
+pub const EXPORTS_PER_CLIENT: usize = 1;
+/// Time for an export to be read.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_mins(5);
+/// Bytes of a part of an export on its way to the connection.
+pub const EXPORT_PART_BYTES: usize = 64 * KIB;
+/// The largest window of compressed lines, as a power of two: 8 MiB (RFC 9659). A decoder keeps as many bytes.
+pub const ZSTD_WINDOW_LOG: u32 = 23;
+/// Script names in the query of an export. More do not fit into an address.
+pub const EXPORT_NAMES: usize = 250;
 /// Time for a request's body to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Time for a body to arrive that is read before its sender is known.

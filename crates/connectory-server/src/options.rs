@@ -34,6 +34,8 @@ pub struct Options {
     pub max_document: usize,
     /// The largest connector, in bytes of JSON.
     pub max_connector: usize,
+    /// The largest set of changes that is applied at once, in bytes before compression.
+    pub max_apply: usize,
     /// The memory limit for all request bodies together, in bytes.
     pub max_bodies: usize,
     /// The memory limit for all responses that are being sent, together, in bytes.
@@ -130,6 +132,7 @@ impl Default for Options {
             max_request: limits::REQUEST_BYTES,
             max_document: limits::DOCUMENT_BYTES,
             max_connector: limits::CONNECTOR_BYTES,
+            max_apply: limits::APPLY_BYTES,
             max_bodies: limits::BODIES_BYTES,
             max_answers: limits::ANSWERS_BYTES,
             reads: Reads::default(),

@@ -41,7 +41,7 @@ use crate::http::response::{ResponseFacts, facts_of};
 use crate::http::telemetry::{RequestFacts, Trace};
 use crate::share::Share;
 use crate::state::ServerState;
-use crate::version::{ApiVersion, Operations, VERSIONS};
+use crate::version::{ApiVersion, Operations, VERSIONS, VersionName};
 use crate::work::{Left, Work};
 
 /// The service that responds to requests.
@@ -152,6 +152,8 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         let authorized = from_fn_with_state((Arc::clone(&server.auth), version), authorize);
         api = api.nest(version.base, operations(version).layer(authorized));
     }
+    let authorized = from_fn_with_state((Arc::clone(&server.auth), VersionName::Connectory.version()), authorize);
+    api = api.merge(OpenApiRouter::new().routes(routes!(extensions::apply)).layer(authorized));
     let (mut routes, document) = api.split_for_parts();
     if let Some(faults) = &server.options.faults {
         let injector = Injector::new(Arc::clone(faults), faulted(&document));
@@ -198,7 +200,9 @@ fn operations(version: &ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
             .routes(routes!(documents::correlation_config::get, documents::correlation_config::put))
             .routes(routes!(translations::get, translations::put)),
         Operations::List => OpenApiRouter::new().routes(routes!(connectors::list)),
-        Operations::Extensions => OpenApiRouter::new().routes(routes!(extensions::patch)),
+        Operations::Extensions => {
+            OpenApiRouter::new().routes(routes!(extensions::export)).routes(routes!(extensions::patch))
+        }
     }
 }
 

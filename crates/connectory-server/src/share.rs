@@ -7,7 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use connectory_model::limits::{SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT, TURNS_PER_CLIENT, TURNS_PER_TENANT};
+use connectory_model::limits::{
+    APPLIES_PER_TENANT, EXPORTS_PER_CLIENT, EXPORTS_PER_TENANT, SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT,
+    TURNS_PER_CLIENT, TURNS_PER_TENANT,
+};
 use enum_map::{Enum, EnumMap, enum_map};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,6 +21,10 @@ pub enum Queue {
     Large,
     /// Searches in lists.
     Searches,
+    /// Exports of whole connectors.
+    Exports,
+    /// Changes to several connectors at once.
+    Applies,
 }
 
 /// What a budget counts.
@@ -67,13 +74,23 @@ fn gates(places: EnumMap<Queue, usize>) -> EnumMap<Queue, Arc<Semaphore>> {
 impl Share {
     /// Makes the share of a tenant.
     pub fn of_tenant() -> Self {
-        let places = enum_map! { Queue::Large => TURNS_PER_TENANT, Queue::Searches => SEARCHES_PER_TENANT };
+        let places = enum_map! {
+            Queue::Large => TURNS_PER_TENANT,
+            Queue::Searches => SEARCHES_PER_TENANT,
+            Queue::Exports => EXPORTS_PER_TENANT,
+            Queue::Applies => APPLIES_PER_TENANT,
+        };
         Self { gates: gates(places), held: EnumMap::default(), is_tenant: true, tenant: None }
     }
 
     /// Makes the share of a client, or of all requests without a caller together, which have no tenant.
     pub fn of_client(tenant: Option<Arc<Share>>) -> Self {
-        let places = enum_map! { Queue::Large => TURNS_PER_CLIENT, Queue::Searches => SEARCHES_PER_CLIENT };
+        let places = enum_map! {
+            Queue::Large => TURNS_PER_CLIENT,
+            Queue::Searches => SEARCHES_PER_CLIENT,
+            Queue::Exports => EXPORTS_PER_CLIENT,
+            Queue::Applies => APPLIES_PER_TENANT,
+        };
         Self { gates: gates(places), held: EnumMap::default(), is_tenant: false, tenant }
     }
 

@@ -77,7 +77,8 @@ impl ServerState {
         }
         let auth =
             Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), options.rate_limit, options.clock.clone()).await?);
-        let bounds = Bounds { document: options.max_document, connector: options.max_connector };
+        let bounds =
+            Bounds { document: options.max_document, connector: options.max_connector, apply: options.max_apply };
         let registry = Registry::new(Arc::clone(&catalog), store.clone(), work.clone(), bounds);
         let bodies = Bodies {
             max_request: options.max_request,

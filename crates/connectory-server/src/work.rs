@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use connectory_model::limits::{INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT};
+use connectory_model::limits::{
+    APPLIES, EXPORTS, INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT,
+};
 use enum_map::{EnumMap, enum_map};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
@@ -46,7 +48,7 @@ struct Held {
 }
 
 /// A turn of a queue. It ends when this is dropped.
-struct Turn {
+pub struct Turn {
     _permit: OwnedSemaphorePermit,
     _places: Places,
 }
@@ -132,6 +134,8 @@ impl Default for Work {
         let queues = enum_map! {
             Queue::Large => Arc::new(Semaphore::new(LARGE_BYTES / UNIT)),
             Queue::Searches => Arc::new(Semaphore::new(SEARCHES)),
+            Queue::Exports => Arc::new(Semaphore::new(EXPORTS)),
+            Queue::Applies => Arc::new(Semaphore::new(APPLIES)),
         };
         Self { queues, anonymous: Arc::new(Share::of_client(None)) }
     }
@@ -185,7 +189,7 @@ impl Work {
         work: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
         match self.permit(bytes).await? {
-            Some(turn) => apart(turn, work).await,
+            Some(turn) => apart(turn, WORK_TIMEOUT, work).await,
             None => Ok(work(&Stop::after(WORK_TIMEOUT))),
         }
     }
@@ -195,7 +199,17 @@ impl Work {
         &self,
         search: impl FnOnce(&Stop) -> T + Send + 'static,
     ) -> Result<T, WorkError> {
-        apart(self.wait(Queue::Searches, 1).await?, search).await
+        apart(self.wait(Queue::Searches, 1).await?, WORK_TIMEOUT, search).await
+    }
+
+    /// Waits for a turn to export.
+    pub async fn export_turn(&self) -> Result<Turn, WorkError> {
+        self.wait(Queue::Exports, 1).await
+    }
+
+    /// Waits for a turn to apply.
+    pub async fn apply_turn(&self) -> Result<Turn, WorkError> {
+        self.wait(Queue::Applies, 1).await
     }
 
     /// Waits for a turn of so many permits: at the gates of the caller, and then in the queue. The time is limited.
@@ -210,23 +224,31 @@ impl Work {
     }
 }
 
-/// Runs work on a separate thread, which gives way to all others. Holds the permit until the work ends.
+/// Runs work for at most this time on a separate thread, which gives way to all others. Holds the permit until the work ends.
 pub async fn apart<T: Send + 'static>(
     turn: impl Send + 'static,
+    time: Duration,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> Result<T, WorkError> {
-    let stop = Stop::after(WORK_TIMEOUT);
+    let stop = Stop::after(time);
     let _client = Leaves(Arc::clone(&stop.left));
     let (result, done) = oneshot::channel();
+    // The turn lasts until the work ends, even if no client waits any more.
+    detached(turn, move || {
+        let _client_left = result.send(work(&stop));
+    })?;
+    done.await.map_err(|_| WorkError::Panicked)
+}
+
+/// Starts work on a separate thread, which gives way to all others. Holds the permit until the work ends.
+pub fn detached(turn: impl Send + 'static, work: impl FnOnce() + Send + 'static) -> Result<(), WorkError> {
     // A new thread and not one of tokio's: the thread lowers its priority and cannot raise it again.
     let thread = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
         give_way();
-        // The turn lasts until the work ends, even if no client waits any more.
         let _turn = turn;
-        let _client_left = result.send(work(&stop));
+        work();
     });
-    thread.map_err(|_| WorkError::Busy)?;
-    done.await.map_err(|_| WorkError::Panicked)
+    thread.map(drop).map_err(|_| WorkError::Busy)
 }
 
 /// Lowers the priority of this thread, so that long work does not delay short work. Other systems than Linux would

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use connectory_model::{Connector, Summary, name_key};
+use connectory_model::{Connector, ScriptName, Summary, name_key};
 use uuid::Uuid;
 
 use crate::access::{QuotaExceeded, Quotas, TenantId};
@@ -37,7 +37,6 @@ pub enum Change {
 /// A change to a connector, ready to be written.
 pub struct Edit {
     change: Change,
-    connector: Arc<Connector>,
     summary: Arc<Summary>,
     prepared: Option<Box<dyn Any + Send + Sync>>,
     pub(crate) action: Action,
@@ -50,12 +49,13 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// Makes an edit. `connector` is the connector after the change, or for a deletion, the deleted connector.
+    /// Makes an edit. `connector` is the connector after the change, or for a deletion, the deleted connector. The edit
+    /// keeps it compressed.
     /// `changed` lists the members or files that change. `before` is the connector before the change, and where its
     /// parts are stored: for a large connector, only the parts that change are written.
     pub fn new(
         change: Change,
-        connector: Arc<Connector>,
+        connector: &Connector,
         changed: &[String],
         before: Option<(&Connector, &Holders)>,
     ) -> Self {
@@ -72,10 +72,9 @@ impl Edit {
             name_key: name_key(&connector.name),
             may_rename: matches!(change, Change::Update { .. })
                 && before.is_none_or(|(before, _)| before.name != connector.name),
-            body: Body::new(&connector, before),
+            body: Body::new(connector, before),
             summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
             summary: Arc::new(summary),
-            connector,
             prepared: None,
         }
     }
@@ -98,9 +97,9 @@ impl Edit {
         self.change
     }
 
-    /// The connector after the change, or for a deletion, the deleted connector.
-    pub fn connector(&self) -> &Arc<Connector> {
-        &self.connector
+    /// The script name of the connector.
+    pub fn script_name(&self) -> &ScriptName {
+        &self.summary.script_name
     }
 
     /// The summary of the connector, as lists show it.
@@ -116,7 +115,7 @@ impl Edit {
 
     /// Makes the record of the committed edit, with the number of its revision.
     pub(crate) fn committed(self, tenant: TenantId, number: RevisionNumber) -> Committed {
-        let script_name = self.connector.script_name.clone();
+        let script_name = self.summary.script_name.clone();
         let summary = match self.change {
             Change::Create | Change::Update { .. } => Some(self.summary),
             Change::Delete { .. } => None,
@@ -148,7 +147,7 @@ pub(crate) fn expect_distinct(edits: &[Edit]) -> Result<(), Refusal> {
     let mut connectors = HashMap::new();
     for (at, edit) in edits.iter().enumerate() {
         let is_create = edit.change() == Change::Create;
-        match connectors.insert(edit.connector().script_name.as_str(), is_create) {
+        match connectors.insert(edit.script_name().as_str(), is_create) {
             Some(true) if is_create => return Err(Refusal::ScriptNameTaken { edit: at }),
             Some(_) => return Err(Refusal::Repeated { edit: at }),
             None => {}
@@ -181,7 +180,9 @@ pub(crate) fn check_quotas(
 
 impl fmt::Debug for Edit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let script_name = &self.connector.script_name;
-        f.debug_struct("Edit").field("change", &self.change).field("script_name", script_name).finish_non_exhaustive()
+        f.debug_struct("Edit")
+            .field("change", &self.change)
+            .field("script_name", self.script_name())
+            .finish_non_exhaustive()
     }
 }

@@ -244,14 +244,14 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
     let states = states();
     assert_eq!(name_key(&states["strasse"].name), name_key(&states["strasse-2"].name));
     let delete = async |at, state: &str| {
-        let deleted = std::sync::Arc::new(states[state].clone());
+        let deleted = &states[state];
         commit(&store, tenant, Edit::new(Change::Delete { expected: number(at) }, deleted, &[], None)).await;
     };
     let taken = async || {
         // A script name that is free, so that the name alone is taken.
         let mut namesake = Connector::clone(&support::connector("strasse"));
         namesake.script_name = "namesake".parse().unwrap();
-        let namesake = Edit::new(Change::Create, std::sync::Arc::new(namesake), &[], None);
+        let namesake = Edit::new(Change::Create, &namesake, &[], None);
         store.commit(tenant, vec![namesake], origin()).await
     };
     assert!(matches!(taken().await, Err(Refusal::NameTaken { edit: 0 })));
@@ -260,7 +260,7 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
     // It may still be changed.
     let mut changed = states["strasse-2"].clone();
     "other".clone_into(&mut changed.class_name);
-    let update = Edit::new(Change::Update { expected: number(5) }, std::sync::Arc::new(changed), &[], None);
+    let update = Edit::new(Change::Update { expected: number(5) }, &changed, &[], None);
     let newest = commit(&store, tenant, update).await;
     delete(newest.get(), "strasse-2").await;
     taken().await.unwrap();

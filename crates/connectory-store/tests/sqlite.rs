@@ -404,7 +404,7 @@ async fn a_small_change_to_the_largest_connector_is_a_small_write() {
     next.connector_metadata.insert("shortDesc".to_owned(), "x".repeat(90).into());
     let next = Arc::new(next);
     let update = Change::Update { expected: first };
-    let update = Edit::new(update, Arc::clone(&next), &[], Some((&largest, &holders)));
+    let update = Edit::new(update, &next, &[], Some((&largest, &holders)));
     let second = commit(&store, tenant, update).await;
     let log = std::fs::metadata(folder.path().join("c.db-wal")).unwrap().len();
     assert!((1..64 << 10).contains(&log), "{log} bytes in the log");

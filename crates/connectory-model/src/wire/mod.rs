@@ -7,6 +7,7 @@
 mod detail;
 mod error;
 mod item;
+mod line;
 mod open;
 mod service;
 mod upload;
@@ -14,6 +15,7 @@ mod upload;
 pub use detail::{ConnectorDetail, DetailShape};
 pub use error::{ErrorMessage, ErrorResponse, LocaleOrigin};
 pub use item::ConnectorItem;
+pub use line::{APPLY_PATH, Applied, ConnectorLine, ExportEnd, ExportHead, LINES_TYPE};
 pub use open::Open;
 pub use service::{CONNECTORS_PATH, Capability, RESET_PATH, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
 pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};

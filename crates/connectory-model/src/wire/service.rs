@@ -51,6 +51,10 @@ pub enum Capability {
     IdempotencyKey,
     /// `PATCH /connectory/v1/connectors/{scriptName}` also changes status, name, type, className and directConnect (D46).
     UpdateInPlace,
+    /// `GET /connectory/v1/connectors` answers whole connectors as of one revision (D47).
+    Export,
+    /// `POST /connectory/v1/apply` makes changes to several connectors in one commit (D48).
+    Apply,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
     /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
@@ -59,7 +63,8 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 4] = [Self::Statuses, Self::Custom, Self::IdempotencyKey, Self::UpdateInPlace];
+    pub const ALWAYS: [Self; 6] =
+        [Self::Statuses, Self::Custom, Self::IdempotencyKey, Self::UpdateInPlace, Self::Export, Self::Apply];
 }
 
 /// The limits that a client should know before it sends something.
@@ -76,6 +81,12 @@ pub struct ServiceLimits {
     /// The largest connector, in bytes of JSON.
     #[cfg_attr(feature = "openapi", schema(example = 16_777_216))]
     pub max_connector_bytes: u64,
+    /// The largest set of changes that is applied at once, in bytes before compression. None if the service cannot apply.
+    #[cfg_attr(feature = "openapi", schema(example = 268_435_456))]
+    pub max_apply_bytes: Option<u64>,
+    /// The largest number of changes that are applied at once.
+    #[cfg_attr(feature = "openapi", schema(example = 10_000))]
+    pub max_apply_lines: Option<u64>,
     /// The requests that each client may make to an API version. Null means any number.
     pub rate_limit: Option<RequestRate>,
 }

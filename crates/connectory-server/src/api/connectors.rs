@@ -119,7 +119,7 @@ pub async fn create(
         let summary = server.registry.create(caller.tenant(), &caller.origin(), once, new).await?;
         Ok(Outcome::Committed(created(&summary)))
     });
-    let repeat = async |id| {
+    let repeat = async |id, _| {
         let connector = server.catalog.connector(caller.tenant(), Source::Stored(id)).await?;
         Ok(created(&connector.summary()))
     };
@@ -167,7 +167,7 @@ pub async fn delete(
         server.registry.delete(caller.tenant(), &caller.origin(), once, &script_name).await?;
         Ok(Outcome::Committed(deleted()))
     });
-    once::respond(&server, &caller, once, delete, async |_| Ok(deleted())).await
+    once::respond(&server, &caller, once, delete, async |_, _| Ok(deleted())).await
 }
 
 /// An operation of a JSON Patch, as it is documented; [`PatchSet`] reads it.
@@ -251,7 +251,7 @@ pub(super) async fn apply_patch(
             }
         }
     });
-    let repeat = async |id| {
+    let repeat = async |id, _| {
         let detail = server.catalog.detail(tenant, (Source::Stored(id), Locale::En, shape)).await?;
         Ok(patched(detail))
     };

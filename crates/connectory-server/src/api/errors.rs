@@ -1,8 +1,10 @@
 //! Converts the errors of the registry and the catalog to errors of the API.
 
+use http::StatusCode;
+
 use crate::catalog::ListError;
 use crate::http::error::ApiError;
-use crate::registry::RegistryError;
+use crate::registry::{ApplyError, RegistryError};
 
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
@@ -19,6 +21,22 @@ impl From<RegistryError> for ApiError {
             }
             RegistryError::Work(error) => error.into(),
             RegistryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApplyError> for ApiError {
+    fn from(error: ApplyError) -> Self {
+        let text = error.to_string();
+        match error {
+            ApplyError::Unreadable(_) => Self::bad_request(text),
+            ApplyError::TooLarge(_) => Self::payload_too_large(text),
+            ApplyError::Late => Self::timeout(text),
+            ApplyError::Refused { refusals, .. } => {
+                let status = if refusals.has_moved { StatusCode::CONFLICT } else { StatusCode::BAD_REQUEST };
+                Self { status, ..Self::bad_request(text).with_causes(refusals.sentences) }
+            }
+            ApplyError::Registry(error) => error.into(),
         }
     }
 }

@@ -1,20 +1,267 @@
-//! The operations on connectors that the specification does not have, under `/connectory/v1/connectors`.
+//! The operations on connectors that the specification does not have, under `/connectory/v1`.
 
+use std::pin::pin;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
+use connectory_model::limits::{APPLY_TIMEOUT, EXPORT_NAMES, QUOTED_CHARS};
 use connectory_model::patch::PatchScope;
-use connectory_model::wire::ConnectorDetail;
+use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine, LINES_TYPE, Origin};
+use connectory_model::{ScriptName, Status, shown};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use tokio::sync::mpsc;
+use utoipa::IntoParams;
 
 use super::connectors::{JsonPatchOperation, apply_patch};
-use super::once::IdempotencyKey;
+use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{Refusals, Reused};
-use super::parameters::expect_no_parameters;
+use super::parameters::{expect_no_parameters, flag, list_query};
 use crate::auth::Caller;
+use crate::http::body::{content_type, drain, drain_stream};
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
+use crate::http::response::json_of;
+use crate::registry::{ApplyError, Changes, Exported};
 use crate::state::ServerState;
+
+const ZSTD: &str = "zstd";
+
+/// The query of an export, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `exported` reads")]
+pub struct ExportParameters {
+    /// As for lists.
+    #[param(example = r#"name sw "SCIM" and directConnect eq true"#)]
+    filters: Option<String>,
+    /// `all`, or a comma-separated list of statuses.
+    #[param(default = "all", example = "DEVELOPMENT,DEMO")]
+    statuses: Option<String>,
+    /// Only the tenant's own connectors (`true`) or only the built-in ones (`false`).
+    #[param(default = true)]
+    custom: Option<bool>,
+    /// Only the connector with this script name, custom or built-in. The parameter can be repeated, and excludes the others.
+    #[param(example = "hr-system")]
+    script_name: Option<String>,
+}
+
+/// Exports whole connectors
+///
+/// All that a tenant has at one revision, or a selection of it, as lines of JSON: `{"revision": …, "builtInCatalog": …}`, a
+/// line for each connector in the order of their names, and `{"count": …}`. An export without its last line broke off.
+#[utoipa::path(
+    get, path = "/", operation_id = "exportConnectors", tag = "Extensions", params(ExportParameters),
+    responses(
+        (status = 200, description = "The connectors. Compressed with zstd for a client that accepts it.",
+         body = ConnectorLine, content_type = LINES_TYPE),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn export(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let exported = exported(request.uri().query().unwrap_or_default())?;
+    let is_compressed = accepts_zstd(request.headers());
+    let mut parts = server.registry.export(caller.tenant(), exported, is_compressed).await?;
+    let parts = futures_util::stream::poll_fn(move |context| parts.poll_recv(context));
+    let mut response = Response::new(Body::from_stream(parts));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES_TYPE));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if is_compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(ZSTD));
+    }
+    Ok(response)
+}
+
+/// Reads the query of an export.
+fn exported(query: &str) -> Result<Exported, ApiError> {
+    let mut names = Vec::new();
+    let (mut others, mut has_statuses, mut has_custom) = (0, false, false);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "scriptName" => {
+                let name: ScriptName =
+                    value.parse().map_err(|error| ApiError::bad_request(format!("`scriptName`: {error}")))?;
+                names.push(name);
+                continue;
+            }
+            "filters" => {}
+            "statuses" => has_statuses = true,
+            "custom" => has_custom = true,
+            unknown => {
+                let unknown = shown(unknown, QUOTED_CHARS);
+                return Err(ApiError::bad_request(format!(
+                    "the parameter `{unknown}` is unknown; an export has `filters`, `statuses`, `custom` and `scriptName`"
+                )));
+            }
+        }
+        others += 1;
+    }
+    match names.len() {
+        0 => {}
+        _ if others > 0 => {
+            return Err(ApiError::bad_request(
+                "`scriptName` excludes `filters`, `statuses` and `custom`; leave those out",
+            ));
+        }
+        1..=EXPORT_NAMES => return Ok(Exported::Named(names.into_iter().collect())),
+        _ => return Err(ApiError::bad_request(format!("`scriptName` is there more than {EXPORT_NAMES} times"))),
+    }
+    let (mut selection, _) = list_query(query)?;
+    if !has_statuses {
+        selection.statuses = Status::ALL.to_vec();
+    }
+    if !has_custom {
+        selection.origin = Some(Origin::Custom);
+    }
+    Ok(Exported::Selected(selection))
+}
+
+/// Whether a client accepts answers that are compressed with zstd (RFC 9110, section 12.5.3).
+fn accepts_zstd(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
+        name.trim().eq_ignore_ascii_case(ZSTD) && weight.is_some_and(|weight| weight > 0.0)
+    })
+}
+
+/// The query of an apply, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "documents what `is_dry_run` reads")]
+pub struct ApplyParameters {
+    /// Checks the lines, and changes nothing.
+    #[param(default = false)]
+    dry_run: Option<bool>,
+}
+
+/// Applies changes to several connectors in one commit
+///
+/// The body has a line of JSON for each change. `revision` is the one as of which the connector was read; 0 creates it under
+/// the script name of the line, with any status. `connector` is the whole connector as it is wanted; null deletes it. All
+/// changes are made or none: the revisions are consecutive, and the history shows them as one change. If lines are refused,
+/// `causes` has the reason for each of them.
+#[utoipa::path(
+    post, path = APPLY_PATH, operation_id = "applyChanges", tag = "Extensions", params(ApplyParameters, IdempotencyKey),
+    request_body(content = ConnectorLine, content_type = LINES_TYPE),
+    responses(
+        (status = 200, description = "All changes are made.", body = Applied,
+         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
+        (status = 409, description = "Someone else changed a connector after the given revision; nothing was changed."),
+        Reused, Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:manage"]))
+)]
+pub async fn apply(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let begun = begin(&server, &head).await;
+    let (is_dry_run, is_compressed, turn) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            drain(body).await;
+            return Err(error);
+        }
+    };
+    let changes = read(&server, &caller, turn, body, is_compressed).await?;
+    if is_dry_run {
+        return Ok(json_of(&changes.dry_run()?));
+    }
+    let digest = Bytes::copy_from_slice(&changes.digest);
+    let once = once::read(&server, &caller, &head, &digest).await?;
+    let repeated = changes.counts();
+    let apply = pin!(async {
+        let applied = server.registry.apply(caller.tenant(), &caller.origin(), once, changes).await?;
+        let is_nothing = applied.before == applied.revision;
+        let response = json_of(&applied);
+        Ok(if is_nothing { Outcome::Nothing(response) } else { Outcome::Committed(response) })
+    });
+    let repeat = async |first: connectory_store::RevisionId, revisions| {
+        Ok(json_of(&repeated.applied(first.number.get().unsigned_abs() - 1, revisions)))
+    };
+    once::respond(&server, &caller, once, apply, repeat).await
+}
+
+/// Reads what an apply is asked for, and waits for its turn.
+async fn begin(server: &ServerState, head: &http::request::Parts) -> Result<(bool, bool, crate::work::Turn), ApiError> {
+    let is_dry_run = is_dry_run(head.uri.query().unwrap_or_default())?;
+    let media_type = content_type(&head.headers);
+    let essence = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
+    if essence.is_some_and(|essence| !essence.eq_ignore_ascii_case(LINES_TYPE)) {
+        return Err(ApiError::unsupported_media_type(media_type, LINES_TYPE));
+    }
+    let encoding = head.headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    let is_compressed = match encoding {
+        None => false,
+        Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
+        Some(encoding) if encoding.eq_ignore_ascii_case(ZSTD.as_bytes()) => true,
+        Some(_) => {
+            let text = "the content encoding must be zstd, or none";
+            return Err(ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..ApiError::bad_request(text) });
+        }
+    };
+    let busy =
+        |_| ApiError::unavailable("other changes to several connectors are being applied at the moment; try again");
+    Ok((is_dry_run, is_compressed, server.registry.apply_turn().await.map_err(busy)?))
+}
+
+/// Passes a body to the thread that reads it.
+async fn read(
+    server: &ServerState,
+    caller: &Caller,
+    turn: crate::work::Turn,
+    body: Body,
+    is_compressed: bool,
+) -> Result<Changes, ApiError> {
+    let (sender, parts) = mpsc::channel(4);
+    let mut stream = body.into_data_stream();
+    let passing = async {
+        let pass = async {
+            while let Some(part) = stream.next().await {
+                let part = part.map_err(|error| ApplyError::Unreadable(format!("the body broke off: {error}")));
+                let is_last = part.is_err();
+                if sender.send(part).await.is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(APPLY_TIMEOUT, pass).await.is_err() {
+            let _reader_has_ended = sender.send(Err(ApplyError::Late)).await;
+        }
+        drop(sender);
+    };
+    let reading = server.registry.read_changes(turn, caller.tenant(), parts, is_compressed);
+    let (changes, ()) = futures_util::future::join(reading, passing).await;
+    if changes.is_err() {
+        drain_stream(&mut stream).await;
+    }
+    Ok(changes?)
+}
+
+fn is_dry_run(query: &str) -> Result<bool, ApiError> {
+    let mut is_dry_run = false;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name != "dry-run" {
+            let name = shown(&name, QUOTED_CHARS);
+            return Err(ApiError::bad_request(format!("the parameter `{name}` is unknown; an apply has `dry-run`")));
+        }
+        is_dry_run = flag("dry-run", &value)?;
+    }
+    Ok(is_dry_run)
+}
 
 /// Updates a custom connector with a JSON Patch, in place
 ///

@@ -75,14 +75,14 @@ pub async fn read(server: &ServerState, caller: &Caller, head: &Parts, body: &By
     Ok(Some(Once { key, fingerprint, at: now.saturating_mul(1000) }))
 }
 
-/// Does an operation, unless a request with the same key did it. Then `repeat` makes the answer from the revision that it
-/// made. The caller pins the operation, so that it is not copied; the rest is in boxes, because most requests have no key.
+/// Does an operation, unless a request with the same key did it. Then `repeat` makes the answer from the first revision
+/// that it made and the number of its revisions. The caller pins the operation, so that it is not copied; the rest is in boxes, because most requests have no key.
 pub async fn respond(
     server: &ServerState,
     caller: &Caller,
     once: Option<Once>,
     operation: Pin<&mut impl Future<Output = Result<Outcome, ApiError>>>,
-    repeat: impl AsyncFnOnce(RevisionId) -> Result<Response, ApiError>,
+    repeat: impl AsyncFnOnce(RevisionId, usize) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
     match once {
         None => operation.await.map(Outcome::response),
@@ -95,7 +95,7 @@ async fn respond_once(
     caller: &Caller,
     once: Once,
     operation: Pin<&mut impl Future<Output = Result<Outcome, ApiError>>>,
-    repeat: impl AsyncFnOnce(RevisionId) -> Result<Response, ApiError>,
+    repeat: impl AsyncFnOnce(RevisionId, usize) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
     let tenant = caller.tenant().id();
     if let Some(done) = server.store.done(tenant, once).await? {
@@ -119,7 +119,7 @@ async fn again(
     done: Done,
     once: Once,
     tenant: TenantId,
-    repeat: impl AsyncFnOnce(RevisionId) -> Result<Response, ApiError>,
+    repeat: impl AsyncFnOnce(RevisionId, usize) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
     if done.fingerprint != once.fingerprint {
         return Err(ApiError::unprocessable(
@@ -128,7 +128,7 @@ async fn again(
         ));
     }
     let number = done.numbers.first().copied().ok_or_else(|| ApiError::internal("a key without a revision"))?;
-    let mut response = repeat(RevisionId { tenant, number }).await?;
+    let mut response = repeat(RevisionId { tenant, number }, done.numbers.len()).await?;
     response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     Ok(response)
 }

@@ -141,7 +141,8 @@ fn integer(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
     })
 }
 
-fn flag(name: &str, value: &str) -> Result<bool, ApiError> {
+/// Reads a flag of a query.
+pub fn flag(name: &str, value: &str) -> Result<bool, ApiError> {
     match value.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
         "false" => Ok(false),

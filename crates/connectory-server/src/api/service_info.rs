@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use connectory_model::limits::APPLY_LINES;
 use connectory_model::wire::{Capability, Open, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
 use http::request::Parts;
 
@@ -40,6 +41,8 @@ pub async fn get(
             max_document_bytes: bytes(options.max_document),
             max_request_bytes: bytes(options.max_request),
             max_connector_bytes: bytes(options.max_connector),
+            max_apply_bytes: Some(bytes(options.max_apply)),
+            max_apply_lines: Some(bytes(APPLY_LINES)),
             rate_limit: options
                 .rate_limit
                 .map(|limit| RequestRate { requests: limit.requests, seconds: limit.seconds.get() }),

@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
-use connectory_model::limits::{RECENT_SECRET, RECENT_SECRETS, VERIFICATIONS_PER_CLIENT, VERIFICATIONS_WAITING};
+use connectory_model::limits::{
+    RECENT_SECRET, RECENT_SECRETS, VERIFICATIONS_PER_CLIENT, VERIFICATIONS_WAITING, WORK_TIMEOUT,
+};
 pub use connectory_store::{hash_secret as hash, new_id, new_secret};
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -73,7 +75,7 @@ impl Verifier {
         let Some(hash) = hash else {
             let turn = self.unknown.turn().await?;
             // Strangers get what time the processors have left.
-            let verified = apart(turn, move |_| matches(&secret, &NOBODY));
+            let verified = apart(turn, WORK_TIMEOUT, move |_| matches(&secret, &NOBODY));
             let _never = verified.await;
             return Ok(false);
         };

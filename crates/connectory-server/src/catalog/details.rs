@@ -31,14 +31,21 @@ impl Catalog {
         Ok(connector)
     }
 
+    /// Reads a whole connector of any size, and caches nothing. The caller bounds how many are read at the same time.
+    pub async fn whole(&self, source: Source) -> Result<Arc<Connector>, StoreError> {
+        match source {
+            Source::BuiltIn(at) => Ok(Arc::clone(&self.builtins[at])),
+            Source::Stored(id) => self.store.connector(id).await?.map(Arc::new).ok_or_else(|| missing(id)),
+        }
+    }
+
     async fn read(&self, id: RevisionId) -> Result<Arc<Connector>, StoreError> {
-        let missing = || StoreError::Unreadable(format!("there is no revision {}", id.number));
-        let bytes = match self.store.find(id, INLINE_BYTES).await?.ok_or_else(missing)? {
+        let bytes = match self.store.find(id, INLINE_BYTES).await?.ok_or_else(|| missing(id))? {
             Found::Connector(connector) => return Ok(connector.into()),
             Found::Large(bytes) => bytes,
         };
         self.work.turn(bytes).await.map_err(|_| Unavailable::Busy)?;
-        self.store.connector(id).await?.map(Arc::new).ok_or_else(missing)
+        self.store.connector(id).await?.map(Arc::new).ok_or_else(|| missing(id))
     }
 
     /// Reads where the parts of a connector are stored, for a connector that was read at a revision.
@@ -97,6 +104,10 @@ impl Catalog {
         }
         Ok(json)
     }
+}
+
+fn missing(id: RevisionId) -> StoreError {
+    StoreError::Unreadable(format!("there is no revision {}", id.number))
 }
 
 impl TenantCatalog {

@@ -23,10 +23,12 @@ mod request;
 mod snapshot;
 mod tenant;
 
-use std::sync::Arc;
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
 
 use connectory_model::Connector;
 use connectory_store::Store;
+use sha2::{Digest, Sha256};
 
 pub use self::caches::DetailKey;
 use self::division::Division;
@@ -48,6 +50,7 @@ pub struct Catalog {
     work: Work,
     answers: Budget,
     builtins: Vec<Arc<Connector>>,
+    builtin_digest: OnceLock<String>,
     base: Arc<Base>,
     tenants: Arc<Tenants>,
     division: Division,
@@ -78,6 +81,7 @@ impl Catalog {
         Self {
             base: Arc::new(Base { snapshot: Snapshot::from_ordered(listed), by_script_name }),
             builtins,
+            builtin_digest: OnceLock::new(),
             store,
             work,
             answers,
@@ -85,6 +89,19 @@ impl Catalog {
             division: Division::default(),
             freshness,
         }
+    }
+
+    /// The SHA-256 of the built-in connectors, in hexadecimal digits. Computed when it is first asked for.
+    pub fn builtin_digest(&self) -> &str {
+        self.builtin_digest.get_or_init(|| {
+            let digest = self.builtins.iter().fold(Sha256::new(), |digest, connector| {
+                digest.chain_update(serde_json::to_vec(connector).expect("a connector is JSON"))
+            });
+            digest.finalize().iter().fold(String::new(), |mut hex, byte| {
+                write!(hex, "{byte:02x}").expect("a string takes any text");
+                hex
+            })
+        })
     }
 
     /// The number of built-in connectors.

@@ -23,7 +23,6 @@ use crate::work::Stop;
 pub struct Snapshot {
     /// Unique: no two different states have the same version.
     version: u64,
-    /// The tenant's newest revision in this state.
     pub(super) number: RevisionNumber,
     chunks: imbl::Vector<Arc<Chunk>>,
 }
@@ -66,6 +65,23 @@ impl Snapshot {
     fn changed(&mut self) {
         static LAST: AtomicU64 = AtomicU64::new(0);
         self.version = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+
+    /// The tenant's newest revision in this state.
+    pub fn number(&self) -> RevisionNumber {
+        self.number
+    }
+
+    /// All selected connectors, in list order. None if the search must stop.
+    pub fn selected(&self, selection: &Selection, stop: &Stop) -> Option<Vec<Arc<Entry>>> {
+        let mut selected = Vec::new();
+        for chunk in &self.chunks {
+            if stop.is_due() {
+                return None;
+            }
+            selected.extend(chunk.select(selection).iter().map(|row| Arc::clone(&chunk.entries[row])));
+        }
+        Some(selected)
     }
 
     /// Iterates over all entries, in list order.

@@ -181,7 +181,8 @@ pub async fn drain(body: Body) {
     drain_stream(&mut body.into_data_stream()).await;
 }
 
-async fn drain_stream(stream: &mut BodyDataStream) {
+/// Reads a rest of a body up to a limit and drops it.
+pub async fn drain_stream(stream: &mut BodyDataStream) {
     let mut left = DRAINED_BYTES;
     let reading = async {
         // A client that pauses has probably sent everything and waits for the response.
@@ -202,7 +203,8 @@ async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiE
     })
 }
 
-fn content_type(headers: &HeaderMap) -> Option<&str> {
+/// The media type that a request declares.
+pub fn content_type(headers: &HeaderMap) -> Option<&str> {
     // A value that is not text cannot be an accepted media type. `?` replaces it.
     headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"))
 }

@@ -18,15 +18,17 @@ pub struct ApiError {
     pub status: StatusCode,
     /// The message: what is wrong, where, and what would be right.
     pub text: String,
+    /// Further reasons, where there are several.
+    pub causes: Box<[String]>,
     /// The cause of an internal fault, for the log only.
-    pub internal: Option<String>,
+    pub internal: Option<Box<str>>,
     /// The seconds after which the same request may succeed (`Retry-After`).
     pub retry_after: Option<u64>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), internal: None, retry_after: None }
+        Self { status, text: text.into(), causes: Box::default(), internal: None, retry_after: None }
     }
 
     /// 400: the request is wrong.
@@ -67,7 +69,13 @@ impl ApiError {
 
     /// 502: another server failed. The log has more details than the response.
     pub fn bad_gateway(text: impl Into<String>, internal: String) -> Self {
-        Self { internal: Some(internal), ..Self::new(StatusCode::BAD_GATEWAY, text) }
+        Self { internal: Some(internal.into()), ..Self::new(StatusCode::BAD_GATEWAY, text) }
+    }
+
+    /// The same error with further reasons.
+    #[must_use]
+    pub fn with_causes(self, causes: Vec<String>) -> Self {
+        Self { causes: causes.into(), ..self }
     }
 
     /// 413: the size is larger than a limit in bytes.
@@ -96,7 +104,8 @@ impl ApiError {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             text: "an internal fault occurred; the server's log has more under this tracking id".to_owned(),
-            internal: Some(error.to_string()),
+            causes: Box::default(),
+            internal: Some(error.to_string().into()),
             retry_after: None,
         }
     }
@@ -112,7 +121,7 @@ impl ApiError {
             detail_code: detail_code(self.status),
             tracking_id: tracking_id.to_owned(),
             messages: vec![ErrorMessage::english(self.text.clone())],
-            causes: Vec::new(),
+            causes: self.causes.iter().map(ErrorMessage::english).collect(),
         }
     }
 }

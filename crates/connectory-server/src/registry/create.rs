@@ -35,9 +35,9 @@ impl Registry {
             let script_name = first.avoiding(|candidate| tenant.entry(candidate).is_some());
             let connector = Arc::new(new.clone().build(script_name, &[]));
             connector.check_bounds(self.bounds.connector)?;
-            let edit = Edit::new(Change::Create, connector, &[], None);
+            let edit = Edit::new(Change::Create, &connector, &[], None);
             let summary = Arc::clone(edit.summary());
-            match self.catalog.commit(tenant, edit, origin.clone(), once).await {
+            match self.catalog.commit(tenant, (edit, &connector), origin.clone(), once).await {
                 Ok(_) => return Ok(summary),
                 // Another request took the script name first.
                 Err(Refusal::ScriptNameTaken { .. }) => self.refused(tenant).await?,

@@ -26,11 +26,11 @@ impl Registry {
             let size = connector.size();
             let holders = self.catalog.holders(read, &connector).await?;
             let make = move |_: &_| {
-                let deleted = Arc::clone(&connector);
-                Edit::new(Change::Delete { expected: read.number }, deleted, &[], Some((&connector, &holders)))
+                let change = Change::Delete { expected: read.number };
+                (Edit::new(change, &connector, &[], Some((&connector, &holders))), connector)
             };
-            let edit = self.work.run(size, make).await?;
-            match self.catalog.commit(tenant, edit, origin.clone(), once).await {
+            let (edit, deleted) = self.work.run(size, make).await?;
+            match self.catalog.commit(tenant, (edit, &deleted), origin.clone(), once).await {
                 Ok(_) => return Ok(()),
                 Err(Refusal::Conflict { .. }) => self.refused(tenant).await?,
                 Err(error) => return Err(error.into()),

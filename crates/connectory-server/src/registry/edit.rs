@@ -80,7 +80,7 @@ impl Registry {
             let (bounds, names) = (self.bounds, Arc::clone(tenant));
             // This closure also serializes and compresses the result, because for a large connector that takes as long
             // as the change.
-            let make = move |_: &_| -> Result<Option<Edit>, RegistryError> {
+            let make = move |_: &_| -> Result<Option<(Edit, Arc<Connector>)>, RegistryError> {
                 let Some(changed) = next(&connector)? else { return Ok(None) };
                 // The store knows the names of custom connectors.
                 let is_renamed = changed.name != connector.name && name_key(&changed.name) != name_key(&connector.name);
@@ -93,11 +93,11 @@ impl Registry {
                 }
                 changed.check_growth(&connector, bounds.connector)?;
                 let change = Change::Update { expected: read.number };
-                Ok(Some(finish(Edit::new(change, Arc::new(changed), &members, Some((&connector, &holders))))))
+                let edit = finish(Edit::new(change, &changed, &members, Some((&connector, &holders))));
+                Ok(Some((edit, Arc::new(changed))))
             };
-            let Some(edit) = self.work.run(size, make).await?? else { return Ok(Edited::Unchanged(source)) };
-            let changed = Arc::clone(edit.connector());
-            match self.catalog.commit(tenant, edit, origin.clone(), once).await {
+            let Some((edit, changed)) = self.work.run(size, make).await?? else { return Ok(Edited::Unchanged(source)) };
+            match self.catalog.commit(tenant, (edit, &changed), origin.clone(), once).await {
                 Ok(source) => return Ok(Edited::Changed(source, changed)),
                 // Another caller was faster. Every round starts from a newer revision.
                 Err(Refusal::Conflict { .. }) => self.refused(tenant).await?,

@@ -49,7 +49,7 @@ impl Registry {
                 return Err(of(&script_name, RegistryError::NameTaken));
             }
             connector.check_bounds(self.bounds.connector).map_err(|error| of(&script_name, error.into()))?;
-            edits.push(Edit::new(Change::Create, Arc::new(connector), &[], None));
+            edits.push(Edit::new(Change::Create, &connector, &[], None));
             names.push(script_name);
         }
         let committed = self.store.commit(tenant.id(), edits, origin.clone()).await;

@@ -3,12 +3,14 @@
 //! All changes by the API and the console use this module. The module does not depend on HTTP: a refused operation
 //! returns a [`RegistryError`], which contains the reason and its values.
 
+mod apply;
 mod changed;
 mod clients;
 mod create;
 mod delete;
 mod edit;
 mod error;
+mod export;
 mod find;
 mod history;
 mod load;
@@ -25,8 +27,10 @@ use self::queue::Queues;
 use crate::catalog::{Catalog, TenantCatalog};
 use crate::work::Work;
 
+pub use self::apply::{ApplyError, Changes};
 pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
+pub use self::export::Exported;
 pub use self::find::Found;
 pub use self::history::{Change, Past};
 pub use self::load::LoadError;
@@ -39,6 +43,8 @@ pub struct Bounds {
     pub document: usize,
     /// The largest connector, in bytes of JSON.
     pub connector: usize,
+    /// The largest set of changes that is applied at once, in bytes.
+    pub apply: usize,
 }
 
 /// The operations on the connectors of all tenants.

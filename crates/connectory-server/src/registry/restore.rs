@@ -34,13 +34,14 @@ impl Registry {
             return Err(RegistryError::NameTaken);
         }
         let limit = self.bounds.connector;
-        let make = move |_: &_| -> Result<Edit, RegistryError> {
+        let make = move |_: &_| -> Result<_, RegistryError> {
             old.check_bounds(limit)?;
             let members = changed_members(None, &old);
-            Ok(Edit::new(Change::Create, old, &members, None).restoring())
+            let edit = Edit::new(Change::Create, &old, &members, None).restoring();
+            Ok((edit, old))
         };
-        let edit = self.work.run(size, make).await??;
-        self.catalog.commit(tenant, edit, origin.clone(), None).await?;
+        let (edit, old) = self.work.run(size, make).await??;
+        self.catalog.commit(tenant, (edit, &old), origin.clone(), None).await?;
         Ok(())
     }
 }

@@ -156,11 +156,13 @@ async fn the_tenant_and_the_keys_are_told() {
 async fn the_server_tells_its_version_extensions_and_limits_without_a_token() {
     let options = Options { rate_limit: Some("7/3s".parse().unwrap()), max_document: 1000, ..Options::default() };
     let limits = json!({"maxDocumentBytes": 1000, "maxRequestBytes": 10_485_760, "maxConnectorBytes": 16_777_216,
+                        "maxApplyBytes": 268_435_456, "maxApplyLines": 10_000,
                         "rateLimit": {"requests": 7, "seconds": 3}});
     let service = || Request::get("/connectory/v1").body(Body::empty()).unwrap();
     let told = TestApp::with(options).await.send(service()).await.ok();
     let expected = json!({"name": "connectory", "version": env!("CARGO_PKG_VERSION"),
-                          "capabilities": ["statuses", "custom", "idempotencyKey", "updateInPlace"], "limits": limits});
+                          "capabilities": ["statuses", "custom", "idempotencyKey", "updateInPlace", "export", "apply"],
+                          "limits": limits});
     assert_eq!(told, expected);
     let unlimited = TestApp::start().await.send(service()).await.ok();
     assert_eq!(unlimited["limits"]["rateLimit"], json!(null));

@@ -44,7 +44,7 @@ impl Others {
             Next::Created(names) => {
                 for name in names {
                     let connector = NewConnector::new(name, "x.Y").build(name.to_lowercase().parse().unwrap(), &[]);
-                    let edit = Edit::new(Change::Create, Arc::new(connector), &[], None);
+                    let edit = Edit::new(Change::Create, &connector, &[], None);
                     let author = Author { kind: AuthorKind::Operator, id: "other".to_owned(), name: None };
                     let origin = Origin { author, tracking_id: None };
                     self.store.get().unwrap().commit(tenant, vec![edit], origin).await.unwrap();

@@ -48,7 +48,7 @@ impl Before {
 /// The script names and the keys of names that a batch is about.
 pub(super) fn keys(commits: &[&Commit]) -> (Vec<String>, Vec<String>) {
     let edits = || commits.iter().flat_map(|commit| &commit.edits);
-    let script_names = edits().map(|edit| edit.connector().script_name.as_str().to_owned());
+    let script_names = edits().map(|edit| edit.script_name().as_str().to_owned());
     let named = edits().filter(|edit| edit.change() == Change::Create || edit.may_rename);
     (script_names.collect(), named.map(|edit| edit.name_key.clone()).collect())
 }
@@ -190,7 +190,7 @@ impl<'a> Plan<'a> {
 
     /// Checks an edit. Returns whether its connector has the name from this edit on.
     fn check(&self, at: usize, edit: &Edit) -> Result<bool, Refusal> {
-        let state = self.state.get(edit.connector().script_name.as_str());
+        let state = self.state.get(edit.script_name().as_str());
         let current = state.and_then(|state| state.newest).filter(|(_, exists)| *exists).map(|(number, _)| number);
         let is_taken = || self.names.get(edit.name_key.as_str()).copied().unwrap_or_default();
         match edit.change() {
@@ -214,7 +214,7 @@ impl<'a> Plan<'a> {
     }
 
     fn make(&mut self, commit: &'a Commit, edit: &'a Edit, number: RevisionNumber, last: RevisionNumber) {
-        let script_name = edit.connector().script_name.as_str();
+        let script_name = edit.script_name().as_str();
         let exists = !matches!(edit.change(), Change::Delete { .. });
         let state = self.state.entry(script_name).or_default();
         let previous = state.newest.replace((number, exists)).map(|(number, _)| number);

@@ -80,7 +80,7 @@ struct Checked {
 /// Checks with one statement whether an edit is possible. The key of a name may have a suffix ([`super::schema`]).
 fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<Checked, Refusal> {
     let (tenant_id, keys) = (tenant.get(), [first_key(tenant), end_key(tenant)]);
-    let script_name = edit.connector().script_name.as_str();
+    let script_name = edit.script_name().as_str();
     let expected = match edit.change() {
         Change::Create => {
             let mut statement = connection
@@ -143,7 +143,7 @@ fn renames(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) ->
                  FROM connectors WHERE tenant_id = ?1 AND script_name = ?2",
         )
         .map_err(StoreError::from)?;
-    let values = params![tenant.get(), edit.connector().script_name.as_str(), edit.name_key];
+    let values = params![tenant.get(), edit.script_name().as_str(), edit.name_key];
     let (is_its_own, is_taken) =
         statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).map_err(StoreError::from)?;
     match (is_its_own, is_taken) {
@@ -168,7 +168,7 @@ struct Place {
 fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) -> Result<()> {
     let Place { number, previous, takes_name, change, time } = place;
     let tenant_id = commit.tenant.get();
-    let script_name = edit.connector().script_name.as_str();
+    let script_name = edit.script_name().as_str();
     match edit.change() {
         Change::Create => {
             connection

@@ -184,8 +184,8 @@ pub async fn a_commit_is_followed_before_it_is_answered(database: impl Database)
     let store = database.open();
     let tenant = tenant(&store).await;
     let followed = Followed::of(&store);
-    let create = create("HR").preparing("for the follower");
-    let connector = Arc::clone(create.connector());
+    let connector = connector("HR");
+    let create = edit(Change::Create, Arc::clone(&connector)).preparing("for the follower");
     let first = commit(&store, tenant, create).await;
     {
         let committed = followed.0.lock().unwrap();

@@ -162,14 +162,13 @@ pub async fn large_connectors_are_read_as_they_were_written(database: impl Datab
         let mut next = current.clone();
         next.connector_metadata.insert("n".to_owned(), n.into());
         let update = Change::Update { expected: newest };
-        let update = Edit::new(update, Arc::new(next.clone()), &[], Some((&current, &holders)));
+        let update = Edit::new(update, &next, &[], Some((&current, &holders)));
         newest = commit(&store, tenant, update).await;
         current = next;
         states.push((newest, current.clone()));
     }
     let holders = store.holders(RevisionId { tenant, number: newest }).await.unwrap();
-    let delete =
-        Edit::new(Change::Delete { expected: newest }, Arc::new(current.clone()), &[], Some((&current, &holders)));
+    let delete = Edit::new(Change::Delete { expected: newest }, &current, &[], Some((&current, &holders)));
     states.push((commit(&store, tenant, delete).await, current));
     for (number, state) in states {
         assert_eq!(connector_at(&store, tenant, number).await, state);

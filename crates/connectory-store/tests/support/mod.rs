@@ -1,5 +1,6 @@
 //! What tests of the store make and commit.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use connectory_model::access::{Scope, UserLevel};
@@ -16,8 +17,8 @@ pub fn connector(name: &str) -> Arc<Connector> {
 }
 
 /// An edit of two members.
-pub fn edit(change: Change, connector: Arc<Connector>) -> Edit {
-    Edit::new(change, connector, &["a".to_owned(), "b".to_owned()], None)
+pub fn edit(change: Change, connector: impl Borrow<Connector>) -> Edit {
+    Edit::new(change, connector.borrow(), &["a".to_owned(), "b".to_owned()], None)
 }
 
 /// A create of a connector.

@@ -273,6 +273,8 @@ mod tests {
                 max_document_bytes: 5 * 1024 * 1024,
                 max_request_bytes: 1000,
                 max_connector_bytes: 2,
+                max_apply_bytes: None,
+                max_apply_lines: None,
                 rate_limit: Some(RequestRate { requests: 7, seconds: 3 }),
             },
         };

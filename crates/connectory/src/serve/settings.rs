@@ -88,6 +88,10 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = at_least_one)]
     max_connector: Option<NonZeroUsize>,
 
+    /// Maximum size of the changes that are applied at once, in bytes before compression [default: 268435456]
+    #[arg(long, env = "CONNECTORY_MAX_APPLY", value_name = "BYTES", value_parser = at_least_one)]
+    max_apply: Option<NonZeroUsize>,
+
     /// Maximum size of the bodies of all requests together, in bytes; further requests get 503 [default: 25165824]
     #[arg(long, env = "CONNECTORY_MAX_BODIES", value_name = "BYTES", value_parser = at_least_one)]
     max_bodies: Option<NonZeroUsize>,
@@ -322,6 +326,7 @@ impl ServeArguments {
             max_request,
             max_document,
             max_connector,
+            max_apply,
             max_bodies,
             max_answers,
             max_connections,
@@ -366,6 +371,7 @@ impl ServeArguments {
             per_peer: max_connections_per_peer.map_or(CONNECTIONS_PER_PEER, NonZeroUsize::get),
             options: Options {
                 trusted_proxies: Arc::new(TrustedProxies::new(&trusted_proxy).context("--trusted-proxy")?),
+                max_apply: max_apply.map_or(defaults.max_apply, NonZeroUsize::get),
                 max_bodies: max_bodies.map_or(defaults.max_bodies, NonZeroUsize::get),
                 reads,
                 played_nodes: defaults.played_nodes,
@@ -402,6 +408,7 @@ impl ServeArguments {
             max_request: self.max_request.or(file.max_request),
             max_document: self.max_document.or(file.max_document),
             max_connector: self.max_connector.or(file.max_connector),
+            max_apply: self.max_apply.or(file.max_apply),
             max_bodies: self.max_bodies.or(file.max_bodies),
             max_answers: self.max_answers.or(file.max_answers),
             max_connections: self.max_connections.or(file.max_connections),

@@ -1,0 +1,141 @@
+//! Exports whole connectors: all that a tenant has at one revision, or a selection of it.
+//!
+//! Revisions never change. So the connectors are read one after the other while the client reads, and are all true as of
+//! the revision at which the export began.
+
+use std::collections::HashSet;
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use connectory_model::limits::{EXPORT_PART_BYTES, EXPORT_TIMEOUT, ZSTD_WINDOW_LOG};
+use connectory_model::wire::{ConnectorDetail, ConnectorLine, DetailShape, ExportEnd, ExportHead};
+use connectory_model::{Locale, ScriptName};
+use connectory_store::StoreError;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::{Registry, RegistryError};
+use crate::catalog::{Catalog, Entry, Selection, Source, TenantCatalog};
+use crate::work::{Stop, WorkError, detached};
+
+/// The parts of an export on their way to the connection.
+const PARTS: usize = 2;
+
+/// The connectors to export.
+pub enum Exported {
+    /// Those that a list would have.
+    Selected(Selection),
+    /// Those with these script names, as far as they exist.
+    Named(HashSet<ScriptName>),
+}
+
+impl Registry {
+    /// Exports connectors as lines: a head, the connectors in the order of their names, and an end. A part that is an error
+    /// means that the export broke off.
+    pub async fn export(
+        &self,
+        tenant: &Arc<TenantCatalog>,
+        exported: Exported,
+        is_compressed: bool,
+    ) -> Result<mpsc::Receiver<io::Result<Bytes>>, RegistryError> {
+        let turn = self.work.export_turn().await?;
+        let snapshot = tenant.snapshot();
+        let revision = snapshot.number();
+        let select = move |stop: &Stop| match exported {
+            Exported::Selected(selection) => snapshot.selected(&selection, stop),
+            Exported::Named(names) => {
+                let named = snapshot.entries().filter(|entry| names.contains(&entry.script_name));
+                Some(named.map(Arc::clone).collect())
+            }
+        };
+        let entries = self.work.search(select).await?.ok_or(WorkError::Late)?;
+        let (sender, parts) = mpsc::channel(PARTS);
+        let source = Lines { catalog: Arc::clone(&self.catalog), runtime: Handle::current() };
+        detached(turn, move || {
+            let stop = Stop::after(EXPORT_TIMEOUT);
+            let head = ExportHead {
+                revision: revision.get().unsigned_abs(),
+                built_in_catalog: source.catalog.builtin_digest().to_owned(),
+            };
+            let parts = BufWriter::with_capacity(EXPORT_PART_BYTES, Parts { sender: &sender, stop: &stop });
+            let written = if is_compressed {
+                compressed(parts).and_then(|mut lines| {
+                    source.write(&head, &entries, &mut lines)?;
+                    lines.finish()?.flush()
+                })
+            } else {
+                let mut lines = parts;
+                source.write(&head, &entries, &mut lines).and_then(|()| lines.flush())
+            };
+            if let Err(error) = written {
+                tracing::debug!(%error, "an export broke off");
+                // If the client has left, nobody receives this.
+                let _client_left = sender.blocking_send(Err(error));
+            }
+        })?;
+        Ok(parts)
+    }
+}
+
+/// A compressor of lines with a window that every decoder takes.
+fn compressed<W: Write>(parts: W) -> io::Result<zstd::Encoder<'static, W>> {
+    let mut encoder = zstd::Encoder::new(parts, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+    encoder.window_log(ZSTD_WINDOW_LOG)?;
+    Ok(encoder)
+}
+
+/// Reads the connectors of an export.
+struct Lines {
+    catalog: Arc<Catalog>,
+    runtime: Handle,
+}
+
+impl Lines {
+    fn write(&self, head: &ExportHead, entries: &[Arc<Entry>], lines: &mut impl Write) -> io::Result<()> {
+        line(lines, head)?;
+        for entry in entries {
+            line(lines, &self.read(entry).map_err(io::Error::other)?)?;
+        }
+        line(lines, &ExportEnd { count: entries.len() as u64 })
+    }
+
+    fn read(&self, entry: &Entry) -> Result<ConnectorLine, StoreError> {
+        let connector = self.runtime.block_on(self.catalog.whole(entry.source))?;
+        let revision = match entry.source {
+            Source::Stored(id) => id.number.get().unsigned_abs(),
+            Source::BuiltIn(_) => 0,
+        };
+        let connector = Arc::unwrap_or_clone(connector);
+        let detail = ConnectorDetail::of(connector, entry.source.origin(), Locale::En, DetailShape::WithPolicies);
+        Ok(ConnectorLine { script_name: entry.script_name.clone(), revision, connector: Some(detail) })
+    }
+}
+
+fn line(lines: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *lines, value)?;
+    lines.write_all(b"\n")
+}
+
+/// Sends what is written to the connection, and waits until there is room for it.
+struct Parts<'a> {
+    sender: &'a mpsc::Sender<io::Result<Bytes>>,
+    stop: &'a Stop,
+}
+
+impl Write for Parts<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.stop.is_due() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the export took too long"));
+        }
+        let part = &bytes[..bytes.len().min(EXPORT_PART_BYTES)];
+        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the client has left");
+        self.sender.blocking_send(Ok(Bytes::copy_from_slice(part))).map_err(gone)?;
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
