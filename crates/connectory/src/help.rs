@@ -102,6 +102,10 @@ examples! {
         "Write every custom connector to a folder of its own": "pull connectors"
         "Write two connectors, built-in ones too": "pull connectors jdbc ldap"
     }
+    "init" {
+        "Make a connector folder in `connectors`": "init 'HR system' --dir connectors"
+        "Begin with a copy of a built-in connector": "init 'Payroll' --from jdbc --dir connectors"
+    }
     "lint" {
         "Check every connector folder": "lint connectors"
         "Check in a pipeline, and fail on warnings too": "lint connectors --strict --format github"

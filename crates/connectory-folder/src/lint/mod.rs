@@ -6,7 +6,7 @@
 
 mod correlation;
 pub(crate) mod description;
-mod document;
+pub(crate) mod document;
 mod findings;
 mod form;
 pub(crate) mod layout;

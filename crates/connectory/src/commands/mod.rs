@@ -10,6 +10,7 @@ pub mod env;
 pub mod export;
 pub mod fixture;
 pub mod import;
+pub mod init;
 pub mod lint;
 pub mod login;
 pub mod plan;
