@@ -811,6 +811,42 @@ def test_every_operation_has_a_command(terminal):
     assert re.fullmatch(r"error: the service answered 404 Not Found: .*\(tracking id [0-9a-f]{32}\)\n", gone), gone
 
 
+def test_a_clone_has_all_that_the_other_has_under_its_own_name(start, tmp_path):
+    _server, proxy, terminal = behind_proxy(start, tmp_path)
+
+    def get(script_name):
+        return json.loads(terminal.run("connector", "get", script_name, "--output", "json").stdout)
+
+    # A clone of a built-in connector, one of that, and one whose script name another connector has.
+    for source, name, script_name, escaped in [
+        ("jdbc", 'Ä & <b> "x"', "a-b-x", "Ä &amp; &lt;b&gt; &quot;x&quot;"),
+        ("a-b-x", " R&D", "r-d", "R&amp;D"),
+        ("r-d", "R-D", "r-d-2", "R-D"),
+    ]:
+        cloned = terminal.run("connector", "clone", source, name)
+        assert cloned.stdout == f"Created `{name.strip()}`: its script name is {script_name}.\n"
+        before, after = get("jdbc"), get(script_name)
+        assert (after["name"], after["s3Location"]) == (name.strip(), f"custom-connector/{script_name}")
+        for member in ["type", "className", "translationProperties", "connectorMetadata"]:
+            assert after[member] == before[member] not in ({}, None)
+        for document in ["sourceConfigXml", "applicationXml", "correlationConfigXml"]:
+            name_in = r'((?:n|connectorN)ame)="JDBC( Account Correlation Config)?"'
+            assert after[document] == re.sub(name_in, rf'\1="{escaped}\2"', before[document])
+    terminal.run("pull", "c")
+    assert terminal.run("lint", "c", "--strict").stdout == ""
+
+    there = terminal.run("export").stdout
+    refused = terminal.run("connector", "clone", "jdbc", "r&d", code=1).stderr
+    assert "`R&D` is the name of the connector r-d already; give another name" in refused
+    assert "`name` is required" in terminal.run("connector", "clone", "jdbc", " ", code=1).stderr
+    assert "404 Not Found" in terminal.run("connector", "clone", "none", "New", code=1).stderr
+    for call in ["POST /v2025/connectors", "PATCH /v2025/connectors/new", "PUT /v2025/connectors/new/translations/fr"]:
+        proxy.faults = [(call, 403, 1)]
+        assert "new: the service answered 403" in terminal.run("connector", "clone", "jdbc", "New", code=1).stderr
+        assert terminal.run("export").stdout == there, "nothing stays"
+    assert terminal.run("connector", "--quiet", "clone", "jdbc", "New").stdout == ""
+
+
 def test_completions_man_pages_and_usage_errors(terminal):
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"]:
         assert "connectory" in terminal.run("completions", shell).stdout

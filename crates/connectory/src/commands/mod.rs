@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod client;
+pub mod clone;
 pub mod completions;
 pub mod connector;
 pub mod diff;
