@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use connectory_model::file_names::locale_tag;
+use connectory_model::lines::with_line_feeds;
 use connectory_model::translations::Properties;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,6 +23,20 @@ use crate::whole_file::write_whole;
 
 /// The file that has what the last pull wrote.
 pub const RECORD_FILE: &str = ".connectory.json";
+
+/// The file that tells git how to keep connector folders, beside them.
+const GIT_FILE: &str = ".gitattributes";
+
+/// The content of [`GIT_FILE`]. `text` or `eol=lf` would not do: git would convert a document that has CRLF on the server.
+const GIT_ATTRIBUTES: &str = "\
+# Connectors are compared with the server byte for byte, so git must not change their line endings.
+connector.yaml -text
+source-config.xml -text
+source-template.xml -text
+correlation-config.xml -text
+**/translations/*.properties -text
+.connectory.json -text
+";
 
 /// A pull of connectors into a folder of connector folders.
 pub struct Pull {
@@ -185,6 +200,16 @@ impl Pull {
         Ok(())
     }
 
+    /// Writes a file beside the connector folders that keeps git from changing line endings. A file or a link that is there
+    /// stays.
+    pub fn write_git_attributes(&self) -> Result<(), PullError> {
+        let path = self.dir.join(GIT_FILE);
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        write(&path, GIT_ATTRIBUTES.as_bytes())
+    }
+
     /// The folders of connectors that an earlier pull wrote, that are still here, and that are not among these.
     pub fn others(&self, names: &BTreeSet<String>) -> Vec<String> {
         let folders: BTreeSet<_> = self.record().keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
@@ -302,8 +327,7 @@ fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
         return false;
     }
     let [one, other] = [one, other].map(Properties::parse);
-    let lines = |properties: &Properties| properties.text().replace("\r\n", "\n");
-    matches!((one, other), (Ok(one), Ok(other)) if lines(&one) == lines(&other))
+    matches!((one, other), (Ok(one), Ok(other)) if with_line_feeds(one.text()) == with_line_feeds(other.text()))
 }
 
 /// The files of locales in a connector folder on a disk.
@@ -355,7 +379,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PullError> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
+    use std::process::Command;
 
+    use connectory_model::create::NewConnector;
     use tempfile::TempDir;
 
     use super::*;
@@ -507,6 +533,31 @@ mod tests {
         let mut renamed = folder("a=b\n", "");
         renamed.description.members.class_name = "x.Z".to_owned();
         assert_eq!(local.pull(&renamed, false), (0, vec!["hr/connector.yaml".to_owned()]), "the comment would be lost");
+    }
+
+    #[test]
+    fn git_is_told_about_every_file_unless_somebody_told_it_before() {
+        let local = Local::new();
+        let mut pull = Pull::begin(local.dir.path(), "t", false).unwrap();
+        pull.write("hr", &NewConnector::new("HR", "x.Y").build("hr".parse().unwrap(), &[]).into(), false).unwrap();
+        pull.write("it", &folder("a=b\n", ""), false).unwrap();
+        pull.write_git_attributes().unwrap();
+        pull.finish().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            let output = git.arg("-C").arg(local.dir.path()).args(arguments).output().expect("git");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        git(&["init"]);
+        git(&["add", "."]);
+        let files = git(&["ls-files", "--eol"]);
+        assert_eq!(files.lines().count(), 9, "{files}");
+        let others: Vec<_> = files.lines().filter(|line| !line.contains("attr/-text")).collect();
+        assert!(matches!(others[..], [other] if other.ends_with("\t.gitattributes")), "{files}");
+
+        local.edit(GIT_FILE, "* text\n");
+        Pull::begin(local.dir.path(), "t", true).unwrap().write_git_attributes().unwrap();
+        assert_eq!(local.read(GIT_FILE), "* text\n");
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn correlation_config_name(name: &str) -> String {
 
 /// The fix that gives an attribute another value.
 pub(crate) fn set(attribute: &Attribute<'_, '_>, value: &str) -> Fix {
-    Fix { range: attribute.range_value(), text: escape(value).into_owned() }
+    Fix::Replace { range: attribute.range_value(), text: escape(value).into_owned() }
 }
 
 impl Folder {

@@ -571,6 +571,35 @@ fn exit_codes_say_whether_something_differs() {
 }
 
 #[test]
+fn a_difference_in_line_endings_only_is_told_in_a_line_and_fixed_by_lint() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::of(&server);
+    user.write_connector("c/a", "A");
+    user.stdout("apply c --yes");
+    user.stdout("pull d");
+    let unlike = |ending: &str| {
+        for file in ["a/connector.yaml", "a/source-config.xml", "a/translations/en.properties"] {
+            user.write(&format!("d/{file}"), &user.read(&format!("c/{file}")).replace('\n', ending));
+        }
+    };
+    unlike("\r\n");
+    assert_snapshot!("line_endings", user.transcript(&["plan d", "diff c d", "lint d", "lint d --fix", "plan d"]));
+    assert!(user.read("d/.gitattributes").contains("source-config.xml -text\n"));
+    assert_eq!(user.code("plan d --prune"), Some(0), "it is no unknown file");
+    unlike("\r");
+    let differences = user.run("plan d").stdout;
+    assert!(String::from_utf8(differences).unwrap().contains("a/source-config.xml has CR, the server has LF\n"));
+    // What differs otherwise too is shown as a difference.
+    user.write(
+        "d/a/source-config.xml",
+        &user.read("c/a/source-config.xml").replace('\n', "\r\n").replace("Host", "Port"),
+    );
+    let differences = String::from_utf8(user.run("plan d").stdout).unwrap();
+    assert!(differences.contains("+++ a/source-config.xml") && differences.contains("displayName=\"Port\""));
+}
+
+#[test]
 fn diff_names_connectors_by_their_paths() {
     let user = User::new();
     for folder in ["c", "d"] {

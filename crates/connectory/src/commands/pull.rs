@@ -66,6 +66,7 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
         pull.write(&folder, &folder_of(detail)?, is_named)?;
         folders.insert(folder);
     }
+    pull.write_git_attributes()?;
     let others = if is_whole { pull.others(&folders) } else { Vec::new() };
     let Pulled { changed, kept } = pull.finish()?;
     if !arguments.quiet {
