@@ -572,6 +572,40 @@ def test_pull_keeps_what_was_edited_and_tells_it(terminal):
     assert "d/a is a connector folder" in terminal.run("pull", "d/a", "a", code=1).stderr
 
 
+def test_a_pull_removes_the_folders_of_deleted_connectors_on_demand(terminal):
+    for name in "abcd":
+        write_connector(terminal, f"c/{name}", name.upper())
+    terminal.run("apply", "c", "--yes")
+    terminal.run("pull", "d")
+    terminal.run("pull", "d", "jdbc")
+    for name in "bcd":
+        terminal.run("connector", "delete", name, "--yes")
+    terminal.write("d/c/source-config.xml", FORM.format(name="C").replace("Host", "Mine"))
+    terminal.write("d/d/README.md", "notes")
+    write_connector(terminal, "d/new", "New")
+    before = terminal.tree("d")
+    told = terminal.run("pull", "d").stderr
+    assert "3 paths here, and not on the server any more; `--prune` removes them" in told and told.endswith("\n  b\n  c\n  d\n")
+    assert terminal.tree("d") == before, "nothing is removed without --prune"
+    for more in [["a"], ["--filter", 'name sw "A"']]:
+        assert "--prune' cannot be used with" in terminal.run("pull", "d", "--prune", *more, code=1).stderr
+
+    pulled = terminal.run("pull", "d", "--prune")
+    assert pulled.stdout == "pulled 1 connector, 10 files changed, 2 folders removed\n"
+    assert pulled.stderr.splitlines() == [
+        "warning: 1 path changed here since the last pull, of connectors that are not on the server any more; "
+        "their folders stay, and `--force` removes them:", "  c/source-config.xml",
+        "warning: 1 path in removed folders, and kept, because they are no files of a connector:", "  d/README.md",
+    ]
+    assert set(os.listdir(terminal.folder / "d")) == {".connectory.json", ".gitattributes", "a", "c", "d", "jdbc", "new"}
+    assert set(os.listdir(terminal.folder / "d/d")) == {"README.md"}
+    assert len(os.listdir(terminal.folder / "d/c")) == 5, "half a connector would be of no use"
+    forced = terminal.run("pull", "d", "--prune", "--force")
+    assert (forced.stdout, forced.stderr) == ("pulled 1 connector, 5 files changed, 1 folder removed\n", "")
+    assert not (terminal.folder / "d/c").exists()
+    assert terminal.run("plan", "d", code=2).stdout.endswith("1 to create, 0 to change, 0 to delete\n"), "new, and nothing else"
+
+
 def test_two_people_do_not_undo_each_others_changes_without_a_word(terminal):
     write_connector(terminal, "c/a", "A")
     write_connector(terminal, "c/b", "B")

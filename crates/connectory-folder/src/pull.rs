@@ -4,6 +4,8 @@
 //! it or the last apply sent it. A file that still has this digest was not edited since, so it may be overwritten. A file
 //! that differs from that *and* from the server is kept, and told. The same holds for a file that was added or deleted.
 
+mod prune;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::fs;
@@ -20,6 +22,8 @@ use crate::description::{CONNECTOR_FILE, Description};
 use crate::disk::DiskError;
 use crate::folder::Folder;
 use crate::whole_file::write_whole;
+
+pub use prune::Left;
 
 /// The file that has what the last pull wrote.
 pub const RECORD_FILE: &str = ".connectory.json";
@@ -576,6 +580,56 @@ mod tests {
         assert_eq!(local.pull(&server, true), (3, vec![]));
         let inside = Pull::begin(&local.path("hr"), "t", false).err().expect("a connector folder").to_string();
         assert!(inside.ends_with("hr is a connector folder; give the folder that it is in"), "{inside}");
+    }
+
+    #[test]
+    fn the_folder_of_a_connector_that_is_gone_is_removed_unless_it_was_edited() {
+        let local = Local::new();
+        let prune = |is_forced: bool| {
+            let mut pull = Pull::begin(local.dir.path(), "t", is_forced).unwrap();
+            let Left { edited, unknown } = pull.prune("hr").unwrap();
+            (edited.iter().map(ToString::to_string).collect::<Vec<_>>(), unknown, pull.finish().unwrap().changed)
+        };
+        local.pull(&folder("a=b\n", ""), false);
+        assert_eq!(prune(false), (vec![], vec![], 3));
+        assert!(!local.path("hr").exists());
+        assert!(!local.read(RECORD_FILE).contains("hr/"), "no pull takes it for deleted here");
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), (3, vec![]));
+
+        local.edit("hr/translations/de.properties", "a=c\n");
+        local.edit("hr/source-config.xml", "<Form/>");
+        let edited = ["hr/source-config.xml (not on the server)", "hr/translations/de.properties"].map(str::to_owned);
+        assert_eq!(prune(false), (edited.to_vec(), vec![], 0), "it stays whole");
+        for file in ["hr/README.md", "hr/.notes", "hr/translations/notes.txt"] {
+            local.edit(file, "");
+        }
+        fs::create_dir(local.path("hr/docs")).unwrap();
+        std::os::unix::fs::symlink("README.md", local.path("hr/correlation-config.xml")).unwrap();
+        let unknown =
+            ["hr/.notes", "hr/README.md", "hr/correlation-config.xml", "hr/docs", "hr/translations/notes.txt"];
+        assert_eq!(prune(true), (vec![], unknown.map(str::to_owned).to_vec(), 4));
+        assert!(unknown.iter().all(|path| local.path(path).symlink_metadata().is_ok()));
+        assert!(!local.path("hr/connector.yaml").exists() && !local.path("hr/translations/de.properties").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_removed_behind_a_link() {
+        use std::os::unix::fs::symlink;
+
+        let (local, outside) = (Local::new(), Local::new());
+        for local in [&local, &outside] {
+            local.pull(&folder("a=b\n", ""), false);
+        }
+        fs::rename(local.path("hr/translations"), local.path("texts")).unwrap();
+        symlink("../texts", local.path("hr/translations")).unwrap();
+        let prune = || Pull::begin(local.dir.path(), "t", true).unwrap().prune("hr");
+        assert_eq!(prune().unwrap().unknown, ["hr/translations"]);
+        assert!(local.path("texts/de.properties").exists());
+        fs::remove_dir_all(local.path("hr")).unwrap();
+        symlink(outside.path("hr"), local.path("hr")).unwrap();
+        assert!(matches!(prune(), Err(PullError::Link(_))));
+        assert!(outside.path("hr/connector.yaml").exists());
     }
 
     #[cfg(unix)]

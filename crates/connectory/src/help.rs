@@ -104,6 +104,7 @@ examples! {
     "pull" {
         "Write every custom connector to a folder of its own": "pull connectors"
         "Write two connectors, built-in ones too": "pull connectors jdbc ldap"
+        "Remove the folders of connectors that are not on the server any more": "pull connectors --prune"
     }
     "init" {
         "Make a connector folder in `connectors`": "init 'HR system' --dir connectors"
