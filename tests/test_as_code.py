@@ -572,6 +572,40 @@ def test_pull_keeps_what_was_edited_and_tells_it(terminal):
     assert "d/a is a connector folder" in terminal.run("pull", "d/a", "a", code=1).stderr
 
 
+def test_a_pull_removes_the_folders_of_deleted_connectors_on_demand(terminal):
+    for name in "abcd":
+        write_connector(terminal, f"c/{name}", name.upper())
+    terminal.run("apply", "c", "--yes")
+    terminal.run("pull", "d")
+    terminal.run("pull", "d", "jdbc")
+    for name in "bcd":
+        terminal.run("connector", "delete", name, "--yes")
+    terminal.write("d/c/source-config.xml", FORM.format(name="C").replace("Host", "Mine"))
+    terminal.write("d/d/README.md", "notes")
+    write_connector(terminal, "d/new", "New")
+    before = terminal.tree("d")
+    told = terminal.run("pull", "d").stderr
+    assert "3 paths here, and not on the server any more; `--prune` removes them" in told and told.endswith("\n  b\n  c\n  d\n")
+    assert terminal.tree("d") == before, "nothing is removed without --prune"
+    for more in [["a"], ["--filter", 'name sw "A"']]:
+        assert "--prune' cannot be used with" in terminal.run("pull", "d", "--prune", *more, code=1).stderr
+
+    pulled = terminal.run("pull", "d", "--prune")
+    assert pulled.stdout == "pulled 1 connector, 10 files changed, 2 folders removed\n"
+    assert pulled.stderr.splitlines() == [
+        "warning: 1 path changed here since the last pull, of connectors that are not on the server any more; "
+        "their folders stay, and `--force` removes them:", "  c/source-config.xml",
+        "warning: 1 path in removed folders, and kept, because they are no files of a connector:", "  d/README.md",
+    ]
+    assert set(os.listdir(terminal.folder / "d")) == {".connectory.json", ".gitattributes", "a", "c", "d", "jdbc", "new"}
+    assert set(os.listdir(terminal.folder / "d/d")) == {"README.md"}
+    assert len(os.listdir(terminal.folder / "d/c")) == 5, "half a connector would be of no use"
+    forced = terminal.run("pull", "d", "--prune", "--force")
+    assert (forced.stdout, forced.stderr) == ("pulled 1 connector, 5 files changed, 1 folder removed\n", "")
+    assert not (terminal.folder / "d/c").exists()
+    assert terminal.run("plan", "d", code=2).stdout.endswith("1 to create, 0 to change, 0 to delete\n"), "new, and nothing else"
+
+
 def test_two_people_do_not_undo_each_others_changes_without_a_word(terminal):
     write_connector(terminal, "c/a", "A")
     write_connector(terminal, "c/b", "B")
@@ -809,6 +843,42 @@ def test_every_operation_has_a_command(terminal):
     assert run("connector", "delete", "a", "--yes").stdout.startswith("Deleted a.\nWhat was there before is in ")
     gone = run("connector", "get", "a", code=1).stderr
     assert re.fullmatch(r"error: the service answered 404 Not Found: .*\(tracking id [0-9a-f]{32}\)\n", gone), gone
+
+
+def test_a_clone_has_all_that_the_other_has_under_its_own_name(start, tmp_path):
+    _server, proxy, terminal = behind_proxy(start, tmp_path)
+
+    def get(script_name):
+        return json.loads(terminal.run("connector", "get", script_name, "--output", "json").stdout)
+
+    # A clone of a built-in connector, one of that, and one whose script name another connector has.
+    for source, name, script_name, escaped in [
+        ("jdbc", 'Ä & <b> "x"', "a-b-x", "Ä &amp; &lt;b&gt; &quot;x&quot;"),
+        ("a-b-x", " R&D", "r-d", "R&amp;D"),
+        ("r-d", "R-D", "r-d-2", "R-D"),
+    ]:
+        cloned = terminal.run("connector", "clone", source, name)
+        assert cloned.stdout == f"Created `{name.strip()}`: its script name is {script_name}.\n"
+        before, after = get("jdbc"), get(script_name)
+        assert (after["name"], after["s3Location"]) == (name.strip(), f"custom-connector/{script_name}")
+        for member in ["type", "className", "translationProperties", "connectorMetadata"]:
+            assert after[member] == before[member] not in ({}, None)
+        for document in ["sourceConfigXml", "applicationXml", "correlationConfigXml"]:
+            name_in = r'((?:n|connectorN)ame)="JDBC( Account Correlation Config)?"'
+            assert after[document] == re.sub(name_in, rf'\1="{escaped}\2"', before[document])
+    terminal.run("pull", "c")
+    assert terminal.run("lint", "c", "--strict").stdout == ""
+
+    there = terminal.run("export").stdout
+    refused = terminal.run("connector", "clone", "jdbc", "r&d", code=1).stderr
+    assert "`R&D` is the name of the connector r-d already; give another name" in refused
+    assert "`name` is required" in terminal.run("connector", "clone", "jdbc", " ", code=1).stderr
+    assert "404 Not Found" in terminal.run("connector", "clone", "none", "New", code=1).stderr
+    for call in ["POST /v2025/connectors", "PATCH /v2025/connectors/new", "PUT /v2025/connectors/new/translations/fr"]:
+        proxy.faults = [(call, 403, 1)]
+        assert "new: the service answered 403" in terminal.run("connector", "clone", "jdbc", "New", code=1).stderr
+        assert terminal.run("export").stdout == there, "nothing stays"
+    assert terminal.run("connector", "--quiet", "clone", "jdbc", "New").stdout == ""
 
 
 def test_completions_man_pages_and_usage_errors(terminal):

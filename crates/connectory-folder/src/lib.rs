@@ -12,11 +12,12 @@ pub mod folder_name;
 pub mod lint;
 pub mod local;
 pub mod pull;
+mod rename;
 mod similar;
 mod whole_file;
 
 pub use description::{CONNECTOR_FILE, Description};
 pub use error::{FileError, FolderError, UnknownMember};
 pub use folder::{Files, Folder};
-pub use similar::is_almost;
-pub use whole_file::write_whole;
+pub use similar::{closest, is_almost, question};
+pub use whole_file::{write_whole, write_whole_folder};

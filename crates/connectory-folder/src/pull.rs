@@ -4,6 +4,8 @@
 //! it or the last apply sent it. A file that still has this digest was not edited since, so it may be overwritten. A file
 //! that differs from that *and* from the server is kept, and told. The same holds for a file that was added or deleted.
 
+mod prune;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::fs;
@@ -11,6 +13,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use connectory_model::file_names::locale_tag;
+use connectory_model::lines::with_line_feeds;
 use connectory_model::translations::Properties;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,8 +23,24 @@ use crate::disk::DiskError;
 use crate::folder::Folder;
 use crate::whole_file::write_whole;
 
+pub use prune::Left;
+
 /// The file that has what the last pull wrote.
 pub const RECORD_FILE: &str = ".connectory.json";
+
+/// The file that tells git how to keep connector folders, beside them.
+const GIT_FILE: &str = ".gitattributes";
+
+/// The content of [`GIT_FILE`]. `text` or `eol=lf` would not do: git would convert a document that has CRLF on the server.
+const GIT_ATTRIBUTES: &str = "\
+# Connectors are compared with the server byte for byte, so git must not change their line endings.
+connector.yaml -text
+source-config.xml -text
+source-template.xml -text
+correlation-config.xml -text
+**/translations/*.properties -text
+.connectory.json -text
+";
 
 /// A pull of connectors into a folder of connector folders.
 pub struct Pull {
@@ -185,6 +204,16 @@ impl Pull {
         Ok(())
     }
 
+    /// Writes a file beside the connector folders that keeps git from changing line endings. A file or a link that is there
+    /// stays.
+    pub fn write_git_attributes(&self) -> Result<(), PullError> {
+        let path = self.dir.join(GIT_FILE);
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        write(&path, GIT_ATTRIBUTES.as_bytes())
+    }
+
     /// The folders of connectors that an earlier pull wrote, that are still here, and that are not among these.
     pub fn others(&self, names: &BTreeSet<String>) -> Vec<String> {
         let folders: BTreeSet<_> = self.record().keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
@@ -302,8 +331,7 @@ fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
         return false;
     }
     let [one, other] = [one, other].map(Properties::parse);
-    let lines = |properties: &Properties| properties.text().replace("\r\n", "\n");
-    matches!((one, other), (Ok(one), Ok(other)) if lines(&one) == lines(&other))
+    matches!((one, other), (Ok(one), Ok(other)) if with_line_feeds(one.text()) == with_line_feeds(other.text()))
 }
 
 /// The files of locales in a connector folder on a disk.
@@ -355,7 +383,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PullError> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
+    use std::process::Command;
 
+    use connectory_model::create::NewConnector;
     use tempfile::TempDir;
 
     use super::*;
@@ -510,6 +540,31 @@ mod tests {
     }
 
     #[test]
+    fn git_is_told_about_every_file_unless_somebody_told_it_before() {
+        let local = Local::new();
+        let mut pull = Pull::begin(local.dir.path(), "t", false).unwrap();
+        pull.write("hr", &NewConnector::new("HR", "x.Y").build("hr".parse().unwrap(), &[]).into(), false).unwrap();
+        pull.write("it", &folder("a=b\n", ""), false).unwrap();
+        pull.write_git_attributes().unwrap();
+        pull.finish().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            let output = git.arg("-C").arg(local.dir.path()).args(arguments).output().expect("git");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        git(&["init"]);
+        git(&["add", "."]);
+        let files = git(&["ls-files", "--eol"]);
+        assert_eq!(files.lines().count(), 9, "{files}");
+        let others: Vec<_> = files.lines().filter(|line| !line.contains("attr/-text")).collect();
+        assert!(matches!(others[..], [other] if other.ends_with("\t.gitattributes")), "{files}");
+
+        local.edit(GIT_FILE, "* text\n");
+        Pull::begin(local.dir.path(), "t", true).unwrap().write_git_attributes().unwrap();
+        assert_eq!(local.read(GIT_FILE), "* text\n");
+    }
+
+    #[test]
     fn a_deleted_folder_stays_deleted_until_it_is_asked_for() {
         let local = Local::new();
         let server = folder("a=b\n", "");
@@ -525,6 +580,56 @@ mod tests {
         assert_eq!(local.pull(&server, true), (3, vec![]));
         let inside = Pull::begin(&local.path("hr"), "t", false).err().expect("a connector folder").to_string();
         assert!(inside.ends_with("hr is a connector folder; give the folder that it is in"), "{inside}");
+    }
+
+    #[test]
+    fn the_folder_of_a_connector_that_is_gone_is_removed_unless_it_was_edited() {
+        let local = Local::new();
+        let prune = |is_forced: bool| {
+            let mut pull = Pull::begin(local.dir.path(), "t", is_forced).unwrap();
+            let Left { edited, unknown } = pull.prune("hr").unwrap();
+            (edited.iter().map(ToString::to_string).collect::<Vec<_>>(), unknown, pull.finish().unwrap().changed)
+        };
+        local.pull(&folder("a=b\n", ""), false);
+        assert_eq!(prune(false), (vec![], vec![], 3));
+        assert!(!local.path("hr").exists());
+        assert!(!local.read(RECORD_FILE).contains("hr/"), "no pull takes it for deleted here");
+        assert_eq!(local.pull(&folder("a=b\n", ""), false), (3, vec![]));
+
+        local.edit("hr/translations/de.properties", "a=c\n");
+        local.edit("hr/source-config.xml", "<Form/>");
+        let edited = ["hr/source-config.xml (not on the server)", "hr/translations/de.properties"].map(str::to_owned);
+        assert_eq!(prune(false), (edited.to_vec(), vec![], 0), "it stays whole");
+        for file in ["hr/README.md", "hr/.notes", "hr/translations/notes.txt"] {
+            local.edit(file, "");
+        }
+        fs::create_dir(local.path("hr/docs")).unwrap();
+        std::os::unix::fs::symlink("README.md", local.path("hr/correlation-config.xml")).unwrap();
+        let unknown =
+            ["hr/.notes", "hr/README.md", "hr/correlation-config.xml", "hr/docs", "hr/translations/notes.txt"];
+        assert_eq!(prune(true), (vec![], unknown.map(str::to_owned).to_vec(), 4));
+        assert!(unknown.iter().all(|path| local.path(path).symlink_metadata().is_ok()));
+        assert!(!local.path("hr/connector.yaml").exists() && !local.path("hr/translations/de.properties").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_removed_behind_a_link() {
+        use std::os::unix::fs::symlink;
+
+        let (local, outside) = (Local::new(), Local::new());
+        for local in [&local, &outside] {
+            local.pull(&folder("a=b\n", ""), false);
+        }
+        fs::rename(local.path("hr/translations"), local.path("texts")).unwrap();
+        symlink("../texts", local.path("hr/translations")).unwrap();
+        let prune = || Pull::begin(local.dir.path(), "t", true).unwrap().prune("hr");
+        assert_eq!(prune().unwrap().unknown, ["hr/translations"]);
+        assert!(local.path("texts/de.properties").exists());
+        fs::remove_dir_all(local.path("hr")).unwrap();
+        symlink(outside.path("hr"), local.path("hr")).unwrap();
+        assert!(matches!(prune(), Err(PullError::Link(_))));
+        assert!(outside.path("hr/connector.yaml").exists());
     }
 
     #[cfg(unix)]

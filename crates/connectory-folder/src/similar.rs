@@ -45,12 +45,12 @@ impl Suggestions {
 }
 
 /// The question whether an author meant a name, as the end of a sentence. Empty without a name.
-pub(crate) fn question(name: Option<&str>) -> String {
+pub fn question(name: Option<&str>) -> String {
     name.map(|name| format!("; did you mean `{}`?", shown(name, QUOTED_CHARS))).unwrap_or_default()
 }
 
 /// The most similar of some names, if one is similar.
-pub(crate) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+pub fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
     let same = names.clone().filter(|other| other.eq_ignore_ascii_case(name)).min();
     same.or_else(|| names.filter_map(|other| Some((slips(name, other)?, other))).min().map(|(_, other)| other))
 }

@@ -4,9 +4,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::document::Scaffold;
+use crate::limits::MEMBER_CHARS;
 use crate::members::{InvalidMember, Members};
 use crate::translations::Translations;
 use crate::{Connector, Metadata, ScriptName, Status};
+
+/// The class name of a connector whose author gives none: lists may answer null, which is imported (D17).
+pub const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
+
+/// The type of a connector whose author gives none: `custom ` and the name (the specification's default), as far as a member
+/// may be long.
+pub fn default_type(name: &str) -> String {
+    let connector_type: String = "custom ".chars().chain(name.chars()).take(MEMBER_CHARS).collect();
+    connector_type.trim_end().to_owned()
+}
 
 /// The members of a connector apart from its documents. Serialized, they are the body of a create request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,7 +25,7 @@ use crate::{Connector, Metadata, ScriptName, Status};
 pub struct NewConnector {
     /// The connector's name.
     pub name: String,
-    /// The connector's type. The default is `custom ` and the name (the specification's default).
+    /// The connector's type. [`default_type`] is the default.
     #[serde(rename = "type")]
     pub connector_type: String,
     /// The class that implements the connector.
@@ -29,7 +40,7 @@ impl NewConnector {
     /// A released connector with the defaults of a create request.
     pub fn new(name: impl Into<String>, class_name: impl Into<String>) -> Self {
         let (name, class_name) = (name.into(), class_name.into());
-        let connector_type = format!("custom {name}");
+        let connector_type = default_type(&name);
         Self { name, connector_type, class_name, direct_connect: true, status: Status::Released }
     }
 
@@ -109,6 +120,14 @@ mod tests {
             NewConnector::from_request(&json!({"name": " HR ", "className": "x.Y", "extra": [1]})).expect("valid");
         assert_eq!((new.name.as_str(), new.connector_type.as_str()), ("HR", "custom HR"));
         assert_eq!((new.direct_connect, new.status), (true, Status::Released));
+    }
+
+    #[test]
+    fn the_members_of_a_connector_with_a_long_name_are_read_again() {
+        for name in ["é".repeat(255), format!("{}  b", "a".repeat(246))] {
+            let new = NewConnector::from_request(&json!({"name": name, "className": "x.Y"})).expect("valid");
+            assert_eq!(NewConnector::from_request(&json!(new)).expect("its members are valid"), new);
+        }
     }
 
     #[test]

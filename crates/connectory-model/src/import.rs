@@ -7,15 +7,12 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::create::NewConnector;
+use crate::create::{DEFAULT_CLASS_NAME, NewConnector};
 use crate::document::{Document, DocumentError, DocumentKind};
 use crate::limits::QUOTED_CHARS;
 use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
 use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale, shown};
-
-/// The class name of an imported object without one: lists may answer null (D17).
-const DEFAULT_CLASS_NAME: &str = "sailpoint.connector.OpenConnectorAdapter";
 
 /// Why connectors are not imported.
 #[derive(Debug, thiserror::Error)]

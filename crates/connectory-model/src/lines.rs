@@ -1,6 +1,28 @@
-//! Lines of a text by number, as parsers name them.
+//! Lines of a text: by number, as parsers name them, and what ends them.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+/// What ends the lines of a text: `LF`, `CRLF`, `CR`, `mixed` or `no`.
+pub fn line_endings(text: &str) -> &'static str {
+    let pairs = text.matches("\r\n").count();
+    let (feeds, returns) = (text.matches('\n').count() - pairs, text.matches('\r').count() - pairs);
+    match (feeds > 0, pairs > 0, returns > 0) {
+        (true, false, false) => "LF",
+        (false, true, false) => "CRLF",
+        (false, false, true) => "CR",
+        (false, false, false) => "no",
+        _ => "mixed",
+    }
+}
+
+/// The text with a line feed at the end of each line.
+pub fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    if !text.contains('\r') {
+        return text.into();
+    }
+    text.replace("\r\n", "\n").replace('\r', "\n").into()
+}
 
 /// The beginning of each line of a text, so that a line is found without reading the text again.
 pub struct Lines<'a> {
@@ -65,6 +87,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn every_line_gets_a_line_feed() {
+        for (text, endings, fixed) in [
+            ("a\nb", "LF", "a\nb"),
+            ("a\r\n\r\n", "CRLF", "a\n\n"),
+            ("\ra\r", "CR", "\na\n"),
+            ("a\r\r\nb", "mixed", "a\n\nb"),
+            ("a\nb\r\n", "mixed", "a\nb\n"),
+            ("a", "no", "a"),
+        ] {
+            assert_eq!((line_endings(text), &*with_line_feeds(text)), (endings, fixed));
+        }
+    }
 
     #[test]
     fn lines_are_found_by_number_and_by_byte() {

@@ -15,6 +15,7 @@ use crate::commands::env::{self, EnvCommand, LogoutArguments};
 use crate::commands::export::{self, ExportArguments};
 use crate::commands::fixture::{self, FixtureArguments};
 use crate::commands::import::{self, ImportArguments};
+use crate::commands::init::{self, InitArguments};
 use crate::commands::lint::{self, LintArguments};
 use crate::commands::login::{self, LoginArguments};
 use crate::commands::plan::{self, PlanArguments};
@@ -53,9 +54,12 @@ enum LocalCommand {
     /// Manage tenants. Each tenant has its own connectors and clients.
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// Make a connector folder, without a server.
+    // Listed before `pull` and `plan`, the order in which people use them. So is `lint`.
+    #[command(display_order = 13)]
+    Init(InitArguments),
     /// Check connector folders, without a server.
-    // Listed between `pull` and `plan`, the order in which people use them.
-    #[command(display_order = 12)]
+    #[command(display_order = 13)]
     Lint(LintArguments),
     /// Print a module for the tests of your own client, which starts servers and stops them.
     #[command(display_order = 97)]
@@ -124,6 +128,7 @@ impl LocalCommand {
             Self::Serve(command) => serve::run(*command),
             Self::Client(command) => client::run(command),
             Self::Tenant(command) => tenant::run(command),
+            Self::Init(arguments) => init::run(arguments),
             Self::Lint(arguments) => lint::run(&arguments),
             Self::Fixture(arguments) => fixture::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments, Cli::command()),

@@ -70,6 +70,9 @@ examples! {
         "Create a connector that nobody sees in lists yet":
             "connector create 'HR system' --class-name com.example.Hr --status development"
     }
+    "connector clone" {
+        "Begin a connector with all that a built-in one has": "connector clone jdbc 'Payroll'"
+    }
     "connector delete" { "Delete a connector without a question": "connector delete hr-system --yes" }
     "connector patch" { "Change a connector with the JSON Patch in a file": "connector patch hr-system patch.json" }
     "connector get-source-config" {
@@ -101,6 +104,11 @@ examples! {
     "pull" {
         "Write every custom connector to a folder of its own": "pull connectors"
         "Write two connectors, built-in ones too": "pull connectors jdbc ldap"
+        "Remove the folders of connectors that are not on the server any more": "pull connectors --prune"
+    }
+    "init" {
+        "Make a connector folder in `connectors`": "init 'HR system' --dir connectors"
+        "Begin with a copy of a built-in connector": "init 'Payroll' --from jdbc --dir connectors"
     }
     "lint" {
         "Check every connector folder": "lint connectors"

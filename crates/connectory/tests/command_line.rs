@@ -258,6 +258,66 @@ fn lint_fixes_and_is_strict_on_demand() {
     assert_eq!(user.code("lint c --strict"), Some(1));
 }
 
+/// The output of `connectory init`, and its exit code.
+fn init(user: &User, name: &str, options: &str) -> (String, Option<i32>) {
+    let output = user.command("init").arg(name).args(options.split_whitespace()).output().unwrap();
+    let printed = [output.stdout, output.stderr].concat();
+    (String::from_utf8(printed).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_folder_that_init_makes_has_the_name_everywhere_and_no_finding() {
+    let user = User::new();
+    assert_snapshot!("init", user.transcript(&["init Payroll --dir c", "lint c", "init Wages --from jdbc --dir c"]));
+    let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
+    let built_in: Vec<_> =
+        fs::read_dir(&catalog).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(built_in.len() > 10);
+    for from in built_in.iter().map(String::as_str).chain(["none"]) {
+        for name in [r#"Ä & <b> "x""#, "HR system", &"é".repeat(255), "con", "%", "  1  "] {
+            let option = if from == "none" { String::new() } else { format!("--from {from}") };
+            let (printed, code) = init(&user, name, &format!("{option} --dir all/{from}"));
+            assert_eq!(code, Some(0), "{printed}");
+        }
+        let linted = user.run(&format!("lint --strict all/{from}"));
+        assert_eq!(String::from_utf8(linted.stderr).unwrap(), "0 errors and 0 warnings in 6 connectors\n", "{from}");
+    }
+    let template = user.read("all/openldap/hr-system/source-template.xml");
+    assert!(template.contains(r#" name="HR system" type="OpenLDAP - Direct""#), "{template}");
+    let correlation = user.read("all/openldap/hr-system/correlation-config.xml");
+    assert!(correlation.contains(r#"name="HR system Account Correlation Config""#), "{correlation}");
+    // A copy under its own name is the built-in connector.
+    init(&user, "JDBC", "--dir own --from JDBC");
+    assert_eq!(user.stdout(&format!("diff own/jdbc {}", catalog.join("jdbc").display())), "");
+}
+
+#[test]
+fn init_refuses_what_it_cannot_make_and_leaves_nothing() {
+    let user = User::new();
+    user.write("c/hr-system/notes", "");
+    for (name, options, expected) in [
+        ("HR System", "--dir c", "c/hr-system is there already; choose another name, or another folder with --dir"),
+        (" ", "", "`name` is required and must not be blank"),
+        ("a\u{7}", "", "`name` holds the control character"),
+        (&"é".repeat(256), "", "`name` has 256 characters; it may have at most 255"),
+        (
+            "HR",
+            "--from jdcb",
+            "there is no built-in connector `jdcb` (there are active-directory-ldap, delimited-file, ",
+        ),
+        ("HR", "--from jdcb", "; did you mean `jdbc`?"),
+        ("HR", "--from GitHubOrganization", "; did you mean `GitHub Organization`?"),
+        ("HR", "--dir c/hr-system/notes", "cannot write c/hr-system/notes/hr: "),
+    ] {
+        let (error, code) = init(&user, name, options);
+        assert!(code == Some(1) && error.contains(expected), "{error}");
+    }
+    user.write("d/connector.yaml", "name: D\nclassName: x.Y\n");
+    assert!(init(&user, "HR", "--dir d").0.contains("d is a connector folder; give the folder that it is in"));
+    assert_eq!(user.stdout("lint d --format json"), "[]\n");
+    assert_eq!(fs::read_dir(user.home.path()).unwrap().count(), 2, "c and d");
+}
+
 #[test]
 fn a_link_in_a_folder_is_an_error_and_what_it_points_at_is_not_read() {
     let user = User::new();
@@ -508,6 +568,35 @@ fn exit_codes_say_whether_something_differs() {
         assert_eq!(right.stdout(&format!("connector list --custom --count --statuses {statuses}")), "2\n");
     }
     assert_eq!(right.stdout("connector list --custom --count --env sandbox"), "1\n");
+}
+
+#[test]
+fn a_difference_in_line_endings_only_is_told_in_a_line_and_fixed_by_lint() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path());
+    let user = User::of(&server);
+    user.write_connector("c/a", "A");
+    user.stdout("apply c --yes");
+    user.stdout("pull d");
+    let unlike = |ending: &str| {
+        for file in ["a/connector.yaml", "a/source-config.xml", "a/translations/en.properties"] {
+            user.write(&format!("d/{file}"), &user.read(&format!("c/{file}")).replace('\n', ending));
+        }
+    };
+    unlike("\r\n");
+    assert_snapshot!("line_endings", user.transcript(&["plan d", "diff c d", "lint d", "lint d --fix", "plan d"]));
+    assert!(user.read("d/.gitattributes").contains("source-config.xml -text\n"));
+    assert_eq!(user.code("plan d --prune"), Some(0), "it is no unknown file");
+    unlike("\r");
+    let differences = user.run("plan d").stdout;
+    assert!(String::from_utf8(differences).unwrap().contains("a/source-config.xml has CR, the server has LF\n"));
+    // What differs otherwise too is shown as a difference.
+    user.write(
+        "d/a/source-config.xml",
+        &user.read("c/a/source-config.xml").replace('\n', "\r\n").replace("Host", "Port"),
+    );
+    let differences = String::from_utf8(user.run("plan d").stdout).unwrap();
+    assert!(differences.contains("+++ a/source-config.xml") && differences.contains("displayName=\"Port\""));
 }
 
 #[test]

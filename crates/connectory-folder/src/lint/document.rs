@@ -34,7 +34,7 @@ pub(super) fn tree<'a>(findings: &mut Findings<'_>, kind: DocumentKind, bytes: &
 }
 
 /// An attribute of an element, with its place.
-pub(super) fn attribute<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Attribute<'a, 'i>> {
+pub(crate) fn attribute<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Attribute<'a, 'i>> {
     node.attributes().find(|attribute| attribute.name() == name)
 }
 

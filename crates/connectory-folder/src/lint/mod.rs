@@ -6,10 +6,11 @@
 
 mod correlation;
 pub(crate) mod description;
-mod document;
+pub(crate) mod document;
 mod findings;
 mod form;
 pub(crate) mod layout;
+mod line_endings;
 mod names;
 pub mod rules;
 pub(crate) mod size;
@@ -42,17 +43,18 @@ pub(crate) fn lint_named(folder_name: &str, files: &Files<'_>, limits: Limits) -
     let description = check(&mut findings, folder_name, files);
     let name = description.as_ref().map(|description| description.members.name.clone());
     size::check(&mut findings, files, description, limits);
+    line_endings::check(&mut findings, files);
     (findings.sorted(), name)
 }
 
-/// Checks one file of a folder, but not its size, and returns at most `max` findings.
+/// Checks one file of a folder, but neither its size nor its line endings, which no editor shows, and returns at most `max` findings.
 pub fn lint_file(folder_name: &str, files: &Files<'_>, file: &str, max: usize) -> Vec<Finding> {
     let mut findings = Findings::new(Some(file), max);
     check(&mut findings, folder_name, files);
     findings.sorted()
 }
 
-/// Runs every check but those of sizes, and returns what `connector.yaml` has.
+/// Runs every check but those of sizes and line endings, and returns what `connector.yaml` has.
 fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) -> Option<Description> {
     description::check_folder_name(findings, folder_name);
     layout::check(findings, files);

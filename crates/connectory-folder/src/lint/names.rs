@@ -1,13 +1,13 @@
 //! Checks that source config and source template name the same connector.
 
+use connectory_model::document::DocumentKind;
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::shown;
 use roxmltree::Document as Tree;
 
-use super::document::attribute;
 use super::findings::Findings;
 use super::rules::CONNECTOR_NAME;
-use super::text::Fix;
+use crate::rename::{naming, set};
 
 /// Compares the names in a form and in a template, each with its file. `name` is the one in `connector.yaml`; it decides.
 pub(super) fn check(
@@ -16,8 +16,8 @@ pub(super) fn check(
     (template_file, template): (&str, &Tree<'_>),
     name: Option<&str>,
 ) {
-    let in_form = attribute(form.root_element(), "connectorName");
-    let in_template = attribute(template.root_element(), "name");
+    let in_form = naming(DocumentKind::SourceConfig, form);
+    let in_template = naming(DocumentKind::SourceTemplate, template);
     let (Some(in_form), Some(in_template)) = (in_form, in_template) else { return };
     if in_form.value() == in_template.value() {
         return;
@@ -32,8 +32,7 @@ pub(super) fn check(
         if Some(attribute.value()) == name {
             continue;
         }
-        let range = attribute.range_value();
-        let fix = name.map(|name| Fix { range: range.clone(), text: quick_xml::escape::escape(name).into_owned() });
-        findings.push_with(&CONNECTOR_NAME, file, range, message.clone(), fix);
+        let fix = name.map(|name| set(&attribute, name));
+        findings.push_with(&CONNECTOR_NAME, file, attribute.range_value(), message.clone(), fix);
     }
 }

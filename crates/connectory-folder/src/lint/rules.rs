@@ -112,6 +112,7 @@ rules! {
     UNUSED_TRANSLATION: Warning, "unused-translation", "A translation key is used in the source config.",
         fix: "removes the line, unless a key that is used has no text: it may be misspelt";
     UNTRANSLATED: Warning, "untranslated", "A locale's text differs from the English one.";
+    LINE_ENDINGS: Warning, "line-endings", "Lines end in a line feed (LF).", fix: "ends each line in LF";
     UNKNOWN_ATTRIBUTE: Warning, "unknown-attribute", "Elements of a source config have known attributes.";
     UNKNOWN_FIELD_TYPE: Warning, "unknown-field-type", "Fields have known types.";
 }

@@ -85,6 +85,7 @@ const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
         ],
         "untranslated translations/de.properties k = a",
     ),
+    (&[("translations/de.properties", "# Texte\r\n")], "line-endings translations/de.properties "),
     (
         &[("correlation-config.xml", "<CorrelationConfig><Filter property='a' value='mial'/></CorrelationConfig>")],
         "correlation-attribute correlation-config.xml <Filter property='a' value='mial'/>",
@@ -183,8 +184,7 @@ fn what_a_server_refuses_for_its_size_is_found() {
 #[test]
 fn only_a_warning_can_be_allowed() {
     assert_eq!(Rule::warning("status"), Ok(&rules::STATUS));
-    let warnings =
-        "status, missing-translation, unused-translation, untranslated, unknown-attribute, unknown-field-type";
+    let warnings = "status, missing-translation, unused-translation, untranslated, line-endings, unknown-attribute, unknown-field-type";
     let error = |id: &str| Rule::warning(id).expect_err(id).to_string();
     assert_eq!(
         error("symlink"),
@@ -201,7 +201,7 @@ fn only_a_warning_can_be_allowed() {
 #[test]
 fn only_rules_that_have_a_fix_fix_something() {
     let form = form("").replace("connectorName=\"HR\"", "connectorName=\"IT\"");
-    let given = files(&with(&[("source-config.xml", &form), ("translations/de.properties", "a=b\n")], ""));
+    let given = files(&with(&[("source-config.xml", &form), ("translations/de.properties", "a=b\r\n")], ""));
     let findings = lint("hr", &given);
     let fixable: BTreeSet<_> =
         findings.iter().filter(|finding| finding.fix.is_some()).map(|finding| finding.rule.id).collect();
@@ -271,8 +271,13 @@ fn a_fix_removes_one_line_whatever_ends_it() {
     let form = form("<Menu label='k'/>");
     let given =
         files(&with(&[("source-config.xml", &form), ("translations/en.properties", "old=1\rk=2\r\nold=\\\r 3\r")], ""));
-    let fixes = lint("hr", &given).into_iter().filter_map(|finding| finding.fix);
-    assert_eq!(Text::decode(&given["translations/en.properties"]).fixed(fixes), b"k=2\r\n");
+    let fixes: Vec<_> = lint("hr", &given).into_iter().filter_map(|finding| finding.fix).collect();
+    let fixed = |fixes: &[Fix]| Text::decode(&given["translations/en.properties"]).fixed(fixes.to_vec());
+    let (line_feeds, removals): (Vec<_>, Vec<_>) = fixes.iter().cloned().partition(|fix| *fix == Fix::LineFeeds);
+    assert_eq!((line_feeds.len(), removals.len()), (1, 2));
+    assert_eq!(fixed(&removals), b"k=2\r\n");
+    assert_eq!(fixed(&line_feeds), b"old=1\nk=2\nold=\\\n 3\n");
+    assert_eq!(fixed(&fixes), b"k=2\n");
 }
 
 #[test]
@@ -427,7 +432,9 @@ proptest! {
             let text = files.get(&file).map(|bytes| Text::decode(bytes).text.into_owned()).unwrap_or_default();
             prop_assert!(text.get(span.clone()).is_some(), "{} {:?} of {:?}", file, span, text);
             if let Some(fix) = fix {
-                prop_assert!(text.get(fix.range.clone()).is_some(), "{} {:?}", file, fix);
+                if let Fix::Replace { range, .. } = &fix {
+                    prop_assert!(text.get(range.clone()).is_some(), "{} {:?}", file, fix);
+                }
                 fixes.entry(file).or_default().push(fix);
             }
         }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use connectory_model::lines::with_line_feeds;
+
 /// A file's text, decoded from UTF-8 or, where the bytes are not UTF-8, from ISO-8859-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<'a> {
@@ -11,13 +13,18 @@ pub struct Text<'a> {
     is_latin1: bool,
 }
 
-/// A mechanical correction: it replaces some bytes of a file's [`Text`] by another text.
+/// A mechanical correction of a file's [`Text`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fix {
-    /// The bytes to replace.
-    pub range: Range<usize>,
-    /// The new text.
-    pub text: String,
+pub enum Fix {
+    /// Replaces some bytes by another text.
+    Replace {
+        /// The bytes to replace.
+        range: Range<usize>,
+        /// The new text.
+        text: String,
+    },
+    /// Ends each line in a line feed.
+    LineFeeds,
 }
 
 impl<'a> Text<'a> {
@@ -31,10 +38,16 @@ impl<'a> Text<'a> {
 
     /// The bytes of the file with fixes applied, in the file's encoding. Of fixes that overlap, the first one is applied.
     pub fn fixed(&self, fixes: impl IntoIterator<Item = Fix>) -> Vec<u8> {
-        let mut fixes: Vec<_> = fixes.into_iter().collect();
-        fixes.sort_by_key(|fix| fix.range.start);
+        let (mut replaced, mut has_line_feeds) = (Vec::new(), false);
+        for fix in fixes {
+            match fix {
+                Fix::Replace { range, text } => replaced.push((range, text)),
+                Fix::LineFeeds => has_line_feeds = true,
+            }
+        }
+        replaced.sort_by_key(|(range, _)| range.start);
         let (mut fixed, mut copied) = (String::with_capacity(self.text.len()), 0);
-        for Fix { range, text } in fixes {
+        for (range, text) in replaced {
             if range.start >= copied {
                 fixed.push_str(&self.text[copied..range.start]);
                 fixed.push_str(&text);
@@ -42,6 +55,9 @@ impl<'a> Text<'a> {
             }
         }
         fixed.push_str(&self.text[copied..]);
+        if has_line_feeds {
+            fixed = with_line_feeds(&fixed).into_owned();
+        }
         if self.is_latin1 { encoding_rs::mem::encode_latin1_lossy(&fixed).into_owned() } else { fixed.into_bytes() }
     }
 }

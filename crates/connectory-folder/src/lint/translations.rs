@@ -130,7 +130,7 @@ fn check_entries(
             break;
         }
         if !is_used(used, key) {
-            let fix = has_fix.then(|| Fix { range: lines.logical(*line), text: String::new() });
+            let fix = has_fix.then(|| Fix::Replace { range: lines.logical(*line), text: String::new() });
             let key = shown(key, QUOTED_CHARS);
             let message = format!("the source config does not use the key `{key}`");
             findings.push_with(&UNUSED_TRANSLATION, texts.file, lines.span(*line), message, fix);

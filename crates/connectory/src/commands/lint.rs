@@ -9,6 +9,7 @@ use connectory_folder::lint::{Finding, Fix, Level, Limits, RULES};
 use connectory_folder::local::LocalFolders;
 use connectory_folder::write_whole;
 use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::lines::line_endings;
 use connectory_model::{shown, visible};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -24,7 +25,8 @@ pub struct LintArguments {
     /// How to print the findings
     #[arg(long, value_enum, default_value = "text")]
     format: LintFormat,
-    /// Fix the findings that have one possible fix: a connector's name in its documents, and unused translations
+    /// Fix the findings that have one possible fix: a connector's name in its documents, unused translations, and
+    /// line endings other than LF
     #[arg(long)]
     fix: bool,
     /// Treat warnings as errors
@@ -109,9 +111,14 @@ fn fix(found: &[FolderFinding<'_>]) -> Result<usize> {
 
 /// What a fix changed, and where.
 fn change(found: &FolderFinding<'_>, fix: &Fix) -> String {
-    let (text, [(line, _), _]) = (found.text().text, found.place());
-    let [old, new] = [&text[fix.range.clone()], &fix.text].map(|text| shown(text.trim_end(), QUOTED_CHARS));
-    let what = if new.is_empty() { format!("removed `{old}`") } else { format!("wrote `{new}` for `{old}`") };
+    let (before, [(line, _), _]) = (found.text().text, found.place());
+    let what = match fix {
+        Fix::LineFeeds => format!("wrote LF for {} line endings", line_endings(&before)),
+        Fix::Replace { range, text } => {
+            let [old, new] = [&before[range.clone()], text].map(|text| shown(text.trim_end(), QUOTED_CHARS));
+            if new.is_empty() { format!("removed `{old}`") } else { format!("wrote `{new}` for `{old}`") }
+        }
+    };
     visible(&format!("{}:{line}: {what}", found.path().display())).into_owned()
 }
 

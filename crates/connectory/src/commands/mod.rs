@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod client;
+pub mod clone;
 pub mod completions;
 pub mod connector;
 pub mod diff;
@@ -10,6 +11,7 @@ pub mod env;
 pub mod export;
 pub mod fixture;
 pub mod import;
+pub mod init;
 pub mod lint;
 pub mod login;
 pub mod plan;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use connectory_client::{Filter, Status};
 use connectory_folder::folder_name::{folder_name, script_name};
-use connectory_folder::pull::{Pull, Pulled};
+use connectory_folder::pull::{Kept, Left, Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
 use crate::environment::{EnvironmentArgument, details, find, folder_of, tenant};
@@ -17,6 +17,7 @@ use crate::terminal::{self, YELLOW, styled};
 const SHOWN: usize = 20;
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub struct PullArguments {
     /// The folder to write connector folders to
     dir: PathBuf,
@@ -28,6 +29,10 @@ pub struct PullArguments {
     /// Built-in connectors too
     #[arg(long, conflicts_with = "names")]
     all: bool,
+    /// Remove the folders of connectors that are not on the server any more. A folder stays if a file of the connector was
+    /// edited here since the last pull; --force removes it too
+    #[arg(long, conflicts_with_all = ["names", "filter"])]
+    prune: bool,
     /// Overwrite files that were edited here since the last pull
     #[arg(long)]
     force: bool,
@@ -66,22 +71,45 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
         pull.write(&folder, &folder_of(detail)?, is_named)?;
         folders.insert(folder);
     }
-    let others = if is_whole { pull.others(&folders) } else { Vec::new() };
-    let Pulled { changed, kept } = pull.finish()?;
-    if !arguments.quiet {
-        say!("pulled {}, {} changed", terminal::count(pulled.len(), "connector"), terminal::count(changed, "file"));
-    }
-    warn(
-        "changed here since the last pull, and kept; `connectory plan` shows the differences, `--force` overwrites:",
-        &kept.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    );
-    let mut gone = Vec::new();
-    for folder in others {
-        if find(&client, script_name(&folder)?.as_str()).await?.is_none() {
+    pull.write_git_attributes()?;
+    pull.save()?;
+    let (mut gone, mut removed, mut left) = (Vec::new(), 0, Left::default());
+    for folder in if is_whole { pull.others(&folders) } else { Vec::new() } {
+        if find(&client, script_name(&folder)?.as_str()).await?.is_some() {
+            continue;
+        }
+        if arguments.prune {
+            let Left { edited, unknown } = pull.prune(&folder)?;
+            removed += usize::from(edited.is_empty());
+            left.edited.extend(edited);
+            left.unknown.extend(unknown);
+        } else {
             gone.push(folder);
         }
     }
-    warn("here, and not on the server any more; remove them, or `connectory apply` creates them again:", &gone);
+    let Pulled { changed, kept } = pull.finish()?;
+    if !arguments.quiet {
+        let changed = terminal::count(changed, "file");
+        let removed =
+            if removed > 0 { format!(", {} removed", terminal::count(removed, "folder")) } else { String::new() };
+        say!("pulled {}, {changed} changed{removed}", terminal::count(pulled.len(), "connector"));
+    }
+    let shown = |kept: &[Kept]| kept.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for (what, paths) in [
+        (
+            "changed here since the last pull, and kept; `connectory plan` shows the differences, `--force` overwrites:",
+            shown(&kept),
+        ),
+        ("here, and not on the server any more; `--prune` removes them, `connectory apply` creates them again:", gone),
+        (
+            "changed here since the last pull, of connectors that are not on the server any more; their folders stay, and \
+             `--force` removes them:",
+            shown(&left.edited),
+        ),
+        ("in removed folders, and kept, because they are no files of a connector:", left.unknown),
+    ] {
+        warn(what, &paths);
+    }
     Ok(())
 }
 

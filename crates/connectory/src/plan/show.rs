@@ -6,6 +6,7 @@ use std::fmt::Write;
 use connectory_client::DocumentKind;
 use connectory_folder::{CONNECTOR_FILE, Folder};
 use connectory_model::file_names::locale_file;
+use connectory_model::lines::{line_endings, with_line_feeds};
 use connectory_model::translations::Translations;
 use connectory_model::visible;
 use similar::{ChangeTag, TextDiff};
@@ -62,6 +63,15 @@ pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, 
             Some(_) => format!("{}/{}", visible(name), visible(&file)),
             None => "/dev/null".to_owned(),
         };
+        if let (Some(old), Some(new)) = (&before, &after)
+            && with_line_feeds(old) == with_line_feeds(new)
+        {
+            let [old, new] = [old, new].map(|text| line_endings(text));
+            // A plan compares with the server, under one name.
+            let other = if before_name == after_name { "the server".to_owned() } else { header(before_name, &before) };
+            say!("line endings differ: {} has {new}, {other} has {old}", header(after_name, &after));
+            continue;
+        }
         say!("{}", styled(BOLD, format_args!("--- {}", header(before_name, &before))));
         say!("{}", styled(BOLD, format_args!("+++ {}", header(after_name, &after))));
         let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());

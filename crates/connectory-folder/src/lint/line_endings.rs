@@ -1,0 +1,21 @@
+//! Checks that lines end in a line feed. XML, YAML and properties mean the same with any line endings, but documents are
+//! compared and kept byte for byte.
+
+use connectory_model::lines::line_endings;
+
+use super::findings::Findings;
+use super::layout::is_part;
+use super::rules::LINE_ENDINGS;
+use super::text::{Fix, Text};
+use crate::folder::Files;
+
+/// Checks the files that are text: one with a zero byte has an encoding that no file of a connector has.
+pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) {
+    for (file, bytes) in files.iter().filter(|(file, bytes)| is_part(file) && !bytes.contains(&0)) {
+        let text = Text::decode(bytes).text;
+        if text.contains('\r') {
+            let message = format!("the file has {} line endings; end each line in LF", line_endings(&text));
+            findings.push_with(&LINE_ENDINGS, file, 0..0, message, Some(Fix::LineFeeds));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Giving a connector another name: in `connector.yaml`, and in every document that has the name.
+//!
+//! Two attributes name the connector, so they always get the new name. Others have the old name in a new connector, and an
+//! author may have changed them. They get the new name only if they still have the old one.
+
+use std::mem;
+
+use connectory_model::create::default_type;
+use connectory_model::document::{DocumentKind, xml};
+use quick_xml::escape::escape;
+use roxmltree::{Attribute, Document as Tree};
+
+use crate::folder::Folder;
+use crate::lint::document::attribute;
+use crate::lint::{Fix, Text};
+
+/// The attribute of a document's root element that names the connector, if there is one.
+pub(crate) fn naming<'a, 'i>(kind: DocumentKind, tree: &'a Tree<'i>) -> Option<Attribute<'a, 'i>> {
+    let name = match kind {
+        DocumentKind::SourceConfig => "connectorName",
+        DocumentKind::SourceTemplate => "name",
+        DocumentKind::CorrelationConfig => return None,
+    };
+    attribute(tree.root_element(), name)
+}
+
+/// An attribute of the root element of a kind of document, and the value that a new connector's name gives to it.
+type Derived = (DocumentKind, &'static str, fn(&str) -> String);
+
+/// The attributes that have the name in a new connector, but do not name the connector.
+const DERIVED: [Derived; 3] = [
+    (DocumentKind::SourceConfig, "name", str::to_owned),
+    (DocumentKind::SourceTemplate, "type", default_type),
+    (DocumentKind::CorrelationConfig, "name", correlation_config_name),
+];
+
+fn correlation_config_name(name: &str) -> String {
+    format!("{name} Account Correlation Config")
+}
+
+/// The fix that gives an attribute another value.
+pub(crate) fn set(attribute: &Attribute<'_, '_>, value: &str) -> Fix {
+    Fix::Replace { range: attribute.range_value(), text: escape(value).into_owned() }
+}
+
+impl Folder {
+    /// The same connector with another name. Its type stays, unless it is the default type of its name. So does a document
+    /// that cannot be read, which no server accepts.
+    #[must_use]
+    pub fn renamed(mut self, name: &str) -> Self {
+        let members = &mut self.description.members;
+        let old = mem::replace(&mut members.name, name.to_owned());
+        if members.connector_type == default_type(&old) {
+            members.connector_type = default_type(name);
+        }
+        for (kind, text) in &mut self.documents {
+            let Ok(tree) = xml::parse(text) else { continue };
+            let naming = naming(*kind, &tree);
+            let derived = DERIVED.iter().filter(|(of, ..)| of == kind).filter_map(|(_, derived, derive)| {
+                let derived = attribute(tree.root_element(), derived)?;
+                let olds = [Some(old.as_str()), naming.map(|naming| naming.value())];
+                let has_old = olds.into_iter().flatten().any(|old| derive(old) == derived.value());
+                has_old.then(|| set(&derived, &derive(name)))
+            });
+            let fixes: Vec<_> = naming.iter().map(|naming| set(naming, name)).chain(derived).collect();
+            let fixed = Text::decode(text.as_bytes()).fixed(fixes);
+            *text = String::from_utf8(fixed).expect("a text of UTF-8 stays one");
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use connectory_model::ScriptName;
+    use connectory_model::create::NewConnector;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::folder::Files;
+    use crate::lint::lint;
+
+    const ODD: &str = "Ä & <b> \"x\"";
+
+    fn new(name: &str) -> Folder {
+        NewConnector::new(name, "x.Y").build(ScriptName::derive(name), &[]).into()
+    }
+
+    fn findings(folder: &Folder) -> Vec<String> {
+        let files: Files<'_> = folder.files().into_iter().map(|(file, bytes)| (file, bytes.into())).collect();
+        let name = crate::folder_name::folder_name(&ScriptName::derive(&folder.description.members.name));
+        let findings = lint(&name.expect("short enough"), &files).into_iter();
+        findings.map(|finding| format!("{}: {}", finding.file, finding.message)).collect()
+    }
+
+    #[test]
+    fn what_an_author_changed_stays_and_what_names_the_connector_does_not() {
+        let mut folder = new("HR");
+        folder.description.members.connector_type = "custom IT".to_owned();
+        for (kind, text) in [
+            (DocumentKind::SourceConfig, "<Form connectorName='Old' name='Old'><Field name='HR'/></Form>"),
+            (DocumentKind::SourceTemplate, "<Application type='custom IT'/>"),
+            (DocumentKind::CorrelationConfig, "<CorrelationConfig name='Ours'/>"),
+        ] {
+            folder.documents.insert(kind, text.to_owned());
+        }
+        let renamed = folder.clone().renamed(ODD);
+        assert_eq!(renamed.description.members.name, ODD);
+        assert_eq!(renamed.description.members.connector_type, "custom IT");
+        assert_eq!(
+            renamed.documents[&DocumentKind::SourceConfig],
+            "<Form connectorName='Ä &amp; &lt;b&gt; &quot;x&quot;' name='Ä &amp; &lt;b&gt; &quot;x&quot;'>\
+             <Field name='HR'/></Form>"
+        );
+        for kind in [DocumentKind::SourceTemplate, DocumentKind::CorrelationConfig] {
+            assert_eq!(renamed.documents[&kind], folder.documents[&kind]);
+        }
+        folder.documents.insert(DocumentKind::SourceConfig, "<Form".to_owned());
+        assert_eq!(folder.renamed("IT").documents[&DocumentKind::SourceConfig], "<Form", "it is no XML");
+    }
+
+    proptest! {
+        #[test]
+        fn a_new_connector_with_another_name_is_the_new_connector_of_that_name(
+            (old, name) in ("[a-zÄ&<>\"' ]{1,8}", prop_oneof!["[^\\p{C}\\p{Z}]{1,255}", Just("é".repeat(255)), Just(ODD.to_owned())]),
+        ) {
+            let renamed = new(&old).renamed(&name);
+            prop_assert_eq!(&renamed, &new(&name));
+            prop_assert_eq!(findings(&renamed), Vec::<String>::new());
+        }
+    }
+}

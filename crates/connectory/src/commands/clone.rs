@@ -1,0 +1,60 @@
+//! `connectory connector clone`: makes a connector that has all that another one has, wholly or not at all.
+//!
+//! It is a plan with one connector, so a failure in the middle leaves nothing, as `apply` does.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser};
+use connectory_client::Client;
+use connectory_model::{ScriptName, name_key};
+
+use crate::commands::init::new_connector;
+use crate::environment::{EnvironmentArgument, find, folder_of};
+use crate::plan::apply::{ApplyOptions, plan_and_apply};
+use crate::plan::wanted::Wanted;
+
+#[derive(Args)]
+pub struct CloneArguments {
+    /// The script name of the connector to copy, a built-in one too
+    script_name: String,
+    /// The name of the new connector
+    new_name: String,
+}
+
+/// The options of an apply that neither asks nor prints.
+#[derive(Parser)]
+struct Silent {
+    #[command(flatten)]
+    options: ApplyOptions,
+}
+
+/// Makes the connector, and returns its name and script name.
+pub async fn run(
+    environment: &EnvironmentArgument,
+    CloneArguments { script_name, new_name }: CloneArguments,
+) -> Result<(String, ScriptName)> {
+    let name = new_connector(&new_name)?.name;
+    let client = environment.client()?;
+    let folder = folder_of(&client.get(&script_name, None).await?)?.renamed(&name);
+    let script_name = free_script_name(&client, &name).await?;
+    let wanted = vec![Wanted { script_name: script_name.clone(), folder }];
+    let Silent { options } = Silent::parse_from(["clone", "--yes", "--quiet"]);
+    plan_and_apply(environment, wanted, None, false, &options).await?;
+    Ok((name, script_name))
+}
+
+/// The script name that the server gives to a new connector of this name.
+async fn free_script_name(client: &Client, name: &str) -> Result<ScriptName> {
+    let mut taken = BTreeSet::new();
+    loop {
+        let free = ScriptName::derive(name).avoiding(|candidate| taken.contains(candidate));
+        match find(client, free.as_str()).await? {
+            None => return Ok(free),
+            Some(other) if name_key(&other.name) == name_key(name) => {
+                bail!("`{}` is the name of the connector {free} already; give another name", other.name)
+            }
+            Some(_) => taken.insert(free),
+        };
+    }
+}
