@@ -11,11 +11,10 @@ use crate::folder::Files;
 
 /// Checks the files that are text: one with a zero byte has an encoding that no file of a connector has.
 pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) {
-    for (file, bytes) in files.iter().filter(|(file, bytes)| is_part(file) && !bytes.contains(&0)) {
-        let text = Text::decode(bytes).text;
-        if text.contains('\r') {
-            let message = format!("the file has {} line endings; end each line in LF", line_endings(&text));
-            findings.push_with(&LINE_ENDINGS, file, 0..0, message, Some(Fix::LineFeeds));
-        }
+    let is_wrong = |bytes: &[u8]| bytes.contains(&b'\r') && !bytes.contains(&0);
+    for (file, bytes) in files.iter().filter(|(file, bytes)| is_part(file) && is_wrong(bytes)) {
+        let endings = line_endings(&Text::decode(bytes).text);
+        let message = format!("the file has {endings} line endings; end each line in LF");
+        findings.push_with(&LINE_ENDINGS, file, 0..0, message, Some(Fix::LineFeeds));
     }
 }

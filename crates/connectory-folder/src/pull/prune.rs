@@ -11,7 +11,7 @@ use super::{Edit, Kept, Pull, PullError, local, refuse_link};
 use crate::description::CONNECTOR_FILE;
 use crate::lint::layout::{TRANSLATIONS, is_part};
 
-/// Why a folder is not removed, without a mistake.
+/// The errors of removing a folder that may stay.
 const LEFT: [ErrorKind; 3] = [ErrorKind::NotFound, ErrorKind::DirectoryNotEmpty, ErrorKind::NotADirectory];
 
 /// What stays of a folder, by paths in the folder of connector folders.
@@ -24,7 +24,7 @@ pub struct Left {
 }
 
 impl Pull {
-    /// Removes the folder of this name, or what is no edit in it.
+    /// Removes the connector in the folder of this name, and the folder if nothing else is in it.
     pub fn prune(&mut self, name: &str) -> Result<Left, PullError> {
         let path = self.dir.join(name);
         refuse_link(&path)?;
@@ -50,7 +50,7 @@ impl Pull {
         }
         for folder in [path.join(TRANSLATIONS), path] {
             match fs::remove_dir(&folder) {
-                // What is unknown is in there, or has the name `translations`.
+                // Something unknown is in it, or is a file or link with the name `translations`.
                 Err(error) if !LEFT.contains(&error.kind()) => return Err(PullError::io("remove", &folder)(error)),
                 _ => {}
             }
