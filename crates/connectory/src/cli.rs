@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::apply::{self, ApplyArguments};
 use crate::commands::client::{self, ClientCommand};
+use crate::commands::clone::{self, CloneArguments};
 use crate::commands::completions::{self, CompletionsArguments, ManArguments};
 use crate::commands::connector::{self, ConnectorArguments};
 use crate::commands::diff::{self, DiffArguments};
@@ -94,6 +95,8 @@ enum RemoteCommand {
     Apply(ApplyArguments),
     /// Copy connectors from one environment to another.
     Promote(PromoteArguments),
+    /// Create a custom connector that has all that another one has, with its new name in every document.
+    Clone(CloneArguments),
     /// Print how two connectors, folders or environments differ.
     Diff(DiffArguments),
     /// Write every custom connector to a JSON file.
@@ -150,6 +153,7 @@ impl RemoteCommand {
             Self::Pull(arguments) => pull::run(arguments).await?,
             Self::Apply(arguments) => apply::run(arguments).await?,
             Self::Promote(arguments) => promote::run(arguments).await?,
+            Self::Clone(arguments) => clone::run(arguments).await?,
             Self::Export(arguments) => export::run(arguments).await?,
             Self::Import(arguments) => import::run(arguments).await?,
         }

@@ -1,21 +1,29 @@
 //! The service that a command calls, and reading connectors from it.
 
+use std::collections::BTreeMap;
 use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use connectory_client::{
-    Client, ConnectorDetail, Environment, EnvironmentSource, Error, Retries, Retry, Status, StatusCode, Writes,
+    Capability, Client, ConnectorDetail, Environment, EnvironmentSource, Error, Export, List, Retries, Retry, Status,
+    StatusCode, Writes,
 };
 use connectory_folder::Folder;
 use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::progress::Progress;
 use crate::terminal::{YELLOW, styled};
 
 /// How many connectors a command reads or changes at the same time. The server's rate limit slows it down further.
 pub const PARALLEL: usize = 8;
+
+/// Names of connectors in one call, and the bytes that they may take in its address.
+const NAMES: usize = 250;
+/// See [`NAMES`].
+const NAMES_BYTES: usize = 8 * 1024;
 
 /// Pauses for the rate limit that are told. A shorter one is not noticed.
 const TOLD_PAUSE: Duration = Duration::from_secs(3);
@@ -101,20 +109,88 @@ pub async fn find(client: &Client, script_name: &str) -> Result<Option<Connector
     }
 }
 
-/// Every custom connector of any status. A service other than connectory ignores both conditions and lists all released
-/// connectors, so the built-in ones are removed here.
+/// Every custom connector of any status.
 pub async fn custom(client: &Client) -> Result<Vec<ConnectorDetail>, Error> {
-    let listed = client.list().custom(true).statuses(&Status::ALL).all().await?;
-    let listed = listed.into_iter().map(|item| item.script_name);
-    let details = details(client, listed).await?;
-    Ok(details.into_iter().filter(ConnectorDetail::is_custom).collect())
+    whole(client, client.list(), false).await
 }
 
-/// Connectors in the order of their names.
-pub async fn details(client: &Client, names: impl Iterator<Item = ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {
+/// The whole connectors of a list, of any status: the custom ones, or all. In one call if the service can export.
+pub async fn whole(client: &Client, list: List, with_built_in: bool) -> Result<Vec<ConnectorDetail>, Error> {
+    let list = list.statuses(&Status::ALL);
+    if can_export(client).await? {
+        let mut exported = list.clone().custom(true).export().await.map(connectors)?;
+        if with_built_in {
+            exported.extend(list.custom(false).export().await.map(connectors)?);
+        }
+        return Ok(exported);
+    }
+    let listed = if with_built_in { list } else { list.custom(true) }.all().await?;
+    let mut found = one_by_one(client, listed.into_iter().map(|item| item.script_name)).await?;
+    // A service other than connectory ignores both conditions, and lists all released connectors.
+    found.retain(|detail| with_built_in || detail.is_custom());
+    Ok(found)
+}
+
+/// Connectors in the order of their names. In a few calls if they are many and the service can export.
+pub async fn details(client: &Client, names: Vec<ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {
+    if names.len() <= PARALLEL || !can_export(client).await? {
+        return one_by_one(client, names.into_iter()).await;
+    }
+    let (_, mut found) = export_named(client, &names).await?;
+    let mut details = Vec::with_capacity(names.len());
+    for name in names {
+        details.push(match found.remove(&name) {
+            Some(detail) => detail,
+            // Its error says that there is no such connector.
+            None => client.get(name.as_str(), None).await?,
+        });
+    }
+    Ok(details)
+}
+
+/// The connectors with these names, as far as they exist, and the revision as of which they are true. The calls are few: an
+/// address has room for many names.
+pub async fn export_named(
+    client: &Client,
+    names: &[ScriptName],
+) -> Result<(u64, BTreeMap<ScriptName, ConnectorDetail>), Error> {
+    let (mut revision, mut found) = (u64::MAX, BTreeMap::new());
+    let mut rest = names;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let is_within = |name: &&ScriptName| {
+            // Each byte may be encoded in three.
+            bytes += 3 * name.as_str().len();
+            bytes <= NAMES_BYTES
+        };
+        let count = rest.iter().take(NAMES).take_while(is_within).count().max(1);
+        let (part, after) = rest.split_at(count);
+        let export = client.export_named(part).await?;
+        // What was changed between two calls is refused later, because it has a newer revision than this.
+        revision = revision.min(export.revision);
+        found.extend(connectors(export).into_iter().map(|detail| (detail.script_name.clone(), detail)));
+        rest = after;
+    }
+    Ok((revision, found))
+}
+
+/// The connectors of an export, with the members that a get answers.
+pub fn connectors(export: Export) -> Vec<ConnectorDetail> {
+    let plain = |detail| ConnectorDetail { provisioning_policies: None, ..detail };
+    export.connectors.into_iter().map(plain).collect()
+}
+
+async fn can_export(client: &Client) -> Result<bool, Error> {
+    Ok(client.service_info().await?.is_some_and(|service| service.has(Capability::Export)))
+}
+
+async fn one_by_one(client: &Client, names: impl Iterator<Item = ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {
+    let names: Vec<_> = names.collect();
+    let progress = Progress::begin("read", names.len(), false);
     stream::iter(names)
         .map(|name| async move { client.get(name.as_str(), None).await })
         .buffered(PARALLEL)
+        .inspect(|_| progress.step(""))
         .try_collect()
         .await
 }

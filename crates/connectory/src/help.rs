@@ -70,8 +70,8 @@ examples! {
         "Create a connector that nobody sees in lists yet":
             "connector create 'HR system' --class-name com.example.Hr --status development"
     }
-    "connector clone" {
-        "Begin a connector with all that a built-in one has": "connector clone jdbc 'Payroll'"
+    "clone" {
+        "Begin a connector with all that a built-in one has": "clone jdbc 'Payroll'"
     }
     "connector delete" { "Delete a connector without a question": "connector delete hr-system --yes" }
     "connector patch" { "Change a connector with the JSON Patch in a file": "connector patch hr-system patch.json" }

@@ -16,6 +16,7 @@ mod hidden;
 mod home;
 mod operator;
 mod plan;
+mod progress;
 mod serve;
 mod variable;
 

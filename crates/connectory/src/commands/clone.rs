@@ -1,13 +1,13 @@
-//! `connectory connector clone`: makes a connector that has all that another one has, wholly or not at all.
+//! `connectory clone`: makes a connector that has all that another one has, wholly or not at all.
 //!
 //! It is a plan with one connector, so a failure in the middle leaves nothing, as `apply` does.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use clap::{Args, Parser};
+use clap::Args;
 use connectory_client::Client;
-use connectory_model::{ScriptName, name_key};
+use connectory_model::{ScriptName, name_key, visible};
 
 use crate::commands::init::new_connector;
 use crate::environment::{EnvironmentArgument, find, folder_of};
@@ -20,28 +20,25 @@ pub struct CloneArguments {
     script_name: String,
     /// The name of the new connector
     new_name: String,
-}
-
-/// The options of an apply that neither asks nor prints.
-#[derive(Parser)]
-struct Silent {
+    /// Print nothing
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
-    options: ApplyOptions,
+    environment: EnvironmentArgument,
 }
 
-/// Makes the connector, and returns its name and script name.
-pub async fn run(
-    environment: &EnvironmentArgument,
-    CloneArguments { script_name, new_name }: CloneArguments,
-) -> Result<(String, ScriptName)> {
+/// Makes the connector.
+pub async fn run(CloneArguments { script_name, new_name, quiet, environment }: CloneArguments) -> Result<()> {
     let name = new_connector(&new_name)?.name;
     let client = environment.client()?;
     let folder = folder_of(&client.get(&script_name, None).await?)?.renamed(&name);
     let script_name = free_script_name(&client, &name).await?;
     let wanted = vec![Wanted { script_name: script_name.clone(), folder }];
-    let Silent { options } = Silent::parse_from(["clone", "--yes", "--quiet"]);
-    plan_and_apply(environment, wanted, None, false, &options).await?;
-    Ok((name, script_name))
+    plan_and_apply(&environment, wanted.into(), None, None, &ApplyOptions::SILENT).await?;
+    if !quiet {
+        say!("Created `{}`: its script name is {script_name}.", visible(&name));
+    }
+    Ok(())
 }
 
 /// The script name that the server gives to a new connector of this name.

@@ -13,7 +13,6 @@ use connectory_model::{UnknownStatus, visible};
 use futures_util::TryStreamExt;
 
 use crate::before;
-use crate::commands::clone::{self, CloneArguments};
 use crate::environment::EnvironmentArgument;
 use crate::files::{self, Readers};
 use crate::terminal::{self, Format, confirm};
@@ -64,8 +63,6 @@ enum ConnectorCommand {
         #[arg(long, short, value_enum, default_value = "table")]
         output: Format,
     },
-    /// Create a custom connector that has all that another one has, with its new name in every document
-    Clone(CloneArguments),
     /// Delete a custom connector
     Delete {
         /// The connector's script name
@@ -226,11 +223,6 @@ pub async fn run(ConnectorArguments { environment, quiet, command }: ConnectorAr
                 }
                 format => terminal::value(format, &created)?,
             }
-            Ok(())
-        }
-        ConnectorCommand::Clone(arguments) => {
-            let (name, script_name) = clone::run(&environment, arguments).await?;
-            say(format!("Created `{name}`: its script name is {script_name}."));
             Ok(())
         }
         ConnectorCommand::Delete { script_name, yes } => {

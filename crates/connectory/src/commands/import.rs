@@ -25,15 +25,15 @@ pub struct ImportArguments {
 /// Creates and changes connectors from a file or a folder.
 pub async fn run(arguments: ImportArguments) -> Result<()> {
     let from = &arguments.from;
-    let wanted = if from.is_dir() {
-        wanted::read(from, false)?
+    let goal = if from.is_dir() {
+        wanted::goal(from, false)?
     } else {
         let text = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
         let connectors = import::whole_from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;
-        connectors
+        let wanted = connectors
             .into_iter()
-            .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) })
-            .collect()
+            .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) });
+        wanted.collect::<Vec<_>>().into()
     };
-    plan_and_apply(&arguments.environment, wanted, from.is_dir().then_some(from), false, &arguments.options).await
+    plan_and_apply(&arguments.environment, goal, from.is_dir().then_some(from), None, &arguments.options).await
 }

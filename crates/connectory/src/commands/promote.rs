@@ -26,10 +26,10 @@ pub struct PromoteArguments {
 /// Copies connectors from one environment to another.
 pub async fn run(arguments: PromoteArguments) -> Result<()> {
     let [from, to] = [arguments.from, arguments.to].map(EnvironmentArgument::named);
-    let details = details(&from.client()?, arguments.names.into_iter()).await?;
-    let wanted: Result<_> = details
+    let details = details(&from.client()?, arguments.names).await?;
+    let wanted: Result<Vec<_>> = details
         .iter()
         .map(|detail| Ok(Wanted { script_name: detail.script_name.clone(), folder: folder_of(detail)? }))
         .collect();
-    plan_and_apply(&to, wanted?, None, false, &arguments.options).await
+    plan_and_apply(&to, wanted?.into(), None, None, &arguments.options).await
 }

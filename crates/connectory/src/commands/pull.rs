@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use connectory_client::{Filter, Status};
+use connectory_client::Filter;
 use connectory_folder::folder_name::{folder_name, script_name};
 use connectory_folder::pull::{Kept, Left, Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
-use crate::environment::{EnvironmentArgument, details, find, folder_of, tenant};
+use crate::environment::{EnvironmentArgument, details, find, folder_of, tenant, whole};
 use crate::terminal::{self, YELLOW, styled};
 
 /// How many files or folders are named.
@@ -50,20 +50,11 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     let is_whole = !is_named && arguments.filter.is_none();
     let mut pull = Pull::begin(&arguments.dir, &tenant(&client).await?, arguments.force)?;
     let pulled = if is_named {
-        details(&client, arguments.names.into_iter()).await?
+        details(&client, arguments.names).await?
     } else {
-        let mut list = client.list().statuses(&Status::ALL);
-        if !arguments.all {
-            list = list.custom(true);
-        }
-        if let Some(filter) = arguments.filter {
-            list = list.filter(filter);
-        }
-        let names = list.all().await?.into_iter().map(|item| item.script_name);
-        let mut pulled = details(&client, names).await?;
-        // A service other than connectory ignores `custom` and lists built-in connectors too.
-        pulled.retain(|detail| arguments.all || detail.is_custom());
-        pulled
+        let list = client.list();
+        whole(&client, if let Some(filter) = arguments.filter { list.filter(filter) } else { list }, arguments.all)
+            .await?
     };
     let mut folders = BTreeSet::new();
     for detail in &pulled {

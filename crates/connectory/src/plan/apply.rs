@@ -9,18 +9,20 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_client::Client;
 use connectory_folder::pull::Digests;
-use connectory_model::{ScriptName, visible};
+use connectory_model::ScriptName;
 use futures_util::{StreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::compare::compare;
+use super::compare::{Goal, compare, compare_singly};
 use super::interrupt::Interrupt;
 use super::record::Record;
+use super::saved::Saved;
+use super::show::Shown;
 use super::step::{Effect, Failure, Steps};
-use super::wanted::{Wanted, refuse_doubtful};
-use super::{Action, Plan};
+use super::wanted::refuse_doubtful;
+use super::{Action, Plan, Way, at_once};
 use crate::before;
 use crate::environment::{EnvironmentArgument, PARALLEL};
+use crate::progress::Progress;
 use crate::terminal::{confirm, count};
 
 /// What the user allows, for every command that applies a plan.
@@ -40,15 +42,22 @@ pub struct ApplyOptions {
     /// Print neither the plan nor the result
     #[arg(long, short, requires = "yes")]
     quiet: bool,
+    #[command(flatten)]
+    show: Shown,
+}
+
+impl ApplyOptions {
+    /// The options of a command that neither asks nor prints.
+    pub const SILENT: Self = Self { replace: false, backup: None, yes: true, quiet: true, show: Shown::DIFF };
 }
 
 /// Makes a plan, prints it, asks, and carries it out. `dir` is the folder that the wanted connectors are from, if it is not a
-/// file or a service. With `prune`, connectors that the folder does not have are deleted.
+/// file or a service. `saved` is the plan that was saved, if the goal is from it.
 pub async fn plan_and_apply(
     environment: &EnvironmentArgument,
-    wanted: Vec<Wanted>,
+    goal: Goal,
     dir: Option<&Path>,
-    prune: bool,
+    saved: Option<&Saved>,
     options: &ApplyOptions,
 ) -> Result<()> {
     let client = environment.client()?;
@@ -57,12 +66,18 @@ pub async fn plan_and_apply(
         None => None,
     };
     // Only a record needs them.
-    let recorded = if record.is_some() { wanted.as_slice() } else { &[] };
+    let recorded = if record.is_some() { goal.wanted.as_slice() } else { &[] };
     let digests: Vec<_> =
         recorded.iter().map(|wanted| (wanted.script_name.clone(), Digests::of(&wanted.folder))).collect();
-    let plan = compare(&client, wanted, prune).await?;
+    if let Some(saved) = saved {
+        saved.check_place(&client).await?;
+    }
+    let mut plan = compare(&client, &goal).await?;
+    if let Some(saved) = saved {
+        saved.check(&plan)?;
+    }
     if !options.quiet {
-        plan.print();
+        plan.print(&client.environment().base_url, options.show);
     }
     plan.check()?;
     if let Some(record) = &record {
@@ -90,6 +105,24 @@ pub async fn plan_and_apply(
         // Told first, so that it is there whatever happens.
         if let Some(way_back) = &way_back {
             report!("{way_back}");
+        }
+    }
+    if let Way::AtOnce { revision } = plan.way {
+        if let Some(done) = at_once::apply(&client, &plan.steps, revision).await? {
+            if let Some(record) = &mut record {
+                record.save(digests);
+            }
+            if !options.quiet {
+                say!("created {}, changed {}, deleted {}", done.created, done.changed, done.deleted);
+                say!("revision {}; what was before is revision {}", done.revision, done.before);
+            }
+            return Ok(());
+        }
+        // One of several servers is older than the one that told what they can do.
+        plan = compare_singly(&client, &goal, client.service_info().await?.as_ref()).await?;
+        plan.check()?;
+        if !options.replace {
+            plan.check_replacements()?;
         }
     }
     let mut applied = Applied::default();
@@ -145,12 +178,10 @@ enum Advice {
 /// Carries out every step, several at a time. A step that fails does not stop those of its phase. Ctrl-C ends the command
 /// after the steps that are under way.
 async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) -> Result<()> {
-    let progress = if quiet { ProgressBar::hidden() } else { ProgressBar::new(plan.steps.len() as u64) };
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} {wide_msg} {eta}").context("the template is valid")?;
-    progress.set_style(style);
+    let progress = Progress::begin("applied", plan.steps.len(), quiet);
     let interrupt = Interrupt::listen();
-    let steps = Steps { client, max_request: plan.max_request };
+    let Way::Singly { max_request } = plan.way else { bail!("this plan is for one commit") };
+    let steps = Steps { client, max_request };
     let mut phases: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for step in plan.steps {
         applied.left.insert(step.script_name.clone());
@@ -179,15 +210,14 @@ async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) 
                 () = interrupt.requested(1), if !applied.is_interrupted => {
                     applied.is_interrupted = true;
                     let under_way = count(in_hand.borrow().len(), "connector");
-                    progress.suspend(|| report!(
+                    progress.aside(|| report!(
                         "Finishing the {under_way} under way. Press Ctrl-C again to stop in the middle of them."
                     ));
                     continue;
                 }
                 () = interrupt.requested(2) => break,
             };
-            progress.set_message(visible(script_name.as_str()).into_owned());
-            progress.inc(1);
+            progress.step(&script_name);
             in_hand.borrow_mut().remove(&script_name);
             applied.left.remove(&script_name);
             applied.add(script_name, done);
@@ -196,7 +226,7 @@ async fn apply(client: &Client, plan: Plan, quiet: bool, applied: &mut Applied) 
             applied.advice = Some(Advice::PutBackFirst);
         }
     }
-    progress.finish_and_clear();
+    drop(progress);
     applied.is_interrupted |= interrupt.is_requested();
     applied.stopped = in_hand.into_inner();
     applied.left.retain(|name| !applied.stopped.contains(name));

@@ -1,35 +1,96 @@
 //! Comparing: makes a plan from the wanted connectors and the server's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use connectory_client::{Client, DocumentKind, Locale};
+use connectory_client::{Client, ConnectorDetail, DocumentKind, Locale, ServiceInfo};
 use connectory_folder::Folder;
+use connectory_model::ScriptName;
 use connectory_model::limits::REQUEST_BYTES;
 use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::refusals::refusals;
 use super::wanted::Wanted;
-use super::{Action, Plan, Refusal, Step};
+use super::{Action, Plan, Refusal, Step, Way, at_once};
 use crate::environment::{PARALLEL, custom, find, folder_of};
+use crate::progress::Progress;
 
-/// Makes a plan. With `prune`, custom connectors that are not wanted are deleted.
-pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Result<Plan> {
-    let names: BTreeSet<_> = wanted.iter().map(|wanted| wanted.script_name.clone()).collect();
+/// What a server should have.
+#[derive(Clone)]
+pub struct Goal {
+    /// Connectors that it should have.
+    pub wanted: Vec<Wanted>,
+    /// Connectors that it should not have.
+    pub unwanted: Vec<ScriptName>,
+    /// Whether custom connectors that are neither are deleted too.
+    pub prune: bool,
+}
+
+/// Makes a plan: in one commit if the server can do that.
+pub async fn compare(client: &Client, goal: &Goal) -> Result<Plan> {
     let service = client.service_info().await?;
-    let max_request = service.as_ref().map_or(REQUEST_BYTES as u64, |service| service.limits.max_request_bytes);
+    if service.as_ref().is_some_and(at_once::is_able) {
+        // One of several servers may be older than the one that told what they can do.
+        if let Some(plan) = compare_at_once(client, goal).await? {
+            return Ok(plan);
+        }
+    }
+    compare_singly(client, goal, service.as_ref()).await
+}
+
+/// Makes a plan for single calls, which every service takes.
+pub async fn compare_singly(client: &Client, goal: &Goal, service: Option<&ServiceInfo>) -> Result<Plan> {
+    let max_request = service.map_or(REQUEST_BYTES as u64, |service| service.limits.max_request_bytes);
     let max_request = usize::try_from(max_request).unwrap_or(usize::MAX);
-    let mut plan = Plan { max_request, ..Plan::default() };
-    let compared: Vec<_> = stream::iter(wanted)
-        .map(|Wanted { script_name, folder }| async move {
-            let found = find(client, script_name.as_str()).await?;
-            anyhow::Ok((script_name, folder, found))
-        })
+    let names: Vec<_> = goal.names().cloned().collect();
+    let progress = Progress::begin("read", names.len(), false);
+    let found: Vec<_> = stream::iter(names)
+        .map(|name| async move { find(client, name.as_str()).await })
         .buffer_unordered(PARALLEL)
+        .inspect(|_| progress.step(""))
         .try_collect()
         .await?;
-    for (script_name, wanted, found) in compared {
+    drop(progress);
+    let found = found.into_iter().flatten();
+    let mut found: BTreeMap<_, _> = found.map(|detail| (detail.script_name.clone(), detail)).collect();
+    if goal.prune {
+        found.extend(custom(client).await?.into_iter().map(|detail| (detail.script_name.clone(), detail)));
+    }
+    let mut plan = steps(goal, found, Way::Singly { max_request })?;
+    plan.refusals.extend(refusals(client, service, &mut plan.steps).await?);
+    plan.refusals.sort_by(|a, b| a.script_name.cmp(&b.script_name));
+    Ok(plan)
+}
+
+/// Makes a plan for one commit. Returns none if the server cannot do that.
+async fn compare_at_once(client: &Client, goal: &Goal) -> Result<Option<Plan>> {
+    let names: Vec<_> = goal.names().cloned().collect();
+    let (revision, found) = match at_once::read(client, &names, goal.prune).await {
+        Err(error) if at_once::is_missing(&error) => return Ok(None),
+        read => read?,
+    };
+    let mut plan = steps(goal, found, Way::AtOnce { revision })?;
+    match at_once::refusals(client, &plan.steps, revision).await {
+        Err(error) if at_once::is_missing(&error) => return Ok(None),
+        refusals => plan.refusals.extend(refusals?),
+    }
+    plan.refusals.sort_by(|a, b| a.script_name.cmp(&b.script_name));
+    Ok(Some(plan))
+}
+
+impl Goal {
+    /// The script names that it is about.
+    fn names(&self) -> impl Iterator<Item = &ScriptName> {
+        self.wanted.iter().map(|wanted| &wanted.script_name).chain(&self.unwanted)
+    }
+}
+
+/// The steps from what was found to a goal.
+fn steps(goal: &Goal, mut found: BTreeMap<ScriptName, ConnectorDetail>, way: Way) -> Result<Plan> {
+    let mut plan = Plan { way, steps: Vec::new(), refusals: Vec::new() };
+    for Wanted { script_name, folder } in goal.wanted.clone() {
+        let (wanted, found) = (folder, found.remove(&script_name));
         let found = found.map(|detail| folder_of(&detail).map(|folder| (detail, folder))).transpose()?;
         let action = match &found {
             None => Action::Create,
@@ -40,6 +101,7 @@ pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Resul
                 plan.refusals.push(Refusal { script_name, reason });
                 continue;
             }
+            Some(_) if matches!(way, Way::AtOnce { .. }) => Action::Change,
             Some((_, folder)) => match fixed_members_that_differ(folder, &wanted) {
                 members if members.is_empty() => Action::Change,
                 members => Action::Replace(members),
@@ -47,18 +109,18 @@ pub async fn compare(client: &Client, wanted: Vec<Wanted>, prune: bool) -> Resul
         };
         plan.steps.push(Step { script_name, action, turn: 0, wanted: Some(wanted), found });
     }
-    if prune {
-        for detail in custom(client).await? {
-            if !names.contains(&detail.script_name) {
-                let folder = folder_of(&detail)?;
-                let (script_name, found) = (detail.script_name.clone(), Some((detail, folder)));
-                plan.steps.push(Step { script_name, action: Action::Delete, turn: 0, wanted: None, found });
-            }
-        }
+    let is_unwanted = |name: &ScriptName| goal.prune || goal.unwanted.contains(name);
+    for (script_name, detail) in found.into_iter().filter(|(name, detail)| detail.is_custom() && is_unwanted(name)) {
+        let folder = folder_of(&detail)?;
+        plan.steps.push(Step {
+            script_name,
+            action: Action::Delete,
+            turn: 0,
+            wanted: None,
+            found: Some((detail, folder)),
+        });
     }
     plan.steps.sort_by(|a, b| a.script_name.cmp(&b.script_name));
-    plan.refusals.extend(refusals(client, service.as_ref(), &mut plan.steps).await?);
-    plan.refusals.sort_by(|a, b| a.script_name.cmp(&b.script_name));
     Ok(plan)
 }
 

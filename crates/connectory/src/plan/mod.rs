@@ -1,12 +1,15 @@
 //! A plan: what has to change on a server so that it has the wanted connectors. `wanted` reads what is wanted, `compare`
-//! makes the plan, `refusals` says what the server would refuse, `show` prints the plan, and `apply` carries it out: `step`
-//! by step, until an `interrupt`. The `record` has what was last the same here and there.
+//! makes the plan, `refusals` says what the server would refuse, `show` prints the plan, and `apply` carries it out: `at_once`, or
+//! `step` by step, until an `interrupt`. The `record` has what was last the same here and there.
 
 pub mod apply;
+mod at_once;
 pub mod compare;
 mod interrupt;
 pub mod record;
 mod refusals;
+pub mod report;
+pub mod saved;
 pub mod show;
 mod step;
 pub mod wanted;
@@ -52,18 +55,37 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// How a plan is carried out.
+#[derive(Debug, Clone, Copy)]
+pub enum Way {
+    /// In one commit. The connectors were read as of this revision.
+    AtOnce {
+        /// The revision.
+        revision: u64,
+    },
+    /// With a call for each part of a connector.
+    Singly {
+        /// The largest request that the server takes, in bytes.
+        max_request: usize,
+    },
+}
+
 /// A plan, in the order of script names.
-#[derive(Default)]
 pub struct Plan {
     /// Connectors that change.
     pub steps: Vec<Step>,
     /// Connectors that cannot change so.
     pub refusals: Vec<Refusal>,
-    /// The largest request that the server takes, in bytes.
-    max_request: usize,
+    /// How it is carried out.
+    pub way: Way,
 }
 
 impl Plan {
+    /// Whether it is carried out in one commit.
+    pub fn is_at_once(&self) -> bool {
+        matches!(self.way, Way::AtOnce { .. })
+    }
+
     /// Fails if the server would refuse a part of the plan.
     pub fn check(&self) -> Result<()> {
         if self.refusals.is_empty() {

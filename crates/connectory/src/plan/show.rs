@@ -1,8 +1,9 @@
 //! Showing: a plan, and the differences of two connectors, as unified diffs.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt;
 
+use clap::Args;
 use connectory_client::DocumentKind;
 use connectory_folder::{CONNECTOR_FILE, Folder};
 use connectory_model::file_names::locale_file;
@@ -12,28 +13,54 @@ use connectory_model::visible;
 use similar::{ChangeTag, TextDiff};
 
 use super::compare::changed_translations;
+use super::report::Summary;
 use super::{Action, Plan};
 use crate::terminal::{BOLD, CYAN, GREEN, RED, styled};
 
-impl Plan {
-    /// How many connectors it changes, as a line.
-    fn summary(&self) -> String {
-        let count = |wanted: fn(&Action) -> bool| self.steps.iter().filter(|step| wanted(&step.action)).count();
-        let replaced = count(|action| matches!(action, Action::Replace(_)));
-        let mut summary = format!(
-            "{} to create, {} to change, {} to delete",
-            count(|action| matches!(action, Action::Create)),
-            count(|action| matches!(action, Action::Change)),
-            count(|action| matches!(action, Action::Delete)),
-        );
-        if replaced > 0 {
-            write!(summary, ", {replaced} to replace").expect("a string takes any text");
+/// How much of a plan is printed.
+#[derive(Args, Clone, Copy)]
+pub struct Shown {
+    /// Print the number of changed lines of each file, and not the lines
+    #[arg(long)]
+    stat: bool,
+    /// Print every line of new and deleted connectors too
+    #[arg(long, short, conflicts_with = "stat")]
+    verbose: bool,
+}
+
+impl Shown {
+    /// The differences of connectors that change.
+    pub const DIFF: Self = Self { stat: false, verbose: false };
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { create, change, replace, delete } = self;
+        write!(f, "{create} to create, {change} to change, {delete} to delete")?;
+        if *replace > 0 {
+            write!(f, ", {replace} to replace")?;
         }
-        summary
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// How many connectors it changes.
+    pub fn summary(&self) -> Summary {
+        self.steps.iter().fold(Summary::default(), |mut summary, step| {
+            *match step.action {
+                Action::Create => &mut summary.create,
+                Action::Change => &mut summary.change,
+                Action::Replace(_) => &mut summary.replace,
+                Action::Delete => &mut summary.delete,
+            } += 1;
+            summary
+        })
     }
 
-    /// Prints each change as a unified diff, and the summary.
-    pub fn print(&self) {
+    /// Prints the summary, and each change as a unified diff.
+    pub fn print(&self, server: &str, shown: Shown) {
+        say!("{}: {}", visible(server), self.summary());
         for step in &self.steps {
             let name = visible(step.script_name.as_str());
             let what = match &step.action {
@@ -50,23 +77,44 @@ impl Plan {
             };
             say!("{}", styled(BOLD, what));
             let found = step.found.as_ref().map(|(_, folder)| folder);
-            print_diff(&name, &name, found, step.wanted.as_ref());
+            if shown.stat || !shown.verbose && (found.is_none() || step.wanted.is_none()) {
+                print_counts(&diffs(found, step.wanted.as_ref()));
+            } else {
+                print_diff(&name, &name, found, step.wanted.as_ref());
+            }
         }
-        say!("{}", self.summary());
+        // After a long plan, nobody sees its beginning.
+        if !self.steps.is_empty() {
+            say!("{}", self.summary());
+        }
+    }
+}
+
+/// Prints how many lines of each file are new, and how many are gone.
+fn print_counts(files: &[FileDiff]) {
+    let width = files.iter().map(|file| file.path.chars().count()).max().unwrap_or_default();
+    for file in files {
+        let path = visible(&file.path);
+        if file.differs_in_line_endings_only() {
+            say!("  {path:width$}  line endings");
+            continue;
+        }
+        let (added, removed) = file.counts();
+        let counts = [(GREEN, '+', added), (RED, '-', removed)].into_iter().filter(|(_, _, lines)| *lines > 0);
+        let counts: Vec<_> = counts.map(|(style, sign, lines)| styled(style, format_args!("{sign}{lines}"))).collect();
+        say!("  {path:width$}  {}", counts.join(" "));
     }
 }
 
 /// Prints how two connectors differ, file by file.
 pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, after: Option<&Folder>) {
-    for (file, before, after) in diffs(before, after) {
+    for FileDiff { path: file, before, after } in diffs(before, after) {
         let header = |name: &str, text: &Option<String>| match text {
             Some(_) => format!("{}/{}", visible(name), visible(&file)),
             None => "/dev/null".to_owned(),
         };
-        if let (Some(old), Some(new)) = (&before, &after)
-            && with_line_feeds(old) == with_line_feeds(new)
-        {
-            let [old, new] = [old, new].map(|text| line_endings(text));
+        if let Some((old, new)) = same_lines(before.as_deref(), after.as_deref()) {
+            let [old, new] = [old, new].map(line_endings);
             // A plan compares with the server, under one name.
             let other = if before_name == after_name { "the server".to_owned() } else { header(before_name, &before) };
             say!("line endings differ: {} has {new}, {other} has {old}", header(after_name, &after));
@@ -94,10 +142,41 @@ pub fn print_diff(before_name: &str, after_name: &str, before: Option<&Folder>, 
     }
 }
 
-/// A file with its text before and after.
-type FileDiff = (String, Option<String>, Option<String>);
+/// A file that differs.
+pub struct FileDiff {
+    /// Its path in the connector folder.
+    pub path: String,
+    /// Its text before. None if the file is new.
+    pub before: Option<String>,
+    /// Its text after. None if the file is deleted.
+    pub after: Option<String>,
+}
 
-fn diffs(before: Option<&Folder>, after: Option<&Folder>) -> Vec<FileDiff> {
+impl FileDiff {
+    /// How many lines are new, and how many are gone.
+    pub fn counts(&self) -> (usize, usize) {
+        let [before, after] = [&self.before, &self.after].map(|text| text.as_deref().unwrap_or_default());
+        let diff = TextDiff::from_lines(before, after);
+        diff.iter_all_changes().fold((0, 0), |(added, removed), change| match change.tag() {
+            ChangeTag::Equal => (added, removed),
+            ChangeTag::Insert => (added + 1, removed),
+            ChangeTag::Delete => (added, removed + 1),
+        })
+    }
+
+    /// Whether both texts have the same lines.
+    pub fn differs_in_line_endings_only(&self) -> bool {
+        same_lines(self.before.as_deref(), self.after.as_deref()).is_some()
+    }
+}
+
+/// Two texts, if they have the same lines.
+fn same_lines<'a>(before: Option<&'a str>, after: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+    before.zip(after).filter(|(before, after)| with_line_feeds(before) == with_line_feeds(after))
+}
+
+/// The files in which two connectors differ, by their paths.
+pub fn diffs(before: Option<&Folder>, after: Option<&Folder>) -> Vec<FileDiff> {
     let yaml = |folder: Option<&Folder>| folder.map(|folder| folder.description.to_yaml());
     let mut diffs = BTreeMap::new();
     let is_described_the_same = before.zip(after).is_some_and(|(a, b)| a.description == b.description);
@@ -118,5 +197,5 @@ fn diffs(before: Option<&Folder>, after: Option<&Folder>) -> Vec<FileDiff> {
     for (locale, before, after) in changed_translations(before, after) {
         diffs.insert(locale_file(locale), (before.map(str::to_owned), after.map(str::to_owned)));
     }
-    diffs.into_iter().map(|(file, (before, after))| (file, before, after)).collect()
+    diffs.into_iter().map(|(path, (before, after))| FileDiff { path, before, after }).collect()
 }

@@ -11,11 +11,19 @@ use connectory_folder::{CONNECTOR_FILE, Folder};
 use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES};
 use connectory_model::{ScriptName, visible};
 
+use super::compare::Goal;
 use super::{Action, Plan};
 use crate::allowed::{Allowed, LINT_FILE};
 use crate::findings::refuse_errors;
 
+impl From<Vec<Wanted>> for Goal {
+    fn from(wanted: Vec<Wanted>) -> Self {
+        Self { wanted, unwanted: Vec::new(), prune: false }
+    }
+}
+
 /// A connector that a server should have.
+#[derive(Clone)]
 pub struct Wanted {
     /// Its script name.
     pub script_name: ScriptName,
@@ -29,9 +37,14 @@ const MOST_ENTRIES: usize = 1_000_000;
 /// How large connectors are read. A server may take more than lint does, and the plan tells what this one takes.
 const READ: Limits = Limits { document: 4 * DOCUMENT_BYTES, connector: 4 * CONNECTOR_BYTES };
 
+/// What a server should have by a folder of connector folders.
+pub fn goal(dir: &Path, prune: bool) -> Result<Goal> {
+    Ok(Goal { wanted: read(dir, prune)?, unwanted: Vec::new(), prune })
+}
+
 /// Reads a folder of connector folders, or one connector folder. Lint errors are printed, and then fail the command. With
 /// `prune`, connectors without a folder are deleted, so nothing in the folder may be unknown.
-pub fn read(dir: &Path, prune: bool) -> Result<Vec<Wanted>> {
+fn read(dir: &Path, prune: bool) -> Result<Vec<Wanted>> {
     let local = LocalFolders::read(dir, READ)?;
     let allowed = Allowed::read(&local)?;
     refuse_errors(&local, &allowed, READ)?;
