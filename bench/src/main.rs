@@ -1,7 +1,7 @@
 //! The load harness. A run starts the server under test, a bare-HTTP server that sends the same bytes (the limit), and
 //! an ordinary server (the peer). The servers take turns, so that all of them run under the same conditions. With
 //! `--against`, the server under test and another build of it take turns instead. With `--nodes`, servers on SQLite and
-//! on PostgreSQL do.
+//! on PostgreSQL do. With `--as-code`, it times the commands that treat connectors as code.
 //!
 //! Servers are pinned to one core, and the load to another. The harness compares ratios within a round, because the
 //! speed of a machine changes between rounds more than within a round.
@@ -9,6 +9,7 @@
 #![allow(clippy::cast_precision_loss, reason = "counts of requests and bytes are far below 2^52")]
 
 mod against;
+mod as_code;
 mod catalogue;
 #[path = "../../crates/connectory-store/tests/support/cluster.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "the tests of the store use all of it, and fail by panicking")]
@@ -66,6 +67,7 @@ fn main() -> Result<()> {
     match cli.role {
         None => match &cli.options.against {
             None if cli.options.nodes => nodes::run(&cli.options),
+            None if cli.options.as_code => as_code::run(&cli.options),
             None => suite::run(&cli.options),
             Some(other) => against::run(&cli.options, other),
         },

@@ -16,6 +16,9 @@ pub struct Options {
     /// Compare servers on PostgreSQL, with fresh and with local reads, with a server on SQLite
     #[arg(long, conflicts_with = "against")]
     pub nodes: bool,
+    /// Time `plan`, `apply` and `pull` of many connectors on a server with the default rate limit
+    #[arg(long, conflicts_with_all = ["against", "nodes"])]
+    pub as_code: bool,
     /// The numbers of connectors in the catalogs [default: 300,10000,100000; with --against or --nodes 10000]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
