@@ -211,3 +211,80 @@ def test_a_shared_server_that_has_ended_is_started_again_and_a_forked_child_ends
         "    is_there(connectory_session)\n"
     )
     run(examples, ["python", "-m", "pytest", "pytest/test_shared.py"])
+
+
+PIPELINES = ROOT / "docs/CONNECTORS-AS-CODE.md"
+
+
+def pipelines():
+    """The files of the section about pipelines, by their first key."""
+    readme = PIPELINES.read_text()
+    begin, end = section(readme, "In a pipeline")
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", readme[begin:end], flags=re.M | re.S)
+    return {block.split(":")[0]: block for block in blocks}
+
+
+@pytest.fixture
+def reviewed(examples, start):
+    """A repository with connector folders, a server, and the variables of a pipeline."""
+    server = start("--rate-limit", "off", ephemeral=True)
+    shutil.copytree(examples / "connectors", examples / "repository/connectors")
+    return examples / "repository", server
+
+
+def stub(examples, name, script):
+    program = examples.parent / "bin" / name
+    program.write_text(f"#!/bin/sh\n{script}")
+    program.chmod(0o755)
+
+
+def comments_of_a_review(examples, server, run_plan, run_apply, comment):
+    """What a review sees: a plan, a refused plan, and after the merge nothing left to do."""
+    run_plan()
+    first = comment()
+    assert first.startswith(f"`{server.url}`: 1 to create, 0 to change, 0 to delete\n"), first
+    assert "\n* create **payroll**: connector.yaml +" in first, first
+    folder = examples / "repository/connectors/payroll"
+    (folder / "connector.yaml").write_text((folder / "connector.yaml").read_text().replace("Payroll", "JDBC"))
+    run_plan(check=False)
+    assert "* **payroll** would be refused: `name` is taken" in comment(), comment()
+    (folder / "connector.yaml").write_text((folder / "connector.yaml").read_text().replace("JDBC", "Payroll"))
+    assert "created 1, changed 0, deleted 0" in run_apply()
+    run_plan()
+    assert comment().strip() == f"`{server.url}`: 0 to create, 0 to change, 0 to delete"
+
+
+def test_the_pipeline_of_the_page_runs_on_github(examples, reviewed):
+    repository, server = reviewed
+    path = examples / "github.yml"
+    path.write_text(pipelines()["name"])
+    steps = [step for step in read_yaml(path)["jobs"]["connectors"]["steps"] if "run" in step]
+    lint, plan, apply = [step["run"] for step in steps if not INSTALLS.search(step["run"])]
+    stub(examples, "gh", 'test "$*" = "pr comment 7 --body-file comment.md --edit-last --create-if-none"\ncp comment.md "$HOME/comment"\n')
+
+    def step(script, check=True):
+        return run(examples, ["bash", "-e", "-c", f"cd repository\n{script}"], check=check, PULL_REQUEST="7", **server.sail)
+
+    step(lint)
+    comments_of_a_review(
+        examples, server, lambda check=True: step(plan, check), lambda: step(apply), lambda: (examples.parent / "comment").read_text())
+
+
+def test_the_pipeline_of_the_page_runs_on_gitlab(examples, reviewed):
+    repository, server = reviewed
+    path = examples / "gitlab.yml"
+    path.write_text(pipelines()["variables"])
+    file = read_yaml(path)
+    assert {name for name in file if "script" in file[name]} == {"connectory", "lint", "plan", "apply"}
+    stub(examples, "curl", 'for last; do :; done\ntest "$last" = "https://gitlab.test/projects/3/merge_requests/7/notes"\ncp comment.json "$HOME/comment"\n')
+
+    def job(name, check=True):
+        script = "\n".join(file[name]["script"])
+        return run(
+            examples, ["bash", "-e", "-c", f"cd repository\n{script}"], check=check, CONNECTORY_BINARY=str(BINARY), GITLAB_TOKEN="t",
+            CI_API_V4_URL="https://gitlab.test", CI_PROJECT_ID="3", CI_MERGE_REQUEST_IID="7", **server.sail)
+
+    job("lint")
+    comments_of_a_review(
+        examples, server, lambda check=True: job("plan", check), lambda: job("apply"),
+        lambda: json.loads((examples.parent / "comment").read_text())["body"])

@@ -55,7 +55,8 @@ pub fn run(options: &Options) -> Result<()> {
                     times.push(time.as_secs_f64());
                 }
             }
-            for (what, times) in ["apply of new ones", "plan", "apply of changed ones", "pull"].into_iter().zip(&times) {
+            for (what, times) in ["apply of new ones", "plan", "apply of changed ones", "pull"].into_iter().zip(&times)
+            {
                 if times.is_empty() {
                     continue;
                 }

@@ -40,7 +40,7 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) -> Option<De
     unknown_members(&members).for_each(|unknown| push(unknown.into()));
     let description = Description::of(&members).map_err(push).ok()?;
     if description.members.status == Status::Deprecated {
-        let message = "the status is DEPRECATED, with which no server creates a connector; \
+        let message = "the status is DEPRECATED, with which only connectory creates a connector; \
                        one that is there already may have it";
         findings.push(&STATUS, CONNECTOR_FILE, line_of_member(files, "status").unwrap_or(0..0), message);
     }

@@ -107,7 +107,7 @@ rules! {
     UNKNOWN_LOCALE: Error, "unknown-locale", "Translations are in one of the 19 locales.";
     PROPERTIES_SYNTAX: Error, "properties-syntax", "Translations are Java properties with valid escapes.";
     NOT_A_CONNECTOR: Warning, "not-a-connector", "Every folder beside connector folders is one.";
-    STATUS: Warning, "status", "The status is not `DEPRECATED`, with which no server creates a connector.";
+    STATUS: Warning, "status", "The status is not `DEPRECATED`, with which only connectory creates a connector.";
     MISSING_TRANSLATION: Warning, "missing-translation", "A translation key that is used has a text in every locale.";
     UNUSED_TRANSLATION: Warning, "unused-translation", "A translation key is used in the source config.",
         fix: "removes the line, unless a key that is used has no text: it may be misspelt";

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
+use connectory_model::access::Permission;
 use connectory_model::limits::{APPLY_TIMEOUT, EXPORT_NAMES, QUOTED_CHARS};
 use connectory_model::patch::PatchScope;
 use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine, LINES_TYPE, Origin};
@@ -140,7 +141,7 @@ fn accepts_zstd(headers: &HeaderMap) -> bool {
 #[into_params(parameter_in = Query, rename_all = "kebab-case")]
 #[expect(dead_code, reason = "documents what `is_dry_run` reads")]
 pub struct ApplyParameters {
-    /// Checks the lines, and changes nothing.
+    /// Checks the lines, and changes nothing. This needs only the right to read connectors.
     #[param(default = false)]
     dry_run: Option<bool>,
 }
@@ -168,7 +169,7 @@ pub async fn apply(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let begun = begin(&server, &head).await;
+    let begun = begin(&server, &caller, &head).await;
     let (is_dry_run, is_compressed, turn) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -196,8 +197,15 @@ pub async fn apply(
 }
 
 /// Reads what an apply is asked for, and waits for its turn.
-async fn begin(server: &ServerState, head: &http::request::Parts) -> Result<(bool, bool, crate::work::Turn), ApiError> {
+async fn begin(
+    server: &ServerState,
+    caller: &Caller,
+    head: &http::request::Parts,
+) -> Result<(bool, bool, crate::work::Turn), ApiError> {
     let is_dry_run = is_dry_run(head.uri.query().unwrap_or_default())?;
+    if !is_dry_run {
+        caller.has(Permission::Write)?;
+    }
     let media_type = content_type(&head.headers);
     let essence = media_type.map(|value| value.split(';').next().unwrap_or_default().trim());
     if essence.is_some_and(|essence| !essence.eq_ignore_ascii_case(LINES_TYPE)) {

@@ -119,7 +119,16 @@ async fn an_export_takes_the_filters_of_lists_or_script_names() {
     let reader = app.client("reader", "default", UserLevel::OrgAdmin, &[Scope::ReadConnectors]).await;
     assert_eq!(app.get_as(&reader, EXPORT).await.status, StatusCode::OK);
     assert_eq!(app.send(Request::get(EXPORT).body(Body::empty()).unwrap()).await.status, StatusCode::UNAUTHORIZED);
-    app.call_as(&reader, Method::POST, APPLY, LINES, "{}").await.refusal(403);
+    // A pipeline that only plans may check changes, and make none.
+    let line = ndjson(&[new(&app, "new", "new").await]);
+    for query in ["", "?dry-run=false"] {
+        app.call_as(&reader, Method::POST, &format!("{APPLY}{query}"), LINES, line.clone()).await.refusal(403);
+    }
+    let checked = app.call_as(&reader, Method::POST, &format!("{APPLY}?dry-run=true"), LINES, line).await.ok();
+    assert_eq!(checked["created"], 1);
+    app.get("/v2025/connectors/new").await.refusal(404);
+    let user = app.client("nobody", "default", UserLevel::User, &[Scope::Default]).await;
+    app.call_as(&user, Method::POST, &format!("{APPLY}?dry-run=true"), LINES, "{}").await.refusal(403);
 }
 
 #[tokio::test]
