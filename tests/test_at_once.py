@@ -14,7 +14,7 @@ import requests
 
 from conftest import BINARY, Server, environment
 from postgres import Cluster
-from test_as_code import FORM, Terminal, behind_proxy, write_connector
+from test_as_code import FORM, Terminal, behind_proxy, each_way, write_connector  # noqa: F401
 
 APPLY = "POST /connectory/v1/apply"
 
@@ -278,3 +278,24 @@ def test_a_kill_in_the_middle_of_an_apply_leaves_all_of_it_or_none(engine, tmp_p
         server.end()
         if cluster:
             cluster.end()
+
+
+def test_pull_export_import_and_promote_do_the_same_in_each_way(each_way, start, tmp_path):
+    terminal = each_way
+    server = start("--rate-limit", "off", ephemeral=True)
+    other = Terminal(tmp_path, **server.sail)
+    for n in range(12):
+        write_connector(terminal, f"c/a-{n}", f"A {n}", status="DEMO" if n % 2 else "RELEASED")
+    terminal.run("apply", "c", "--yes")
+    assert terminal.run("pull", "pulled").stdout == "pulled 12 connectors, 60 files changed\n"
+    assert terminal.run("pull", "some", "--filter", 'name eq "A 1" or name sw "A 1"', code=1).stdout == ""
+    assert terminal.run("pull", "some", "--filter", 'name sw "A 1"').stdout == "pulled 3 connectors, 15 files changed\n"
+    assert terminal.run("pull", "named", *[f"a-{n}" for n in range(10)]).stdout.startswith("pulled 10 connectors, ")
+    assert "404" in terminal.run("pull", "named", *[f"a-{n}" for n in range(10)], "none", code=1).stderr
+    assert terminal.run("pull", "all", "--all").stdout.startswith("pulled 24 connectors, ")
+    assert terminal.run("plan", "pulled").stdout.endswith(": 0 to create, 0 to change, 0 to delete\n")
+    exported = terminal.run("export").stdout
+    assert len(json.loads(exported)) == 12
+    terminal.write("all.json", exported)
+    assert "created 12, changed 0, deleted 0\n" in other.run("import", "all.json", "--yes").stdout
+    assert json.loads(other.run("export").stdout) == json.loads(exported)

@@ -19,8 +19,8 @@ use connectory_model::create::NewConnector;
 use connectory_model::document::{Document, DocumentKind};
 use connectory_model::file_names::{locale_file, locale_tag};
 use connectory_model::translations::{Properties, PropertiesError, Translations};
-use connectory_model::wire::{ConnectorDetail, Open};
-use connectory_model::{Connector, ScriptName, Status, UnknownLocale};
+use connectory_model::wire::{ConnectorDetail, DetailShape, Open, Origin};
+use connectory_model::{Connector, Locale, ScriptName, Status, UnknownLocale};
 
 use crate::description::{CONNECTOR_FILE, Description};
 use crate::error::{FileError, FolderError};
@@ -122,6 +122,21 @@ impl Folder {
         connector
     }
 
+    /// The custom connector of this script name with the content of this folder, as a server sends it.
+    pub fn into_detail(self, script_name: ScriptName) -> ConnectorDetail {
+        ConnectorDetail::of(self.into_connector(script_name), Origin::Custom, Locale::En, DetailShape::Plain)
+    }
+
+    /// This folder with the documents that it lacks, as another one has them.
+    #[must_use]
+    pub fn completed_from(&self, other: &Self) -> Self {
+        let mut whole = self.clone();
+        for (kind, text) in &other.documents {
+            whole.documents.entry(*kind).or_insert_with(|| text.clone());
+        }
+        whole
+    }
+
     /// The files by their path in the folder.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let documents = self.documents.iter().map(|(kind, text)| (kind.file_name().to_owned(), text.clone().into()));
@@ -133,8 +148,6 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
-    use connectory_model::Locale;
-    use connectory_model::wire::{DetailShape, Origin};
     use proptest::prelude::*;
 
     use super::*;

@@ -139,3 +139,24 @@ impl Write for Parts<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_small_and_end_when_the_time_is_over_or_the_client_has_left() {
+        let (sender, mut parts) = mpsc::channel(PARTS);
+        let stop = Stop::after(Duration::from_secs(9));
+        let mut writer = Parts { sender: &sender, stop: &stop };
+        assert_eq!(writer.write(&vec![0; 3 * EXPORT_PART_BYTES]).unwrap(), EXPORT_PART_BYTES);
+        assert_eq!(parts.blocking_recv().unwrap().unwrap().len(), EXPORT_PART_BYTES);
+        let late = Parts { sender: &sender, stop: &Stop::after(Duration::ZERO) }.write(b"x");
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(parts);
+        assert_eq!(writer.write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

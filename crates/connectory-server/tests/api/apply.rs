@@ -487,3 +487,44 @@ async fn the_newest_name_of_a_set_is_free_only_when_it_was_before() {
     line["connector"]["name"] = json!("A");
     assert_eq!(apply(&app, &[line]).await.ok()["changed"], 1);
 }
+
+#[tokio::test]
+async fn changes_that_do_not_arrive_are_given_up() {
+    let app = TestApp::start().await;
+    let (_end, body) = waiting("{".to_owned());
+    // The time passes as soon as nothing else is to do.
+    tokio::time::pause();
+    let late = app.call(Method::POST, APPLY, LINES, body).await.refusal(408);
+    assert_eq!(late, "the changes did not arrive within 120 seconds");
+}
+
+#[tokio::test]
+async fn a_client_reads_one_export_at_a_time_and_a_tenant_two() {
+    let app = TestApp::start().await;
+    let metadata = json!({"shortDesc": "x".repeat(4000), "long": "y".repeat(50_000)});
+    for n in 0..20 {
+        let script_name = app.create(&format!("Large {n}")).await;
+        let patch = json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
+        app.patch(&format!("{LIST}/{script_name}"), &patch).await.ok();
+    }
+    let other = app.client("other", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
+    let third = app.client("third", "default", UserLevel::OrgAdmin, &[Scope::All]).await;
+    let begin = async |token: &str| {
+        let request = Request::get(EXPORT).header(header::AUTHORIZATION, token).header(header::HOST, "a");
+        app.service().answer(request.body(Body::empty()).unwrap(), std::net::Ipv4Addr::LOCALHOST.into()).await
+    };
+    let (mine, other, third) = (app.authorization(), format!("Bearer {other}"), format!("Bearer {third}"));
+    // Nobody reads them, so they do not end.
+    let first = begin(&mine).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    tokio::time::pause();
+    assert_eq!(begin(&mine).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let second = begin(&other).await;
+    assert_eq!(second.status(), StatusCode::OK);
+    assert_eq!(begin(&third).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    tokio::time::resume();
+    // A reader that leaves makes room.
+    drop((first, second));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(begin(&third).await.status(), StatusCode::OK);
+}

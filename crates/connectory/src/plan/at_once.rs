@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use connectory_client::{ApiError, Applied, Capability, Change, Client, ConnectorDetail, Error, ServiceInfo, Status};
 use connectory_folder::Folder;
-use connectory_model::wire::{DetailShape, Origin};
-use connectory_model::{Locale, ScriptName};
+use connectory_model::ScriptName;
 
 use super::interrupt::Interrupt;
 use super::{Refusal, Step};
@@ -49,26 +48,15 @@ pub async fn read(
 
 /// The changes of a plan, of connectors that were read as of a revision.
 fn changes(steps: &[Step], revision: u64) -> Vec<Change> {
-    let change = |step: &Step| match (&step.wanted, &step.found) {
-        (None, _) => Change::delete(revision, step.script_name.clone()),
-        (Some(wanted), None) => Change::create(detail(wanted, &step.script_name)),
-        (Some(wanted), Some((_, found))) => Change::update(revision, detail(&over(wanted, found), &step.script_name)),
+    let change = |step: &Step| {
+        let detail = |folder: Folder| folder.into_detail(step.script_name.clone());
+        match (&step.wanted, &step.found) {
+            (None, _) => Change::delete(revision, step.script_name.clone()),
+            (Some(wanted), None) => Change::create(detail(wanted.clone())),
+            (Some(wanted), Some((_, found))) => Change::update(revision, detail(wanted.completed_from(found))),
+        }
     };
     steps.iter().map(change).collect()
-}
-
-/// A wanted connector with the documents that it lacks, as they are on the server: those are not changed.
-fn over(wanted: &Folder, found: &Folder) -> Folder {
-    let mut whole = wanted.clone();
-    for (kind, text) in &found.documents {
-        whole.documents.entry(*kind).or_insert_with(|| text.clone());
-    }
-    whole
-}
-
-fn detail(folder: &Folder, script_name: &ScriptName) -> ConnectorDetail {
-    let connector = folder.clone().into_connector(script_name.clone());
-    ConnectorDetail::of(connector, Origin::Custom, Locale::En, DetailShape::Plain)
 }
 
 /// What the server would refuse of a plan.

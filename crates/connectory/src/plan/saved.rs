@@ -5,8 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use connectory_client::{Client, ConnectorDetail};
-use connectory_model::wire::{DetailShape, Origin};
-use connectory_model::{Locale, ScriptName, visible};
+use connectory_model::{ScriptName, visible};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
@@ -45,12 +44,9 @@ impl Saved {
     pub async fn save(path: &Path, client: &Client, plan: &Plan) -> Result<()> {
         let changes = plan.steps.iter().map(|step| {
             let wanted = step.wanted.as_ref().map(|folder| {
-                let mut whole = folder.clone();
-                for (kind, text) in step.found.iter().flat_map(|(_, found)| &found.documents) {
-                    whole.documents.entry(*kind).or_insert_with(|| text.clone());
-                }
-                let connector = whole.into_connector(step.script_name.clone());
-                ConnectorDetail::of(connector, Origin::Custom, Locale::En, DetailShape::Plain)
+                let whole =
+                    step.found.as_ref().map_or_else(|| folder.clone(), |(_, found)| folder.completed_from(found));
+                whole.into_detail(step.script_name.clone())
             });
             let found = step.found.as_ref().map(|(detail, _)| detail.clone());
             SavedChange { script_name: step.script_name.clone(), wanted, found }

@@ -178,10 +178,7 @@ impl Steps<'_> {
     /// Deletes a connector and creates it again. Puts it back if that fails.
     async fn replace(&self, name: &str, found: &Folder, wanted: &Folder) -> Result<Effect, Failure> {
         // A document that the wanted connector lacks must stay, so it is created again too.
-        let mut whole = wanted.clone();
-        for (kind, text) in &found.documents {
-            whole.documents.entry(*kind).or_insert_with(|| text.clone());
-        }
+        let whole = wanted.completed_from(found);
         self.delete(name).await.map_err(|error| Failure { is_lost: may_pass(&error), ..Failure::from(error) })?;
         let Err(failure) = self.create(name, &whole).await else { return Ok(Effect::Replaced) };
         if failure.effect.is_some() {
