@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<()> {
                 let server = user.serve(&address)?;
                 let created = user.run(&server, &["apply", &folder, "--yes", "--quiet"])?;
                 let planned = user.run(&server, &["plan", &folder])?;
-                user.edit(Path::new(&folder))?;
+                edit(Path::new(&folder))?;
                 let changed = user.run(&server, &["apply", &folder, "--yes", "--quiet"])?;
                 let pulled = user.run(&server, &["pull", &folder, "--quiet"])?;
                 for (times, time) in times.iter_mut().zip([created, planned, changed, pulled]) {
@@ -121,20 +121,20 @@ impl User {
         output(self.cores.load, &mut command)?;
         Ok(began.elapsed())
     }
+}
 
-    /// Changes the status of every connector.
-    fn edit(&self, folder: &Path) -> Result<()> {
-        let mut edited = 0;
-        for connector in std::fs::read_dir(folder)? {
-            let file = connector?.path().join("connector.yaml");
-            if let Ok(text) = std::fs::read_to_string(&file) {
-                let [from, to] = if text.contains(DEMO) { [DEMO, RELEASED] } else { [RELEASED, DEMO] };
-                ensure!(text.contains(from), "{} has no status", file.display());
-                std::fs::write(&file, text.replace(from, to))?;
-                edited += 1;
-            }
+/// Changes the status of every connector.
+fn edit(folder: &Path) -> Result<()> {
+    let mut edited = 0;
+    for connector in std::fs::read_dir(folder)? {
+        let file = connector?.path().join("connector.yaml");
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            let [from, to] = if text.contains(DEMO) { [DEMO, RELEASED] } else { [RELEASED, DEMO] };
+            ensure!(text.contains(from), "{} has no status", file.display());
+            std::fs::write(&file, text.replace(from, to))?;
+            edited += 1;
         }
-        ensure!(edited > 0, "{} has no connectors", folder.display());
-        Ok(())
     }
+    ensure!(edited > 0, "{} has no connectors", folder.display());
+    Ok(())
 }
