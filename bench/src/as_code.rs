@@ -60,7 +60,8 @@ pub fn run(options: &Options) -> Result<()> {
                 if times.is_empty() {
                     continue;
                 }
-                let target = TARGETS.iter().find(|(of, _)| *of == what).map(|(_, most)| format!("{most}"));
+                let target =
+                    TARGETS.iter().find(|(of, _)| *of == what && size == 1000).map(|(_, most)| format!("{most}"));
                 let [low, middle, high] = quartiles(times.clone());
                 let target = target.unwrap_or_default();
                 println!("| {engine} | {size} | {what} | {middle:.2} | {low:.2} to {high:.2} | {target} |");
