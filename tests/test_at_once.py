@@ -179,6 +179,9 @@ def test_a_server_that_does_not_have_the_operation_gets_single_calls(proxied):
     write_connector(terminal, "c/a", "A", connectorMetadata="{x: 1}")
     proxy.faults = [(APPLY, 404, 1)]
     assert "created 0, changed 1, deleted 0\n" in terminal.run("apply", "c", "--yes").stdout
+    proxy.faults = [("GET /connectory/v1/connectors?", 404, 3)]
+    assert len(json.loads(terminal.run("export").stdout)) == 2
+    assert terminal.run("pull", "p").stdout.startswith("pulled 2 connectors, ")
     # What single calls cannot do is refused, and nothing is changed.
     write_connector(terminal, "c/a", "A", status="DEMO", connectorMetadata="{x: 1}")
     proxy.faults = [(APPLY, 404, 1)]

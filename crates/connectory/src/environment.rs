@@ -117,11 +117,14 @@ pub async fn custom(client: &Client) -> Result<Vec<ConnectorDetail>, Error> {
 /// The whole connectors of a list, of any status: the custom ones, or all. In one call if the service can export.
 pub async fn whole(client: &Client, list: List, with_built_in: bool) -> Result<Vec<ConnectorDetail>, Error> {
     let list = list.statuses(&Status::ALL);
-    if can_export(client).await? {
+    let export = async {
         let mut exported = list.clone().custom(true).export().await.map(connectors)?;
         if with_built_in {
-            exported.extend(list.custom(false).export().await.map(connectors)?);
+            exported.extend(list.clone().custom(false).export().await.map(connectors)?);
         }
+        Ok(exported)
+    };
+    if let Some(exported) = if_able(client, export).await? {
         return Ok(exported);
     }
     let listed = if with_built_in { list } else { list.custom(true) }.all().await?;
@@ -133,10 +136,11 @@ pub async fn whole(client: &Client, list: List, with_built_in: bool) -> Result<V
 
 /// Connectors in the order of their names. In a few calls if they are many and the service can export.
 pub async fn details(client: &Client, names: Vec<ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {
-    if names.len() <= PARALLEL || !can_export(client).await? {
+    let are_many = names.len() > PARALLEL;
+    let exported = if are_many { if_able(client, export_named(client, &names)).await? } else { None };
+    let Some((_, mut found)) = exported else {
         return one_by_one(client, names.into_iter()).await;
-    }
-    let (_, mut found) = export_named(client, &names).await?;
+    };
     let mut details = Vec::with_capacity(names.len());
     for name in names {
         details.push(match found.remove(&name) {
@@ -180,8 +184,15 @@ pub fn connectors(export: Export) -> Vec<ConnectorDetail> {
     export.connectors.into_iter().map(plain).collect()
 }
 
-async fn can_export(client: &Client) -> Result<bool, Error> {
-    Ok(client.service_info().await?.is_some_and(|service| service.has(Capability::Export)))
+/// Exports, if the service can do that. One of several servers may be older than the one that told so.
+async fn if_able<T>(client: &Client, export: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
+    if !client.service_info().await?.is_some_and(|service| service.has(Capability::Export)) {
+        return Ok(None);
+    }
+    match export.await {
+        Err(error) if error.is_not_found() => Ok(None),
+        exported => exported.map(Some),
+    }
 }
 
 async fn one_by_one(client: &Client, names: impl Iterator<Item = ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {

@@ -120,6 +120,9 @@ pub async fn plan_and_apply(
         }
         // One of several servers is older than the one that told what they can do.
         plan = compare_singly(&client, &goal, client.service_info().await?.as_ref()).await?;
+        if let Some(saved) = saved {
+            saved.check(&plan)?;
+        }
         plan.check()?;
         if !options.replace {
             plan.check_replacements()?;
