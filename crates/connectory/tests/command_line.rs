@@ -56,6 +56,9 @@ impl User {
             let code = status.code().unwrap();
             writeln!(transcript, "$ connectory {line}\n{stdout}--- stderr, exit code {code}\n{stderr}").unwrap();
         }
+        let server = self.variables.iter().find(|(name, _)| *name == "SAIL_BASE_URL");
+        // Its port is another one each time.
+        let transcript = server.map_or(transcript.clone(), |(_, url)| transcript.replace(url, "SERVER"));
         transcript.replace(self.home.path().to_str().unwrap(), "HOME")
     }
 
