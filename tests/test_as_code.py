@@ -31,6 +31,7 @@ class Proxy:
     `faults` has (a method and path, what to answer, how often). `lost` does what was asked, and then breaks the
     connection. `delays` has the seconds to wait before a method's answer, `before` and `after` what to do before a method is
     forwarded and after. `calls` has every call. While `hides`, the service seems to be one that cannot export and apply.
+    `most` is how many changes it seems to make in one commit.
     """
 
     def __init__(self, target):
@@ -41,6 +42,7 @@ class Proxy:
         self.after = {}
         self.calls = []
         self.hides = True
+        self.most = None
         proxy = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,9 +62,11 @@ class Proxy:
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")}
                     answered = requests.request(self.command, proxy.target + self.path, data=body, headers=headers, timeout=60)
                     status, headers, content = answered.status_code, answered.headers, answered.content
-                    if proxy.hides and self.path == "/connectory/v1":
+                    if self.path == "/connectory/v1" and (proxy.hides or proxy.most):
                         service = answered.json()
-                        service["capabilities"] = [c for c in service["capabilities"] if c not in ("export", "apply")]
+                        if proxy.hides:
+                            service["capabilities"] = [c for c in service["capabilities"] if c not in ("export", "apply")]
+                        service["limits"]["maxApplyLines"] = proxy.most
                         content = json.dumps(service).encode()
                 proxy.after.get(self.command, lambda: None)()
                 time.sleep(proxy.delays.get(self.command, 0))

@@ -302,3 +302,41 @@ def test_pull_export_import_and_promote_do_the_same_in_each_way(each_way, start,
     terminal.write("all.json", exported)
     assert "created 12, changed 0, deleted 0\n" in other.run("import", "all.json", "--yes").stdout
     assert json.loads(other.run("export").stdout) == json.loads(exported)
+
+
+def test_more_changes_than_one_commit_takes_are_made_in_several(proxied):
+    _server, proxy, terminal = proxied
+    proxy.most = 3
+    for n in range(7):
+        write_connector(terminal, f"c/a-{n}", f"A {n}")
+    assert terminal.run("apply", "c", "--yes").stdout.endswith(
+        "created 7, changed 0, deleted 0\nrevision 7; what was before is revision 0\n")
+    assert [path for _, path in proxy.calls].count("/connectory/v1/apply") == 3
+    for n in range(7):
+        write_connector(terminal, f"c/a-{n}", f"A {n}", status="DEMO")
+    made = proxy.calls.count(("POST", "/connectory/v1/apply"))
+    fail = lambda: proxy.faults.append((APPLY, 500, 9))
+    proxy.before = {"POST": lambda: fail() if proxy.calls.count(("POST", "/connectory/v1/apply")) == made + 2 else None}
+    failed = terminal.run("apply", "c", "--yes", code=1).stderr
+    assert "error: the first 3 changes are made, and the others are not: nothing was changed: the service answered 500" in failed, failed
+
+
+def test_line_endings_of_translations_are_no_difference(proxied):
+    _server, _proxy, terminal = proxied
+    write_connector(terminal, "c/a", "A")
+    terminal.run("apply", "c", "--yes")
+    file = terminal.folder / "c/a/translations/en.properties"
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert terminal.run("plan", "c").stdout.endswith(": 0 to create, 0 to change, 0 to delete\n")
+
+
+def test_what_was_changed_can_be_put_back_with_what_is_printed(proxied):
+    _server, _proxy, terminal = proxied
+    write_connector(terminal, "c/a", "A")
+    terminal.run("apply", "c", "--yes")
+    before = terminal.run("export").stdout
+    write_connector(terminal, "c/a", "Another", status="DEMO")
+    told = terminal.run("apply", "c", "--yes").stderr
+    file = re.search(r"this puts it back: connectory import --replace (\S+)\n", told)[1]
+    terminal.run("import", file, "--yes")
+    assert terminal.run("export").stdout == before

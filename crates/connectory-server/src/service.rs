@@ -68,7 +68,8 @@ impl Service {
 
     /// Checks that the routes of faults are routes of the API. The error has the most similar one.
     pub fn check_faults(faults: &Faults) -> Result<(), String> {
-        let api = VERSIONS.values().fold(services(), |api, version| api.nest(version.base, operations(version)));
+        let others = services().merge(changes());
+        let api = VERSIONS.values().fold(others, |api, version| api.nest(version.base, operations(version)));
         faults.check(&faulted(&api.into_openapi()))
     }
 
@@ -153,7 +154,7 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
         api = api.nest(version.base, operations(version).layer(authorized));
     }
     let authorized = from_fn_with_state((Arc::clone(&server.auth), VersionName::Connectory.version()), authorize);
-    api = api.merge(OpenApiRouter::new().routes(routes!(extensions::apply)).layer(authorized));
+    api = api.merge(changes().layer(authorized));
     let (mut routes, document) = api.split_for_parts();
     if let Some(faults) = &server.options.faults {
         let injector = Injector::new(Arc::clone(faults), faulted(&document));
@@ -173,6 +174,11 @@ fn services() -> OpenApiRouter<Arc<ServerState>> {
         .routes(routes!(reset::reset))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+}
+
+/// Makes the route of changes to several connectors.
+fn changes() -> OpenApiRouter<Arc<ServerState>> {
+    OpenApiRouter::new().routes(routes!(extensions::apply))
 }
 
 /// Returns the routes that can have faults: the operations of the document. The health checks are not in it.

@@ -59,7 +59,11 @@ impl User {
         let server = self.variables.iter().find(|(name, _)| *name == "SAIL_BASE_URL");
         // Its port is another one each time.
         let transcript = server.map_or(transcript.clone(), |(_, url)| transcript.replace(url, "SERVER"));
-        transcript.replace(self.home.path().to_str().unwrap(), "HOME")
+        let transcript = transcript.replace(self.home.path().to_str().unwrap(), "HOME");
+        // The name of what was saved has the time.
+        let mut saved = transcript.split("connectory/before/");
+        let first = saved.next().unwrap().to_owned();
+        saved.fold(first, |text, rest| format!("{text}connectory/before/FILE{}", &rest[rest.find(".json").unwrap()..]))
     }
 
     /// The output of a command line that must succeed.

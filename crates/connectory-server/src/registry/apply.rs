@@ -101,7 +101,8 @@ enum LineError {
     )]
     Exists,
     #[error(
-        "`name` is taken: a connector of this name exists already; a name that the same apply frees is still taken"
+        "`name` is taken: a connector of this name exists already; a name that the same apply frees is still taken, so free \
+         it in an apply before"
     )]
     NameTaken,
     #[error("`name` is the name of the connector in line {0}")]

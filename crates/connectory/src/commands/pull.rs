@@ -11,6 +11,7 @@ use connectory_folder::pull::{Kept, Left, Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
 use crate::environment::{EnvironmentArgument, details, find, folder_of, tenant, whole};
+use crate::progress::Progress;
 use crate::terminal::{self, YELLOW, styled};
 
 /// How many files or folders are named.
@@ -57,11 +58,14 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
             .await?
     };
     let mut folders = BTreeSet::new();
+    let progress = Progress::begin("wrote", pulled.len(), arguments.quiet);
     for detail in &pulled {
+        progress.step(&detail.script_name);
         let folder = folder_name(&detail.script_name)?;
         pull.write(&folder, &folder_of(detail)?, is_named)?;
         folders.insert(folder);
     }
+    drop(progress);
     pull.write_git_attributes()?;
     pull.save()?;
     let (mut gone, mut removed, mut left) = (Vec::new(), 0, Left::default());

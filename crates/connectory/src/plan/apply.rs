@@ -29,7 +29,7 @@ use crate::terminal::{confirm, count};
 #[derive(Args)]
 pub struct ApplyOptions {
     /// Delete and recreate connectors if a member differs that the API cannot change: name, type, className,
-    /// directConnect, status
+    /// directConnect, status. A connectory server changes them in place, without this
     #[arg(long)]
     replace: bool,
     /// Where to save the connectors that are changed, replaced or deleted, as they were before; `connectory import` puts
@@ -101,14 +101,14 @@ pub async fn plan_and_apply(
     let before: Vec<_> = plan.steps.iter().filter_map(|step| step.found.as_ref()).map(|(detail, _)| detail).collect();
     let way_back = before::save(&before, options.backup.as_deref(), environment)
         .context("nothing was changed; `--backup FILE` says where to save")?;
-    if !options.quiet && plan.steps.iter().any(|step| phase(&step.action) > 0) {
+    if !options.quiet && (plan.is_at_once() || plan.steps.iter().any(|step| phase(&step.action) > 0)) {
         // Told first, so that it is there whatever happens.
         if let Some(way_back) = &way_back {
             report!("{way_back}");
         }
     }
-    if let Way::AtOnce { revision } = plan.way {
-        if let Some(done) = at_once::apply(&client, &plan.steps, revision).await? {
+    if let Way::AtOnce { revision, most } = plan.way {
+        if let Some(done) = at_once::apply(&client, &plan.steps, revision, most).await? {
             if let Some(record) = &mut record {
                 record.save(digests);
             }

@@ -11,13 +11,16 @@ use connectory_model::ScriptName;
 use super::interrupt::Interrupt;
 use super::{Refusal, Step};
 use crate::environment::{connectors, export_named};
+use crate::terminal::count;
 
 /// Wanted connectors up to which only these are read. For more, all of a tenant are read in one call.
 const FEW: usize = 250;
 
-/// Whether a service makes several changes in one commit.
-pub fn is_able(service: &ServiceInfo) -> bool {
-    service.has(Capability::Export) && service.has(Capability::Apply)
+/// How many changes a service makes in one commit. None if it takes only single calls.
+pub fn most_changes(service: &ServiceInfo) -> Option<usize> {
+    let is_able = service.has(Capability::Export) && service.has(Capability::Apply);
+    let most = service.limits.max_apply_lines.filter(|most| is_able && *most > 0)?;
+    Some(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 /// Whether a service says that it does not have the operation, so that it did nothing.
@@ -60,15 +63,16 @@ fn changes(steps: &[Step], revision: u64) -> Vec<Change> {
 }
 
 /// What the server would refuse of a plan.
-pub async fn refusals(client: &Client, steps: &[Step], revision: u64) -> Result<Vec<Refusal>, Error> {
-    if steps.is_empty() {
-        return Ok(Vec::new());
+pub async fn refusals(client: &Client, steps: &[Step], revision: u64, most: usize) -> Result<Vec<Refusal>, Error> {
+    let mut refusals = Vec::new();
+    for steps in steps.chunks(most) {
+        match client.check(&changes(steps, revision)).await {
+            Ok(_) => {}
+            Err(Error::Api(error)) => refusals.extend(refused(&error, steps).ok_or(Error::Api(error))?),
+            Err(error) => return Err(error),
+        }
     }
-    match client.check(&changes(steps, revision)).await {
-        Ok(_) => Ok(Vec::new()),
-        Err(Error::Api(error)) => refused(&error, steps).ok_or(Error::Api(error)),
-        Err(error) => Err(error),
-    }
+    Ok(refusals)
 }
 
 /// The refused steps of a plan, if the answer names them. The changes were sent in the order of the steps, one in a line.
@@ -84,8 +88,37 @@ fn refused(error: &ApiError, steps: &[Step]) -> Option<Vec<Refusal>> {
 }
 
 /// Carries out a plan. Returns none if the server does not have the operation, so that it did nothing.
-pub async fn apply(client: &Client, steps: &[Step], revision: u64) -> Result<Option<Applied>> {
+pub async fn apply(client: &Client, steps: &[Step], revision: u64, most: usize) -> Result<Option<Applied>> {
     let interrupt = Interrupt::listen();
+    let mut all: Option<Applied> = None;
+    for (done, part) in steps.chunks(most).enumerate() {
+        let applied = commit(client, part, revision, &interrupt).await;
+        let applied = if done == 0 {
+            applied?
+        } else {
+            applied.with_context(|| {
+                format!("the first {} are made, and the others are not", count(done * most, "change"))
+            })?
+        };
+        all = match (all, applied) {
+            (None, None) => return Ok(None),
+            (Some(_), None) => bail!("the server does not have the operation any more; {UNKNOWN}"),
+            (None, applied) => applied,
+            (Some(all), Some(next)) => Some(Applied {
+                before: all.before,
+                revision: next.revision,
+                created: all.created + next.created,
+                changed: all.changed + next.changed,
+                deleted: all.deleted + next.deleted,
+                unchanged: all.unchanged + next.unchanged,
+            }),
+        };
+    }
+    Ok(all)
+}
+
+/// Makes changes in one commit.
+async fn commit(client: &Client, steps: &[Step], revision: u64, interrupt: &Interrupt) -> Result<Option<Applied>> {
     let changes = changes(steps, revision);
     let applied = tokio::select! {
         applied = client.apply(&changes) => applied,

@@ -7,6 +7,7 @@ use connectory_client::{Client, ConnectorDetail, DocumentKind, Locale, ServiceIn
 use connectory_folder::Folder;
 use connectory_model::ScriptName;
 use connectory_model::limits::REQUEST_BYTES;
+use connectory_model::lines::with_line_feeds;
 use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -30,11 +31,11 @@ pub struct Goal {
 /// Makes a plan: in one commit if the server can do that.
 pub async fn compare(client: &Client, goal: &Goal) -> Result<Plan> {
     let service = client.service_info().await?;
-    if service.as_ref().is_some_and(at_once::is_able) {
-        // One of several servers may be older than the one that told what they can do.
-        if let Some(plan) = compare_at_once(client, goal).await? {
-            return Ok(plan);
-        }
+    // One of several servers may be older than the one that told what they can do.
+    if let Some(most) = service.as_ref().and_then(at_once::most_changes)
+        && let Some(plan) = compare_at_once(client, goal, most).await?
+    {
+        return Ok(plan);
     }
     compare_singly(client, goal, service.as_ref()).await
 }
@@ -64,14 +65,14 @@ pub async fn compare_singly(client: &Client, goal: &Goal, service: Option<&Servi
 }
 
 /// Makes a plan for one commit. Returns none if the server cannot do that.
-async fn compare_at_once(client: &Client, goal: &Goal) -> Result<Option<Plan>> {
+async fn compare_at_once(client: &Client, goal: &Goal, most: usize) -> Result<Option<Plan>> {
     let names: Vec<_> = goal.names().cloned().collect();
     let (revision, found) = match at_once::read(client, &names, goal.prune).await {
         Err(error) if at_once::is_missing(&error) => return Ok(None),
         read => read?,
     };
-    let mut plan = steps(goal, found, Way::AtOnce { revision })?;
-    match at_once::refusals(client, &plan.steps, revision).await {
+    let mut plan = steps(goal, found, Way::AtOnce { revision, most })?;
+    match at_once::refusals(client, &plan.steps, revision, most).await {
         Err(error) if at_once::is_missing(&error) => return Ok(None),
         refusals => plan.refusals.extend(refusals?),
     }
@@ -151,8 +152,10 @@ pub fn changed_translations<'a>(
     let text = |translations: &'a Translations, locale| translations.0.get(locale).map(Properties::text);
     let locales: BTreeSet<_> = found.0.keys().chain(wanted.0.keys()).collect();
     let all = locales.into_iter().map(|locale| (*locale, text(found, locale), text(wanted, locale)));
-    // The service deletes a locale whose text is empty, so an empty file equals no file.
-    all.filter(|(_, before, after)| before.unwrap_or_default() != after.unwrap_or_default()).collect()
+    // The service deletes a locale whose text is empty, so an empty file equals no file. Line endings do not matter in this
+    // format.
+    let lines = |text: Option<&'a str>| with_line_feeds(text.unwrap_or_default());
+    all.filter(|(_, before, after)| lines(*before) != lines(*after)).collect()
 }
 
 /// The members that differ and that the API cannot change.

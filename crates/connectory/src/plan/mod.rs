@@ -58,10 +58,13 @@ pub struct Refusal {
 /// How a plan is carried out.
 #[derive(Debug, Clone, Copy)]
 pub enum Way {
-    /// In one commit. The connectors were read as of this revision.
+    /// In one commit, or in several if there are more changes than one commit takes. The connectors were read as of this
+    /// revision.
     AtOnce {
         /// The revision.
         revision: u64,
+        /// The most changes that one commit takes.
+        most: usize,
     },
     /// With a call for each part of a connector.
     Singly {

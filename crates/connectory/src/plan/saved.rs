@@ -62,7 +62,12 @@ impl Saved {
     /// Reads a plan from a file.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let not_one = || format!("{} is not a plan that `connectory plan --out` saved", path.display());
+        let not_one = || {
+            format!(
+                "{} is not a plan that `connectory plan --out` saved; `connectory import` reads what `export` wrote",
+                path.display()
+            )
+        };
         let saved: Self = serde_json::from_slice(&text).with_context(not_one)?;
         if saved.format != FORMAT {
             bail!("{}: its format is {}, and this program reads {FORMAT}", not_one(), visible(&saved.format));
