@@ -48,13 +48,23 @@ impl Answer {
     }
 }
 
+/// Bytes of an answer, after decompression. An export of a hundred thousand connectors has as many. More would fill the memory.
+const LARGEST_ANSWER: usize = 1 << 30;
+
 /// Sends a request to `url`, which errors name. An answer of any status is an answer.
 pub(crate) async fn exchange(request: RequestBuilder, url: &Url) -> Result<Answer, Error> {
     let failed =
         |error: reqwest::Error| Error::Transport { url: url.to_string(), error: Arc::new(error.without_url()) };
-    let response = request.send().await.map_err(failed)?;
+    let mut response = request.send().await.map_err(failed)?;
     let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(failed)?.to_vec();
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(failed)? {
+        if body.len() + part.len() > LARGEST_ANSWER {
+            let reason = format!("it has more than {} MiB", LARGEST_ANSWER >> 20);
+            return Err(Error::Decoding { url: url.to_string(), reason });
+        }
+        body.extend_from_slice(&part);
+    }
     Ok(Answer { url: url.clone(), status, headers, body })
 }
 

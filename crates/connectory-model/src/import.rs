@@ -47,6 +47,9 @@ pub enum ObjectError {
     /// A whole connector is wanted, and this is a part of one.
     #[error("`{0}` is missing; a whole connector is wanted, as `connectory export` writes it")]
     Incomplete(&'static str),
+    /// The member is none of a connector.
+    #[error("the member `{0}` is unknown")]
+    Unknown(String),
     /// The script name is another one than that of the change.
     #[error("its `scriptName` is not `{0}`; a script name never changes")]
     OtherScriptName(ScriptName),
@@ -89,6 +92,17 @@ const WHOLE: [&str; 11] = [
     "translationProperties",
 ];
 
+/// The members of a detail that are derived from the others.
+const DERIVED: [&str; 7] = [
+    "fileUpload",
+    "provisioningPolicies",
+    "s3Location",
+    "sourceConfig",
+    "sourceConfigFrom",
+    "uploadedFiles",
+    "features",
+];
+
 /// Reads whole connectors from a JSON array. A missing member is an error, because it would remove what a server has.
 pub fn whole_from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
     read(text, missing)
@@ -101,11 +115,19 @@ pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
 
 /// Reads a whole connector that has this script name.
 pub fn whole(object: &Value, script_name: &ScriptName) -> Result<Connector, ObjectError> {
-    match missing(object) {
+    match missing(object).or_else(|| unknown(object)) {
         Some(error) => Err(error),
         None if object["scriptName"] != script_name.as_str() => Err(ObjectError::OtherScriptName(script_name.clone())),
         None => connector(object, |_| Ok(script_name.clone())),
     }
+}
+
+/// The error of an object that has a member which a detail does not have.
+fn unknown(object: &Value) -> Option<ObjectError> {
+    let members = object.as_object()?;
+    let is_known = |member: &str| WHOLE.contains(&member) || DERIVED.contains(&member);
+    let member = members.keys().find(|member| !is_known(member))?;
+    Some(ObjectError::Unknown(shown(member, QUOTED_CHARS).to_owned()))
 }
 
 /// The error of an object that lacks a member of a whole connector.

@@ -146,6 +146,11 @@ pub const APPLY_LINE_TIMES: usize = 2;
 pub const APPLY_REFUSALS: usize = 1000;
 /// Time for these changes to arrive.
 pub const APPLY_TIMEOUT: Duration = Duration::from_mins(2);
+/// Time that these changes may be late, beside what [`APPLY_BYTES_PER_SECOND`] allows.
+pub const APPLY_PAUSE: Duration = Duration::from_secs(10);
+/// Bytes of these changes that arrive in a second at least, as they are sent. So one that does not arrive holds up others for
+/// seconds only.
+pub const APPLY_BYTES_PER_SECOND: u64 = 64 * KIB as u64;
 /// Applies at a time. Each takes a processor, and the memory for its changes.
 pub const APPLIES: usize = 2;
 /// Applies of one tenant at a time. Two of them would mostly be refused for each other's changes.

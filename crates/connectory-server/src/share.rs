@@ -25,6 +25,8 @@ pub enum Queue {
     Exports,
     /// Changes to several connectors at once.
     Applies,
+    /// Dry runs of these. Who may only read does not hold up who changes.
+    Checks,
 }
 
 /// What a budget counts.
@@ -79,6 +81,7 @@ impl Share {
             Queue::Searches => SEARCHES_PER_TENANT,
             Queue::Exports => EXPORTS_PER_TENANT,
             Queue::Applies => APPLIES_PER_TENANT,
+            Queue::Checks => APPLIES_PER_TENANT,
         };
         Self { gates: gates(places), held: EnumMap::default(), is_tenant: true, tenant: None }
     }
@@ -90,6 +93,7 @@ impl Share {
             Queue::Searches => SEARCHES_PER_CLIENT,
             Queue::Exports => EXPORTS_PER_CLIENT,
             Queue::Applies => APPLIES_PER_TENANT,
+            Queue::Checks => APPLIES_PER_TENANT,
         };
         Self { gates: gates(places), held: EnumMap::default(), is_tenant: false, tenant }
     }

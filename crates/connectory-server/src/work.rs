@@ -136,6 +136,7 @@ impl Default for Work {
             Queue::Searches => Arc::new(Semaphore::new(SEARCHES)),
             Queue::Exports => Arc::new(Semaphore::new(EXPORTS)),
             Queue::Applies => Arc::new(Semaphore::new(APPLIES)),
+            Queue::Checks => Arc::new(Semaphore::new(APPLIES)),
         };
         Self { queues, anonymous: Arc::new(Share::of_client(None)) }
     }
@@ -207,9 +208,9 @@ impl Work {
         self.wait(Queue::Exports, 1).await
     }
 
-    /// Waits for a turn to apply.
-    pub async fn apply_turn(&self) -> Result<Turn, WorkError> {
-        self.wait(Queue::Applies, 1).await
+    /// Waits for a turn to apply, or only to check changes.
+    pub async fn apply_turn(&self, is_dry_run: bool) -> Result<Turn, WorkError> {
+        self.wait(if is_dry_run { Queue::Checks } else { Queue::Applies }, 1).await
     }
 
     /// Waits for a turn of so many permits: at the gates of the caller, and then in the queue. The time is limited.

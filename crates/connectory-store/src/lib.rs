@@ -192,6 +192,16 @@ impl Store {
         both!(self.done(tenant, once).await)
     }
 
+    /// Returns when everything that was committed for a tenant before this call, by whichever process, is where an
+    /// acknowledged commit is. A process that answers with the result of a commit that it did not make itself calls this
+    /// first: that commit may have no clear result yet. Returns at once if nobody else commits to the database.
+    pub async fn confirm(&self, tenant: TenantId) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(engine) => Box::pin(engine.confirm(tenant)).await,
+        }
+    }
+
     /// Reads the summaries of all connectors of a tenant, one at a time, ordered by name without case and then by
     /// script name. Returns the tenant's newest revision at that moment, and the result of `read`.
     pub async fn load<T: Send + 'static>(

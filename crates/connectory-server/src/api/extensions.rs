@@ -2,13 +2,14 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use connectory_model::access::Permission;
-use connectory_model::limits::{APPLY_TIMEOUT, EXPORT_NAMES, QUOTED_CHARS};
+use connectory_model::limits::{APPLY_BYTES_PER_SECOND, APPLY_PAUSE, APPLY_TIMEOUT, EXPORT_NAMES, QUOTED_CHARS};
 use connectory_model::patch::PatchScope;
 use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine, LINES_TYPE, Origin};
 use connectory_model::{ScriptName, Status, shown};
@@ -181,6 +182,11 @@ pub async fn apply(
     if is_dry_run {
         return Ok(json_of(&changes.dry_run()?));
     }
+    // The lines took their time. Meanwhile the token may have expired, or the client may have lost its rights.
+    match server.auth.caller(caller.version(), &head.headers).await {
+        Ok(caller) => caller.has(Permission::Write)?,
+        Err(error) => return Ok(error.into_response()),
+    }
     let digest = Bytes::copy_from_slice(&changes.digest);
     let once = once::read(&server, &caller, &head, &digest).await?;
     let repeated = changes.counts();
@@ -223,7 +229,7 @@ async fn begin(
     };
     let busy =
         |_| ApiError::unavailable("other changes to several connectors are being applied at the moment; try again");
-    Ok((is_dry_run, is_compressed, server.registry.apply_turn().await.map_err(busy)?))
+    Ok((is_dry_run, is_compressed, server.registry.apply_turn(is_dry_run).await.map_err(busy)?))
 }
 
 /// Passes a body to the thread that reads it.
@@ -237,8 +243,21 @@ async fn read(
     let (sender, parts) = mpsc::channel(4);
     let mut stream = body.into_data_stream();
     let passing = async {
+        let began = tokio::time::Instant::now();
+        let mut pace = APPLY_PAUSE;
         let pass = async {
-            while let Some(part) = stream.next().await {
+            loop {
+                // A body that does not arrive holds up those of others.
+                let part = match tokio::time::timeout_at(began + pace, stream.next()).await {
+                    Ok(Some(part)) => part,
+                    Ok(None) => return,
+                    Err(_) => {
+                        let _reader_has_ended = sender.send(Err(ApplyError::Late)).await;
+                        return;
+                    }
+                };
+                let bytes = part.as_ref().map_or(0, Bytes::len) as u64;
+                pace += Duration::from_micros(1_000_000 * bytes / APPLY_BYTES_PER_SECOND);
                 let part = part.map_err(|error| ApplyError::Unreadable(format!("the body broke off: {error}")));
                 let is_last = part.is_err();
                 if sender.send(part).await.is_err() || is_last {
@@ -260,11 +279,14 @@ async fn read(
 }
 
 fn is_dry_run(query: &str) -> Result<bool, ApiError> {
-    let mut is_dry_run = false;
+    let (mut is_dry_run, mut is_given) = (false, false);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if name != "dry-run" {
             let name = shown(&name, QUOTED_CHARS);
             return Err(ApiError::bad_request(format!("the parameter `{name}` is unknown; an apply has `dry-run`")));
+        }
+        if std::mem::replace(&mut is_given, true) {
+            return Err(ApiError::bad_request("`dry-run` is given twice"));
         }
         is_dry_run = flag("dry-run", &value)?;
     }

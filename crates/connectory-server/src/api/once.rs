@@ -99,7 +99,7 @@ async fn respond_once(
 ) -> Result<Response, ApiError> {
     let tenant = caller.tenant().id();
     if let Some(done) = server.store.done(tenant, once).await? {
-        return again(done, once, tenant, repeat).await;
+        return again(server, done, once, tenant, repeat).await;
     }
     let outcome = operation.await;
     let may_be_done = match &outcome {
@@ -109,18 +109,21 @@ async fn respond_once(
     };
     // Another request with this key may have ended meanwhile, so that this one has nothing to do or is refused.
     match if may_be_done { server.store.done(tenant, once).await? } else { None } {
-        Some(done) => again(done, once, tenant, repeat).await,
+        Some(done) => again(server, done, once, tenant, repeat).await,
         None => outcome.map(Outcome::response),
     }
 }
 
 /// Answers a repeat of a request, or refuses another request with the same key.
 async fn again(
+    server: &ServerState,
     done: Done,
     once: Once,
     tenant: TenantId,
     repeat: impl AsyncFnOnce(RevisionId, usize) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
+    // The process that did it may not know yet whether it is kept.
+    server.store.confirm(tenant).await?;
     if done.fingerprint != once.fingerprint {
         return Err(ApiError::unprocessable(
             "this `Idempotency-Key` was sent with another request in the last day: use a new key for each change, and \

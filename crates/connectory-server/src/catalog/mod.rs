@@ -94,7 +94,9 @@ impl Catalog {
     /// The SHA-256 of the built-in connectors, in hexadecimal digits. Computed when it is first asked for.
     pub fn builtin_digest(&self) -> &str {
         self.builtin_digest.get_or_init(|| {
-            let digest = self.builtins.iter().fold(Sha256::new(), |digest, connector| {
+            let mut builtins: Vec<_> = self.builtins.iter().collect();
+            builtins.sort_by(|a, b| a.script_name.cmp(&b.script_name));
+            let digest = builtins.into_iter().fold(Sha256::new(), |digest, connector| {
                 digest.chain_update(serde_json::to_vec(connector).expect("a connector is JSON"))
             });
             digest.finalize().iter().fold(String::new(), |mut hex, byte| {

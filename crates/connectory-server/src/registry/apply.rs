@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use connectory_model::import::ObjectError;
-use connectory_model::limits::{APPLY_REFUSALS, APPLY_TIMEOUT, QUOTED_CHARS};
+use connectory_model::limits::{APPLY_BYTES_PER_SECOND, APPLY_REFUSALS, APPLY_TIMEOUT, QUOTED_CHARS};
 use connectory_model::wire::Applied;
-use connectory_model::{InvalidScriptName, json, shown};
+use connectory_model::{InvalidScriptName, ScriptName, json, shown};
 use connectory_store::{Edit, Once, Origin, Refusal, RevisionNumber, StoreError};
 use tokio::sync::mpsc;
 
 use self::lines::Reader;
 use super::{Registry, RegistryError};
-use crate::catalog::TenantCatalog;
+use crate::catalog::{Source, TenantCatalog};
 use crate::work::{Turn, WorkError, apart};
 
 /// The parts of a request's body, as they arrive. An error ends them.
@@ -34,7 +34,10 @@ pub enum ApplyError {
     #[error("{0}")]
     TooLarge(String),
     /// The lines did not arrive in time.
-    #[error("the changes did not arrive within {} seconds", APPLY_TIMEOUT.as_secs())]
+    #[error(
+        "the changes did not arrive in time: at least {} KiB a second, and all of them within {} seconds",
+        APPLY_BYTES_PER_SECOND / 1024, APPLY_TIMEOUT.as_secs()
+    )]
     Late,
     /// Some lines are refused.
     #[error("{} of {lines} lines are refused, and nothing was changed", .refusals.count)]
@@ -75,7 +78,7 @@ pub struct Refusals {
 impl Refusals {
     fn add(&mut self, line: usize, script_name: Option<&str>, reason: &LineError) {
         self.count += 1;
-        self.has_moved |= matches!(reason, LineError::Moved { .. });
+        self.has_moved |= matches!(reason, LineError::Moved { .. } | LineError::Gone);
         if self.sentences.len() < APPLY_REFUSALS {
             let of = script_name.map(|name| format!(", `{}`", shown(name, QUOTED_CHARS))).unwrap_or_default();
             self.sentences.push(format!("line {line}{of}: {reason}"));
@@ -133,6 +136,8 @@ pub struct Changes {
     edits: Vec<Edit>,
     /// The line of each edit.
     line_of: Vec<usize>,
+    /// The lines that change nothing, with the connector and its revision.
+    unchanged: Vec<(usize, ScriptName, RevisionNumber)>,
     _turn: Turn,
 }
 
@@ -172,6 +177,21 @@ impl Changes {
         Ok(Applied { revision: before, ..checked.counts.applied(before, checked.edits.len()) })
     }
 
+    /// Fails if a connector that was as its line has it is another one by now.
+    fn expect_unchanged(&self, tenant: &TenantCatalog) -> Result<(), ApplyError> {
+        let mut refusals = Refusals::default();
+        for (line, script_name, number) in &self.unchanged {
+            let given = number.get().unsigned_abs();
+            let reason = match tenant.entry(script_name).map(|entry| entry.source) {
+                Some(Source::Stored(id)) if id.number == *number => continue,
+                Some(Source::Stored(id)) => LineError::Moved { given, now: id.number },
+                _ => LineError::Gone,
+            };
+            refusals.add(*line, Some(script_name.as_str()), &reason);
+        }
+        if refusals.count == 0 { Ok(()) } else { Err(ApplyError::Refused { refusals, lines: self.counts.lines }) }
+    }
+
     fn checked(mut self) -> Result<Self, ApplyError> {
         if self.refusals.count == 0 {
             return Ok(self);
@@ -181,9 +201,9 @@ impl Changes {
 }
 
 impl Registry {
-    /// Waits for a turn to apply.
-    pub async fn apply_turn(&self) -> Result<Turn, WorkError> {
-        self.work.apply_turn().await
+    /// Waits for a turn to apply, or only to check changes.
+    pub async fn apply_turn(&self, is_dry_run: bool) -> Result<Turn, WorkError> {
+        self.work.apply_turn(is_dry_run).await
     }
 
     /// Reads and checks changes while they arrive.
@@ -204,12 +224,19 @@ impl Registry {
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         once: Option<Once>,
-        changes: Changes,
+        mut changes: Changes,
     ) -> Result<Applied, ApplyError> {
+        self.catalog.fresh(tenant).await.map_err(RegistryError::from)?;
+        if changes.refusals.count > 0 && tenant.snapshot().number() != changes.newest {
+            // What others changed while the lines arrived may be the reason.
+            changes.refusals.has_moved = true;
+        }
         let mut changes = changes.checked()?;
+        changes.expect_unchanged(tenant)?;
         let edits = std::mem::take(&mut changes.edits);
         if edits.is_empty() {
-            let before = changes.newest.get().unsigned_abs();
+            self.store.confirm(tenant.id()).await.map_err(RegistryError::from)?;
+            let before = tenant.snapshot().number().get().unsigned_abs();
             return Ok(changes.counts.applied(before, 0));
         }
         let names: Vec<_> = edits.iter().map(|edit| edit.script_name().clone()).collect();

@@ -96,7 +96,11 @@ impl Registry {
                 let edit = finish(Edit::new(change, &changed, &members, Some((&connector, &holders))));
                 Ok(Some((edit, Arc::new(changed))))
             };
-            let Some((edit, changed)) = self.work.run(size, make).await?? else { return Ok(Edited::Unchanged(source)) };
+            let Some((edit, changed)) = self.work.run(size, make).await?? else {
+                // What the connector is already may be the change of another process that does not know its result yet.
+                self.store.confirm(tenant.id()).await?;
+                return Ok(Edited::Unchanged(source));
+            };
             match self.catalog.commit(tenant, (edit, &changed), origin.clone(), once).await {
                 Ok(source) => return Ok(Edited::Changed(source, changed)),
                 // Another caller was faster. Every round starts from a newer revision.

@@ -195,8 +195,13 @@ impl Engine {
                 self.following.lose(tenant, known, "others committed much since");
                 return Ok(Found::Lost);
             }
-            let Since { from, to: since_to, is_rewound, changed, .. } =
-                reads::changes_since(&self.reads, tenant, known).await?;
+            let since = reads::changes_since(&self.reads, tenant, known).await;
+            if matches!(since, Err(StoreError::Unavailable(Unavailable::Slow))) {
+                // It would be as late again. A load has no limit of time as a whole.
+                self.following.lose(tenant, known, "what others committed takes too long to read");
+                return Ok(Found::Lost);
+            }
+            let Since { from, to: since_to, is_rewound, changed, .. } = since?;
             if is_rewound {
                 self.following.lose(tenant, known, ANOTHER_HISTORY);
                 return Ok(Found::Lost);

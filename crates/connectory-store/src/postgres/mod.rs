@@ -203,6 +203,10 @@ impl Postgres {
         self.0.commit(commit).await
     }
 
+    pub async fn confirm(&self, tenant: TenantId) -> Result<()> {
+        self.0.confirm(tenant).await
+    }
+
     pub async fn done(&self, tenant: TenantId, once: Once) -> Result<Option<Done>> {
         once::done(&self.0.access_reads, tenant, &once).await
     }

@@ -203,12 +203,30 @@ impl Engine {
             lease.roll_back().await;
             return Ok(false);
         }
-        // It changes nothing, but it is written.
-        let touch = "UPDATE tenants SET created_at = created_at WHERE id = $1";
-        lease.query(touch, &[&tenant.get()], QUERY).await?;
+        touch(&lease, tenant).await?;
         lease.commit().await?;
         Ok(true)
     }
+
+    /// Makes sure that what is committed for a tenant is where the database promises it to be, for example on a standby: a
+    /// commit of this node after it says so.
+    pub async fn confirm(&self, tenant: TenantId) -> Result<()> {
+        let confirming = async {
+            let lease = self.commits.lease().await?;
+            lease.begin(Lock::commits(tenant), BEGIN).await?;
+            touch(&lease, tenant).await?;
+            lease.commit().await.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))
+        };
+        let confirmed = timeout_at((Instant::now() + SETTLE).into(), confirming).await;
+        confirmed.unwrap_or(Err(StoreError::Uncertain(Unavailable::Slow)))
+    }
+}
+
+/// Writes something that changes nothing, so that the commit is one.
+async fn touch(lease: &Lease, tenant: TenantId) -> Result<()> {
+    let touch = "UPDATE tenants SET created_at = created_at WHERE id = $1";
+    lease.query(touch, &[&tenant.get()], QUERY).await?;
+    Ok(())
 }
 
 /// Commits what waits for a tenant, until the store is closed.

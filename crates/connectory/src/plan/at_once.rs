@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use connectory_client::{ApiError, Applied, Capability, Change, Client, ConnectorDetail, Error, ServiceInfo, Status};
 use connectory_folder::Folder;
-use connectory_model::ScriptName;
+use connectory_model::{ScriptName, visible};
 
 use super::interrupt::Interrupt;
 use super::{Refusal, Step};
@@ -81,7 +81,7 @@ fn refused(error: &ApiError, steps: &[Step]) -> Option<Vec<Refusal>> {
         let (line, reason) = cause.strip_prefix("line ")?.split_once(": ")?;
         let line: usize = line.split(',').next()?.parse().ok()?;
         let step = steps.get(line.checked_sub(1)?)?;
-        Some(Refusal { script_name: step.script_name.clone(), reason: reason.to_owned() })
+        Some(Refusal { script_name: step.script_name.clone(), reason: visible(reason).into_owned() })
     };
     let refusals: Vec<_> = error.causes().filter_map(refusal).collect();
     (!refusals.is_empty()).then_some(refusals)

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use connectory_model::document::DocumentKind;
 use connectory_model::limits::{APPLY_LINE_TIMES, APPLY_LINES, JSON_VALUES, QUOTED_CHARS, ZSTD_WINDOW_LOG};
 use connectory_model::{Connector, ScriptName, import, json, name_key, shown};
-use connectory_store::{Change, Edit, Holders, RevisionId};
+use connectory_store::{Change, Edit, Holders, RevisionId, RevisionNumber};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -30,6 +30,8 @@ pub(super) struct Reader {
     lines: HashMap<ScriptName, usize>,
     /// The line of each new name.
     names: HashMap<String, usize>,
+    /// The revision of each connector that was read.
+    read: HashMap<ScriptName, RevisionNumber>,
 }
 
 /// A line, as its client sent it.
@@ -44,8 +46,8 @@ impl Reader {
     /// Makes a reader for a tenant as it is now.
     pub fn new(catalog: Arc<Catalog>, tenant: &Arc<TenantCatalog>, bounds: Bounds) -> Self {
         let (snapshot, runtime) = (tenant.snapshot(), Handle::current());
-        let (lines, names) = (HashMap::new(), HashMap::new());
-        Self { catalog, tenant: Arc::clone(tenant), snapshot, bounds, runtime, lines, names }
+        let (lines, names, read) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { catalog, tenant: Arc::clone(tenant), snapshot, bounds, runtime, lines, names, read }
     }
 
     /// Reads and checks all lines.
@@ -57,6 +59,7 @@ impl Reader {
             refusals: Refusals::default(),
             edits: Vec::new(),
             line_of: Vec::new(),
+            unchanged: Vec::new(),
             _turn: turn,
         };
         let mut body = Body { parts, part: Bytes::new(), failed: None };
@@ -105,6 +108,10 @@ impl Reader {
             digest.update(&text);
             let line = text.trim_ascii();
             if line.is_empty() {
+                // Reading them costs time too.
+                if number > 2 * APPLY_LINES {
+                    return Ok(Err(ApplyError::TooLarge("there are too many blank lines".to_owned())));
+                }
                 continue;
             }
             changes.counts.lines += 1;
@@ -127,7 +134,8 @@ impl Reader {
                     changes.edits.push(self.tenant.rendered(edit));
                     changes.line_of.push(number);
                 }
-                Ok(_) => {}
+                Ok(None) => changes.unchanged.extend(self.place(number, &line.script_name)),
+                Ok(Some(_)) => {}
                 Err(LineError::Registry(error @ RegistryError::Store(_))) => return Ok(Err(error.into())),
                 Err(error) => {
                     changes.edits.clear();
@@ -141,6 +149,13 @@ impl Reader {
         }
         changes.digest = digest.finalize().into();
         Ok(Ok(()))
+    }
+
+    /// The place of a connector that a line leaves as it is.
+    fn place(&self, number: usize, script_name: &str) -> Option<(usize, ScriptName, RevisionNumber)> {
+        let script_name: ScriptName = script_name.parse().ok()?;
+        let read = self.read.get(&script_name).copied()?;
+        Some((number, script_name, read))
     }
 
     /// Checks a line. Returns none if the connector is as the line has it.
@@ -168,6 +183,7 @@ impl Reader {
             (None, _) => Err(LineError::Gone),
             (Some(Source::Stored(id)), wanted) => {
                 self.expect(line.revision, id)?;
+                self.read.insert(script_name, id.number);
                 let before = self.runtime.block_on(self.catalog.whole(Source::Stored(id)))?;
                 let holders = self.runtime.block_on(self.catalog.holders(id, &before))?;
                 let Some(wanted) = wanted else {
