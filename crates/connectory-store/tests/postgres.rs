@@ -738,10 +738,16 @@ async fn is_not_acknowledged(locale: &str, message: &str) {
     let result = committing.await.unwrap();
     assert!(matches!(result, Err(Refusal::Store(StoreError::Uncertain(_)))), "{result:?}");
     assert!(began.elapsed() < Duration::from_secs(22), "{:?}", began.elapsed());
+    // Another node has it, and must not say that it is kept.
+    let other = database.open().await;
+    assert_eq!(summaries(&other, ours).await.len(), 2);
+    let confirmed = other.confirm(ours).await;
+    assert!(matches!(confirmed, Err(StoreError::Uncertain(_))), "{confirmed:?}");
     database.psql("ALTER SYSTEM RESET synchronous_standby_names");
     database.psql("SELECT pg_reload_conf()");
     // Until the server has read its settings, commits wait and are cancelled.
     while commit_result(&store, ours, "after").await.is_err() {}
+    while other.confirm(ours).await.is_err() {}
     done.store(true, Ordering::Relaxed);
     cancelling.join().unwrap();
     // It was done, and the next commit went on from there.
