@@ -778,6 +778,30 @@ async fn a_lock_that_is_held_too_long_is_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stops_in_the_middle_of_what_it_sends_holds_nobody_up_for_ever() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    let kind = i32::from_be_bytes(*b"cty\x01");
+    // It has the lock, and its data does not come.
+    let mut stopped = cluster::psql_process(&database.cluster.socket(), &database.name);
+    let sql = format!(
+        "BEGIN; SELECT pg_advisory_xact_lock({kind}, 1); CREATE TEMP TABLE t (a text); COPY t FROM STDIN;\na\n"
+    );
+    let mut input = stopped.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, sql.as_bytes()).unwrap();
+    std::io::Write::flush(&mut input).unwrap();
+    database.wait_for_lock();
+    let began = Instant::now();
+    while store.commit(ours, vec![create("HR")], origin()).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+    }
+    assert!(began.elapsed() > Duration::from_secs(10), "a process that runs is not ended");
+    drop(input);
+    let _ended = stopped.wait();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_whose_numbers_are_taken_starts_again() {
     let database = want!(database());
     let store = database.open().await;

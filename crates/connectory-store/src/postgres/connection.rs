@@ -171,6 +171,11 @@ impl Lock {
         format!("SELECT pg_advisory_xact_lock({}, {})", self.kind, self.tenant)
     }
 
+    /// The two numbers of the lock.
+    pub fn key(self) -> (i64, i64) {
+        (self.kind.into(), self.tenant)
+    }
+
     /// Orders the commits of a tenant.
     pub const fn commits(tenant: crate::access::TenantId) -> Self {
         Self { kind: Self::PREFIX + 1, tenant: tenant.get() }

@@ -30,6 +30,9 @@ pub(super) const IDLE: &str = "4s";
 pub(super) const ALIVE: u32 = 3;
 /// How long a commit may take. Then its outcome is not known, and is looked up.
 pub(super) const COMMIT: Duration = Duration::from_secs(10);
+/// How long a transaction with a lock may wait for the rest of what its process sends. A process that runs gives up after
+/// [`COMMIT`].
+pub(super) const STUCK: Duration = Duration::from_secs(15);
 /// How long an outcome that is not known is looked up.
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 /// The time between two attempts to look it up.

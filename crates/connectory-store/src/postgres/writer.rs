@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout_at};
 use super::batch::{self, Before, Plan};
 use super::connection::{Connection, Failed, Lock};
 use super::following::{ANOTHER_HISTORY, NOTHING, News, Published};
-use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, QUEUED, SETTLE, SETTLE_AGAIN};
+use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, QUEUED, SETTLE, SETTLE_AGAIN, STUCK};
 use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
@@ -86,6 +86,9 @@ impl Engine {
                 // Another node took the numbers. Its commits are read in the next attempt.
                 Ok(ControlFlow::Continue(())) => {}
                 Err(error) => {
+                    if matches!(error, StoreError::Unavailable(Unavailable::Locked)) {
+                        self.end_stuck(tenant).await;
+                    }
                     result = Err(error);
                     break;
                 }
@@ -159,6 +162,29 @@ impl Engine {
         committing.made();
         self.publish(tenant, news).await?;
         Ok(ControlFlow::Break(results))
+    }
+
+    /// Ends a transaction that holds the lock of a tenant, if its process has stopped in the middle of what it sends: the
+    /// database has no limit of time for that. The next batch has the lock then.
+    async fn end_stuck(&self, tenant: TenantId) {
+        let end = "SELECT count(pg_terminate_backend(pid))::bigint FROM pg_locks JOIN pg_stat_activity USING (pid)
+                       WHERE locktype = 'advisory' AND granted AND datname = current_database()
+                             AND pg_locks.database = datid AND classid::bigint = $1 AND objid::bigint = $2
+                             AND state = 'active' AND wait_event = 'ClientRead'
+                             AND query_start < now() - $3::bigint * interval '1 second'";
+        let (kind, tenant_id) = Lock::commits(tenant).key();
+        let seconds = i64::try_from(STUCK.as_secs()).unwrap_or(i64::MAX);
+        match self.access_reads.query(end, &[&kind, &tenant_id, &seconds]).await {
+            Ok(rows) if rows.first().is_some_and(|row| column(row, 0).is_ok_and(|ended: i64| ended > 0)) => {
+                tracing::warn!(
+                    tenant = tenant.get(),
+                    "ended a transaction whose process had stopped in the middle of it"
+                );
+            }
+            Ok(_) => {}
+            // Its role may not do that.
+            Err(error) => tracing::debug!(%error, "could not look for a transaction that does not end"),
+        }
     }
 
     /// Hands news to the follower, after what it must have before them.

@@ -174,6 +174,17 @@ pub fn shared() -> Cluster {
     cluster
 }
 
+/// Starts `psql`, which runs what is written to it.
+pub fn psql_process(socket: &Path, database: &str) -> std::process::Child {
+    Command::new(programs().join("psql"))
+        .args(["-h", text(socket), "-U", "postgres", "-d", database, "-X", "-q"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 /// Runs SQL with `psql`, and returns the rows without decoration.
 pub fn psql(socket: &Path, database: &str, sql: &str) -> String {
     let output = Command::new(programs().join("psql"))
