@@ -794,9 +794,9 @@ async fn a_process_that_stops_in_the_middle_of_what_it_sends_holds_nobody_up_for
     database.wait_for_lock();
     let began = Instant::now();
     while store.commit(ours, vec![create("HR")], origin()).await.is_err() {
-        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     }
-    assert!(began.elapsed() > Duration::from_secs(10), "a process that runs is not ended");
+    assert!(began.elapsed() > Duration::from_secs(25), "a process that runs is not ended");
     drop(input);
     let _ended = stopped.wait();
 }

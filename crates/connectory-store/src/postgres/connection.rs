@@ -125,8 +125,13 @@ impl Connection {
     /// Commits. A warning means that the database did not do all that it does for a commit, such as waiting for its
     /// standby.
     pub async fn commit(&self) -> Result<(), Failed> {
+        self.commit_within(super::limits::COMMIT).await
+    }
+
+    /// Commits within a time.
+    pub async fn commit_within(&self, time: Duration) -> Result<(), Failed> {
         self.warned.store(false, Ordering::Relaxed);
-        self.run("COMMIT", super::limits::COMMIT).await?;
+        self.run("COMMIT", time).await?;
         if self.warned.load(Ordering::Relaxed) {
             return Err(Failed::Warned);
         }

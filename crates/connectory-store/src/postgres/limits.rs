@@ -28,11 +28,12 @@ pub(super) const IDLE: &str = "4s";
 /// In a transaction, the seconds after which the database asks whether this host is there. It asks twice, as often, and
 /// then ends the transaction.
 pub(super) const ALIVE: u32 = 3;
-/// How long a commit may take. Then its outcome is not known, and is looked up.
+/// How long a commit may take, with what it writes. Then its outcome is not known, and is looked up.
 pub(super) const COMMIT: Duration = Duration::from_secs(10);
-/// How long a transaction with a lock may wait for the rest of what its process sends. A process that runs gives up after
-/// [`COMMIT`].
-pub(super) const STUCK: Duration = Duration::from_secs(15);
+/// How many bytes of a batch add a second to that: those of 256 MiB, the largest, 16 seconds.
+pub(super) const COMMIT_BYTES_PER_SECOND: u64 = 16 << 20;
+/// How long a transaction with a lock may wait for the rest of what its process sends. A process that runs gives up before.
+pub(super) const STUCK: Duration = Duration::from_secs(30);
 /// How long an outcome that is not known is looked up.
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 /// The time between two attempts to look it up.

@@ -9,7 +9,7 @@
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join5};
@@ -19,7 +19,10 @@ use tokio::time::{sleep, timeout_at};
 use super::batch::{self, Before, Plan};
 use super::connection::{Connection, Failed, Lock};
 use super::following::{ANOTHER_HISTORY, NOTHING, News, Published};
-use super::limits::{ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, QUERY, QUEUE, QUEUED, SETTLE, SETTLE_AGAIN, STUCK};
+use super::limits::{
+    ATTEMPTS, BATCH, BATCH_BYTES, BEGIN, COMMIT, COMMIT_BYTES_PER_SECOND, QUERY, QUEUE, QUEUED, SETTLE, SETTLE_AGAIN,
+    STUCK,
+};
 use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
@@ -142,7 +145,8 @@ impl Engine {
         }
         let to = plan.head;
         let committing = self.following.commit(tenant, before.head);
-        let outcome = make(&lease, &mut plan).await;
+        let bytes: u64 = batch.iter().flat_map(|commit| &commit.edits).map(Edit::stored_bytes).sum();
+        let outcome = make(&lease, &mut plan, COMMIT + Duration::from_secs(bytes / COMMIT_BYTES_PER_SECOND)).await;
         let results = plan.results;
         drop(lease);
         match outcome {
@@ -348,14 +352,14 @@ enum Outcome {
 }
 
 /// The second exchange: writes and commits.
-async fn make(lease: &Lease, plan: &mut Plan<'_>) -> Outcome {
+async fn make(lease: &Lease, plan: &mut Plan<'_>, within: Duration) -> Outcome {
     let statements = plan.statements();
     let values: Vec<(_, Vec<_>)> = statements
         .iter()
         .map(|(sql, values)| (*sql, values.iter().map(|value| value.as_ref() as &dyn super::value::Value).collect()))
         .collect();
-    let writes = join_all(values.iter().map(|(sql, values)| lease.query(sql, values, COMMIT)));
-    let (writes, committed) = join(writes, lease.commit()).await;
+    let writes = join_all(values.iter().map(|(sql, values)| lease.query(sql, values, within)));
+    let (writes, committed) = join(writes, lease.commit_within(within)).await;
     // After a refused statement, the commit is answered like one, but it rolls back.
     let refused = |failed: &Failed| if failed.is_taken() { Outcome::Taken } else { Outcome::Refused(failed.into()) };
     if let Some(failed) = writes.iter().filter_map(|write| write.as_ref().err()).find(|failed| failed.is_refusal()) {
