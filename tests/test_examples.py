@@ -243,11 +243,11 @@ def comments_of_a_review(examples, server, run_plan, run_apply, comment):
     run_plan()
     first = comment()
     assert first.startswith(f"`{server.url}`: 1 to create, 0 to change, 0 to delete\n"), first
-    assert "\n* create **payroll**: connector.yaml +" in first, first
+    assert "\n* create `payroll`: connector.yaml +" in first, first
     folder = examples / "repository/connectors/payroll"
     (folder / "connector.yaml").write_text((folder / "connector.yaml").read_text().replace("Payroll", "JDBC"))
     run_plan(check=False)
-    assert "* **payroll** would be refused: `name` is taken" in comment(), comment()
+    assert "* `payroll` would be refused: `name` is taken" in comment(), comment()
     (folder / "connector.yaml").write_text((folder / "connector.yaml").read_text().replace("JDBC", "Payroll"))
     assert "created 1, changed 0, deleted 0" in run_apply()
     run_plan()
