@@ -828,6 +828,30 @@ async fn a_batch_whose_numbers_are_taken_starts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_too_long_to_read_is_loaded_anew() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    let (other, followed) = database.node(ours).await;
+    commit(&store, ours, create("HR")).await;
+    let held = {
+        let (name, socket) = (database.name.clone(), database.cluster.socket());
+        let sql = "BEGIN; LOCK TABLE connectors IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(9); COMMIT";
+        std::thread::spawn(move || drop(cluster::psql(&socket, &name, sql)))
+    };
+    database.wait_for(
+        "SELECT count(*) FROM pg_locks
+             WHERE relation = 'connectors'::regclass AND mode = 'AccessExclusiveLock' AND granted",
+    );
+    let began = Instant::now();
+    while followed.lost() == 0 {
+        assert!(other.fresh(ours).await.is_err());
+        assert!(began.elapsed() < Duration::from_secs(8), "it would be late each time");
+    }
+    held.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_together_make_one_schema() {
     let database = want!(database());
     let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());

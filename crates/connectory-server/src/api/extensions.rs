@@ -243,12 +243,12 @@ async fn read(
     let (sender, parts) = mpsc::channel(4);
     let mut stream = body.into_data_stream();
     let passing = async {
-        let began = tokio::time::Instant::now();
-        let mut pace = APPLY_PAUSE;
+        let mut patience = APPLY_PAUSE;
         let pass = async {
             loop {
-                // A body that does not arrive holds up those of others.
-                let part = match tokio::time::timeout_at(began + pace, stream.next()).await {
+                // A body that does not arrive holds up those of others. Only the waits for it count.
+                let began = tokio::time::Instant::now();
+                let part = match tokio::time::timeout(patience, stream.next()).await {
                     Ok(Some(part)) => part,
                     Ok(None) => return,
                     Err(_) => {
@@ -257,7 +257,8 @@ async fn read(
                     }
                 };
                 let bytes = part.as_ref().map_or(0, Bytes::len) as u64;
-                pace += Duration::from_micros(1_000_000 * bytes / APPLY_BYTES_PER_SECOND);
+                patience = patience.saturating_sub(began.elapsed());
+                patience += Duration::from_micros(1_000_000 * bytes / APPLY_BYTES_PER_SECOND);
                 let part = part.map_err(|error| ApplyError::Unreadable(format!("the body broke off: {error}")));
                 let is_last = part.is_err();
                 if sender.send(part).await.is_err() || is_last {
