@@ -70,6 +70,13 @@ impl FromStr for Database {
                     .map_err(|error| format!("not an address of PostgreSQL: {error}"))?;
                 return Ok(Self::Postgres(Box::new(address)));
             }
+            // It may hold a password, and would become the name of a file.
+            Some(("sqlite", path)) if path.contains("://") => {
+                return Err(
+                    "not a database; an address such as postgres://USER@HOST/DATABASE has no `sqlite:` before it"
+                        .to_owned(),
+                );
+            }
             // An address of the form `sqlite://PATH` would name another file than people mean.
             Some(("sqlite", path)) if path.starts_with("//") && !path.starts_with("///") => {
                 format!("did you mean `sqlite:{}`?", path.trim_start_matches('/'))
@@ -302,6 +309,10 @@ mod tests {
         for text in ["mysql:x", "sqlite:", ""] {
             let expected = "not a database; expected sqlite:PATH or postgres://USER@HOST/DATABASE";
             assert_eq!(text.parse::<Database>().unwrap_err(), expected, "{text}");
+        }
+        for text in ["sqlite:postgres://app:secret@h/d", "sqlite:///postgres://app:secret@h/d"] {
+            let error = text.parse::<Database>().unwrap_err();
+            assert!(error.contains("has no `sqlite:` before it") && !error.contains("secret"), "{error}");
         }
         for text in ["host=127.0.0.1 user=app password=secret", "password='a:b' dbname=x"] {
             let error = text.parse::<Database>().unwrap_err();
