@@ -403,3 +403,38 @@ async fn https_against_a_server_without_tls_says_so() {
         assert!(!is_certain || told.lock().unwrap().is_empty(), "repeating does not help");
     }
 }
+
+#[tokio::test]
+async fn an_export_that_breaks_off_or_has_no_end_is_an_error() {
+    let server = server_with_a_token().await;
+    let export = "/connectory/v1/connectors";
+    let head = "{\"revision\":1,\"builtInCatalog\":\"x\"}\n";
+    let line = "{\"scriptName\":\"a\",\"revision\":1,\"connector\":{\"name\":\"A\",\"scriptName\":\"a\",\"status\":\"DEMO\"}}\n";
+    for (body, expected) in [
+        (String::new(), "broke off"),
+        (head.to_owned(), "broke off"),
+        (format!("{head}{line}"), "broke off"),
+        (format!("{head}{line}{{\"count\":2}}\n"), "broke off"),
+        (
+            format!("{head}{{\"scriptName\":\"a\",\"revision\":1,\"connector\":null}}\n{{\"count\":1}}\n"),
+            "no connector",
+        ),
+    ] {
+        let answer = ResponseTemplate::new(200).set_body_string(body);
+        Mock::given(path(export)).respond_with(answer).up_to_n_times(1).mount(&server).await;
+        let error = client(server.uri(), quick(0)).list().export().await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let whole = ResponseTemplate::new(200).set_body_string(format!("{head}{line}{{\"count\":1}}\n"));
+    Mock::given(path(export)).respond_with(whole).up_to_n_times(1).mount(&server).await;
+    let read = client(server.uri(), quick(0)).list().export().await.unwrap();
+    assert_eq!((read.revision, read.connectors.len()), (1, 1));
+    // A few kilobytes become more than the memory should hold.
+    let mut bomb = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(b' '), (1 << 30) + 1), &mut bomb).unwrap();
+    let bomb =
+        ResponseTemplate::new(200).set_body_bytes(bomb.finish().unwrap()).insert_header("content-encoding", "zstd");
+    Mock::given(path(export)).respond_with(bomb).mount(&server).await;
+    let error = client(server.uri(), quick(0)).list().export().await.unwrap_err();
+    assert!(error.to_string().ends_with("it has more than 1024 MiB"), "{error}");
+}
