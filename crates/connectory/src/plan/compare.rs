@@ -35,7 +35,14 @@ pub async fn compare(client: &Client, goal: &Goal) -> Result<Plan> {
     if let Some(most) = service.as_ref().and_then(at_once::most_changes)
         && let Some(plan) = compare_at_once(client, goal, most).await?
     {
-        return Ok(plan);
+        if plan.refusals.is_empty() {
+            return Ok(plan);
+        }
+        // One of several servers may not have known yet what others changed. Now the client knows the newest revision, and
+        // asks for it.
+        if let Some(plan) = compare_at_once(client, goal, most).await? {
+            return Ok(plan);
+        }
     }
     compare_singly(client, goal, service.as_ref()).await
 }
