@@ -11,6 +11,7 @@ use connectory_client::{
     StatusCode, Writes,
 };
 use connectory_folder::Folder;
+use connectory_model::limits::EXPORT_NAMES;
 use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -20,9 +21,7 @@ use crate::terminal::{YELLOW, styled};
 /// How many connectors a command reads or changes at the same time. The server's rate limit slows it down further.
 pub const PARALLEL: usize = 8;
 
-/// Names of connectors in one call, and the bytes that they may take in its address.
-const NAMES: usize = 250;
-/// See [`NAMES`].
+/// Bytes that the names of connectors may take in the address of one call.
 const NAMES_BYTES: usize = 8 * 1024;
 
 /// Pauses for the rate limit that are told. A shorter one is not noticed.
@@ -167,7 +166,7 @@ pub async fn export_named(
             bytes += 3 * name.as_str().len();
             bytes <= NAMES_BYTES
         };
-        let count = rest.iter().take(NAMES).take_while(is_within).count().max(1);
+        let count = rest.iter().take(EXPORT_NAMES).take_while(is_within).count().max(1);
         let (part, after) = rest.split_at(count);
         let export = client.export_named(part).await?;
         // What was changed between two calls is refused later, because it has a newer revision than this.

@@ -12,13 +12,13 @@ use connectory_folder::pull::Digests;
 use connectory_model::ScriptName;
 use futures_util::{StreamExt, stream};
 
-use super::compare::{Goal, compare, compare_singly};
+use super::compare::{compare, compare_singly};
 use super::interrupt::Interrupt;
 use super::record::Record;
 use super::saved::Saved;
 use super::show::Shown;
 use super::step::{Effect, Failure, Steps};
-use super::wanted::refuse_doubtful;
+use super::wanted::{Goal, refuse_doubtful};
 use super::{Action, Plan, Way, at_once};
 use crate::before;
 use crate::environment::{EnvironmentArgument, PARALLEL};

@@ -12,21 +12,10 @@ use connectory_model::translations::{Properties, Translations};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::refusals::refusals;
-use super::wanted::Wanted;
+use super::wanted::{Goal, Wanted};
 use super::{Action, Plan, Refusal, Step, Way, at_once};
 use crate::environment::{PARALLEL, custom, find, folder_of};
 use crate::progress::Progress;
-
-/// What a server should have.
-#[derive(Clone)]
-pub struct Goal {
-    /// Connectors that it should have.
-    pub wanted: Vec<Wanted>,
-    /// Connectors that it should not have.
-    pub unwanted: Vec<ScriptName>,
-    /// Whether custom connectors that are neither are deleted too.
-    pub prune: bool,
-}
 
 /// Makes a plan: in one commit if the server can do that.
 pub async fn compare(client: &Client, goal: &Goal) -> Result<Plan> {
@@ -85,13 +74,6 @@ async fn compare_at_once(client: &Client, goal: &Goal, most: usize) -> Result<Op
     }
     plan.refusals.sort_by(|a, b| a.script_name.cmp(&b.script_name));
     Ok(Some(plan))
-}
-
-impl Goal {
-    /// The script names that it is about.
-    fn names(&self) -> impl Iterator<Item = &ScriptName> {
-        self.wanted.iter().map(|wanted| &wanted.script_name).chain(&self.unwanted)
-    }
 }
 
 /// The steps from what was found to a goal.

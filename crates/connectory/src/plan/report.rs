@@ -3,7 +3,7 @@
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::show::{FileDiff, diffs};
+use super::show::{FileDiff, Summary, diffs};
 use super::{Action, Plan, Refusal, Step};
 
 /// A plan as JSON. Members are only ever added.
@@ -20,15 +20,6 @@ pub struct Report<'a> {
     changes: Vec<Change<'a>>,
     /// Connectors that the server would refuse. Nothing can be applied while there is one.
     refusals: Vec<Refused<'a>>,
-}
-
-/// How many connectors are changed.
-#[derive(Serialize, Default)]
-pub struct Summary {
-    pub create: usize,
-    pub change: usize,
-    pub replace: usize,
-    pub delete: usize,
 }
 
 #[derive(Serialize)]

@@ -9,8 +9,7 @@ use connectory_model::{ScriptName, visible};
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use super::compare::Goal;
-use super::wanted::Wanted;
+use super::wanted::{Goal, Wanted};
 use crate::environment::{folder_of, tenant};
 use crate::files;
 

@@ -10,10 +10,10 @@ use connectory_model::file_names::locale_file;
 use connectory_model::lines::{line_endings, with_line_feeds};
 use connectory_model::translations::Translations;
 use connectory_model::visible;
+use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
 use super::compare::changed_translations;
-use super::report::Summary;
 use super::{Action, Plan};
 use crate::terminal::{BOLD, CYAN, GREEN, RED, styled};
 
@@ -31,6 +31,15 @@ pub struct Shown {
 impl Shown {
     /// The differences of connectors that change.
     pub const DIFF: Self = Self { stat: false, verbose: false };
+}
+
+/// How many connectors are changed.
+#[derive(Serialize, Default)]
+pub struct Summary {
+    pub create: usize,
+    pub change: usize,
+    pub replace: usize,
+    pub delete: usize,
 }
 
 impl fmt::Display for Summary {

@@ -11,10 +11,27 @@ use connectory_folder::{CONNECTOR_FILE, Folder};
 use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES};
 use connectory_model::{ScriptName, visible};
 
-use super::compare::Goal;
 use super::{Action, Plan};
 use crate::allowed::{Allowed, LINT_FILE};
 use crate::findings::refuse_errors;
+
+/// What a server should have.
+#[derive(Clone)]
+pub struct Goal {
+    /// Connectors that it should have.
+    pub wanted: Vec<Wanted>,
+    /// Connectors that it should not have.
+    pub unwanted: Vec<ScriptName>,
+    /// Whether custom connectors that are neither are deleted too.
+    pub prune: bool,
+}
+
+impl Goal {
+    /// The script names that it is about.
+    pub fn names(&self) -> impl Iterator<Item = &ScriptName> {
+        self.wanted.iter().map(|wanted| &wanted.script_name).chain(&self.unwanted)
+    }
+}
 
 impl From<Vec<Wanted>> for Goal {
     fn from(wanted: Vec<Wanted>) -> Self {
