@@ -7,22 +7,11 @@ use std::mem;
 
 use connectory_model::create::default_type;
 use connectory_model::document::{DocumentKind, xml};
-use quick_xml::escape::escape;
-use roxmltree::{Attribute, Document as Tree};
 
 use crate::folder::Folder;
+use crate::lint::Text;
 use crate::lint::document::attribute;
-use crate::lint::{Fix, Text};
-
-/// The attribute of a document's root element that names the connector, if there is one.
-pub(crate) fn naming<'a, 'i>(kind: DocumentKind, tree: &'a Tree<'i>) -> Option<Attribute<'a, 'i>> {
-    let name = match kind {
-        DocumentKind::SourceConfig => "connectorName",
-        DocumentKind::SourceTemplate => "name",
-        DocumentKind::CorrelationConfig => return None,
-    };
-    attribute(tree.root_element(), name)
-}
+use crate::lint::names::{naming, set};
 
 /// An attribute of the root element of a kind of document, and the value that a new connector's name gives to it.
 type Derived = (DocumentKind, &'static str, fn(&str) -> String);
@@ -36,11 +25,6 @@ const DERIVED: [Derived; 3] = [
 
 fn correlation_config_name(name: &str) -> String {
     format!("{name} Account Correlation Config")
-}
-
-/// The fix that gives an attribute another value.
-pub(crate) fn set(attribute: &Attribute<'_, '_>, value: &str) -> Fix {
-    Fix::Replace { range: attribute.range_value(), text: escape(value).into_owned() }
 }
 
 impl Folder {

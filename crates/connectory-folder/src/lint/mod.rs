@@ -11,7 +11,7 @@ mod findings;
 mod form;
 pub(crate) mod layout;
 mod line_endings;
-mod names;
+pub(crate) mod names;
 pub mod rules;
 pub(crate) mod size;
 mod text;

@@ -1,13 +1,31 @@
-//! Checks that source config and source template name the same connector.
+//! The attributes that name a connector: finds them, sets them, and checks that source config and source template name the
+//! same one.
 
 use connectory_model::document::DocumentKind;
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::shown;
-use roxmltree::Document as Tree;
+use quick_xml::escape::escape;
+use roxmltree::{Attribute, Document as Tree};
 
+use super::Fix;
+use super::document::attribute;
 use super::findings::Findings;
 use super::rules::CONNECTOR_NAME;
-use crate::rename::{naming, set};
+
+/// The attribute of a document's root element that names the connector, if there is one.
+pub(crate) fn naming<'a, 'i>(kind: DocumentKind, tree: &'a Tree<'i>) -> Option<Attribute<'a, 'i>> {
+    let name = match kind {
+        DocumentKind::SourceConfig => "connectorName",
+        DocumentKind::SourceTemplate => "name",
+        DocumentKind::CorrelationConfig => return None,
+    };
+    attribute(tree.root_element(), name)
+}
+
+/// The fix that gives an attribute another value.
+pub(crate) fn set(attribute: &Attribute<'_, '_>, value: &str) -> Fix {
+    Fix::Replace { range: attribute.range_value(), text: escape(value).into_owned() }
+}
 
 /// Compares the names in a form and in a template, each with its file. `name` is the one in `connector.yaml`; it decides.
 pub(super) fn check(
