@@ -1,11 +1,13 @@
 """Several servers on one PostgreSQL: clients see one service, whichever of them answers."""
 
+import collections
 import concurrent.futures
 import http.server
 import itertools
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 import uuid
@@ -15,7 +17,7 @@ import requests
 
 import test_sdk
 from conftest import connectory
-from postgres import Cluster
+from postgres import Cluster, as_user, run
 from test_as_code import FORM, Terminal, wait_until, write_connector
 
 pytestmark = pytest.mark.skipif(
@@ -423,3 +425,49 @@ def test_a_password_is_never_shown(cluster, start):
         shown += [refused.stdout, refused.stderr]
     for text in shown:
         assert wrong not in text and Cluster.PASSWORD not in text, text
+
+
+def test_a_restore_beside_servers_is_no_fault_of_theirs(start):
+    own = Cluster()
+    try:
+        address = own.address(own.new_database())
+        server = start("--rate-limit", "off", database=address, **CLIENT)
+        name = server.database.rsplit("/", 1)[-1].split("?")[0]
+        session = server.session()
+
+        def create(number):
+            body = {"name": f"Connector {number}", "type": "test", "className": "x.Y"}
+            return session.post(server.connectors, json=body, timeout=60)
+
+        assert create(0).status_code == 200
+        dump = own.folder / "dump"
+        psql = ["-h", own.folder, "-U", "postgres", "-d", name]
+        run(*as_user(own.programs / "pg_dump", *psql, "-Fc", "-f", dump))
+        stop = threading.Event()
+        numbers = itertools.count(1)
+        answers = []
+
+        def write():
+            while not stop.is_set():
+                answer = create(next(numbers))
+                answers.append((answer.status_code, answer.text))
+
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            writers = [pool.submit(write) for _ in range(4)]
+            try:
+                for _ in range(5):
+                    time.sleep(0.5)
+                    restore = ["--clean", "--if-exists", "--no-owner", dump]
+                    subprocess.run(
+                        as_user(own.programs / "pg_restore", *psql, *restore), cwd="/", timeout=120, capture_output=True
+                    )
+            finally:
+                stop.set()
+            for writer in writers:
+                writer.result()
+        statuses = collections.Counter(status for status, _ in answers)
+        print(statuses)
+        assert statuses[200] > 0 and statuses.keys() <= {200, 400, 401, 503, 504}, (statuses, [a for a in answers if a[0] not in (200, 400, 401, 503, 504)][:3])
+        wait_until(lambda: create(next(numbers)).status_code == 200)
+    finally:
+        own.end()

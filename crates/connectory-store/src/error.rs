@@ -50,6 +50,12 @@ pub enum Unavailable {
     /// The connection to the database broke, or none could be made.
     #[error("the database cannot be reached")]
     Disconnected,
+    /// The database answers, but does not say that a commit is kept as it should be.
+    #[error("the database does not confirm that changes are kept; its synchronous standby may be missing")]
+    Unconfirmed,
+    /// The tables of the database are missing or not as this program made them.
+    #[error("the tables of the database are missing or have changed; a restore may be under way")]
+    Tables,
     /// Too much work is in progress.
     #[error("the server works on too much at the moment")]
     Busy,

@@ -215,11 +215,11 @@ impl Store {
     /// Makes the follower receive the commits of a tenant after this head, which [`Self::load`] returned. The caller
     /// calls this once for each load, when its follower can receive them. If nobody else commits to the database, the
     /// follower receives all commits anyway.
-    pub fn follow_from(&self, tenant: TenantId, head: Head) {
+    pub async fn follow_from(&self, tenant: TenantId, head: Head) {
         match &self.engine {
             // One process owns the database, so its writer gives the follower everything.
             Engine::Sqlite(_) => {}
-            Engine::Postgres(engine) => engine.follow_from(tenant, head),
+            Engine::Postgres(engine) => engine.follow_from(tenant, head).await,
         }
     }
 
@@ -238,6 +238,15 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(_) => None,
             Engine::Postgres(engine) => engine.lag(),
+        }
+    }
+
+    /// How many tenants miss commits of other processes that this one reads at the moment. None if no other process
+    /// commits to the database.
+    pub fn behind(&self) -> Option<usize> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine.behind()),
         }
     }
 

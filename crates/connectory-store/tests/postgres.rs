@@ -104,11 +104,16 @@ struct State {
     last: i64,
     connectors: HashMap<String, i64>,
     lost: usize,
+    /// How long it takes to follow many commits.
+    pause: Duration,
 }
 
 impl Follow for Followed {
     fn committed(&self, batch: Vec<Committed>) {
         let mut state = self.0.lock().unwrap();
+        if batch.len() > 1000 {
+            std::thread::sleep(state.pause);
+        }
         for Committed { tenant, changed: Changed { number, script_name, summary }, .. } in batch {
             if state.tenant != Some(tenant) {
                 continue;
@@ -148,8 +153,9 @@ async fn load(store: &Store, followed: &Followed, tenant: TenantId) -> Head {
     let (head, loaded) = store.load(tenant, |summaries| summaries.collect::<Vec<_>>()).await.unwrap();
     let connectors = loaded.into_iter().map(|(number, summary)| (summary.script_name.to_string(), number.get()));
     let (tenant_id, last) = (Some(tenant), head.number.get());
-    *followed.0.lock().unwrap() = State { tenant: tenant_id, last, connectors: connectors.collect(), lost: 0 };
-    store.follow_from(tenant, head);
+    *followed.0.lock().unwrap() =
+        State { tenant: tenant_id, last, connectors: connectors.collect(), ..State::default() };
+    store.follow_from(tenant, head).await;
     head
 }
 
@@ -225,7 +231,8 @@ async fn statements_that_are_late_leave_no_connection() {
     while store.fresh(ours).await.is_err() {}
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+// With one worker, whatever is long on it is felt by all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_node_that_is_far_behind_catches_up_and_others_do_not_wait() {
     let database = want!(database());
     let store = database.open().await;
@@ -234,7 +241,7 @@ async fn a_node_that_is_far_behind_catches_up_and_others_do_not_wait() {
     commit(&store, ours, create("HR")).await;
     for (much, is_lost) in [(3_000, false), (30_000, true)] {
         let (node, followed) = database.node(ours).await;
-        node.follow_from(theirs, Head { number: RevisionNumber::ZERO, commit: None });
+        node.follow_from(theirs, Head { number: RevisionNumber::ZERO, commit: None }).await;
         let before: i64 =
             database.psql(&format!("SELECT max(number) FROM revisions WHERE tenant_id = {id}")).parse().unwrap();
         // Another server commits much, of which some is deleted again.
@@ -250,8 +257,21 @@ async fn a_node_that_is_far_behind_catches_up_and_others_do_not_wait() {
                  FROM new, example"
         );
         database.psql(&insert);
-        let (first, other) = tokio::join!(node.fresh(ours), node.fresh(theirs));
-        other.unwrap();
+        followed.0.lock().unwrap().pause = Duration::from_secs(2);
+        let first = tokio::spawn({
+            let node = node.clone();
+            async move { node.fresh(ours).await }
+        });
+        let (began, mut was_behind) = (Instant::now(), false);
+        while began.elapsed() < Duration::from_secs(3) {
+            let asked = Instant::now();
+            node.fresh(theirs).await.unwrap();
+            assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+            was_behind |= node.behind() == Some(1);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let first = first.await.unwrap();
+        assert_eq!((was_behind, node.behind()), (!is_lost, Some(0)));
         if is_lost {
             assert!(matches!(first, Err(StoreError::Unavailable(Unavailable::Lost))), "{first:?}");
             load(&node, &followed, ours).await;
@@ -736,13 +756,16 @@ async fn is_not_acknowledged(locale: &str, message: &str) {
         assert!(!is_shown || began.elapsed() > Duration::from_secs(10), "{:?}", began.elapsed());
     }
     let result = committing.await.unwrap();
-    assert!(matches!(result, Err(Refusal::Store(StoreError::Uncertain(_)))), "{result:?}");
+    let unconfirmed = |error: &StoreError| matches!(error, StoreError::Uncertain(Unavailable::Unconfirmed));
+    assert!(matches!(&result, Err(Refusal::Store(error)) if unconfirmed(error)), "{result:?}");
+    let checked = store.check_writes().await.unwrap_err().to_string();
+    assert!(checked.contains("does not confirm that changes are kept"), "{checked}");
     assert!(began.elapsed() < Duration::from_secs(22), "{:?}", began.elapsed());
     // Another node has it, and must not say that it is kept.
     let other = database.open().await;
     assert_eq!(summaries(&other, ours).await.len(), 2);
     let confirmed = other.confirm(ours).await;
-    assert!(matches!(confirmed, Err(StoreError::Uncertain(_))), "{confirmed:?}");
+    assert!(unconfirmed(confirmed.as_ref().unwrap_err()), "{confirmed:?}");
     database.psql("ALTER SYSTEM RESET synchronous_standby_names");
     database.psql("SELECT pg_reload_conf()");
     // Until the server has read its settings, commits wait and are cancelled.
@@ -773,8 +796,35 @@ async fn a_lock_that_is_held_too_long_is_a_refusal() {
     let refused = store.commit(ours, vec![create("HR")], origin()).await.unwrap_err();
     assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Locked))), "{refused}");
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    // That says nothing about other tenants.
+    store.check_writes().await.unwrap();
     held.join().unwrap();
     commit(&store, ours, create("HR")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_are_missing_for_a_while_are_no_fault_of_the_server() {
+    let database = want!(database());
+    let store = database.open().await;
+    let ours = tenant(&store).await;
+    commit(&store, ours, create("HR")).await;
+    // As in a restore: tables are there before their keys, and functions come late.
+    for (gone, back) in [
+        ("ALTER TABLE connectors RENAME TO away", "ALTER TABLE away RENAME TO connectors"),
+        ("ALTER FUNCTION recent RENAME TO away", "ALTER FUNCTION away RENAME TO recent"),
+        (
+            "ALTER TABLE deleted DROP CONSTRAINT deleted_pkey",
+            "ALTER TABLE deleted ADD PRIMARY KEY (tenant_id, script_name)",
+        ),
+        ("ALTER TABLE revisions RENAME body TO away", "ALTER TABLE revisions RENAME away TO body"),
+    ] {
+        database.psql(gone);
+        let delete = edit(Change::Delete { expected: number(1) }, support::connector("HR"));
+        let refused = store.commit(ours, vec![delete], origin()).await.unwrap_err();
+        assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Tables))), "{gone}: {refused:?}");
+        database.psql(back);
+    }
+    commit(&store, ours, create("CRM")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -875,4 +925,15 @@ async fn a_database_that_cannot_be_used_is_refused_with_a_reason() {
     database.open().await;
     database.psql("UPDATE connectory_schema SET version = 99");
     assert!(open(&database.name).await.contains("its schema has version 99"));
+    // Its user may do nothing there.
+    let poor = database.cluster.create_database("");
+    database.cluster.psql(&poor, "DROP SCHEMA public CASCADE");
+    let why = open(&poor).await;
+    assert!(why.contains("cannot create or use the tables") && why.contains("search_path"), "{why}");
+    let theirs = database.cluster.create_database("");
+    database.cluster.psql(&theirs, &format!("CREATE ROLE {theirs} LOGIN"));
+    let address = database.cluster.address(&theirs).replacen("postgres@", &format!("{theirs}@"), 1);
+    let address = Address::parse(&address, |_| None).unwrap();
+    let why = Store::open_postgres(&address).await.err().unwrap().to_string();
+    assert!(why.contains("cannot create or use the tables (permission denied"), "{why}");
 }

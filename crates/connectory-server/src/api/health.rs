@@ -58,12 +58,16 @@ struct Ready<'a> {
     /// The seconds since the server knew all commits, if other servers commit too.
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_seconds: Option<f64>,
+    /// The tenants that miss what other servers committed, or are loaded, at the moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenants_behind: Option<usize>,
 }
 
 impl<'a> Ready<'a> {
     fn new(reason: Option<&'a str>, server: &ServerState) -> Self {
         let status = if reason.is_some() { "not ready" } else { "ready" };
-        Self { status, reason, lag_seconds: server.catalog.lag().map(|lag| lag.as_secs_f64()) }
+        let lag_seconds = server.catalog.lag().map(|lag| lag.as_secs_f64());
+        Self { status, reason, lag_seconds, tenants_behind: server.catalog.behind() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The follower of the store: committed changes become visible, in the order of commits.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use connectory_store::{Committed, Follow, TenantId};
@@ -10,7 +11,20 @@ use super::tenant::TenantCatalog;
 
 /// The loaded tenants. They follow the store, so the catalog's store is not a member: it would contain itself.
 #[derive(Default)]
-pub(super) struct Tenants(Mutex<HashMap<TenantId, Place>>);
+pub(super) struct Tenants {
+    places: Mutex<HashMap<TenantId, Place>>,
+    /// How many are loaded at the moment.
+    loading: AtomicUsize,
+}
+
+/// A tenant that is loaded.
+pub(super) struct Loading<'a>(&'a AtomicUsize);
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// The place of a tenant.
 #[derive(Default)]
@@ -51,6 +65,17 @@ impl Tenants {
         Arc::clone(&self.places().entry(id).or_default().cell)
     }
 
+    /// Begins to load a tenant.
+    pub(super) fn load(&self) -> Loading<'_> {
+        self.loading.fetch_add(1, Ordering::Relaxed);
+        Loading(&self.loading)
+    }
+
+    /// How many tenants are loaded at the moment.
+    pub(super) fn loading(&self) -> usize {
+        self.loading.load(Ordering::Relaxed)
+    }
+
     /// Makes a tenant follow the store from now on.
     pub(super) fn follow(&self, tenant: &Arc<TenantCatalog>) {
         self.places().entry(tenant.id).or_default().followed = Some(Arc::clone(tenant));
@@ -61,6 +86,6 @@ impl Tenants {
     }
 
     fn places(&self) -> MutexGuard<'_, HashMap<TenantId, Place>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -109,6 +109,11 @@ impl Freshness {
         self.played.as_ref().map_or_else(|| self.store.lag(), |played| Some(played.lag))
     }
 
+    /// How many tenants miss what others committed, and get it at the moment, if others commit too.
+    pub fn behind(&self) -> Option<usize> {
+        if self.played.is_some() { Some(0) } else { self.store.behind() }
+    }
+
     /// Says how current lists are that are read from the database now.
     pub(super) fn currency(&self) -> Currency {
         Currency { as_of: self.now().into(), ..Currency::default() }
@@ -180,6 +185,12 @@ impl Catalog {
     /// The time since this process knew all commits of the tenants that it follows, if others commit too.
     pub fn lag(&self) -> Option<Duration> {
         self.freshness.lag()
+    }
+
+    /// How many tenants are not as current as the database at the moment: they miss what others committed, or are loaded.
+    /// None if nobody else commits.
+    pub fn behind(&self) -> Option<usize> {
+        Some(self.freshness.behind()? + self.tenants.loading())
     }
 
     /// Counts an attempt to change a connector that the store refused because of a newer revision.

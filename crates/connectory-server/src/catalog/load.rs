@@ -40,6 +40,7 @@ impl Catalog {
             });
             (Snapshot::from_ordered(listed), by_script_name)
         };
+        let _loading = self.tenants.load();
         let currency = self.freshness.currency();
         let (head, (custom, by_script_name)) = self.store.load(id, read).await?;
         let mut snapshot = base.snapshot.clone();
@@ -74,7 +75,7 @@ impl Catalog {
             ended: AtomicBool::new(false),
         });
         self.tenants.follow(&tenant);
-        self.store.follow_from(id, head);
+        self.store.follow_from(id, head).await;
         Ok(tenant)
     }
 }

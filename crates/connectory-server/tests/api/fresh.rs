@@ -319,9 +319,9 @@ async fn health_and_metrics_tell_how_far_behind_a_server_is() {
     let (app, others) = beside_others(Reads::Fresh).await;
     others.next(Next::Unreachable);
     app.get("/v2025/connectors").await.refusal(503);
-    assert_eq!(app.get("/health/ready").await.text(), r#"{"status":"ready","lagSeconds":0.25}"#);
+    assert_eq!(app.get("/health/ready").await.text(), r#"{"status":"ready","lagSeconds":0.25,"tenantsBehind":0}"#);
     app.server.options.stopping.store(true, Ordering::Relaxed);
-    let stopping = r#"{"status":"not ready","reason":"stopping","lagSeconds":0.25}"#;
+    let stopping = r#"{"status":"not ready","reason":"stopping","lagSeconds":0.25,"tenantsBehind":0}"#;
     assert_eq!(app.get("/health/ready").await.text(), stopping);
     let (_, metrics) = crate::metrics::scrape(&app, "/metrics").await;
     for line in ["connectory_follower_lag_seconds 0.25", "connectory_fresh_read_wait_seconds_count 2"] {

@@ -209,12 +209,28 @@ impl Failed {
         matches!(self, Self::Statement(error) if failure::is_taken(error))
     }
 
+    /// What the database said, if a table, a function or a right is missing.
+    pub fn of_tables(&self) -> Option<&str> {
+        let Self::Statement(error) = self else { return None };
+        let refused = error.as_db_error()?;
+        failure::is_of_tables(refused.code()).then(|| refused.message())
+    }
+
     /// What a pooler said, if the database did not get the statement. The database does not use this code for a statement
     /// that it can read.
     pub fn of_pooler(&self) -> Option<&str> {
         let Self::Statement(error) = self else { return None };
         let refused = error.as_db_error()?;
         (*refused.code() == SqlState::PROTOCOL_VIOLATION).then(|| refused.message())
+    }
+
+    /// What a commit that failed in this way means for its caller.
+    pub fn of_commit(&self) -> StoreError {
+        match self {
+            Self::Late | Self::Warned => StoreError::Uncertain(Unavailable::Unconfirmed),
+            Self::Statement(_) if self.is_refusal() => self.into(),
+            Self::Statement(_) => StoreError::Uncertain(Unavailable::Disconnected),
+        }
     }
 
     /// Whether a commit that failed in this way was certainly not made.
@@ -234,7 +250,7 @@ impl From<&Failed> for StoreError {
         match failed {
             Failed::Statement(error) => error.into(),
             Failed::Late => Unavailable::Slow.into(),
-            Failed::Warned => Self::Uncertain(Unavailable::Disconnected),
+            Failed::Warned => Self::Uncertain(Unavailable::Unconfirmed),
         }
     }
 }

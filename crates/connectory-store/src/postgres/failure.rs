@@ -33,11 +33,22 @@ impl From<&Error> for StoreError {
             | &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
             | &SqlState::OUT_OF_MEMORY => Unavailable::Disconnected,
             code if code.code().starts_with("08") => Unavailable::Disconnected,
+            // The statements never change, so the tables have: for example while a restore creates them.
+            code if is_of_tables(code) => {
+                tracing::error!(%error, "a table, a function or a right is missing");
+                Unavailable::Tables
+            }
             _ => return Self::Engine(refused.to_string()),
         };
         tracing::debug!(%error, "the database refused");
         why.into()
     }
+}
+
+/// Whether a code is about a table, a function or a right that is missing: a syntax error or violation of access rules
+/// (class 42), or a schema that does not exist (class 3F).
+pub(super) fn is_of_tables(code: &SqlState) -> bool {
+    code.code().starts_with("42") || *code == SqlState::INVALID_SCHEMA_NAME
 }
 
 /// Whether a statement was refused because another transaction took its key first.

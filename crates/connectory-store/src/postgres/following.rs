@@ -9,13 +9,17 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
+use super::limits::INLINE;
 use crate::access::TenantId;
 use crate::changes::{Changed, Committed, Follow, Head};
 use crate::error::Unavailable;
+use crate::process::end_process;
 use crate::revision::RevisionNumber;
 
 /// The head before a tenant's first revision.
@@ -28,7 +32,22 @@ pub(super) type Reply = oneshot::Sender<Result<(), Unavailable>>;
 #[derive(Default)]
 pub(super) struct Following {
     follower: OnceLock<Arc<dyn Follow>>,
-    tenants: Mutex<HashMap<TenantId, Arc<Mutex<Followed>>>>,
+    tenants: Mutex<HashMap<TenantId, Arc<FollowedTenant>>>,
+}
+
+/// A tenant that is followed, or was asked for.
+#[derive(Default)]
+struct FollowedTenant {
+    /// Held by the one who changes what the follower has. The follower may take long, so nobody else waits for it.
+    order: tokio::sync::Mutex<()>,
+    followed: Mutex<Followed>,
+}
+
+impl FollowedTenant {
+    /// Locks what is known, for a moment.
+    fn known(&self) -> MutexGuard<'_, Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is followed of a tenant.
@@ -102,23 +121,29 @@ impl Following {
 
     /// The newest revision that the follower has received. None for a tenant that is not followed.
     pub fn head(&self, tenant: TenantId) -> Option<Head> {
-        lock(&self.of(tenant)).head
+        self.of(tenant).known().head
     }
 
     /// Follows a tenant from a head on, whatever was followed before.
-    pub fn begin(&self, tenant: TenantId, head: Head) {
-        lock(&self.of(tenant)).head = Some(head);
+    pub async fn begin(&self, tenant: TenantId, head: Head) {
+        let of = self.of(tenant);
+        let _order = of.order.lock().await;
+        of.known().head = Some(head);
     }
 
     /// Hands commits to the follower. A tenant that was not followed is followed from now on.
-    pub fn publish(&self, tenant: TenantId, mut news: News) -> Published {
+    pub async fn publish(&self, tenant: TenantId, mut news: News) -> Published {
         let of = self.of(tenant);
-        let mut followed = lock(&of);
-        if followed.before_commit.is_some_and(|before| before.number < news.to.number) {
+        let _order = of.order.lock().await;
+        let (before_commit, head) = {
+            let followed = of.known();
+            (followed.before_commit, followed.head)
+        };
+        if before_commit.is_some_and(|before| before.number < news.to.number) {
             // A part of them would not do: a connector that the commit changes is only there as the commit leaves it.
             return Published::InCommit;
         }
-        if let Some(head) = followed.head {
+        if let Some(head) = head {
             if head.number >= news.to.number {
                 return Published::Done;
             }
@@ -128,46 +153,52 @@ impl Following {
             news.commits.retain(|commit| commit.changed.number > head.number);
         }
         if let Some(follower) = self.follower.get().filter(|_| !news.commits.is_empty()) {
-            follower.committed(news.commits);
+            hand_over(follower, news.commits).await;
         }
-        followed.head = Some(news.to);
+        of.known().head = Some(news.to);
         Published::Done
     }
 
     /// Keeps what is after a head from being published until the commit that begins there is made or not.
     pub fn commit(&self, tenant: TenantId, before: Head) -> Committing {
         let of = self.of(tenant);
-        lock(&of).before_commit = Some(before);
+        of.known().before_commit = Some(before);
         Committing(of)
     }
 
     /// Whether a number may be of a commit of this node that is on its way.
     pub fn is_in_commit(&self, tenant: TenantId, number: RevisionNumber) -> bool {
-        lock(&self.of(tenant)).before_commit.is_some_and(|before| before.number < number)
+        self.of(tenant).known().before_commit.is_some_and(|before| before.number < number)
     }
 
     /// Begins to read what others committed, unless a task does already.
     pub fn catch_up(&self, tenant: TenantId) -> Option<CatchingUp> {
         let of = self.of(tenant);
-        let was_catching_up = mem::replace(&mut lock(&of).is_catching_up, true);
+        let was_catching_up = mem::replace(&mut of.known().is_catching_up, true);
         (!was_catching_up).then_some(CatchingUp { of, error: None })
+    }
+
+    /// How many tenants miss what others committed, and get it at the moment.
+    pub fn behind(&self) -> usize {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.values().filter(|tenant| tenant.known().is_catching_up).count()
     }
 
     /// Answers a read when a number is published. Without an answer, the read asks again.
     pub fn answer_after(&self, tenant: TenantId, number: RevisionNumber, reply: Reply) {
         let of = self.of(tenant);
-        let mut followed = lock(&of);
+        let mut followed = of.known();
         if followed.before_commit.is_some() || followed.is_catching_up {
             followed.waiting.push((number, reply));
         }
     }
 
     /// Stops to follow a tenant that must be loaded anew, if it still is followed from there.
-    pub fn lose(&self, tenant: TenantId, known: Head, why: &str) {
+    pub async fn lose(&self, tenant: TenantId, known: Head, why: &str) {
         let of = self.of(tenant);
-        let mut followed = lock(&of);
-        if followed.head == Some(known) {
-            followed.head = None;
+        let _order = of.order.lock().await;
+        let is_followed_from_there = of.known().head.take_if(|head| *head == known).is_some();
+        if is_followed_from_there {
             tracing::warn!(tenant = tenant.get(), number = known.number.get(), why, "the tenant is loaded anew");
             if let Some(follower) = self.follower.get() {
                 follower.lost(tenant);
@@ -175,24 +206,41 @@ impl Following {
         }
     }
 
-    fn of(&self, tenant: TenantId) -> Arc<Mutex<Followed>> {
+    fn of(&self, tenant: TenantId) -> Arc<FollowedTenant> {
         Arc::clone(self.tenants.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default())
     }
 }
 
+/// Hands commits to the follower: many on a thread where that may take long.
+async fn hand_over(follower: &Arc<dyn Follow>, commits: Vec<Committed>) {
+    let is_long = commits.len() > INLINE;
+    let follower = Arc::clone(follower);
+    let hand_over = move || {
+        if catch_unwind(AssertUnwindSafe(|| follower.committed(commits))).is_err() {
+            // The lists in memory may be half done.
+            end_process("what was committed could not be followed; what was acknowledged is kept; start again");
+        }
+    };
+    if !is_long {
+        hand_over();
+    } else if spawn_blocking(hand_over).await.is_err() {
+        tracing::debug!("the runtime ends before the follower has everything");
+    }
+}
+
 /// A commit of this node that is on its way. When this is dropped, the reads that wait for it go on.
-pub(super) struct Committing(Arc<Mutex<Followed>>);
+pub(super) struct Committing(Arc<FollowedTenant>);
 
 impl Committing {
     /// The commit is made, and can be published.
     pub fn made(&self) {
-        lock(&self.0).before_commit = None;
+        self.0.known().before_commit = None;
     }
 }
 
 impl Drop for Committing {
     fn drop(&mut self) {
-        let mut followed = lock(&self.0);
+        let mut followed = self.0.known();
         followed.before_commit = None;
         followed.answer(None);
     }
@@ -200,7 +248,7 @@ impl Drop for Committing {
 
 /// The task that reads what others committed. When this is dropped, the reads that wait for it go on.
 pub(super) struct CatchingUp {
-    of: Arc<Mutex<Followed>>,
+    of: Arc<FollowedTenant>,
     error: Option<Unavailable>,
 }
 
@@ -212,14 +260,10 @@ impl CatchingUp {
 
 impl Drop for CatchingUp {
     fn drop(&mut self) {
-        let mut followed = lock(&self.of);
+        let mut followed = self.of.known();
         followed.is_catching_up = false;
         followed.answer(self.error);
     }
-}
-
-fn lock(followed: &Mutex<Followed>) -> MutexGuard<'_, Followed> {
-    followed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -259,17 +303,17 @@ mod tests {
         News::read(tenant, head(from), head(to), changed.collect())
     }
 
-    #[test]
-    fn what_is_read_together_with_a_commit_on_its_way_waits_for_it() {
+    #[tokio::test]
+    async fn what_is_read_together_with_a_commit_on_its_way_waits_for_it() {
         let (following, numbers) = (Following::default(), Arc::<Numbers>::default());
         following.follow(Arc::clone(&numbers) as Arc<dyn Follow>);
         let tenant = TenantId::new(1).unwrap();
-        following.begin(tenant, head(5));
+        following.begin(tenant, head(5)).await;
         let committing = following.commit(tenant, head(7));
         assert!(following.is_in_commit(tenant, head(8).number) && !following.is_in_commit(tenant, head(7).number));
         // Others changed `hr` with 6, and the commit with 8. A read shows only the second change.
         let news = || read(tenant, 5, 8, &[("crm", 7), ("hr", 8)]);
-        assert_eq!(following.publish(tenant, news()), Published::InCommit);
+        assert_eq!(following.publish(tenant, news()).await, Published::InCommit);
         assert_eq!((following.head(tenant), numbers.0.lock().unwrap().len()), (Some(head(5)), 0));
         let ([first, second], [mut answered, mut again]) = {
             let (one, other) = (oneshot::channel(), oneshot::channel());
@@ -278,7 +322,7 @@ mod tests {
         following.answer_after(tenant, head(7).number, first);
         following.answer_after(tenant, head(9).number, second);
         committing.made();
-        assert_eq!(following.publish(tenant, news()), Published::Done);
+        assert_eq!(following.publish(tenant, news()).await, Published::Done);
         drop(committing);
         assert_eq!(*numbers.0.lock().unwrap(), [7, 8]);
         assert!(answered.try_recv().unwrap().is_ok());

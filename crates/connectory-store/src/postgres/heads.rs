@@ -147,7 +147,7 @@ impl Engine {
             let head = reads::head(&row, 1)?;
             let is_rewound = known != NOTHING && column::<Option<Uuid>>(&row, 3)? != known.commit;
             if is_rewound {
-                self.following.lose(tenant, known, ANOTHER_HISTORY);
+                self.following.lose(tenant, known, ANOTHER_HISTORY).await;
             }
             let of_tenant = if is_rewound {
                 Found::Lost
@@ -192,21 +192,21 @@ impl Engine {
                 return Ok(Found::Published);
             }
             if to.number.get() - known.number.get() > FAR {
-                self.following.lose(tenant, known, "others committed much since");
+                self.following.lose(tenant, known, "others committed much since").await;
                 return Ok(Found::Lost);
             }
             let since = reads::changes_since(&self.reads, tenant, known).await;
             if matches!(since, Err(StoreError::Unavailable(Unavailable::Slow))) {
                 // It would be as late again. A load has no limit of time as a whole.
-                self.following.lose(tenant, known, "what others committed takes too long to read");
+                self.following.lose(tenant, known, "what others committed takes too long to read").await;
                 return Ok(Found::Lost);
             }
             let Since { from, to: since_to, is_rewound, changed, .. } = since?;
             if is_rewound {
-                self.following.lose(tenant, known, ANOTHER_HISTORY);
+                self.following.lose(tenant, known, ANOTHER_HISTORY).await;
                 return Ok(Found::Lost);
             }
-            match self.following.publish(tenant, News::read(tenant, from, since_to, changed)) {
+            match self.following.publish(tenant, News::read(tenant, from, since_to, changed)).await {
                 Published::Done => return Ok(Found::Published),
                 Published::InCommit => return Ok(Found::InCommit(to.number)),
                 Published::Gap => {}

@@ -56,8 +56,11 @@ pub(super) const BATCH: usize = 256;
 pub(super) const BATCH_BYTES: u64 = 32 << 20;
 /// How many revisions of others a node reads one by one. If there are more, it reads what changed.
 pub(super) const RECENT: usize = 1000;
-/// How many revisions of others a node reads at most. If there are more, it loads the tenant anew, which reads every
-/// connector, but has no limit of time as a whole.
-pub(super) const FAR: i64 = 20_000;
+/// How many revisions of others a node reads at most, because it has all of them in memory. If there are more, it loads the
+/// tenant anew, which reads every connector, but one after the other, and has no limit of time as a whole.
+pub(super) const FAR: i64 = 5_000;
+/// How many changes are parsed, or handed to the follower, on the thread of the one who read them. More have a thread where
+/// that may take long.
+pub(super) const INLINE: usize = 64;
 /// How many rows of a load wait for the one that reads them.
 pub(super) const LOADED_ROWS: usize = 1024;

@@ -116,8 +116,10 @@ impl Engine {
         before.is_some() && before != *known
     }
 
+    /// Notes what a commit says about the database. A tenant that is held by someone else says nothing about it.
     fn note_write(&self, error: Option<&StoreError>) {
         let why = match error {
+            Some(StoreError::Unavailable(Unavailable::Locked | Unavailable::Busy | Unavailable::Lost)) => return,
             Some(StoreError::Unavailable(why) | StoreError::Uncertain(why)) => Some(*why),
             Some(_) | None => None,
         };
@@ -183,8 +185,8 @@ impl Postgres {
         self.0.following.follow(follower);
     }
 
-    pub fn follow_from(&self, tenant: TenantId, head: Head) {
-        self.0.following.begin(tenant, head);
+    pub async fn follow_from(&self, tenant: TenantId, head: Head) {
+        self.0.following.begin(tenant, head).await;
     }
 
     pub async fn fresh(&self, tenant: TenantId) -> Result<()> {
@@ -193,6 +195,10 @@ impl Postgres {
 
     pub fn lag(&self) -> Option<Duration> {
         self.0.lag()
+    }
+
+    pub fn behind(&self) -> usize {
+        self.0.following.behind()
     }
 
     pub fn measures(&self) -> Measures {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use connectory_model::{Part, ScriptName, Summary};
 use futures_util::TryStreamExt;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_postgres::{Row, RowStream};
 
 use super::connection::Connection;
 use super::following::NOTHING;
-use super::limits::{LOADED_ROWS, QUERY, RECENT};
+use super::limits::{INLINE, LOADED_ROWS, QUERY, RECENT};
 use super::pool::Pool;
 use super::value::{self, author, column, count, number, optional_number, script_name};
 use crate::access::TenantId;
@@ -44,10 +45,25 @@ pub(super) fn recent_values(tenant: TenantId, known: Option<Head>) -> (i64, Opti
 
 /// Reads the rows of [`RECENT_ROWS`]. Returns none if there are too many of them. Without a known head, there is only the
 /// newest revision, and nothing changed since.
-pub(super) fn recent(known: Option<Head>, rows: &[Row]) -> Result<Option<Since>> {
+pub(super) async fn recent(known: Option<Head>, rows: Vec<Row>) -> Result<Option<Since>> {
     if rows.len() >= RECENT {
         return Ok(None);
     }
+    parsed(rows, move |rows| recent_since(known, rows)).await.map(Some)
+}
+
+/// Parses rows: many on a thread where that may take long.
+async fn parsed<T: Send + 'static>(
+    rows: Vec<Row>,
+    parse: impl FnOnce(&[Row]) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if rows.len() <= INLINE {
+        return parse(&rows);
+    }
+    spawn_blocking(move || parse(&rows)).await.map_err(|_| StoreError::Closed)?
+}
+
+fn recent_since(known: Option<Head>, rows: &[Row]) -> Result<Since> {
     let (to, totals) = match rows.last() {
         Some(last) => (head(last, 0)?, (count(last, 4)?, count(last, 5)?)),
         None => (NOTHING, (0, 0)),
@@ -68,7 +84,7 @@ pub(super) fn recent(known: Option<Head>, rows: &[Row]) -> Result<Option<Since>>
             changed.push(self::changed(row, 0, 2)?);
         }
     }
-    Ok(Some(Since { from, to, totals, is_rewound, changed }))
+    Ok(Since { from, to, totals, is_rewound, changed })
 }
 
 /// Reads a connector that changed, from columns with its number, its script name, and its summary if it exists.
@@ -91,6 +107,10 @@ pub(super) async fn left_since(connection: &Connection, tenant: TenantId, known:
             LEFT JOIN connectors ON connectors.tenant_id = $1 AND connectors.script_name = changed.script_name
             ORDER BY changed.number";
     let rows = connection.query(query, &[&tenant.get(), &known.number.get()], QUERY).await?;
+    parsed(rows, move |rows| left(known, rows)).await
+}
+
+fn left(known: Head, rows: &[Row]) -> Result<Since> {
     let first = rows.first().ok_or_else(|| unreadable("no head"))?;
     let is_rewound = known != NOTHING && known.commit != column(first, 4)?;
     let mut since = Since {
@@ -100,7 +120,7 @@ pub(super) async fn left_since(connection: &Connection, tenant: TenantId, known:
         is_rewound,
         changed: vec![],
     };
-    for row in &rows {
+    for row in rows {
         if optional_number(row, 5)?.is_some() {
             since.changed.push(changed(row, 5, 6)?);
         }
@@ -112,7 +132,7 @@ pub(super) async fn left_since(connection: &Connection, tenant: TenantId, known:
 pub(super) async fn changes_since(pool: &Arc<Pool>, tenant: TenantId, known: Head) -> Result<Since> {
     let values = recent_values(tenant, Some(known));
     let rows = pool.query(RECENT_ROWS, &[&values.0, &values.1, &values.2]).await?;
-    match recent(Some(known), &rows)? {
+    match recent(Some(known), rows).await? {
         Some(since) => Ok(since),
         None => left_since(&*pool.lease().await?, tenant, known).await,
     }
@@ -159,7 +179,7 @@ pub(super) async fn load<T: Send + 'static>(
     let head = head(&first, 0)?;
     // The summaries are parsed on a thread where that may take long.
     let (sender, mut receiver) = mpsc::channel::<Row>(LOADED_ROWS);
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = spawn_blocking(move || {
         let mut failed = None;
         let mut next = || -> Result<Option<(RevisionNumber, Summary)>> {
             let Some(row) = receiver.blocking_recv() else { return Ok(None) };
@@ -226,7 +246,7 @@ pub(super) async fn at(pool: &Arc<Pool>, id: RevisionId, most: usize) -> Result<
     if holders.is_empty() {
         return read();
     }
-    tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
+    spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
 }
 
 /// Reads where the parts of a large connector are stored at a revision. The result is empty for a small connector.

@@ -2,7 +2,7 @@
 //!
 //! Migrations are only appended, never changed. The table `connectory_schema` has the version.
 
-use super::connection::{Connection, Lock};
+use super::connection::{Connection, Failed, Lock};
 use super::limits::{BEGIN, QUERY};
 use super::value::column;
 use crate::error::{Result, StoreError};
@@ -42,6 +42,45 @@ pub(super) async fn migrate(connection: &Connection, database: &str) -> Result<(
         )),
         None => failed.into(),
     })?;
+    let migrated = migrate_begun(connection).await;
+    match migrated {
+        Ok(()) => Ok(()),
+        Err(NotMigrated::Refused(why)) => Err(refused(why)),
+        Err(NotMigrated::Store(error)) => Err(error),
+        Err(NotMigrated::Failed(failed)) => match failed.of_tables() {
+            Some(said) => Err(refused(format!(
+                "its user cannot create or use the tables ({said}); let it own the database, or GRANT it CREATE and USAGE \
+                 on a schema that is first in its search_path"
+            ))),
+            None => Err(failed.into()),
+        },
+    }
+}
+
+/// Why the schema could not be updated.
+enum NotMigrated {
+    /// The database is not one that this program can use.
+    Refused(String),
+    /// A statement has no result.
+    Failed(Failed),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<Failed> for NotMigrated {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
+}
+
+impl From<StoreError> for NotMigrated {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Updates the schema in the transaction that was begun, and ends it.
+async fn migrate_begun(connection: &Connection) -> Result<(), NotMigrated> {
     let query = "SELECT to_regclass('connectory_schema') IS NOT NULL,
                         coalesce(to_regclass('revisions'), to_regclass('tenants'), to_regclass('settings')) IS NOT NULL";
     let row = connection.query(query, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
@@ -53,7 +92,7 @@ pub(super) async fn migrate(connection: &Connection, database: &str) -> Result<(
         }
         (false, true) => {
             let why = "it has tables of another program; create a database for connectory alone, nothing was changed";
-            return Err(refused(why.to_owned()));
+            return Err(NotMigrated::Refused(why.to_owned()));
         }
         (false, false) => 0,
     };
@@ -61,7 +100,7 @@ pub(super) async fn migrate(connection: &Connection, database: &str) -> Result<(
     let found = usize::try_from(found).unwrap_or_default();
     if found > latest {
         let newer = format!("its schema has version {found}, which a newer connectory wrote; this one knows {latest}");
-        return Err(refused(newer));
+        return Err(NotMigrated::Refused(newer));
     }
     if found == latest {
         connection.roll_back().await;

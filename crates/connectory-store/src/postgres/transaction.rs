@@ -6,7 +6,7 @@ use super::connection::Lock;
 use super::limits::{BEGIN, QUERY};
 use super::pool::Lease;
 use super::value::Value;
-use crate::error::{Result, StoreError, Unavailable};
+use crate::error::Result;
 
 /// A transaction. If it is dropped before its end, its connection is closed.
 pub(super) struct Transaction(Lease);
@@ -39,10 +39,7 @@ impl Transaction {
                 return Err(error);
             }
         };
-        match self.0.commit().await {
-            Ok(()) => Ok(changed),
-            Err(failed) if failed.is_refusal() => Err(failed.into()),
-            Err(_) => Err(StoreError::Uncertain(Unavailable::Disconnected)),
-        }
+        self.0.commit().await.map_err(|failed| failed.of_commit())?;
+        Ok(changed)
     }
 }

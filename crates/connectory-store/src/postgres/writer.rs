@@ -8,13 +8,14 @@
 
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join5};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::batch::{self, Before, Plan};
 use super::connection::{Connection, Failed, Lock};
@@ -129,7 +130,7 @@ impl Engine {
         let (since, before) = begin(&lease, tenant, known, &batch).await?;
         if since.is_rewound {
             lease.roll_back().await;
-            self.following.lose(tenant, since.from, ANOTHER_HISTORY);
+            self.following.lose(tenant, since.from, ANOTHER_HISTORY).await;
             return Err(Unavailable::Lost.into());
         }
         let missed = News::read(tenant, since.from, since.to, since.changed);
@@ -194,7 +195,7 @@ impl Engine {
     /// Hands news to the follower, after what it must have before them.
     async fn publish(&self, tenant: TenantId, news: News) -> Result<()> {
         let to = news.to;
-        if self.following.publish(tenant, news) == Published::Gap {
+        if self.following.publish(tenant, news).await == Published::Gap {
             // The commit is made: its caller is told so only when it is published.
             let caught_up = self.catch_up(tenant, to).await;
             let _found = caught_up.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))?;
@@ -208,14 +209,18 @@ impl Engine {
     /// it is where the database promises it to be, for example on a standby.
     async fn settle(&self, tenant: TenantId, head: Head) -> Result<()> {
         let deadline = Instant::now() + SETTLE;
+        let is_found = AtomicBool::new(false);
         loop {
             self.commits.close();
-            match timeout_at(deadline.into(), self.look_up(tenant, head)).await {
+            match timeout_at(deadline.into(), self.look_up(tenant, head, &is_found)).await {
                 Ok(Ok(true)) => return Ok(()),
                 Ok(Ok(false)) => return Err(Unavailable::Disconnected.into()),
                 Ok(Err(error)) if Instant::now() + SETTLE_AGAIN < deadline => {
                     tracing::debug!(%error, "the outcome of a commit is not known yet");
                     sleep(SETTLE_AGAIN).await;
+                }
+                Ok(Err(_)) | Err(_) if is_found.load(Ordering::Relaxed) => {
+                    return Err(StoreError::Uncertain(Unavailable::Unconfirmed));
                 }
                 Ok(Err(_)) | Err(_) => return Err(StoreError::Uncertain(Unavailable::Disconnected)),
             }
@@ -223,7 +228,7 @@ impl Engine {
     }
 
     /// Looks up whether a commit is there, and makes it safe if it is.
-    async fn look_up(&self, tenant: TenantId, head: Head) -> Result<bool> {
+    async fn look_up(&self, tenant: TenantId, head: Head, is_found: &AtomicBool) -> Result<bool> {
         let lease = self.commits.lease().await?;
         lease.begin(Lock::commits(tenant), BEGIN).await?;
         let find = "SELECT commit_id FROM revisions WHERE tenant_id = $1 AND number = $2";
@@ -233,6 +238,7 @@ impl Engine {
             lease.roll_back().await;
             return Ok(false);
         }
+        is_found.store(true, Ordering::Relaxed);
         touch(&lease, tenant).await?;
         lease.commit().await?;
         Ok(true)
@@ -241,14 +247,18 @@ impl Engine {
     /// Makes sure that what is committed for a tenant is where the database promises it to be, for example on a standby: a
     /// commit of this node after it says so.
     pub async fn confirm(&self, tenant: TenantId) -> Result<()> {
-        let confirming = async {
+        let begun = async {
             let lease = self.commits.lease().await?;
             lease.begin(Lock::commits(tenant), BEGIN).await?;
             touch(&lease, tenant).await?;
-            lease.commit().await.map_err(|_| StoreError::Uncertain(Unavailable::Disconnected))
+            Ok(lease)
         };
-        let confirmed = timeout_at((Instant::now() + SETTLE).into(), confirming).await;
-        confirmed.unwrap_or(Err(StoreError::Uncertain(Unavailable::Slow)))
+        let begun: Result<Lease> = timeout(SETTLE, begun).await.unwrap_or(Err(Unavailable::Slow.into()));
+        begun?.commit().await.map_err(|failed| match failed.of_commit() {
+            // The commit that the caller answers with may be kept or not.
+            StoreError::Unavailable(why) => StoreError::Uncertain(why),
+            other => other,
+        })
     }
 }
 
@@ -320,7 +330,7 @@ async fn begin(
     )
     .await;
     begun?;
-    let since = match reads::recent(known, &recent?)? {
+    let since = match reads::recent(known, recent?).await? {
         Some(since) => since,
         None => reads::left_since(connection, tenant, known.unwrap_or(NOTHING)).await?,
     };
