@@ -156,6 +156,9 @@ pub enum StoreError {
     /// The database contains data that this program cannot have written.
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
+    /// The retention of the server removed the connector at this revision.
+    #[error("the connector at revision {0} was removed by the retention of this server")]
+    BodyRemoved(RevisionNumber),
     /// The file or its folder cannot be read or written.
     #[error("{}: {error}", .path.display())]
     Io {

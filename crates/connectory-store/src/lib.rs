@@ -52,6 +52,7 @@ mod edit;
 mod error;
 mod measures;
 mod once;
+mod past;
 mod postgres;
 mod process;
 mod revision;
@@ -76,6 +77,7 @@ pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use measures::Measures;
 pub use once::{Done, Once};
+pub use past::{Left, Moment};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
@@ -304,6 +306,28 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Revision>> {
         both!(self.revisions(tenant, script_name, before, limit).await)
+    }
+
+    /// Reads up to `limit` revisions of a tenant with numbers after one, the oldest first.
+    pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
+        both!(self.revisions_after(after, limit).await)
+    }
+
+    /// Finds the newest revision of a tenant up to a number.
+    pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {
+        both!(self.moment_of(id).await)
+    }
+
+    /// Finds the newest revision of a tenant that was committed at a time or before it, in milliseconds since 1970-01-01
+    /// UTC. The times of a tenant grow with its numbers, as far as the clock of the database does not go back.
+    pub async fn moment_at(&self, tenant: TenantId, time: i64) -> Result<Option<Moment>> {
+        both!(self.moment_at(tenant, time).await)
+    }
+
+    /// Reads which revision each connector of a tenant had at a number, of those that changed after it. What is not here is
+    /// now as it was then.
+    pub async fn left_at(&self, id: RevisionId) -> Result<Vec<Left>> {
+        both!(self.left_at(id).await)
     }
 
     /// Finds a client by its id.

@@ -35,8 +35,13 @@ macro_rules! words {
     };
 }
 
-/// The columns of a revision as every engine has them, with the prefix of a table. The last column is the number of the previous revision.
+/// The columns of a revision as every engine has them, with the prefix of a table; or their names. A body that was removed
+/// is empty.
 macro_rules! columns {
+    (names) => {
+        "number, script_name, action, changed, author_kind, author_id, author_name, created_at, tracking_id, change, \
+         previous, commit_id, has_body"
+    };
     ($table:literal) => {
         concat!(
             $table,
@@ -60,7 +65,11 @@ macro_rules! columns {
             $table,
             "change, ",
             $table,
-            "previous"
+            "previous, ",
+            $table,
+            "commit_id, length(",
+            $table,
+            "body) > 0 AS has_body"
         )
     };
 }
@@ -194,4 +203,8 @@ pub struct Revision {
     pub tracking_id: Option<Uuid>,
     /// The time of the change, in milliseconds since 1970-01-01 UTC.
     pub created_at: i64,
+    /// The random id of the commit. Revisions from before schema 5 have none.
+    pub commit: Option<Uuid>,
+    /// Whether the connector at the revision can be read. Retention removes it at some time.
+    pub has_body: bool,
 }

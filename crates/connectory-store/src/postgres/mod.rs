@@ -20,6 +20,7 @@ mod heads;
 mod limits;
 mod once;
 mod password_file;
+mod past;
 mod pool;
 mod reads;
 mod schema;
@@ -58,6 +59,7 @@ use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
+use crate::past::{Left, Moment};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
 
@@ -259,6 +261,22 @@ impl Postgres {
         limit: u32,
     ) -> Result<Vec<Revision>> {
         reads::revisions(&self.0.reads, tenant, script_name.as_ref(), before, limit).await
+    }
+
+    pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
+        past::revisions_after(&self.0.reads, after, limit).await
+    }
+
+    pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {
+        past::moment_of(&self.0.reads, id).await
+    }
+
+    pub async fn moment_at(&self, tenant: TenantId, time: i64) -> Result<Option<Moment>> {
+        past::moment_at(&self.0.reads, tenant, time).await
+    }
+
+    pub async fn left_at(&self, id: RevisionId) -> Result<Vec<Left>> {
+        past::left_at(&self.0.reads, id).await
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {

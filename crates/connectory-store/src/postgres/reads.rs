@@ -215,6 +215,9 @@ pub(super) async fn at(pool: &Arc<Pool>, id: RevisionId, most: usize) -> Result<
     let Some(stored) = column::<Option<Vec<u8>>>(&row, 2)? else {
         return Ok(Some(Found::Large(usize::try_from(column::<i64>(&row, 1)?).unwrap_or(usize::MAX))));
     };
+    if stored.is_empty() {
+        return Err(StoreError::BodyRemoved(id.number));
+    }
     let format = column(&row, 0)?;
     let holders = body::holders(format, &stored, id.number)?;
     let mut parts = HashMap::new();
@@ -264,7 +267,7 @@ const OF_CONNECTOR: &str = concat!(
          UNION ALL
          SELECT number FROM deleted WHERE tenant_id = $1 AND script_name = $2
      ), history (",
-    columns!(""),
+    columns!(names),
     ") AS (
          SELECT ",
     columns!("found."),
@@ -310,7 +313,7 @@ pub(super) async fn one(pool: &Arc<Pool>, id: RevisionId, of: &ScriptName) -> Re
     row.as_ref().map(revision).transpose()
 }
 
-fn revision(row: &Row) -> Result<Revision> {
+pub(super) fn revision(row: &Row) -> Result<Revision> {
     let action = column(row, 2)?;
     Ok(Revision {
         number: number(row, 0)?,
@@ -322,5 +325,7 @@ fn revision(row: &Row) -> Result<Revision> {
         tracking_id: column(row, 8)?,
         change: number(row, 9)?,
         previous: optional_number(row, 10)?,
+        commit: column(row, 11)?,
+        has_body: column(row, 12)?,
     })
 }

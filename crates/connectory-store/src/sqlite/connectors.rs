@@ -317,6 +317,9 @@ pub(super) fn at(connection: &Connection, id: RevisionId, most: usize) -> Result
     )?;
     let mut rows = statement.query(params![key(id), i64::try_from(most).unwrap_or(i64::MAX)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
+    if row.get::<_, i64>(1)? == 0 {
+        return Err(StoreError::BodyRemoved(id.number));
+    }
     let body = row.get_ref(2)?;
     if body == ValueRef::Null {
         return Ok(Some(Found::Large(usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX))));
@@ -352,7 +355,7 @@ const OF_CONNECTOR: &str = concat!(
         UNION ALL
         SELECT number FROM deleted WHERE tenant_id = ?4 AND script_name = ?5
     ), history (",
-    columns!(""),
+    columns!(names),
     ") AS (
         SELECT ",
     columns!("found."),
@@ -396,12 +399,12 @@ pub(super) fn one(connection: &Connection, id: RevisionId, script_name: &ScriptN
     Ok(connection.prepare_cached(ONE)?.query_row(params![key(id), script_name.as_str()], revision).optional()?)
 }
 
-fn script_name(row: &Row<'_>, column: usize) -> rusqlite::Result<ScriptName> {
+pub(super) fn script_name(row: &Row<'_>, column: usize) -> rusqlite::Result<ScriptName> {
     let text = row.get_ref(column)?.as_str()?;
     text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
-fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
+pub(super) fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
     let number = row.get(0)?;
     Ok(Revision {
         number,
@@ -413,5 +416,7 @@ fn revision(row: &Row<'_>) -> rusqlite::Result<Revision> {
         author: author(row, 4)?,
         created_at: row.get(7)?,
         tracking_id: rows::uuid(row, 8)?,
+        commit: rows::uuid(row, 11)?,
+        has_body: row.get(12)?,
     })
 }

@@ -13,6 +13,7 @@ mod job;
 mod key;
 mod lock;
 mod once;
+mod past;
 mod reader;
 mod rows;
 mod schema;
@@ -40,6 +41,7 @@ use crate::changes::{Changes, Follow, Head};
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::once::{Done, Once};
+use crate::past::{Left, Moment};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
 
@@ -142,6 +144,22 @@ impl Sqlite {
         self.readers
             .read(move |connection| connectors::revisions(connection, tenant, script_name.as_ref(), before, limit))
             .await
+    }
+
+    pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
+        self.readers.read(move |connection| past::revisions_after(connection, after, limit)).await
+    }
+
+    pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {
+        self.readers.read(move |connection| past::moment_of(connection, id)).await
+    }
+
+    pub async fn moment_at(&self, tenant: TenantId, time: i64) -> Result<Option<Moment>> {
+        self.readers.read(move |connection| past::moment_at(connection, tenant, time)).await
+    }
+
+    pub async fn left_at(&self, id: RevisionId) -> Result<Vec<Left>> {
+        self.readers.read(move |connection| past::left_at(connection, id)).await
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {

@@ -12,6 +12,7 @@ mod access;
 mod access_events;
 mod commits;
 mod once;
+mod past;
 mod reads;
 mod sessions;
 
@@ -160,6 +161,11 @@ macro_rules! engines {
                 a_commit_that_is_not_made_leaves_its_key_free,
                 a_key_is_one_of_its_tenant_alone,
                 a_key_is_free_again_after_a_day,
+            }
+            past {
+                revisions_after_a_number_are_in_the_order_of_commits,
+                a_moment_is_found_by_its_number_and_by_its_time,
+                what_connectors_were_at_a_revision_is_known,
             }
             reads {
                 a_connector_lives_through_revisions_and_a_restart,

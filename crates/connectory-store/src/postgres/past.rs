@@ -1,0 +1,60 @@
+//! Reads of what was before: the revisions after one, the revision at a time, and the connectors at a revision.
+
+use std::sync::Arc;
+
+use tokio_postgres::Row;
+
+use super::pool::Pool;
+use super::reads::revision;
+use super::value::{column, number, optional_number, script_name};
+use crate::access::TenantId;
+use crate::error::Result;
+use crate::past::{Left, Moment, Search};
+use crate::revision::{Revision, RevisionId, RevisionNumber, columns};
+
+const AFTER: &str =
+    concat!("SELECT ", columns!(""), " FROM revisions WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3");
+
+/// Reads the revisions with numbers after one, the oldest first.
+pub(super) async fn revisions_after(pool: &Arc<Pool>, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
+    let rows = pool.query(AFTER, &[&after.tenant.get(), &after.number.get(), &i64::from(limit)]).await?;
+    rows.iter().map(revision).collect()
+}
+
+fn moment(row: &Row) -> Result<Moment> {
+    Ok(Moment { number: number(row, 0)?, change: number(row, 1)?, created_at: column(row, 2)? })
+}
+
+/// Finds the newest revision up to a number.
+pub(super) async fn moment_of(pool: &Arc<Pool>, id: RevisionId) -> Result<Option<Moment>> {
+    let query = "SELECT number, change, created_at FROM revisions WHERE tenant_id = $1 AND number <= $2
+                     ORDER BY number DESC LIMIT 1";
+    let row = pool.query_one(query, &[&id.tenant.get(), &id.number.get()]).await?;
+    row.as_ref().map(moment).transpose()
+}
+
+/// Finds the newest revision that was committed at a time or before it. Revisions are only appended, so the reads need not
+/// be of one moment.
+pub(super) async fn moment_at(pool: &Arc<Pool>, tenant: TenantId, time: i64) -> Result<Option<Moment>> {
+    let mut found = None;
+    let newest = moment_of(pool, RevisionId { tenant, number: RevisionNumber::MAX }).await?;
+    let mut search = Search::below(newest);
+    while let Some(number) = search.next() {
+        let moment = moment_of(pool, RevisionId { tenant, number }).await?;
+        if search.note(time, moment) {
+            found = moment;
+        }
+    }
+    Ok(found)
+}
+
+/// Reads what each connector was, at a revision, that changed after it.
+pub(super) async fn left_at(pool: &Arc<Pool>, id: RevisionId) -> Result<Vec<Left>> {
+    let query = "SELECT first.script_name, before.number
+                     FROM (SELECT DISTINCT ON (script_name) script_name, previous FROM revisions
+                               WHERE tenant_id = $1 AND number > $2 ORDER BY script_name, number) AS first
+                     LEFT JOIN revisions AS before
+                          ON before.tenant_id = $1 AND before.number = first.previous AND before.action <> 3";
+    let rows = pool.query(query, &[&id.tenant.get(), &id.number.get()]).await?;
+    rows.iter().map(|row| Ok(Left { script_name: script_name(row, 0)?, number: optional_number(row, 1)? })).collect()
+}

@@ -1,0 +1,55 @@
+//! Reads of what was before: the revisions after one, the revision at a time, and the connectors at a revision.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::connectors::{revision, script_name};
+use super::key::{end_key, first_key, key};
+use crate::access::TenantId;
+use crate::error::Result;
+use crate::past::{self, Left, Moment};
+use crate::revision::{Revision, RevisionId, RevisionNumber, columns};
+
+const AFTER: &str =
+    concat!("SELECT ", columns!(""), " FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3");
+
+/// Reads the revisions with numbers after one, the oldest first.
+pub(super) fn revisions_after(connection: &Connection, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
+    let mut statement = connection.prepare_cached(AFTER)?;
+    let rows = statement.query_map(params![key(after), end_key(after.tenant), limit], revision)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Reads the newest revision up to a number: its number, its change and its time.
+fn moment(connection: &Connection, tenant: TenantId, up_to: RevisionNumber) -> Result<Option<Moment>> {
+    let query = "SELECT number, coalesce(change, number), created_at FROM revisions WHERE key > ?1 AND key <= ?2
+                     ORDER BY key DESC LIMIT 1";
+    let read = |row: &Row<'_>| Ok(Moment { number: row.get(0)?, change: row.get(1)?, created_at: row.get(2)? });
+    let up_to = key(RevisionId { tenant, number: up_to });
+    Ok(connection.prepare_cached(query)?.query_row([first_key(tenant), up_to], read).optional()?)
+}
+
+/// Finds the newest revision that was committed at a time or before it.
+pub(super) fn moment_at(connection: &Connection, tenant: TenantId, time: i64) -> Result<Option<Moment>> {
+    let _one_moment = connection.unchecked_transaction()?;
+    past::search(time, |up_to| moment(connection, tenant, up_to))
+}
+
+/// Finds the newest revision up to a number.
+pub(super) fn moment_of(connection: &Connection, id: RevisionId) -> Result<Option<Moment>> {
+    moment(connection, id.tenant, id.number)
+}
+
+/// Reads what each connector was, at a revision, that changed after it.
+pub(super) fn left_at(connection: &Connection, id: RevisionId) -> Result<Vec<Left>> {
+    // SQLite takes the columns of a group from the row that has the minimum.
+    let mut statement = connection.prepare_cached(
+        "SELECT first.script_name, before.number
+             FROM (SELECT script_name, min(key), previous FROM revisions WHERE key > ?1 AND key < ?2
+                       GROUP BY script_name) AS first
+             LEFT JOIN revisions AS before ON before.key = ?3 + first.previous AND before.action <> 3",
+    )?;
+    let rows = statement.query_map(params![key(id), end_key(id.tenant), first_key(id.tenant)], |row| {
+        Ok(Left { script_name: script_name(row, 0)?, number: row.get(1)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
