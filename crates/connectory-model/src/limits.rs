@@ -410,5 +410,25 @@ pub const DIFF_BYTES: usize = 512 * KIB;
 pub const DIFF_LINES: usize = 20_000;
 /// Time in which a page looks for the smallest differences; after that, larger ones have to do.
 pub const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
+/// Revisions that a request reads at once.
+pub const REVISIONS_READ: usize = 1000;
+/// Revisions that a request looks at to find those that it wants. Then the answer says where to go on.
+pub const REVISIONS_SCANNED: usize = 20_000;
+/// Time in which the smallest difference of two states of a connector is looked for; after that, a larger one has to do.
+pub const PLAIN_DIFF_TIMEOUT: Duration = Duration::from_secs(2);
+/// Streams of events at a time. Each costs a task, and a read for each batch of changes.
+pub const EVENT_STREAMS: usize = 1000;
+/// Streams of events of one tenant at a time.
+pub const EVENT_STREAMS_PER_TENANT: usize = 100;
+/// Streams of events of one client at a time.
+pub const EVENT_STREAMS_PER_CLIENT: usize = 10;
+/// Events that a stream reads at once. It has no more in memory, however slowly its client reads.
+pub const EVENTS_READ: u32 = 100;
+/// How often a stream of events looks whether its client may still read, and whether others committed something.
+pub const EVENTS_LOOK: Duration = Duration::from_secs(1);
+/// How often a stream of events looks whether its client is there, so that it ends at most five seconds after the client.
+pub const CLIENT_LOOK: Duration = Duration::from_secs(3);
+/// How often a stream of events that has nothing to send sends a comment, so that proxies keep the connection.
+pub const EVENTS_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Findings that the check of a document answers.
 pub const FINDINGS: usize = 500;

@@ -28,7 +28,8 @@ use utoipa_axum::routes;
 
 use crate::api::fast_path::Attempt;
 use crate::api::{
-    connectors, documents, extensions, fast_path, health, oauth, openapi, reference, reset, service_info, translations,
+    connectors, documents, events, extensions, fast_path, health, history, oauth, openapi, reference, reset,
+    service_info, translations,
 };
 use crate::auth::Caller;
 use crate::auth::layer::authorize;
@@ -176,9 +177,12 @@ fn services() -> OpenApiRouter<Arc<ServerState>> {
         .route("/health/ready", get(health::ready))
 }
 
-/// Makes the route of changes to several connectors.
+/// Makes the routes about all connectors of a tenant.
 fn changes() -> OpenApiRouter<Arc<ServerState>> {
-    OpenApiRouter::new().routes(routes!(extensions::apply))
+    OpenApiRouter::new()
+        .routes(routes!(extensions::apply))
+        .routes(routes!(history::of_tenant))
+        .routes(routes!(events::stream))
 }
 
 /// Returns the routes that can have faults: the operations of the document. The health checks are not in it.
@@ -206,9 +210,13 @@ fn operations(version: &ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
             .routes(routes!(documents::correlation_config::get, documents::correlation_config::put))
             .routes(routes!(translations::get, translations::put)),
         Operations::List => OpenApiRouter::new().routes(routes!(connectors::list)),
-        Operations::Extensions => {
-            OpenApiRouter::new().routes(routes!(extensions::export)).routes(routes!(extensions::patch))
-        }
+        Operations::Extensions => OpenApiRouter::new()
+            .routes(routes!(extensions::export))
+            .routes(routes!(extensions::patch))
+            .routes(routes!(history::of_connector))
+            .routes(routes!(history::get))
+            .routes(routes!(history::diff))
+            .routes(routes!(history::restore)),
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use connectory_model::limits::{
-    APPLIES_PER_TENANT, EXPORTS_PER_CLIENT, EXPORTS_PER_TENANT, SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT,
-    TURNS_PER_CLIENT, TURNS_PER_TENANT,
+    APPLIES_PER_TENANT, EVENT_STREAMS_PER_CLIENT, EVENT_STREAMS_PER_TENANT, EXPORTS_PER_CLIENT, EXPORTS_PER_TENANT,
+    SEARCHES_PER_CLIENT, SEARCHES_PER_TENANT, TURNS_PER_CLIENT, TURNS_PER_TENANT,
 };
 use enum_map::{Enum, EnumMap, enum_map};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,6 +25,8 @@ pub enum Queue {
     Exports,
     /// Changes to several connectors at once.
     Applies,
+    /// Streams of events.
+    Events,
     /// Dry runs of these. Who may only read does not hold up who changes.
     Checks,
 }
@@ -80,6 +82,7 @@ impl Share {
             Queue::Large => TURNS_PER_TENANT,
             Queue::Searches => SEARCHES_PER_TENANT,
             Queue::Exports => EXPORTS_PER_TENANT,
+            Queue::Events => EVENT_STREAMS_PER_TENANT,
             Queue::Applies => APPLIES_PER_TENANT,
             Queue::Checks => APPLIES_PER_TENANT,
         };
@@ -92,6 +95,7 @@ impl Share {
             Queue::Large => TURNS_PER_CLIENT,
             Queue::Searches => SEARCHES_PER_CLIENT,
             Queue::Exports => EXPORTS_PER_CLIENT,
+            Queue::Events => EVENT_STREAMS_PER_CLIENT,
             Queue::Applies => APPLIES_PER_TENANT,
             Queue::Checks => APPLIES_PER_TENANT,
         };

@@ -16,9 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use connectory_model::limits::{
-    APPLIES, EXPORTS, INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT,
+    APPLIES, EVENT_STREAMS, EXPORTS, INLINE_BYTES, LARGE_BYTES, NICENESS, SEARCHES, TURN_TIMEOUT, WORK_TIMEOUT,
 };
 use enum_map::{EnumMap, enum_map};
+use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
@@ -135,6 +136,7 @@ impl Default for Work {
             Queue::Large => Arc::new(Semaphore::new(LARGE_BYTES / UNIT)),
             Queue::Searches => Arc::new(Semaphore::new(SEARCHES)),
             Queue::Exports => Arc::new(Semaphore::new(EXPORTS)),
+            Queue::Events => Arc::new(Semaphore::new(EVENT_STREAMS)),
             Queue::Applies => Arc::new(Semaphore::new(APPLIES)),
             Queue::Checks => Arc::new(Semaphore::new(APPLIES)),
         };
@@ -206,6 +208,11 @@ impl Work {
     /// Waits for a turn to export.
     pub async fn export_turn(&self) -> Result<Turn, WorkError> {
         self.wait(Queue::Exports, 1).await
+    }
+
+    /// Takes a turn to stream events, if there is one.
+    pub fn events_turn(&self) -> Option<Turn> {
+        self.wait(Queue::Events, 1).now_or_never()?.ok()
     }
 
     /// Waits for a turn to apply, or only to check changes.

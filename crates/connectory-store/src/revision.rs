@@ -19,6 +19,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All values.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
             /// The word for the value.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }

@@ -128,6 +128,6 @@ pub async fn restore(
     Submitted { caller, .. }: Submitted,
 ) -> Result<Response, PageError> {
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    console.server.registry.restore(tenant, &origin, &script_name, number).await?;
+    console.server.registry.restore(tenant, &origin, None, &script_name, number).await?;
     Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response())
 }

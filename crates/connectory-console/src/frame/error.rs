@@ -8,7 +8,7 @@ use std::fmt::Display;
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::{Denied, Scope, UserLevel};
 use connectory_server::http::error::ApiError;
-use connectory_server::registry::RegistryError;
+use connectory_server::registry::{RegistryError, time};
 use connectory_server::work::WorkError;
 use connectory_store::{QuotaExceeded, StoreError, Unavailable};
 use http::StatusCode;
@@ -133,6 +133,9 @@ fn registry_message(error: &RegistryError) -> Message {
     match error {
         RegistryError::NotFound(script_name) => no_connector(script_name.as_str()),
         RegistryError::NoRevision(number) => Message::new("error.no_revision").with(number),
+        RegistryError::BodyRemoved { number, created_at } => {
+            Message::new("error.body_removed").with(number).with(&time(*created_at))
+        }
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
         RegistryError::Quota(QuotaExceeded::Connectors(most)) => Message::new("error.quota_connectors").with(most),

@@ -9,6 +9,7 @@ mod error;
 mod item;
 mod line;
 mod open;
+mod revision;
 mod service;
 mod upload;
 
@@ -17,6 +18,10 @@ pub use error::{ErrorMessage, ErrorResponse, LocaleOrigin};
 pub use item::ConnectorItem;
 pub use line::{APPLY_PATH, Applied, ConnectorLine, ExportEnd, ExportHead, LINES_TYPE};
 pub use open::Open;
+pub use revision::{
+    ConnectorRevision, DIFF_TYPE, EVENTS_PATH, EventKind, EventReset, REVISIONS_PATH, RevisionAction, RevisionAuthor,
+    RevisionAuthorKind,
+};
 pub use service::{CONNECTORS_PATH, Capability, RESET_PATH, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
 pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};
 

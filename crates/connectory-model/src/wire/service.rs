@@ -55,6 +55,11 @@ pub enum Capability {
     Export,
     /// `POST /connectory/v1/apply` makes changes to several connectors in one commit (D48).
     Apply,
+    /// The history of connectors can be read, compared and restored, below `/connectory/v1/connectors/{scriptName}/revisions`
+    /// and at `/connectory/v1/revisions` (D53).
+    History,
+    /// `GET /connectory/v1/events` sends what changes (D54).
+    Events,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
     /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
@@ -63,8 +68,16 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 6] =
-        [Self::Statuses, Self::Custom, Self::IdempotencyKey, Self::UpdateInPlace, Self::Export, Self::Apply];
+    pub const ALWAYS: [Self; 8] = [
+        Self::Statuses,
+        Self::Custom,
+        Self::IdempotencyKey,
+        Self::UpdateInPlace,
+        Self::Export,
+        Self::Apply,
+        Self::History,
+        Self::Events,
+    ];
 }
 
 /// The limits that a client should know before it sends something.

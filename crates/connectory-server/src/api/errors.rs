@@ -11,6 +11,9 @@ impl From<RegistryError> for ApiError {
         match error {
             RegistryError::NotFound(script_name) => Self::no_connector(script_name.as_str()),
             RegistryError::NoRevision(_) => Self::not_found(error.to_string()),
+            RegistryError::BodyRemoved { .. } => {
+                Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) }
+            }
             RegistryError::BuiltIn(_)
             | RegistryError::NameTaken
             | RegistryError::Quota(_)

@@ -3,9 +3,11 @@
 pub mod connectors;
 pub mod documents;
 mod errors;
+pub mod events;
 pub mod extensions;
 pub mod fast_path;
 pub mod health;
+pub mod history;
 pub mod oauth;
 pub mod once;
 pub mod openapi;

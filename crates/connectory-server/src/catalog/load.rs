@@ -7,6 +7,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use connectory_model::Summary;
 use connectory_store::{RevisionId, RevisionNumber, StoreError, TenantId};
+use tokio::sync::watch;
 
 use super::Catalog;
 use super::entry::{Entry, Source};
@@ -68,6 +69,7 @@ impl Catalog {
             by_script_name,
             published,
             current: ArcSwap::from_pointee(snapshot),
+            shown: watch::Sender::new(head.number),
             facets: ArcSwapOption::empty(),
             caches: ArcSwapOption::empty(),
             share: Arc::new(Share::of_tenant()),

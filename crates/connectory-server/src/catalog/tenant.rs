@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use connectory_model::{ScriptName, Summary};
-use connectory_store::{Changed, RevisionId, TenantId};
+use connectory_store::{Changed, RevisionId, RevisionNumber, TenantId};
+use tokio::sync::watch;
 
 use super::caches::Caches;
 use super::entry::{Entry, Source};
@@ -42,6 +43,8 @@ pub struct TenantCatalog {
     pub(super) published: Mutex<Snapshot>,
     /// The visible state, which readers use.
     pub(super) current: ArcSwap<Snapshot>,
+    /// Tells those who wait which revision is visible.
+    pub(super) shown: watch::Sender<RevisionNumber>,
     /// The cached facets, and the version of the snapshot that they were counted in.
     pub(super) facets: ArcSwapOption<(u64, Facets)>,
     /// The caches, while the tenant has a part of them.
@@ -73,6 +76,11 @@ impl TenantCatalog {
             self.facets.store(Some(Arc::clone(&counted)));
             counted
         })
+    }
+
+    /// Tells which revision is visible, as it changes.
+    pub fn shown(&self) -> watch::Receiver<RevisionNumber> {
+        self.shown.subscribe()
     }
 
     /// The share of the tenant in what all requests have together.
@@ -144,6 +152,7 @@ impl TenantCatalog {
         let current = self.current.load();
         if (published.version(), published.number) != (current.version(), current.number) {
             self.current.store(Arc::new(published.clone()));
+            self.shown.send_replace(published.number);
         }
     }
 }

@@ -140,6 +140,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
+            StoreError::BodyRemoved(_) => Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) },
             StoreError::Exists(_) => Self::conflict(),
             StoreError::ClientLimit(_) => Self::bad_request(error.to_string()),
             StoreError::Unavailable(Unavailable::Full) => Self {

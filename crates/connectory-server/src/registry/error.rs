@@ -6,6 +6,7 @@ use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchError;
 use connectory_store::{QuotaExceeded, Refusal, RevisionNumber, StoreError};
 
+use super::history::time;
 use crate::work::WorkError;
 
 /// The reason why an operation is refused or fails, with the values that a message needs.
@@ -17,6 +18,18 @@ pub enum RegistryError {
     /// The connector has no revision with this number.
     #[error("the connector has no revision {0}")]
     NoRevision(RevisionNumber),
+    /// The connector at the revision was removed by retention.
+    #[error(
+        "revision {number}, of {}, has no connector any more: the retention of this server removed it; who made the change \
+         and when is in the history",
+        time(*created_at)
+    )]
+    BodyRemoved {
+        /// The number of the revision.
+        number: RevisionNumber,
+        /// The time of the revision, in milliseconds since 1970-01-01 UTC.
+        created_at: i64,
+    },
     /// The connector is built-in and cannot be changed.
     #[error("`{0}` is a built-in connector, which cannot be changed or deleted; create a custom connector")]
     BuiltIn(ScriptName),

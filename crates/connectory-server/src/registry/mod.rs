@@ -8,6 +8,7 @@ mod changed;
 mod clients;
 mod create;
 mod delete;
+mod diff;
 mod edit;
 mod error;
 mod export;
@@ -32,7 +33,7 @@ pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
 pub use self::export::Exported;
 pub use self::find::Found;
-pub use self::history::{Change, Past};
+pub use self::history::{Change, Past, RevisionsPage, RevisionsWanted, time};
 pub use self::load::LoadError;
 pub use self::patch::patched;
 

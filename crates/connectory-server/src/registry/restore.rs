@@ -3,36 +3,39 @@
 use std::sync::Arc;
 
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Change, Edit, Origin, RevisionNumber};
+use connectory_store::{Change, Edit, Once, Origin, RevisionNumber};
 
 use super::changed::changed_members;
-use super::{Given, Registry, RegistryError};
+use super::{Edited, Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 impl Registry {
-    /// Restores a connector to the state at a revision. The connector may be deleted.
+    /// Restores a connector to the state at a revision. The connector may be deleted. A request that is done once and was
+    /// done meanwhile is refused.
     pub async fn restore(
         &self,
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
+        once: Option<Once>,
         script_name: &ScriptName,
         number: RevisionNumber,
-    ) -> Result<(), RegistryError> {
-        let past = self.past(tenant, script_name).await?;
-        let old = self.change(tenant, script_name, number).await?.after;
+    ) -> Result<Edited, RegistryError> {
+        let (_, source) = self.revision(tenant, script_name, number).await?;
+        let old = self.catalog.connector(tenant, source).await?;
         let size = old.size();
-        if past.current.is_some() {
+        if tenant.entry(script_name).is_some() {
             let next = move |connector: &Connector| {
                 // Keep the current name: a connector that was deleted and created again may have another name than
                 // before.
                 Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
             };
-            self.edit_as(tenant, origin, script_name, Given::bytes(size), None, (next, Edit::restoring)).await?;
-            return Ok(());
+            let given = Given { bytes: size, answers_detail: true };
+            return self.edit_as(tenant, origin, script_name, given, once, (next, Edit::restoring)).await;
         }
         if tenant.snapshot().has_name(&old.name) {
             return Err(RegistryError::NameTaken);
         }
+        self.catalog.reserve_detail(size)?;
         let limit = self.bounds.connector;
         let make = move |_: &_| -> Result<_, RegistryError> {
             old.check_bounds(limit)?;
@@ -41,7 +44,7 @@ impl Registry {
             Ok((edit, old))
         };
         let (edit, old) = self.work.run(size, make).await??;
-        self.catalog.commit(tenant, (edit, &old), origin.clone(), None).await?;
-        Ok(())
+        let source = self.catalog.commit(tenant, (edit, &old), origin.clone(), once).await?;
+        Ok(Edited::Changed(source, old))
     }
 }

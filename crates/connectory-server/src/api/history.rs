@@ -1,0 +1,382 @@
+//! The history of connectors, under `/connectory/v1` (D53): revisions, the connector at a revision, differences, and
+//! restoring one.
+
+use std::pin::pin;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawQuery, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::wire::{
+    ConnectorDetail, ConnectorRevision, DIFF_TYPE, Open, REVISIONS_PATH, RevisionAction, RevisionAuthor,
+    RevisionAuthorKind,
+};
+use connectory_model::{Locale, ScriptName, shown};
+use connectory_store::{Action, AuthorKind, Revision, RevisionNumber};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use utoipa::IntoParams;
+
+use super::once::{self, IdempotencyKey, Outcome};
+use super::openapi::{Refusals, Reused};
+use super::parameters::{expect_no_fields, integer};
+use crate::auth::Caller;
+use crate::catalog::Source;
+use crate::http::error::ApiError;
+use crate::http::path::{ScriptNamePath, path_parameter};
+use crate::http::response::{json_of, json_response};
+use crate::registry::{Edited, RegistryError, RevisionsPage, RevisionsWanted, time};
+use crate::state::ServerState;
+
+/// The largest number of revisions in a page.
+const MAX_LIMIT: usize = 250;
+/// The number of revisions in a page whose request does not say how many.
+const LIMIT: usize = 50;
+
+/// The query of a history, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `Query` reads")]
+pub struct PageParameters {
+    /// How many revisions to answer at most.
+    #[param(minimum = 1, maximum = 250, default = 50)]
+    limit: Option<u32>,
+    /// Only revisions with numbers below this one. The header `Link` of an answer has the next value.
+    #[param(minimum = 1, example = 42)]
+    before: Option<u64>,
+}
+
+/// The filters of the tenant's revisions, as they are documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents what `Query` reads")]
+pub struct FilterParameters {
+    /// Only those of the connector with this script name.
+    script_name: Option<String>,
+    /// Only those of the author with this id or name.
+    author: Option<String>,
+    /// Only those with this action.
+    action: Option<RevisionAction>,
+    /// Only those of this time or later (RFC 3339).
+    #[param(example = "2026-05-04T00:00:00Z")]
+    since: Option<String>,
+    /// Only those of this time or earlier (RFC 3339).
+    until: Option<String>,
+}
+
+/// The query of a difference, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `Query` reads")]
+pub struct DiffParameters {
+    /// The older revision. Without it, the state before `to` is compared.
+    #[param(minimum = 1)]
+    from: Option<u64>,
+    /// The newer revision. Without it, the connector as it is now is compared.
+    #[param(minimum = 1)]
+    to: Option<u64>,
+}
+
+/// The query of an operation of the history. A parameter that the operation does not have is refused (D41).
+#[derive(Default)]
+struct Query {
+    limit: Option<usize>,
+    before: Option<RevisionNumber>,
+    from: Option<RevisionNumber>,
+    to: Option<RevisionNumber>,
+    wanted: RevisionsWanted,
+}
+
+impl Query {
+    fn read(query: &str, known: &[&str]) -> Result<Self, ApiError> {
+        let mut read = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if !known.contains(&&*name) {
+                let (unknown, known) = (shown(&name, QUOTED_CHARS), known.join("`, `"));
+                return Err(ApiError::bad_request(format!(
+                    "the parameter `{unknown}` is unknown; this operation has `{known}`"
+                )));
+            }
+            match &*name {
+                "limit" => read.limit = Some(integer("limit", &value, MAX_LIMIT)?.max(1)),
+                "before" => read.before = Some(number("before", &value)?),
+                "from" => read.from = Some(number("from", &value)?),
+                "to" => read.to = Some(number("to", &value)?),
+                "scriptName" => read.wanted.script_name = Some(parsed("scriptName", &value)?),
+                "author" => read.wanted.author = Some(value.into_owned()),
+                "action" => read.wanted.action = Some(action(&value)?),
+                "since" => read.wanted.since = Some(moment("since", &value)?),
+                _ => read.wanted.until = Some(moment("until", &value)?),
+            }
+        }
+        Ok(read)
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<RevisionNumber, ApiError> {
+    let number = value.parse().ok().filter(|number| *number > 0).and_then(RevisionNumber::new);
+    number.ok_or_else(|| {
+        let value = shown(value, QUOTED_CHARS);
+        ApiError::bad_request(format!("`{name}` must be the number of a revision, such as 42; got `{value}`"))
+    })
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, ApiError> {
+    value.parse().map_err(|error| ApiError::bad_request(format!("`{name}`: {error}")))
+}
+
+fn action(value: &str) -> Result<Action, ApiError> {
+    let action = Action::ALL.iter().find(|action| action.as_str() == value);
+    action.copied().ok_or_else(|| {
+        let (value, all) = (shown(value, QUOTED_CHARS), Action::ALL.iter().map(|action| action.as_str()));
+        let all = all.collect::<Vec<_>>().join("`, `");
+        ApiError::bad_request(format!("`action` must be one of `{all}`; got `{value}`"))
+    })
+}
+
+fn moment(name: &str, value: &str) -> Result<i64, ApiError> {
+    value.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
+        let value = shown(value, QUOTED_CHARS);
+        ApiError::bad_request(format!(
+            "`{name}` must be a time of RFC 3339 with its offset, such as 2026-05-04T03:02:01Z; got `{value}`"
+        ))
+    })
+}
+
+/// The number of a revision in a path. What is no number is an error 404, like the number of no revision.
+pub struct RevisionPath(RevisionNumber);
+
+impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_parameter(parts, state, "revision").await;
+        let number = text.parse().ok().and_then(RevisionNumber::new);
+        number.map(Self).ok_or_else(|| {
+            ApiError::not_found(format!("`{}` is not the number of a revision, such as 42", shown(&text, QUOTED_CHARS)))
+        })
+    }
+}
+
+/// Makes the representation of a revision.
+pub fn item(revision: Revision) -> ConnectorRevision {
+    let number = |number: RevisionNumber| number.get().unsigned_abs();
+    let action = match revision.action {
+        Action::Create => RevisionAction::Create,
+        Action::Update => RevisionAction::Update,
+        Action::Delete => RevisionAction::Delete,
+        Action::Restore => RevisionAction::Restore,
+    };
+    let kind = match revision.author.kind {
+        AuthorKind::Client => RevisionAuthorKind::Client,
+        AuthorKind::Person => RevisionAuthorKind::Person,
+        AuthorKind::Operator => RevisionAuthorKind::Operator,
+    };
+    ConnectorRevision {
+        revision: number(revision.number),
+        change: number(revision.change),
+        script_name: revision.script_name,
+        action: Open::Known(action),
+        changed: revision.changed,
+        author: RevisionAuthor { kind: Open::Known(kind), id: revision.author.id, name: revision.author.name },
+        tracking_id: revision.tracking_id.map(|id| id.simple().to_string()),
+        created: time(revision.created_at),
+        body: revision.has_body,
+    }
+}
+
+/// Makes the response for a page of revisions, with a link to the next one (RFC 8288).
+fn page(path: &str, query: &str, page: RevisionsPage) -> Response {
+    let mut response = json_of(&page.revisions.into_iter().map(item).collect::<Vec<_>>());
+    if let Some(next) = page.next {
+        let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "before");
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(others).append_pair("before", &next.to_string());
+        if let Ok(link) = HeaderValue::from_str(&format!("<{path}?{}>; rel=\"next\"", query.finish())) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+    }
+    response
+}
+
+/// Lists the revisions of a tenant
+///
+/// The newest first. A page may have fewer revisions than its limit, even none, where more follow: a request looks at 20,000
+/// revisions at most. The header `Link` says where to go on.
+#[utoipa::path(
+    get, path = REVISIONS_PATH, operation_id = "listRevisions", tag = "History", params(PageParameters, FilterParameters),
+    responses(
+        (status = 200, description = "A page of revisions.", body = Vec<ConnectorRevision>,
+         headers(("Link" = String, description = "The address of the next page, with `rel=\"next\"`, if there may be one."))),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn of_tenant(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let known = ["limit", "before", "scriptName", "author", "action", "since", "until"];
+    let read = Query::read(&query, &known)?;
+    let limit = read.limit.unwrap_or(LIMIT);
+    let found = server.registry.revisions(caller.tenant(), &read.wanted, read.before, limit).await?;
+    Ok(page(REVISIONS_PATH, &query, found))
+}
+
+/// Lists the revisions of a connector
+///
+/// The newest first. A deleted connector keeps its history. A built-in connector has none.
+#[utoipa::path(
+    get, path = "/{scriptName}/revisions", operation_id = "listConnectorRevisions", tag = "History",
+    params(("scriptName" = String, Path, description = "The connector's script name."), PageParameters),
+    responses(
+        (status = 200, description = "A page of revisions.", body = Vec<ConnectorRevision>,
+         headers(("Link" = String, description = "The address of the next page, with `rel=\"next\"`, if there may be one."))),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn of_connector(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let read = Query::read(&query, &["limit", "before"])?;
+    let path = format!("{}/{}/revisions", caller.version().base, encoded(&script_name));
+    let wanted = RevisionsWanted { script_name: Some(script_name.clone()), ..RevisionsWanted::default() };
+    let limit = read.limit.unwrap_or(LIMIT);
+    let found = server.registry.revisions(caller.tenant(), &wanted, read.before, limit).await?;
+    if found.revisions.is_empty() && caller.tenant().entry(&script_name).is_none() {
+        // One that was deleted has revisions, at least without `before`.
+        let newest = server.registry.history(caller.tenant(), &script_name, None, 1).await?;
+        newest.first().ok_or_else(|| RegistryError::NotFound(script_name.clone()))?;
+    }
+    Ok(page(&path, &query, found))
+}
+
+fn encoded(script_name: &ScriptName) -> String {
+    percent_encoding::utf8_percent_encode(script_name.as_str(), percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Gets a connector as it was at a revision
+///
+/// At a deletion, it is the connector that was deleted. 410 if the retention of the server removed it.
+#[utoipa::path(
+    get, path = "/{scriptName}/revisions/{revision}", operation_id = "getConnectorRevision", tag = "History",
+    params(
+        ("scriptName" = String, Path, description = "The connector's script name."),
+        ("revision" = u64, Path, description = "The number of the revision."),
+    ),
+    responses(
+        (status = 200, description = "The connector with its documents.", body = ConnectorDetail),
+        (status = 410, description = "The retention of the server removed the connector at this revision."),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn get(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RevisionPath(number): RevisionPath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    Query::read(&query.unwrap_or_default(), &[])?;
+    let (_, source) = server.registry.revision(caller.tenant(), &script_name, number).await?;
+    let key = (source, Locale::En, caller.version().detail_shape);
+    Ok(json_response(StatusCode::OK, server.catalog.detail(caller.tenant(), key).await?))
+}
+
+/// Compares two states of a connector
+///
+/// Unified differences of the files of its folder, as `git diff` prints them: `connector.yaml` with name, type, metadata and
+/// so on, the documents, and the texts of each locale.
+#[utoipa::path(
+    get, path = "/{scriptName}/diff", operation_id = "diffConnector", tag = "History",
+    params(("scriptName" = String, Path, description = "The connector's script name."), DiffParameters),
+    responses(
+        (status = 200, description = "The differences. Empty if there are none.", body = String, content_type = DIFF_TYPE),
+        (status = 410, description = "The retention of the server removed the connector at one of the revisions."),
+        Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn diff(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let read = Query::read(&query.unwrap_or_default(), &["from", "to"])?;
+    let diff = server.registry.diff(caller.tenant(), &script_name, (read.from, read.to)).await?;
+    let content_type = HeaderValue::from_static("text/x-diff; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, content_type)], diff).into_response())
+}
+
+/// Restores a connector to a revision
+///
+/// A new revision gives the connector the state that it had. Nothing is rewritten. A deleted connector is there again, unless
+/// another one has its name by now. One that exists keeps its name.
+#[utoipa::path(
+    post, path = "/{scriptName}/revisions/{revision}/restore", operation_id = "restoreConnector", tag = "History",
+    params(
+        ("scriptName" = String, Path, description = "The connector's script name."),
+        ("revision" = u64, Path, description = "The number of the revision."),
+        IdempotencyKey,
+    ),
+    responses(
+        (status = 200, description = "The connector as it is now.", body = ConnectorDetail,
+         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
+        (status = 409, description = "Another connector has the name of the deleted one."),
+        (status = 410, description = "The retention of the server removed the connector at this revision."),
+        Reused, Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:manage"]))
+)]
+pub async fn restore(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    ScriptNamePath(script_name): ScriptNamePath,
+    RevisionPath(number): RevisionPath,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    expect_no_fields(&server, &head, body).await?;
+    let once = once::read(&server, &caller, &head, &Bytes::new()).await?;
+    let (tenant, shape) = (caller.tenant(), caller.version().detail_shape);
+    let restored = |detail: Bytes| json_response(StatusCode::OK, detail);
+    let restore = pin!(async {
+        let edited = server.registry.restore(tenant, &caller.origin(), once, &script_name, number).await;
+        match edited.map_err(refused)? {
+            Edited::Changed(source, connector) => {
+                let detail = server.catalog.render(tenant, (source, Locale::En, shape), connector).await?;
+                Ok(Outcome::Committed(restored(detail)))
+            }
+            Edited::Unchanged(source) => {
+                let detail = server.catalog.detail(tenant, (source, Locale::En, shape)).await?;
+                Ok(Outcome::Nothing(restored(detail)))
+            }
+        }
+    });
+    let repeat =
+        async |id, _| Ok(restored(server.catalog.detail(tenant, (Source::Stored(id), Locale::En, shape)).await?));
+    once::respond(&server, &caller, once, restore, repeat).await
+}
+
+/// A name that is taken is no fault of this request.
+fn refused(error: RegistryError) -> ApiError {
+    match error {
+        RegistryError::NameTaken => ApiError {
+            status: StatusCode::CONFLICT,
+            ..ApiError::bad_request("another connector has the name of the deleted one; rename or delete that first")
+        },
+        other => other.into(),
+    }
+}

@@ -1,0 +1,94 @@
+//! The difference between two states of a connector, as `diff -u` and git show it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use connectory_folder::Folder;
+use connectory_model::limits::PLAIN_DIFF_TIMEOUT;
+use connectory_model::{Connector, ScriptName};
+use connectory_store::{Action, RevisionNumber};
+use similar::TextDiff;
+
+use super::{Registry, RegistryError};
+use crate::catalog::TenantCatalog;
+
+/// A state of a connector. None if it did not exist or was deleted.
+type State = Option<Arc<Connector>>;
+
+impl Registry {
+    /// Compares a connector at two revisions, as unified differences of the files of its folder. Without the second one,
+    /// the current state is compared; without the first one, the state before the second.
+    pub async fn diff(
+        &self,
+        tenant: &TenantCatalog,
+        script_name: &ScriptName,
+        (from, to): (Option<RevisionNumber>, Option<RevisionNumber>),
+    ) -> Result<String, RegistryError> {
+        let newest = match to {
+            Some(to) => to,
+            None => match self.history(tenant, script_name, None, 1).await?.first() {
+                Some(newest) => newest.number,
+                // A built-in connector has no revisions.
+                None => return self.past(tenant, script_name).await.map(|_| String::new()),
+            },
+        };
+        let (before, after) = if let Some(from) = from {
+            (self.state(tenant, script_name, from).await?, self.state(tenant, script_name, newest).await?)
+        } else {
+            let change = self.change(tenant, script_name, newest).await?;
+            let is_deleted = change.revision.action == Action::Delete;
+            (change.before, Some(change.after).filter(|_| !is_deleted))
+        };
+        let bytes = [&before, &after].into_iter().flatten().map(|connector| connector.size()).sum();
+        Ok(self.work.run(bytes, move |_| unified(before.as_deref(), after.as_deref())).await?)
+    }
+
+    async fn state(
+        &self,
+        tenant: &TenantCatalog,
+        script_name: &ScriptName,
+        number: RevisionNumber,
+    ) -> Result<State, RegistryError> {
+        let (revision, source) = self.revision(tenant, script_name, number).await?;
+        match revision.action {
+            Action::Delete => Ok(None),
+            _ => Ok(Some(self.catalog.connector(tenant, source).await?)),
+        }
+    }
+}
+
+/// The files of a connector's folder.
+fn files(connector: Option<&Connector>) -> BTreeMap<String, Vec<u8>> {
+    connector.map(|connector| Folder::from(connector.clone()).files()).unwrap_or_default()
+}
+
+/// The differences of all files.
+fn unified(before: Option<&Connector>, after: Option<&Connector>) -> String {
+    let deadline = Instant::now() + PLAIN_DIFF_TIMEOUT;
+    let (before, after) = (files(before), files(after));
+    let mut text = String::new();
+    for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+        let (old, new) = (before.get(name), after.get(name));
+        if old == new {
+            continue;
+        }
+        let side = |letter, file: Option<&Vec<u8>>| match file {
+            Some(_) => format!("{letter}/{name}"),
+            None => "/dev/null".to_owned(),
+        };
+        let of = |file: Option<&Vec<u8>>| String::from_utf8_lossy(file.map_or(&[], Vec::as_slice)).into_owned();
+        let (old_text, new_text) = (of(old), of(new));
+        let diff = TextDiff::configure().deadline(deadline).diff_lines(&old_text, &new_text);
+        let _never = writeln!(text, "diff --git a/{name} b/{name}");
+        if old.is_none() {
+            text.push_str("new file mode 100644\n");
+        }
+        if new.is_none() {
+            text.push_str("deleted file mode 100644\n");
+        }
+        let _never = write!(text, "{}", diff.unified_diff().header(&side('a', old), &side('b', new)));
+    }
+    text
+}
