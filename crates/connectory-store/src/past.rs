@@ -23,6 +23,8 @@ pub struct Left {
     pub script_name: ScriptName,
     /// The number of its newest revision then. None if it did not exist.
     pub number: Option<RevisionNumber>,
+    /// Whether the connector at that revision can be read.
+    pub has_body: bool,
 }
 
 /// Finds the newest revision that was committed at a time or before it. `read` reads the newest revision up to a number.

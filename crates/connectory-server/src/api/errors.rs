@@ -11,7 +11,7 @@ impl From<RegistryError> for ApiError {
         match error {
             RegistryError::NotFound(script_name) => Self::no_connector(script_name.as_str()),
             RegistryError::NoRevision(_) => Self::not_found(error.to_string()),
-            RegistryError::BodyRemoved { .. } => {
+            RegistryError::BodyRemoved { .. } | RegistryError::PastRemoved { .. } => {
                 Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) }
             }
             RegistryError::BuiltIn(_)

@@ -13,8 +13,10 @@ use connectory_model::limits::{APPLY_BYTES_PER_SECOND, APPLY_PAUSE, APPLY_TIMEOU
 use connectory_model::patch::PatchScope;
 use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine, LINES_TYPE, Origin};
 use connectory_model::{ScriptName, Status, shown};
+use connectory_store::RevisionNumber;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
@@ -27,7 +29,7 @@ use crate::http::body::{content_type, drain, drain_stream};
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::json_of;
-use crate::registry::{ApplyError, Changes, Exported};
+use crate::registry::{ApplyError, Changes, Exported, Moment};
 use crate::state::ServerState;
 
 const ZSTD: &str = "zstd";
@@ -49,6 +51,10 @@ pub struct ExportParameters {
     /// Only the connector with this script name, custom or built-in. The parameter can be repeated, and excludes the others.
     #[param(example = "hr-system")]
     script_name: Option<String>,
+    /// The custom connectors as they were: after the change that holds the revision of this number, or at a time (RFC 3339).
+    /// It excludes all other parameters.
+    #[param(example = "2026-05-04T00:00:00Z")]
+    at: Option<String>,
 }
 
 /// Exports whole connectors
@@ -87,6 +93,7 @@ pub async fn export(
 fn exported(query: &str) -> Result<Exported, ApiError> {
     let mut names = Vec::new();
     let (mut others, mut has_statuses, mut has_custom) = (0, false, false);
+    let mut at = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "scriptName" => {
@@ -95,17 +102,27 @@ fn exported(query: &str) -> Result<Exported, ApiError> {
                 names.push(name);
                 continue;
             }
+            "at" => {
+                at = Some(moment(&value)?);
+                continue;
+            }
             "filters" => {}
             "statuses" => has_statuses = true,
             "custom" => has_custom = true,
             unknown => {
                 let unknown = shown(unknown, QUOTED_CHARS);
                 return Err(ApiError::bad_request(format!(
-                    "the parameter `{unknown}` is unknown; an export has `filters`, `statuses`, `custom` and `scriptName`"
+                    "the parameter `{unknown}` is unknown; an export has `filters`, `statuses`, `custom`, `scriptName` and `at`"
                 )));
             }
         }
         others += 1;
+    }
+    if let Some(at) = at {
+        return match (names.len(), others) {
+            (0, 0) => Ok(Exported::At(at)),
+            _ => Err(ApiError::bad_request("`at` excludes all other parameters of an export; leave those out")),
+        };
     }
     match names.len() {
         0 => {}
@@ -125,6 +142,20 @@ fn exported(query: &str) -> Result<Exported, ApiError> {
         selection.origin = Some(Origin::Custom);
     }
     Ok(Exported::Selected(selection))
+}
+
+/// Reads a moment: the number of a revision, or a time.
+fn moment(value: &str) -> Result<Moment, ApiError> {
+    if let Some(number) = value.parse().ok().and_then(RevisionNumber::new) {
+        return Ok(Moment::Revision(number));
+    }
+    value.parse::<Timestamp>().map(|time| Moment::Time(time.as_millisecond())).map_err(|_| {
+        let value = shown(value, QUOTED_CHARS);
+        ApiError::bad_request(format!(
+            "`at` must be the number of a revision, such as 42, or a time of RFC 3339 with its offset, such as \
+             2026-05-04T03:02:01Z; got `{value}`"
+        ))
+    })
 }
 
 /// Whether a client accepts answers that are compressed with zstd (RFC 9110, section 12.5.3).

@@ -30,6 +30,16 @@ pub enum RegistryError {
         /// The time of the revision, in milliseconds since 1970-01-01 UTC.
         created_at: i64,
     },
+    /// A connector as it was at a moment was removed by retention.
+    #[error(
+        "`{script_name}` as it was at revision {at} was removed by the retention of this server; choose a later moment"
+    )]
+    PastRemoved {
+        /// The script name of the connector.
+        script_name: ScriptName,
+        /// The revision of the moment.
+        at: RevisionNumber,
+    },
     /// The connector is built-in and cannot be changed.
     #[error("`{0}` is a built-in connector, which cannot be changed or deleted; create a custom connector")]
     BuiltIn(ScriptName),

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use connectory_model::limits::{EXPORT_PART_BYTES, EXPORT_TIMEOUT, ZSTD_WINDOW_LOG};
 use connectory_model::wire::{ConnectorDetail, ConnectorLine, DetailShape, ExportEnd, ExportHead};
 use connectory_model::{Locale, ScriptName};
-use connectory_store::StoreError;
+use connectory_store::{RevisionId, RevisionNumber, StoreError};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::{Registry, RegistryError};
-use crate::catalog::{Catalog, Entry, Selection, Source, TenantCatalog};
+use crate::catalog::{Catalog, Selection, Source, TenantCatalog};
 use crate::work::{Stop, WorkError, detached};
 
 /// The parts of an export on their way to the connection.
@@ -29,7 +29,21 @@ pub enum Exported {
     Selected(Selection),
     /// Those with these script names, as far as they exist.
     Named(HashSet<ScriptName>),
+    /// The custom ones as they were, in the order of their script names.
+    At(Moment),
 }
+
+/// A moment of a tenant that is not now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// After the change that holds this revision.
+    Revision(RevisionNumber),
+    /// At this time, in milliseconds since 1970-01-01 UTC.
+    Time(i64),
+}
+
+/// A connector to export: its script name, and where it is.
+type Place = (ScriptName, Source);
 
 impl Registry {
     /// Exports connectors as lines: a head, the connectors in the order of their names, and an end. A part that is an error
@@ -41,16 +55,10 @@ impl Registry {
         is_compressed: bool,
     ) -> Result<mpsc::Receiver<io::Result<Bytes>>, RegistryError> {
         let turn = self.work.export_turn().await?;
-        let snapshot = tenant.snapshot();
-        let revision = snapshot.number();
-        let select = move |stop: &Stop| match exported {
-            Exported::Selected(selection) => snapshot.selected(&selection, stop),
-            Exported::Named(names) => {
-                let named = snapshot.entries().filter(|entry| names.contains(&entry.script_name));
-                Some(named.map(Arc::clone).collect())
-            }
+        let (revision, places) = match exported {
+            Exported::At(past) => self.places_at(tenant, past).await?,
+            now => self.places(tenant, now).await?,
         };
-        let entries = self.work.search(select).await?.ok_or(WorkError::Late)?;
         let (sender, parts) = mpsc::channel(PARTS);
         let source = Lines { catalog: Arc::clone(&self.catalog), runtime: Handle::current() };
         detached(turn, move || {
@@ -62,12 +70,12 @@ impl Registry {
             let parts = BufWriter::with_capacity(EXPORT_PART_BYTES, Parts { sender: &sender, stop: &stop });
             let written = if is_compressed {
                 compressed(parts).and_then(|mut lines| {
-                    source.write(&head, &entries, &mut lines)?;
+                    source.write(&head, &places, &mut lines)?;
                     lines.finish()?.flush()
                 })
             } else {
                 let mut lines = parts;
-                source.write(&head, &entries, &mut lines).and_then(|()| lines.flush())
+                source.write(&head, &places, &mut lines).and_then(|()| lines.flush())
             };
             if let Err(error) = written {
                 tracing::debug!(%error, "an export broke off");
@@ -76,6 +84,61 @@ impl Registry {
             }
         })?;
         Ok(parts)
+    }
+
+    /// The connectors as they are now, and the newest revision.
+    async fn places(
+        &self,
+        tenant: &TenantCatalog,
+        exported: Exported,
+    ) -> Result<(RevisionNumber, Vec<Place>), RegistryError> {
+        let snapshot = tenant.snapshot();
+        let revision = snapshot.number();
+        let select = move |stop: &Stop| {
+            let entries: Vec<_> = match exported {
+                Exported::Selected(selection) => snapshot.selected(&selection, stop)?,
+                Exported::Named(names) => {
+                    let named = snapshot.entries().filter(|entry| names.contains(&entry.script_name));
+                    named.map(Arc::clone).collect()
+                }
+                Exported::At(_) => Vec::new(),
+            };
+            Some(entries.iter().map(|entry| (entry.script_name.clone(), entry.source)).collect())
+        };
+        Ok((revision, self.work.search(select).await?.ok_or(WorkError::Late)?))
+    }
+
+    /// The custom connectors as they were at a moment, and the last revision of the change before it.
+    async fn places_at(
+        &self,
+        tenant: &TenantCatalog,
+        past: Moment,
+    ) -> Result<(RevisionNumber, Vec<Place>), RegistryError> {
+        let snapshot = tenant.snapshot();
+        let id = tenant.id();
+        let moment = match past {
+            Moment::Revision(number) if number > snapshot.number() => return Err(RegistryError::NoRevision(number)),
+            Moment::Revision(number) => self.store.moment_of(RevisionId { tenant: id, number }).await?,
+            Moment::Time(time) => self.store.moment_at(id, time).await?,
+        };
+        let at = moment.map_or(RevisionNumber::ZERO, |moment| moment.change);
+        // Read after the snapshot was taken: so what changed since is here, whatever else is committed meanwhile.
+        let left = self.store.left_at(RevisionId { tenant: id, number: at }).await?;
+        if let Some(removed) = left.iter().find(|left| left.number.is_some() && !left.has_body) {
+            return Err(RegistryError::PastRemoved { script_name: removed.script_name.clone(), at });
+        }
+        let select = move |_: &Stop| {
+            let stored = |number| Source::Stored(RevisionId { tenant: id, number });
+            let changed: HashSet<_> = left.iter().map(|left| left.script_name.clone()).collect();
+            let unchanged = snapshot.entries().filter(|entry| matches!(entry.source, Source::Stored(_)));
+            let unchanged = unchanged.filter(|entry| !changed.contains(&entry.script_name));
+            let unchanged = unchanged.map(|entry| (entry.script_name.clone(), entry.source));
+            let changed = left.into_iter().filter_map(|left| Some((left.script_name, stored(left.number?))));
+            let mut places: Vec<_> = unchanged.chain(changed).collect();
+            places.sort_unstable_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+            places
+        };
+        Ok((at, self.work.search(select).await?))
     }
 }
 
@@ -93,23 +156,23 @@ struct Lines {
 }
 
 impl Lines {
-    fn write(&self, head: &ExportHead, entries: &[Arc<Entry>], lines: &mut impl Write) -> io::Result<()> {
+    fn write(&self, head: &ExportHead, places: &[Place], lines: &mut impl Write) -> io::Result<()> {
         line(lines, head)?;
-        for entry in entries {
-            line(lines, &self.read(entry).map_err(io::Error::other)?)?;
+        for place in places {
+            line(lines, &self.read(place).map_err(io::Error::other)?)?;
         }
-        line(lines, &ExportEnd { count: entries.len() as u64 })
+        line(lines, &ExportEnd { count: places.len() as u64 })
     }
 
-    fn read(&self, entry: &Entry) -> Result<ConnectorLine, StoreError> {
-        let connector = self.runtime.block_on(self.catalog.whole(entry.source))?;
-        let revision = match entry.source {
+    fn read(&self, (script_name, source): &Place) -> Result<ConnectorLine, StoreError> {
+        let connector = self.runtime.block_on(self.catalog.whole(*source))?;
+        let revision = match source {
             Source::Stored(id) => id.number.get().unsigned_abs(),
             Source::BuiltIn(_) => 0,
         };
         let connector = Arc::unwrap_or_clone(connector);
-        let detail = ConnectorDetail::of(connector, entry.source.origin(), Locale::En, DetailShape::WithPolicies);
-        Ok(ConnectorLine { script_name: entry.script_name.clone(), revision, connector: Some(detail) })
+        let detail = ConnectorDetail::of(connector, source.origin(), Locale::En, DetailShape::WithPolicies);
+        Ok(ConnectorLine { script_name: script_name.clone(), revision, connector: Some(detail) })
     }
 }
 

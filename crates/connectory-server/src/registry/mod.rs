@@ -31,7 +31,7 @@ use crate::work::Work;
 pub use self::apply::{ApplyError, Changes};
 pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
-pub use self::export::Exported;
+pub use self::export::{Exported, Moment};
 pub use self::find::Found;
 pub use self::history::{Change, Past, RevisionsPage, RevisionsWanted, time};
 pub use self::load::LoadError;

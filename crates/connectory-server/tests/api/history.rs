@@ -229,3 +229,53 @@ async fn a_restore_with_a_key_is_done_once() {
     again.ok();
     assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "b");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_tenant_had_is_exported() {
+    let app = TestApp::start().await;
+    for name in ["Kept", "Changed", "Deleted"] {
+        app.create(name).await;
+    }
+    set(&app, "changed", "then").await;
+    let line = |name: &str, connector: Value| json!({"scriptName": name, "revision": 4, "connector": connector});
+    let now = app.get("/connectory/v1/connectors?scriptName=changed").await;
+    let mut changed: Value = serde_json::from_str(now.text().lines().nth(1).unwrap()).unwrap();
+    changed["connector"]["connectorMetadata"]["category"] = "now".into();
+    changed["connector"]["name"] = "Renamed".into();
+    let lines = [changed, line("deleted", Value::Null)].map(|line| line.to_string()).join("\n");
+    app.call(Method::POST, "/connectory/v1/apply", "application/x-ndjson", lines).await.ok();
+    app.create("New").await;
+    let at = async |at: &str| {
+        let answer = app.get(&format!("/connectory/v1/connectors?at={at}")).await;
+        let lines: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [head, connectors @ .., end] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!(end["count"], connectors.len());
+        let told = connectors.iter().map(|line| {
+            let connector = &line["connector"];
+            let category = connector["connectorMetadata"]["category"].as_str().unwrap_or("-");
+            format!("{} {} {category}", line["revision"], connector["name"].as_str().unwrap())
+        });
+        (head["revision"].as_u64().unwrap(), told.collect::<Vec<_>>())
+    };
+    let then = ["4 Changed then", "3 Deleted -", "1 Kept -"].map(str::to_owned).to_vec();
+    assert_eq!(at("4").await, (4, then.clone()));
+    let after = ["5 Renamed now", "1 Kept -"].map(str::to_owned).to_vec();
+    assert_eq!(at("5").await, (6, after.clone()), "all of the change that holds the revision");
+    assert_eq!(at("6").await, (6, after));
+    assert_eq!(at("7").await.1.len(), 3);
+    assert_eq!(at("0").await, (0, Vec::new()));
+    assert_eq!(at("2001-01-01T00:00:00Z").await, (0, Vec::new()));
+    assert_eq!(at("2999-01-01T00:00:00Z").await.0, 7);
+    let created = app.get("/connectory/v1/revisions").await.ok()[3]["created"].as_str().unwrap().to_owned();
+    assert_eq!(at(&created).await, (4, then));
+    app.get("/connectory/v1/connectors?at=8").await.refusal(404);
+    for (query, expected) in [
+        ("at=x", "`at` must be the number of a revision, such as 42, or a time of RFC 3339"),
+        ("at=-1", "`at` must be the number of a revision"),
+        ("at=1&custom=true", "`at` excludes all other parameters of an export"),
+        ("at=1&scriptName=hr", "`at` excludes all other parameters of an export"),
+    ] {
+        let refusal = app.get(&format!("/connectory/v1/connectors?{query}")).await.refusal(400);
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+}

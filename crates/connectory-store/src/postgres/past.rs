@@ -50,11 +50,14 @@ pub(super) async fn moment_at(pool: &Arc<Pool>, tenant: TenantId, time: i64) -> 
 
 /// Reads what each connector was, at a revision, that changed after it.
 pub(super) async fn left_at(pool: &Arc<Pool>, id: RevisionId) -> Result<Vec<Left>> {
-    let query = "SELECT first.script_name, before.number
+    let query = "SELECT first.script_name, before.number, coalesce(length(before.body) > 0, false)
                      FROM (SELECT DISTINCT ON (script_name) script_name, previous FROM revisions
                                WHERE tenant_id = $1 AND number > $2 ORDER BY script_name, number) AS first
                      LEFT JOIN revisions AS before
                           ON before.tenant_id = $1 AND before.number = first.previous AND before.action <> 3";
     let rows = pool.query(query, &[&id.tenant.get(), &id.number.get()]).await?;
-    rows.iter().map(|row| Ok(Left { script_name: script_name(row, 0)?, number: optional_number(row, 1)? })).collect()
+    let left = |row: &Row| {
+        Ok(Left { script_name: script_name(row, 0)?, number: optional_number(row, 1)?, has_body: column(row, 2)? })
+    };
+    rows.iter().map(left).collect()
 }

@@ -43,13 +43,14 @@ pub(super) fn moment_of(connection: &Connection, id: RevisionId) -> Result<Optio
 pub(super) fn left_at(connection: &Connection, id: RevisionId) -> Result<Vec<Left>> {
     // SQLite takes the columns of a group from the row that has the minimum.
     let mut statement = connection.prepare_cached(
-        "SELECT first.script_name, before.number
+        "SELECT first.script_name, before.number, length(before.body) > 0
              FROM (SELECT script_name, min(key), previous FROM revisions WHERE key > ?1 AND key < ?2
                        GROUP BY script_name) AS first
              LEFT JOIN revisions AS before ON before.key = ?3 + first.previous AND before.action <> 3",
     )?;
     let rows = statement.query_map(params![key(id), end_key(id.tenant), first_key(id.tenant)], |row| {
-        Ok(Left { script_name: script_name(row, 0)?, number: row.get(1)? })
+        let has_body = row.get::<_, Option<bool>>(2)?.unwrap_or_default();
+        Ok(Left { script_name: script_name(row, 0)?, number: row.get(1)?, has_body })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

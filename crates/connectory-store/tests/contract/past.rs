@@ -62,7 +62,12 @@ pub async fn what_connectors_were_at_a_revision_is_known(database: impl Database
     let left = async |at| {
         let mut left = store.left_at(RevisionId { tenant, number: number(at) }).await.unwrap();
         left.sort_by(|a, b| a.script_name.as_str().cmp(b.script_name.as_str()));
-        left.into_iter().map(|Left { script_name, number }| (script_name.to_string(), number)).collect::<Vec<_>>()
+        left.into_iter()
+            .map(|Left { script_name, number, has_body }| {
+                assert_eq!(has_body, number.is_some());
+                (script_name.to_string(), number)
+            })
+            .collect::<Vec<_>>()
     };
     let told = |told: &[(&str, Option<i64>)]| -> Vec<_> {
         told.iter().map(|(name, at)| ((*name).to_owned(), at.map(number))).collect()
