@@ -1,13 +1,17 @@
 //! The same client for code without async. Do not use it inside an async runtime.
 
+use std::ops::ControlFlow;
+use std::pin::pin;
+
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{Applied, ConnectorDetail, ConnectorItem, ServiceInfo, UpdateDetail};
+use connectory_model::wire::{Applied, ConnectorDetail, ConnectorItem, ConnectorRevision, ServiceInfo, UpdateDetail};
 use connectory_model::{Locale, ScriptName};
+use futures_util::TryStreamExt;
 use json_patch::Patch;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Change, Error, Export, List};
+use crate::{Change, Error, Event, Events, Export, List, Revisions};
 
 /// A client whose methods wait for the answer.
 ///
@@ -79,6 +83,53 @@ impl Client {
     /// As [`Client::export_named`](crate::Client::export_named).
     pub fn export_named(&self, names: &[ScriptName]) -> Result<Export, Error> {
         self.runtime.block_on(self.client.export_named(names))
+    }
+
+    /// As [`Client::export_at`](crate::Client::export_at).
+    pub fn export_at(&self, moment: &str) -> Result<Export, Error> {
+        self.runtime.block_on(self.client.export_at(moment))
+    }
+
+    /// All revisions of a connector, the newest first.
+    pub fn history(&self, script_name: &str) -> Result<Vec<ConnectorRevision>, Error> {
+        self.runtime.block_on(self.client.history(script_name).all())
+    }
+
+    /// All revisions of the tenant, the newest first. `select` narrows them down.
+    pub fn revisions(&self, select: impl FnOnce(Revisions) -> Revisions) -> Result<Vec<ConnectorRevision>, Error> {
+        self.runtime.block_on(select(self.client.revisions()).all())
+    }
+
+    /// As [`Client::revision`](crate::Client::revision).
+    pub fn revision(&self, script_name: &str, revision: u64) -> Result<ConnectorDetail, Error> {
+        self.runtime.block_on(self.client.revision(script_name, revision))
+    }
+
+    /// As [`Client::diff`](crate::Client::diff).
+    pub fn diff(&self, script_name: &str, from: Option<u64>, to: Option<u64>) -> Result<String, Error> {
+        self.runtime.block_on(self.client.diff(script_name, from, to))
+    }
+
+    /// As [`Client::restore`](crate::Client::restore).
+    pub fn restore(&self, script_name: &str, revision: u64) -> Result<ConnectorDetail, Error> {
+        self.runtime.block_on(self.client.restore(script_name, revision))
+    }
+
+    /// Calls `each` with each event until it breaks. `select` says where to begin.
+    pub fn events(
+        &self,
+        select: impl FnOnce(Events) -> Events,
+        mut each: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.runtime.block_on(async {
+            let mut events = pin!(select(self.client.events()).stream());
+            while let Some(event) = events.try_next().await? {
+                if each(event).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// As [`Client::apply`](crate::Client::apply).

@@ -21,6 +21,8 @@ use url::{ParseError, Position, Url};
 use crate::changes::{self, Change, Export};
 use crate::config::Environment;
 use crate::error::Error;
+use crate::events::Events;
+use crate::history::{self, Revisions};
 use crate::list::List;
 use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
@@ -331,6 +333,66 @@ impl Client {
     pub async fn export_named(&self, names: &[ScriptName]) -> Result<Export, Error> {
         let query: Vec<_> = names.iter().map(|name| ("scriptName", name.as_str().to_owned())).collect();
         changes::export(&self.0, &query).await
+    }
+
+    /// The custom connectors as they were: after the change that holds the revision of this number, or at a time such as
+    /// `2026-05-04T00:00:00Z` (RFC 3339). Only connectory has this operation: its [`Self::service_info`] has
+    /// [`Capability::History`](crate::Capability::History).
+    pub async fn export_at(&self, moment: &str) -> Result<Export, Error> {
+        changes::export(&self.0, &[("at", moment.to_owned())]).await
+    }
+
+    /// The revisions of a connector, the newest first. A deleted connector keeps its history. Only connectory has this
+    /// operation, as the next five: its [`Self::service_info`] has [`Capability::History`](crate::Capability::History).
+    pub fn history(&self, script_name: &str) -> Revisions {
+        Revisions::new(Arc::clone(&self.0), Some(script_name.to_owned()))
+    }
+
+    /// The revisions of all connectors of the tenant, the newest first.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::RevisionAction;
+    ///
+    /// for deleted in client.revisions().action(RevisionAction::Delete).since("2026-05-04T00:00:00Z").all().await? {
+    ///     println!("{} was deleted by {}", deleted.script_name, deleted.author.id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn revisions(&self) -> Revisions {
+        Revisions::new(Arc::clone(&self.0), None)
+    }
+
+    /// A connector as it was at a revision.
+    pub async fn revision(&self, script_name: &str, revision: u64) -> Result<ConnectorDetail, Error> {
+        history::at(&self.0, script_name, revision).await
+    }
+
+    /// The difference between two revisions of a connector, as `git diff` prints it. Without the second one, the connector as
+    /// it is now is compared; without the first one, the state before the second.
+    pub async fn diff(&self, script_name: &str, from: Option<u64>, to: Option<u64>) -> Result<String, Error> {
+        history::diff(&self.0, script_name, (from, to)).await
+    }
+
+    /// Restores a connector to a revision, with a new revision. A deleted connector is there again. Returns the connector.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// let [newest, before, ..] = &client.history("hr-system").page().await?[..] else { return Ok(()) };
+    /// println!("{} was not meant", newest.revision);
+    /// client.restore("hr-system", before.revision).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn restore(&self, script_name: &str, revision: u64) -> Result<ConnectorDetail, Error> {
+        history::restore(&self.0, script_name, revision).await
+    }
+
+    /// What changes in the tenant, as it happens. Only connectory has this operation: its [`Self::service_info`] has
+    /// [`Capability::Events`](crate::Capability::Events).
+    pub fn events(&self) -> Events {
+        Events::new(Arc::clone(&self.0))
     }
 
     /// Makes changes to several connectors in one commit: all or none. If changes are refused, the error's

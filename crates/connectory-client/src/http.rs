@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -22,9 +22,14 @@ impl Answer {
     /// The answer, or the error of one with status 400 or above.
     pub fn successful(self) -> Result<Self, Error> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            return Err(ApiError::new(self.status, retry_after(&self.headers), &self.body).into());
+            return Err(self.refusal().into());
         }
         Ok(self)
+    }
+
+    /// The error that the answer is.
+    fn refusal(&self) -> ApiError {
+        ApiError::new(self.status, retry_after(&self.headers), &self.body)
     }
 
     /// The service's time when it answered.
@@ -51,14 +56,30 @@ impl Answer {
 /// Bytes of an answer, after decompression. An export of a hundred thousand connectors has as many. More would fill the memory.
 const LARGEST_ANSWER: usize = 1 << 30;
 
-/// Sends a request to `url`, which errors name. An answer of any status is an answer.
-pub(crate) async fn exchange(request: RequestBuilder, url: &Url) -> Result<Answer, Error> {
-    let failed =
-        |error: reqwest::Error| Error::Transport { url: url.to_string(), error: Arc::new(error.without_url()) };
-    let mut response = request.send().await.map_err(failed)?;
+/// The error of a call of `url` that broke.
+fn failed(url: &Url) -> impl Fn(reqwest::Error) -> Error {
+    |error| Error::Transport { url: url.to_string(), error: Arc::new(error.without_url()) }
+}
+
+/// Sends a request to `url`, which errors name. An answer of any status is an answer, whose body is not read yet.
+pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Response, Error> {
+    request.send().await.map_err(failed(url))
+}
+
+/// The answer, or the error of one with status 400 or above, whose body is read.
+pub(crate) async fn successful(response: Response, url: &Url) -> Result<Response, Error> {
+    if response.status().is_client_error() || response.status().is_server_error() {
+        let answer = read(response, url).await?;
+        return Err(answer.refusal().into());
+    }
+    Ok(response)
+}
+
+/// Reads the whole body of an answer.
+pub(crate) async fn read(mut response: Response, url: &Url) -> Result<Answer, Error> {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(failed)? {
+    while let Some(part) = response.chunk().await.map_err(failed(url))? {
         if body.len() + part.len() > LARGEST_ANSWER {
             let reason = format!("it has more than {} MiB", LARGEST_ANSWER >> 20);
             return Err(Error::Decoding { url: url.to_string(), reason });
@@ -66,11 +87,6 @@ pub(crate) async fn exchange(request: RequestBuilder, url: &Url) -> Result<Answe
         body.extend_from_slice(&part);
     }
     Ok(Answer { url: url.clone(), status, headers, body })
-}
-
-/// Sends a request to `url`, which errors name. An answer of status 400 or above is an error.
-pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Answer, Error> {
-    exchange(request, url).await?.successful()
 }
 
 /// The time that a service asks to wait: whole seconds, or a date (RFC 9110, section 10.2.3).

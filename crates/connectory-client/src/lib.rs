@@ -33,6 +33,10 @@
 //! On a connectory server, [`List::export`] reads whole connectors as of one revision, and [`apply`](Client::apply) makes
 //! changes to several connectors in one commit.
 //!
+//! It also has the history: [`history`](Client::history) and [`revisions`](Client::revisions) list revisions,
+//! [`revision`](Client::revision) and [`export_at`](Client::export_at) read what was, [`diff`](Client::diff) compares,
+//! [`restore`](Client::restore) restores, and [`events`](Client::events) is a stream of what changes.
+//!
 //! # Retries
 //!
 //! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. [`Retries`] has a number for
@@ -67,7 +71,9 @@ mod changes;
 mod client;
 mod config;
 mod error;
+mod events;
 mod filter;
+mod history;
 mod http;
 mod list;
 mod retries;
@@ -80,12 +86,14 @@ pub use config::{ConfigError, Environment, EnvironmentSource, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
 pub use connectory_model::wire::{
-    Applied, Capability, ConnectorDetail, ConnectorItem, Open, RequestRate, ServiceInfo, ServiceLimits, UpdateDetail,
-    UpdateStatus,
+    Applied, Capability, ConnectorDetail, ConnectorItem, ConnectorRevision, EventKind, EventReset, Open, RequestRate,
+    RevisionAction, RevisionAuthor, RevisionAuthorKind, ServiceInfo, ServiceLimits, UpdateDetail, UpdateStatus,
 };
 pub use connectory_model::{Locale, Metadata, ScriptName, Status};
 pub use error::{ApiError, Error};
+pub use events::{Event, Events};
 pub use filter::{Filter, Text};
+pub use history::Revisions;
 pub use json_patch::{Patch, PatchOperation};
 pub use list::{List, MAX_PAGE};
 pub use reqwest::StatusCode;

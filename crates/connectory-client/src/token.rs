@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::config::Environment;
 use crate::error::Error;
-use crate::http::send;
+use crate::http;
 
 /// How long before it expires a token is replaced. A tenth of the lifetime, if that is less.
 const TOKEN_MARGIN: Duration = Duration::from_secs(30);
@@ -122,14 +122,18 @@ fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
     cache.lock().expect("nothing panics while it has the lock")
 }
 
-async fn fetch(http: &reqwest::Client, url: &Url, environment: &Environment) -> Result<Token, Error> {
+async fn fetch(client: &reqwest::Client, url: &Url, environment: &Environment) -> Result<Token, Error> {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", &environment.client_id),
         ("client_secret", &environment.client_secret),
     ];
     let asked = Instant::now();
-    let answer = send(http.post(url.clone()).form(&form), url).await.map_err(|error| match error {
+    let answered = async {
+        let response = http::send(client.post(url.clone()).form(&form), url).await?;
+        http::read(response, url).await?.successful()
+    };
+    let answer = answered.await.map_err(|error| match error {
         Error::Api(error) if matches!(error.status.as_u16(), 400 | 401 | 403) => {
             not_accepted(environment, error.to_string())
         }

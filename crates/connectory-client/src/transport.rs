@@ -1,17 +1,18 @@
 //! A call of the API: its address, the token, the bound on concurrent calls, and retries.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
 use connectory_model::wire::{MIN_REVISION, REVISION};
-use reqwest::header::HeaderName;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::header::{ACCEPT, HeaderName};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::http::{Answer, exchange};
+use crate::http::{self, Answer};
 use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::{Access, Tokens};
 
@@ -41,10 +42,10 @@ impl KnownRevision {
     }
 
     /// Notes the revision of an answer to a request that asked for `asked`.
-    fn note(&self, answer: &Answer, asked: u64) {
-        let text = answer.headers.get(REVISION).and_then(|text| text.to_str().ok());
+    fn note(&self, answer: &Response, asked: u64) {
+        let text = answer.headers().get(REVISION).and_then(|text| text.to_str().ok());
         let Some(revision) = text.and_then(|text| text.parse().ok()) else { return };
-        if answer.status == StatusCode::SERVICE_UNAVAILABLE && revision < asked {
+        if answer.status() == StatusCode::SERVICE_UNAVAILABLE && revision < asked {
             // The service does not have what it told before: a backup was restored. The next call begins anew.
             self.0.store(revision, Ordering::Relaxed);
         } else {
@@ -55,6 +56,9 @@ impl KnownRevision {
 
 /// The header with which a service does a call once, however often it is sent.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header with the last event that a client of a stream has.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// A call that can be repeated.
 struct Call<'a> {
@@ -95,7 +99,22 @@ impl Transport {
 
     async fn repeat_call(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let does_once = || call.key.is_some() && call.does_once.load(Ordering::Relaxed);
-        self.repeat(&call.method, does_once, || self.authorized(call)).await
+        let attempt = || async {
+            let _permit = self.permit().await;
+            http::read(self.authorized(call).await?, &call.url).await
+        };
+        self.repeat(&call.method, does_once, attempt).await
+    }
+
+    /// Opens a stream of events, which goes on after the last one that the caller has.
+    pub async fn open(&self, path: &str, longest: Duration, last: Option<&str>) -> Result<Response, Error> {
+        let with = |request: RequestBuilder| {
+            let request = request.header(ACCEPT, "text/event-stream").timeout(longest);
+            last.into_iter().fold(request, |request, last| request.header(LAST_EVENT_ID, last))
+        };
+        let (url, does_once) = (self.at(path), AtomicBool::default());
+        let call = Call { method: Method::GET, url, key: None, does_once, with: &with };
+        self.repeat(&Method::GET, || false, || self.authorized(&call)).await
     }
 
     /// Reads a path of the service, without a token. Refusals are answers as well, unless another call may succeed.
@@ -106,7 +125,7 @@ impl Transport {
             || false,
             || async {
                 let _permit = self.permit().await;
-                let answer = exchange(self.http.get(url.clone()), &url).await?;
+                let answer = http::read(http::send(self.http.get(url.clone()), &url).await?, &url).await?;
                 match answer.status {
                     StatusCode::TOO_MANY_REQUESTS => answer.successful(),
                     status if status.is_client_error() => Ok(answer),
@@ -131,12 +150,12 @@ impl Transport {
     }
 
     /// Makes a call, and again where it may be repeated.
-    async fn repeat<F: Future<Output = Result<Answer, Error>>>(
+    async fn repeat<T, F: Future<Output = Result<T, Error>>>(
         &self,
         method: &Method,
         does_once: impl Fn() -> bool,
         attempt: impl FnMut() -> F,
-    ) -> Result<Answer, Error> {
+    ) -> Result<T, Error> {
         let mut pauses = self.retries.pauses(method);
         attempt
             // `Pauses` knows the length of each pause, and when there is no other.
@@ -162,8 +181,9 @@ impl Transport {
         url
     }
 
-    /// Makes a call. If the token is not accepted, it may have been revoked: makes the call again with a new one.
-    async fn authorized(&self, call: &Call<'_>) -> Result<Answer, Error> {
+    /// Makes a call. If the token is not accepted, it may have been revoked: makes the call again with a new one. The body
+    /// of the answer is not read yet.
+    async fn authorized(&self, call: &Call<'_>) -> Result<Response, Error> {
         let token = self.tokens.get(None).await?;
         match self.attempt(call, &token).await {
             Err(Error::Api(error)) if error.status == StatusCode::UNAUTHORIZED => {
@@ -183,16 +203,15 @@ impl Transport {
         self.permits.acquire().await.expect("the semaphore is never closed")
     }
 
-    async fn attempt(&self, call: &Call<'_>, token: &Access) -> Result<Answer, Error> {
-        let _permit = self.permit().await;
+    async fn attempt(&self, call: &Call<'_>, token: &Access) -> Result<Response, Error> {
         call.does_once.store(token.does_once, Ordering::Relaxed);
         let mut request = self.http.request(call.method.clone(), call.url.clone()).bearer_auth(&token.text);
         if let Some(key) = &call.key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
         let (request, asked) = self.revision.ask((call.with)(request));
-        let answer = exchange(request, &call.url).await?;
-        self.revision.note(&answer, asked);
-        answer.successful()
+        let response = http::send(request, &call.url).await?;
+        self.revision.note(&response, asked);
+        http::successful(response, &call.url).await
     }
 }
