@@ -48,7 +48,7 @@ def test_members_that_single_calls_cannot_change_are_changed_in_place(proxied):
     write_connector(terminal, "c/a", "Another name", status="DEPRECATED", type="its type", directConnect="false")
     proxy.calls.clear()
     assert terminal.run("apply", "c", "--yes").stdout.endswith(
-        "created 0, changed 1, deleted 0\nrevision 2; what was before is revision 1\n")
+        "created 0, changed 1, deleted 0\nrevision 2; what was before is revision 1; `connectory rollback --to 1` goes back to it\n")
     assert ("DELETE", "/v2025/connectors/a") not in proxy.calls
     a = get(terminal, "a")
     assert (a["name"], a["status"], a["type"], a["directConnect"]) == ("Another name", "DEPRECATED", "its type", False)
@@ -194,7 +194,7 @@ def test_a_lost_answer_is_asked_for_again_and_nothing_is_done_twice(proxied):
     write_connector(terminal, "c/a", "A")
     proxy.faults = [(APPLY, "lost", 1)]
     applied = terminal.run("apply", "c", "--yes")
-    assert applied.stdout.endswith("created 1, changed 0, deleted 0\nrevision 1; what was before is revision 0\n")
+    assert applied.stdout.endswith("created 1, changed 0, deleted 0\nrevision 1; what was before is revision 0; `connectory rollback --to 0` goes back to it\n")
     assert revision_of(terminal) == 1
     write_connector(terminal, "c/a", "A", status="DEMO")
     proxy.faults = [(APPLY, 504, 99)]
@@ -225,7 +225,7 @@ def test_a_thousand_connectors_pass_under_the_default_rate_limit(start, tmp_path
     for n in range(1000):
         write_connector(terminal, f"c/bulk-{n}", f"Bulk {n}")
     applied = terminal.run("apply", "c", "--yes")
-    assert applied.stdout.endswith("created 1000, changed 0, deleted 0\nrevision 1000; what was before is revision 0\n")
+    assert applied.stdout.endswith("created 1000, changed 0, deleted 0\nrevision 1000; what was before is revision 0; `connectory rollback --to 0` goes back to it\n")
     assert applied.stderr == "", "no pause for the rate limit"
     planned = terminal.run("plan", "c", "--prune")
     assert (planned.stdout, planned.stderr) == (f"{server.url}: 0 to create, 0 to change, 0 to delete\n", "")
@@ -310,7 +310,7 @@ def test_more_changes_than_one_commit_takes_are_made_in_several(proxied):
     for n in range(7):
         write_connector(terminal, f"c/a-{n}", f"A {n}")
     assert terminal.run("apply", "c", "--yes").stdout.endswith(
-        "created 7, changed 0, deleted 0\nrevision 7; what was before is revision 0\n")
+        "created 7, changed 0, deleted 0\nrevision 7; what was before is revision 0; `connectory rollback --to 0` goes back to it\n")
     assert [path for _, path in proxy.calls].count("/connectory/v1/apply") == 3
     for n in range(7):
         write_connector(terminal, f"c/a-{n}", f"A {n}", status="DEMO")

@@ -15,6 +15,7 @@ use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::env::{self, EnvCommand, LogoutArguments};
 use crate::commands::export::{self, ExportArguments};
 use crate::commands::fixture::{self, FixtureArguments};
+use crate::commands::history::{self, HistoryArguments, RestoreArguments, ShowArguments};
 use crate::commands::import::{self, ImportArguments};
 use crate::commands::init::{self, InitArguments};
 use crate::commands::lint::{self, LintArguments};
@@ -22,7 +23,9 @@ use crate::commands::login::{self, LoginArguments};
 use crate::commands::plan::{self, PlanArguments};
 use crate::commands::promote::{self, PromoteArguments};
 use crate::commands::pull::{self, PullArguments};
+use crate::commands::rollback::{self, RollbackArguments};
 use crate::commands::tenant::{self, TenantCommand};
+use crate::commands::watch::{self, WatchArguments};
 use crate::help;
 use crate::serve;
 use crate::serve::settings::ServeCommand;
@@ -99,6 +102,16 @@ enum RemoteCommand {
     Clone(CloneArguments),
     /// Print how two connectors, folders or environments differ.
     Diff(DiffArguments),
+    /// Print who changed connectors, and when.
+    History(HistoryArguments),
+    /// Print a connector as it was at a revision, or what a revision changed.
+    Show(ShowArguments),
+    /// Give a connector the state of an earlier revision. A deleted one is there again.
+    Restore(RestoreArguments),
+    /// Bring all custom connectors back to what they were at a revision or a time.
+    Rollback(RollbackArguments),
+    /// Print what changes on the server, as it happens.
+    Watch(WatchArguments),
     /// Write every custom connector to a JSON file.
     Export(ExportArguments),
     /// Create and change connectors from an exported file or from folders.
@@ -154,6 +167,11 @@ impl RemoteCommand {
             Self::Apply(arguments) => apply::run(arguments).await?,
             Self::Promote(arguments) => promote::run(arguments).await?,
             Self::Clone(arguments) => clone::run(arguments).await?,
+            Self::History(arguments) => history::history(arguments).await?,
+            Self::Show(arguments) => history::show(arguments).await?,
+            Self::Restore(arguments) => history::restore(arguments).await?,
+            Self::Rollback(arguments) => rollback::run(arguments).await?,
+            Self::Watch(arguments) => watch::run(arguments).await?,
             Self::Export(arguments) => export::run(arguments).await?,
             Self::Import(arguments) => import::run(arguments).await?,
         }

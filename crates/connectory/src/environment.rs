@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Once;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_client::{
     Capability, Client, ConnectorDetail, Environment, EnvironmentSource, Error, Export, List, Retries, Retry, Status,
@@ -181,6 +181,19 @@ pub async fn export_named(
 pub fn connectors(export: Export) -> Vec<ConnectorDetail> {
     let plain = |detail| ConnectorDetail { provisioning_policies: None, ..detail };
     export.connectors.into_iter().map(plain).collect()
+}
+
+/// Fails if the service does not have an extension, which `what` names.
+pub async fn expect(client: &Client, capability: Capability, what: &str) -> Result<()> {
+    match client.service_info().await? {
+        Some(service) if service.has(capability) => Ok(()),
+        Some(service) => bail!(
+            "connectory {} at {} does not have {what}; it needs a newer version",
+            service.version,
+            client.environment().base_url
+        ),
+        None => bail!("the service at {} does not have {what}; only connectory does", client.environment().base_url),
+    }
 }
 
 /// Exports, if the service can do that. One of several servers may be older than the one that told so.

@@ -105,6 +105,7 @@ examples! {
         "Write every custom connector to a folder of its own": "pull connectors"
         "Write two connectors, built-in ones too": "pull connectors jdbc ldap"
         "Remove the folders of connectors that are not on the server any more": "pull connectors --prune"
+        "Write what the server had at a time to another folder": "pull yesterday --at '2026-05-04 18:30'"
     }
     "init" {
         "Make a connector folder in `connectors`": "init 'HR system' --dir connectors"
@@ -129,6 +130,24 @@ examples! {
         "Compare a connector with its folder": "diff hr-system connectors/hr-system"
         "Compare a connector in two environments": "diff sandbox:hr-system production:hr-system"
         "Compare all custom connectors of two environments": "diff sandbox: production:"
+    }
+    "history" {
+        "Print the last changes of a connector": "history hr-system"
+        "Print what was deleted since the beginning of May": "history --action delete --since 2026-05-01"
+    }
+    "show" {
+        "Print a connector as it was": "show hr-system --revision 42"
+        "Print what a revision changed": "show hr-system --revision 42 --diff"
+    }
+    "restore" { "Give a connector the state that it had": "restore hr-system --revision 42" }
+    "rollback" {
+        "Undo all changes after revision 42; the changes are shown first": "rollback --to 42"
+        "Go back to the state of an evening": "rollback --to '2026-05-04 18:30'"
+    }
+    "watch" {
+        "Print what changes, until Ctrl-C": "watch"
+        "The same for a program, from the last event that it has":
+            "watch --output json --after 42-8e03978e40d543ddbc936894a57f9324"
     }
     "export" { "Write every custom connector to one file": "export connectors.json" }
     "import" {

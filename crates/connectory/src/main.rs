@@ -14,6 +14,7 @@ mod findings;
 mod help;
 mod hidden;
 mod home;
+mod moment;
 mod operator;
 mod plan;
 mod progress;

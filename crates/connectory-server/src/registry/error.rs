@@ -15,8 +15,8 @@ pub enum RegistryError {
     /// The tenant has no connector with this script name.
     #[error("there is no connector with the script name `{0}` in this tenant")]
     NotFound(ScriptName),
-    /// The connector has no revision with this number.
-    #[error("the connector has no revision {0}")]
+    /// The connector, or the tenant, has no revision with this number.
+    #[error("there is no revision {0}")]
     NoRevision(RevisionNumber),
     /// The connector at the revision was removed by retention.
     #[error(

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use connectory_client::Filter;
+use connectory_client::{Capability, Filter};
 use connectory_folder::folder_name::{folder_name, script_name};
 use connectory_folder::pull::{Kept, Left, Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
-use crate::environment::{EnvironmentArgument, details, find, folder_of, tenant, whole};
+use crate::environment::{EnvironmentArgument, connectors, details, expect, find, folder_of, tenant, whole};
+use crate::moment::Moment;
 use crate::progress::Progress;
 use crate::terminal::{self, YELLOW, styled};
 
@@ -30,6 +31,10 @@ pub struct PullArguments {
     /// Built-in connectors too
     #[arg(long, conflicts_with = "names")]
     all: bool,
+    /// The custom connectors as they were after the change that holds the revision of this number, or at a time. Use another
+    /// folder than that of the current ones, unless you want to apply the old ones
+    #[arg(long, value_name = "REVISION|TIME", conflicts_with_all = ["names", "filter", "all", "prune"])]
+    at: Option<Moment>,
     /// Remove the folders of connectors that are not on the server any more. A folder stays if a file of the connector was
     /// edited here since the last pull; --force removes it too
     #[arg(long, conflicts_with_all = ["names", "filter"])]
@@ -48,9 +53,12 @@ pub struct PullArguments {
 pub async fn run(arguments: PullArguments) -> Result<()> {
     let client = arguments.environment.client()?;
     let is_named = !arguments.names.is_empty();
-    let is_whole = !is_named && arguments.filter.is_none();
+    let is_whole = !is_named && arguments.filter.is_none() && arguments.at.is_none();
     let mut pull = Pull::begin(&arguments.dir, &tenant(&client).await?, arguments.force)?;
-    let pulled = if is_named {
+    let pulled = if let Some(at) = &arguments.at {
+        expect(&client, Capability::History, "the history of connectors").await?;
+        connectors(client.export_at(&at.to_string()).await?)
+    } else if is_named {
         details(&client, arguments.names).await?
     } else {
         let list = client.list();

@@ -114,7 +114,11 @@ pub async fn plan_and_apply(
             }
             if !options.quiet {
                 say!("created {}, changed {}, deleted {}", done.created, done.changed, done.deleted);
-                say!("revision {}; what was before is revision {}", done.revision, done.before);
+                let (before, revision) = (done.before, done.revision);
+                say!(
+                    "revision {revision}; what was before is revision {before}; `connectory rollback --to {before}` goes back \
+                     to it"
+                );
             }
             return Ok(());
         }
