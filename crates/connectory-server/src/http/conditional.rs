@@ -206,7 +206,8 @@ impl Condition {
         let etag = ETag(etag.clone());
         let current = Current { etag: Some(&etag), revision: None, exists: true };
         if !self.if_match_holds(current) {
-            return Some(ApiError::precondition_failed("this has another tag than `If-Match` asks for", etag));
+            let text = "this has another tag than `If-Match` asks for";
+            return Some(ApiError::precondition_failed(text).with_etag(etag));
         }
         if !self.if_none_match_holds(current) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;

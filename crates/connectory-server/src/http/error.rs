@@ -70,9 +70,15 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "someone else changed this meanwhile; read it again and repeat the change")
     }
 
-    /// 412: the condition of the request does not hold. The response has the current tag.
-    pub fn precondition_failed(text: impl Into<String>, etag: ETag) -> Self {
-        Self { etag: Some(Box::new(etag)), ..Self::new(StatusCode::PRECONDITION_FAILED, text) }
+    /// 412: the condition of the request does not hold.
+    pub fn precondition_failed(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, text)
+    }
+
+    /// The same error with the tag of what there is now.
+    #[must_use]
+    pub fn with_etag(self, etag: ETag) -> Self {
+        Self { etag: Some(Box::new(etag)), ..self }
     }
 
     /// 502: another server failed. The log has more details than the response.
