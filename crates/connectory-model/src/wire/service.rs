@@ -55,6 +55,8 @@ pub enum Capability {
     Export,
     /// `POST /connectory/v1/apply` makes changes to several connectors in one commit (D48).
     Apply,
+    /// Reads have entity tags, and reads and changes take conditions (D49 to D52).
+    ConditionalRequests,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
     /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
@@ -63,8 +65,15 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 6] =
-        [Self::Statuses, Self::Custom, Self::IdempotencyKey, Self::UpdateInPlace, Self::Export, Self::Apply];
+    pub const ALWAYS: [Self; 7] = [
+        Self::Statuses,
+        Self::Custom,
+        Self::IdempotencyKey,
+        Self::UpdateInPlace,
+        Self::Export,
+        Self::Apply,
+        Self::ConditionalRequests,
+    ];
 }
 
 /// The limits that a client should know before it sends something.

@@ -114,7 +114,7 @@ pub struct Condition {
 enum Tags {
     /// `*`.
     Any,
-    /// One or more tags.
+    /// Tags.
     Listed(Vec<Tag>),
 }
 
@@ -135,10 +135,10 @@ impl Tag {
 }
 
 impl Condition {
-    /// The condition that something still has the tag that a caller read.
-    pub fn if_match(tag: &ETag) -> Self {
-        let opaque = tag.0.as_bytes()[1..tag.0.len() - 1].into();
-        Self { if_match: Some(Tags::Listed(vec![Tag { is_weak: false, opaque }])), if_none_match: None }
+    /// The condition that something still has the tag that a caller read. A text that is no tag is that of nothing.
+    pub fn if_match(tag: &str) -> Self {
+        let tag = Tag::read(tag.as_bytes()).and_then(|(tag, rest)| rest.is_empty().then_some(tag));
+        Self { if_match: Some(Tags::Listed(tag.into_iter().collect())), if_none_match: None }
     }
 
     /// The conditions of a change. A header that is not well-formed is refused: a change is never made without the
@@ -387,7 +387,11 @@ mod tests {
         for value in ["W/\"12.a\"", "\"12\"", "\"12.\"", "\"+12.a\"", "\"112.a\"", "\".a\"", "\"0.a\"", "\"x\""] {
             assert!(!allows(value, connector) && !allows(value, document), "{value}");
         }
-        assert!(Condition::if_match(&etag).allows(document) && !Condition::if_match(&etag).allows(connector));
+        let of_document = Condition::if_match(etag.as_str());
+        assert!(of_document.allows(document) && !of_document.allows(connector));
+        for text in ["", "*", "\"12.a", "\"12.a\" ", "12.a"] {
+            assert!(!Condition::if_match(text).allows(document), "{text}");
+        }
         assert!(!allows(&format!("W/{}", etag.as_str()), document));
         let none = |value: &str, current| change(header::IF_NONE_MATCH, value).allows(current);
         assert!(!none("*", document) && none("*", Current { exists: false, ..document }));

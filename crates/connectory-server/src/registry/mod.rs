@@ -1,7 +1,7 @@
 //! The operations on connectors: find, create, edit, delete, restore, and their history; and those on API clients.
 //!
-//! All changes by the API and the console use this module. The module does not depend on HTTP: a refused operation
-//! returns a [`RegistryError`], which contains the reason and its values.
+//! All changes by the API and the console use this module. Of HTTP, the module knows only the conditions of requests: a
+//! refused operation returns a [`RegistryError`], which contains the reason and its values.
 
 mod apply;
 mod changed;
