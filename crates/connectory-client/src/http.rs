@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{ApiError, Error, text_of};
+use crate::etag::ETag;
 
 /// An answer with its whole body.
 pub(crate) struct Answer {
@@ -22,7 +23,13 @@ impl Answer {
     /// The answer, or the error of one with status 400 or above.
     pub fn successful(self) -> Result<Self, Error> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            return Err(ApiError::new(self.status, retry_after(&self.headers), &self.body).into());
+            let error = ApiError::new(self.status, retry_after(&self.headers), &self.body);
+            return Err(match self.status {
+                StatusCode::PRECONDITION_FAILED => {
+                    Error::Changed { error: Box::new(error), etag: ETag::of(&self.headers) }
+                }
+                _ => error.into(),
+            });
         }
         Ok(self)
     }
