@@ -103,8 +103,8 @@ impl Entry {
         self.item.json.len()
     }
 
-    /// The digest of the item in all locales, by which pages with the same items have the same entity tag. Hashing the page
-    /// itself would take longer than making it.
+    /// The digest of the item in all locales, of which the entity tags of pages are made. Hashing a whole page would take much
+    /// longer than making it.
     pub fn digest(&self) -> Digest {
         let Item { json, localized, digest: kept, .. } = &self.item;
         *kept.get_or_init(|| {
@@ -200,6 +200,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// Other servers, and this one after a restart, read summaries as the store has them.
+    #[test]
+    fn entries_have_the_same_digest_if_they_show_the_same_and_only_then() {
+        let summary = |name: &str, number: &str, german: &str| {
+            let list = format!(
+                r#"[{{"name": "{name}", "connectorMetadata": {{"b": {number}, "a": {{"d": 1, "c": 2}}}},
+                    "translationProperties": {{"en": "ShortDesc=English", "de": "ShortDesc={german}"}}}}]"#
+            );
+            connectory_model::import::from_json(list.as_bytes()).expect("valid")[0].summary()
+        };
+        let digest = |summary: &Summary| Entry::new(summary, Source::BuiltIn(0)).digest();
+        let first = summary("A", "34171909290495.563", "Deutsch");
+        let stored = serde_json::to_string(&first).expect("JSON");
+        assert_eq!(digest(&first), digest(&serde_json::from_str(&stored).expect("a summary")));
+        for other in [
+            summary("B", "34171909290495.563", "Deutsch"),
+            summary("A", "34171909290495.56", "Deutsch"),
+            summary("A", "34171909290495.563", "deutsch"),
+        ] {
+            assert_ne!(digest(&first), digest(&other), "{}", other.name);
+        }
+    }
 
     #[test]
     fn an_item_is_what_serialization_gives_in_every_locale() {

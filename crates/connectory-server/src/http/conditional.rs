@@ -12,7 +12,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponseParts, Response, ResponseParts};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use connectory_model::limits::QUOTED_CHARS;
+use connectory_model::limits::{CONDITION_TAGS, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_store::RevisionNumber;
 use http::request::Parts;
@@ -148,8 +148,8 @@ impl Condition {
             Tags::read(headers, &name).map_err(|Malformed| {
                 let got = headers.get(&name).map(HeaderValue::as_bytes).unwrap_or_default();
                 ApiError::bad_request(format!(
-                    "`{}` must be `*`, or tags as answers have them in `ETag`, with their quotation marks and with commas \
-                     between them; got `{}`",
+                    "`{}` must be `*`, or at most {CONDITION_TAGS} tags as answers have them in `ETag`, with their quotation \
+                     marks and with commas between them; got `{}`",
                     if name == header::IF_MATCH { "If-Match" } else { "If-None-Match" },
                     shown(&String::from_utf8_lossy(got), QUOTED_CHARS)
                 ))
@@ -230,7 +230,7 @@ impl<S: Sync> FromRequestParts<S> for Condition {
     }
 }
 
-/// A header that is neither `*` nor a list of tags.
+/// A header that is neither `*` nor a list of tags, or that has too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Malformed;
 
@@ -264,6 +264,9 @@ impl Tags {
                     }
                     element => {
                         let (tag, rest) = Tag::read(element).ok_or(Malformed)?;
+                        if tags.len() == CONDITION_TAGS {
+                            return Err(Malformed);
+                        }
                         tags.push(tag);
                         end_of_element(rest)?
                     }
@@ -365,7 +368,7 @@ mod tests {
             let headers = [(header::IF_NONE_MATCH, HeaderValue::try_from(value).unwrap())].into_iter().collect();
             let error = Condition::of_change(&headers).unwrap_err();
             assert!(
-                error.text.starts_with("`If-None-Match` must be `*`, or tags as answers have them"),
+                error.text.starts_with("`If-None-Match` must be `*`, or at most 100 tags as answers have them"),
                 "{}",
                 error.text
             );
@@ -373,6 +376,8 @@ mod tests {
             assert!(Condition::of_read(&Method::GET, &headers).unwrap().is_none(), "{value}");
         }
         assert_eq!(tags(&[b"*", b"*"]), Err(Malformed));
+        let list = |count: usize| tags(&[vec!["\"a\""; count].join(",").as_bytes()]);
+        assert!(list(100).is_ok() && list(101) == Err(Malformed));
     }
 
     #[test]
