@@ -97,8 +97,8 @@ pub struct Current<'a> {
 
 impl Current<'_> {
     fn has(&self, tag: &Tag) -> bool {
-        let is_tag = self.etag.is_some_and(|etag| *tag.opaque == etag.0.as_bytes()[1..etag.0.len() - 1]);
-        is_tag || (self.revision.is_some() && self.revision == tag.revision())
+        let opaque = self.etag.and_then(|etag| etag.0.as_bytes().strip_prefix(b"\"")?.strip_suffix(b"\""));
+        opaque == Some(&*tag.opaque) || (self.revision.is_some() && self.revision == tag.revision())
     }
 }
 

@@ -57,19 +57,18 @@ impl Expected {
 }
 
 impl Registry {
-    /// Finds the newest revision of a custom connector, as [`Self::custom`] does, and checks a condition for a request that
-    /// changes nothing.
+    /// Checks the condition of a request that changes nothing. Fails as [`Self::custom`] does, too.
     pub async fn check(
         &self,
         tenant: &TenantCatalog,
         script_name: &ScriptName,
         expected: Expected,
-    ) -> Result<RevisionId, RegistryError> {
+    ) -> Result<(), RegistryError> {
         let id = self.custom(tenant, script_name)?;
         if !expected.condition.is_none() {
             let connector = self.catalog.connector(tenant, Source::Stored(id)).await?;
             self.work.run(connector.size(), move |_| expected.check(id, &connector)).await??;
         }
-        Ok(id)
+        Ok(())
     }
 }

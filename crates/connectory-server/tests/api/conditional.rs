@@ -339,6 +339,26 @@ async fn a_document_is_replaced_only_if_it_is_as_it_was_read() {
     assert_eq!(app.get(&document).await.body, xml("c"));
 }
 
+/// A large document is hashed on a thread of its own, and a large connector is not cached.
+#[tokio::test]
+async fn a_large_document_has_a_tag_and_conditions_too() {
+    let app = TestApp::start().await;
+    let path = odd_connector(&app).await;
+    let document = format!("{path}/correlation-config");
+    let xml = |name: &str| format!("<CorrelationConfig><!--{}--><{name}/></CorrelationConfig>", "x".repeat(2_000_000));
+    app.put(&document, xml("a").as_bytes()).await.ok();
+    let (read, of_connector) = (tag(&app, &document).await, tag(&app, &path).await);
+    for (path, tag) in [(&document, &read), (&path, &of_connector)] {
+        let answer = get_if(&app, path, "if-none-match", tag).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::NOT_MODIFIED, 0), "{path}");
+    }
+    assert_eq!(put_if(&app, &document, "if-match", &read, xml("b").as_bytes()).await.ok()["status"], "UPDATED");
+    put_if(&app, &document, "if-match", &read, xml("c").as_bytes()).await.refusal(412);
+    patch_if(&app, &path, "if-match", &of_connector, &category("a")).await.refusal(412);
+    let newest = tag(&app, &path).await;
+    patch_if(&app, &path, "if-match", &newest, &category("a")).await.ok();
+}
+
 #[tokio::test]
 async fn texts_are_created_once_and_replaced_as_they_were_read() {
     let app = TestApp::start().await;
