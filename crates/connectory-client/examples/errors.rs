@@ -22,6 +22,7 @@ pub async fn run(client: &Client) -> Vec<String> {
 pub fn advice(error: &Error) -> String {
     match error {
         error if error.is_not_found() => "there is no such connector".to_owned(),
+        Error::Changed { .. } => "read it again, and repeat the change".to_owned(),
         Error::Api(error) if error.status.is_client_error() => format!("change the request: {error}"),
         // The tracking id finds the call in the log of the service.
         Error::Api(error) => format!("report {}", error.tracking_id().unwrap_or("the answer")),

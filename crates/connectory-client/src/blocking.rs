@@ -35,6 +35,17 @@ impl Client {
         Self { client, runtime }
     }
 
+    /// Makes calls of the async client, such as those of [`Client::if_match`](crate::Client::if_match), and waits for their end.
+    ///
+    /// ```no_run
+    /// # fn example(client: connectory_client::blocking::Client, etag: connectory_client::ETag) {
+    /// let deleted = client.wait(async |client| client.if_match(&etag).delete("hr-system").await);
+    /// # }
+    /// ```
+    pub fn wait<T>(&self, calls: impl AsyncFnOnce(&crate::Client) -> T) -> T {
+        self.runtime.block_on(calls(&self.client))
+    }
+
     /// What the service says about itself. None if it is another service than connectory.
     pub fn service_info(&self) -> Result<Option<ServiceInfo>, Error> {
         self.runtime.block_on(self.client.service_info())

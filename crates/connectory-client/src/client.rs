@@ -5,13 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{
-    Applied, CONNECTORS_PATH, ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail,
-};
+use connectory_model::wire::{Applied, ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail};
 use connectory_model::{Locale, ScriptName};
 use json_patch::Patch;
-use reqwest::multipart::{Form, Part};
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls_platform_verifier::BuilderVerifierExt;
@@ -19,8 +16,10 @@ use tokio::sync::Semaphore;
 use url::{ParseError, Position, Url};
 
 use crate::changes::{self, Change, Export};
+use crate::conditional::{IfMatch, IfNoneMatch, Tagged, whole};
 use crate::config::Environment;
 use crate::error::Error;
+use crate::etag::ETag;
 use crate::events::Events;
 use crate::history::{self, Revisions};
 use crate::list::List;
@@ -273,8 +272,16 @@ impl Client {
     /// # }
     /// ```
     pub async fn get(&self, script_name: &str, locale: Option<Locale>) -> Result<ConnectorDetail, Error> {
-        let locale = locale.map(|locale| ("locale", locale.tag()));
-        self.0.call(Method::GET, &[script_name], &|request| request.query(locale.as_slice())).await?.json()
+        self.get_tagged(script_name, locale).await.map(|read| read.value)
+    }
+
+    /// As [`Self::get`], with the entity tag of the connector.
+    pub async fn get_tagged(
+        &self,
+        script_name: &str,
+        locale: Option<Locale>,
+    ) -> Result<Tagged<ConnectorDetail>, Error> {
+        whole(self.always().get(script_name, locale).await?)
     }
 
     /// Deletes a custom connector.
@@ -286,7 +293,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn delete(&self, script_name: &str) -> Result<(), Error> {
-        self.0.call(Method::DELETE, &[script_name], &|request| request).await.map(drop)
+        self.in_any_case().delete(script_name).await
     }
 
     /// Changes a custom connector with a JSON Patch (RFC 6902). Returns the changed connector.
@@ -299,7 +306,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn patch(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
-        self.0.call(Method::PATCH, &[script_name], &patch_request(patch)).await?.json()
+        self.in_any_case().patch(script_name, patch).await
     }
 
     /// Updates a custom connector as [`Self::patch`] does. The patch may also change `/status`, `/name`, `/type`, `/className`
@@ -315,8 +322,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn update_in_place(&self, script_name: &str, patch: &Patch) -> Result<ConnectorDetail, Error> {
-        let with = patch_request(patch);
-        self.0.call_below(CONNECTORS_PATH, Method::PATCH, &[script_name], &with).await?.json()
+        self.in_any_case().update_in_place(script_name, patch).await
     }
 
     /// The connectors with these script names, custom or built-in, as far as they exist: whole, and all as of one revision.
@@ -434,7 +440,12 @@ impl Client {
     /// # }
     /// ```
     pub async fn document(&self, script_name: &str, kind: DocumentKind) -> Result<Vec<u8>, Error> {
-        Ok(self.0.call(Method::GET, &[script_name, kind.name()], &|request| request).await?.body)
+        self.document_tagged(script_name, kind).await.map(|read| read.value)
+    }
+
+    /// As [`Self::document`], with the entity tag of the document.
+    pub async fn document_tagged(&self, script_name: &str, kind: DocumentKind) -> Result<Tagged<Vec<u8>>, Error> {
+        whole(self.always().document(script_name, kind).await?)
     }
 
     /// Uploads a document. If the service does not accept a well-formed document, the call succeeds, and the status of the
@@ -456,7 +467,7 @@ impl Client {
         kind: DocumentKind,
         document: &[u8],
     ) -> Result<UpdateDetail, Error> {
-        self.upload(&[script_name, kind.name()], kind.file_name(), document).await
+        self.in_any_case().set_document(script_name, kind, document).await
     }
 
     /// The properties text of a locale, or the English one if the locale has none.
@@ -470,8 +481,12 @@ impl Client {
     /// # }
     /// ```
     pub async fn translations(&self, script_name: &str, locale: Locale) -> Result<Vec<u8>, Error> {
-        let segments = [script_name, "translations", locale.tag()];
-        Ok(self.0.call(Method::GET, &segments, &|request| request).await?.body)
+        self.translations_tagged(script_name, locale).await.map(|read| read.value)
+    }
+
+    /// As [`Self::translations`], with the entity tag of the texts.
+    pub async fn translations_tagged(&self, script_name: &str, locale: Locale) -> Result<Tagged<Vec<u8>>, Error> {
+        whole(self.always().translations(script_name, locale).await?)
     }
 
     /// Uploads the properties text of a locale; an empty one deletes it.
@@ -490,23 +505,60 @@ impl Client {
         locale: Locale,
         properties: &[u8],
     ) -> Result<UpdateDetail, Error> {
-        let file = format!("{locale}.properties");
-        self.upload(&[script_name, "translations", locale.tag()], &file, properties).await
+        self.in_any_case().set_translations(script_name, locale, properties).await
     }
 
-    async fn upload(&self, segments: &[&str], file: &str, content: &[u8]) -> Result<UpdateDetail, Error> {
-        let with = |request: RequestBuilder| {
-            let part = Part::bytes(content.to_vec()).file_name(file.to_owned());
-            request.multipart(Form::new().part("file", part))
-        };
-        self.0.call(Method::PUT, segments, &with).await?.json()
+    /// Reads that are answered only if there is something new since a read that had this entity tag. Without a tag, they are
+    /// always answered. [`List::page_if_none_match`] does the same for a list.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// let mut known = None;
+    /// loop {
+    ///     if let Some(read) = client.if_none_match(known.as_ref()).get("hr-system", None).await? {
+    ///         println!("it is {} now", read.value.status);
+    ///         known = read.etag;
+    ///     }
+    ///     tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    /// }
+    /// # }
+    /// ```
+    pub fn if_none_match<'a>(&'a self, etag: Option<&'a ETag>) -> IfNoneMatch<'a> {
+        IfNoneMatch { transport: &self.0, etag }
     }
-}
 
-/// Adds the body of a patch to a request.
-fn patch_request(patch: &Patch) -> impl Fn(RequestBuilder) -> RequestBuilder + Sync + use<> {
-    let body = serde_json::to_vec(patch).expect("a patch is JSON");
-    move |request| request.header(reqwest::header::CONTENT_TYPE, "application/json-patch+json").body(body.clone())
+    /// Changes that are made only if what they change still has the entity tag that it was read with. So nobody's changes are
+    /// lost if two programs change the same connector. Only connectory does so: its [`Self::service_info`] has
+    /// [`Capability::ConditionalRequests`](crate::Capability::ConditionalRequests). The vendor's service ignores the tag, but
+    /// it sends none either.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::{DocumentKind, Error};
+    ///
+    /// let kind = DocumentKind::SourceConfig;
+    /// let read = client.document_tagged("hr-system", kind).await?;
+    /// let changed = String::from_utf8_lossy(&read.value).replace("Server", "Host");
+    /// if let Some(etag) = &read.etag {
+    ///     match client.if_match(etag).set_document("hr-system", kind, changed.as_bytes()).await {
+    ///         Err(Error::Changed { .. }) => println!("someone else changed it: read it again"),
+    ///         result => println!("{}", result?.status),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn if_match<'a>(&'a self, etag: &'a ETag) -> IfMatch<'a> {
+        IfMatch { transport: &self.0, etag: Some(etag) }
+    }
+
+    fn always(&self) -> IfNoneMatch<'_> {
+        self.if_none_match(None)
+    }
+
+    fn in_any_case(&self) -> IfMatch<'_> {
+        IfMatch { transport: &self.0, etag: None }
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use reqwest::StatusCode;
 use rustls::CertificateError;
 
 use crate::config::ConfigError;
+use crate::etag::ETag;
 
 /// Why a call failed. Its text is a sentence for people and contains no secret.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -47,6 +48,15 @@ pub enum Error {
     /// The service answered with an error: status 400 or above.
     #[error("{0}")]
     Api(Box<ApiError>),
+    /// What the call would change has another entity tag than [`Client::if_match`](crate::Client::if_match) was given: someone
+    /// else changed it. Nothing was changed.
+    #[error("{error}")]
+    Changed {
+        /// The answer.
+        error: Box<ApiError>,
+        /// The tag that it has now.
+        etag: Option<ETag>,
+    },
     /// The service's answer is not an answer of the Connectors API.
     #[error("cannot read the answer of {url}: {reason}")]
     Decoding {
@@ -117,7 +127,7 @@ impl Error {
     /// The error that the service answered with, if it answered.
     pub fn api_error(&self) -> Option<&ApiError> {
         match self {
-            Self::Api(error) => Some(error),
+            Self::Api(error) | Self::Changed { error, .. } => Some(error),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{ApiError, Error, text_of};
+use crate::etag::ETag;
 
 /// An answer with its whole body.
 pub(crate) struct Answer {
@@ -22,14 +23,18 @@ impl Answer {
     /// The answer, or the error of one with status 400 or above.
     pub fn successful(self) -> Result<Self, Error> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            return Err(self.refusal().into());
+            return Err(self.refusal());
         }
         Ok(self)
     }
 
     /// The error that the answer is.
-    fn refusal(&self) -> ApiError {
-        ApiError::new(self.status, retry_after(&self.headers), &self.body)
+    fn refusal(&self) -> Error {
+        let error = ApiError::new(self.status, retry_after(&self.headers), &self.body);
+        match self.status {
+            StatusCode::PRECONDITION_FAILED => Error::Changed { error: Box::new(error), etag: ETag::of(&self.headers) },
+            _ => error.into(),
+        }
     }
 
     /// The service's time when it answered.
@@ -70,7 +75,7 @@ pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Response,
 pub(crate) async fn successful(response: Response, url: &Url) -> Result<Response, Error> {
     if response.status().is_client_error() || response.status().is_server_error() {
         let answer = read(response, url).await?;
-        return Err(answer.refusal().into());
+        return Err(answer.refusal());
     }
     Ok(response)
 }

@@ -37,11 +37,16 @@
 //! [`revision`](Client::revision) and [`export_at`](Client::export_at) read what was, [`diff`](Client::diff) compares,
 //! [`restore`](Client::restore) restores, and [`events`](Client::events) is a stream of what changes.
 //!
+//! # Entity tags
+//!
+//! [`Client::if_none_match`] reads only what is new. [`Client::if_match`] changes only what is as it was read: if someone else
+//! changed it meanwhile, the error is [`Error::Changed`]. The methods that end in `_tagged` read the tag with the value.
+//!
 //! # Retries
 //!
 //! A call is repeated if the service answers 429, 502, 503 or 504, or if the connection fails. [`Retries`] has a number for
 //! each of these causes. The pauses grow and have jitter; if the service sends `Retry-After`, the pause is that long.
-//! This applies to GET, PUT and DELETE. It applies to POST and PATCH if the service is connectory: each of them has a random
+//! This applies to GET, PUT and DELETE; a PUT of [`Client::if_match`] is repeated only after 429. It applies to POST and PATCH if the service is connectory: each of them has a random
 //! `Idempotency-Key`, and connectory does the calls with one key once. Another service could execute a repeated POST or PATCH
 //! twice, so [`Retries::writes`] decides about those. [`Builder::on_retry`] tells the program of each repetition.
 //!
@@ -69,8 +74,10 @@ struct Readme;
 pub mod blocking;
 mod changes;
 mod client;
+mod conditional;
 mod config;
 mod error;
+mod etag;
 mod events;
 mod filter;
 mod history;
@@ -82,6 +89,7 @@ mod transport;
 
 pub use changes::{Change, Export};
 pub use client::{Builder, Client, Reached};
+pub use conditional::{IfMatch, IfNoneMatch, Tagged};
 pub use config::{ConfigError, Environment, EnvironmentSource, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
@@ -91,6 +99,7 @@ pub use connectory_model::wire::{
 };
 pub use connectory_model::{Locale, Metadata, ScriptName, Status};
 pub use error::{ApiError, Error};
+pub use etag::{ETag, InvalidETag};
 pub use events::{Event, Events};
 pub use filter::{Filter, Text};
 pub use history::Revisions;

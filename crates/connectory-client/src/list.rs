@@ -9,7 +9,9 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 
 use crate::changes::{Export, export};
+use crate::conditional::{IfNoneMatch, Tagged, whole};
 use crate::error::Error;
+use crate::etag::ETag;
 use crate::filter::Filter;
 use crate::http::Answer;
 use crate::transport::Transport;
@@ -94,7 +96,18 @@ impl List {
 
     /// One page.
     pub async fn page(&self) -> Result<Vec<ConnectorItem>, Error> {
-        self.fetch(self.page_size, false).await?.json()
+        self.page_tagged().await.map(|read| read.value)
+    }
+
+    /// One page, with its entity tag.
+    pub async fn page_tagged(&self) -> Result<Tagged<Vec<ConnectorItem>>, Error> {
+        whole(self.page_if_none_match(None).await?)
+    }
+
+    /// One page, if its entity tag is another one by now. None if it is the same.
+    pub async fn page_if_none_match(&self, etag: Option<&ETag>) -> Result<Option<Tagged<Vec<ConnectorItem>>>, Error> {
+        let (transport, query) = (&*self.transport, self.query_of(self.page_size, false));
+        IfNoneMatch { transport, etag }.read(&[], &|request| request.query(&query), |answer| answer.json()).await
     }
 
     /// All connectors. The stream fetches a page when the one before it has been read, and ends at the first page that is
@@ -137,7 +150,12 @@ impl List {
     }
 
     async fn fetch(&self, limit: usize, count: bool) -> Result<Answer, Error> {
+        let query = self.query_of(limit, count);
+        self.transport.call(Method::GET, &[], &|request| request.query(&query)).await
+    }
+
+    fn query_of(&self, limit: usize, count: bool) -> Vec<(&'static str, String)> {
         let numbers = [("limit", limit.to_string()), ("offset", self.offset.to_string()), ("count", count.to_string())];
-        self.transport.call(Method::GET, &[], &|request| request.query(&self.query).query(&numbers)).await
+        self.query.iter().cloned().chain(numbers).collect()
     }
 }

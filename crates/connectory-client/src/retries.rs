@@ -113,8 +113,11 @@ impl Retries {
         writes: Writes::Never,
     };
 
-    /// The pauses of one call.
-    pub(crate) fn pauses(&self, method: &Method) -> Pauses {
+    /// The pauses of one call. A change on a condition that the service may do twice would be refused the second time, as if
+    /// someone else had changed what it changed itself. So it is repeated only after 429.
+    pub(crate) fn pauses(&self, method: &Method, has_condition: bool) -> Pauses {
+        let is_refused_twice = has_condition && *method == Method::PUT;
+        let is_never = matches!(self.writes, Writes::Never);
         let pauses = |times| {
             ExponentialBuilder::default()
                 .with_min_delay(self.first_pause)
@@ -127,8 +130,8 @@ impl Retries {
             rate_limited: pauses(self.rate_limited),
             unavailable: pauses(self.unavailable),
             unreachable: pauses(self.unreachable),
-            is_idempotent: method.is_idempotent(),
-            writes: self.writes,
+            is_idempotent: method.is_idempotent() && !is_refused_twice,
+            writes: if is_refused_twice && is_never { Writes::RateLimited } else { self.writes },
         }
     }
 }

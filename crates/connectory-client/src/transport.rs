@@ -12,8 +12,9 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::error::Error;
+use crate::etag::Condition;
 use crate::http::{self, Answer};
-use crate::retries::{OnRetry, Retries, Retry};
+use crate::retries::{OnRetry, Pauses, Retries, Retry};
 use crate::token::{Access, Tokens};
 
 pub(crate) struct Transport {
@@ -64,6 +65,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 struct Call<'a> {
     method: Method,
     url: Url,
+    condition: Condition<'a>,
     /// The same key for each attempt.
     key: Option<String>,
     /// Whether the service had said, before the last attempt was sent, that it does the calls with one key once.
@@ -91,10 +93,22 @@ impl Transport {
         segments: &[&str],
         with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
     ) -> Result<Answer, Error> {
+        self.call_if(path, method, segments, None, with).await
+    }
+
+    /// The same, on a condition.
+    pub async fn call_if(
+        &self,
+        path: &str,
+        method: Method,
+        segments: &[&str],
+        condition: Condition<'_>,
+        with: &(dyn Fn(RequestBuilder) -> RequestBuilder + Sync),
+    ) -> Result<Answer, Error> {
         let has_key = matches!(method, Method::POST | Method::PATCH | Method::DELETE);
         let key = has_key.then(|| Uuid::new_v4().to_string());
-        self.repeat_call(&Call { method, url: self.url(path, segments), key, does_once: AtomicBool::default(), with })
-            .await
+        let (url, does_once) = (self.url(path, segments), AtomicBool::default());
+        self.repeat_call(&Call { method, url, condition, key, does_once, with }).await
     }
 
     async fn repeat_call(&self, call: &Call<'_>) -> Result<Answer, Error> {
@@ -103,7 +117,8 @@ impl Transport {
             let _permit = self.permit().await;
             http::read(self.authorized(call).await?, &call.url).await
         };
-        self.repeat(&call.method, does_once, attempt).await
+        let pauses = self.retries.pauses(&call.method, call.condition.is_some());
+        self.repeat(pauses, does_once, attempt).await
     }
 
     /// Opens a stream of events, which goes on after the last one that the caller has.
@@ -113,15 +128,15 @@ impl Transport {
             last.into_iter().fold(request, |request, last| request.header(LAST_EVENT_ID, last))
         };
         let (url, does_once) = (self.at(path), AtomicBool::default());
-        let call = Call { method: Method::GET, url, key: None, does_once, with: &with };
-        self.repeat(&Method::GET, || false, || self.authorized(&call)).await
+        let call = Call { method: Method::GET, url, key: None, condition: None, does_once, with: &with };
+        self.repeat(self.retries.pauses(&Method::GET, false), || false, || self.authorized(&call)).await
     }
 
     /// Reads a path of the service, without a token. Refusals are answers as well, unless another call may succeed.
     pub async fn call_without_token(&self, path: &str) -> Result<Answer, Error> {
         let url = self.at(path);
         self.repeat(
-            &Method::GET,
+            self.retries.pauses(&Method::GET, false),
             || false,
             || async {
                 let _permit = self.permit().await;
@@ -139,7 +154,8 @@ impl Transport {
     /// Reads a path of the service that is not below the API's version.
     pub async fn read(&self, path: &str) -> Result<Answer, Error> {
         let (url, with) = (self.at(path), &|request| request);
-        self.repeat_call(&Call { method: Method::GET, url, key: None, does_once: AtomicBool::default(), with }).await
+        let (does_once, condition) = (AtomicBool::default(), None);
+        self.repeat_call(&Call { method: Method::GET, url, condition, key: None, does_once, with }).await
     }
 
     fn at(&self, path: &str) -> Url {
@@ -152,11 +168,10 @@ impl Transport {
     /// Makes a call, and again where it may be repeated.
     async fn repeat<T, F: Future<Output = Result<T, Error>>>(
         &self,
-        method: &Method,
+        mut pauses: Pauses,
         does_once: impl Fn() -> bool,
         attempt: impl FnMut() -> F,
     ) -> Result<T, Error> {
-        let mut pauses = self.retries.pauses(method);
         attempt
             // `Pauses` knows the length of each pause, and when there is no other.
             .retry(ConstantBuilder::new().without_max_times())
@@ -206,6 +221,9 @@ impl Transport {
     async fn attempt(&self, call: &Call<'_>, token: &Access) -> Result<Response, Error> {
         call.does_once.store(token.does_once, Ordering::Relaxed);
         let mut request = self.http.request(call.method.clone(), call.url.clone()).bearer_auth(&token.text);
+        if let Some((name, etag)) = &call.condition {
+            request = request.header(name, etag.as_str());
+        }
         if let Some(key) = &call.key {
             request = request.header(IDEMPOTENCY_KEY, key);
         }

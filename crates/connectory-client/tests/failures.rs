@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use connectory_client::{Client, Environment, Error, NewConnector, Open, Retries, Writes};
+use connectory_client::{Client, DocumentKind, Environment, Error, NewConnector, Open, Retries, Writes};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -437,4 +437,46 @@ async fn an_export_that_breaks_off_or_has_no_end_is_an_error() {
     Mock::given(path(export)).respond_with(bomb).mount(&server).await;
     let error = client(server.uri(), quick(0)).list().export().await.unwrap_err();
     assert!(error.to_string().ends_with("it has more than 1024 MiB"), "{error}");
+}
+
+#[tokio::test]
+async fn an_upload_on_a_condition_is_repeated_only_if_nothing_was_done() {
+    let read = "\"7.a\"".parse().unwrap();
+    // A repeat after the others could find what the first attempt made, and look like a change by someone else.
+    for (status, attempts) in [(429, 3), (502, 1), (503, 1), (504, 1)] {
+        let server = server_with_a_token().await;
+        let document = format!("{LIST}/a/source-config");
+        Mock::given(method("PUT"))
+            .and(path(document.clone()))
+            .respond_with(ResponseTemplate::new(status))
+            .mount(&server)
+            .await;
+        let client = client(server.uri(), quick(2));
+        let kind = DocumentKind::SourceConfig;
+        client.if_match(&read).set_document("a", kind, b"<Form/>").await.unwrap_err();
+        assert_eq!(calls(&server, &document).await, attempts, "{status}");
+        client.set_document("a", kind, b"<Form/>").await.unwrap_err();
+        assert_eq!(calls(&server, &document).await, attempts + 3, "{status}");
+        let requests = server.received_requests().await.unwrap();
+        let sent =
+            requests.iter().filter(|request| request.headers.get("if-match").is_some_and(|tag| tag == "\"7.a\""));
+        assert_eq!(sent.count(), attempts, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_without_tags_is_read_as_before() {
+    let server = server_with_a_token().await;
+    Mock::given(path(LIST))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([item()])))
+        .mount(&server)
+        .await;
+    let detail = format!("{LIST}/a");
+    Mock::given(path(detail)).respond_with(ResponseTemplate::new(304)).mount(&server).await;
+    let client = client(server.uri(), quick(0));
+    let read = client.list().page_tagged().await.unwrap();
+    assert_eq!((read.value.len(), read.etag), (1, None));
+    // Nobody asked for a 304.
+    let error = client.get("a", None).await.unwrap_err();
+    assert_eq!(error.api_error().unwrap().status.as_u16(), 304, "{error}");
 }

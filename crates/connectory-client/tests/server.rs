@@ -8,11 +8,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use connectory_client::{
-    Capability, Client, DocumentKind, Environment, Error, Filter, Locale, NewConnector, Open, Retries, Status,
+    Capability, Client, DocumentKind, ETag, Environment, Error, Filter, Locale, NewConnector, Open, Retries, Status,
     UpdateStatus, Writes,
 };
 use connectory_server::Options;
 use futures_util::TryStreamExt;
+use serde_json::json;
 
 use crate::support::{Server, unlimited};
 
@@ -68,7 +69,78 @@ async fn the_service_tells_its_capabilities_and_limits() {
     let service = server.client().service_info().await.unwrap().unwrap();
     assert_eq!(service.name, "connectory");
     assert_eq!((service.limits.max_document_bytes, service.limits.rate_limit), (1000, None));
-    assert!(service.has(Capability::Statuses));
+    assert!(service.has(Capability::Statuses) && service.has(Capability::ConditionalRequests));
+}
+
+#[tokio::test]
+async fn only_what_is_new_is_read() {
+    let server = Server::start(unlimited()).await;
+    let client = server.client();
+    client.create(&NewConnector::new("HR", "x.Y")).await.unwrap();
+    client.set_translations("hr", Locale::En, b"ShortDesc=People\n").await.unwrap();
+    let kind = DocumentKind::CorrelationConfig;
+    let detail = client.get_tagged("hr", Some(Locale::De)).await.unwrap();
+    let document = client.document_tagged("hr", kind).await.unwrap();
+    let texts = client.translations_tagged("hr", Locale::De).await.unwrap();
+    let list = || client.list().custom(true);
+    let page = list().page_tagged().await.unwrap();
+    assert_eq!(detail.value.name, "HR");
+    assert!(detail.etag.as_ref().unwrap().as_str().starts_with("\"2."));
+    let known = client.if_none_match(detail.etag.as_ref());
+    assert!(known.get("hr", Some(Locale::De)).await.unwrap().is_none());
+    assert_eq!(client.if_none_match(None).get("hr", Some(Locale::De)).await.unwrap(), Some(detail.clone()));
+    assert!(client.if_none_match(document.etag.as_ref()).document("hr", kind).await.unwrap().is_none());
+    assert!(client.if_none_match(texts.etag.as_ref()).translations("hr", Locale::De).await.unwrap().is_none());
+    assert!(list().page_if_none_match(page.etag.as_ref()).await.unwrap().is_none());
+
+    client.set_translations("hr", Locale::De, b"ShortDesc=Leute\n").await.unwrap();
+    assert!(known.get("hr", Some(Locale::De)).await.unwrap().is_some_and(|read| read.etag != detail.etag));
+    assert!(client.if_none_match(document.etag.as_ref()).document("hr", kind).await.unwrap().is_none());
+    let read = client.if_none_match(texts.etag.as_ref()).translations("hr", Locale::De).await.unwrap();
+    assert_eq!(read.unwrap().value, b"ShortDesc=Leute\n");
+    let read = list().page_if_none_match(page.etag.as_ref()).await.unwrap().unwrap();
+    assert_eq!((read.value.len(), read.etag != page.etag), (1, true));
+}
+
+#[tokio::test]
+async fn changes_are_made_only_of_what_was_read() {
+    let server = Server::start(unlimited()).await;
+    let client = server.client();
+    client.create(&NewConnector::new("HR", "x.Y")).await.unwrap();
+    let category = |value: &str| {
+        let patch = json!([{"op": "add", "path": "/connectorMetadata/category", "value": value}]);
+        serde_json::from_value(patch).unwrap()
+    };
+    let in_place = serde_json::from_str(r#"[{"op": "replace", "path": "/status", "value": "DEMO"}]"#).unwrap();
+    let old = client.get_tagged("hr", None).await.unwrap().etag.unwrap();
+    client.if_match(&old).patch("hr", &category("a")).await.unwrap();
+    let read = client.get_tagged("hr", None).await.unwrap().etag.unwrap();
+    let kind = DocumentKind::CorrelationConfig;
+    let changed = client.if_match(&old);
+    for error in [
+        changed.patch("hr", &category("b")).await.map(drop).unwrap_err(),
+        changed.update_in_place("hr", &in_place).await.map(drop).unwrap_err(),
+        changed.set_document("hr", kind, b"<CorrelationConfig/>").await.map(drop).unwrap_err(),
+        changed.set_translations("hr", Locale::De, b"a=b").await.map(drop).unwrap_err(),
+        changed.delete("hr").await.unwrap_err(),
+    ] {
+        assert_eq!(error.api_error().unwrap().status.as_u16(), 412);
+        let Error::Changed { etag, .. } = &error else { panic!("{error}") };
+        assert!(etag.is_some());
+        let text = error.to_string();
+        assert!(text.contains("412 Precondition Failed: the connector is at revision 2"), "{text}");
+    }
+    let Error::Changed { etag, .. } = changed.delete("hr").await.unwrap_err() else { panic!("another error") };
+    let shapes = |tag: &ETag| tag.as_str().split_once('.').unwrap().0.to_owned();
+    assert_eq!(shapes(&etag.unwrap()), shapes(&read));
+
+    let document = client.document_tagged("hr", kind).await.unwrap().etag.unwrap();
+    client.if_match(&read).set_translations("hr", Locale::De, b"a=b").await.unwrap();
+    client.if_match(&document).set_document("hr", kind, b"<CorrelationConfig/>").await.unwrap();
+    let read = client.get_tagged("hr", None).await.unwrap().etag.unwrap();
+    client.if_match(&read).update_in_place("hr", &in_place).await.unwrap();
+    let read = client.get_tagged("hr", None).await.unwrap().etag.unwrap();
+    client.if_match(&read).delete("hr").await.unwrap();
 }
 
 #[tokio::test]
@@ -125,6 +197,7 @@ fn the_blocking_client_has_the_same_operations() {
     client.create(&NewConnector::new("HR", "x.Y")).unwrap();
     assert_eq!(client.get("hr", None).unwrap().name, "HR");
     assert_eq!(client.list(|list| list.custom(true)).unwrap().len(), 1);
-    client.delete("hr").unwrap();
+    let read = client.wait(async |client| client.get_tagged("hr", None).await).unwrap().etag.unwrap();
+    client.wait(async |client| client.if_match(&read).delete("hr").await).unwrap();
     assert_eq!(client.count(|list| list.custom(true)).unwrap(), 0);
 }

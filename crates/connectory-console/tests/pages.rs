@@ -481,6 +481,53 @@ async fn metadata_that_is_refused_is_shown_again() {
     assert!(refused.text().contains("not a JSON object") && refused.text().contains(&labels));
 }
 
+/// What a form sends back to show what it began with.
+async fn base_of(session: &Session<'_>, path: &str) -> String {
+    let text = page(session, path).await;
+    let (_, rest) = text.split_once("name=\"base\" value=\"").unwrap_or_else(|| panic!("no base in {text}"));
+    rest.split_once("\">").unwrap().0.replace("&quot;", "\"")
+}
+
+#[tokio::test]
+async fn a_form_that_began_with_something_else_shows_both_and_saves_nothing() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = "/console/connectors/hr/documents/correlation-config";
+    let xml = |name: &str| format!("<CorrelationConfig name=\"{name}\"/>");
+    let stored = async || app.get("/v3/connectors/hr/correlation-config").await;
+    let base = base_of(&session, path).await;
+    assert_eq!(Some(base.as_str()), stored().await.header("etag"), "it is the entity tag that the API has");
+    // Another document and the metadata change, which does not matter.
+    app.put("/v3/connectors/hr/source-template", b"<Application name='x'/>").await.ok();
+    let category = |value: &str| json!([{"op": "add", "path": "/connectorMetadata/category", "value": value}]);
+    app.patch("/v3/connectors/hr", &category("a")).await.ok();
+    let save = async |text: &str, base: &str| session.post(path, &[("text", text), ("base", base)]).await;
+    assert_eq!(save(&xml("mine"), &base).await.header("location"), Some(format!("{path}?done=saved").as_str()));
+    for base in [&base, "", "*", "made-up"] {
+        let conflict = save(&xml("other"), base).await;
+        assert_eq!(conflict.status, StatusCode::CONFLICT, "{base}");
+        let text = conflict.text();
+        assert!(text.contains("Someone else") && text.contains("mine") && text.contains("other"), "{text:.3000}");
+        assert_eq!(stored().await.text(), xml("mine"));
+    }
+    // What is stored already needs no choice.
+    assert_eq!(save(&xml("mine"), &base).await.header("location"), Some(format!("{path}?done=unchanged").as_str()));
+
+    let path = "/console/connectors/hr/metadata";
+    let base = base_of(&session, path).await;
+    app.put("/v3/connectors/hr/source-template", b"<Application name='y'/>").await.ok();
+    let save = async |category: &str, base: &str| {
+        session.post(path, &[("category", category), ("others", "{}"), ("base", base)]).await
+    };
+    assert_eq!(save("mine", &base).await.header("location"), Some(format!("{path}?done=saved").as_str()));
+    let conflict = save("other", &base).await;
+    assert_eq!(conflict.status, StatusCode::CONFLICT);
+    assert!(conflict.text().contains("Someone else") && conflict.text().contains("mine"), "{:.3000}", conflict.text());
+    assert_eq!(save("mine", &base).await.header("location"), Some(format!("{path}?done=unchanged").as_str()));
+    assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "mine");
+}
+
 #[tokio::test]
 async fn a_document_that_is_too_long_as_html_is_not_shown_in_the_editor() {
     let app = with(Options { rate_limit: None, max_document: 100_000, ..Options::default() }).await;

@@ -110,6 +110,9 @@ pub const ONCE_KEPT: Duration = Duration::from_hours(24);
 pub const ONCE_REVISIONS: i64 = 1_000_000;
 /// Characters of an `Idempotency-Key`: as many as other services take.
 pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// Entity tags in the conditions of a request. A client has a few answers of one address; a head would hold thousands of tags,
+/// which are read before the client is known.
+pub const CONDITION_TAGS: usize = 100;
 
 // A request.
 

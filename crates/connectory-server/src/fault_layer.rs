@@ -85,8 +85,15 @@ fn answer(outcome: Outcome, path: &str, retry_after: u64) -> Response {
         Outcome::Status(StatusCode::TOO_MANY_REQUESTS) => AuthError::RateLimit(retry_after).into_response(),
         Outcome::Status(status) => {
             let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(retry_after);
-            ApiError { status, text: MESSAGE.to_owned(), causes: Box::default(), internal: None, retry_after }
-                .into_response()
+            ApiError {
+                status,
+                text: MESSAGE.to_owned(),
+                causes: Box::default(),
+                internal: None,
+                retry_after,
+                etag: None,
+            }
+            .into_response()
         }
         // `http::broken` ends the connection of the first, and this status is for the log. The other has the answer of
         // its handler.

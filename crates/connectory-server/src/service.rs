@@ -35,6 +35,7 @@ use crate::auth::Caller;
 use crate::auth::layer::authorize;
 use crate::fault_layer::{Injector, inject};
 use crate::faults::{Faults, UNFAULTED};
+use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::listen::Traffic;
@@ -85,6 +86,7 @@ impl Service {
         let trace = Trace::start();
         let server = &*self.server;
         let client = server.options.trusted_proxies.client(peer, request.headers());
+        let condition = Condition::of_read(request.method(), request.headers());
         let traffic = request.extensions().get::<Arc<Traffic>>().cloned();
         let waits = traffic.as_ref().is_some_and(|traffic| traffic.has_waiting());
         let know = |caller: Option<&Arc<Share>>| {
@@ -116,7 +118,12 @@ impl Service {
                     .unwrap_or_else(|panic| failed(panicked(panic)))
             }
         };
-        if let Some(fast_path::Answer { facts, response, counted, caller }) = cached {
+        if let Some(fast_path::Answer { mut facts, mut response, counted, caller }) = cached {
+            if let Some(condition) = condition
+                && let Some(error) = condition.check_read(&mut response)
+            {
+                facts.error = Some(error);
+            }
             let (method, path, share) = (request.method(), request.uri().path(), caller.as_ref().map(Caller::share));
             know(share);
             let request = RequestFacts { method, path, client, waits, share };
@@ -127,6 +134,11 @@ impl Service {
         let answered = AssertUnwindSafe(Work::request(trace.tracking_id(), client, routed)).catch_unwind().await;
         let (response, left) = answered.unwrap_or_else(|panic| (Ok(panicked(panic).into_response()), Left::default()));
         let mut response = response.unwrap_or_else(|never| match never {});
+        if let Some(condition) = condition
+            && let Some(error) = condition.check_read(&mut response)
+        {
+            facts_of(&mut response).error = Some(error);
+        }
         if server.options.faults.is_some()
             && let Some(latency) = facts_of(&mut response).fault.as_ref().and_then(|fate| fate.latency)
         {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
 use connectory_model::limits::MEMBER_CHARS;
+use connectory_server::http::conditional::Condition;
 use maud::html;
 
 use super::page::{ConnectorPage, Tab};
@@ -50,6 +51,7 @@ pub async fn delete(
     if form.get_up_to("name", max)? != page.connector.name {
         return Ok(delete_form(&page, Some(view.text("delete.wrong"))));
     }
-    console.server.registry.delete(caller.tenant(), &caller.origin(), None, &script_name).await?;
+    let (registry, origin) = (&console.server.registry, caller.origin());
+    registry.delete(caller.tenant(), &origin, None, &script_name, Condition::default()).await?;
     Ok(Redirect::to("/?done=deleted").into_response())
 }

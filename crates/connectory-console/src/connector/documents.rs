@@ -1,6 +1,6 @@
 //! The three documents: reading, editing with findings under each line, download and upload.
 //!
-//! The editor sends a fingerprint of the text that it started with. If the stored text has changed since then, nothing is
+//! The editor sends the entity tag of the text that it started with. If the stored text has changed since then, nothing is
 //! saved: the page shows both changes side by side, and the user chooses.
 
 use std::borrow::Cow;
@@ -17,7 +17,9 @@ use connectory_model::document::{Document, DocumentError, DocumentKind, SourceCo
 use connectory_model::limits::{EDITOR_TIMES, FINDINGS};
 use connectory_model::lines::Lines;
 use connectory_model::{Connector, Locale};
-use connectory_server::registry::{Given, RegistryError};
+use connectory_server::catalog::Tagged;
+use connectory_server::http::conditional::Condition;
+use connectory_server::registry::RegistryError;
 use connectory_server::work::{Stop, reserve};
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
@@ -29,10 +31,9 @@ use super::page::{ConnectorPage, Tab};
 use super::path::KindPath;
 use crate::frame::diff;
 use crate::frame::error::PageError;
-use crate::frame::fingerprint::fingerprint;
 use crate::frame::form::Submitted;
 use crate::frame::html_bytes::html_bytes;
-use crate::frame::success::{outcome, success_note};
+use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::state::Console;
 
 /// Shows a document in the editor.
@@ -84,7 +85,7 @@ fn editor(page: &ConnectorPage, kind: DocumentKind, text: Option<&str>) -> Marku
         div.editing[is_form] {
             @if let Some(text) = text { form.editor method="post" action=(of_document("")) {
                 (view.csrf_input())
-                input type="hidden" name="base" value=(fingerprint(page.connector.document(kind)));
+                input type="hidden" name="base" value=(Tagged::Document(kind).tag(&page.connector).as_str());
                 label.visually-hidden for="text" { (title) }
                 textarea #text name="text" rows="24" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off"
                     readonly[!page.is_writable()]
@@ -123,7 +124,7 @@ pub async fn save(
     if text.len() > console.server.options.max_document {
         return Err(too_large(&console, kind));
     }
-    store(&console, page, kind, text.into(), Some(form.get("base")?.to_owned())).await
+    store(&console, page, kind, text.into(), Condition::if_match(form.get("base")?)).await
 }
 
 /// Stores an uploaded document.
@@ -134,17 +135,16 @@ pub async fn upload(
     Submitted { form, .. }: Submitted,
 ) -> Result<Response, PageError> {
     let bytes = form.file(console.server.options.max_document)?;
-    store(&console, page, kind, bytes, None).await
+    store(&console, page, kind, bytes, Condition::default()).await
 }
 
-/// Replaces the document and redirects to its page, or shows why that failed. With a fingerprint, the stored document must
-/// still have it.
+/// Replaces the document and redirects to its page, or shows why that failed.
 async fn store(
     console: &Console,
     page: ConnectorPage,
     kind: DocumentKind,
     bytes: Bytes,
-    base: Option<String>,
+    condition: Condition,
 ) -> Result<Response, PageError> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let size = bytes.len();
@@ -159,25 +159,17 @@ async fn store(
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, response.await?).into_response());
         }
     };
-    let next = move |connector: &Connector| {
-        let mut next = connector.clone();
-        next.set_document(document.clone());
-        if next.document(kind) == connector.document(kind) {
-            return Ok(None);
-        }
-        if base.as_ref().is_some_and(|base| *base != fingerprint(connector.document(kind))) {
-            return Err(RegistryError::Conflict);
-        }
-        Ok(Some(next))
-    };
     let address = page.url(&format!("/documents/{}", kind.name()));
-    let (caller, script_name) = (&page.caller, &page.connector.script_name);
-    let origin = caller.origin();
-    let edited = console.server.registry.edit(caller.tenant(), &origin, script_name, Given::bytes(size), next);
-    match edited.await {
-        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
-        Err(RegistryError::Conflict) => {
+    let done = |word: &str| Ok(Redirect::to(&format!("{address}?done={word}")).into_response());
+    let (registry, tenant, script_name) = (&console.server.registry, page.caller.tenant(), &page.connector.script_name);
+    let origin = page.caller.origin();
+    match registry.replace_document(tenant, &origin, script_name, document, size, condition).await {
+        Ok(edited) => done(outcome(&edited)),
+        Err(RegistryError::Unexpected(_)) => {
             let theirs = page.again(console).await?;
+            if theirs.connector.document(kind) == text {
+                return done(UNCHANGED);
+            }
             let response = editor_page(console, theirs, kind, Some(text), move |theirs, text, stop| {
                 diff::conflict(&theirs.view, theirs.connector.document(kind), text, &address, stop)
             });

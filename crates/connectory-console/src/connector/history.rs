@@ -11,6 +11,7 @@ use connectory_model::file_names::locale_file;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale};
 use connectory_server::catalog::Source;
+use connectory_server::http::conditional::Condition;
 use connectory_server::registry;
 use connectory_store::Action;
 use maud::{Markup, html};
@@ -128,6 +129,6 @@ pub async fn restore(
     Submitted { caller, .. }: Submitted,
 ) -> Result<Response, PageError> {
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    console.server.registry.restore(tenant, &origin, None, &script_name, number).await?;
+    console.server.registry.restore(tenant, &origin, None, &script_name, (number, Condition::default())).await?;
     Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response())
 }

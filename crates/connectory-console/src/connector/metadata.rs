@@ -11,8 +11,9 @@ use connectory_model::metadata::{SHORT_DESC, labels};
 use connectory_model::patch::{PatchScope, PatchSet};
 use connectory_model::wire::DetailShape;
 use connectory_model::{Connector, Metadata, json};
-use connectory_server::catalog::Facet;
-use connectory_server::registry::{Given, RegistryError, patched};
+use connectory_server::catalog::{Facet, Tagged};
+use connectory_server::http::conditional::Condition;
+use connectory_server::registry::{Expected, Given, RegistryError, patched};
 use connectory_server::work::{Stop, reserve};
 use http::StatusCode;
 use maud::{Markup, html};
@@ -22,10 +23,9 @@ use super::page::{ConnectorPage, Tab};
 use super::pretty::pretty;
 use crate::frame::diff;
 use crate::frame::error::PageError;
-use crate::frame::fingerprint::fingerprint;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::html_bytes::html_bytes;
-use crate::frame::success::{outcome, success_note};
+use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::frame::texts::Message;
 use crate::state::Console;
 
@@ -165,7 +165,7 @@ fn metadata_form(page: &ConnectorPage, fields: &MetadataFields) -> Markup {
         (page.read_only_note())
         form.narrow method="post" action=(page.url("/metadata")) {
             (view.csrf_input())
-            input type="hidden" name="base" value=(fingerprint(pretty(&page.connector.connector_metadata)));
+            input type="hidden" name="base" value=(Tagged::Metadata.tag(&page.connector).as_str());
             label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
             datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
             label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }
@@ -190,22 +190,19 @@ pub async fn save(
     let mine = pretty(&metadata);
     let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
     let patch = PatchSet::from_json(operations, PatchScope::Specified).map_err(RegistryError::from)?;
-    let (base, limit) = (form.get("base")?.to_owned(), console.server.options.max_document);
-    let next = move |connector: &Connector| {
-        let next = patched(&patch, connector, DetailShape::Plain, limit)?;
-        let is_new = next.connector_metadata != connector.connector_metadata;
-        if is_new && base != fingerprint(pretty(&connector.connector_metadata)) {
-            return Err(RegistryError::Conflict);
-        }
-        Ok(is_new.then_some(next))
-    };
+    let limit = console.server.options.max_document;
+    let next = move |connector: &Connector| patched(&patch, connector, DetailShape::Plain, limit).map(Some);
     let address = page.url("/metadata");
     let (origin, script_name) = (caller.origin(), &page.connector.script_name);
-    let given = Given::bytes(mine.len());
+    let expected = Expected::of_part(Condition::if_match(form.get("base")?), Tagged::Metadata);
+    let given = Given::bytes(mine.len()).expecting(expected);
     match console.server.registry.edit(caller.tenant(), &origin, script_name, given, next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
-        Err(RegistryError::Conflict) => {
+        Err(RegistryError::Unexpected(_)) => {
             let theirs = page.again(&console).await?;
+            if pretty(&theirs.connector.connector_metadata) == mine {
+                return Ok(Redirect::to(&format!("{address}?done={UNCHANGED}")).into_response());
+            }
             let response = metadata_page(&console, theirs, fields, move |theirs, stop| {
                 let stored = pretty(&theirs.connector.connector_metadata);
                 diff::conflict(&theirs.view, &stored, &mine, &address, stop)

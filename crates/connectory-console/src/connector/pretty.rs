@@ -2,7 +2,7 @@
 
 use connectory_model::Metadata;
 
-/// Metadata as text, for fingerprints and differences.
+/// Metadata as text, for differences.
 pub fn pretty(metadata: &Metadata) -> String {
     serde_json::to_string_pretty(metadata).expect("metadata is JSON")
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{GRID_BYTES, KEYS_PER_PAGE, MEMBER_CHARS, TEXT_CHARS};
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, visible};
+use connectory_server::http::conditional::Condition;
 use connectory_server::registry::{Given, RegistryError};
 use http::{HeaderValue, header};
 use maud::{Markup, html};
@@ -307,8 +308,8 @@ pub async fn import(
     let parsed = console.server.work.run(size, move |_| Properties::parse(&bytes)).await?;
     let properties = parsed.map_err(|error| PageError::bad_request(Message::new("error.properties").with(&error)))?;
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    let replaced =
-        console.server.registry.replace_translations(tenant, &origin, &script_name, locale, Some(properties));
+    let (registry, condition) = (&console.server.registry, Condition::default());
+    let replaced = registry.replace_translations(tenant, &origin, &script_name, locale, Some(properties), condition);
     let word = outcome(&replaced.await?);
     Ok(Redirect::to(&connector_url(&script_name, &format!("/translations?done={word}&locale={locale}")))
         .into_response())

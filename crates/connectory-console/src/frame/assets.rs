@@ -5,11 +5,10 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use connectory_server::http::conditional::{digest, digest_text};
 use connectory_server::http::error::ApiError;
 use http::header;
 use rust_embed::{Embed, EmbeddedFile};
-
-use super::fingerprint::fingerprint;
 
 /// The logo. It is part of the page, so that it has the color of the text.
 pub const LOGO: &str = include_str!("assets/logo.svg");
@@ -27,7 +26,7 @@ static ASSETS: LazyLock<HashMap<String, Asset>> = LazyLock::new(|| {
     Assets::iter()
         .filter_map(|name| {
             let file = Assets::get(&name)?;
-            let url = format!("/console/assets/{name}?v={}", fingerprint(&file.data));
+            let url = format!("/console/assets/{name}?v={}", digest_text(digest(&file.data)));
             Some((name.into_owned(), Asset { file, url }))
         })
         .collect()

@@ -23,14 +23,14 @@ pub const PATH_CHARS: usize = 100;
 #[derive(Debug)]
 pub struct PageError {
     /// The status, and the English text for the log.
-    error: ApiError,
+    error: Box<ApiError>,
     /// The text for the reader.
     message: Message,
 }
 
 impl PageError {
     fn new(error: impl FnOnce(String) -> ApiError, message: Message) -> Self {
-        Self { error: error(message.text(Language::En)), message }
+        Self { error: Box::new(error(message.text(Language::En))), message }
     }
 
     /// 400: the request is wrong.
@@ -65,7 +65,7 @@ impl PageError {
 
     /// 500: a fault of this server. The log has the reason.
     pub fn internal(reason: &(impl Display + ?Sized)) -> Self {
-        Self { error: ApiError::internal(reason), message: Message::new("error.fault") }
+        Self { error: Box::new(ApiError::internal(reason)), message: Message::new("error.fault") }
     }
 
     /// The status of the response.
@@ -91,32 +91,32 @@ impl IntoResponse for PageError {
 impl From<RegistryError> for PageError {
     fn from(error: RegistryError) -> Self {
         let message = registry_message(&error);
-        Self { error: error.into(), message }
+        Self { error: Box::new(error.into()), message }
     }
 }
 
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         let message = store_message(&error);
-        Self { error: error.into(), message }
+        Self { error: Box::new(error.into()), message }
     }
 }
 
 impl From<WorkError> for PageError {
     fn from(error: WorkError) -> Self {
-        Self { error: error.into(), message: work_message(error) }
+        Self { error: Box::new(error.into()), message: work_message(error) }
     }
 }
 
 impl From<Denied> for PageError {
     fn from(denied: Denied) -> Self {
-        Self { error: denied.into(), message: denied_message(denied) }
+        Self { error: Box::new(denied.into()), message: denied_message(denied) }
     }
 }
 
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
-        Self { message: server_message(&error), error }
+        Self { message: server_message(&error), error: Box::new(error) }
     }
 }
 
@@ -141,7 +141,7 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::NameTaken => Message::new("error.name_taken"),
         RegistryError::Quota(QuotaExceeded::Connectors(most)) => Message::new("error.quota_connectors").with(most),
         RegistryError::Quota(QuotaExceeded::Bytes(most)) => Message::new("error.quota_bytes").with(most),
-        RegistryError::Conflict => Message::new("error.conflict"),
+        RegistryError::Conflict | RegistryError::Unexpected(_) => Message::new("error.conflict"),
         RegistryError::Patch(error) => Message::new("error.patch").with(error),
         RegistryError::DocumentTooLarge { kind, limit } => {
             Message::new("error.document_too_large").with(kind.member()).with(limit)

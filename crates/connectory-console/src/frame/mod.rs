@@ -6,7 +6,6 @@ pub mod badges;
 pub mod diff;
 pub mod error;
 pub mod error_page;
-pub mod fingerprint;
 pub mod form;
 pub mod html_bytes;
 pub mod layer;

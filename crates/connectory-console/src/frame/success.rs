@@ -6,11 +6,14 @@ use maud::{Markup, html};
 use super::query::parameter;
 use super::view::View;
 
+/// The word for an edit that changed nothing.
+pub const UNCHANGED: &str = "unchanged";
+
 /// The result of an edit, as the word that [`success_note`] reads from the address of the next page.
 pub fn outcome(edited: &Edited) -> &'static str {
     match edited {
         Edited::Changed(..) => "saved",
-        Edited::Unchanged(_) => "unchanged",
+        Edited::Unchanged(_) => UNCHANGED,
     }
 }
 

@@ -50,6 +50,15 @@ impl Document {
         }
     }
 
+    /// The kind of the document.
+    pub const fn kind(&self) -> DocumentKind {
+        match self {
+            Self::SourceConfig(_) => DocumentKind::SourceConfig,
+            Self::SourceTemplate(_) => DocumentKind::SourceTemplate,
+            Self::CorrelationConfig(_) => DocumentKind::CorrelationConfig,
+        }
+    }
+
     /// The text of the document.
     pub fn into_text(self) -> String {
         match self {

@@ -60,6 +60,8 @@ pub enum Capability {
     History,
     /// `GET /connectory/v1/events` sends what changes (D54).
     Events,
+    /// Reads have entity tags, and reads and changes take conditions (D49 to D52).
+    ConditionalRequests,
     /// The service is one for tests, which `POST /connectory/v1/reset` brings back to what it was started with (D43).
     Reset,
     /// The service is one for tests, and some of its answers are wrong because its operator asked for it (D42).
@@ -68,7 +70,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 8] = [
+    pub const ALWAYS: [Self; 9] = [
         Self::Statuses,
         Self::Custom,
         Self::IdempotencyKey,
@@ -77,6 +79,7 @@ impl Capability {
         Self::Apply,
         Self::History,
         Self::Events,
+        Self::ConditionalRequests,
     ];
 }
 

@@ -14,14 +14,16 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use utoipa::ToSchema;
 
+use super::errors;
 use super::once::{self, IdempotencyKey, Outcome};
-use super::openapi::{Refusals, Reused};
+use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
 use super::parameters::{DetailLocale, ListParameters, LocaleParameter, list_query};
 use crate::auth::Caller;
-use crate::catalog::{ListPage, Source};
+use crate::catalog::{Detail, ListPage, Source};
+use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
-use crate::http::response::{json_of, json_response};
+use crate::http::response::{json_of, tagged_json};
 use crate::registry::Edited;
 use crate::state::ServerState;
 
@@ -31,11 +33,15 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 ///
 /// Lists the connectors that are released, ordered by name without case.
 #[utoipa::path(
-    get, path = "/", operation_id = "getConnectorList", tag = "Connectors", params(ListParameters),
+    get, path = "/", operation_id = "getConnectorList", tag = "Connectors",
+    params(ListParameters, IfNoneMatch),
     responses(
         (status = 200, description = "A page of connectors.", body = Vec<ConnectorItem>,
-         headers(("X-Total-Count" = i64, description = "How many connectors there are; only with `count=true`."))),
-        Refusals,
+         headers(
+            ("X-Total-Count" = i64, description = "How many connectors there are; only with `count=true`."),
+            ("ETag" = String, description = "Extension: the entity tag of the page and the number."),
+         )),
+        NotModified, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
@@ -54,7 +60,7 @@ pub async fn list(
 
 /// Makes the response for a list page.
 pub fn list_response(page: ListPage) -> Response {
-    let mut response = json_response(StatusCode::OK, page.json);
+    let mut response = tagged_json(page.json, page.etag);
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
     }
@@ -111,6 +117,7 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = server.bodies.json(request, &["application/json"]).await?;
+    Condition::expect_none(&head.headers)?;
     let once = once::read(&server, &caller, &head, &body).await?;
     let created = |summary: &_| json_of(&ConnectorItem::new(summary, Locale::En));
     let create = pin!(async {
@@ -129,8 +136,12 @@ pub async fn create(
 /// Gets a connector
 #[utoipa::path(
     get, path = "/{scriptName}", operation_id = "getConnector", tag = "Connectors",
-    params(("scriptName" = String, Path, description = "The connector's script name."), LocaleParameter),
-    responses((status = 200, description = "The connector with its documents.", body = ConnectorDetail), Refusals),
+    params(("scriptName" = String, Path, description = "The connector's script name."), LocaleParameter, IfNoneMatch),
+    responses(
+        (status = 200, description = "The connector with its documents.", body = ConnectorDetail,
+         headers(("ETag" = String, description = "Extension: `\"<revision>.<hash of the answer>\"`; the revision is 0 for a built-in connector."))),
+        NotModified, Refusals,
+    ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
 pub async fn get(
@@ -141,17 +152,17 @@ pub async fn get(
 ) -> Result<Response, ApiError> {
     let entry = server.registry.entry(caller.tenant(), &script_name)?;
     let detail = server.catalog.detail(caller.tenant(), (entry.source, locale, caller.version().detail_shape)).await?;
-    Ok(json_response(StatusCode::OK, detail))
+    Ok(tagged_json(detail.json, detail.etag))
 }
 
 /// Deletes a custom connector
 #[utoipa::path(
     delete, path = "/{scriptName}", operation_id = "deleteCustomConnector", tag = "Connectors",
-    params(("scriptName" = String, Path, description = "The connector's script name."), IdempotencyKey),
+    params(("scriptName" = String, Path, description = "The connector's script name."), IfMatch, IdempotencyKey),
     responses(
         (status = 204, description = "The connector is gone.",
          headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
-        Reused, Refusals,
+        Unexpected, Reused, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
@@ -161,11 +172,14 @@ pub async fn delete(
     ScriptNamePath(script_name): ScriptNamePath,
     head: Parts,
 ) -> Result<Response, ApiError> {
+    let condition = Condition::of_change(&head.headers)?;
     let once = once::read(&server, &caller, &head, &Bytes::new()).await?;
     let deleted = || StatusCode::NO_CONTENT.into_response();
     let delete = pin!(async {
-        server.registry.delete(caller.tenant(), &caller.origin(), once, &script_name).await?;
-        Ok(Outcome::Committed(deleted()))
+        match server.registry.delete(caller.tenant(), &caller.origin(), once, &script_name, condition).await {
+            Ok(()) => Ok(Outcome::Committed(deleted())),
+            Err(error) => Err(Box::pin(errors::of_change(&server, &caller, error)).await),
+        }
     });
     once::respond(&server, &caller, once, delete, async |_, _| Ok(deleted())).await
 }
@@ -206,12 +220,15 @@ enum PatchOp {
 /// `/correlationConfigXml` and `/sourceConfigXml`; `test` and the `from` of `copy` may read any member.
 #[utoipa::path(
     patch, path = "/{scriptName}", operation_id = "updateConnector", tag = "Connectors",
-    params(("scriptName" = String, Path, description = "The connector's script name."), IdempotencyKey),
+    params(("scriptName" = String, Path, description = "The connector's script name."), IfMatch, IdempotencyKey),
     request_body(content = Vec<JsonPatchOperation>, content_type = "application/json-patch+json"),
     responses(
         (status = 200, description = "The connector as it is now.", body = ConnectorDetail,
-         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
-        Reused, Refusals,
+         headers(
+            ("ETag" = String, description = "Extension: the entity tag that a read of the connector has now."),
+            ("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."),
+         )),
+        Unexpected, Reused, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
@@ -234,21 +251,23 @@ pub(super) async fn apply_patch(
 ) -> Result<Response, ApiError> {
     let media_types = ["application/json-patch+json", "application/json"];
     let (head, body) = server.bodies.json(request, &media_types).await?;
+    let condition = Condition::of_change(&head.headers)?;
     let once = once::read(server, caller, &head, &body).await?;
     let (tenant, shape) = (caller.tenant(), caller.version().detail_shape);
-    let patched = |detail: Bytes| json_response(StatusCode::OK, detail);
+    let patched = |detail: Detail| tagged_json(detail.json, detail.etag);
     let patch = pin!(async {
         let request = server.bodies.parse(body).await?;
         let patch = PatchSet::from_json(request, scope).map_err(|error| ApiError::bad_request(error.to_string()))?;
-        match server.registry.patch(tenant, &caller.origin(), once, script_name, patch, shape).await? {
-            Edited::Changed(source, connector) => {
+        match server.registry.patch(tenant, &caller.origin(), once, script_name, (patch, shape), condition).await {
+            Ok(Edited::Changed(source, connector)) => {
                 let detail = server.catalog.render(tenant, (source, Locale::En, shape), connector).await?;
                 Ok(Outcome::Committed(patched(detail)))
             }
-            Edited::Unchanged(source) => {
+            Ok(Edited::Unchanged(source)) => {
                 let detail = server.catalog.detail(tenant, (source, Locale::En, shape)).await?;
                 Ok(Outcome::Nothing(patched(detail)))
             }
+            Err(error) => Err(Box::pin(errors::of_change(server, caller, error)).await),
         }
     });
     let repeat = async |id, _| {

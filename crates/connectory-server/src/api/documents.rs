@@ -10,13 +10,15 @@ use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
-use super::openapi::Refusals;
+use super::openapi::{IfNoneMatch, NotModified, PartConditions, Refusals, Unexpected};
 use crate::auth::Caller;
+use crate::catalog::Tagged;
 use crate::http::body::UploadedFile;
+use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::json_of;
-use crate::registry::Edited;
+use crate::registry::{Edited, Expected};
 use crate::state::ServerState;
 
 /// A form with a file, as it is documented.
@@ -39,10 +41,11 @@ macro_rules! document_operations {
             /// Answers the bytes as they were stored.
             #[utoipa::path(
                 get, path = $path, operation_id = $get, tag = "Connectors",
-                params(("scriptName" = String, Path, description = "The connector's script name.")),
+                params(("scriptName" = String, Path, description = "The connector's script name."), IfNoneMatch),
                 responses(
-                    (status = 200, description = "The document.", body = String, content_type = "application/xml"),
-                    Refusals,
+                    (status = 200, description = "The document.", body = String, content_type = "application/xml",
+                     headers(("ETag" = String, description = "Extension: the entity tag of the document alone."))),
+                    NotModified, Refusals,
                 ),
                 security(("oauth2" = ["idn:connector-config:read"]))
             )]
@@ -60,18 +63,19 @@ macro_rules! document_operations {
             /// the document is well-formed but not acceptable, with the reason in `message`.
             #[utoipa::path(
                 put, path = $path, operation_id = $put, tag = "Connectors",
-                params(("scriptName" = String, Path, description = "The connector's script name.")),
+                params(("scriptName" = String, Path, description = "The connector's script name."), PartConditions),
                 request_body(content = FileForm, content_type = "multipart/form-data"),
-                responses((status = 200, description = "What came of it.", body = UpdateDetail), Refusals),
+                responses((status = 200, description = "What came of it.", body = UpdateDetail), Unexpected, Refusals),
                 security(("oauth2" = ["idn:connector-config:manage"]))
             )]
             pub async fn put(
                 State(server): State<Arc<ServerState>>,
                 caller: Caller,
                 ScriptNamePath(script_name): ScriptNamePath,
+                condition: Condition,
                 request: Request,
             ) -> Result<Response, ApiError> {
-                replace(&server, &caller, script_name, DocumentKind::$kind, request).await
+                replace(&server, &caller, script_name, DocumentKind::$kind, condition, request).await
             }
         }
     };
@@ -110,7 +114,9 @@ async fn document(
 ) -> Result<Response, ApiError> {
     let found = server.registry.find(caller.tenant(), script_name).await?;
     let content_type = HeaderValue::from_static("application/xml");
-    Ok(([(header::CONTENT_TYPE, content_type)], found.connector.document(kind).to_owned()).into_response())
+    let part = Tagged::Document(kind);
+    let etag = server.catalog.tag(caller.tenant(), found.entry.source, part, &found.connector).await?;
+    Ok((etag, [(header::CONTENT_TYPE, content_type)], found.connector.document(kind).to_owned()).into_response())
 }
 
 async fn replace(
@@ -118,12 +124,14 @@ async fn replace(
     caller: &Caller,
     script_name: ScriptName,
     kind: DocumentKind,
+    condition: Condition,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (registry, tenant) = (&server.registry, caller.tenant());
+    let expected = || Expected::of_part(condition.clone(), Tagged::Document(kind));
     let (status, message) = match server.bodies.upload(request, Some("file")).await? {
         UploadedFile::Nothing => {
-            registry.custom(tenant, &script_name)?;
+            registry.check(tenant, &script_name, expected()).await?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
         }
         UploadedFile::NoSuchPart => {
@@ -136,13 +144,13 @@ async fn replace(
                     return Err(ApiError::bad_request(format!("`file` is not acceptable XML: {malformed}")));
                 }
                 Err(DocumentError::Unacceptable(reason)) => {
-                    registry.custom(tenant, &script_name)?;
+                    registry.check(tenant, &script_name, expected()).await?;
                     (UpdateStatus::Error, Some(reason.to_string()))
                 }
                 Ok(document) => {
-                    let replaced =
-                        registry.replace_document(tenant, &caller.origin(), &script_name, document, bytes).await?;
-                    (update_status(&replaced), None)
+                    let origin = caller.origin();
+                    let replaced = registry.replace_document(tenant, &origin, &script_name, document, bytes, condition);
+                    (update_status(&replaced.await?), None)
                 }
             }
         }

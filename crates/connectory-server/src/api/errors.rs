@@ -1,10 +1,24 @@
 //! Converts the errors of the registry and the catalog to errors of the API.
 
+use connectory_model::Locale;
 use http::StatusCode;
 
-use crate::catalog::ListError;
+use crate::auth::Caller;
+use crate::catalog::{ListError, Source};
 use crate::http::error::ApiError;
 use crate::registry::{ApplyError, RegistryError};
+use crate::state::ServerState;
+
+/// Converts the error of a change to a whole connector. If the connector is not as the condition wants it, the error has the
+/// tag that a read of the connector as it was then has.
+pub async fn of_change(server: &ServerState, caller: &Caller, error: RegistryError) -> ApiError {
+    let RegistryError::Unexpected(unexpected) = &error else { return error.into() };
+    let key = (Source::Stored(unexpected.id), Locale::En, caller.version().detail_shape);
+    match server.catalog.detail(caller.tenant(), key).await {
+        Ok(detail) => ApiError::from(error).with_etag(detail.etag),
+        Err(error) => error.into(),
+    }
+}
 
 impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
@@ -19,6 +33,13 @@ impl From<RegistryError> for ApiError {
             | RegistryError::Quota(_)
             | RegistryError::Patch(_) => Self::bad_request(error.to_string()),
             RegistryError::Conflict => Self::conflict(),
+            RegistryError::Unexpected(unexpected) => {
+                let error = Self::precondition_failed(unexpected.to_string());
+                match unexpected.tag {
+                    Some(tag) => error.with_etag(tag),
+                    None => error,
+                }
+            }
             RegistryError::DocumentTooLarge { .. } | RegistryError::TooLarge(_) => {
                 Self::payload_too_large(error.to_string())
             }

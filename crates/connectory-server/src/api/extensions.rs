@@ -22,10 +22,11 @@ use utoipa::IntoParams;
 
 use super::connectors::{JsonPatchOperation, apply_patch};
 use super::once::{self, IdempotencyKey, Outcome};
-use super::openapi::{Refusals, Reused};
+use super::openapi::{IfMatch, Refusals, Reused, Unexpected};
 use super::parameters::{expect_no_parameters, flag, list_query};
 use crate::auth::Caller;
 use crate::http::body::{content_type, drain, drain_stream};
+use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::json_of;
@@ -240,6 +241,7 @@ async fn begin(
     head: &http::request::Parts,
 ) -> Result<(bool, bool, crate::work::Turn), ApiError> {
     let is_dry_run = is_dry_run(head.uri.query().unwrap_or_default())?;
+    Condition::expect_none(&head.headers)?;
     if !is_dry_run {
         caller.has(Permission::Write)?;
     }
@@ -332,12 +334,15 @@ fn is_dry_run(query: &str) -> Result<bool, ApiError> {
 /// that another connector has is 400.
 #[utoipa::path(
     patch, path = "/{scriptName}", operation_id = "updateConnector", tag = "Extensions",
-    params(("scriptName" = String, Path, description = "The connector's script name."), IdempotencyKey),
+    params(("scriptName" = String, Path, description = "The connector's script name."), IfMatch, IdempotencyKey),
     request_body(content = Vec<JsonPatchOperation>, content_type = "application/json-patch+json"),
     responses(
         (status = 200, description = "The connector as it is now.", body = ConnectorDetail,
-         headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
-        Reused, Refusals,
+         headers(
+            ("ETag" = String, description = "The entity tag that a read of the connector under `/connectors/v1` has now."),
+            ("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."),
+         )),
+        Unexpected, Reused, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use connectory_model::ScriptName;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 
 use super::connectors::list_response;
 use super::parameters::{detail_locale, list_query};
@@ -20,7 +20,7 @@ use crate::auth::Caller;
 use crate::auth::layer::{IsCurrent, LetIn};
 use crate::budget::Charge;
 use crate::catalog::{Need, NotCurrent};
-use crate::http::response::{ResponseFacts, json_response, take_facts};
+use crate::http::response::{ResponseFacts, tagged_json, take_facts};
 use crate::state::ServerState;
 use crate::version::{ApiVersion, Operations, VERSIONS};
 
@@ -132,7 +132,7 @@ impl Asked {
             let key = (source, detail_locale(query), version.detail_shape);
             let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
             server.auth.count(&caller).ok()?;
-            let mut response = json_response(StatusCode::OK, detail);
+            let mut response = tagged_json(detail.json, detail.etag);
             server.catalog.note_revision(caller.tenant(), &mut response);
             return Some(answered(version.detail, caller, response, None));
         }

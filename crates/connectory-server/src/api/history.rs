@@ -21,13 +21,14 @@ use jiff::Timestamp;
 use utoipa::IntoParams;
 
 use super::once::{self, IdempotencyKey, Outcome};
-use super::openapi::{Refusals, Reused};
+use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
 use super::parameters::{expect_no_fields, integer};
 use crate::auth::Caller;
-use crate::catalog::Source;
+use crate::catalog::{Detail, Source};
+use crate::http::conditional::{Condition, ETag};
 use crate::http::error::ApiError;
 use crate::http::path::{ScriptNamePath, path_parameter};
-use crate::http::response::{json_of, json_response};
+use crate::http::response::tagged_json;
 use crate::registry::{Edited, RegistryError, RevisionsPage, RevisionsWanted, time};
 use crate::state::ServerState;
 
@@ -190,7 +191,10 @@ pub fn item(revision: Revision) -> ConnectorRevision {
 
 /// Makes the response for a page of revisions, with a link to the next one (RFC 8288).
 fn page(path: &str, query: &str, page: RevisionsPage) -> Response {
-    let mut response = json_of(&page.revisions.into_iter().map(item).collect::<Vec<_>>());
+    let revisions: Vec<_> = page.revisions.into_iter().map(item).collect();
+    let json = Bytes::from(serde_json::to_vec(&revisions).expect("answers are JSON"));
+    let etag = ETag::of(&json);
+    let mut response = tagged_json(json, etag);
     if let Some(next) = page.next {
         let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "before");
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -207,11 +211,11 @@ fn page(path: &str, query: &str, page: RevisionsPage) -> Response {
 /// The newest first. A page may have fewer revisions than its limit, even none, where more follow: a request looks at 20,000
 /// revisions at most. The header `Link` says where to go on.
 #[utoipa::path(
-    get, path = REVISIONS_PATH, operation_id = "listRevisions", tag = "History", params(PageParameters, FilterParameters),
+    get, path = REVISIONS_PATH, operation_id = "listRevisions", tag = "History", params(PageParameters, FilterParameters, IfNoneMatch),
     responses(
         (status = 200, description = "A page of revisions.", body = Vec<ConnectorRevision>,
          headers(("Link" = String, description = "The address of the next page, with `rel=\"next\"`, if there may be one."))),
-        Refusals,
+        NotModified, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
@@ -233,11 +237,11 @@ pub async fn of_tenant(
 /// The newest first. A deleted connector keeps its history. A built-in connector has none.
 #[utoipa::path(
     get, path = "/{scriptName}/revisions", operation_id = "listConnectorRevisions", tag = "History",
-    params(("scriptName" = String, Path, description = "The connector's script name."), PageParameters),
+    params(("scriptName" = String, Path, description = "The connector's script name."), PageParameters, IfNoneMatch),
     responses(
         (status = 200, description = "A page of revisions.", body = Vec<ConnectorRevision>,
          headers(("Link" = String, description = "The address of the next page, with `rel=\"next\"`, if there may be one."))),
-        Refusals,
+        NotModified, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
@@ -273,11 +277,12 @@ fn encoded(script_name: &ScriptName) -> String {
     params(
         ("scriptName" = String, Path, description = "The connector's script name."),
         ("revision" = u64, Path, description = "The number of the revision."),
+        IfNoneMatch,
     ),
     responses(
         (status = 200, description = "The connector with its documents.", body = ConnectorDetail),
         (status = 410, description = "The retention of the server removed the connector at this revision."),
-        Refusals,
+        NotModified, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
@@ -291,7 +296,8 @@ pub async fn get(
     Query::read(&query.unwrap_or_default(), &[])?;
     let (_, source) = server.registry.revision(caller.tenant(), &script_name, number).await?;
     let key = (source, Locale::En, caller.version().detail_shape);
-    Ok(json_response(StatusCode::OK, server.catalog.detail(caller.tenant(), key).await?))
+    let detail = server.catalog.detail(caller.tenant(), key).await?;
+    Ok(tagged_json(detail.json, detail.etag))
 }
 
 /// Compares two states of a connector
@@ -300,11 +306,11 @@ pub async fn get(
 /// so on, the documents, and the texts of each locale.
 #[utoipa::path(
     get, path = "/{scriptName}/diff", operation_id = "diffConnector", tag = "History",
-    params(("scriptName" = String, Path, description = "The connector's script name."), DiffParameters),
+    params(("scriptName" = String, Path, description = "The connector's script name."), DiffParameters, IfNoneMatch),
     responses(
         (status = 200, description = "The differences. Empty if there are none.", body = String, content_type = DIFF_TYPE),
         (status = 410, description = "The retention of the server removed the connector at one of the revisions."),
-        Refusals,
+        NotModified, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
@@ -317,7 +323,7 @@ pub async fn diff(
     let read = Query::read(&query.unwrap_or_default(), &["from", "to"])?;
     let diff = server.registry.diff(caller.tenant(), &script_name, (read.from, read.to)).await?;
     let content_type = HeaderValue::from_static("text/x-diff; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, content_type)], diff).into_response())
+    Ok((ETag::of(&diff), [(header::CONTENT_TYPE, content_type)], diff).into_response())
 }
 
 /// Restores a connector to a revision
@@ -329,14 +335,14 @@ pub async fn diff(
     params(
         ("scriptName" = String, Path, description = "The connector's script name."),
         ("revision" = u64, Path, description = "The number of the revision."),
-        IdempotencyKey,
+        IfMatch, IdempotencyKey,
     ),
     responses(
         (status = 200, description = "The connector as it is now.", body = ConnectorDetail,
          headers(("Idempotency-Replayed" = bool, description = "Extension: `true` in the answer to a repeat."))),
         (status = 409, description = "Another connector has the name of the deleted one."),
         (status = 410, description = "The retention of the server removed the connector at this revision."),
-        Reused, Refusals,
+        Unexpected, Reused, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
@@ -351,9 +357,10 @@ pub async fn restore(
     expect_no_fields(&server, &head, body).await?;
     let once = once::read(&server, &caller, &head, &Bytes::new()).await?;
     let (tenant, shape) = (caller.tenant(), caller.version().detail_shape);
-    let restored = |detail: Bytes| json_response(StatusCode::OK, detail);
+    let condition = Condition::of_change(&head.headers)?;
+    let restored = |detail: Detail| tagged_json(detail.json, detail.etag);
     let restore = pin!(async {
-        let edited = server.registry.restore(tenant, &caller.origin(), once, &script_name, number).await;
+        let edited = server.registry.restore(tenant, &caller.origin(), once, &script_name, (number, condition)).await;
         match edited.map_err(refused)? {
             Edited::Changed(source, connector) => {
                 let detail = server.catalog.render(tenant, (source, Locale::En, shape), connector).await?;

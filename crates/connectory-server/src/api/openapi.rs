@@ -12,7 +12,7 @@ use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, Securit
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
-use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 use crate::version::VERSIONS;
 
@@ -21,6 +21,61 @@ use crate::version::VERSIONS;
 #[response(status = 422, description = "The `Idempotency-Key` was sent with another request in the last day.")]
 #[expect(dead_code, reason = "documents what `once::respond` answers")]
 pub struct Reused(ErrorResponse);
+
+/// The condition of a read, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents what `Condition::of_read` reads")]
+pub struct IfNoneMatch {
+    /// Extension: the `ETag` of an answer that the client has, or several with commas between them. If it is still the same,
+    /// the answer is 304 without a body.
+    #[param(rename = "If-None-Match", example = r#""47DEQpj8HBSa-_TImW-5JA""#)]
+    if_none_match: Option<String>,
+}
+
+/// The answer to a client that has what it asks for.
+#[derive(IntoResponses)]
+#[response(
+    status = 304,
+    description = "Extension: the client has this already, as it says in `If-None-Match`.",
+    headers(("ETag" = String, description = "The entity tag of what the client has."))
+)]
+pub struct NotModified;
+
+/// The condition of a change to a connector, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents what `Condition::of_change` reads")]
+pub struct IfMatch {
+    /// Extension: the `ETag` of the connector as it was read, in any locale and API version. The change is made only if the
+    /// connector is still at that revision.
+    #[param(rename = "If-Match", example = r#""12.ungWv48Bz-pBQUDeXa4iIw""#)]
+    if_match: Option<String>,
+}
+
+/// The conditions of a change to a part of a connector, as they are documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents what `Condition::of_change` reads")]
+pub struct PartConditions {
+    /// Extension: the `ETag` of what would be replaced, as it was read, or that of the connector. The change is made only if
+    /// it is still the same; with `*`, only if there is something to replace.
+    #[param(rename = "If-Match", example = r#""47DEQpj8HBSa-_TImW-5JA""#)]
+    if_match: Option<String>,
+    /// Extension: with `*`, the change is made only if there is nothing to replace.
+    #[param(rename = "If-None-Match", example = "*")]
+    if_none_match: Option<String>,
+}
+
+/// The answer to a change whose condition does not hold.
+#[derive(IntoResponses)]
+#[response(
+    status = 412,
+    description = "Extension: there is something else than `If-Match` or `If-None-Match` asks for. Nothing was changed.",
+    headers(("ETag" = String, description = "The entity tag of what there is."))
+)]
+#[expect(dead_code, reason = "documents what the registry refuses")]
+pub struct Unexpected(ErrorResponse);
 
 /// The error responses that every operation of the Connectors API can return.
 pub struct Refusals;
@@ -92,7 +147,7 @@ fn add_revisions(operation: &mut Operation) {
         .build();
     operation.parameters.get_or_insert_default().push(revision.into());
     for (status, response) in &mut operation.responses.responses {
-        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+        if let (true, RefOr::T(response)) = (status.starts_with('2') || status == "304", response) {
             let description =
                 "The newest revision that the answer knows. Only where several servers have one database.";
             let header = HeaderBuilder::new().schema(Some(i64::schema())).description(Some(description)).build();

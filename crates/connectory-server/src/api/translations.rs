@@ -11,12 +11,15 @@ use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
 use super::documents::update_status;
-use super::openapi::Refusals;
+use super::openapi::{IfNoneMatch, NotModified, PartConditions, Refusals, Unexpected};
 use crate::auth::Caller;
+use crate::catalog::Tagged;
 use crate::http::body::UploadedFile;
+use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::{LocalePath, ScriptNamePath};
 use crate::http::response::json_of;
+use crate::registry::Expected;
 use crate::state::ServerState;
 
 /// A form with a file of any name, as it is documented.
@@ -36,10 +39,12 @@ pub struct TranslationsForm {
     params(
         ("scriptName" = String, Path, description = "The connector's script name."),
         ("locale" = Locale, Path, description = "The locale; an unknown one counts as `en`."),
+        IfNoneMatch,
     ),
     responses(
-        (status = 200, description = "The texts as they were stored.", body = String, content_type = "text/plain"),
-        Refusals,
+        (status = 200, description = "The texts as they were stored.", body = String, content_type = "text/plain",
+         headers(("ETag" = String, description = "Extension: the entity tag of these texts alone."))),
+        NotModified, Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
 )]
@@ -50,13 +55,16 @@ pub async fn get(
     LocalePath(locale): LocalePath,
 ) -> Result<Response, ApiError> {
     let found = server.registry.find(caller.tenant(), &script_name).await?;
-    let shown = found.connector.translations.shown(Locale::or_english(Some(&locale)));
+    let locale = Locale::or_english(Some(&locale));
+    let part = Tagged::Translations(locale);
+    let etag = server.catalog.tag(caller.tenant(), found.entry.source, part, &found.connector).await?;
+    let shown = found.connector.translations.shown(locale);
     let content_type = match shown.map(Properties::charset) {
         Some("iso-8859-1") => HeaderValue::from_static("text/plain; charset=iso-8859-1"),
         _ => HeaderValue::from_static("text/plain; charset=utf-8"),
     };
     let bytes = shown.map(Properties::to_bytes).unwrap_or_default();
-    Ok(([(header::CONTENT_TYPE, content_type)], bytes).into_response())
+    Ok((etag, [(header::CONTENT_TYPE, content_type)], bytes).into_response())
 }
 
 /// Replaces the translations of a locale
@@ -68,9 +76,10 @@ pub async fn get(
     params(
         ("scriptName" = String, Path, description = "The connector's script name."),
         ("locale" = Locale, Path, description = "The locale."),
+        PartConditions,
     ),
     request_body(content = TranslationsForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "What came of it.", body = UpdateDetail), Refusals),
+    responses((status = 200, description = "What came of it.", body = UpdateDetail), Unexpected, Refusals),
     security(("oauth2" = ["idn:connector-config:manage"]))
 )]
 pub async fn put(
@@ -78,13 +87,15 @@ pub async fn put(
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     LocalePath(locale): LocalePath,
+    condition: Condition,
     request: Request,
 ) -> Result<Response, ApiError> {
     let uploaded = server.bodies.upload(request, None).await?;
     let locale: Locale = locale.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let (status, message) = match uploaded {
         UploadedFile::Nothing | UploadedFile::NoSuchPart => {
-            server.registry.custom(caller.tenant(), &script_name)?;
+            let expected = Expected::of_part(condition, Tagged::Translations(locale));
+            server.registry.check(caller.tenant(), &script_name, expected).await?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
         }
         UploadedFile::File(bytes) => {
@@ -95,7 +106,8 @@ pub async fn put(
                 Some(parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?)
             };
             let (tenant, origin) = (caller.tenant(), caller.origin());
-            let replaced = server.registry.replace_translations(tenant, &origin, &script_name, locale, properties);
+            let registry = &server.registry;
+            let replaced = registry.replace_translations(tenant, &origin, &script_name, locale, properties, condition);
             (update_status(&replaced.await?), None)
         }
     };

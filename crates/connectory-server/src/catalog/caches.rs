@@ -1,4 +1,4 @@
-//! The caches of whole connectors, rendered details and list pages. Each has a limit in bytes.
+//! The caches of whole connectors, rendered details, list pages and the tags of parts. Each has a limit in bytes.
 //!
 //! A tenant has caches of its own, so no tenant replaces what another asks for. The limits are for all tenants together:
 //! [`Division`](super::division::Division) gives each a part.
@@ -6,15 +6,17 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use connectory_model::wire::DetailShape;
 use connectory_model::{Connector, Locale};
 use connectory_store::RevisionId;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
+use super::details::Detail;
 use super::entry::Source;
 use super::request::ListPage;
+use super::tags::Tagged;
+use crate::http::conditional::ETag;
 
 /// The limit of all detail caches together, in bytes (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
@@ -38,6 +40,9 @@ const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 /// The longest query, in bytes, whose page is cached.
 pub(super) const MAX_KEPT_QUERY: usize = 1024;
 
+/// The limit of all caches of tags together, in bytes. A tag is made anew in microseconds, except that of a large document.
+const TAG_BYTES: u64 = 1024 * 1024;
+
 /// The key of a rendered detail: the connector, the locale, and the members of the detail.
 pub type DetailKey = (Source, Locale, DetailShape);
 
@@ -46,9 +51,11 @@ pub(super) struct Caches {
     /// Connectors by their revision.
     pub connectors: Cache<RevisionId, Arc<Connector>, ByDocuments>,
     /// Details as JSON.
-    pub details: Cache<DetailKey, Bytes, ByLength>,
+    pub details: Cache<DetailKey, Detail, ByLength>,
     /// Pages of lists as JSON.
     pub pages: Cache<PageKey, ListPage, ByLength>,
+    /// Tags of the parts of connectors.
+    pub tags: Cache<(Source, Tagged), ETag, ByLength>,
 }
 
 impl Caches {
@@ -58,6 +65,7 @@ impl Caches {
             connectors: cache(CONNECTOR_BYTES, parts, ByDocuments),
             details: cache(DETAIL_BYTES, parts, ByLength),
             pages: cache(PAGE_BYTES, parts, ByLength),
+            tags: cache(TAG_BYTES, parts, ByLength),
         }
     }
 
@@ -66,12 +74,13 @@ impl Caches {
         self.connectors.set_capacity(part(CONNECTOR_BYTES, parts));
         self.details.set_capacity(part(DETAIL_BYTES, parts));
         self.pages.set_capacity(part(PAGE_BYTES, parts));
+        self.tags.set_capacity(part(TAG_BYTES, parts));
     }
 
-    /// The limits of the three caches together, in bytes.
+    /// The limits of the caches together, in bytes.
     #[cfg(test)]
     pub fn capacity(&self) -> u64 {
-        self.connectors.capacity() + self.details.capacity() + self.pages.capacity()
+        self.connectors.capacity() + self.details.capacity() + self.pages.capacity() + self.tags.capacity()
     }
 }
 
@@ -109,9 +118,15 @@ impl Equivalent<PageKey> for PageOf<'_> {
 #[derive(Clone)]
 pub(super) struct ByLength;
 
-impl Weighter<DetailKey, Bytes> for ByLength {
-    fn weight(&self, _: &DetailKey, detail: &Bytes) -> u64 {
-        detail.len() as u64 + ENTRY_BYTES
+impl Weighter<DetailKey, Detail> for ByLength {
+    fn weight(&self, _: &DetailKey, detail: &Detail) -> u64 {
+        detail.json.len() as u64 + ENTRY_BYTES
+    }
+}
+
+impl Weighter<(Source, Tagged), ETag> for ByLength {
+    fn weight(&self, _: &(Source, Tagged), _: &ETag) -> u64 {
+        ENTRY_BYTES
     }
 }
 

@@ -6,13 +6,23 @@ use bytes::Bytes;
 use connectory_model::Connector;
 use connectory_model::limits::INLINE_BYTES;
 use connectory_model::wire::ConnectorDetail;
-use connectory_store::{Found, Holders, RevisionId, StoreError, Unavailable};
+use connectory_store::{Found, Holders, RevisionId, RevisionNumber, StoreError, Unavailable};
 
 use super::Catalog;
 use super::caches::{DetailKey, MAX_KEPT_BYTES};
 use super::entry::Source;
 use super::tenant::TenantCatalog;
+use crate::http::conditional::ETag;
 use crate::work::{Stop, reserve};
+
+/// A connector's detail as JSON, with its entity tag. A clone copies neither.
+#[derive(Clone)]
+pub struct Detail {
+    /// The JSON.
+    pub json: Bytes,
+    /// The tag. A built-in connector has no revision, so its tag begins with 0.
+    pub etag: ETag,
+}
 
 impl Catalog {
     /// Reads a whole connector. A large connector is read when the request has its turn.
@@ -60,12 +70,12 @@ impl Catalog {
     }
 
     /// Returns a connector's detail as JSON, if it is cached.
-    pub fn cached_detail(&self, tenant: &TenantCatalog, key: &DetailKey) -> Option<Bytes> {
+    pub fn cached_detail(&self, tenant: &TenantCatalog, key: &DetailKey) -> Option<Detail> {
         tenant.caches.load().as_ref()?.details.get(key)
     }
 
     /// Returns a connector's detail as JSON. Renders it if it is not cached.
-    pub async fn detail(&self, tenant: &TenantCatalog, key: DetailKey) -> Result<Bytes, StoreError> {
+    pub async fn detail(&self, tenant: &TenantCatalog, key: DetailKey) -> Result<Detail, StoreError> {
         if let Some(detail) = self.cached_detail(tenant, &key) {
             return Ok(detail);
         }
@@ -85,7 +95,7 @@ impl Catalog {
         tenant: &TenantCatalog,
         key: DetailKey,
         connector: Arc<Connector>,
-    ) -> Result<Bytes, StoreError> {
+    ) -> Result<Detail, StoreError> {
         let size = connector.size();
         self.reserve_detail(size)?;
         let (source, locale, shape) = key;
@@ -96,13 +106,18 @@ impl Catalog {
             let mut json = Vec::with_capacity(3 * size + 1024);
             serde_json::to_writer(&mut json, &detail).expect("a detail is JSON");
             drop(detail);
-            Bytes::from(json.into_boxed_slice())
+            let json = Bytes::from(json.into_boxed_slice());
+            let revision = match source {
+                Source::Stored(id) => id.number,
+                Source::BuiltIn(_) => RevisionNumber::ZERO,
+            };
+            Detail { etag: ETag::of_revision(revision, &json), json }
         };
-        let json = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
-        if let Some(caches) = tenant.caches.load().as_ref().filter(|_| json.len() <= MAX_KEPT_BYTES) {
-            caches.details.insert(key, json.clone());
+        let detail = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
+        if let Some(caches) = tenant.caches.load().as_ref().filter(|_| detail.json.len() <= MAX_KEPT_BYTES) {
+            caches.details.insert(key, detail.clone());
         }
-        Ok(json)
+        Ok(detail)
     }
 }
 

@@ -58,14 +58,14 @@ impl Division {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
     use connectory_model::Locale;
     use connectory_model::wire::DetailShape;
     use connectory_store::{AccessDb, AccessOrigin, Store};
 
-    use super::super::{Catalog, Freshness, Source};
+    use super::super::{Catalog, Detail, Freshness, Source};
     use super::*;
     use crate::budget::Budget;
+    use crate::http::conditional::ETag;
     use crate::http::metrics::NodeMetrics;
     use crate::options::Options;
     use crate::share::Pool;
@@ -77,7 +77,13 @@ mod tests {
     fn ask(tenant: &TenantCatalog, count: usize, size: usize) {
         for n in 0..count {
             let key = (Source::BuiltIn(n), Locale::En, DetailShape::WithPolicies);
-            tenant.caches.load().as_ref().unwrap().details.insert(key, Bytes::from(vec![0; size]));
+            tenant
+                .caches
+                .load()
+                .as_ref()
+                .unwrap()
+                .details
+                .insert(key, Detail { json: vec![0; size].into(), etag: ETag::of("") });
         }
     }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use connectory_model::metadata::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
@@ -14,6 +15,8 @@ use connectory_store::RevisionId;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::http::conditional::{Digest, digest};
 
 /// The place of a connector's documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +59,8 @@ struct Item {
     short_desc: Range<usize>,
     /// The member in each other locale that has its own short description.
     localized: Box<[(Locale, Box<str>)]>,
+    /// The digest of all that, once a page has needed it.
+    digest: OnceLock<Digest>,
 }
 
 impl Entry {
@@ -98,9 +103,25 @@ impl Entry {
         self.item.json.len()
     }
 
+    /// The digest of the item in all locales, of which the entity tags of pages are made. Hashing a whole page would take much
+    /// longer than making it.
+    pub fn digest(&self) -> Digest {
+        let Item { json, localized, digest: kept, .. } = &self.item;
+        *kept.get_or_init(|| {
+            let mut hashed = Vec::with_capacity(json.len());
+            let texts = std::iter::once(("", json)).chain(localized.iter().map(|(locale, text)| (locale.tag(), text)));
+            for (tag, text) in texts {
+                hashed.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                hashed.extend_from_slice(text.as_bytes());
+                hashed.extend_from_slice(tag.as_bytes());
+            }
+            digest(hashed)
+        })
+    }
+
     /// Appends the JSON of the item in a locale.
     pub fn write_item(&self, page: &mut Vec<u8>, locale: Locale) {
-        let Item { json, short_desc, localized } = &self.item;
+        let Item { json, short_desc, localized, .. } = &self.item;
         match localized.iter().find(|(of, _)| *of == locale) {
             None => page.extend_from_slice(json.as_bytes()),
             Some((_, member)) => {
@@ -169,7 +190,8 @@ impl Item {
             .filter(|(locale, _)| **locale != Locale::En)
             .map(|(locale, description)| (*locale, member(&text(description)).into()))
             .collect();
-        Self { json: json.into(), short_desc: start..start + default.len(), localized }
+        let digest = OnceLock::new();
+        Self { json: json.into(), short_desc: start..start + default.len(), localized, digest }
     }
 }
 
@@ -178,6 +200,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// Other servers, and this one after a restart, read summaries as the store has them.
+    #[test]
+    fn entries_have_the_same_digest_if_they_show_the_same_and_only_then() {
+        let summary = |name: &str, number: &str, german: &str| {
+            let list = format!(
+                r#"[{{"name": "{name}", "connectorMetadata": {{"b": {number}, "a": {{"d": 1, "c": 2}}}},
+                    "translationProperties": {{"en": "ShortDesc=English", "de": "ShortDesc={german}"}}}}]"#
+            );
+            connectory_model::import::from_json(list.as_bytes()).expect("valid")[0].summary()
+        };
+        let digest = |summary: &Summary| Entry::new(summary, Source::BuiltIn(0)).digest();
+        let first = summary("A", "34171909290495.563", "Deutsch");
+        let stored = serde_json::to_string(&first).expect("JSON");
+        assert_eq!(digest(&first), digest(&serde_json::from_str(&stored).expect("a summary")));
+        for other in [
+            summary("B", "34171909290495.563", "Deutsch"),
+            summary("A", "34171909290495.56", "Deutsch"),
+            summary("A", "34171909290495.563", "deutsch"),
+        ] {
+            assert_ne!(digest(&first), digest(&other), "{}", other.name);
+        }
+    }
 
     #[test]
     fn an_item_is_what_serialization_gives_in_every_locale() {

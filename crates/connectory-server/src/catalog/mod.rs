@@ -21,6 +21,7 @@ mod listing;
 mod load;
 mod request;
 mod snapshot;
+mod tags;
 mod tenant;
 
 use std::fmt::Write;
@@ -31,6 +32,7 @@ use connectory_store::Store;
 use sha2::{Digest, Sha256};
 
 pub use self::caches::DetailKey;
+pub use self::details::Detail;
 use self::division::Division;
 pub use self::entry::{Entry, Source};
 pub use self::facets::{Facet, Facets};
@@ -39,6 +41,7 @@ pub use self::freshness::{Freshness, Need, NotCurrent};
 pub use self::listing::ListError;
 pub use self::request::{ListPage, PageRequest, Selection, SortBy};
 pub use self::snapshot::Snapshot;
+pub use self::tags::Tagged;
 use self::tenant::Base;
 pub use self::tenant::TenantCatalog;
 use crate::budget::Budget;

@@ -8,6 +8,7 @@ use connectory_model::wire::Origin;
 use connectory_model::{Locale, Status};
 
 use super::entry::Entry;
+use crate::http::conditional::ETag;
 
 /// The condition that selects connectors of a list.
 #[derive(Debug, Clone)]
@@ -40,6 +41,8 @@ pub struct ListPage {
     pub json: Bytes,
     /// The number of all selected connectors. None if it was not requested.
     pub total: Option<usize>,
+    /// The entity tag of the page and the number.
+    pub etag: ETag,
 }
 
 /// The reason why no page was made.

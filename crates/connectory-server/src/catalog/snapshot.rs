@@ -16,6 +16,7 @@ use super::chunk::Chunk;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
 use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
+use crate::http::conditional::{Digest, ETag};
 use crate::work::Stop;
 
 /// The connectors of a tenant, including the built-in ones, in list order.
@@ -173,7 +174,8 @@ impl Snapshot {
             return Err(NoPage::Large(length));
         }
         room(length)?;
-        Ok(ListPage { json: array(&page, locale, length).into(), total: count.then_some(selected) })
+        let total = count.then_some(selected);
+        Ok(ListPage { json: array(&page, locale, length).into(), total, etag: tag_of(&page, locale, total) })
     }
 }
 
@@ -227,6 +229,17 @@ impl Snapshot {
         let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| Arc::clone(entry)).collect();
         Listing { entries, total: sorted.len() }
     }
+}
+
+/// The entity tag of a page: the hash of its items, their locale and the total.
+fn tag_of(entries: &[&Entry], locale: Locale, total: Option<usize>) -> ETag {
+    let mut hashed = Vec::with_capacity(entries.len() * size_of::<Digest>() + 32);
+    for entry in entries {
+        hashed.extend_from_slice(&entry.digest());
+    }
+    let total = total.map(|total| total.to_string()).unwrap_or_default();
+    hashed.extend_from_slice(format!("{locale} {total}").as_bytes());
+    ETag::of(hashed)
 }
 
 fn array(entries: &[&Entry], locale: Locale, length: usize) -> Vec<u8> {

@@ -9,6 +9,7 @@ use connectory_model::wire::{ErrorMessage, ErrorResponse};
 use connectory_store::{StoreError, Unavailable};
 use http::StatusCode;
 
+use super::conditional::ETag;
 use crate::work::WorkError;
 
 /// The reason why a request is refused or fails.
@@ -24,11 +25,13 @@ pub struct ApiError {
     pub internal: Option<Box<str>>,
     /// The seconds after which the same request may succeed (`Retry-After`).
     pub retry_after: Option<u64>,
+    /// The tag of what there is now, of a request whose condition does not hold.
+    pub etag: Option<Box<ETag>>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), causes: Box::default(), internal: None, retry_after: None }
+        Self { status, text: text.into(), causes: Box::default(), internal: None, retry_after: None, etag: None }
     }
 
     /// 400: the request is wrong.
@@ -65,6 +68,17 @@ impl ApiError {
     /// 409: the connector changed after the caller read it.
     pub fn conflict() -> Self {
         Self::new(StatusCode::CONFLICT, "someone else changed this meanwhile; read it again and repeat the change")
+    }
+
+    /// 412: the condition of the request does not hold.
+    pub fn precondition_failed(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, text)
+    }
+
+    /// The same error with the tag of what there is now.
+    #[must_use]
+    pub fn with_etag(self, etag: ETag) -> Self {
+        Self { etag: Some(Box::new(etag)), ..self }
     }
 
     /// 502: another server failed. The log has more details than the response.
@@ -107,6 +121,7 @@ impl ApiError {
             causes: Box::default(),
             internal: Some(error.to_string().into()),
             retry_after: None,
+            etag: None,
         }
     }
 

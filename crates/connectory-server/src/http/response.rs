@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use serde::Serialize;
 
+use super::conditional::ETag;
 use super::error::ApiError;
 use super::holding::holding;
 use crate::budget::{Budget, Charge};
@@ -73,6 +74,13 @@ impl IntoResponse for ApiError {
 pub fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = (status, body.into()).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Makes a JSON response from bytes that have an entity tag.
+pub fn tagged_json(body: impl Into<Body>, etag: ETag) -> Response {
+    let mut response = json_response(StatusCode::OK, body);
+    response.headers_mut().insert(header::ETAG, etag.into());
     response
 }
 

@@ -8,7 +8,7 @@ use connectory_model::{Connector, ScriptName, name_key};
 use connectory_store::{Change, Edit, Once, Origin, Refusal, StoreError, Unavailable};
 
 use super::changed::changed_members;
-use super::{Registry, RegistryError};
+use super::{Expected, Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
 
 /// The result of an edit.
@@ -19,19 +19,28 @@ pub enum Edited {
     Unchanged(Source),
 }
 
-/// The size of an edit's input, and the kind of its response. Both determine how much memory the edit needs.
-#[derive(Debug, Clone, Copy)]
+/// The size of an edit's input, and the kind of its response, which both determine how much memory the edit needs; and what
+/// the edit expects.
+#[derive(Debug, Clone, Default)]
 pub struct Given {
     /// The size of the edit's input in bytes.
     pub bytes: usize,
     /// Whether the response contains the whole connector. Memory for it is reserved before the connector is changed.
     pub answers_detail: bool,
+    /// The condition of the edit.
+    pub expected: Expected,
 }
 
 impl Given {
     /// An input of so many bytes, with a short response.
-    pub const fn bytes(bytes: usize) -> Self {
-        Self { bytes, answers_detail: false }
+    pub fn bytes(bytes: usize) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
+    /// The same, on a condition.
+    #[must_use]
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self { expected, ..self }
     }
 }
 
@@ -58,14 +67,14 @@ impl Registry {
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         script_name: &ScriptName,
-        Given { bytes, answers_detail }: Given,
+        Given { bytes, answers_detail, expected }: Given,
         once: Option<Once>,
         (next, finish): (F, fn(Edit) -> Edit),
     ) -> Result<Edited, RegistryError>
     where
         F: Fn(&Connector) -> Result<Option<Connector>, RegistryError> + Send + Sync + 'static,
     {
-        let next = Arc::new(next);
+        let next = Arc::new((expected, next));
         let _turn = self.queues.turn(tenant.id(), script_name).await.map_err(StoreError::from)?;
         for _ in 0..EDIT_ATTEMPTS {
             let read = self.custom(tenant, script_name)?;
@@ -81,6 +90,8 @@ impl Registry {
             // This closure also serializes and compresses the result, because for a large connector that takes as long
             // as the change.
             let make = move |_: &_| -> Result<Option<(Edit, Arc<Connector>)>, RegistryError> {
+                let (expected, next) = &*next;
+                expected.check(read, &connector)?;
                 let Some(changed) = next(&connector)? else { return Ok(None) };
                 // The store knows the names of custom connectors.
                 let is_renamed = changed.name != connector.name && name_key(&changed.name) != name_key(&connector.name);

@@ -6,6 +6,7 @@ use connectory_model::document::DocumentKind;
 use connectory_model::patch::PatchError;
 use connectory_store::{QuotaExceeded, Refusal, RevisionNumber, StoreError};
 
+use super::expected::Unexpected;
 use super::history::time;
 use crate::work::WorkError;
 
@@ -49,6 +50,9 @@ pub enum RegistryError {
     /// The connector changed after the caller read it.
     #[error("someone else changed this meanwhile; read it again and repeat the change")]
     Conflict,
+    /// The connector is not as the request expects it.
+    #[error("{0}")]
+    Unexpected(Box<Unexpected>),
     /// The tenant would exceed one of its quotas.
     #[error(transparent)]
     Quota(QuotaExceeded),

@@ -1,7 +1,7 @@
 //! The operations on connectors: find, create, edit, delete, restore, and their history; and those on API clients.
 //!
-//! All changes by the API and the console use this module. The module does not depend on HTTP: a refused operation
-//! returns a [`RegistryError`], which contains the reason and its values.
+//! All changes by the API and the console use this module. Of HTTP, the module knows only the conditions of requests: a
+//! refused operation returns a [`RegistryError`], which contains the reason and its values.
 
 mod apply;
 mod changed;
@@ -11,6 +11,7 @@ mod delete;
 mod diff;
 mod edit;
 mod error;
+mod expected;
 mod export;
 mod find;
 mod history;
@@ -31,6 +32,7 @@ use crate::work::Work;
 pub use self::apply::{ApplyError, Changes};
 pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
+pub use self::expected::{Expected, Unexpected};
 pub use self::export::{Exported, Moment};
 pub use self::find::Found;
 pub use self::history::{Change, Past, RevisionsPage, RevisionsWanted, time};

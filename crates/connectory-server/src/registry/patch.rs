@@ -8,8 +8,9 @@ use connectory_model::wire::{ConnectorDetail, DetailShape, Origin as Provenance}
 use connectory_model::{Connector, Locale, ScriptName};
 use connectory_store::{Once, Origin};
 
-use super::{Edited, Given, Registry, RegistryError};
+use super::{Edited, Expected, Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
+use crate::http::conditional::Condition;
 
 impl Registry {
     /// Applies all operations of a patch to a connector or none. The operations see the detail in this shape. A request
@@ -20,10 +21,11 @@ impl Registry {
         origin: &Origin,
         once: Option<Once>,
         script_name: &ScriptName,
-        patch: PatchSet,
-        shape: DetailShape,
+        (patch, shape): (PatchSet, DetailShape),
+        condition: Condition,
     ) -> Result<Edited, RegistryError> {
-        let given = Given { bytes: patch.size(), answers_detail: true };
+        let expected = Expected { condition, part: None };
+        let given = Given { bytes: patch.size(), answers_detail: true, expected };
         let limit = self.bounds.document;
         let next = move |connector: &Connector| patched(&patch, connector, shape, limit).map(Some);
         self.edit_as(tenant, origin, script_name, given, once, (next, |edit| edit)).await

@@ -6,19 +6,21 @@ use connectory_model::{Connector, ScriptName};
 use connectory_store::{Change, Edit, Once, Origin, RevisionNumber};
 
 use super::changed::changed_members;
-use super::{Edited, Given, Registry, RegistryError};
+use super::{Edited, Expected, Given, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
+use crate::http::conditional::{Condition, Current};
 
 impl Registry {
     /// Restores a connector to the state at a revision. The connector may be deleted. A request that is done once and was
-    /// done meanwhile is refused.
+    /// done meanwhile is refused, and so is a connector that is not as the condition wants it. A deleted one meets none that
+    /// asks for something.
     pub async fn restore(
         &self,
         tenant: &Arc<TenantCatalog>,
         origin: &Origin,
         once: Option<Once>,
         script_name: &ScriptName,
-        number: RevisionNumber,
+        (number, condition): (RevisionNumber, Condition),
     ) -> Result<Edited, RegistryError> {
         let (_, source) = self.revision(tenant, script_name, number).await?;
         let old = self.catalog.connector(tenant, source).await?;
@@ -29,8 +31,11 @@ impl Registry {
                 // before.
                 Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
             };
-            let given = Given { bytes: size, answers_detail: true };
+            let given = Given { bytes: size, answers_detail: true, expected: Expected { condition, part: None } };
             return self.edit_as(tenant, origin, script_name, given, once, (next, Edit::restoring)).await;
+        }
+        if !condition.allows(Current { etag: None, revision: None, exists: false }) {
+            return Err(RegistryError::NotFound(script_name.clone()));
         }
         if tenant.snapshot().has_name(&old.name) {
             return Err(RegistryError::NameTaken);

@@ -7,8 +7,9 @@ use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, ScriptName};
 use connectory_store::Origin;
 
-use super::{Edited, Given, Registry, RegistryError};
-use crate::catalog::TenantCatalog;
+use super::{Edited, Expected, Given, Registry, RegistryError};
+use crate::catalog::{Tagged, TenantCatalog};
+use crate::http::conditional::Condition;
 
 impl Registry {
     /// Replaces a document. `bytes` is the size of the new document.
@@ -19,8 +20,10 @@ impl Registry {
         script_name: &ScriptName,
         document: Document,
         bytes: usize,
+        condition: Condition,
     ) -> Result<Edited, RegistryError> {
-        let given = Given::bytes(bytes);
+        let expected = Expected::of_part(condition, Tagged::Document(document.kind()));
+        let given = Given::bytes(bytes).expecting(expected);
         let next = move |connector: &Connector| {
             let mut next = connector.clone();
             next.set_document(document.clone());
@@ -37,8 +40,10 @@ impl Registry {
         script_name: &ScriptName,
         locale: Locale,
         properties: Option<Properties>,
+        condition: Condition,
     ) -> Result<Edited, RegistryError> {
-        let given = Given::bytes(properties.as_ref().map_or(0, |properties| properties.text().len()));
+        let given = Given::bytes(properties.as_ref().map_or(0, |properties| properties.text().len()))
+            .expecting(Expected::of_part(condition, Tagged::Translations(locale)));
         let next = move |connector: &Connector| {
             let mut next = connector.clone();
             match properties.clone() {

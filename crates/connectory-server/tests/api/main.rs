@@ -4,6 +4,7 @@
 
 mod access;
 mod apply;
+mod conditional;
 mod connectors;
 mod documents;
 mod ephemeral;
