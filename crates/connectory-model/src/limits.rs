@@ -376,6 +376,12 @@ pub const FAULT_RETRY_AFTER: u64 = 60;
 /// less than a millisecond.
 pub const FAULT_PAUSE: Duration = Duration::from_millis(20);
 
+// A backup.
+
+/// Bytes of a record of a backup. The largest one has a part of a connector, with four bytes for three: 32 times as many as
+/// `--max-connector` allows by default.
+pub const BACKUP_LINE_BYTES: usize = 512 * MIB;
+
 // A page of the console.
 
 /// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.

@@ -45,6 +45,7 @@
 mod access;
 mod access_db;
 mod access_event;
+mod backup;
 mod body;
 mod changes;
 mod clock;
@@ -69,6 +70,7 @@ pub use access::{
 };
 pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
+pub use backup::{Backup, BackupError, BackupSource, BackupTarget, Counts, Finding, Header, Keys, Verified};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;
@@ -146,6 +148,15 @@ impl Store {
                 Err(StoreError::Engine("a PostgreSQL database is not copied into a file".to_owned()))
             }
         }
+    }
+
+    /// All of the database, for a backup beside what the store does. Its methods block. Call this in the runtime of the
+    /// store, and use it on a thread that may block.
+    pub fn backup_source(&self) -> Result<BackupSource> {
+        Ok(match &self.engine {
+            Engine::Sqlite(engine) => BackupSource::of_sqlite(engine.source()?),
+            Engine::Postgres(engine) => BackupSource::of_postgres(engine.source()),
+        })
     }
 
     /// Sets the follower, which receives every commit from now on. A store has one follower; call this once.
@@ -378,6 +389,12 @@ impl Store {
     /// Reads the issuer of the tokens of this database. It never changes, and no other database has the same one.
     pub async fn issuer(&self) -> Result<String> {
         both!(self.issuer().await)
+    }
+
+    /// Reads the incarnation of this database: a random id that another database, and the same data after a restore of a
+    /// backup, does not have.
+    pub async fn incarnation(&self) -> Result<String> {
+        both!(self.incarnation().await)
     }
 
     /// Notes the address at which clients reach the server, which [`AccessDb::address`] reads.

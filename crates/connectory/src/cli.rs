@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::apply::{self, ApplyArguments};
+use crate::commands::backup::{self, BackupCommand};
 use crate::commands::client::{self, ClientCommand};
 use crate::commands::clone::{self, CloneArguments};
 use crate::commands::completions::{self, CompletionsArguments, ManArguments};
@@ -55,6 +56,9 @@ enum LocalCommand {
     /// Manage tenants. Each tenant has its own connectors and clients.
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// Make backups of a database, verify them, and restore them.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Make a connector folder, without a server.
     // Listed before `pull` and `plan`, the order in which people use them. So is `lint`.
     #[command(display_order = 13)]
@@ -131,6 +135,7 @@ impl LocalCommand {
             Self::Serve(command) => serve::run(*command),
             Self::Client(command) => client::run(command),
             Self::Tenant(command) => tenant::run(command),
+            Self::Backup(command) => backup::run(command),
             Self::Init(arguments) => init::run(arguments),
             Self::Lint(arguments) => lint::run(&arguments),
             Self::Fixture(arguments) => fixture::run(&arguments),

@@ -42,6 +42,14 @@ examples! {
     }
     "tenant list" { "List the tenants of a database": "tenant list --database sqlite:/data/c.db" }
     "tenant delete" { "Delete a tenant with all its connectors": "tenant delete sandbox --yes" }
+    "backup create" {
+        "Write all of the database to a file, while the server runs": "backup create connectory.backup"
+    }
+    "backup verify" { "Check that a backup is whole and right": "backup verify connectory.backup" }
+    "backup restore" {
+        "Make a new database in the place of one that is lost":
+            "backup restore connectory.backup --keys keep --database sqlite:/data/c.db"
+    }
     "login" {
         "Save a service as `sandbox`; the secret is asked for":
             "login sandbox --base-url http://127.0.0.1:8080 --client-id 0a1b2c3d"

@@ -270,6 +270,12 @@ pub(super) fn issuer(connection: &Connection) -> Result<String> {
     Ok(connection.query_row(query, [], |row| row.get(0))?)
 }
 
+/// Reads the incarnation of this database.
+pub(super) fn incarnation(connection: &Connection) -> Result<String> {
+    let query = "SELECT value FROM settings WHERE name = 'incarnation'";
+    Ok(connection.query_row(query, [], |row| row.get(0))?)
+}
+
 /// Notes the address at which clients reach the server. Writes nothing if it is the same as before.
 pub(super) fn note_address(connection: &Connection, address: &str) -> Result<()> {
     let upsert = "INSERT INTO settings (name, value) VALUES ('address', ?1)

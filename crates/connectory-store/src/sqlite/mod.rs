@@ -5,6 +5,7 @@
 
 mod access;
 mod access_events;
+pub(crate) mod backup;
 mod checkpoint;
 mod connectors;
 mod content;
@@ -203,6 +204,15 @@ impl Sqlite {
 
     pub async fn issuer(&self) -> Result<String> {
         self.access_readers.read(access::issuer).await
+    }
+
+    pub async fn incarnation(&self) -> Result<String> {
+        self.access_readers.read(access::incarnation).await
+    }
+
+    /// One more connection, which reads all of the database.
+    pub fn source(&self) -> Result<backup::Source> {
+        backup::Source::of(self.writer.file())
     }
 
     pub async fn note_address(&self, address: String) -> Result<()> {

@@ -1,6 +1,7 @@
 //! One file for each command: its options, and what it does.
 
 pub mod apply;
+pub mod backup;
 pub mod client;
 pub mod clone;
 pub mod completions;
