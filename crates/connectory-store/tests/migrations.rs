@@ -156,7 +156,12 @@ async fn databases_of_the_first_four_schemas_keep_all_they_hold() {
 
 #[tokio::test]
 async fn databases_since_the_fifth_schema_keep_all_they_hold() {
-    for dump in [include_str!("fixtures/schema-5.sql"), include_str!("fixtures/schema-6.sql")] {
+    let dumps = [
+        include_str!("fixtures/schema-5.sql"),
+        include_str!("fixtures/schema-6.sql"),
+        include_str!("fixtures/schema-7.sql"),
+    ];
+    for dump in dumps {
         let (_folder, path) = database(dump);
         expect_revisions(&Store::open(&path).unwrap()).await;
     }

@@ -37,6 +37,12 @@ impl Progress {
         begun
     }
 
+    /// So many are done, of about as many.
+    pub fn reach_of(&self, done: u64, all: u64) {
+        self.bar.set_length(all.max(done));
+        self.reach(done);
+    }
+
     /// So many are done.
     pub fn reach(&self, done: u64) {
         self.bar.set_position(done);

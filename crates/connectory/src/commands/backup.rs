@@ -71,14 +71,9 @@ fn create(file: &Path, database: DatabaseArgument) -> Result<()> {
     // Before anything is read: making the backup may take long.
     files::expect_new(file)?;
     let source = backups::source(database)?;
-    let mut progress = None;
-    let counts = files::write_new_by(file, |to| {
-        let counts = source.write(to, &mut |all, counts| {
-            let progress = progress.get_or_insert_with(|| Progress::of("wrote", "revisions", all));
-            progress.reach(counts.revisions);
-        })?;
-        Ok(counts)
-    })?;
+    let progress = Progress::of("wrote", "revisions", 0);
+    let write = |to: &File| Ok(source.write(to, &mut |all, counts| progress.reach_of(counts.revisions, all))?);
+    let counts = files::write_new_by(file, write)?;
     drop(progress);
     let bytes = file.metadata().map(|file| file.len()).unwrap_or_default();
     say!("Wrote {}, {bytes} bytes: {}.", visible(&file.display().to_string()), shown(&counts));

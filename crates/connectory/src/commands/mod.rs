@@ -6,6 +6,7 @@ pub mod client;
 pub mod clone;
 pub mod completions;
 pub mod connector;
+pub mod database;
 pub mod diff;
 pub mod doctor;
 pub mod env;
