@@ -88,8 +88,9 @@ fn written(mut lines: Vec<String>) -> Vec<u8> {
     let mut text = lines.join("\n") + "\n";
     let mut end: serde_json::Value = serde_json::from_str(&end).unwrap();
     let sum = Sha256::digest(&text);
-    end["end"]["sha256"] = sum.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
-    text += &format!("{end}\n");
+    end["end"]["sha256"] = sum.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat().into();
+    text.push_str(&end.to_string());
+    text.push('\n');
     zstd::encode_all(text.as_bytes(), 3).unwrap()
 }
 
@@ -130,20 +131,26 @@ fn a_file_that_was_cut_is_truncated_wherever_it_was_cut() {
 }
 
 #[test]
-fn a_file_with_another_byte_is_damaged_wherever_the_byte_is() {
+fn a_file_with_another_byte_is_damaged_unless_all_that_is_read_is_the_same() {
     let (_folder, _, backup) = backed_up();
+    let (right, mut harmless) = (lines(&backup), 0);
     for at in 0..backup.len() {
         for flip in [1, 0x80] {
             let mut other = backup.clone();
             other[at] ^= flip;
             let refused = match verify(&other) {
-                // The head of the frame says how much memory reading it takes. Another number changes nothing that is read.
-                Ok(_) if [4, 5].contains(&at) && lines(&other) == lines(&backup) => continue,
-                verified => verified.map(|_| at).unwrap_err(),
+                // A few bits of zstd mean nothing, such as how much memory reading takes at most.
+                Ok(_) => {
+                    assert_eq!(lines(&other), right, "{at}");
+                    harmless += 1;
+                    continue;
+                }
+                Err(refused) => refused,
             };
             assert!(!matches!(refused, BackupError::Store(_) | BackupError::Write(_)), "{at}: {refused}");
         }
     }
+    assert!(harmless * 100 < backup.len(), "{harmless} of {}", backup.len());
     let mut longer = backup.clone();
     longer.push(0);
     assert!(matches!(verify(&longer).unwrap_err(), BackupError::Damaged { .. } | BackupError::Truncated { .. }));

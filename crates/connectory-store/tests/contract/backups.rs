@@ -157,7 +157,7 @@ pub(super) async fn what_is_restored_is_what_was_there<D: Restorable>(database: 
     let listed = summaries(&store, ours).await;
     let history = store.revisions(ours, None, None, 99).await.unwrap();
     let restored = D::new().unwrap();
-    assert_eq!(restored.restore(backup.to_vec(), Keys::Keep).await.unwrap(), 0);
+    assert_eq!(restored.restore(backup.clone(), Keys::Keep).await.unwrap(), 0);
     let store = restored.open();
     assert_eq!(records(&back_up(&store).await), records(&backup));
     assert_eq!(check(&store).await, (counts, vec![]));
@@ -183,7 +183,7 @@ pub(super) async fn keys_come_along_if_they_are_wanted<D: Restorable>(database: 
     let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned() };
     for (keys, key) in [(Keys::Keep, "k"), (Keys::New, "other")] {
         let restored = D::new().unwrap();
-        restored.restore(backup.to_vec(), keys).await.unwrap();
+        restored.restore(backup.clone(), keys).await.unwrap();
         let store = restored.open();
         assert_eq!(store.issuer().await.unwrap() == issuer, keys == Keys::Keep);
         let found = store.signing_keys(other.clone()).await.unwrap();
@@ -199,7 +199,7 @@ pub(super) async fn a_restore_is_whole_or_not_at_all_and_replaces_nothing<D: Res
     fill(&store).await;
     let backup = back_up(&store).await;
     let before = (records(&backup), store.incarnation().await.unwrap());
-    let refused = database.restore(backup.to_vec(), Keys::Keep).await.unwrap_err();
+    let refused = database.restore(backup.clone(), Keys::Keep).await.unwrap_err();
     assert!(matches!(&refused, BackupError::NotEmpty(_)), "{refused}");
     assert!(refused.to_string().ends_with("nothing was changed"), "{refused}");
     assert_eq!((records(&back_up(&store).await), store.incarnation().await.unwrap()), before);
@@ -213,7 +213,7 @@ pub(super) async fn a_restore_is_whole_or_not_at_all_and_replaces_nothing<D: Res
         let refused = empty.restore(broken.to_vec(), Keys::Keep).await.unwrap_err();
         assert!(matches!(refused, BackupError::Damaged { .. } | BackupError::Truncated { .. }), "{refused}");
     }
-    empty.restore(backup.to_vec(), Keys::Keep).await.unwrap();
+    empty.restore(backup.clone(), Keys::Keep).await.unwrap();
     assert_eq!(records(&back_up(&empty.open()).await), before.0);
 }
 
@@ -276,13 +276,13 @@ async fn a_backup_of_one_engine_is_restored_into_the_other_and_back() {
     sqlite.create_tenant("other");
     fill(&store).await;
     let first = back_up(&store).await;
-    postgres.restore(first.to_vec(), Keys::Keep).await.unwrap();
+    postgres.restore(first.clone(), Keys::Keep).await.unwrap();
     let store = postgres.open();
     assert_eq!(check(&store).await.1, []);
     let second = back_up(&store).await;
     assert_eq!(records(&second), records(&first));
     let again = Sqlite::new().unwrap();
-    again.restore(second.to_vec(), Keys::Keep).await.unwrap();
+    again.restore(second.clone(), Keys::Keep).await.unwrap();
     let store = again.open();
     assert_eq!(check(&store).await.1, []);
     assert_eq!(records(&back_up(&store).await), records(&first));
