@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail};
 use connectory_folder::write_whole;
 use tempfile::{Builder, NamedTempFile};
 
+/// How the name of a file begins and ends that is written piece by piece, until it is whole.
+pub const PARTIAL: (&str, &str) = (".connectory-", ".partial");
+
 /// Who can read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
@@ -44,8 +47,7 @@ pub fn expect_new(path: &Path) -> Result<()> {
 /// is one of this name.
 pub fn write_new_by<T>(path: &Path, write: impl FnOnce(&File) -> Result<T>) -> Result<T> {
     let cannot = || format!("cannot write {}", path.display());
-    let new =
-        Builder::new().prefix(".connectory-").suffix(".partial").tempfile_in(folder(path)).with_context(cannot)?;
+    let new = Builder::new().prefix(PARTIAL.0).suffix(PARTIAL.1).tempfile_in(folder(path)).with_context(cannot)?;
     let written = write(new.as_file())?;
     new.as_file().sync_all().with_context(cannot)?;
     new.persist_noclobber(path).with_context(cannot)?;

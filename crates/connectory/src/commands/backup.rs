@@ -131,7 +131,7 @@ fn restore(file: &Path, keys: Option<KeysArgument>, database: DatabaseArgument) 
              the tokens of the other."
         ),
         KeysArgument::New => {
-            say!("No token that was issued before is valid. Clients keep their secrets, and get new tokens with them.")
+            say!("No token that was issued before is valid. Clients keep their secrets, and get new tokens with them.");
         }
     }
     say!("Sessions of the console have ended. Start: `connectory serve {}`.", database_option(&location));
