@@ -121,7 +121,8 @@ impl Store {
     }
 
     /// Opens a database as [`Self::open`] does, whose writes do not wait for the disk: a crash of the system may damage
-    /// it. This is for data that is removed at the end of the process.
+    /// it. This is for data that is removed at the end of the process. What was written before may be lost, so each open is
+    /// another incarnation.
     pub fn open_without_syncs(path: &Path) -> Result<Self> {
         Ok(Self { engine: Engine::Sqlite(Sqlite::open(path, Syncs::Off)?) })
     }

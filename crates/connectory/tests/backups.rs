@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../connectory-store/tests/support/cluster.rs"]
+#[expect(dead_code, reason = "this test needs one database")]
+mod cluster;
 mod support;
 
 use std::fs;
@@ -63,6 +66,42 @@ fn a_backup_beside_a_server_is_restored_with_its_clients_and_tokens_or_without_t
         let token = token(&server, &id, &secret).unwrap();
         assert_eq!(status(&server, &token), 200);
     }
+}
+
+#[test]
+fn a_server_moves_to_postgresql_and_makes_its_backups_there() {
+    if !cluster::is_wanted() {
+        eprintln!("left out: CONNECTORY_TEST_POSTGRES is not set, which `./test` does");
+        return;
+    }
+    let cluster = cluster::shared();
+    let address = cluster.address(&cluster.create_database(""));
+    let operator = Operator::new();
+    let server = operator.serve("--database sqlite:c.db");
+    let created = operator.run("client create ci --database sqlite:c.db").ok();
+    let variable = |name| exported(&created, name).unwrap();
+    let token = token(&server, &variable("SAIL_CLIENT_ID"), &variable("SAIL_CLIENT_SECRET")).unwrap();
+    drop(server);
+    operator.run("backup create a.backup --database sqlite:c.db").ok();
+    operator.run(&format!("backup restore a.backup --keys keep --database {address}")).ok();
+    let printed = operator.run(&format!("backup restore a.backup --keys keep --database {address}"));
+    assert_eq!(printed.code, 1, "{printed:?}");
+    assert!(printed.stderr.contains("has tenants already; a backup is restored into a new or empty"), "{printed:?}");
+    fs::create_dir(operator.path("backups")).unwrap();
+    let server = operator.serve(&format!("--database {address} --backup-to backups"));
+    assert_eq!(status(&server, &token), 200);
+    let made = wait_for("a backup", || backups(&operator.path("backups")).pop());
+    let name = made.file_name().unwrap().to_str().unwrap();
+    let text = operator.run(&format!("backup verify backups/{name}")).ok();
+    assert!(text.contains(", of PostgreSQL with schema 3.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
+    let text = operator.run(&format!("database check --database {address}")).ok();
+    assert!(text.contains("\nthe indexes were not checked: the extension amcheck is not there"), "{text}");
+    let text = operator.run(&format!("backup create b.backup --database {address}")).ok();
+    assert!(text.contains(" bytes: 1 tenant, 2 API clients, "), "{text}");
+    drop(server);
+    // And back.
+    operator.run("backup restore b.backup --keys keep --database sqlite:d.db").ok();
+    assert_eq!(status(&operator.serve("--database sqlite:d.db"), &token), 200);
 }
 
 #[test]

@@ -71,6 +71,9 @@ impl Sqlite {
         let mut lock = file.lock()?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
+        if syncs == Syncs::Off {
+            access::renew_incarnation(&connection)?;
+        }
         connectors::expect_readable(&connection)?;
         let copying = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         let readers = Arc::new(Readers::open(&file, READERS)?);
