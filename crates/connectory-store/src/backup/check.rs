@@ -1,6 +1,6 @@
 //! Checks records: whether every chain, body, part, summary, key of a name and total is what it should be.
 //!
-//! The same check reads a backup, and the rows of a database. It keeps some 150 bytes for each connector of the current
+//! The same check reads a backup, and the rows of a database. It keeps some 250 bytes for each connector of the current
 //! tenant, and no bodies.
 
 use std::collections::HashMap;

@@ -261,6 +261,32 @@ pub(super) async fn a_backup_while_others_write_is_of_one_moment<D: Restorable>(
     }
 }
 
+/// Something is committed after each record that is read. None of it is in the backup, nor in what is checked.
+pub(super) async fn what_is_committed_while_a_backup_is_made_is_not_in_it<D: Restorable>(database: D) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    fill(&store).await;
+    let before = records(&back_up(&store).await);
+    let (source, committing) = (store.backup_source().unwrap(), store.clone());
+    let work = move || {
+        let runtime = tokio::runtime::Handle::current();
+        let commit_one = || {
+            let name = format!("meanwhile {}", at_unique());
+            runtime.block_on(commit(&committing, ours, create(&name)));
+        };
+        let mut backup = Vec::new();
+        source.write(&mut backup, &mut |_, _| commit_one()).unwrap();
+        let mut findings = Vec::new();
+        source.check(&mut |_, _| commit_one(), &mut |finding| findings.push(finding)).unwrap();
+        (backup, findings)
+    };
+    let (backup, findings) = tokio::task::spawn_blocking(work).await.unwrap();
+    assert_eq!(records(&backup), before);
+    assert_eq!(findings, []);
+    assert!(records(&back_up(&store).await).len() > 2 * before.len());
+}
+
 fn at_unique() -> u64 {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)

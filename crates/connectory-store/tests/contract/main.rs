@@ -187,6 +187,7 @@ macro_rules! engines {
                 keys_come_along_if_they_are_wanted,
                 a_restore_is_whole_or_not_at_all_and_replaces_nothing,
                 a_backup_while_others_write_is_of_one_moment,
+                what_is_committed_while_a_backup_is_made_is_not_in_it,
             }
             sessions {
                 a_session_lives_until_it_ends,
