@@ -13,7 +13,8 @@ use crate::clock::now;
 
 /// The word by which a backup is recognized.
 const FORMAT: &str = "connectory-backup";
-/// The version of the format that is written, and the newest that is read.
+/// The version of the format that is written, and the newest that is read. It is another one whenever a reader has to know
+/// something new: a kind of record, a member, or a format of bodies.
 const VERSION: u64 = 1;
 /// The level of zstd. Most bytes are compressed already, so a higher one takes longer and saves little.
 const LEVEL: i32 = 3;

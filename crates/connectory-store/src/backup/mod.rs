@@ -196,7 +196,9 @@ impl<R: Read> Backup<R> {
                 };
                 // What the database refuses is not what one had.
                 written.map_err(|error| match error {
-                    StoreError::Engine(why) | StoreError::Unreadable(why) => self.0.damaged(why),
+                    StoreError::Engine(why) | StoreError::Unreadable(why) => {
+                        self.0.damaged(format_args!("the database refuses the next record: {why}"))
+                    }
                     error => error.into(),
                 })?;
             }

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::rc::Rc;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
@@ -105,7 +105,7 @@ fn restore(file: &Path, keys: Option<KeysArgument>, database: DatabaseArgument) 
         Database::Postgres(address) => BackupTarget::Postgres(address),
     };
     let location = match &database {
-        Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+        Database::Sqlite(path) => format!("sqlite:{}", absolute(path).unwrap_or(path.clone()).display()),
         Database::Postgres(address) => address.to_string(),
     };
     report!("database: {}", visible(&location));
