@@ -411,7 +411,7 @@ fn what_sqlite_knows_of_its_file_is_checked_too() {
 }
 
 #[test]
-fn wrong_totals_and_damaged_indexes_of_postgresql_are_found() {
+fn wrong_totals_and_orphans_of_postgresql_are_found_and_what_is_not_checked_is_said() {
     if !cluster::is_wanted() {
         eprintln!("left out: CONNECTORY_TEST_POSTGRES is not set, which `./test` does");
         return;
