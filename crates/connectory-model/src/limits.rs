@@ -379,6 +379,27 @@ pub const FAULT_RETRY_AFTER: u64 = 60;
 /// less than a millisecond.
 pub const FAULT_PAUSE: Duration = Duration::from_millis(20);
 
+// A backup.
+
+/// Bytes of a record of a backup. The largest one has a part of a connector, with four bytes for three: 32 times as many as
+/// `--max-connector` allows by default.
+pub const BACKUP_LINE_BYTES: usize = 512 * MIB;
+
+/// Time from one backup of a server to the next. Option `--backup-every`.
+pub const BACKUP_EVERY: Duration = Duration::from_hours(24);
+/// Least and most that `--backup-every` may be. A backup reads the whole database; one a month is not one that anybody counts on.
+pub const BACKUP_EVERY_BOUNDS: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(31 * 24));
+/// Backups that a server keeps: those of a week. Option `--backup-keep`.
+pub const BACKUPS_KEPT: usize = 7;
+/// Time after a backup that failed until the next attempt.
+pub const BACKUP_RETRY: Duration = Duration::from_mins(5);
+/// Time after which a server looks again whether a backup is due: clocks are set, and machines sleep.
+pub const BACKUP_LOOK: Duration = Duration::from_mins(1);
+/// Time without a write after which a part of a backup is what a process left that ended. The slowest disk writes more often.
+pub const BACKUP_ABANDONED: Duration = Duration::from_hours(1);
+/// Time in which a backup ends that is being made when the server stops. It looks for that with each write.
+pub const BACKUP_CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
 // A page of the console.
 
 /// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use connectory_model::limits;
 use connectory_store::{StoreError, TenantId};
 use futures_util::future::BoxFuture;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -56,8 +58,21 @@ pub struct Options {
     pub public_url: String,
     /// The pages for people that `/oauth/info` names.
     pub pages: Pages,
+    /// What is measured of the backups that are made of the database. None if none are made.
+    pub backups: Option<BackupMetrics>,
     /// The faults that requests get. None means that nothing goes wrong on purpose.
     pub faults: Option<Arc<Faults>>,
+}
+
+/// What is measured of the backups of a database. Clones share the values.
+#[derive(Debug, Clone, Default)]
+pub struct BackupMetrics {
+    /// The time of the newest backup, in seconds since 1970-01-01 UTC. 0 if there is none.
+    pub last_success: Gauge,
+    /// The bytes of the newest backup.
+    pub last_bytes: Gauge,
+    /// The attempts that failed.
+    pub failures: Counter,
 }
 
 /// How current the answers to reads are, if other processes commit to the database (D45).
@@ -143,6 +158,7 @@ impl Default for Options {
             stopping: Arc::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             pages: Pages::REFERENCE,
+            backups: None,
             faults: None,
         }
     }

@@ -262,12 +262,13 @@ pub fn detached(turn: impl Send + 'static, work: impl FnOnce() + Send + 'static)
 /// Lowers the priority of this thread, so that long work does not delay short work. Other systems than Linux would
 /// lower the priority of the whole process.
 #[cfg(target_os = "linux")]
-fn give_way() {
+pub fn give_way() {
     let _not_permitted = rustix::process::nice(NICENESS);
 }
 
+/// Does nothing on this system.
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+pub fn give_way() {}
 
 /// Decides when long work must end before it is complete.
 pub struct Stop {

@@ -7,11 +7,12 @@
 //! small change to a large connector is a small write.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use connectory_model::document::{CorrelationConfig, DocumentKind, SourceConfig, SourceTemplate};
 use connectory_model::limits::INLINE_BYTES;
 use connectory_model::translations::{Properties, Translations};
-use connectory_model::{Connector, Metadata, Part, ScriptName, Status};
+use connectory_model::{Connector, Metadata, Part, ScriptName, Status, Summary};
 use enum_map::EnumMap;
 use lz4_flex::block::{
     compress_prepend_size, compress_prepend_size_with_dict, decompress_size_prepended,
@@ -268,6 +269,110 @@ pub(crate) fn holders(format: i64, compressed: &[u8], number: RevisionNumber) ->
     let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
     let head: Head<'_> = from_json(&body)?;
     Ok(Holders(head.parts.iter().map(|stored| (stored.part, stored.revision.unwrap_or(number))).collect()))
+}
+
+/// What a body says of its connector, without the parts that are stored by themselves.
+pub(crate) struct Outline {
+    /// The summary. Without [`Self::parts`], it lacks what those say.
+    pub summary: Summary,
+    /// The parts that are stored by themselves.
+    pub parts: Vec<OutlinedPart>,
+}
+
+/// A part that is stored by itself, as the body of its connector lists it.
+pub(crate) struct OutlinedPart {
+    pub part: Part,
+    /// The length of the part.
+    pub bytes: Option<usize>,
+    pub is_latin1: bool,
+    /// The revision that the part is stored with. None means this revision.
+    pub holder: Option<RevisionNumber>,
+}
+
+/// What a part says for the summary of its connector.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Contribution {
+    /// Nothing.
+    Document,
+    /// The features of the connector.
+    Features(Vec<String>),
+    /// The short description in a locale.
+    ShortDescription(Option<String>),
+}
+
+/// Reads what a body says. Decompresses and parses all of it.
+pub(crate) fn outline(format: i64, compressed: &[u8]) -> Result<Outline> {
+    if format != format::JSON_TEXT {
+        expect_plausible(compressed)?;
+    }
+    if format != format::HEAD {
+        let nothing = |part, _| Err(unreadable(format_args!("{part} is not in the body")));
+        return match read(format, compressed, usize::MAX, nothing)? {
+            Found::Connector(connector) => Ok(Outline { summary: connector.summary(), parts: Vec::new() }),
+            Found::Large(bytes) => Err(unreadable(format_args!("a body of {bytes} bytes"))),
+        };
+    }
+    let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
+    let head: Head<'_> = from_json(&body)?;
+    let parts = head.parts.iter().map(|stored| OutlinedPart {
+        part: stored.part,
+        bytes: stored.bytes,
+        is_latin1: stored.is_latin1,
+        holder: stored.revision,
+    });
+    let parts = parts.collect();
+    let summary = Summary {
+        name: head.name.into_owned(),
+        script_name: head.script_name.into_owned(),
+        connector_type: head.connector_type.into_owned(),
+        class_name: head.class_name.into_owned(),
+        direct_connect: head.direct_connect,
+        status: head.status,
+        features: Vec::new(),
+        connector_metadata: head.connector_metadata.into_owned(),
+        short_descriptions: BTreeMap::new(),
+        locales: Vec::new(),
+    };
+    Ok(Outline { summary, parts })
+}
+
+impl OutlinedPart {
+    /// Reads the part as it is stored. Returns what it says for the summary.
+    pub fn read(&self, compressed: &[u8]) -> Result<Contribution> {
+        expect_plausible(compressed)?;
+        let bytes = decompress_size_prepended(compressed).map_err(unreadable)?;
+        if self.bytes.is_some_and(|expected| expected != bytes.len()) {
+            return Err(unreadable(format_args!(
+                "it has {} bytes, and its connector says another number",
+                bytes.len()
+            )));
+        }
+        Ok(match self.part {
+            Part::Document(DocumentKind::SourceTemplate) => {
+                let text = String::from_utf8(bytes).map_err(unreadable)?;
+                Contribution::Features(SourceTemplate::stored(text).features())
+            }
+            Part::Document(_) => {
+                std::str::from_utf8(&bytes).map_err(unreadable)?;
+                Contribution::Document
+            }
+            Part::Translation(_) => {
+                let properties = Properties::stored(bytes, self.is_latin1).map_err(unreadable)?;
+                Contribution::ShortDescription(properties.short_description())
+            }
+        })
+    }
+}
+
+/// Refuses a length that no compressed bytes of this size can have, before a buffer of that length is made.
+fn expect_plausible(compressed: &[u8]) -> Result<()> {
+    /// A byte of LZ4 stands for at most as many bytes.
+    const LARGEST_RATIO: usize = 255;
+    let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
+    if bytes > compressed.len().saturating_mul(LARGEST_RATIO) {
+        return Err(unreadable(format_args!("{} bytes that would become {bytes}", compressed.len())));
+    }
+    Ok(())
 }
 
 pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T> {

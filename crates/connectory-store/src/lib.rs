@@ -45,6 +45,7 @@
 mod access;
 mod access_db;
 mod access_event;
+mod backup;
 mod body;
 mod changes;
 mod clock;
@@ -70,6 +71,7 @@ pub use access::{
 };
 pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
+pub use backup::{Backup, BackupError, BackupSource, BackupTarget, Counts, Finding, Header, Keys, Verified};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;
@@ -121,7 +123,8 @@ impl Store {
     }
 
     /// Opens a database as [`Self::open`] does, whose writes do not wait for the disk: a crash of the system may damage
-    /// it. This is for data that is removed at the end of the process.
+    /// it. This is for data that is removed at the end of the process. What was written before may be lost, so each open is
+    /// another incarnation.
     pub fn open_without_syncs(path: &Path) -> Result<Self> {
         Ok(Self { engine: Engine::Sqlite(Sqlite::open(path, Syncs::Off)?) })
     }
@@ -148,6 +151,15 @@ impl Store {
                 Err(StoreError::Engine("a PostgreSQL database is not copied into a file".to_owned()))
             }
         }
+    }
+
+    /// All of the database, for a backup beside what the store does. Its methods block. Call this in the runtime of the
+    /// store, and use it on a thread that may block.
+    pub fn backup_source(&self) -> Result<BackupSource> {
+        Ok(match &self.engine {
+            Engine::Sqlite(engine) => BackupSource::of_sqlite(engine.source()?),
+            Engine::Postgres(engine) => BackupSource::of_postgres(engine.source()),
+        })
     }
 
     /// Sets the follower, which receives every commit from now on. A store has one follower; call this once.
@@ -411,6 +423,12 @@ impl Store {
     /// Reads the issuer of the tokens of this database. It never changes, and no other database has the same one.
     pub async fn issuer(&self) -> Result<String> {
         both!(self.issuer().await)
+    }
+
+    /// Reads the incarnation of this database: a random id that another database, and the same data after a restore of a
+    /// backup, does not have.
+    pub async fn incarnation(&self) -> Result<String> {
+        both!(self.incarnation().await)
     }
 
     /// Notes the address at which clients reach the server, which [`AccessDb::address`] reads.

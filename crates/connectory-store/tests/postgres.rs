@@ -907,7 +907,29 @@ async fn nodes_that_start_together_make_one_schema() {
     let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
     let issuers = [one.issuer().await.unwrap(), two.issuer().await.unwrap(), three.issuer().await.unwrap()];
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "2");
+    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "3");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_of_the_second_schema_gets_an_incarnation_and_keeps_what_it_has() {
+    let database = want!(database());
+    let store = database.open().await;
+    let tenant = tenant(&store).await;
+    commit(&store, tenant, create("HR")).await;
+    let issuer = store.issuer().await.unwrap();
+    // As the second schema had it.
+    database.psql("DELETE FROM settings WHERE name = 'incarnation'");
+    let before = "ALTER TABLE revisions DROP CONSTRAINT revisions_format_check,
+                      ADD CONSTRAINT revisions_format_check CHECK (format BETWEEN 3 AND 4)";
+    database.psql(before);
+    database.psql("UPDATE connectory_schema SET version = 2");
+    assert!(store.incarnation().await.is_err());
+    let store = database.open().await;
+    assert_eq!(store.incarnation().await.unwrap().len(), 32);
+    assert_eq!(store.incarnation().await.unwrap(), database.open().await.incarnation().await.unwrap());
+    assert_eq!(store.issuer().await.unwrap(), issuer);
+    assert_eq!(support::summaries(&store, tenant).await.len(), 1);
+    database.psql("UPDATE revisions SET format = 0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -455,3 +455,16 @@ async fn a_copy_is_the_database_as_it_was_and_only_its_owner_reads_it() {
     let copied = Store::open_without_syncs(&copy).unwrap();
     assert_eq!(summaries(&copied, tenant).await.len(), 2, "what was written survives the end of the process");
 }
+
+#[tokio::test]
+async fn a_database_has_one_incarnation_unless_its_writes_may_be_lost() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    let (durable, other) = (|| Store::open(&path).unwrap(), || Store::open_without_syncs(&path).unwrap());
+    let first = durable().incarnation().await.unwrap();
+    assert_eq!((first.len(), durable().incarnation().await.unwrap()), (32, first.clone()));
+    let second = other().incarnation().await.unwrap();
+    let third = other().incarnation().await.unwrap();
+    assert!(first != second && second != third, "{first} {second} {third}");
+    assert_eq!(durable().incarnation().await.unwrap(), third);
+}

@@ -9,18 +9,22 @@ use crate::serve::values::Database;
 
 /// Opens the database, and names it on standard error: a command may find another one than the server has.
 pub fn open(database: DatabaseArgument) -> Result<AccessDb> {
-    let access = match database.database()? {
+    let access = named(match database.database()? {
         Database::Sqlite(path) => AccessDb::open(&path),
         Database::Postgres(address) => AccessDb::open_postgres(&address),
-    };
-    let access = access.map_err(|error| match error {
+    })?;
+    report!("database: {}", visible(&access.location()));
+    Ok(access)
+}
+
+/// Adds what to do if there is no database where a command looked.
+pub fn named<T>(opened: Result<T, StoreError>) -> Result<T> {
+    opened.map_err(|error| match error {
         StoreError::Absent(_) | StoreError::Empty(_) => {
             anyhow!("{error}. If it has another --database or --config, give that here too")
         }
         other => other.into(),
-    })?;
-    report!("database: {}", visible(&access.location()));
-    Ok(access)
+    })
 }
 
 /// Finds a tenant by its name. If there is none, the error names those that there are.

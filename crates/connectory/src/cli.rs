@@ -6,10 +6,12 @@ use anyhow::Result;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::apply::{self, ApplyArguments};
+use crate::commands::backup::{self, BackupCommand};
 use crate::commands::client::{self, ClientCommand};
 use crate::commands::clone::{self, CloneArguments};
 use crate::commands::completions::{self, CompletionsArguments, ManArguments};
 use crate::commands::connector::{self, ConnectorArguments};
+use crate::commands::database::{self, DatabaseCommand};
 use crate::commands::diff::{self, DiffArguments};
 use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::env::{self, EnvCommand, LogoutArguments};
@@ -58,6 +60,12 @@ enum LocalCommand {
     /// Manage tenants. Each tenant has its own connectors and clients.
     #[command(subcommand)]
     Tenant(TenantCommand),
+    /// Make backups of a database, verify them, and restore them.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Check a database.
+    #[command(subcommand)]
+    Database(DatabaseCommand),
     /// Make a connector folder, without a server.
     // Listed before `pull` and `plan`, the order in which people use them. So is `lint`.
     #[command(display_order = 13)]
@@ -144,6 +152,8 @@ impl LocalCommand {
             Self::Serve(command) => serve::run(*command),
             Self::Client(command) => client::run(command),
             Self::Tenant(command) => tenant::run(command),
+            Self::Backup(command) => backup::run(command),
+            Self::Database(command) => database::run(command),
             Self::Init(arguments) => init::run(arguments),
             Self::Lint(arguments) => lint::run(&arguments),
             Self::Fixture(arguments) => fixture::run(&arguments),

@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use connectory_folder::write_whole;
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
+
+/// How the name of a file begins and ends that is written piece by piece, until it is whole.
+pub const PARTIAL: (&str, &str) = (".connectory-", ".partial");
 
 /// Who can read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,11 +34,37 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Fails if there is a file at a path, so that it is known before a long work.
+pub fn expect_new(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => bail!("{} exists, and is not replaced; give the name of a new file", path.display()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot write {}", path.display())),
+    }
+}
+
+/// Writes a new file that only its owner can read, piece by piece. It has its name when all of it is on disk. Fails if there
+/// is one of this name.
+pub fn write_new_by<T>(path: &Path, write: impl FnOnce(&File) -> Result<T>) -> Result<T> {
+    let cannot = || format!("cannot write {}", path.display());
+    let new = Builder::new().prefix(PARTIAL.0).suffix(PARTIAL.1).tempfile_in(folder(path)).with_context(cannot)?;
+    let written = write(new.as_file())?;
+    new.as_file().sync_all().with_context(cannot)?;
+    new.persist_noclobber(path).with_context(cannot)?;
+    // So that the name is on disk too.
+    File::open(folder(path)).and_then(|folder| folder.sync_all()).with_context(cannot)?;
+    Ok(written)
+}
+
+/// The folder of a file.
+fn folder(path: &Path) -> &Path {
+    // The folder of `file.json` is the empty path.
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A complete temporary file beside a path, which only its owner can read.
 fn private(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    // The folder of `file.json` is the empty path.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = NamedTempFile::new_in(folder)?;
+    let mut new = NamedTempFile::new_in(folder(path))?;
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
     Ok(new)

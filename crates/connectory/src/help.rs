@@ -42,6 +42,15 @@ examples! {
     }
     "tenant list" { "List the tenants of a database": "tenant list --database sqlite:/data/c.db" }
     "tenant delete" { "Delete a tenant with all its connectors": "tenant delete sandbox --yes" }
+    "backup create" {
+        "Write all of the database to a file, while the server runs": "backup create connectory.backup"
+    }
+    "backup verify" { "Check that a backup is whole and right": "backup verify connectory.backup" }
+    "backup restore" {
+        "Make a new database in the place of one that is lost":
+            "backup restore connectory.backup --keys keep --database sqlite:/data/c.db"
+    }
+    "database check" { "Check the database that the server uses": "database check" }
     "login" {
         "Save a service as `sandbox`; the secret is asked for":
             "login sandbox --base-url http://127.0.0.1:8080 --client-id 0a1b2c3d"
@@ -175,7 +184,7 @@ const SECTIONS: [Section; 3] = [
         man_heading: "EXIT STATUS",
         terms: &[
             ["0", "Done. `plan` and `diff` found no difference."],
-            ["1", "An error, told on standard error. `lint` found errors, or a check of `doctor` failed."],
+            ["1", "An error, told on standard error. `lint` found errors, or a check found something wrong."],
             ["2", "`plan` or `diff` found differences."],
         ],
     },

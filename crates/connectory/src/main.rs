@@ -5,6 +5,7 @@ mod terminal;
 
 mod access;
 mod allowed;
+mod backups;
 mod before;
 mod cli;
 mod commands;

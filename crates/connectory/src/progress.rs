@@ -14,6 +14,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub struct Progress {
     bar: ProgressBar,
     what: &'static str,
+    things: &'static str,
     is_quiet: bool,
     told: Cell<Instant>,
 }
@@ -25,17 +26,42 @@ impl Progress {
         bar.set_length(connectors as u64);
         let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {wide_msg} {eta}");
         bar.set_style(style.expect("the template is valid"));
-        Self { bar, what, is_quiet, told: Cell::new(Instant::now()) }
+        Self { bar, what, things: "connectors", is_quiet, told: Cell::new(Instant::now()) }
+    }
+
+    /// Begins, for other things than connectors. `what` is done with each.
+    pub fn of(what: &'static str, things: &'static str, all: u64) -> Self {
+        let mut begun = Self::begin(what, 0, false);
+        begun.things = things;
+        begun.bar.set_length(all);
+        begun
+    }
+
+    /// So many are done, of about as many.
+    pub fn reach_of(&self, done: u64, all: u64) {
+        self.bar.set_length(all.max(done));
+        self.reach(done);
+    }
+
+    /// So many are done.
+    pub fn reach(&self, done: u64) {
+        self.bar.set_position(done);
+        self.tell();
     }
 
     /// One more connector is done.
     pub fn step(&self, script_name: impl Display) {
         self.bar.set_message(visible(&script_name.to_string()).into_owned());
         self.bar.inc(1);
+        self.tell();
+    }
+
+    /// Prints a line if there is no bar, and the last one was some time ago.
+    fn tell(&self) {
         if self.bar.is_hidden() && !self.is_quiet && self.told.get().elapsed() >= PAUSE {
             self.told.set(Instant::now());
             let (done, all) = (self.bar.position(), self.bar.length().unwrap_or_default());
-            report!("{} {done} of {all} connectors", self.what);
+            report!("{} {done} of {all} {}", self.what, self.things);
         }
     }
 

@@ -8,7 +8,9 @@ use std::net::TcpListener;
 
 use self::support::{Operator, exported};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 9] = [
+    "database check",
+    "backup create new.backup",
     "client list",
     "client create ci",
     "client delete ci",

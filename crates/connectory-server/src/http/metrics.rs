@@ -16,6 +16,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::options::BackupMetrics;
+
 /// The upper limits of the histogram's buckets, in seconds: from a cached response to a slow disk.
 const BUCKETS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 10.0];
 
@@ -55,7 +57,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Starts to measure. What only one of several processes has is shown if there are several.
-    pub fn new(node: &NodeMetrics, is_shared: bool, store: Option<Measures>) -> Self {
+    pub fn new(node: &NodeMetrics, is_shared: bool, store: Option<Measures>, backups: Option<BackupMetrics>) -> Self {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("connectory_build", "The version that is running", version);
@@ -76,6 +78,14 @@ impl Metrics {
             registry.register("connectory_database_connections", help, connections);
             let help = "The largest number of connections to the database, by what they are for";
             registry.register("connectory_database_max_connections", help, max_connections);
+        }
+        if let Some(BackupMetrics { last_success, last_bytes, failures }) = backups {
+            let help = "The time of the newest backup of the database, since 1970-01-01 UTC, and 0 if there is none";
+            registry.register_with_unit("connectory_backup_last_success_timestamp", help, Unit::Seconds, last_success);
+            let help = "The size of the newest backup of the database";
+            registry.register_with_unit("connectory_backup_last_size", help, Unit::Bytes, last_bytes);
+            let help = "Backups of the database that could not be made";
+            registry.register("connectory_backup_failures", help, failures);
         }
         if is_shared {
             let help = "How long requests waited for what other servers committed";

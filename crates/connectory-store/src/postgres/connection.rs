@@ -117,6 +117,16 @@ impl Connection {
         self.run(&sql, within).await
     }
 
+    /// Begins a transaction that reads all of the database at one moment. It may take long, and waits for whoever takes the
+    /// rows.
+    pub async fn begin_read(&self, within: Duration) -> Result<(), Failed> {
+        self.in_transaction.store(true, Ordering::Relaxed);
+        let sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                   SELECT set_config('idle_in_transaction_session_timeout', '0', true), \
+                          set_config('statement_timeout', '0', true)";
+        self.run(sql, within).await
+    }
+
     /// Runs statements without values.
     pub async fn run(&self, sql: &str, within: Duration) -> Result<(), Failed> {
         self.bounded(self.client.batch_execute(sql), within).await

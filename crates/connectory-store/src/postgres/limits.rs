@@ -46,6 +46,13 @@ pub(super) const CHECKED: Duration = Duration::from_secs(1);
 /// an engine does not have it.
 pub(super) const ATTEMPTS: u32 = 20;
 
+/// How long a statement may take that reads whole tables, when an operator checks a database.
+pub(super) const WHOLE: Duration = Duration::from_hours(24);
+/// How long a restore may wait between two statements, while it reads the backup, as the database reads it.
+pub(super) const RESTORE_IDLE: &str = "5min";
+/// How long the statements of a restore may take. Each writes some megabytes.
+pub(super) const RESTORE: Duration = Duration::from_mins(5);
+
 /// The jobs of a tenant that wait. Callers wait when there are more.
 pub(super) const QUEUE: usize = 1024;
 /// How long a job may wait for the batches before it. After that it is refused, because its caller may be gone.

@@ -10,6 +10,7 @@
 mod access;
 mod access_events;
 mod address;
+pub(crate) mod backup;
 mod batch;
 mod connect;
 mod connection;
@@ -23,6 +24,7 @@ mod password_file;
 mod past;
 mod pool;
 mod reads;
+pub(crate) mod restore;
 mod schema;
 mod sessions;
 mod target;
@@ -42,8 +44,7 @@ use tokio::sync::mpsc;
 
 pub use self::address::Address;
 pub use self::address::error::AddressError;
-use self::connect::ConnectError;
-use self::connection::{Connection, Lock};
+use self::connection::Lock;
 use self::following::Following;
 use self::heads::Heads;
 use self::limits::{ACCESS_READERS, ACCESS_WRITERS, CHECKED, READERS, WRITERS};
@@ -139,11 +140,7 @@ type Change<'a, T> = BoxFuture<'a, Result<T>>;
 impl Postgres {
     /// Connects, and updates the schema.
     pub async fn open(address: &Address) -> Result<Self> {
-        let refused =
-            |error: ConnectError| StoreError::Server { database: address.to_string(), why: error.to_string() };
-        let connection = Connection::open(address).await.map_err(refused)?;
-        schema::migrate(&connection, &address.to_string()).await?;
-        drop(connection);
+        drop(schema::connect(address).await?);
         let measures = Measures::default();
         let pool = |name, most| Pool::new(address, most, name, &measures);
         let engine = Arc::new(Engine {
@@ -395,6 +392,16 @@ impl Postgres {
     pub async fn issuer(&self) -> Result<String> {
         let issuer = access::setting(&self.0.access_reads, "issuer").await?;
         issuer.ok_or_else(|| StoreError::Unreadable("there is no issuer".to_owned()))
+    }
+
+    pub async fn incarnation(&self) -> Result<String> {
+        let incarnation = access::setting(&self.0.access_reads, "incarnation").await?;
+        incarnation.ok_or_else(|| StoreError::Unreadable("there is no incarnation".to_owned()))
+    }
+
+    /// All of the database, for the runtime of the caller.
+    pub fn source(&self) -> backup::Source {
+        backup::Source::of(&self.0.address)
     }
 
     /// The address at which clients reach the server, as the newest start noted it.

@@ -2,16 +2,41 @@
 //!
 //! Migrations are only appended, never changed. The table `connectory_schema` has the version.
 
+use super::address::Address;
+use super::connect::ConnectError;
 use super::connection::{Connection, Failed, Lock};
 use super::limits::{BEGIN, QUERY};
 use super::value::column;
 use crate::error::{Result, StoreError};
 
 /// The migrations, the oldest first.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+
+/// The number of migrations, which is the newest schema version.
+pub(super) const LATEST: usize = MIGRATIONS.len();
 
 /// The oldest server that the tests pass with.
 const OLDEST_SERVER: i32 = 150_000;
+
+/// Connects, and updates the schema.
+pub(super) async fn connect(address: &Address) -> Result<Connection> {
+    let connection = Connection::open(address).await.map_err(|error| refused(address, &error))?;
+    migrate(&connection, &address.to_string()).await?;
+    Ok(connection)
+}
+
+/// Why a server cannot be connected to.
+pub(super) fn refused(address: &Address, error: &ConnectError) -> StoreError {
+    StoreError::Server { database: address.to_string(), why: error.to_string() }
+}
+
+/// Whether the database has the tables of this program, of whatever version.
+pub(super) async fn exists(connection: &Connection) -> Result<bool> {
+    let query = "SELECT to_regclass('connectory_schema') IS NOT NULL AND to_regclass('tenants') IS NOT NULL";
+    let row = connection.query(query, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
+    column(&row, 0)
+}
 
 /// Checks the server, and updates the schema to the version of this program. Of several nodes that start together, one
 /// updates it and the others wait.
@@ -96,7 +121,7 @@ async fn migrate_begun(connection: &Connection) -> Result<(), NotMigrated> {
         }
         (false, false) => 0,
     };
-    let latest = MIGRATIONS.len();
+    let latest = LATEST;
     let found = usize::try_from(found).unwrap_or_default();
     if found > latest {
         let newer = format!("its schema has version {found}, which a newer connectory wrote; this one knows {latest}");

@@ -270,6 +270,18 @@ pub(super) fn issuer(connection: &Connection) -> Result<String> {
     Ok(connection.query_row(query, [], |row| row.get(0))?)
 }
 
+/// Reads the incarnation of this database.
+pub(super) fn incarnation(connection: &Connection) -> Result<String> {
+    let query = "SELECT value FROM settings WHERE name = 'incarnation'";
+    Ok(connection.query_row(query, [], |row| row.get(0))?)
+}
+
+/// Makes another incarnation of this database.
+pub(super) fn renew_incarnation(connection: &Connection) -> Result<()> {
+    connection.execute("UPDATE settings SET value = lower(hex(randomblob(16))) WHERE name = 'incarnation'", [])?;
+    Ok(())
+}
+
 /// Notes the address at which clients reach the server. Writes nothing if it is the same as before.
 pub(super) fn note_address(connection: &Connection, address: &str) -> Result<()> {
     let upsert = "INSERT INTO settings (name, value) VALUES ('address', ?1)

@@ -5,6 +5,7 @@
 
 mod access;
 mod access_events;
+pub(crate) mod backup;
 mod checkpoint;
 mod connectors;
 mod content;
@@ -72,6 +73,9 @@ impl Sqlite {
         let mut lock = file.lock()?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
+        if syncs == Syncs::Off {
+            access::renew_incarnation(&connection)?;
+        }
         connectors::expect_readable(&connection)?;
         let copying = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         let readers = Arc::new(Readers::open(&file, READERS)?);
@@ -221,6 +225,15 @@ impl Sqlite {
 
     pub async fn issuer(&self) -> Result<String> {
         self.access_readers.read(access::issuer).await
+    }
+
+    pub async fn incarnation(&self) -> Result<String> {
+        self.access_readers.read(access::incarnation).await
+    }
+
+    /// One more connection, which reads all of the database.
+    pub fn source(&self) -> Result<backup::Source> {
+        backup::Source::of(self.writer.file())
     }
 
     pub async fn note_address(&self, address: String) -> Result<()> {

@@ -25,11 +25,12 @@ fn migrations() -> Migrations<'static> {
         M::up_with_hook(include_str!("migrations/5-revisions-of-tenants.sql"), renew_name_keys),
         M::up(include_str!("migrations/6-sessions-and-access-events.sql")),
         M::up(include_str!("migrations/7-requests-done-once.sql")),
+        M::up(include_str!("migrations/8-incarnation.sql")),
     ])
 }
 
 /// The number of migrations, which is the newest schema version.
-const LATEST: usize = 7;
+pub(super) const LATEST: usize = 8;
 
 /// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///

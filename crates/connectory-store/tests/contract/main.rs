@@ -10,6 +10,7 @@ mod support;
 
 mod access;
 mod access_events;
+mod backups;
 mod commits;
 mod once;
 mod past;
@@ -186,6 +187,13 @@ macro_rules! engines {
                 the_first_signing_key_stays,
                 a_working_store_passes_its_checks,
                 an_issuer_is_one_of_its_database_alone,
+            }
+            backups {
+                what_is_restored_is_what_was_there,
+                keys_come_along_if_they_are_wanted,
+                a_restore_is_whole_or_not_at_all_and_replaces_nothing,
+                a_backup_while_others_write_is_of_one_moment,
+                what_is_committed_while_a_backup_is_made_is_not_in_it,
             }
             sessions {
                 a_session_lives_until_it_ends,

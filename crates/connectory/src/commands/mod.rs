@@ -1,10 +1,12 @@
 //! One file for each command: its options, and what it does.
 
 pub mod apply;
+pub mod backup;
 pub mod client;
 pub mod clone;
 pub mod completions;
 pub mod connector;
+pub mod database;
 pub mod diff;
 pub mod doctor;
 pub mod env;

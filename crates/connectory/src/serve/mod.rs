@@ -1,5 +1,7 @@
 //! `connectory serve`: starts the server, prints its address and its first client, and serves until a signal ([`stop`]).
 
+mod backup_options;
+mod backups;
 mod ephemeral;
 mod ephemeral_options;
 mod file;
@@ -21,6 +23,7 @@ use connectory_server::ephemeral::{Ephemeral, Setup};
 use connectory_server::http::listen::{self, Connections};
 use connectory_server::options::{OidcOptions, Options, Pages};
 use connectory_server::{ServerState, Service};
+use connectory_store::Store;
 use futures_util::future::Either;
 use http::Request;
 use hyper::body::Incoming;
@@ -88,6 +91,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
         record: record_file,
         port_file,
         public_url,
+        backups,
         drain,
         max_connections,
         per_peer,
@@ -113,6 +117,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     };
     options.public_url.clone_from(&base_url);
     options.pages = PAGES;
+    let backup_metrics = options.backups.clone();
     let port_file = port_file.map(PortFile::new).transpose()?.map(Arc::new);
     let people = oidc.as_ref().map(|oidc| oidc.tenant.clone());
     let is_stopping = Arc::clone(&options.stopping);
@@ -135,6 +140,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     {
         tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
     }
+    let _backups = backups::start(backups.zip(backup_metrics), &server().store)?;
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
     if let Some(file) = &port_file {
         file.write(address)?;
@@ -150,12 +156,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
         database.strip_prefix("sqlite:").unwrap_or(&database)
     );
     print_clients(&base_url, &database, &clients);
-    if let (Some(wanted), Ok(tenants)) = (people, server().store.tenants().await) {
-        let there_are: Vec<_> = tenants.into_iter().map(|tenant| tenant.name).collect();
-        if !there_are.contains(&wanted) {
-            tracing::warn!(wanted, ?there_are, "--oidc-tenant names no tenant, so no person can sign in");
-        }
-    }
+    warn_of_tenant(people, &server().store).await;
     if let Some((listener, url)) = metrics_listener.zip(metrics_url) {
         tell!("Metrics are at {url}/metrics");
         let connections = Connections { most: METRICS_CONNECTIONS, ..connections.clone() };
@@ -183,6 +184,16 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     // A locked database must not hold the end up.
     let _locked = tokio::time::timeout(CLOSE_TIMEOUT / 2, server().auth.flush()).await;
     Ok(())
+}
+
+/// Warns if people should sign in to a tenant that does not exist.
+async fn warn_of_tenant(people: Option<String>, store: &Store) {
+    if let (Some(wanted), Ok(tenants)) = (people, store.tenants().await) {
+        let there_are: Vec<_> = tenants.into_iter().map(|tenant| tenant.name).collect();
+        if !there_are.contains(&wanted) {
+            tracing::warn!(wanted, ?there_are, "--oidc-tenant names no tenant, so no person can sign in");
+        }
+    }
 }
 
 /// What answers requests.

@@ -12,10 +12,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN, STALENESS};
 use connectory_server::clock::Clock;
-use connectory_server::options::{OidcOptions, Options, Reads};
+use connectory_server::options::{BackupMetrics, OidcOptions, Options, Reads};
 use connectory_server::trusted_proxies::TrustedProxies;
 use directories::ProjectDirs;
 
+use super::backup_options::BackupArguments;
+use super::backups::Schedule;
 use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
@@ -132,6 +134,9 @@ pub struct ServeArguments {
     /// [default: http:// and the listen address]
     #[arg(long, env = "CONNECTORY_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
+
+    #[command(flatten)]
+    backups: BackupArguments,
 
     #[command(flatten)]
     oidc: OidcArguments,
@@ -293,6 +298,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// What to log.
     pub log: LogFilter,
+    /// When backups of the database are made.
+    pub backups: Option<Schedule>,
     /// The time for which the server goes on after SIGTERM.
     pub drain: Duration,
     /// The maximum number of connections.
@@ -336,6 +343,7 @@ impl ServeArguments {
             trusted_proxy,
             drain,
             public_url,
+            backups,
             oidc,
             log,
         } = self.or(file);
@@ -357,6 +365,7 @@ impl ServeArguments {
                 Reads::Local { max_staleness: time.map_or(STALENESS, |Staleness(time)| time) }
             }
         };
+        let backups = backups.schedule(ephemeral)?;
         let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
             listen: listen.unwrap_or(SocketAddr::new(HOST, PORT)),
@@ -385,11 +394,13 @@ impl ServeArguments {
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
                 pages: defaults.pages,
+                backups: backups.as_ref().map(|_| BackupMetrics::default()),
                 clock: clock_offset.map_or(defaults.clock, |ClockOffset(seconds)| Clock::with_offset(seconds)),
                 resets: None,
                 stopping: defaults.stopping,
                 faults: EphemeralArguments::faults(fault, seed)?,
             },
+            backups,
             oidc: oidc.options()?,
         })
     }
@@ -418,6 +429,7 @@ impl ServeArguments {
             trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
             drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
+            backups: self.backups.or(file.backups),
             oidc: self.oidc.or(file.oidc),
             log: self.log.or(file.log),
         }
@@ -518,6 +530,33 @@ mod tests {
             let error = settings(&format!("{fresh}max_staleness = \"250ms\"")).unwrap_err().to_string();
             assert!(error.starts_with("--max-staleness is given, but --reads is not `local`"), "{error}");
         }
+    }
+
+    #[test]
+    fn backups_have_a_folder_and_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        let settings = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
+            arguments.settings(EphemeralArguments::default()).map(|settings| settings.backups)
+        };
+        let schedule = |hours, keep| Schedule { to: "b".into(), every: Duration::from_hours(hours), keep };
+        assert_eq!(settings("").unwrap(), None);
+        assert_eq!(settings("backup_to = \"b\"").unwrap(), Some(schedule(24, 7)));
+        let all = "backup_to = \"b\"\nbackup_every = \"12h\"\nbackup_keep = 3";
+        assert_eq!(settings(all).unwrap(), Some(schedule(12, 3)));
+        for text in ["backup_every = \"12h\"", "backup_keep = 3"] {
+            let error = settings(text).unwrap_err().to_string();
+            assert!(error.contains("is given, but --backup-to is not; give both or neither"), "{error}");
+        }
+        let ephemeral = EphemeralArguments { ephemeral: true, ..Default::default() };
+        let arguments = ServeArguments {
+            backups: BackupArguments { backup_to: Some("b".into()), ..Default::default() },
+            ..Default::default()
+        };
+        let error = arguments.settings(ephemeral).unwrap_err().to_string();
+        assert!(error.starts_with("--ephemeral keeps nothing; leave out --backup-to"), "{error}");
     }
 
     #[test]

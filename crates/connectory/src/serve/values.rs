@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use connectory_model::limits::{MOST_CLOCK_OFFSET, MOST_DRAIN, STALENESS_BOUNDS};
+use connectory_model::limits::{BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_DRAIN, STALENESS_BOUNDS};
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
 use connectory_store::Address;
@@ -161,6 +161,23 @@ impl FromStr for Staleness {
         let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
         time.filter(|time| (least..=most).contains(time)).map(Self).ok_or_else(|| {
             format!("`{text}` is not a time from `{}ms` to `{}m`", least.as_millis(), most.as_secs() / 60)
+        })
+    }
+}
+
+/// The time from one backup to the next, written as `24h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupEvery(pub Duration);
+
+impl FromStr for BackupEvery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (least, most) = BACKUP_EVERY_BOUNDS;
+        let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+        time.filter(|time| (least..=most).contains(time)).map(Self).ok_or_else(|| {
+            let (least, most) = (least.as_secs() / 60, most.as_secs() / 3600);
+            format!("`{text}` is not a time from `{least}m` to `{most}h`")
         })
     }
 }
@@ -340,6 +357,15 @@ mod tests {
         refused::<Staleness>(
             &["99ms", "61s", "-1s", "1", "0s", "", "1h"].map(|text| (text, "not a time from `100ms` to `1m`")),
         );
+    }
+
+    #[test]
+    fn a_time_between_backups_has_a_unit_and_bounds() {
+        for (text, minutes) in [("1m", 1), ("24h", 1440), ("1h 30m", 90), ("744h", 44_640)] {
+            assert_eq!(text.parse(), Ok(BackupEvery(Duration::from_mins(minutes))), "{text}");
+        }
+        let wrong = ["59s", "745h", "24", "-1h", "1d", ""];
+        refused::<BackupEvery>(&wrong.map(|text| (text, "not a time from `1m` to `744h`")));
     }
 
     #[test]

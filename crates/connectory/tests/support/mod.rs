@@ -123,6 +123,21 @@ impl Server {
         self.send(&format!("GET {path}"), "").0
     }
 
+    /// The metrics of a server whose options have an address for them. Call this once.
+    pub fn metrics(&mut self) -> String {
+        let mut line = String::new();
+        while !line.starts_with("Metrics are at http://") {
+            line.clear();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the server prints the address of its metrics");
+        }
+        let address = line.trim_end().trim_start_matches("Metrics are at http://").trim_end_matches("/metrics");
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.replace("\r\n", "\n")
+    }
+
     /// Stops the server after its first output, and returns that.
     pub fn stop(mut self) -> String {
         // It answers requests after it has printed everything.
