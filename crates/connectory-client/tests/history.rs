@@ -54,13 +54,15 @@ fn code_without_async_has_the_history_too() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::start(unlimited()));
     let client = connectory_client::blocking::Client::new(server.client());
+    let incarnation = runtime.block_on(server.state.store.incarnation()).unwrap();
     let first = std::thread::spawn({
         let client = connectory_client::blocking::Client::new(server.client());
         move || {
             let mut first = None;
+            let start = format!("0-{}-{incarnation}", "0".repeat(32));
             client
                 .events(
-                    |events| events.after("0-00000000000000000000000000000000"),
+                    |events| events.after(start),
                     |event| {
                         first = Some(event);
                         std::ops::ControlFlow::Break(())

@@ -156,7 +156,7 @@ examples! {
     "watch" {
         "Print what changes, until Ctrl-C": "watch"
         "The same for a program, from the last event that it has":
-            "watch --output json --after 42-8e03978e40d543ddbc936894a57f9324"
+            "watch --output json --after $LAST_EVENT_ID"
     }
     "export" { "Write every custom connector to one file": "export connectors.json" }
     "import" {

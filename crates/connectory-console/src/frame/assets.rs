@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use connectory_server::http::conditional::{digest, digest_text};
 use connectory_server::http::error::ApiError;
+use connectory_server::http::etag::{digest, digest_text};
 use http::header;
 use rust_embed::{Embed, EmbeddedFile};
 

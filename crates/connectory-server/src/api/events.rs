@@ -44,7 +44,10 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[expect(dead_code, reason = "documents what `stream` reads")]
 pub struct LastEventId {
     /// The id of the last event that the client has. The stream goes on after it. Without it, the stream begins now.
-    #[param(rename = "Last-Event-ID", example = "42-8e03978e40d543ddbc936894a57f9324")]
+    #[param(
+        rename = "Last-Event-ID",
+        example = "42-8e03978e40d543ddbc936894a57f9324-5b1c0f6a2d9e4c7f8a3b6d1e0f2c4a5b"
+    )]
     last_event_id: Option<String>,
 }
 
@@ -76,13 +79,14 @@ pub async fn stream(
         ))
     })?;
     let last = request.headers().get(LAST_EVENT_ID);
-    let last = last.map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
-    let mut events = Events::new(server, caller, request.headers(), turn);
+    let last = last.map(|value| value.to_str().ok().and_then(|text| text.parse::<EventId>().ok()));
+    let incarnation = server.store.incarnation().await?;
+    let mut events = Events::new(server, caller, request.headers(), (turn, incarnation));
     match last {
         None => events.begin().await?,
+        Some(Some(id)) if id.incarnation == events.incarnation => events.cursor = id.cursor,
         // What is no id is the id of another database.
-        Some(None) => events.reset("the id of the last event is not one of this server").await?,
-        Some(Some(cursor)) => events.cursor = cursor,
+        Some(_) => events.reset("the last event is one of another database, or a backup was restored").await?,
     }
     let events = stream::unfold(events, async |mut events| Some((events.next().await?, events)));
     let keep_alive = KeepAlive::new().interval(EVENTS_HEARTBEAT);
@@ -95,11 +99,19 @@ pub async fn stream(
     Ok(response)
 }
 
-/// A place in the log: the last revision that was sent, and the id of its commit, which no other database has.
+/// A place in the log: the last revision that was sent, and the id of its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cursor {
     number: RevisionNumber,
     commit: Option<Uuid>,
+}
+
+/// The id of an event: a place, and the incarnation of the database. A restored backup is another incarnation, although it
+/// may have the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct EventId {
+    cursor: Cursor,
+    incarnation: String,
 }
 
 impl Cursor {
@@ -111,20 +123,23 @@ impl Cursor {
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.number, self.commit.unwrap_or_default().simple())
+        let Cursor { number, commit } = self.cursor;
+        write!(f, "{number}-{}-{}", commit.unwrap_or_default().simple(), self.incarnation)
     }
 }
 
-impl FromStr for Cursor {
+impl FromStr for EventId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (number, commit) = text.split_once('-').ok_or(())?;
+        let (number, rest) = text.split_once('-').ok_or(())?;
+        let (commit, incarnation) = rest.split_once('-').ok_or(())?;
         let number = number.parse().ok().and_then(RevisionNumber::new).ok_or(())?;
         let commit = Uuid::try_parse(commit).map_err(|_| ())?;
-        Ok(Self { number, commit: (!commit.is_nil()).then_some(commit) })
+        let cursor = Cursor { number, commit: (!commit.is_nil()).then_some(commit) };
+        Ok(Self { cursor, incarnation: incarnation.to_owned() })
     }
 }
 
@@ -132,6 +147,7 @@ impl FromStr for Cursor {
 struct Events {
     server: Arc<ServerState>,
     caller: Caller,
+    incarnation: String,
     /// The token, which is checked again and again.
     headers: HeaderMap,
     shown: watch::Receiver<RevisionNumber>,
@@ -145,7 +161,7 @@ struct Events {
 }
 
 impl Events {
-    fn new(server: Arc<ServerState>, caller: Caller, headers: &HeaderMap, turn: Turn) -> Self {
+    fn new(server: Arc<ServerState>, caller: Caller, headers: &HeaderMap, (turn, incarnation): (Turn, String)) -> Self {
         let token = headers.get(header::AUTHORIZATION).cloned();
         let headers = token.map(|token| (header::AUTHORIZATION, token)).into_iter().collect();
         let shown = caller.tenant().shown();
@@ -153,6 +169,7 @@ impl Events {
         Self {
             server,
             caller,
+            incarnation,
             headers,
             shown,
             cursor: Cursor::START,
@@ -171,8 +188,13 @@ impl Events {
     /// Begins with what comes after this. The client gets the id of this place without an event.
     async fn begin(&mut self) -> Result<(), StoreError> {
         self.cursor = self.newest().await?;
-        self.ready.push_back(Event::default().id(self.cursor.to_string()));
+        self.ready.push_back(Event::default().id(self.id()));
         Ok(())
+    }
+
+    /// The id of the event at the cursor.
+    fn id(&self) -> String {
+        EventId { cursor: self.cursor, incarnation: self.incarnation.clone() }.to_string()
     }
 
     /// Says that what came before is not known, and goes on from here.
@@ -192,7 +214,7 @@ impl Events {
 
     fn push(&mut self, kind: EventKind, data: &impl Serialize) {
         let data = serde_json::to_string(data).expect("events are JSON");
-        self.ready.push_back(Event::default().id(self.cursor.to_string()).event(kind.as_str()).data(data));
+        self.ready.push_back(Event::default().id(self.id()).event(kind.as_str()).data(data));
     }
 
     /// The next event. None when the stream ends.
@@ -254,6 +276,13 @@ impl Events {
 
     /// Makes events of the revisions after the cursor.
     async fn read(&mut self) -> Result<(), StoreError> {
+        if self.is_unsure {
+            let incarnation = self.server.store.incarnation().await?;
+            if incarnation != self.incarnation {
+                (self.incarnation, self.is_unsure) = (incarnation, false);
+                return self.reset("a backup was restored").await;
+            }
+        }
         let (tenant, visible) = (self.tenant().id(), self.tenant().revision());
         // The revision at the cursor comes with them. If it is another one, so is the history.
         let before = RevisionNumber::new(self.cursor.number.get() - 1).unwrap_or(RevisionNumber::ZERO);
@@ -294,15 +323,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_read_as_it_was_written(number in 0..RevisionNumber::MAX.get(), commit: u128) {
+        fn an_id_is_read_as_it_was_written(number in 0..RevisionNumber::MAX.get(), commit: u128, incarnation in "[0-9a-f]{32}") {
             let commit = Some(Uuid::from_u128(commit)).filter(|commit| !commit.is_nil());
             let cursor = Cursor { number: RevisionNumber::new(number).unwrap(), commit };
-            prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
+            let id = EventId { cursor, incarnation };
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
         }
 
         #[test]
-        fn any_text_is_a_cursor_or_not(text: String) {
-            let _ = text.parse::<Cursor>();
+        fn any_text_is_an_id_or_not(text: String) {
+            let _ = text.parse::<EventId>();
         }
     }
 }

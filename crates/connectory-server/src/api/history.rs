@@ -25,8 +25,9 @@ use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpe
 use super::parameters::{expect_no_fields, integer};
 use crate::auth::Caller;
 use crate::catalog::{Detail, Source};
-use crate::http::conditional::{Condition, ETag};
+use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
+use crate::http::etag::ETag;
 use crate::http::path::{ScriptNamePath, path_parameter};
 use crate::http::response::tagged_json;
 use crate::registry::{Edited, RegistryError, RevisionsPage, RevisionsWanted, time};

@@ -3,6 +3,7 @@
 //! A tenant has caches of its own, so no tenant replaces what another asks for. The limits are for all tenants together:
 //! [`Division`](super::division::Division) gives each a part.
 
+use bytes::Bytes;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -12,11 +13,10 @@ use connectory_store::RevisionId;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
-use super::details::Detail;
 use super::entry::Source;
 use super::request::ListPage;
-use super::tags::Tagged;
-use crate::http::conditional::ETag;
+use super::tagged::Tagged;
+use crate::http::etag::ETag;
 
 /// The limit of all detail caches together, in bytes (D33).
 const DETAIL_BYTES: u64 = 40 * 1024 * 1024;
@@ -42,6 +42,15 @@ pub(super) const MAX_KEPT_QUERY: usize = 1024;
 
 /// The limit of all caches of tags together, in bytes. A tag is made anew in microseconds, except that of a large document.
 const TAG_BYTES: u64 = 1024 * 1024;
+
+/// A connector's detail as JSON, with its entity tag. A clone copies neither.
+#[derive(Clone)]
+pub struct Detail {
+    /// The JSON.
+    pub json: Bytes,
+    /// The tag. A built-in connector has no revision, so its tag begins with 0.
+    pub etag: ETag,
+}
 
 /// The key of a rendered detail: the connector, the locale, and the members of the detail.
 pub type DetailKey = (Source, Locale, DetailShape);

@@ -9,20 +9,11 @@ use connectory_model::wire::ConnectorDetail;
 use connectory_store::{Found, Holders, RevisionId, RevisionNumber, StoreError, Unavailable};
 
 use super::Catalog;
-use super::caches::{DetailKey, MAX_KEPT_BYTES};
+use super::caches::{Detail, DetailKey, MAX_KEPT_BYTES};
 use super::entry::Source;
 use super::tenant::TenantCatalog;
-use crate::http::conditional::ETag;
+use crate::http::etag::ETag;
 use crate::work::{Stop, reserve};
-
-/// A connector's detail as JSON, with its entity tag. A clone copies neither.
-#[derive(Clone)]
-pub struct Detail {
-    /// The JSON.
-    pub json: Bytes,
-    /// The tag. A built-in connector has no revision, so its tag begins with 0.
-    pub etag: ETag,
-}
 
 impl Catalog {
     /// Reads a whole connector. A large connector is read when the request has its turn.

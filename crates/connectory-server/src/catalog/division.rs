@@ -65,7 +65,7 @@ mod tests {
     use super::super::{Catalog, Detail, Freshness, Source};
     use super::*;
     use crate::budget::Budget;
-    use crate::http::conditional::ETag;
+    use crate::http::etag::ETag;
     use crate::http::metrics::NodeMetrics;
     use crate::options::Options;
     use crate::share::Pool;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::http::conditional::{Digest, digest};
+use crate::http::etag::{Digest, digest};
 
 /// The place of a connector's documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

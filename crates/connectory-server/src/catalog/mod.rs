@@ -21,6 +21,7 @@ mod listing;
 mod load;
 mod request;
 mod snapshot;
+mod tagged;
 mod tags;
 mod tenant;
 
@@ -31,8 +32,7 @@ use connectory_model::Connector;
 use connectory_store::Store;
 use sha2::{Digest, Sha256};
 
-pub use self::caches::DetailKey;
-pub use self::details::Detail;
+pub use self::caches::{Detail, DetailKey};
 use self::division::Division;
 pub use self::entry::{Entry, Source};
 pub use self::facets::{Facet, Facets};
@@ -41,7 +41,7 @@ pub use self::freshness::{Freshness, Need, NotCurrent};
 pub use self::listing::ListError;
 pub use self::request::{ListPage, PageRequest, Selection, SortBy};
 pub use self::snapshot::Snapshot;
-pub use self::tags::Tagged;
+pub use self::tagged::Tagged;
 use self::tenant::Base;
 pub use self::tenant::TenantCatalog;
 use crate::budget::Budget;

@@ -8,7 +8,7 @@ use connectory_model::wire::Origin;
 use connectory_model::{Locale, Status};
 
 use super::entry::Entry;
-use crate::http::conditional::ETag;
+use crate::http::etag::ETag;
 
 /// The condition that selects connectors of a list.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::chunk::Chunk;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
 use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
-use crate::http::conditional::{Digest, ETag};
+use crate::http::etag::{Digest, ETag};
 use crate::work::Stop;
 
 /// The connectors of a tenant, including the built-in ones, in list order.

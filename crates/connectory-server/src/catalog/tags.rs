@@ -1,48 +1,15 @@
-//! The entity tags of the parts of a connector, which requests read and replace one by one.
+//! Makes the entity tags of parts of connectors, and caches them.
 
 use std::sync::Arc;
 
-use connectory_model::document::DocumentKind;
-use connectory_model::translations::Properties;
-use connectory_model::{Connector, Locale};
+use connectory_model::Connector;
 use connectory_store::{StoreError, Unavailable};
 
 use super::Catalog;
 use super::entry::Source;
+use super::tagged::Tagged;
 use super::tenant::TenantCatalog;
-use crate::http::conditional::ETag;
-
-/// A part of a connector with an entity tag of its own, so that a change of another part does not change the tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tagged {
-    /// A document.
-    Document(DocumentKind),
-    /// The texts that a reader gets for a locale.
-    Translations(Locale),
-    /// The metadata.
-    Metadata,
-}
-
-impl Tagged {
-    /// Makes the tag of the part: the hash of its bytes, as reads answer them.
-    pub fn tag(self, connector: &Connector) -> ETag {
-        match self {
-            Self::Document(kind) => ETag::of(connector.document(kind)),
-            Self::Translations(locale) => {
-                ETag::of(connector.translations.shown(locale).map(Properties::to_bytes).unwrap_or_default())
-            }
-            Self::Metadata => ETag::of(serde_json::to_vec(&connector.connector_metadata).expect("metadata is JSON")),
-        }
-    }
-
-    /// Whether the connector has the part itself. A locale without texts gets the English ones.
-    pub fn exists(self, connector: &Connector) -> bool {
-        match self {
-            Self::Document(_) | Self::Metadata => true,
-            Self::Translations(locale) => connector.translations.0.contains_key(&locale),
-        }
-    }
-}
+use crate::http::etag::ETag;
 
 impl Catalog {
     /// Returns the tag of a part of a connector that the caller has read. Makes it if it is not cached.

@@ -1,87 +1,20 @@
-//! Entity tags, and requests that are made on the condition of one (RFC 9110, sections 8.8.3 and 13; D49 to D52).
+//! Requests that are made on the condition of an entity tag (RFC 9110, section 13; D50 to D52).
 //!
 //! A handler of a read only adds an [`ETag`] to its response: the service checks the conditions of all reads, because a
 //! response that has an entity tag is all that they need. The condition of a change is checked where the change is made:
 //! the registry checks it against the very revision that the change replaces.
 
-use std::convert::Infallible;
-use std::fmt;
-
 use axum::body::Body;
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponseParts, Response, ResponseParts};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use axum::response::Response;
 use connectory_model::limits::{CONDITION_TAGS, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_store::RevisionNumber;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use sha2::{Digest as _, Sha256};
 
 use super::error::ApiError;
-
-/// The first 128 bits of a SHA-256. They are the same in every process and on every machine, and enough that no two
-/// representations share them.
-pub type Digest = [u8; 16];
-
-/// Hashes bytes.
-pub fn digest(bytes: impl AsRef<[u8]>) -> Digest {
-    let hash: [u8; 32] = Sha256::digest(bytes).into();
-    *hash.first_chunk().expect("a SHA-256 is longer")
-}
-
-/// Writes a digest as text, with letters, digits, `-` and `_`.
-pub fn digest_text(digest: Digest) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(digest)
-}
-
-/// A strong entity tag, ready to be sent. A clone copies no bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ETag(HeaderValue);
-
-impl ETag {
-    /// The tag of a representation that is only its bytes: `"<hash>"`.
-    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
-        Self::of_digest(digest(bytes))
-    }
-
-    /// The tag of a representation with this digest.
-    pub fn of_digest(digest: Digest) -> Self {
-        Self::quoting(format_args!("{}", digest_text(digest)))
-    }
-
-    /// The tag of a representation of a connector at a revision: `"<revision>.<hash>"`. A built-in connector has no
-    /// revision: it has [`RevisionNumber::ZERO`].
-    pub fn of_revision(revision: RevisionNumber, bytes: impl AsRef<[u8]>) -> Self {
-        Self::quoting(format_args!("{revision}.{}", digest_text(digest(bytes))))
-    }
-
-    fn quoting(text: fmt::Arguments<'_>) -> Self {
-        Self(format!("\"{text}\"").try_into().expect("digits, letters and marks are a header value"))
-    }
-
-    /// The tag with its quotation marks.
-    pub fn as_str(&self) -> &str {
-        self.0.to_str().expect("a tag is made of a text")
-    }
-}
-
-impl From<ETag> for HeaderValue {
-    fn from(tag: ETag) -> Self {
-        tag.0
-    }
-}
-
-/// Adds the header to a response.
-impl IntoResponseParts for ETag {
-    type Error = Infallible;
-
-    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Infallible> {
-        parts.headers_mut().insert(header::ETAG, self.0);
-        Ok(parts)
-    }
-}
+use super::etag::ETag;
 
 /// The state that a condition is about.
 #[derive(Debug, Clone, Copy)]
@@ -326,7 +259,7 @@ mod tests {
     fn tags_never_change() {
         assert_eq!(ETag::of("").as_str(), "\"47DEQpj8HBSa-_TImW-5JA\"");
         assert_eq!(ETag::of_revision(number(12), "abc").as_str(), "\"12.ungWv48Bz-pBQUDeXa4iIw\"");
-        assert_eq!(ETag::of_digest(digest("abc")), ETag::of("abc"));
+        assert_eq!(ETag::of_digest(super::super::etag::digest("abc")), ETag::of("abc"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use connectory_model::wire::{ErrorMessage, ErrorResponse};
 use connectory_store::{StoreError, Unavailable};
 use http::StatusCode;
 
-use super::conditional::ETag;
+use super::etag::ETag;
 use crate::work::WorkError;
 
 /// The reason why a request is refused or fails.

@@ -6,6 +6,7 @@ pub mod body;
 pub mod broken;
 pub mod conditional;
 pub mod error;
+pub mod etag;
 pub mod form;
 mod holding;
 pub mod host;

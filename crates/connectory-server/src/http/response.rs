@@ -12,8 +12,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use serde::Serialize;
 
-use super::conditional::ETag;
 use super::error::ApiError;
+use super::etag::ETag;
 use super::holding::holding;
 use crate::budget::{Budget, Charge};
 use crate::faults::Fate;

@@ -6,7 +6,8 @@ use connectory_store::RevisionId;
 
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, Tagged, TenantCatalog};
-use crate::http::conditional::{Condition, Current, ETag};
+use crate::http::conditional::{Condition, Current};
+use crate::http::etag::ETag;
 
 /// What a change expects. The default expects nothing.
 #[derive(Debug, Clone, Default)]

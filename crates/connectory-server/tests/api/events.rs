@@ -7,6 +7,7 @@ use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::EVENT_STREAMS_PER_CLIENT;
 use connectory_server::options::Reads;
 use connectory_server::{Options, Service};
+use connectory_store::{RevisionId, RevisionNumber, TenantId};
 use futures_util::StreamExt;
 use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -76,6 +77,11 @@ impl Stream {
     }
 }
 
+/// The place before the first revision of the first tenant.
+fn start() -> RevisionId {
+    RevisionId { tenant: TenantId::new(1).unwrap(), number: RevisionNumber::ZERO }
+}
+
 async fn set(app: &TestApp, value: &str) {
     let patch = json!([{"op": "add", "path": "/connectorMetadata/category", "value": value}]);
     app.patch("/v3/connectors/hr", &patch).await.ok();
@@ -130,7 +136,9 @@ async fn a_stream_goes_on_after_the_last_event_and_after_a_restart() {
     let mut after = Stream::of(&app, Some(&last)).await;
     assert_eq!(after.revisions(2).await, told(&[("updated", 2), ("updated", 3)]));
     // From the begin of a tenant that had nothing.
-    let mut empty = Stream::of(&app, Some("0-00000000000000000000000000000000")).await;
+    let (_, incarnation) = last.rsplit_once('-').unwrap();
+    let start = format!("0-{}-{incarnation}", "0".repeat(32));
+    let mut empty = Stream::of(&app, Some(&start)).await;
     assert_eq!(empty.revisions(1).await, told(&[("created", 1)]));
 }
 
@@ -138,9 +146,19 @@ async fn a_stream_goes_on_after_the_last_event_and_after_a_restart() {
 async fn an_id_that_is_not_of_this_database_is_a_reset() {
     let app = TestApp::start().await;
     app.create("HR").await;
-    let known = "1-8e03978e40d543ddbc936894a57f9324";
-    for id in [known, "99-8e03978e40d543ddbc936894a57f9324", "1-00000000000000000000000000000000", "x", "", "1-1"] {
-        let mut stream = Stream::of(&app, Some(id)).await;
+    let incarnation = app.server.store.incarnation().await.unwrap();
+    let commit = app.server.store.revisions_after(start(), 1).await.unwrap()[0].commit.unwrap().simple();
+    let ids = [
+        format!("1-8e03978e40d543ddbc936894a57f9324-{incarnation}"),
+        format!("99-{commit}-{incarnation}"),
+        format!("1-{}-{incarnation}", "0".repeat(32)),
+        format!("1-{commit}-{}", "a".repeat(32)),
+        format!("1-{commit}"),
+        "x".to_owned(),
+        String::new(),
+    ];
+    for id in ids {
+        let mut stream = Stream::of(&app, Some(&id)).await;
         let (kind, data) = stream.next().await.unwrap();
         let revision = data["revision"].as_u64().unwrap();
         assert_eq!(kind, "reset", "{id}");

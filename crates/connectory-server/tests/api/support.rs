@@ -60,7 +60,11 @@ impl Place {
 
     async fn open(&self) -> Store {
         match self {
-            Self::Sqlite(folder) => Store::open_without_syncs(&folder.path().join("c.db")),
+            Self::Sqlite(folder) => {
+                let path = folder.path().join("c.db");
+                // One that is there is opened as a server opens it: without syncs, it would be another incarnation.
+                if path.exists() { Store::open(&path) } else { Store::open_without_syncs(&path) }
+            }
             Self::Postgres(address) => Store::open_postgres(address).await,
         }
         .unwrap()
