@@ -933,6 +933,31 @@ async fn a_database_of_the_second_schema_gets_an_incarnation_and_keeps_what_it_h
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn databases_of_every_schema_are_brought_up_to_date() {
+    let migrations =
+        [include_str!("../src/postgres/migrations/1.sql"), include_str!("../src/postgres/migrations/2.sql")];
+    for version in 1..=migrations.len() {
+        let database = want!(database());
+        let made = "CREATE TABLE connectory_schema (version bigint NOT NULL)";
+        let had = "INSERT INTO tenants (uuid, name, created_at) VALUES ('u', 'theirs', 1);
+                   INSERT INTO clients VALUES ('id', 1, 'name', 'hash', 'ORG_ADMIN', 'sp:scopes:all', 1);
+                   INSERT INTO connectors VALUES (1, 'gone', 'gone', 1, '{}');
+                   DELETE FROM connectors";
+        let all = [&[made][..], &migrations[..version], &[had]].concat().join(";\n");
+        database.psql(&format!("{all}; INSERT INTO connectory_schema VALUES ({version})"));
+        let issuer = database.psql("SELECT value FROM settings WHERE name = 'issuer'");
+        let store = database.open().await;
+        assert_eq!(database.psql("SELECT version FROM connectory_schema"), "3");
+        assert_eq!(store.issuer().await.unwrap(), issuer);
+        assert_eq!(store.client("id".to_owned()).await.unwrap().unwrap().tenant.name, "theirs");
+        assert_eq!(store.incarnation().await.unwrap().len(), 32);
+        let theirs = store.tenants().await.unwrap()[0].id;
+        commit(&store, theirs, create("HR")).await;
+        assert_eq!(summaries(&store, theirs).await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_cannot_be_used_is_refused_with_a_reason() {
     let database = want!(database());
     let open = async |name: &str| {

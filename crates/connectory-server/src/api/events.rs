@@ -119,7 +119,8 @@ impl Cursor {
     const START: Self = Self { number: RevisionNumber::ZERO, commit: None };
 
     fn of(revision: &Revision) -> Self {
-        Self { number: revision.number, commit: revision.commit }
+        // Where a revision without one was restored into PostgreSQL, the id is zero.
+        Self { number: revision.number, commit: revision.commit.filter(|commit| !commit.is_nil()) }
     }
 }
 

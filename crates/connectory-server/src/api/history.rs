@@ -20,6 +20,7 @@ use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use utoipa::IntoParams;
 
+use super::errors;
 use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
 use super::parameters::{expect_no_fields, integer};
@@ -362,12 +363,20 @@ pub async fn restore(
     let restored = |detail: Detail| tagged_json(detail.json, detail.etag);
     let restore = pin!(async {
         let edited = server.registry.restore(tenant, &caller.origin(), once, &script_name, (number, condition)).await;
-        match edited.map_err(refused)? {
-            Edited::Changed(source, connector) => {
+        match edited {
+            // A name that is taken is no fault of this request.
+            Err(RegistryError::NameTaken) => Err(ApiError {
+                status: StatusCode::CONFLICT,
+                ..ApiError::bad_request(
+                    "another connector has the name of the deleted one; rename or delete that first",
+                )
+            }),
+            Err(error) => Err(Box::pin(errors::of_change(&server, &caller, error)).await),
+            Ok(Edited::Changed(source, connector)) => {
                 let detail = server.catalog.render(tenant, (source, Locale::En, shape), connector).await?;
                 Ok(Outcome::Committed(restored(detail)))
             }
-            Edited::Unchanged(source) => {
+            Ok(Edited::Unchanged(source)) => {
                 let detail = server.catalog.detail(tenant, (source, Locale::En, shape)).await?;
                 Ok(Outcome::Nothing(restored(detail)))
             }
@@ -376,15 +385,4 @@ pub async fn restore(
     let repeat =
         async |id, _| Ok(restored(server.catalog.detail(tenant, (Source::Stored(id), Locale::En, shape)).await?));
     once::respond(&server, &caller, once, restore, repeat).await
-}
-
-/// A name that is taken is no fault of this request.
-fn refused(error: RegistryError) -> ApiError {
-    match error {
-        RegistryError::NameTaken => ApiError {
-            status: StatusCode::CONFLICT,
-            ..ApiError::bad_request("another connector has the name of the deleted one; rename or delete that first")
-        },
-        other => other.into(),
-    }
 }

@@ -279,3 +279,32 @@ async fn what_a_tenant_had_is_exported() {
         assert!(refusal.starts_with(expected), "{refusal}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_has_entity_tags_and_a_restore_takes_a_condition() {
+    let app = TestApp::start().await;
+    app.create("HR").await;
+    set(&app, "hr", "a").await;
+    let send = async |method: Method, path: &str, name: &str, value: &str| {
+        let request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, app.authorization());
+        app.send(request.header(name, value).body("".into()).unwrap()).await
+    };
+    for path in ["hr/revisions", "hr/revisions/1", "hr/diff"].map(|path| format!("{BASE}/{path}")) {
+        let etag = app.get(&path).await.header("etag").unwrap().to_owned();
+        let again = send(Method::GET, &path, "if-none-match", &etag).await;
+        assert_eq!((again.status, again.header("etag")), (StatusCode::NOT_MODIFIED, Some(&*etag)), "{path}");
+        assert!(again.body.is_empty());
+    }
+    let tag = app.get("/v3/connectors/hr").await.header("etag").unwrap().to_owned();
+    set(&app, "hr", "b").await;
+    let restore = format!("{BASE}/hr/revisions/1/restore");
+    let refused = send(Method::POST, &restore, "if-match", &tag).await;
+    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{}", refused.text());
+    let tag = refused.header("etag").unwrap().to_owned();
+    let restored = send(Method::POST, &restore, "if-match", &tag).await;
+    let detail = app.get("/connectors/v1/hr").await;
+    assert_eq!((restored.status, restored.header("etag")), (StatusCode::OK, detail.header("etag")));
+    app.delete("/v3/connectors/hr").await;
+    assert_eq!(send(Method::POST, &restore, "if-match", "*").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(send(Method::POST, &restore, "if-none-match", "*").await.status, StatusCode::OK);
+}
