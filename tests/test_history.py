@@ -32,7 +32,7 @@ def test_yesterdays_version_of_a_connector_comes_back(terminal):
     for value in "ab":
         patch(terminal, "hr", value)
     lines = terminal.run("history", "hr").stdout.splitlines()
-    assert lines[0].split() == ["REVISION", "TIME", "SCRIPT", "NAME", "ACTION", "AUTHOR", "CHANGED"]
+    assert lines[0].split() == ["REVISION", "CHANGE", "TIME", "SCRIPT", "NAME", "ACTION", "AUTHOR", "CHANGED"]
     assert [line.split()[0] for line in lines[1:]] == ["3", "2", "1"]
     assert json.loads(terminal.run("show", "hr", "--revision", "2").stdout)["connectorMetadata"]["category"] == "a"
     assert "\n-  category: a\n+  category: b\n" in terminal.run("show", "hr", "--diff").stdout
@@ -44,10 +44,18 @@ def test_yesterdays_version_of_a_connector_comes_back(terminal):
     terminal.run("connector", "delete", "hr", "--yes")
     terminal.run("restore", "hr", "--revision", "3", "--yes", "--quiet")
     assert category(terminal, "hr") == "b"
-    found = json.loads(terminal.run("history", "--action", "delete", "-o", "json").stdout)
-    assert [(revision["revision"], revision["author"]["kind"]) for revision in found] == [(5, "client")]
+    for name in [[], ["hr"]]:
+        found = json.loads(terminal.run("history", *name, "--action", "delete", "-o", "json").stdout)
+        assert [(revision["revision"], revision["author"]["kind"]) for revision in found] == [(5, "client")]
+    # The revision of a deletion restores what was deleted.
+    terminal.run("connector", "delete", "hr", "--yes")
+    newest = json.loads(terminal.run("history", "hr", "--limit", "1", "-o", "json").stdout)[0]["revision"]
+    assert terminal.run("restore", "hr", "--revision", str(newest), "--yes").stdout.endswith(f"restored hr to revision {newest}\n")
+    assert category(terminal, "hr") == "b"
     assert terminal.run("history", "--since", "2999-01-01", "-o", "json").stdout == "[]\n"
     assert "no connector" in terminal.run("history", "nothing", code=1).stderr
+    assert "is in the future" in terminal.run("rollback", "--to", "2999-01-01", code=1).stderr
+    assert "this connector has no revision 99" in terminal.run("restore", "hr", "--revision", "99", "--yes", code=1).stderr
     assert "expected the number of a revision" in terminal.run("rollback", "--to", "yesterday", code=1).stderr
 
 
@@ -76,7 +84,7 @@ def test_a_whole_apply_is_rolled_back_in_one_change(terminal):
     time_of_apply = json.loads(terminal.run("history", "--limit", "4", "-o", "json").stdout)[3]["created"]
     terminal.run("rollback", "--to", time_of_apply, "--yes")
     assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["name"] == "Other name"
-    assert "there is no revision" in terminal.run("rollback", "--to", "999", code=1).stderr
+    assert "the tenant has no revision 999 yet" in terminal.run("rollback", "--to", "999", code=1).stderr
 
 
 def test_what_was_is_pulled_into_a_folder(terminal):
@@ -88,6 +96,9 @@ def test_what_was_is_pulled_into_a_folder(terminal):
     folders = sorted(path.name for path in (terminal.folder / "then").iterdir() if path.is_dir() and path.name[0] != ".")
     assert folders == ["hr"]
     assert "category: then" in (terminal.folder / "then/hr/connector.yaml").read_text()
+    terminal.run("pull", "one", "hr", "--at", "2")
+    assert "category: then" in (terminal.folder / "one/hr/connector.yaml").read_text()
+    assert "there was no connector `new`" in terminal.run("pull", "one", "new", "--at", "2", code=1).stderr
 
 
 class Life:

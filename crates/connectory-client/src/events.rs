@@ -15,6 +15,7 @@ use sse_stream::{Sse, SseByteStream};
 use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
+use crate::retries::Retries;
 use crate::transport::Transport;
 
 /// How long nothing may come. A service sends something every 15 seconds, so the connection is lost then.
@@ -83,9 +84,9 @@ impl Events {
         self
     }
 
-    /// The events. If the connection ends, the stream connects again, and goes on after the last event without a gap or a
-    /// repetition. It ends with an error only if the service refuses it, or cannot be reached as often as
-    /// [`Retries`](crate::Retries) allows.
+    /// The events. If the connection ends, the stream connects again, for as long as it takes, and goes on after the last event
+    /// without a gap or a repetition. It ends with an error if the service refuses it, or if the first connection fails as often
+    /// as [`Retries`](crate::Retries) allows.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -105,7 +106,7 @@ impl Events {
     /// # }
     /// ```
     pub fn stream(self) -> impl Stream<Item = Result<Event, Error>> + Send {
-        let state = Following { transport: self.transport, last: self.after, open: None };
+        let state = Following { transport: self.transport, last: self.after, open: None, failed: None };
         stream::try_unfold(state, |mut state| async { Ok(Some((state.next().await?, state))) })
     }
 }
@@ -119,6 +120,8 @@ struct Following {
     /// The id of the last event.
     last: Option<String>,
     open: Option<Blocks>,
+    /// How often a connection has failed or ended since the last event. None before the first connection.
+    failed: Option<u32>,
 }
 
 impl Following {
@@ -126,8 +129,14 @@ impl Following {
         loop {
             let Some(open) = &mut self.open else {
                 let last = self.last.clone();
-                let response = self.transport.open(EVENTS_PATH, LONGEST, last.as_deref()).await?;
-                self.open = Some(blocks(response));
+                match self.transport.open(EVENTS_PATH, LONGEST, last.as_deref()).await {
+                    Ok(response) => {
+                        self.open = Some(blocks(response));
+                        self.failed.get_or_insert(0);
+                    }
+                    Err(error) if self.failed.is_some() && error.is_temporary() => self.pause().await,
+                    Err(error) => return Err(error),
+                }
                 continue;
             };
             if let Ok(Some(Ok(block))) = timeout(SILENCE, open.next()).await {
@@ -135,14 +144,24 @@ impl Following {
                     self.last = Some(id.clone());
                 }
                 if let Some(event) = self.event(block)? {
+                    self.failed = Some(0);
                     return Ok(event);
                 }
             } else {
                 // It ended, broke or is silent.
                 self.open = None;
-                sleep(self.transport.retries.first_pause.max(SHORTEST_PAUSE)).await;
+                self.pause().await;
             }
         }
+    }
+
+    /// Waits before the next connection, the longer the more of them have failed.
+    async fn pause(&mut self) {
+        let failed = self.failed.unwrap_or_default();
+        self.failed = Some(failed.saturating_add(1));
+        let Retries { first_pause, longest_pause, .. } = self.transport.retries;
+        let pause = first_pause.max(SHORTEST_PAUSE).saturating_mul(1 << failed.min(10));
+        sleep(pause.min(longest_pause.max(SHORTEST_PAUSE))).await;
     }
 
     /// The event of a block. None for one that this version does not know, and for one that only has an id.

@@ -89,6 +89,13 @@ impl Cause {
     }
 }
 
+impl Error {
+    /// Whether the same call may succeed later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        Cause::of(self).is_some()
+    }
+}
+
 impl Default for Retries {
     fn default() -> Self {
         Self {

@@ -153,6 +153,12 @@ async fn a_stream_connects_again_and_loses_nothing() {
         (None, sent(&event(1))),
         // It breaks in the middle of an event.
         (Some("1-x"), sent(&format!("{}id: 3-x\nevent: connector.upd", event(2)))),
+        // More often than a call is repeated.
+        (Some("2-x"), ResponseTemplate::new(503)),
+        (Some("2-x"), ResponseTemplate::new(503)),
+        (Some("2-x"), ResponseTemplate::new(503)),
+        (Some("2-x"), ResponseTemplate::new(502)),
+        (Some("2-x"), ResponseTemplate::new(503)),
         (Some("2-x"), ResponseTemplate::new(503)),
         (Some("2-x"), sent(unknown)),
         (Some("3-x"), ResponseTemplate::new(401)),

@@ -10,6 +10,7 @@ use directories::ProjectDirs;
 
 use crate::environment::EnvironmentArgument;
 use crate::files;
+use crate::terminal::shell_word;
 
 /// How many of these files are kept. The oldest are removed.
 const KEPT: usize = 20;
@@ -31,7 +32,7 @@ pub fn save(
         None => next_file().context("cannot save what was there before")?,
     };
     files::write_new(&path, &text).context("cannot save what was there before")?;
-    let option = environment.name().map(|name| format!(" --env {}", shell_word(name))).unwrap_or_default();
+    let option = environment.option();
     let path = std::path::absolute(&path).unwrap_or(path).display().to_string();
     Ok(Some(format!(
         "What was there before is in {}; this puts it back: connectory import --replace{option} {}",
@@ -58,10 +59,4 @@ fn next_file() -> Result<PathBuf> {
     }
     let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.3fZ");
     Ok(folder.join(format!("{time}-{}.json", std::process::id())))
-}
-
-/// A text as a word of a shell's command.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -16,7 +16,7 @@ use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::progress::Progress;
-use crate::terminal::{YELLOW, styled};
+use crate::terminal::{YELLOW, shell_word, styled};
 
 /// How many connectors a command reads or changes at the same time. The server's rate limit slows it down further.
 pub const PARALLEL: usize = 8;
@@ -45,6 +45,11 @@ impl EnvironmentArgument {
     /// The environment's name, if it was given.
     pub fn name(&self) -> Option<&str> {
         self.env.as_deref()
+    }
+
+    /// The option of a command line that chooses the same environment, with a space before it.
+    pub fn option(&self) -> String {
+        self.name().map(|name| format!(" --env {}", shell_word(name))).unwrap_or_default()
     }
 
     /// The environment, and where it was found.

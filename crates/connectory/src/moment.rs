@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The number of a revision, or a time.
+/// The number of a revision, or a time that has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moment {
     /// After the change that holds this revision.
@@ -16,19 +16,31 @@ pub enum Moment {
     Time(Timestamp),
 }
 
-/// A text that is no moment.
+/// Why a text is no moment.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "expected the number of a revision, such as 42, or a time, such as 2026-05-04, '2026-05-04 18:30' or \
-     2026-05-04T16:30:00Z; a time without an offset is one of this machine's time zone"
-)]
-pub struct NoMoment;
+pub enum NoMoment {
+    /// It is neither a number nor a time.
+    #[error(
+        "expected the number of a revision, such as 42, or a time, such as 2026-05-04, '2026-05-04 18:30' or \
+         2026-05-04T16:30:00Z; a time without an offset is one of this machine's time zone"
+    )]
+    Unreadable,
+    /// It has not come yet.
+    #[error(
+        "{0} is in the future; a time without an offset is one of this machine's time zone, and `history` prints UTC"
+    )]
+    Future(Timestamp),
+}
 
 impl FromStr for Moment {
     type Err = NoMoment;
 
     fn from_str(text: &str) -> Result<Self, NoMoment> {
-        text.parse().map(Self::Revision).or_else(|_| time(text).map(Self::Time))
+        if let Ok(number) = text.parse() {
+            return Ok(Self::Revision(number));
+        }
+        let time = time(text)?;
+        if time > Timestamp::now() { Err(NoMoment::Future(time)) } else { Ok(Self::Time(time)) }
     }
 }
 
@@ -36,7 +48,7 @@ impl FromStr for Moment {
 pub fn time(text: &str) -> Result<Timestamp, NoMoment> {
     text.parse().or_else(|_| {
         let here = text.parse().and_then(|time: DateTime| time.to_zoned_datetime(TimeZone::system()));
-        here.map(|time| time.timestamp()).map_err(|_| NoMoment)
+        here.map(|time| time.timestamp()).map_err(|_| NoMoment::Unreadable)
     })
 }
 

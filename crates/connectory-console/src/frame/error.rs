@@ -136,7 +136,9 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::BodyRemoved { number, created_at } => {
             Message::new("error.body_removed").with(number).with(&time(*created_at))
         }
-        RegistryError::PastRemoved { .. } => server_message(&ApiError::not_found(error.to_string())),
+        RegistryError::PastRemoved { .. } | RegistryError::NotYet(_) => {
+            server_message(&ApiError::not_found(error.to_string()))
+        }
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
         RegistryError::Quota(QuotaExceeded::Connectors(most)) => Message::new("error.quota_connectors").with(most),

@@ -24,7 +24,7 @@ impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::NotFound(script_name) => Self::no_connector(script_name.as_str()),
-            RegistryError::NoRevision(_) => Self::not_found(error.to_string()),
+            RegistryError::NoRevision(_) | RegistryError::NotYet(_) => Self::not_found(error.to_string()),
             RegistryError::BodyRemoved { .. } | RegistryError::PastRemoved { .. } => {
                 Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) }
             }

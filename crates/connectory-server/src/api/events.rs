@@ -20,7 +20,7 @@ use connectory_model::limits::{
 use connectory_model::wire::{EVENTS_PATH, EventKind, EventReset};
 use connectory_store::{Action, Revision, RevisionId, RevisionNumber, StoreError};
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -72,10 +72,11 @@ pub async fn stream(
     request: Request,
 ) -> Result<Response, ApiError> {
     expect_no_parameters(request.uri())?;
-    let turn = server.work.events_turn().ok_or_else(|| {
-        ApiError::unavailable(format!(
+    let turn = server.work.events_turn().ok_or_else(|| ApiError {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        ..ApiError::unavailable(format!(
             "there are as many streams of events as there may be: {EVENT_STREAMS_PER_CLIENT} of a client, and \
-             {EVENT_STREAMS_PER_TENANT} of a tenant"
+             {EVENT_STREAMS_PER_TENANT} of a tenant; close one"
         ))
     })?;
     let last = request.headers().get(LAST_EVENT_ID);

@@ -23,7 +23,7 @@ use utoipa::IntoParams;
 use super::errors;
 use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
-use super::parameters::{expect_no_fields, integer};
+use super::parameters::expect_no_fields;
 use crate::auth::Caller;
 use crate::catalog::{Detail, Source};
 use crate::http::conditional::Condition;
@@ -104,7 +104,7 @@ impl Query {
                 )));
             }
             match &*name {
-                "limit" => read.limit = Some(integer("limit", &value, MAX_LIMIT)?.max(1)),
+                "limit" => read.limit = Some(limit(&value)?),
                 "before" => read.before = Some(number("before", &value)?),
                 "from" => read.from = Some(number("from", &value)?),
                 "to" => read.to = Some(number("to", &value)?),
@@ -119,8 +119,21 @@ impl Query {
     }
 }
 
+fn limit(value: &str) -> Result<usize, ApiError> {
+    value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
+        let value = shown(value, QUOTED_CHARS);
+        ApiError::bad_request(format!("`limit` must be an integer from 1 to {MAX_LIMIT}, got `{value}`"))
+    })
+}
+
+/// A number that is written in one way only.
+fn digits(text: &str) -> Option<RevisionNumber> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (!text.starts_with('0') || text == "0");
+    RevisionNumber::new(text.parse().ok().filter(|_| is_plain)?)
+}
+
 fn number(name: &str, value: &str) -> Result<RevisionNumber, ApiError> {
-    let number = value.parse().ok().filter(|number| *number > 0).and_then(RevisionNumber::new);
+    let number = digits(value).filter(|number| *number > RevisionNumber::ZERO);
     number.ok_or_else(|| {
         let value = shown(value, QUOTED_CHARS);
         ApiError::bad_request(format!("`{name}` must be the number of a revision, such as 42; got `{value}`"))
@@ -157,8 +170,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = path_parameter(parts, state, "revision").await;
-        let number = text.parse().ok().and_then(RevisionNumber::new);
-        number.map(Self).ok_or_else(|| {
+        digits(&text).map(Self).ok_or_else(|| {
             ApiError::not_found(format!("`{}` is not the number of a revision, such as 42", shown(&text, QUOTED_CHARS)))
         })
     }

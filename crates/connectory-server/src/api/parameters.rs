@@ -133,8 +133,7 @@ fn filter(text: &str) -> Result<Option<Filter>, ApiError> {
     Filter::parse(text).map(Some).map_err(|error| ApiError::bad_request(format!("`filters`, {error}")))
 }
 
-/// Reads a whole number of a query.
-pub fn integer(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
+fn integer(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
     let shown = shown(value, 40);
     value.parse().ok().filter(|number| *number <= most).ok_or_else(|| {
         let range = if most == usize::MAX { "of 0 or more".to_owned() } else { format!("from 0 to {most}") };

@@ -27,12 +27,13 @@ impl Registry {
         (from, to): (Option<RevisionNumber>, Option<RevisionNumber>),
     ) -> Result<String, RegistryError> {
         let newest = match to {
-            Some(to) => to,
-            None => match self.history(tenant, script_name, None, 1).await?.first() {
-                Some(newest) => newest.number,
-                // A built-in connector has no revisions.
-                None => return self.past(tenant, script_name).await.map(|_| String::new()),
-            },
+            Some(to) => Some(to),
+            None => self.history(tenant, script_name, None, 1).await?.first().map(|newest| newest.number),
+        };
+        let Some(newest) = newest else {
+            // A built-in connector has no revisions.
+            self.past(tenant, script_name).await?;
+            return from.map_or(Ok(String::new()), |from| Err(RegistryError::NoRevision(from)));
         };
         let (before, after) = if let Some(from) = from {
             (self.state(tenant, script_name, from).await?, self.state(tenant, script_name, newest).await?)
@@ -80,7 +81,10 @@ fn unified(before: Option<&Connector>, after: Option<&Connector>) -> String {
         };
         let of = |file: Option<&Vec<u8>>| String::from_utf8_lossy(file.map_or(&[], Vec::as_slice)).into_owned();
         let (old_text, new_text) = (of(old), of(new));
-        let diff = TextDiff::configure().deadline(deadline).diff_lines(&old_text, &new_text);
+        // A line ends with a line feed alone, as git reads it.
+        let [old_lines, new_lines] = [&old_text, &new_text].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());
+        let diff =
+            TextDiff::configure().deadline(deadline).newline_terminated(true).diff_slices(&old_lines, &new_lines);
         let _never = writeln!(text, "diff --git a/{name} b/{name}");
         if old.is_none() {
             text.push_str("new file mode 100644\n");

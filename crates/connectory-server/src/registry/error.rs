@@ -16,9 +16,14 @@ pub enum RegistryError {
     /// The tenant has no connector with this script name.
     #[error("there is no connector with the script name `{0}` in this tenant")]
     NotFound(ScriptName),
-    /// The connector, or the tenant, has no revision with this number.
-    #[error("there is no revision {0}")]
+    /// The connector has no revision with this number.
+    #[error(
+        "this connector has no revision {0}; numbers are those of the tenant, and its history has those of the connector"
+    )]
     NoRevision(RevisionNumber),
+    /// The tenant has no revision with this number.
+    #[error("the tenant has no revision {0} yet")]
+    NotYet(RevisionNumber),
     /// The connector at the revision was removed by retention.
     #[error(
         "revision {number}, of {}, has no connector any more: the retention of this server removed it; who made the change \

@@ -117,7 +117,7 @@ impl Registry {
         let snapshot = tenant.snapshot();
         let id = tenant.id();
         let moment = match past {
-            Moment::Revision(number) if number > snapshot.number() => return Err(RegistryError::NoRevision(number)),
+            Moment::Revision(number) if number > snapshot.number() => return Err(RegistryError::NotYet(number)),
             Moment::Revision(number) => self.store.moment_of(RevisionId { tenant: id, number }).await?,
             Moment::Time(time) => self.store.moment_at(id, time).await?,
         };

@@ -54,6 +54,11 @@ pub struct RevisionsPage {
 }
 
 impl RevisionsWanted {
+    /// Whether revisions are looked at one by one.
+    fn is_filter(&self) -> bool {
+        self.author.is_some() || self.action.is_some()
+    }
+
     fn has(&self, revision: &Revision) -> bool {
         let author = &revision.author;
         let is_author = |wanted: &String| author.id == *wanted || author.name.as_ref() == Some(wanted);
@@ -89,8 +94,9 @@ impl Registry {
         }
         let mut scanned = 0;
         loop {
-            // One more than are wanted, to know whether more follow.
-            let read = (limit + 1 - page.revisions.len()).min(REVISIONS_READ);
+            // One more than are wanted, to know whether more follow. A filter may leave out any number of them.
+            let left = limit + 1 - page.revisions.len();
+            let read = if wanted.is_filter() { REVISIONS_READ } else { left.min(REVISIONS_READ) };
             let rows = u32::try_from(read).unwrap_or(u32::MAX);
             let found = self.store.revisions(tenant.id(), wanted.script_name.clone(), before, rows).await?;
             let is_last = found.len() < read;
@@ -180,11 +186,15 @@ impl Registry {
     ) -> Result<Change, RegistryError> {
         let (revision, source) = self.revision(tenant, script_name, number).await?;
         let after = self.catalog.connector(tenant, source).await?;
-        // The previous revision of a creation, if there is one, belongs to a deleted connector with the same script
-        // name.
-        let before = match revision.previous.filter(|_| revision.action != Action::Create) {
-            Some(before) => {
-                let (_, source) = self.revision(tenant, script_name, before).await?;
+        // The previous revision of a creation, or of the restore of a deleted connector, is a deletion, if there is one.
+        let read = async |number| self.store.revision(tenant.id(), script_name.clone(), number).await;
+        let previous = match revision.previous {
+            Some(number) => read(number).await?.filter(|previous| previous.action != Action::Delete),
+            None => None,
+        };
+        let before = match previous {
+            Some(previous) => {
+                let (_, source) = self.revision(tenant, script_name, previous.number).await?;
                 Some(self.catalog.connector(tenant, source).await?)
             }
             None => None,

@@ -24,24 +24,45 @@ impl Registry {
     ) -> Result<Edited, RegistryError> {
         let (_, source) = self.revision(tenant, script_name, number).await?;
         let old = self.catalog.connector(tenant, source).await?;
-        let size = old.size();
-        if tenant.entry(script_name).is_some() {
-            let next = move |connector: &Connector| {
-                // Keep the current name: a connector that was deleted and created again may have another name than
-                // before.
-                Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
-            };
-            let given = Given { bytes: size, answers_detail: true, expected: Expected { condition, part: None } };
-            return self.edit_as(tenant, origin, script_name, given, once, (next, Edit::restoring)).await;
+        let restored = Restored { old, script_name, origin, once, condition };
+        if tenant.entry(script_name).is_none() {
+            match self.restore_deleted(tenant, &restored).await {
+                // Another request restored or created it meanwhile.
+                Err(RegistryError::NameTaken | RegistryError::Conflict)
+                    if self.is_there(tenant, script_name).await? => {}
+                restored => return restored,
+            }
         }
+        let Restored { old, condition, .. } = restored;
+        let size = old.size();
+        let next = move |connector: &Connector| {
+            // Keep the current name: a connector that was deleted and created again may have another name than before.
+            Ok(Some(Connector { name: connector.name.clone(), ..(*old).clone() }))
+        };
+        let given = Given { bytes: size, answers_detail: true, expected: Expected { condition, part: None } };
+        self.edit_as(tenant, origin, script_name, given, once, (next, Edit::restoring)).await
+    }
+
+    /// Whether the tenant has a connector by now, whichever process created it.
+    async fn is_there(&self, tenant: &TenantCatalog, script_name: &ScriptName) -> Result<bool, RegistryError> {
+        self.catalog.fresh(tenant).await?;
+        Ok(tenant.entry(script_name).is_some())
+    }
+
+    async fn restore_deleted(
+        &self,
+        tenant: &Arc<TenantCatalog>,
+        Restored { old, script_name, origin, once, condition }: &Restored<'_>,
+    ) -> Result<Edited, RegistryError> {
         if !condition.allows(Current { etag: None, revision: None, exists: false }) {
-            return Err(RegistryError::NotFound(script_name.clone()));
+            return Err(RegistryError::NotFound((*script_name).clone()));
         }
         if tenant.snapshot().has_name(&old.name) {
             return Err(RegistryError::NameTaken);
         }
+        let size = old.size();
         self.catalog.reserve_detail(size)?;
-        let limit = self.bounds.connector;
+        let (limit, old) = (self.bounds.connector, Arc::clone(old));
         let make = move |_: &_| -> Result<_, RegistryError> {
             old.check_bounds(limit)?;
             let members = changed_members(None, &old);
@@ -49,7 +70,16 @@ impl Registry {
             Ok((edit, old))
         };
         let (edit, old) = self.work.run(size, make).await??;
-        let source = self.catalog.commit(tenant, (edit, &old), origin.clone(), once).await?;
+        let source = self.catalog.commit(tenant, (edit, &old), Origin::clone(origin), *once).await?;
         Ok(Edited::Changed(source, old))
     }
+}
+
+/// What is restored, and for whom.
+struct Restored<'a> {
+    old: Arc<Connector>,
+    script_name: &'a ScriptName,
+    origin: &'a Origin,
+    once: Option<Once>,
+    condition: Condition,
 }

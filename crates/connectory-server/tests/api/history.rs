@@ -106,7 +106,7 @@ async fn the_revisions_of_a_tenant_are_filtered() {
             "before=99999999999999999999",
             "`before` must be the number of a revision, such as 42; got `99999999999999999999`",
         ),
-        ("limit=251", "`limit` must be an integer from 0 to 250, got `251`"),
+        ("limit=251", "`limit` must be an integer from 1 to 250, got `251`"),
         (
             "offset=1",
             "the parameter `offset` is unknown; this operation has `limit`, `before`, `scriptName`, `author`, `action`, `since`, `until`",
@@ -126,7 +126,7 @@ async fn a_connector_is_read_as_it_was() {
     let at = async |number: &str| app.get(&format!("{BASE}/hr/revisions/{number}")).await;
     assert_eq!(at("2").await.ok()["connectorMetadata"]["category"], "a");
     assert_eq!(at("1").await.ok()["connectorMetadata"]["category"], Value::Null);
-    for number in ["4", "9", "0", "-1", "x", "99999999999999999999"] {
+    for number in ["4", "9", "0", "-1", "+1", "01", "x", "99999999999999999999"] {
         at(number).await.refusal(404);
     }
     // Another tenant has neither.

@@ -5,31 +5,31 @@ use std::pin::pin;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use connectory_client::{Capability, Client, ConnectorRevision, RevisionAction, Revisions};
-use connectory_model::visible;
+use connectory_model::{ScriptName, visible};
 use futures_util::{StreamExt, TryStreamExt};
 
-use crate::environment::{EnvironmentArgument, expect};
+use crate::environment::{EnvironmentArgument, expect, find};
 use crate::moment::{self, NoMoment};
 use crate::terminal::{self, Format, confirm};
 
 #[derive(Args)]
 pub struct HistoryArguments {
     /// The connector's script name [default: all connectors of the tenant]
-    script_name: Option<String>,
+    script_name: Option<ScriptName>,
     /// How many revisions to print at most, the newest first
     #[arg(long, default_value = "20")]
     limit: usize,
     /// Only those of the author with this id or name
-    #[arg(long, conflicts_with = "script_name")]
+    #[arg(long)]
     author: Option<String>,
     /// Only those with this action
-    #[arg(long, value_enum, conflicts_with = "script_name")]
+    #[arg(long, value_enum)]
     action: Option<Action>,
-    /// Only those of this time or later
-    #[arg(long, value_name = "TIME", conflicts_with = "script_name", value_parser = time)]
+    /// Only those of this time or later. A time without an offset is one of this machine's time zone
+    #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
-    /// Only those of this time or earlier
-    #[arg(long, value_name = "TIME", conflicts_with = "script_name", value_parser = time)]
+    /// Only those of this time or earlier. A date is the beginning of its day
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
     /// How to print the revisions
     #[arg(long, short, value_enum, default_value = "table")]
@@ -113,8 +113,11 @@ fn time(text: &str) -> Result<String, NoMoment> {
 /// Prints revisions, the newest first.
 pub async fn history(arguments: HistoryArguments) -> Result<()> {
     let client = able(&arguments.environment).await?;
+    let is_filtered = [&arguments.author, &arguments.since, &arguments.until].iter().any(|value| value.is_some())
+        || arguments.action.is_some();
     let revisions = match &arguments.script_name {
-        Some(name) => client.history(name),
+        Some(name) if is_filtered => client.revisions().script_name(name),
+        Some(name) => client.history(name.as_str()),
         None => client.revisions(),
     };
     let with = |revisions: Revisions, value: Option<String>, of: fn(Revisions, &str) -> Revisions| match value {
@@ -131,14 +134,18 @@ pub async fn history(arguments: HistoryArguments) -> Result<()> {
     if arguments.output != Format::Table {
         return terminal::value(arguments.output, &found);
     }
-    terminal::table(["REVISION", "TIME", "SCRIPT NAME", "ACTION", "AUTHOR", "CHANGED"], found.iter().map(row));
+    terminal::table(
+        ["REVISION", "CHANGE", "TIME", "SCRIPT NAME", "ACTION", "AUTHOR", "CHANGED"],
+        found.iter().map(row),
+    );
     Ok(())
 }
 
-fn row(revision: &ConnectorRevision) -> [String; 6] {
+fn row(revision: &ConnectorRevision) -> [String; 7] {
     let author = &revision.author;
     [
         revision.revision.to_string(),
+        revision.change.to_string(),
         revision.created.clone(),
         revision.script_name.to_string(),
         revision.action.to_string(),
@@ -174,7 +181,8 @@ pub async fn restore(arguments: RestoreArguments) -> Result<()> {
     let (name, number) = (arguments.script_name.as_str(), arguments.revision);
     let newest = client.history(name).page_size(1).page().await?.first().map(|newest| newest.revision);
     let diff = client.diff(name, newest, Some(number)).await?;
-    if diff.is_empty() {
+    // A deletion leaves nothing to compare, and what was deleted to restore.
+    if diff.is_empty() && find(&client, name).await?.is_some() {
         if !arguments.quiet {
             say!("`{}` is already as it was at revision {number}", visible(name));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use connectory_client::{Capability, Filter};
 use connectory_folder::folder_name::{folder_name, script_name};
@@ -31,9 +31,10 @@ pub struct PullArguments {
     /// Built-in connectors too
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// The custom connectors as they were after the change that holds the revision of this number, or at a time. Use another
-    /// folder than that of the current ones, unless you want to apply the old ones
-    #[arg(long, value_name = "REVISION|TIME", conflicts_with_all = ["names", "filter", "all", "prune"])]
+    /// The custom connectors as they were after the change that holds the revision of this number, or at a time; one without
+    /// an offset is of this machine's time zone. Use another folder than that of the current ones, unless you want to apply
+    /// the old ones
+    #[arg(long, value_name = "REVISION|TIME", conflicts_with_all = ["filter", "all", "prune"])]
     at: Option<Moment>,
     /// Remove the folders of connectors that are not on the server any more. A folder stays if a file of the connector was
     /// edited here since the last pull; --force removes it too
@@ -57,7 +58,18 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     let mut pull = Pull::begin(&arguments.dir, &tenant(&client).await?, arguments.force)?;
     let pulled = if let Some(at) = &arguments.at {
         expect(&client, Capability::History, "the history of connectors").await?;
-        connectors(client.export_at(&at.to_string()).await?)
+        let export = client.export_at(&at.to_string()).await?;
+        let revision = export.revision;
+        let mut then = connectors(export);
+        if is_named {
+            for name in &arguments.names {
+                if !then.iter().any(|detail| detail.script_name == *name) {
+                    bail!("there was no connector `{}` after revision {revision}", visible(name.as_str()));
+                }
+            }
+            then.retain(|detail| arguments.names.contains(&detail.script_name));
+        }
+        then
     } else if is_named {
         details(&client, arguments.names).await?
     } else {

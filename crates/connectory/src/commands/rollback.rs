@@ -11,7 +11,8 @@ use crate::plan::wanted::{Goal, Wanted};
 
 #[derive(Args)]
 pub struct RollbackArguments {
-    /// The number of a revision, whose change is kept as a whole, or a time. All custom connectors become what they were
+    /// The number of a revision, whose change is kept as a whole, or a time; one without an offset is of this machine's time
+    /// zone, and a date is the beginning of its day. All custom connectors become what they were
     /// after it: those that came since are deleted, and those that were deleted are there again
     #[arg(long, value_name = "REVISION|TIME")]
     to: Moment,
@@ -26,6 +27,8 @@ pub async fn run(RollbackArguments { to, options, environment }: RollbackArgumen
     let client = environment.client()?;
     expect(&client, Capability::History, "the history of connectors").await?;
     let export = client.export_at(&to.to_string()).await?;
+    // A time says less than the number of the revision that was the newest then.
+    report!("going back to revision {}", export.revision);
     let then = connectors(export);
     let wanted =
         then.iter().map(|detail| Ok(Wanted { script_name: detail.script_name.clone(), folder: folder_of(detail)? }));

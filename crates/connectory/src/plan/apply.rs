@@ -116,8 +116,9 @@ pub async fn plan_and_apply(
                 say!("created {}, changed {}, deleted {}", done.created, done.changed, done.deleted);
                 let (before, revision) = (done.before, done.revision);
                 say!(
-                    "revision {revision}; what was before is revision {before}; `connectory rollback --to {before}` goes back \
-                     to it"
+                    "revision {revision}; what was before is revision {before}; `connectory rollback --to {before}{}` goes back \
+                     to it",
+                    environment.option()
                 );
             }
             return Ok(());

@@ -56,6 +56,9 @@ impl Drop for Backups {
 pub fn start(wanted: Option<(Schedule, BackupMetrics)>, store: &Store) -> Result<Option<Backups>> {
     let Some((schedule, metrics)) = wanted else { return Ok(None) };
     let source = store.backup_source()?;
+    // As the folder of a database, it is made if it is missing.
+    fs::create_dir_all(&schedule.to)
+        .with_context(|| format!("--backup-to: cannot create {}", schedule.to.display()))?;
     let newest = schedule.made().with_context(|| format!("--backup-to: cannot read {}", schedule.to.display()))?.pop();
     if let Some((time, path)) = newest {
         note(&metrics, time, fs::metadata(path).map_or(0, |file| file.len()));
@@ -159,12 +162,12 @@ impl Schedule {
     fn wait(&self) -> Result<Duration> {
         let made = self.made().with_context(|| format!("cannot read {}", self.to.display()))?;
         let Some((newest, _)) = made.last() else { return Ok(Duration::ZERO) };
-        // One of the future was made when the clock was wrong.
-        let age = Duration::try_from(Timestamp::now().duration_since(*newest));
-        Ok(age.map_or(Duration::ZERO, |age| self.every.saturating_sub(age)))
+        let age = Duration::try_from(Timestamp::now().duration_since(*newest)).unwrap_or_default();
+        Ok(self.every.saturating_sub(age))
     }
 
-    /// The backups in the folder, the oldest first. Other files are left out.
+    /// The backups in the folder, the oldest first. Other files are left out, and so are backups of the future, which were
+    /// made when the clock was wrong: they would be the newest ones, whatever is made.
     fn made(&self) -> io::Result<Vec<(Timestamp, PathBuf)>> {
         let mut made = Vec::new();
         for file in fs::read_dir(&self.to)? {
@@ -175,6 +178,8 @@ impl Schedule {
                 made.push((time, file.path()));
             }
         }
+        let now = Timestamp::now();
+        made.retain(|(time, _)| *time <= now);
         made.sort();
         Ok(made)
     }
@@ -231,6 +236,22 @@ mod tests {
             fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn a_backup_of_the_future_is_neither_the_newest_nor_removed() {
+        let folder = TempDir::new().unwrap();
+        let schedule = schedule(folder.path(), 1);
+        for year in ["2001", "2002", "2999"] {
+            fs::write(folder.path().join(format!("{}{year}-01-02T03-04-05Z{}", NAME.0, NAME.1)), "").unwrap();
+        }
+        assert_eq!(schedule.wait().unwrap(), Duration::ZERO, "the newest is of 2002");
+        schedule.remove_old().unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        assert!(!names(folder.path())[0].contains("2001"));
+        let now = Timestamp::now().strftime(TIME).to_string();
+        fs::write(folder.path().join(format!("{}{now}{}", NAME.0, NAME.1)), "").unwrap();
+        assert!(schedule.wait().unwrap() > Duration::from_hours(23));
     }
 
     #[test]

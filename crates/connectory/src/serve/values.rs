@@ -177,7 +177,7 @@ impl FromStr for BackupEvery {
         let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
         time.filter(|time| (least..=most).contains(time)).map(Self).ok_or_else(|| {
             let (least, most) = (least.as_secs() / 60, most.as_secs() / 3600);
-            format!("`{text}` is not a time from `{least}m` to `{most}h`")
+            format!("`{text}` is not a time from `{least}m` to `{most}h`, in minutes or hours, such as `24h`")
         })
     }
 }
