@@ -60,3 +60,22 @@ async fn step(
     metrics.last_pass.set(Timestamp::now().as_second());
     Ok(RETENTION_EVERY)
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_pass_is_noted_and_the_next_one_is_an_hour_later() {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let retention = Retention { age: Duration::from_hours(1), min: 1 };
+        let (metrics, mut pass) = (RetentionMetrics::default(), None);
+        let wait = step(retention, &mut pass, &store, &metrics).await.unwrap();
+        assert_eq!((wait, pass.is_none()), (RETENTION_EVERY, true));
+        assert!(metrics.last_pass.get() > 0);
+        assert_eq!((metrics.bodies.get(), metrics.failures.get()), (0, 0));
+    }
+}
