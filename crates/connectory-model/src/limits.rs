@@ -400,6 +400,33 @@ pub const BACKUP_ABANDONED: Duration = Duration::from_hours(1);
 /// Time in which a backup ends that is being made when the server stops. It looks for that with each write.
 pub const BACKUP_CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
+// Retention.
+
+/// Least and most that the age of `--keep-revisions` may be. A shorter one removes what somebody just looked at.
+pub const RETENTION_AGE: (Duration, Duration) = (Duration::from_hours(1), Duration::from_hours(100 * 365 * 24));
+/// Most newest revisions of each connector that `--keep-revisions` may name. Whoever wants more keeps everything.
+pub const RETENTION_MIN: usize = 1_000_000;
+/// Time for which a body stays after the next revision of its connector: requests that began before may still read it, and
+/// none of them takes so long.
+pub const RETENTION_RECENT: Duration = Duration::from_hours(1);
+/// Connectors whose newest revisions a step reads at once.
+pub const RETENTION_CONNECTORS: u32 = 256;
+/// Revisions that a step looks at: some milliseconds of reads.
+pub const RETENTION_LOOK: u32 = 1000;
+/// Revisions of a connector that may wait to lose their bodies, as numbers in memory. If there are more, the history is walked
+/// again when these are done.
+pub const RETENTION_WINDOW: usize = 10_000;
+/// Bodies that are removed in one transaction: it takes a few milliseconds, for which commits of the tenant wait.
+pub const RETENTION_BODIES: usize = 32;
+/// Bytes of parts that are removed in one transaction, before compression, unless a single revision has more.
+pub const RETENTION_BYTES: usize = 8 * MIB;
+/// Time from one step to the next, in which the disk belongs to others.
+pub const RETENTION_PAUSE: Duration = Duration::from_millis(50);
+/// Time from the end of a pass to the next one.
+pub const RETENTION_EVERY: Duration = Duration::from_hours(1);
+/// Time after a step that failed, or that another server makes, until the next attempt.
+pub const RETENTION_RETRY: Duration = Duration::from_mins(1);
+
 // A page of the console.
 
 /// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.

@@ -60,6 +60,8 @@ pub struct Options {
     pub pages: Pages,
     /// What is measured of the backups that are made of the database. None if none are made.
     pub backups: Option<BackupMetrics>,
+    /// What is measured of retention. None if every body is kept.
+    pub retention: Option<RetentionMetrics>,
     /// The faults that requests get. None means that nothing goes wrong on purpose.
     pub faults: Option<Arc<Faults>>,
 }
@@ -72,6 +74,19 @@ pub struct BackupMetrics {
     /// The bytes of the newest backup.
     pub last_bytes: Gauge,
     /// The attempts that failed.
+    pub failures: Counter,
+}
+
+/// What is measured of retention, by this server. Clones share the values.
+#[derive(Debug, Clone, Default)]
+pub struct RetentionMetrics {
+    /// The revisions whose bodies were removed.
+    pub bodies: Counter,
+    /// The bytes that their bodies and parts had.
+    pub bytes: Counter,
+    /// The time at which the last pass ended, in seconds since 1970-01-01 UTC. 0 if none has.
+    pub last_pass: Gauge,
+    /// The steps that failed.
     pub failures: Counter,
 }
 
@@ -159,6 +174,7 @@ impl Default for Options {
             public_url: "http://127.0.0.1:8080".to_owned(),
             pages: Pages::REFERENCE,
             backups: None,
+            retention: None,
             faults: None,
         }
     }

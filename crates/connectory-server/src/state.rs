@@ -69,7 +69,8 @@ impl ServerState {
         let anonymous_answers = Budget::new(Pool::Answers, options.max_answers / limits::ANONYMOUS_PART);
         let node = NodeMetrics::default();
         let freshness = Freshness::new(store.clone(), &options, node.clone());
-        let metrics = Metrics::new(&node, freshness.is_shared(), store.measures(), options.backups.clone());
+        let measured = (options.backups.clone(), options.retention.clone());
+        let metrics = Metrics::new(&node, freshness.is_shared(), store.measures(), measured);
         let catalog = Arc::new(Catalog::new(store.clone(), builtins, work.clone(), answers.clone(), freshness));
         // A tenant is loaded on first use. Load all tenants now, so that the first request does not wait.
         for tenant in store.tenants().await? {

@@ -29,7 +29,7 @@ const JSON_DICTIONARY: &[u8] = include_bytes!("dictionary-1.json");
 const DICTIONARY: &[u8] = include_bytes!("dictionary-2.bin");
 
 /// The formats of a body. The numbers are in the database.
-mod format {
+pub(crate) mod format {
     /// The connector as JSON. The first schema wrote this format.
     pub const JSON_TEXT: i64 = 0;
     /// The connector as JSON, compressed.
@@ -269,6 +269,11 @@ pub(crate) fn holders(format: i64, compressed: &[u8], number: RevisionNumber) ->
     let body = decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?;
     let head: Head<'_> = from_json(&body)?;
     Ok(Holders(head.parts.iter().map(|stored| (stored.part, stored.revision.unwrap_or(number))).collect()))
+}
+
+/// The length of compressed bytes when they are decompressed, as they say it.
+pub(crate) fn length(compressed: &[u8]) -> Result<usize> {
+    Ok(uncompressed_size(compressed).map_err(unreadable)?.0)
 }
 
 /// What a body says of its connector, without the parts that are stored by themselves.

@@ -5,7 +5,8 @@
 //!
 //! **Durability.** When a write returns `Ok`, it is on disk. It survives the end of the process, a crash of the system
 //! and a loss of power. (Of a store without syncs, it survives the end of the process only. In PostgreSQL it is where the
-//! server's settings say that a commit is, for example on a standby.) Acknowledged data never changes. It is removed only together with its tenant.
+//! server's settings say that a commit is, for example on a standby.) Acknowledged data never changes. It is removed only
+//! together with its tenant, or by retention, which removes bodies of old revisions and nothing else ([`Store::retain`]).
 //!
 //! **Atomicity.** A commit is one or more edits of one tenant. The store makes all edits or none: it checks every edit
 //! by reading before it writes the first. A refused commit writes nothing, and its error says which edit was refused
@@ -56,6 +57,7 @@ mod once;
 mod past;
 mod postgres;
 mod process;
+mod retention;
 mod revision;
 mod session;
 mod sqlite;
@@ -82,6 +84,8 @@ pub use once::{Done, Once};
 pub use past::{Left, Moment};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError};
+use retention::{Link, Newest, Run};
+pub use retention::{Removed, Retention, RetentionPass};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};
 pub use session::{Ended, NewSession, Session, SessionHash};
 use sqlite::{Sqlite, Syncs};
@@ -340,6 +344,27 @@ impl Store {
     /// now as it was then.
     pub async fn left_at(&self, id: RevisionId) -> Result<Vec<Left>> {
         both!(self.left_at(id).await)
+    }
+
+    /// Makes one step of a pass of retention, at a time in milliseconds since 1970-01-01 UTC. After an error the pass may go
+    /// on: it leaves out the connector that it was at.
+    pub async fn retain(&self, pass: &mut RetentionPass, now: i64) -> Result<Removed> {
+        pass.step(self, now).await
+    }
+
+    /// Reads the newest revisions of up to `limit` connectors of a tenant, deleted ones too, with script names after one.
+    async fn newest(&self, tenant: TenantId, after: String, limit: u32) -> Result<Vec<Newest>> {
+        both!(self.newest(tenant, after, limit).await)
+    }
+
+    /// Reads up to `limit` revisions of a connector, from one of them to older ones, up to the first without a body.
+    async fn links(&self, from: RevisionId, limit: u32) -> Result<Vec<Link>> {
+        both!(self.links(from, limit).await)
+    }
+
+    /// Removes bodies. Returns none if another process removes some at the moment.
+    async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
+        both!(self.remove_bodies(tenant, run).await)
     }
 
     /// Finds a client by its id.

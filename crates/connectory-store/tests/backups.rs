@@ -449,6 +449,43 @@ fn wrong_totals_and_orphans_of_postgresql_are_found_and_what_is_not_checked_is_s
     );
     assert!(findings[2].contains("revision 3: its running totals are 7 connectors and"), "{findings:#?}");
     assert!(findings[2].contains("and should be 1 connectors and"), "{findings:#?}");
+    // A body that is gone without retention, which counts what it removes.
+    cluster.psql(&name, "UPDATE revisions SET body = '' WHERE number = 1");
+    let (findings, _) = check();
+    assert!(findings.iter().any(|finding| finding.contains("its total of removed bytes is 0, and should be ")));
+}
+
+#[test]
+fn what_retention_leaves_is_told_from_what_is_missing() {
+    let (_folder, path, _) = backed_up();
+    let run = |sql: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let found = |expected: &[&str]| {
+        let findings = check(&BackupSource::open(&path).unwrap());
+        assert_eq!(findings.len(), expected.len(), "{expected:?}: {findings:#?}");
+        for (finding, expected) in findings.iter().zip(expected) {
+            assert!(finding.contains(expected), "{expected}: {findings:#?}");
+        }
+    };
+    // The large connector was created as 4, whose parts 5 names.
+    run("UPDATE revisions SET body = x'' WHERE number = 4");
+    found(&[]);
+    run("INSERT INTO parts SELECT key, 'translations/fr', body FROM parts WHERE part = 'translations/de'");
+    found(&["revision 5: the part `translations/fr` of revision 4 is still there, and no body names it"]);
+    run("DELETE FROM parts WHERE part = 'translations/fr'");
+    run("UPDATE parts SET body = substr(body, 1, 9) WHERE part = 'translations/de'");
+    found(&["revision 5: its part `translations/de`, which is stored with revision 4, cannot be read"]);
+    run("DELETE FROM parts WHERE part = 'translations/de'");
+    found(&["revision 5: its part `translations/de` should be stored with revision 4, and is not"]);
+    let (_folder, path, _) = backed_up();
+    let run = |sql: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    run("UPDATE revisions SET body = x'' WHERE number = 5");
+    let findings = check(&BackupSource::open(&path).unwrap());
+    for expected in [
+        "revision 5: its body is missing, and was not removed by retention: an older one is there; restore a backup",
+        "revision 5: the body of its newest revision is missing, which retention does not remove; restore a backup",
+    ] {
+        assert!(findings.iter().any(|finding| finding.contains(expected)), "{expected}: {findings:#?}");
+    }
 }
 
 #[test]

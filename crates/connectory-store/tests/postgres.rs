@@ -907,7 +907,7 @@ async fn nodes_that_start_together_make_one_schema() {
     let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
     let issuers = [one.issuer().await.unwrap(), two.issuer().await.unwrap(), three.issuer().await.unwrap()];
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "3");
+    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "4");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -922,6 +922,7 @@ async fn a_database_of_the_second_schema_gets_an_incarnation_and_keeps_what_it_h
     let before = "ALTER TABLE revisions DROP CONSTRAINT revisions_format_check,
                       ADD CONSTRAINT revisions_format_check CHECK (format BETWEEN 3 AND 4)";
     database.psql(before);
+    database.psql("ALTER TABLE tenants DROP COLUMN removed_bytes");
     database.psql("UPDATE connectory_schema SET version = 2");
     assert!(store.incarnation().await.is_err());
     let store = database.open().await;

@@ -33,7 +33,10 @@ pub fn shown(counts: &Counts) -> String {
         (counts.access_events, "access event"),
     ];
     let parts = parts.map(|(number, thing)| format!("{number} {thing}{}", if number == 1 { "" } else { "s" }));
-    parts.join(", ")
+    match counts.removed_bodies {
+        0 => parts.join(", "),
+        removed => format!("{} (retention has removed {removed} of the revisions' bodies)", parts.join(", ")),
+    }
 }
 
 /// Counts findings, and prints the first ones.

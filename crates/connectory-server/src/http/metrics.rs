@@ -16,7 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::options::BackupMetrics;
+use crate::options::{BackupMetrics, RetentionMetrics};
 
 /// The upper limits of the histogram's buckets, in seconds: from a cached response to a slow disk.
 const BUCKETS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 10.0];
@@ -57,7 +57,12 @@ pub struct Metrics {
 
 impl Metrics {
     /// Starts to measure. What only one of several processes has is shown if there are several.
-    pub fn new(node: &NodeMetrics, is_shared: bool, store: Option<Measures>, backups: Option<BackupMetrics>) -> Self {
+    pub fn new(
+        node: &NodeMetrics,
+        is_shared: bool,
+        store: Option<Measures>,
+        (backups, retention): (Option<BackupMetrics>, Option<RetentionMetrics>),
+    ) -> Self {
         let mut registry = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("connectory_build", "The version that is running", version);
@@ -86,6 +91,16 @@ impl Metrics {
             registry.register_with_unit("connectory_backup_last_size", help, Unit::Bytes, last_bytes);
             let help = "Backups of the database that could not be made";
             registry.register("connectory_backup_failures", help, failures);
+        }
+        if let Some(RetentionMetrics { bodies, bytes, last_pass, failures }) = retention {
+            let help = "Revisions whose bodies this server removed because they were old";
+            registry.register("connectory_retention_bodies_removed", help, bodies);
+            let help = "The size of what this server removed of them";
+            registry.register_with_unit("connectory_retention_removed", help, Unit::Bytes, bytes);
+            let help = "The time at which this server had last looked at all revisions, and 0 if it has not yet";
+            registry.register_with_unit("connectory_retention_last_pass_timestamp", help, Unit::Seconds, last_pass);
+            let help = "Steps of retention that failed";
+            registry.register("connectory_retention_failures", help, failures);
         }
         if is_shared {
             let help = "How long requests waited for what other servers committed";

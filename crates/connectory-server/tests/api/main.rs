@@ -20,5 +20,6 @@ mod once;
 mod openapi;
 mod patch;
 mod protocol;
+mod retention;
 mod support;
 mod translations;

@@ -51,6 +51,8 @@ const SAVE_AGAIN: &str = "change the connector once, which writes this row again
 const RENAME: &str = "give the connector another name and then this one, and start the server again";
 /// What to do about totals.
 const RENEW: &str = "only quotas use it; to have it right, make a backup and restore it into a new database";
+/// What to do about parts that nothing needs.
+const RENEW_PARTS: &str = "it only takes space";
 /// What to do about a client.
 const CLIENT: &str = "delete the client and create another one";
 
@@ -73,13 +75,25 @@ struct Held {
     says: Contribution,
 }
 
+/// A part of a large connector that is stored with a revision whose body was removed. Which of its readings is right, the
+/// next revision with a body says.
+struct Loose {
+    part: Part,
+    holder: i64,
+    bytes: usize,
+    /// In UTF-8, and in ISO-8859-1. None if it cannot be read so.
+    says: [Option<Contribution>; 2],
+}
+
 /// What the newest revision of a connector left.
 struct Latest {
     number: i64,
     is_deleted: bool,
+    has_body: bool,
     /// Of the summary and of the key of the name. None if the body cannot be read.
     sums: Option<(Sum, Sum)>,
     held: Box<[Held]>,
+    loose: Vec<Loose>,
     /// Whether a row says that it exists or is deleted.
     is_listed: bool,
 }
@@ -89,6 +103,7 @@ struct Pending {
     number: i64,
     script_name: String,
     is_deleted: bool,
+    has_body: bool,
     bytes: i64,
     totals: Option<(i64, i64)>,
     /// None if the body cannot be read.
@@ -97,6 +112,8 @@ struct Pending {
     held: Vec<Held>,
     /// The parts of the connector's revision before.
     before: Box<[Held]>,
+    /// The parts that are stored with revisions whose bodies were removed.
+    loose: Vec<Loose>,
 }
 
 /// Checks records in their order.
@@ -108,8 +125,10 @@ pub(crate) struct Checker {
     head: Option<(i64, Option<Uuid>, i64)>,
     pending: Option<Pending>,
     connectors: HashMap<Box<str>, Latest>,
-    /// The connectors that exist, and the bytes of all revisions.
+    /// The connectors that exist, and the bytes that all revisions had when they were written.
     totals: (i64, i64),
+    /// How many of these bytes were removed, and how many the tenant says.
+    removed: (i64, Option<i64>),
     ended: Option<(i64, i64)>,
     last_name_key: Option<String>,
     last_event: i64,
@@ -136,6 +155,7 @@ impl Checker {
             Record::Tenant(tenant) => {
                 self.end_tenant(report);
                 self.tenant = Some(tenant.name.clone());
+                self.removed.1 = tenant.removed_bytes;
             }
             Record::Client(client) => self.client(client, report),
             Record::Revision(revision) => self.revision(revision, report),
@@ -184,7 +204,10 @@ impl Checker {
         let before = self.connectors.get_mut(row.script_name.as_str());
         let previous = before.as_ref().map(|latest| latest.number);
         let was_deleted = before.as_ref().is_none_or(|latest| latest.is_deleted);
-        let held = before.map(|latest| std::mem::take(&mut latest.held)).unwrap_or_default();
+        let had_body = before.as_ref().is_some_and(|latest| latest.has_body);
+        let (held, loose) = before
+            .map(|latest| (std::mem::take(&mut latest.held), std::mem::take(&mut latest.loose)))
+            .unwrap_or_default();
         let found = |what: String| self.finding(Some(&row.script_name), Some(row.number), what, RESTORE);
         if row.previous != previous {
             let shown = |number: Option<i64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
@@ -198,7 +221,12 @@ impl Checker {
             }
             Action::Create | Action::Update | Action::Delete | Action::Restore => {}
         }
+        let has_body = !row.body.is_empty();
+        if !has_body && had_body {
+            report(found("its body is missing, and was not removed by retention: an older one is there".to_owned()));
+        }
         let (summary, parts) = match body::outline(row.body_format, &row.body) {
+            _ if !has_body => (None, Vec::new()),
             Ok(outline) => (Some(outline.summary), outline.parts),
             Err(error) => {
                 report(found(format!("its body cannot be read: {error}")));
@@ -215,12 +243,14 @@ impl Checker {
             number: row.number,
             script_name: row.script_name.clone(),
             is_deleted: row.action == Action::Delete,
+            has_body,
             bytes: length(&row.body),
             totals: row.totals,
             summary,
             parts,
             held: Vec::new(),
             before: held,
+            loose,
         });
     }
 
@@ -254,6 +284,12 @@ impl Checker {
         };
         pending.bytes += length(&row.body);
         let part = row.part.parse::<Part>().ok();
+        if let Some(part) = part.filter(|_| !pending.has_body) {
+            let read = |is_latin1| OutlinedPart { part, bytes: None, is_latin1, holder: None }.read(&row.body).ok();
+            let bytes = body::length(&row.body).unwrap_or_default();
+            pending.loose.push(Loose { part, holder: row.number, bytes, says: [false, true].map(read) });
+            return;
+        }
         let listed = pending.parts.iter().find(|listed| Some(listed.part) == part && listed.holder.is_none());
         let what = match listed.map(|listed| (listed.part, listed.read(&row.body))) {
             Some((part, Ok(says))) => {
@@ -278,7 +314,9 @@ impl Checker {
     /// Ends the newest revision: all its parts are known now.
     fn end_revision(&mut self, report: &mut Report<'_>) {
         let Some(pending) = self.pending.take() else { return };
-        let Pending { number, script_name, is_deleted, bytes, totals, mut summary, parts, mut held, before } = pending;
+        let Pending { number, script_name, is_deleted, has_body, bytes, totals, mut summary, parts, .. } = pending;
+        let Pending { mut held, before, mut loose, .. } = pending;
+        let is_read = summary.is_some();
         for listed in parts {
             let part = listed.part;
             if held.iter().any(|held| held.part == part) {
@@ -289,10 +327,27 @@ impl Checker {
             let same = before.iter().find(|held| (held.part, held.holder) == (part, holder));
             if let Some(Held { says, .. }) = same {
                 held.push(Held { part, holder, says: says.clone() });
+            } else if let Some(at) = loose.iter().position(|loose| (loose.part, loose.holder) == (part, holder)) {
+                let Loose { bytes, says, .. } = loose.swap_remove(at);
+                let [utf8, latin1] = says;
+                let says = if listed.is_latin1 { latin1 } else { utf8 };
+                let is_long = listed.bytes.is_none_or(|expected| expected == bytes);
+                if !is_long || says.is_none() {
+                    let what = format!("its part `{part}`, which is stored with revision {holder}, cannot be read");
+                    report(self.finding(Some(&script_name), Some(number), what, RESTORE));
+                    summary = None;
+                }
+                held.push(Held { part, holder, says: says.unwrap_or(Contribution::Document) });
             } else {
                 let what = format!("its part `{part}` should be stored with revision {holder}, and is not");
                 report(self.finding(Some(&script_name), Some(number), what, RESTORE));
                 summary = None;
+            }
+        }
+        if is_read {
+            for Loose { part, holder, .. } in loose.drain(..) {
+                let what = format!("the part `{part}` of revision {holder} is still there, and no body names it");
+                report(self.finding(Some(&script_name), Some(number), what, RENEW_PARTS));
             }
         }
         if let Some(summary) = &mut summary {
@@ -316,6 +371,11 @@ impl Checker {
         let existed = self.connectors.get(script_name.as_str()).is_some_and(|latest| !latest.is_deleted);
         self.totals.0 += i64::from(!is_deleted) - i64::from(existed);
         self.totals.1 += bytes;
+        // What the revision had when it was written, only its totals say.
+        if let Some((_, written)) = totals.filter(|says| !has_body && says.1 > self.totals.1) {
+            self.removed.0 += written - self.totals.1;
+            self.totals.1 = written;
+        }
         self.ended = Some(self.totals);
         if let Some(says) = totals.filter(|says| *says != self.totals) {
             let (is, says) = (shown_totals(self.totals), shown_totals(says));
@@ -323,7 +383,7 @@ impl Checker {
             report(self.finding(Some(&script_name), Some(number), what, RENEW));
         }
         let sums = summary.map(|summary| (summary_sum(&summary), sum(&name_key(&summary.name))));
-        let latest = Latest { number, is_deleted, sums, held: held.into(), is_listed: false };
+        let latest = Latest { number, is_deleted, has_body, sums, held: held.into(), loose, is_listed: false };
         self.connectors.insert(script_name.into(), latest);
     }
 
@@ -390,6 +450,18 @@ impl Checker {
         {
             let what = format!("its commit ends with revision {change}, which is missing");
             report(self.finding(None, Some(last), what, RESTORE));
+        }
+        if let (removed, Some(says)) = self.removed
+            && says != removed
+        {
+            let what = format!("its total of removed bytes is {says}, and should be {removed}");
+            report(self.finding(None, None, what, RENEW));
+        }
+        let mut bodiless: Vec<_> = self.connectors.iter().filter(|(_, latest)| !latest.has_body).collect();
+        bodiless.sort_by_key(|(_, latest)| latest.number);
+        for (script_name, latest) in bodiless {
+            let what = "the body of its newest revision is missing, which retention does not remove".to_owned();
+            report(self.finding(Some(script_name), Some(latest.number), what, RESTORE));
         }
         let mut unlisted: Vec<_> = self.connectors.iter().filter(|(_, latest)| !latest.is_listed).collect();
         unlisted.sort_by_key(|(_, latest)| latest.number);

@@ -76,6 +76,9 @@ pub(crate) struct TenantRow {
     pub max_connectors: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<i64>,
+    /// The bytes that retention removed, of an engine that stores them. They follow from the running totals.
+    #[serde(skip)]
+    pub removed_bytes: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +123,7 @@ pub(crate) struct RevisionRow {
     pub tracking_id: Option<Uuid>,
     pub created_at: i64,
     pub body_format: i64,
+    /// Empty if retention removed it.
     #[serde(with = "bytes")]
     pub body: Vec<u8>,
     /// The running totals of an engine that stores them: connectors and bytes. They follow from the rest.
@@ -214,6 +218,9 @@ pub struct Counts {
     pub clients: u64,
     /// Revisions.
     pub revisions: u64,
+    /// Revisions whose bodies retention removed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub removed_bodies: u64,
     /// Parts of large connectors.
     pub parts: u64,
     /// Connectors that exist.
@@ -236,7 +243,10 @@ impl Counts {
             Record::SigningKey(_) => &mut self.signing_keys,
             Record::Tenant(_) => &mut self.tenants,
             Record::Client(_) => &mut self.clients,
-            Record::Revision(_) => &mut self.revisions,
+            Record::Revision(revision) => {
+                self.removed_bodies += u64::from(revision.body.is_empty());
+                &mut self.revisions
+            }
             Record::Part(_) => &mut self.parts,
             Record::Connector(_) => &mut self.connectors,
             Record::Deleted(_) => &mut self.deleted,
@@ -247,6 +257,11 @@ impl Counts {
         };
         *count += 1;
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Bytes as base64.

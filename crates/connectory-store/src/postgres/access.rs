@@ -120,7 +120,8 @@ pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Resu
 
 /// Counts the connectors of a tenant, and the bytes of all its revisions.
 pub(super) async fn usage(pool: &Arc<Pool>, tenant: TenantId) -> Result<(u64, u64)> {
-    let query = "SELECT connectors, bytes FROM revisions WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1";
+    let query = "SELECT connectors, greatest(bytes - coalesce((SELECT removed_bytes FROM tenants WHERE id = $1), 0), 0)
+                     FROM revisions WHERE tenant_id = $1 ORDER BY number DESC LIMIT 1";
     let row = pool.query_one(query, &[&tenant.get()]).await?;
     row.map_or(Ok((0, 0)), |row| Ok((value::count(&row, 0)?, value::count(&row, 1)?)))
 }

@@ -131,7 +131,8 @@ impl Moment<'_> {
             }))
         };
         self.each("SELECT id, pem, created_at FROM signing_keys ORDER BY created_at, id", &[], key, sink)?;
-        let query = "SELECT id, uuid, name, created_at, max_connectors, max_bytes FROM tenants ORDER BY id";
+        let query =
+            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, removed_bytes FROM tenants ORDER BY id";
         for row in self.query(query, &[])? {
             let id = column(&row, 0)?;
             sink(Record::Tenant(TenantRow {
@@ -141,6 +142,7 @@ impl Moment<'_> {
                 created_at: column(&row, 3)?,
                 max_connectors: column(&row, 4)?,
                 max_bytes: column(&row, 5)?,
+                removed_bytes: column(&row, 6)?,
             }))?;
             self.read_tenant(id, sink)?;
         }

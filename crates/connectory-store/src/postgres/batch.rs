@@ -24,8 +24,10 @@ pub(super) struct Before {
     pub head: Head,
     /// How many connectors there are.
     pub connectors: u64,
-    /// How many bytes all revisions have.
-    pub bytes: u64,
+    /// How many bytes all revisions had when they were written.
+    pub written: u64,
+    /// How many of these bytes retention has removed.
+    pub removed: u64,
     pub quotas: Quotas,
     /// The time of the database.
     pub time: i64,
@@ -41,7 +43,7 @@ impl Before {
     /// A tenant without connectors.
     pub fn empty(quotas: Quotas) -> Self {
         let (existing, deleted, done) = (Vec::new(), Vec::new(), Vec::new());
-        Self { head: NOTHING, connectors: 0, bytes: 0, quotas, time: 0, existing, deleted, done }
+        Self { head: NOTHING, connectors: 0, written: 0, removed: 0, quotas, time: 0, existing, deleted, done }
     }
 }
 
@@ -67,7 +69,8 @@ pub(super) struct Plan<'a> {
     tenant: TenantId,
     time: i64,
     connectors: u64,
-    bytes: u64,
+    written: u64,
+    removed: u64,
     quotas: Quotas,
     /// The connectors that the batch is about, as the commits so far leave them.
     state: HashMap<&'a str, State<'a>>,
@@ -139,7 +142,8 @@ impl<'a> Plan<'a> {
             tenant,
             time: before.time,
             connectors: before.connectors,
-            bytes: before.bytes,
+            written: before.written,
+            removed: before.removed,
             quotas: before.quotas,
             state,
             names,
@@ -171,7 +175,7 @@ impl<'a> Plan<'a> {
                 return Err(Refusal::NameTaken { edit: at });
             }
         }
-        check_quotas(self.quotas, edits, || Ok(self.connectors), || Ok(self.bytes))?;
+        check_quotas(self.quotas, edits, || Ok(self.connectors), || Ok(self.written.saturating_sub(self.removed)))?;
         let newest = self.head.number.get();
         let numbers: Vec<_> = (newest + 1..).take(edits.len()).map_while(RevisionNumber::new).collect();
         let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
@@ -233,7 +237,7 @@ impl<'a> Plan<'a> {
             Change::Delete { .. } => self.connectors = self.connectors.saturating_sub(1),
         }
         self.names.insert(state.name_key, exists);
-        self.bytes += edit.stored_bytes();
+        self.written += edit.stored_bytes();
         let author = &commit.origin.author;
         let rows = &mut self.rows;
         rows.numbers.push(number.get());
@@ -248,7 +252,7 @@ impl<'a> Plan<'a> {
         rows.author_names.push(author.name.as_deref().map(|name| text(name).into_owned()));
         rows.tracking_ids.push(commit.origin.tracking_id);
         rows.connectors.push(i64::try_from(self.connectors).unwrap_or(i64::MAX));
-        rows.bytes.push(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+        rows.bytes.push(i64::try_from(self.written).unwrap_or(i64::MAX));
         rows.formats.push(edit.body.format);
         rows.bodies.push(&edit.body.bytes);
         rows.parts.extend(edit.body.parts.iter().map(|(part, bytes)| (number.get(), *part, bytes.as_slice())));

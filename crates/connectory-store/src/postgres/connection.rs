@@ -95,6 +95,19 @@ impl Connection {
     /// Begins a transaction and takes a lock until its end. The lock is alone in its statement: what is read in the same
     /// statement would be older than the wait.
     pub async fn begin(&self, lock: Lock, within: Duration) -> Result<(), Failed> {
+        self.begin_with(&lock.statement(), within).await
+    }
+
+    /// Begins a transaction, and takes a lock until its end if nobody has it. Returns whether it has the lock.
+    pub async fn begin_if_free(&self, lock: Lock, within: Duration) -> Result<bool, Failed> {
+        self.begin_with("", within).await?;
+        let sql = format!("SELECT pg_try_advisory_xact_lock({}, {})", lock.kind, lock.tenant);
+        let rows = self.query(&sql, &[], within).await?;
+        Ok(rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default()))
+    }
+
+    /// Begins a transaction and runs one more statement.
+    async fn begin_with(&self, statement: &str, within: Duration) -> Result<(), Failed> {
         self.in_transaction.store(true, Ordering::Relaxed);
         let (wait, idle, alive) = (super::limits::LOCK, super::limits::IDLE, super::limits::ALIVE);
         // A role or a database may have other defaults. A commit needs the warnings. The limit on the idle time does not
@@ -112,7 +125,7 @@ impl Connection {
                     set_config('client_min_messages', 'warning', true); \
              {}",
             3000 * alive,
-            lock.statement()
+            statement
         );
         self.run(&sql, within).await
     }
@@ -180,6 +193,9 @@ impl Lock {
     const PREFIX: i32 = i32::from_be_bytes([b'c', b't', b'y', 0]);
     /// The schema, and what belongs to no tenant.
     pub const INSTANCE: Self = Self { kind: Self::PREFIX, tenant: 0 };
+
+    /// Whoever removes old bodies.
+    pub const RETENTION: Self = Self { kind: Self::PREFIX + 3, tenant: 0 };
 
     /// The statement that takes the lock until the end of the transaction.
     pub fn statement(self) -> String {

@@ -25,6 +25,7 @@ mod past;
 mod pool;
 mod reads;
 pub(crate) mod restore;
+mod retention;
 mod schema;
 mod sessions;
 mod target;
@@ -61,6 +62,7 @@ use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
 use crate::past::{Left, Moment};
+use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
 
@@ -274,6 +276,21 @@ impl Postgres {
 
     pub async fn left_at(&self, id: RevisionId) -> Result<Vec<Left>> {
         past::left_at(&self.0.reads, id).await
+    }
+
+    pub async fn newest(&self, tenant: TenantId, after: String, limit: u32) -> Result<Vec<Newest>> {
+        retention::newest(&self.0.reads, tenant, &after, limit).await
+    }
+
+    pub async fn links(&self, from: RevisionId, limit: u32) -> Result<Vec<Link>> {
+        retention::links(&self.0.reads, from, limit).await
+    }
+
+    /// Removes bodies. It goes on if its caller does not wait any more.
+    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
+        let pool = Arc::clone(&self.0.access_writes);
+        let work = async move { retention::remove(&pool, tenant, &run).await };
+        tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {

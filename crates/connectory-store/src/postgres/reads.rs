@@ -256,7 +256,12 @@ pub(super) async fn at(pool: &Arc<Pool>, id: RevisionId, most: usize) -> Result<
 pub(super) async fn holders(pool: &Arc<Pool>, id: RevisionId) -> Result<Holders> {
     let query = "SELECT format, body FROM revisions WHERE tenant_id = $1 AND number = $2";
     let row = pool.query_one(query, &[&id.tenant.get(), &id.number.get()]).await?;
-    row.map_or(Ok(Holders::default()), |row| body::holders(column(&row, 0)?, column(&row, 1)?, id.number))
+    let Some(row) = row else { return Ok(Holders::default()) };
+    let body: &[u8] = column(&row, 1)?;
+    if body.is_empty() {
+        return Err(StoreError::BodyRemoved(id.number));
+    }
+    body::holders(column(&row, 0)?, body, id.number)
 }
 
 /// The history of a connector: a recursive query from its newest revision to each previous one. It ends when it has

@@ -10,8 +10,12 @@ use super::value::column;
 use crate::error::{Result, StoreError};
 
 /// The migrations, the oldest first.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+];
 
 /// The number of migrations, which is the newest schema version.
 pub(super) const LATEST: usize = MIGRATIONS.len();

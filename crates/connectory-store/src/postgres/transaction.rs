@@ -17,6 +17,15 @@ impl Transaction {
         Ok(Self(lease))
     }
 
+    /// Begins if the lock is free.
+    pub async fn begin_if_free(lease: Lease, lock: Lock) -> Result<Option<Self>> {
+        if lease.begin_if_free(lock, BEGIN).await? {
+            return Ok(Some(Self(lease)));
+        }
+        lease.roll_back().await;
+        Ok(None)
+    }
+
     /// Takes one more lock.
     pub async fn lock(&self, lock: Lock) -> Result<()> {
         Ok(self.0.run(&lock.statement(), BEGIN).await?)

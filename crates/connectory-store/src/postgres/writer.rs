@@ -27,7 +27,7 @@ use super::limits::{
 use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
-use super::value::{column, number, quotas};
+use super::value::{column, count, number, quotas};
 use super::{Engine, is_planted};
 use crate::access::TenantId;
 use crate::changes::Head;
@@ -311,7 +311,7 @@ async fn begin(
         connection.begin(Lock::commits(tenant), BEGIN),
         connection.query(reads::RECENT_ROWS, &[&recent.0, &recent.1, &recent.2], BEGIN),
         connection.query(
-            "SELECT max_connectors, max_bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+            "SELECT max_connectors, max_bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, removed_bytes
                  FROM tenants WHERE id = $1",
             &[&id],
             BEGIN,
@@ -335,9 +335,15 @@ async fn begin(
         None => reads::left_since(connection, tenant, known.unwrap_or(NOTHING)).await?,
     };
     let about = about?.pop().ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))?;
-    let (connectors, bytes) = since.totals;
-    let mut before =
-        Before { head: since.to, connectors, bytes, time: column(&about, 2)?, ..Before::empty(quotas(&about, 0)?) };
+    let (connectors, written) = since.totals;
+    let mut before = Before {
+        head: since.to,
+        connectors,
+        written,
+        removed: count(&about, 3)?,
+        time: column(&about, 2)?,
+        ..Before::empty(quotas(&about, 0)?)
+    };
     for row in names? {
         let (script_name, number) = (column(&row, 0)?, number(&row, 2)?);
         match column(&row, 1)? {

@@ -106,6 +106,7 @@ impl Moment<'_> {
                 created_at: row.get(3)?,
                 max_connectors: row.get(4)?,
                 max_bytes: row.get(5)?,
+                removed_bytes: None,
             })
         };
         for row in tenants.query_map([], tenant)? {
@@ -347,7 +348,7 @@ impl Restore {
             connection.prepare_cached(insert)?.execute(params![id, pem, created_at])?;
             return Ok(());
         }
-        if let Record::Tenant(TenantRow { id, uuid, name, created_at, max_connectors, max_bytes }) = record {
+        if let Record::Tenant(TenantRow { id, uuid, name, created_at, max_connectors, max_bytes, .. }) = record {
             self.tenant = Some(tenant_id(id)?);
             let insert = "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes)
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

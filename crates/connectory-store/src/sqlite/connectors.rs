@@ -340,7 +340,11 @@ pub(super) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders
     let mut statement = connection.prepare_cached("SELECT format, body FROM revisions WHERE key = ?1")?;
     let mut rows = statement.query([key(id)])?;
     let Some(row) = rows.next()? else { return Ok(Holders::default()) };
-    body::holders(row.get(0)?, bytes_of(row.get_ref(1)?)?, id.number)
+    let body = bytes_of(row.get_ref(1)?)?;
+    if body.is_empty() {
+        return Err(StoreError::BodyRemoved(id.number));
+    }
+    body::holders(row.get(0)?, body, id.number)
 }
 
 /// Reads the bytes of a body. Bodies of the first schema are texts, all others are blobs.

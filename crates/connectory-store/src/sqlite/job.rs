@@ -8,12 +8,13 @@ use tokio::sync::oneshot;
 use super::connectors;
 use super::failure::Failure;
 use super::usage::Usage;
-use super::{access, access_events, schema, sessions};
+use super::{access, access_events, retention, schema, sessions};
 use crate::access::{NewClient, SigningKey, TenantId};
 use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::changes::Committed;
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError};
+use crate::retention::{Removed, Run};
 use crate::revision::RevisionNumber;
 use crate::session::{Ended, NewSession, SessionHash};
 
@@ -21,6 +22,8 @@ use crate::session::{Ended, NewSession, SessionHash};
 pub(super) enum Job {
     /// Commit edits.
     Commit(Commit, Reply<Vec<RevisionNumber>, Refusal>),
+    /// Remove bodies of old revisions.
+    RemoveBodies(TenantId, Run, Reply<Option<Removed>>),
     /// Create a client of the tenant with this name.
     CreateClient(String, NewClient, AccessOrigin, Reply<()>),
     /// Delete a client of a tenant.
@@ -116,6 +119,9 @@ impl Job {
         let wrote = || connection.total_changes() != before;
         match self {
             Self::Commit(commit, reply) => reply.keep(wrote, connectors::commit(connection, usage, commit)),
+            Self::RemoveBodies(tenant, run, reply) => {
+                reply.keep(wrote, retention::remove(connection, usage, *tenant, run))
+            }
             Self::CreateClient(tenant, client, by, reply) => {
                 reply.keep(wrote, access::create_client(connection, tenant, client, by))
             }
@@ -157,6 +163,7 @@ impl Job {
     pub(super) fn answer(self, committed: Result<(), &Failure>) {
         match self {
             Self::Commit(_, reply) => reply.send(committed),
+            Self::RemoveBodies(_, _, reply) => reply.send(committed),
             Self::CreateClient(_, _, _, reply)
             | Self::DeleteClient(_, _, _, reply)
             | Self::BeginSession(_, _, _, reply)

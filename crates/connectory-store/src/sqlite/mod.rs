@@ -16,6 +16,7 @@ mod lock;
 mod once;
 mod past;
 mod reader;
+mod retention;
 mod rows;
 mod schema;
 mod sessions;
@@ -43,6 +44,7 @@ use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::once::{Done, Once};
 use crate::past::{Left, Moment};
+use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
 
@@ -164,6 +166,18 @@ impl Sqlite {
 
     pub async fn left_at(&self, id: RevisionId) -> Result<Vec<Left>> {
         self.readers.read(move |connection| past::left_at(connection, id)).await
+    }
+
+    pub async fn newest(&self, tenant: TenantId, after: String, limit: u32) -> Result<Vec<Newest>> {
+        self.readers.read(move |connection| retention::newest(connection, tenant, &after, limit)).await
+    }
+
+    pub async fn links(&self, from: RevisionId, limit: u32) -> Result<Vec<Link>> {
+        self.readers.read(move |connection| retention::links(connection, from, limit)).await
+    }
+
+    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
+        self.writer.write(|reply| Job::RemoveBodies(tenant, run, reply)).await
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {

@@ -64,6 +64,13 @@ impl Usage {
         }
     }
 
+    /// Counts bytes that retention removed.
+    pub fn removed(&mut self, tenant: TenantId, bytes: u64) {
+        if let Some(stored) = &mut self.0.entry(tenant).or_default().bytes {
+            *stored = stored.saturating_sub(bytes);
+        }
+    }
+
     /// Forgets all numbers, because the writes that they include were rolled back.
     pub fn forget(&mut self) {
         self.0.clear();

@@ -15,6 +15,7 @@ mod commits;
 mod once;
 mod past;
 mod reads;
+mod retention;
 mod sessions;
 
 use connectory_store::{AccessDb, Address, Quotas, Store};
@@ -32,6 +33,12 @@ trait Database: Sized {
     fn create_tenant(&self, name: &str);
     /// Sets the quotas of a tenant, beside whoever has it open.
     fn set_quotas(&self, tenant: &str, quotas: Quotas);
+    /// Runs SQL that nobody else runs, beside whoever has it open.
+    fn run(&self, sql: &str);
+    /// Opens it once more, for another process. None if it is one process's alone.
+    fn open_another(&self) -> Option<Store> {
+        None
+    }
 }
 
 struct Sqlite(TempDir);
@@ -51,6 +58,12 @@ impl Database for Sqlite {
 
     fn set_quotas(&self, tenant: &str, quotas: Quotas) {
         AccessDb::open(&self.0.path().join("c.db")).unwrap().set_quotas(tenant, quotas, &by()).unwrap();
+    }
+
+    fn run(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.0.path().join("c.db")).unwrap();
+        connection.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+        connection.execute_batch(sql).unwrap();
     }
 }
 
@@ -72,6 +85,10 @@ impl Database for SqliteWithoutSyncs {
 
     fn set_quotas(&self, tenant: &str, quotas: Quotas) {
         self.0.set_quotas(tenant, quotas);
+    }
+
+    fn run(&self, sql: &str) {
+        self.0.run(sql);
     }
 }
 
@@ -120,6 +137,14 @@ impl Database for Postgres {
 
     fn set_quotas(&self, tenant: &str, quotas: Quotas) {
         self.access().set_quotas(tenant, quotas, &by()).unwrap();
+    }
+
+    fn run(&self, sql: &str) {
+        self.cluster.psql(&self.name, sql);
+    }
+
+    fn open_another(&self) -> Option<Store> {
+        Some(self.open())
     }
 }
 
@@ -194,6 +219,17 @@ macro_rules! engines {
                 a_restore_is_whole_or_not_at_all_and_replaces_nothing,
                 a_backup_while_others_write_is_of_one_moment,
                 what_is_committed_while_a_backup_is_made_is_not_in_it,
+            }
+            retention {
+                old_bodies_go_and_the_newest_stay,
+                a_revision_without_its_body_stays,
+                a_part_goes_with_the_last_body_that_names_it,
+                deleted_connectors_and_those_made_again_keep_their_newest_bodies,
+                every_tenant_keeps_its_own,
+                what_is_removed_is_free_for_others,
+                edits_beside_retention_lack_nothing,
+                an_edit_made_before_a_step_and_committed_after_it_is_whole,
+                a_long_history_goes_in_steps_from_its_oldest_on,
             }
             sessions {
                 a_session_lives_until_it_ends,

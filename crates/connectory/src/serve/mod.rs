@@ -7,6 +7,7 @@ mod ephemeral_options;
 mod file;
 mod first_start;
 mod record;
+mod retention;
 pub mod settings;
 mod stop;
 pub mod values;
@@ -92,6 +93,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
         port_file,
         public_url,
         backups,
+        keep_revisions,
         drain,
         max_connections,
         per_peer,
@@ -118,6 +120,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     options.public_url.clone_from(&base_url);
     options.pages = PAGES;
     let backup_metrics = options.backups.clone();
+    let retention = keep_revisions.zip(options.retention.clone());
     let port_file = port_file.map(PortFile::new).transpose()?.map(Arc::new);
     let people = oidc.as_ref().map(|oidc| oidc.tenant.clone());
     let is_stopping = Arc::clone(&options.stopping);
@@ -141,6 +144,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
         tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
     }
     let _backups = backups::start(backups.zip(backup_metrics), &server().store)?;
+    let _retaining = retention::start(retention, &server().store);
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
     if let Some(file) = &port_file {
         file.write(address)?;

@@ -12,8 +12,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN, STALENESS};
 use connectory_server::clock::Clock;
-use connectory_server::options::{BackupMetrics, OidcOptions, Options, Reads};
+use connectory_server::options::{BackupMetrics, OidcOptions, Options, Reads, RetentionMetrics};
 use connectory_server::trusted_proxies::TrustedProxies;
+use connectory_store::Retention;
 use directories::ProjectDirs;
 
 use super::backup_options::BackupArguments;
@@ -21,8 +22,8 @@ use super::backups::Schedule;
 use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
-    ClockOffset, Database, Drain, HOST, Issuer, LogFilter, PORT, PublicUrl, RateLimitSetting, ReadsSetting, Staleness,
-    address, at_least_one, proxy, seconds,
+    ClockOffset, Database, Drain, HOST, Issuer, KeepRevisions, LogFilter, PORT, PublicUrl, RateLimitSetting,
+    ReadsSetting, Staleness, address, at_least_one, proxy, seconds,
 };
 
 /// The options of `connectory serve`.
@@ -137,6 +138,11 @@ pub struct ServeArguments {
 
     #[command(flatten)]
     backups: BackupArguments,
+
+    /// How long old revisions of connectors can be read: an age, and how many of each connector at least, such as
+    /// `2y,min=20`. What is older is removed, but who changed what and when stays [default: everything is kept]
+    #[arg(long, env = "CONNECTORY_KEEP_REVISIONS", value_name = "AGE[,min=NUMBER]")]
+    keep_revisions: Option<KeepRevisions>,
 
     #[command(flatten)]
     oidc: OidcArguments,
@@ -300,6 +306,8 @@ pub struct Settings {
     pub log: LogFilter,
     /// When backups of the database are made.
     pub backups: Option<Schedule>,
+    /// Which revisions keep their bodies. None means all.
+    pub keep_revisions: Option<Retention>,
     /// The time for which the server goes on after SIGTERM.
     pub drain: Duration,
     /// The maximum number of connections.
@@ -344,6 +352,7 @@ impl ServeArguments {
             drain,
             public_url,
             backups,
+            keep_revisions,
             oidc,
             log,
         } = self.or(file);
@@ -366,6 +375,13 @@ impl ServeArguments {
             }
         };
         let backups = backups.schedule(ephemeral)?;
+        if keep_revisions.is_some() && ephemeral {
+            bail!(
+                "--ephemeral keeps nothing; leave out --keep-revisions, CONNECTORY_KEEP_REVISIONS and `keep_revisions` in the \
+                 settings file"
+            );
+        }
+        let keep_revisions = keep_revisions.map(|KeepRevisions(retention)| retention);
         let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
             listen: listen.unwrap_or(SocketAddr::new(HOST, PORT)),
@@ -395,12 +411,14 @@ impl ServeArguments {
                 public_url: defaults.public_url,
                 pages: defaults.pages,
                 backups: backups.as_ref().map(|_| BackupMetrics::default()),
+                retention: keep_revisions.map(|_| RetentionMetrics::default()),
                 clock: clock_offset.map_or(defaults.clock, |ClockOffset(seconds)| Clock::with_offset(seconds)),
                 resets: None,
                 stopping: defaults.stopping,
                 faults: EphemeralArguments::faults(fault, seed)?,
             },
             backups,
+            keep_revisions,
             oidc: oidc.options()?,
         })
     }
@@ -430,6 +448,7 @@ impl ServeArguments {
             drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
             backups: self.backups.or(file.backups),
+            keep_revisions: self.keep_revisions.or(file.keep_revisions),
             oidc: self.oidc.or(file.oidc),
             log: self.log.or(file.log),
         }
@@ -557,6 +576,24 @@ mod tests {
         };
         let error = arguments.settings(ephemeral).unwrap_err().to_string();
         assert!(error.starts_with("--ephemeral keeps nothing; leave out --backup-to"), "{error}");
+    }
+
+    #[test]
+    fn everything_is_kept_unless_an_age_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        let settings = |text: &str, ephemeral| {
+            std::fs::write(&file, text).unwrap();
+            let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
+            arguments.settings(EphemeralArguments { ephemeral, ..Default::default() })
+        };
+        let kept = settings("", false).unwrap();
+        assert!(kept.keep_revisions.is_none() && kept.options.retention.is_none());
+        let settled = settings("keep_revisions = \"1d,min=3\"", false).unwrap();
+        let expected = Retention { age: Duration::from_hours(24), min: 3 };
+        assert!(settled.keep_revisions == Some(expected) && settled.options.retention.is_some());
+        let error = settings("keep_revisions = \"1d\"", true).unwrap_err().to_string();
+        assert!(error.starts_with("--ephemeral keeps nothing; leave out --keep-revisions"), "{error}");
     }
 
     #[test]

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use connectory_model::limits::{BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_DRAIN, STALENESS_BOUNDS};
+use connectory_model::limits::{
+    BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_DRAIN, RETENTION_AGE, RETENTION_MIN, STALENESS_BOUNDS,
+};
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
-use connectory_store::Address;
+use connectory_store::{Address, Retention};
 use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -180,6 +182,65 @@ impl FromStr for BackupEvery {
             format!("`{text}` is not a time from `{least}m` to `{most}h`, in minutes or hours, such as `24h`")
         })
     }
+}
+
+/// Which revisions keep their bodies, written as `2y,min=20`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepRevisions(pub Retention);
+
+impl FromStr for KeepRevisions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (age_text, min_text) = match text.split_once(',') {
+            Some((age, min)) => (age, Some(min)),
+            None => (text, None),
+        };
+        let (least, most) = RETENTION_AGE;
+        let age = age(age_text).filter(|age| (least..=most).contains(age)).ok_or_else(|| {
+            let (least, most) = (least.as_secs() / HOUR, most.as_secs() / YEAR);
+            format!(
+                "`{age_text}` is not an age from `{least}h` to `{most}y`; expected a number with s, m, h, d, w or y, such as \
+                 `2y`, or with a number of revisions, such as `2y,min=20`"
+            )
+        })?;
+        let min = match min_text {
+            None => 1,
+            Some(min_text) => {
+                let min = min_text.strip_prefix("min=").and_then(digits);
+                let min = min.and_then(|min| usize::try_from(min).ok());
+                min.filter(|min| (1..=RETENTION_MIN).contains(min)).ok_or_else(|| {
+                    format!("`{min_text}` is not a number of revisions; expected `min=1` to `min={RETENTION_MIN}`")
+                })?
+            }
+        };
+        Ok(Self(Retention { age, min }))
+    }
+}
+
+/// Seconds of an hour.
+const HOUR: u64 = 3600;
+/// Seconds of a year, which has 365 days.
+const YEAR: u64 = 365 * 24 * HOUR;
+
+/// Reads a whole number with a unit.
+fn age(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => HOUR,
+        "d" => 24 * HOUR,
+        "w" => 7 * 24 * HOUR,
+        "y" => YEAR,
+        _ => return None,
+    };
+    digits(number)?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+/// Reads a number of digits alone.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// The seconds by which a clock is ahead, or behind.
@@ -366,6 +427,41 @@ mod tests {
         }
         let wrong = ["59s", "745h", "24", "-1h", "1d", ""];
         refused::<BackupEvery>(&wrong.map(|text| (text, "not a time from `1m` to `744h`")));
+    }
+
+    #[test]
+    fn revisions_are_kept_for_an_age_and_up_to_a_number() {
+        for (text, seconds, min) in [
+            ("3600s", 3600, 1),
+            ("90m", 5400, 1),
+            ("1h", 3600, 1),
+            ("2d", 2 * 86_400, 1),
+            ("1w,min=1", 7 * 86_400, 1),
+            ("2y,min=20", 730 * 86_400, 20),
+            ("100y,min=1000000", 36_500 * 86_400, 1_000_000),
+        ] {
+            let retention = Retention { age: Duration::from_secs(seconds), min };
+            assert_eq!(text.parse(), Ok(KeepRevisions(retention)), "{text}");
+        }
+        let ages = ["", "y", "2", "0y", "59m", "101y", "-1d", "+1d", "1.5y", "1 y", "2Y", "2é", "1d 2h", "min=2"];
+        refused::<KeepRevisions>(
+            &ages.map(|text| (text, "is not an age from `1h` to `100y`; expected a number with s, m,")),
+        );
+        refused::<KeepRevisions>(&[
+            ("99999999999999999999y", "is not an age"),
+            ("18446744073709551615y", "is not an age"),
+        ]);
+        for (text, wrong) in [
+            ("2y,", ""),
+            ("2y,20", "20"),
+            ("2y,min=0", "min=0"),
+            ("2y,min=+2", "min=+2"),
+            ("2y,min=1000001", "min=1000001"),
+        ] {
+            let error = text.parse::<KeepRevisions>().unwrap_err();
+            let right = format!("`{wrong}` is not a number of revisions; expected `min=1` to `min=1000000`");
+            assert_eq!(error, right, "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,81 @@
+//! Retention: a task of the server that removes the bodies of old revisions, in small steps beside requests. A pass goes
+//! through all connectors. The next one begins an hour later.
+
+use std::time::Duration;
+
+use connectory_model::limits::{RETENTION_EVERY, RETENTION_PAUSE, RETENTION_RETRY};
+use connectory_server::options::RetentionMetrics;
+use connectory_store::{Retention, RetentionPass, Store, StoreError};
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+
+/// The task. It ends when this is dropped. A step that is being made is made whole or not at all.
+pub struct Retaining(JoinHandle<()>);
+
+impl Drop for Retaining {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Starts to remove bodies, if that is wanted.
+pub fn start(wanted: Option<(Retention, RetentionMetrics)>, store: &Store) -> Option<Retaining> {
+    let (retention, metrics) = wanted?;
+    let store = store.clone();
+    Some(Retaining(tokio::spawn(async move {
+        let mut pass = None;
+        loop {
+            let wait = step(retention, &mut pass, &store, &metrics).await.unwrap_or_else(|error| {
+                metrics.failures.inc();
+                let again_in = format!("{RETENTION_RETRY:?}");
+                tracing::error!(%error, again_in, "bodies of old revisions could not be removed");
+                RETENTION_RETRY
+            });
+            tokio::time::sleep(wait).await;
+        }
+    })))
+}
+
+/// Makes a step. Returns the time until the next one.
+async fn step(
+    retention: Retention,
+    pass: &mut Option<RetentionPass>,
+    store: &Store,
+    metrics: &RetentionMetrics,
+) -> Result<Duration, StoreError> {
+    let current = match pass {
+        Some(current) => current,
+        None => pass.insert(retention.begin(store).await?),
+    };
+    let removed = store.retain(current, Timestamp::now().as_millisecond()).await?;
+    metrics.bodies.inc_by(removed.bodies);
+    metrics.bytes.inc_by(removed.bytes);
+    if removed.is_elsewhere {
+        return Ok(RETENTION_RETRY);
+    }
+    if !current.is_done() {
+        return Ok(RETENTION_PAUSE);
+    }
+    *pass = None;
+    metrics.last_pass.set(Timestamp::now().as_second());
+    Ok(RETENTION_EVERY)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_pass_is_noted_and_the_next_one_is_an_hour_later() {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("c.db")).unwrap();
+        let retention = Retention { age: Duration::from_hours(1), min: 1 };
+        let (metrics, mut pass) = (RetentionMetrics::default(), None);
+        let wait = step(retention, &mut pass, &store, &metrics).await.unwrap();
+        assert_eq!((wait, pass.is_none()), (RETENTION_EVERY, true));
+        assert!(metrics.last_pass.get() > 0);
+        assert_eq!((metrics.bodies.get(), metrics.failures.get()), (0, 0));
+    }
+}
