@@ -70,7 +70,7 @@ impl Sqlite {
 
     fn open_or_refuse(path: &Path, syncs: Syncs) -> Result<Self> {
         let file = DatabaseFile::open(path)?;
-        let mut lock = file.lock()?;
+        let mut lock = file.lock(syncs)?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
         if syncs == Syncs::Off {

@@ -1,0 +1,473 @@
+"""Clients that change connectors in every way, and remember what was answered; and others that read meanwhile."""
+
+import collections
+import json
+import random
+import signal
+import subprocess
+import threading
+import time
+import uuid
+
+import requests
+
+from acknowledged import MEMBERS, Operation, check, check_events, check_seen, members
+from conftest import BINARY, connectory, environment
+
+PATCH, LINES = "application/json-patch+json", "application/x-ndjson"
+EXTENSIONS = "/connectory/v1"
+FORM = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd"
+# The parts of connectors above 64 KiB are stored apart.
+LARGE = 66 << 10
+# Document operations: the last part of the path, the member of the connector, and a document with a mark.
+DOCUMENTS = {
+    "source-config": ("sourceConfigXml", f'<Form xmlns="{FORM}" name="%s"/>'),
+    "source-template": ("applicationXml", '<Application connector="x.Y" name="%s" type="t"/>'),
+    "correlation-config": ("correlationConfigXml", '<CorrelationConfig name="%s"/>'),
+}
+
+
+class Unanswered(Exception):
+    """A request that got no answer."""
+
+
+class Life:
+    """A database from its first start to its end: its server, everything that was asked, and what was counted."""
+
+    def __init__(self, server, seed):
+        self.server, self.seed = server, seed
+        self.lock = threading.Lock()
+        self.operations = []
+        self.counts = collections.Counter()
+        # The place in the log of writes of the present process. It is set where writes are recorded.
+        self.place = lambda: (0, 0)
+        self.headers = dict(server.session().headers)
+
+    def learn(self):
+        """Creates a connector, and learns from it what a new one is."""
+        name, script = "Prototype Of All", "prototype-of-all"
+        operation = Operation("create", {script: ("create", lambda *_: self.prototype)})
+        self.begin(operation)
+        body = {"name": name, "className": "x.Y"}
+        answer = requests.post(self.server.connectors, json=body, headers=self.headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        self.answered(operation, answer)
+        self.prototype = members(exported(self.server, self.headers, [script])[script][1])
+
+    def new(self, name):
+        """A new connector of this name."""
+        return json.loads(json.dumps(self.prototype).replace("Prototype Of All", name))
+
+    def count(self, what, number=1):
+        with self.lock:
+            self.counts[what] += number
+
+    def begin(self, operation):
+        with self.lock:
+            operation.began, operation.sent_at = time.monotonic(), self.place()
+            self.operations.append(operation)
+
+    def answered(self, operation, answer):
+        """Notes an answer. The place is taken after the answer arrived: what it acknowledges was written before."""
+        operation.ended, operation.answered_at = time.monotonic(), self.place()
+        operation.tracking.add(answer.headers["SLPT-Request-ID"])
+        operation.outcome = "acknowledged" if answer.ok else "unknown" if answer.status_code == 504 else "refused"
+        self.count(f"{answer.status_code}")
+
+
+def exported(server, headers, names=()):
+    """The revision and the connector of script names, or of all connectors."""
+    query = "&".join(f"scriptName={name}" for name in names)
+    answer = requests.get(f"{server.url}{EXTENSIONS}/connectors?{query}", headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert lines[-1] == {"count": len(lines) - 2}, "the export broke off"
+    return {line["scriptName"]: (line["revision"], line["connector"]) for line in lines[1:-1]}
+
+
+def member(name, value):
+    return lambda before, _: before | {name: value}
+
+
+class Client:
+    """A client that changes connectors of its own, one after the other, until the server has ended."""
+
+    def __init__(self, life, number, refusals=()):
+        self.life, self.number, self.refusals = life, number, set(refusals)
+        self.random = random.Random(f"{life.seed} {number}")
+        self.session = requests.Session()
+        self.session.headers.update(life.headers)
+        self.alive, self.deleted, self.named, self.made = set(), set(), {}, 0
+        # Those whose restore may have nothing to do: after a restore, or after another name, which a restore keeps.
+        self.restored = set()
+        self.pending = self.last = None
+
+    def run(self, stop):
+        """Makes changes until it should stop or gets no answer."""
+        kinds = {
+            self.create: 6, self.put_document: 5, self.put_texts: 4, self.patch: 6, self.patch_in_place: 4, self.delete: 2,
+            self.restore: 3, self.apply: 3, self.put_large: 1,
+        }
+        try:
+            while not stop.is_set():
+                self.random.choices(list(kinds), kinds.values())[0]()
+        except (Unanswered, requests.RequestException):
+            self.session.close()
+
+    # What it asks for.
+
+    def name(self):
+        self.made += 1
+        return f"C {self.number} {self.made}"
+
+    def mark(self):
+        return f"{self.random.getrandbits(64):016x}"
+
+    def one(self):
+        if not self.alive:
+            self.create()
+        return self.random.choice(sorted(self.alive)) if self.alive else None
+
+    def create(self):
+        name = self.name()
+        script = name.replace(" ", "-").lower()
+        operation = Operation("create", {script: ("create", lambda *_: self.life.new(name))})
+        if self.send(operation, "POST", "/v3/connectors", {"name": name, "className": "x.Y"}).ok:
+            self.alive.add(script)
+
+    def put_document(self):
+        path = self.random.choice(sorted(DOCUMENTS))
+        member_name, document = DOCUMENTS[path]
+        self.put("put a document", path, member_name, document % self.mark())
+
+    def put_large(self):
+        text = self.random.randbytes(LARGE // 2 + self.random.randrange(LARGE // 2)).hex()
+        self.put("put a large document", "source-config", "sourceConfigXml", DOCUMENTS["source-config"][1] % text)
+
+    def put(self, kind, path, member_name, document):
+        if script := self.one():
+            operation = Operation(kind, {script: ("update", member(member_name, document))})
+            self.send(operation, "PUT", f"/v3/connectors/{script}/{path}", files={"file": document})
+            self.restored.discard(script)
+
+    def put_texts(self):
+        if script := self.one():
+            locale = self.random.choice(["de", "fr", "en"])
+            text = f"Key={self.mark()}\n"
+            effect = lambda before, _: before | {"translationProperties": before["translationProperties"] | {locale: text}}
+            operation = Operation("put texts", {script: ("update", effect)})
+            self.send(operation, "PUT", f"/v3/connectors/{script}/translations/{locale}", files={"file": text})
+            self.restored.discard(script)
+
+    def patch(self):
+        if script := self.one():
+            value = self.mark()
+            effect = lambda before, _: before | {"connectorMetadata": before["connectorMetadata"] | {"category": value}}
+            operation = Operation("patch", {script: ("update", effect)})
+            body = [{"op": "add", "path": "/connectorMetadata/category", "value": value}]
+            self.send(operation, "PATCH", f"/v3/connectors/{script}", body, PATCH)
+            self.restored.discard(script)
+
+    def patch_in_place(self):
+        if script := self.one():
+            name, value = self.random.choice([("className", f"x.{self.mark()}"), ("name", f"{self.name()} renamed")])
+            operation = Operation("patch in place", {script: ("update", member(name, value))})
+            body = [{"op": "replace", "path": f"/{name}", "value": value}]
+            self.send(operation, "PATCH", f"{EXTENSIONS}/connectors/{script}", body, PATCH)
+            (self.restored.add if name == "name" else self.restored.discard)(script)
+
+    def delete(self):
+        if len(self.alive) > 3:
+            script = self.one()
+            operation = Operation("delete", {script: ("delete", lambda *_: None)})
+            if self.send(operation, "DELETE", f"/v3/connectors/{script}").ok:
+                self.alive.discard(script)
+                self.deleted.add(script)
+
+    def restore(self):
+        """Gives a connector, also a deleted one, the state of an earlier revision."""
+        scripts = sorted(self.deleted or self.alive - self.restored) if self.random.random() < 0.5 else sorted(self.alive - self.restored)
+        if not scripts:
+            return
+        script = self.random.choice(scripts)
+        rows = self.session.get(f"{self.life.server.url}{EXTENSIONS}/connectors/{script}/revisions?limit=5", timeout=30).json()
+        earlier = [row["revision"] for row in rows[1:] if row["action"] != "delete"]
+        if not earlier:
+            return
+        number = self.random.choice(earlier)
+        effect = lambda before, states: states[number] | ({"name": before["name"]} if before else {})
+        operation = Operation("restore", {script: ("restore", effect)})
+        self.restored.add(script)
+        if self.send(operation, "POST", f"{EXTENSIONS}/connectors/{script}/revisions/{number}/restore").ok:
+            self.alive.add(script)
+            self.deleted.discard(script)
+
+    def apply(self):
+        lines, effects = [], {}
+        chosen = self.random.sample(sorted(self.alive), min(len(self.alive), self.random.randint(1, 3)))
+        present = exported(self.life.server, self.life.headers, chosen) if chosen else {}
+        for at, script in enumerate(chosen):
+            if script not in present:
+                continue
+            revision, connector = present[script]
+            if at == 0 and len(self.alive) > 6:
+                lines.append({"scriptName": script, "revision": revision, "connector": None})
+                effects[script] = ("delete", lambda *_: None)
+                continue
+            after = members(connector) | {"className": f"x.{self.mark()}"}
+            lines.append({"scriptName": script, "revision": revision, "connector": after | {"scriptName": script}})
+            effects[script] = ("update", lambda *_, after=after: after)
+        for _ in range(self.random.randint(2, 5)):
+            name = self.name()
+            script = name.replace(" ", "-").lower()
+            after = self.life.new(name) | {"className": f"x.{self.mark()}"}
+            lines.append({"scriptName": script, "revision": 0, "connector": after | {"scriptName": script}})
+            effects[script] = ("create", lambda *_, after=after: after)
+        operation = Operation("apply", effects)
+        body = "".join(json.dumps(line) + "\n" for line in lines)
+        # Another change while the lines arrive refuses them.
+        if self.send(operation, "POST", f"{EXTENSIONS}/apply", body, LINES, refusals={409}).ok:
+            self.forget(effects)
+            for script, (action, _) in effects.items():
+                (self.deleted if action == "delete" else self.alive).add(script)
+
+    def forget(self, scripts):
+        for known in (self.alive, self.deleted, self.restored):
+            known.difference_update(scripts)
+
+    # How it asks.
+
+    def send(self, operation, method, path, body=None, content_type="application/json", files=None, refusals=()):
+        """Sends a change, half of the time with a key where keys are taken. Raises if there is no answer."""
+        headers = {}
+        if files is None and self.random.random() < 0.5:
+            operation.key = headers["Idempotency-Key"] = str(uuid.UUID(int=self.random.getrandbits(128)))
+        if body is not None:
+            headers["Content-Type"] = content_type
+            body = (body if isinstance(body, str) else json.dumps(body)).encode()
+        request = {"method": method, "data": body, "files": files, "headers": headers, "path": path}
+        self.pending = operation, request
+        self.life.begin(operation)
+        # Now and then it does not wait for the answer, and repeats the request at once.
+        is_impatient = operation.key is not None and self.random.random() < 0.05
+        answer = None
+        try:
+            answer = self.ask(request, (10, 0.002) if is_impatient else 30)
+        except requests.Timeout:
+            if not is_impatient:
+                raise Unanswered from None
+            self.life.count("answers not waited for")
+            answer = self.repeat(operation, request)
+        except requests.RequestException:
+            raise Unanswered from None
+        self.life.answered(operation, answer)
+        self.pending = None
+        if answer.ok:
+            self.life.count(operation.kind)
+            if operation.key is not None:
+                self.last = operation, request, answer
+        else:
+            allowed = self.refusals | set(refusals)
+            assert answer.status_code in allowed, f"{operation.kind}: {answer.status_code} {answer.text}"
+        return answer
+
+    def ask(self, request, timeout):
+        url = self.life.server.url + request["path"]
+        others = {name: value for name, value in request.items() if name != "path"}
+        return self.session.request(url=url, timeout=timeout, **others)
+
+    def repeat(self, operation, request):
+        try:
+            answer = self.ask(request, 30)
+        except requests.RequestException:
+            raise Unanswered from None
+        self.life.count("repeats with a key")
+        self.life.count("repeats that had been done", answer.headers.get("Idempotency-Replayed") == "true")
+        return answer
+
+    def settle(self):
+        """After a restart: repeats what got no answer if it had a key, and looks at the connectors of the rest."""
+        if self.pending is not None:
+            operation, request = self.pending
+            self.life.count("requests without an answer")
+            if operation.key is not None:
+                answer = self.repeat(operation, request)
+                assert answer.ok or operation.kind == "apply" and answer.status_code == 409, f"{operation.kind}: {answer.text}"
+                self.life.answered(operation, answer)
+            self.pending = None
+            scripts = list(operation.effects)
+            self.forget(scripts)
+            present = exported(self.life.server, self.life.headers, scripts)
+            self.alive.update(present)
+            self.restored.update(scripts)
+        if self.last is not None:
+            operation, request, before = self.last
+            again = self.repeat(operation, request)
+            same = (again.status_code, again.content) == (before.status_code, before.content)
+            assert same and again.headers.get("Idempotency-Replayed") == "true", f"a repeat of {operation.kind}: {again.text}"
+
+
+class Background(threading.Thread):
+    """Something that goes on until the end, through restarts."""
+
+    def __init__(self, life):
+        super().__init__(daemon=True)
+        self.life, self.ended, self.failure = life, threading.Event(), None
+        self.start()
+
+    def run(self):
+        try:
+            while not self.ended.is_set():
+                try:
+                    self.step()
+                except requests.RequestException:
+                    # The server has ended. It comes back, perhaps at another address.
+                    time.sleep(0.01)
+        except Exception as failure:
+            self.failure = failure
+
+    def end(self):
+        self.ended.set()
+        self.join(30)
+
+    def assert_no_failure(self):
+        if self.failure is not None:
+            raise self.failure
+
+
+class Reader(Background):
+    """Reads lists, details and the history, and remembers the revisions that it saw."""
+
+    def __init__(self, life):
+        self.seen, self.random = {}, random.Random(life.seed)
+        super().__init__(life)
+
+    def step(self):
+        url = self.life.server.url
+        get = lambda path: requests.get(url + path, headers=self.life.headers, timeout=30)
+        listed = get("/v3/connectors?custom=true&limit=50")
+        assert listed.status_code == 200, listed.text
+        if connectors := listed.json():
+            detail = get(f"/v3/connectors/{self.random.choice(connectors)['scriptName']}")
+            assert detail.status_code in (200, 404), detail.text
+        history = get(f"{EXTENSIONS}/revisions?limit=20")
+        assert history.status_code == 200, history.text
+        for row in history.json():
+            before = self.seen.setdefault(row["revision"], row)
+            assert before == row, f"revision {row['revision']} changed"
+        self.life.count("reads", 3)
+        time.sleep(0.02)
+
+
+class Events(Background):
+    """Follows the events from the beginning, and resumes after each end with the last id."""
+
+    def __init__(self, life):
+        self.events, self.last, self.text = [], None, ""
+        super().__init__(life)
+
+    def step(self):
+        headers = self.life.headers | ({"Last-Event-ID": self.last} if self.last else {})
+        with requests.get(f"{self.life.server.url}{EXTENSIONS}/events", headers=headers, stream=True, timeout=30) as answer:
+            assert answer.status_code == 200, answer.text
+            self.life.count("event streams")
+            self.text = ""
+            for part in answer.iter_content(chunk_size=None):
+                self.read(part.decode())
+                if self.ended.is_set():
+                    return
+
+    def read(self, text):
+        *blocks, self.text = (self.text + text).split("\n\n")
+        for block in blocks:
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != ":")
+            assert fields.get("event") != "reset", block
+            if "event" in fields:
+                self.events.append({"event": fields["event"], "data": json.loads(fields["data"])})
+            # The place counts only with the event that it belongs to.
+            self.last = fields.get("id", self.last)
+
+    def wait_for(self, number):
+        """Waits for the events up to a revision."""
+        deadline = time.monotonic() + 30
+        while len(self.events) < number and time.monotonic() < deadline and self.failure is None:
+            time.sleep(0.005)
+
+
+class Backups(Background):
+    """Makes backups all the time. Half of the time it is killed too."""
+
+    def __init__(self, life):
+        self.folder = life.server.folder / "backups"
+        self.folder.mkdir()
+        self.process, self.made, self.random = None, 0, random.Random(life.seed)
+        super().__init__(life)
+
+    def step(self):
+        self.made += 1
+        file = self.folder / f"{self.made}.backup"
+        command = [BINARY, "backup", "create", file, "--database", self.life.server.database]
+        self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        _, errors = self.process.communicate(timeout=60)
+        if self.process.returncode == -signal.SIGKILL:
+            self.life.count("backups killed")
+        else:
+            assert self.process.returncode == 0, errors
+            assert file.exists()
+        time.sleep(0.1)
+
+    def kill(self):
+        if self.process is not None and self.random.random() < 0.5:
+            self.process.kill()
+
+    def verify(self):
+        """Verifies every backup that has its final name, and removes it."""
+        for file in sorted(self.folder.glob("*.backup")):
+            done = connectory("backup", "verify", str(file), check=False)
+            assert done.returncode == 0, f"{file.name}: {done.stdout}{done.stderr}"
+            self.life.count("backups verified")
+            file.unlink()
+
+
+class Inspector:
+    """Compares what a server has with what was asked of it."""
+
+    def __init__(self, life):
+        self.life, self.contents = life, {}
+
+    def check(self, server, operations, sample=None, events=None, seen=None):
+        """Reads the whole history. With a `sample`, only as many connectors at revisions are compared with what was asked."""
+        session = server.session()
+        rows = []
+        path = f"{EXTENSIONS}/revisions?limit=250"
+        while path:
+            answer = session.get(server.url + path, timeout=60)
+            assert answer.status_code == 200, answer.text
+            rows = answer.json()[::-1] + rows
+            path = answer.links.get("next", {}).get("url")
+        looked_at = {row["revision"] for row in rows}
+        if sample is not None and len(rows) > sample:
+            looked_at = set(random.Random(self.life.seed).sample(sorted(looked_at), sample))
+        contents = {} if sample is not None else self.contents
+        known = {tracking for operation in operations for tracking in operation.tracking}
+
+        def content(row):
+            number = row["revision"]
+            if number not in looked_at and row["trackingId"] in known:
+                return None
+            if number not in contents:
+                answer = session.get(f"{server.url}{EXTENSIONS}/connectors/{row['scriptName']}/revisions/{number}", timeout=60)
+                contents[number] = members(answer.json()) if answer.ok else dict.fromkeys(MEMBERS, answer.text)
+            return contents[number]
+
+        current = {name: (at, members(detail)) for name, (at, detail) in exported(server, session.headers).items()}
+        found = check(operations, rows, content, current)
+        if events is not None:
+            events.wait_for(len(rows))
+            check_events(found, rows, events.events)
+        if seen is not None:
+            check_seen(found, rows, dict(seen))
+        done = connectory("database", "check", "--database", server.database, check=False)
+        if done.returncode != 0:
+            found.corrupt.append(f"database check: {done.stdout}{done.stderr}")
+        return found
