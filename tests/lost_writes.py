@@ -8,6 +8,7 @@ disk is never changed by a failure elsewhere, as SQLite assumes of all disks of 
 
 import collections
 import dataclasses
+import itertools
 import pathlib
 import struct
 
@@ -33,6 +34,8 @@ class Recording:
         self.folder, self.log = pathlib.Path(folder), pathlib.Path(log)
         self.before = {path.name: path.read_bytes() for path in self.folder.glob("*.db*") if not path.name.endswith("-shm")}
         self.records = []
+        # The place in the log at which the process had started.
+        self.ready = 0
 
     def end(self):
         """Reads the log of the process after its end. A record that was not written to its end is left out."""
@@ -133,7 +136,7 @@ def after_failure(file, share, chance, counts):
     content = bytearray(file.on_disk or b"")
     for record in file.pending:
         fate = chance.random()
-        if fate < share * 0.8 or share == 1.0:
+        if fate < share * 0.6 or share == 1.0:
             counts["unsynced writes kept"] += 1
             content = done(content, record)
         elif fate < share and record.kind == WRITTEN:
@@ -150,11 +153,21 @@ def after_failure(file, share, chance, counts):
 
 
 def cut_of(recording, chance):
-    """Where the power fails: half of the time just before a sync ends or just after, else anywhere."""
-    syncs = [at for at, record in enumerate(recording.records) if record.kind == SYNCED]
-    if syncs and chance.random() < 0.7:
-        return chance.choice(syncs) + chance.choice([0, 1])
-    return chance.randrange(len(recording.records) + 1)
+    """Where the power fails: half of the time where the most is not synced of a few places. Often while the process starts, and
+    most often just before a sync ends or just after."""
+    records = recording.records
+    if chance.random() < 0.3:
+        records = [record for record in records if record.end <= recording.ready]
+    syncs = [at for at, record in enumerate(records) if record.kind == SYNCED]
+
+    def place():
+        return chance.choice(syncs) + chance.choice([0, 1]) if chance.random() < 0.7 else chance.randrange(len(records) + 1)
+
+    def unsynced(cut):
+        since = itertools.takewhile(lambda record: record.kind != SYNCED, reversed(records[:cut]))
+        return sum(record.kind == WRITTEN for record in since)
+
+    return max([place() for _ in range(8)], key=unsynced) if chance.random() < 0.5 else place()
 
 
 def place_of(recording, cut):

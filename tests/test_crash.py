@@ -8,6 +8,9 @@ import subprocess
 import threading
 import time
 
+import pytest
+
+from acknowledged import MEMBERS, Operation, check, check_events, check_seen
 from conftest import BINARY, environment
 from writers import Backups, Client, Events, Inspector, Life, Reader
 
@@ -60,7 +63,7 @@ class Watched:
 
     def round(self, chance):
         """Kills the server while all write, starts it again, and returns what is found."""
-        write(self.clients, chance.uniform(0.1, 0.5), self.kill)
+        write(self.clients, chance.uniform(0.2, 0.8), self.kill)
         while chance.random() < 0.5:
             kill_while_it_starts(self.server, chance.uniform(0.0, 0.15))
             self.life.count("kills while starting")
@@ -112,3 +115,108 @@ def told(totals):
     first = ["acknowledged", "lost", "corrupt"]
     others = sorted(set(totals) - set(first))
     return ", ".join(f"{name} {totals[name]}" for name in first + others)
+
+
+# The checker itself.
+
+STATE = dict.fromkeys(MEMBERS, "before")
+
+
+class Planted:
+    """A history that is right: a create, a patch, an apply of two, a deletion, and a change without an answer."""
+
+    def __init__(self):
+        to = lambda value: lambda *_: STATE | {"name": value}
+        effects = [
+            {"a": ("create", to("a"))},
+            {"a": ("update", lambda before, _: before | {"status": "patched"})},
+            {"b": ("create", to("b")), "c": ("create", to("c"))},
+            {"c": ("delete", lambda *_: None)},
+            {"a": ("update", lambda before, _: before | {"status": "unknown"})},
+        ]
+        self.operations, self.rows = [], []
+        for at, effect in enumerate(effects):
+            is_last = at + 1 == len(effects)
+            operation = Operation("planted", effect, outcome="unknown" if is_last else "acknowledged", began=at)
+            if not is_last:
+                operation.ended, operation.tracking = at + 0.5, {str(at)}
+            self.operations.append(operation)
+            change = len(self.rows) + len(effect)
+            for name, (action, _) in effect.items():
+                number = len(self.rows) + 1
+                row = {"revision": number, "change": change, "scriptName": name, "action": action, "trackingId": str(at)}
+                self.rows.append(row)
+        a = STATE | {"name": "a"}
+        c = STATE | {"name": "c"}
+        self.contents = [a, a | {"status": "patched"}, STATE | {"name": "b"}, c, c, a | {"status": "unknown"}]
+        self.current = {"a": (6, self.contents[5]), "b": (3, self.contents[2])}
+        kinds = ["created", "updated", "created", "created", "deleted", "updated"]
+        self.events = [{"event": f"connector.{kind}", "data": row} for kind, row in zip(kinds, self.rows)]
+        self.seen = {row["revision"]: dict(row) for row in self.rows}
+
+    def drop(self, *numbers):
+        """Removes revisions, as if they never were."""
+        left = [row for row in self.rows if row["revision"] not in numbers]
+        self.contents = [self.contents[row["revision"] - 1] for row in left]
+        self.rows = [row | {"revision": number, "change": number} for number, row in enumerate(left, 1)]
+
+    def found(self):
+        content = {row["revision"]: seen for row, seen in zip(self.rows, self.contents)}
+        found = check(self.operations, self.rows, lambda row: content[row["revision"]], self.current)
+        check_events(found, self.rows, self.events)
+        check_seen(found, self.rows, self.seen)
+        return found
+
+
+def refuse(planted):
+    planted.operations[1].outcome = "refused"
+
+
+def do_again(planted):
+    planted.rows.append(planted.rows[5] | {"revision": 7, "change": 7, "trackingId": "other"})
+    planted.contents.append(planted.contents[5])
+
+
+# What is done to the history, and what the checker says.
+WRONG = {
+    "an acknowledged change that was never made": (
+        lambda planted: planted.operations.append(Operation("planted", {"z": ("create", None)}, outcome="acknowledged")),
+        "lost: planted of z",
+    ),
+    "an acknowledged change that is gone": (lambda planted: planted.drop(2), "lost: planted of a"),
+    "half of an apply": (lambda planted: planted.drop(3), "it was for b, c"),
+    "an apply in two changes": (lambda planted: planted.rows[2].update(change=3), "it was for b, c"),
+    "a change that ends later": (lambda planted: planted.rows[1].update(change=3), "not consecutive"),
+    "a gap": (lambda planted: (planted.rows.pop(1), planted.contents.pop(1)), "revision 2 is missing"),
+    "a repetition": (lambda planted: planted.rows[2].update(revision=2), "a gap or a repetition"),
+    "another connector than was asked for": (
+        lambda planted: planted.contents[1].update(className="other"), "a is not as asked for: className"),
+    "a change that was refused": (refuse, "it was refused"),
+    "a change that was done twice": (do_again, "nobody asked for it, or it was done twice"),
+    "a change that is before an earlier one": (
+        lambda planted: setattr(planted.operations[0], "began", 9.0), "is before what was acknowledged before it"),
+    "a connector that is not listed": (lambda planted: planted.current.pop("b"), "lost: b is in the history"),
+    "a deleted connector that is listed": (
+        lambda planted: planted.current.update(c=(4, planted.contents[3])), "c is among the connectors"),
+    "a list with an old connector": (lambda planted: planted.current.update(a=(2, planted.contents[1])), "a is not what"),
+    "a missing event": (lambda planted: planted.events.pop(2), "the events have a gap"),
+    "an event twice": (lambda planted: planted.events.insert(2, planted.events[1]), "the events have a gap"),
+    "an event of another kind": (lambda planted: planted.events[0].update(event="connector.updated"), "the event of revision 1"),
+    "a revision that a reader saw and that is gone": (
+        lambda planted: planted.seen.update({7: {}}), "lost: revision 7, which a reader saw"),
+    "a revision that a reader saw otherwise": (
+        lambda planted: planted.seen.update({2: {}}), "revision 2 is not what a reader saw"),
+}
+
+
+def test_the_checker_finds_nothing_in_a_history_that_is_right():
+    found = Planted().found()
+    assert not found.lost and not found.corrupt and found.unknown_done == 1, found
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_the_checker_finds(wrong):
+    planted = Planted()
+    plant, expected = WRONG[wrong]
+    plant(planted)
+    assert expected in str(planted.found())

@@ -414,7 +414,7 @@ class Backups(Background):
         else:
             assert self.process.returncode == 0, errors
             assert file.exists()
-        time.sleep(0.1)
+        self.ended.wait(self.random.uniform(0.0, 0.5))
 
     def kill(self):
         if self.process is not None and self.random.random() < 0.5:
