@@ -147,8 +147,8 @@ class Client:
     def put(self, kind, path, member_name, document):
         if script := self.one():
             operation = Operation(kind, {script: ("update", member(member_name, document))})
-            self.send(operation, "PUT", f"/v3/connectors/{script}/{path}", files={"file": document})
-            self.restored.discard(script)
+            if self.send(operation, "PUT", f"/v3/connectors/{script}/{path}", files={"file": document}).ok:
+                self.restored.discard(script)
 
     def put_texts(self):
         if script := self.one():
@@ -156,8 +156,8 @@ class Client:
             text = f"Key={self.mark()}\n"
             effect = lambda before, _: before | {"translationProperties": before["translationProperties"] | {locale: text}}
             operation = Operation("put texts", {script: ("update", effect)})
-            self.send(operation, "PUT", f"/v3/connectors/{script}/translations/{locale}", files={"file": text})
-            self.restored.discard(script)
+            if self.send(operation, "PUT", f"/v3/connectors/{script}/translations/{locale}", files={"file": text}).ok:
+                self.restored.discard(script)
 
     def patch(self):
         if script := self.one():
@@ -165,16 +165,16 @@ class Client:
             effect = lambda before, _: before | {"connectorMetadata": before["connectorMetadata"] | {"category": value}}
             operation = Operation("patch", {script: ("update", effect)})
             body = [{"op": "add", "path": "/connectorMetadata/category", "value": value}]
-            self.send(operation, "PATCH", f"/v3/connectors/{script}", body, PATCH)
-            self.restored.discard(script)
+            if self.send(operation, "PATCH", f"/v3/connectors/{script}", body, PATCH).ok:
+                self.restored.discard(script)
 
     def patch_in_place(self):
         if script := self.one():
             name, value = self.random.choice([("className", f"x.{self.mark()}"), ("name", f"{self.name()} renamed")])
             operation = Operation("patch in place", {script: ("update", member(name, value))})
             body = [{"op": "replace", "path": f"/{name}", "value": value}]
-            self.send(operation, "PATCH", f"{EXTENSIONS}/connectors/{script}", body, PATCH)
-            (self.restored.add if name == "name" else self.restored.discard)(script)
+            if self.send(operation, "PATCH", f"{EXTENSIONS}/connectors/{script}", body, PATCH).ok:
+                (self.restored.add if name == "name" else self.restored.discard)(script)
 
     def delete(self):
         if len(self.alive) > 3:
