@@ -102,8 +102,10 @@ def check(operations, rows, content, current=None):
                 found.corrupt.append(f"{what}: {operation.kind}: {wrong}")
         else:
             candidates = untracked[frozenset(row["scriptName"] for row in group)]
-            fits = (o for o in candidates if id(o) not in done and not differs(o, group, now, states, content))
-            operation = next(fits, None)
+            open_ones = [o for o in candidates if o.outcome != "refused" and id(o) not in done]
+            # Deletions and restores of one connector may look the same. Those that must be there come first.
+            open_ones.sort(key=lambda o: o.outcome != "acknowledged")
+            operation = next((o for o in open_ones if not differs(o, group, now, states, content)), None)
             if operation is None:
                 found.corrupt.append(f"{what}: nobody asked for it, or it was done twice")
         if operation is not None:

@@ -194,6 +194,8 @@ WRONG = {
     "another connector than was asked for": (
         lambda planted: planted.contents[1].update(className="other"), "a is not as asked for: className"),
     "a change that was refused": (refuse, "it was refused"),
+    "a change that was refused, of which no answer tells the id": (
+        lambda planted: setattr(planted.operations[4], "outcome", "refused"), "nobody asked for it"),
     "a change that was done twice": (do_again, "nobody asked for it, or it was done twice"),
     "a change that is before an earlier one": (
         lambda planted: setattr(planted.operations[0], "began", 9.0), "is before what was acknowledged before it"),
