@@ -12,7 +12,8 @@ import pytest
 
 from acknowledged import MEMBERS, Operation, check, check_events, check_seen
 from conftest import BINARY, environment
-from writers import Backups, Client, Events, Inspector, Life, Reader
+from watchers import Backups, Events, Inspector, Reader
+from writers import Client, Life
 
 CLIENTS = 6
 # After as many rounds a new database begins.

@@ -13,7 +13,8 @@ import requests
 from conftest import BINARY, Faults, Server, environment
 from lost_writes import WRITTEN, Recording, cut_of, place_of, rebuild
 from test_crash import assert_nothing_wrong, told, write
-from writers import Client, Inspector, Life
+from watchers import Inspector
+from writers import Client, Life
 
 CREDENTIALS = {"CONNECTORY_CLIENT_ID": "me", "CONNECTORY_CLIENT_SECRET": "a secret of 32 characters or more"}
 # Each fault, and the statuses of changes while it is there. A process that goes on after a failed sync has no status.
