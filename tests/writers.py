@@ -2,6 +2,7 @@
 
 import collections
 import json
+import math
 import random
 import threading
 import time
@@ -9,7 +10,7 @@ import uuid
 
 import requests
 
-from acknowledged import Operation, members
+from acknowledged import NEVER, Operation, members
 
 PATCH, LINES = "application/json-patch+json", "application/x-ndjson"
 EXTENSIONS = "/connectory/v1"
@@ -247,18 +248,22 @@ class Client:
         self.life.begin(operation)
         # Now and then it does not wait for the answer, and repeats the request at once.
         is_impatient = operation.key is not None and self.random.random() < 0.05
-        answer = None
+        may_be_done = False
         try:
             answer = self.ask(request, (10, 0.002) if is_impatient else 30)
         except requests.Timeout:
             if not is_impatient:
                 raise Unanswered from None
             self.life.count("answers not waited for")
-            answer = self.repeat(operation, request)
+            answer, may_be_done = self.repeat(operation, request), True
         except requests.RequestException:
             raise Unanswered from None
         self.life.answered(operation, answer)
         self.pending = None
+        if may_be_done and not answer.ok:
+            # The repeat did nothing. The first request may still be done, now or later.
+            operation.outcome, operation.ended, operation.answered_at = "unknown", math.inf, NEVER
+            self.forget(operation.effects)
         if answer.ok:
             self.life.count(operation.kind)
             if operation.key is not None:
