@@ -5,9 +5,12 @@
 
 import os
 import pathlib
+import random
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -20,6 +23,40 @@ BINARY = TARGET / os.environ.get("CONNECTORY_PROFILE", "release") / "connectory"
 # The official SDKs that are not in the environment of the tests: version 2 for Python, and the one for TypeScript.
 SDK_2 = ROOT / ".venv-sdk2/bin/python"
 NODE_MODULES = ROOT / "examples/vitest/node_modules"
+
+
+# What tests report at the end, whether they pass or fail.
+REPORTED = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--rounds", type=int, default=10, help="the rounds of each test that kills servers or fails disks")
+    parser.addoption("--seed", type=int, help="what these tests take their random choices from; each run prints it")
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in REPORTED:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def rounds(pytestconfig):
+    return pytestconfig.getoption("rounds")
+
+
+@pytest.fixture
+def seed(pytestconfig, report, request):
+    """What all random choices of a test come from."""
+    given = pytestconfig.getoption("seed")
+    seed = random.SystemRandom().randrange(1 << 32) if given is None else given
+    report(f"{request.node.name}: --seed {seed}")
+    return seed
+
+
+@pytest.fixture
+def report():
+    """Prints a line at the end of the run."""
+    return REPORTED.append
 
 
 def environment(**variables):
@@ -150,3 +187,37 @@ def start():
     yield start
     for server in servers:
         server.end()
+
+
+@pytest.fixture(scope="session")
+def faults(tmp_path_factory):
+    """The library that makes calls fail, and records them."""
+    if shutil.which("cc") is None or not sys.platform.startswith("linux"):
+        pytest.skip("it takes a C compiler and Linux")
+    library = tmp_path_factory.mktemp("faults") / "faults.so"
+    source = pathlib.Path(__file__).parent / "faults.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl", "-lpthread"], check=True, timeout=60)
+    return library
+
+
+class Faults:
+    """Controls which calls fail in a server that was started with the library."""
+
+    def __init__(self, library, folder):
+        self.control = folder / "faults"
+        self.variables = {"LD_PRELOAD": str(library), "CONNECTORY_FAULTS": str(self.control)}
+        self.stop()
+
+    def begin(self, what):
+        # Replace the file in one step: a call that reads half of it would not fail.
+        (self.control.parent / "next").write_text(what)
+        (self.control.parent / "next").rename(self.control)
+
+    def stop(self):
+        self.begin("")
+
+    @property
+    def hits(self):
+        """A line for each call that failed."""
+        hits = self.control.with_name("faults.hits")
+        return hits.read_text().splitlines() if hits.exists() else []

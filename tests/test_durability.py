@@ -15,7 +15,7 @@ import time
 import pytest
 import requests
 
-from conftest import BINARY, Server, connectory, environment
+from conftest import BINARY, Faults, Server, connectory, environment
 
 BODY = {"className": "x.Y"}
 
@@ -748,34 +748,6 @@ def test_a_command_makes_no_database(start, tmp_path):
 
 
 # Calls that fail.
-
-
-@pytest.fixture(scope="session")
-def faults(tmp_path_factory):
-    """The library that makes calls fail."""
-    if shutil.which("cc") is None or not sys.platform.startswith("linux"):
-        pytest.skip("it takes a C compiler and Linux")
-    library = tmp_path_factory.mktemp("faults") / "faults.so"
-    source = pathlib.Path(__file__).parent / "faults.c"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True, timeout=60)
-    return library
-
-
-class Faults:
-    """Controls which calls fail in a server that was started with the library."""
-
-    def __init__(self, library, folder):
-        self.control = folder / "faults"
-        self.variables = {"LD_PRELOAD": str(library), "CONNECTORY_FAULTS": str(self.control)}
-        self.stop()
-
-    def begin(self, what):
-        # Replace the file in one step: a call that reads half of it would not fail.
-        (self.control.parent / "next").write_text(what)
-        (self.control.parent / "next").rename(self.control)
-
-    def stop(self):
-        self.begin("")
 
 
 def test_a_server_for_tests_never_waits_for_the_disk(faults, tmp_path):

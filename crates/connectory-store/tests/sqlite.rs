@@ -211,6 +211,21 @@ async fn one_process_serves_a_database_and_access_management_works_beside_it() {
     assert!(matches!(access.delete_client("second", &by()), Err(StoreError::Unknown(_))));
 }
 
+#[test]
+fn a_server_waits_at_its_start_for_a_command_that_has_the_lock() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.db");
+    drop(Store::open(&path).unwrap());
+    let command = AccessDb::open(&path).unwrap();
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| Store::open(&path));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!server.is_finished(), "it does not wait");
+        drop(command);
+        server.join().unwrap().unwrap();
+    });
+}
+
 #[tokio::test]
 async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
     let folder = TempDir::new().unwrap();

@@ -39,7 +39,7 @@ impl AccessDb {
 
     fn open_or_refuse(path: &Path) -> Result<Self> {
         let file = DatabaseFile::open_existing(path)?;
-        let lock = match file.lock() {
+        let lock = match file.lock(Syncs::Full) {
             Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
             lock => lock,
         };

@@ -28,7 +28,7 @@ use crate::revision::{Action, AuthorKind, RevisionId, RevisionNumber};
 pub(crate) fn open(path: &Path) -> Result<Source> {
     let open = || {
         let file = DatabaseFile::open_existing(path)?;
-        let lock = match file.lock() {
+        let lock = match file.lock(Syncs::Full) {
             Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
             lock => lock,
         };

@@ -147,8 +147,9 @@ impl DatabaseFile {
         self.beside.get().into_iter().flatten().try_for_each(|(path, id)| is_at(path, *id))
     }
 
-    /// Takes the lock, or returns the process that has it.
-    pub fn lock(self: &Arc<Self>) -> Result<Lock> {
+    /// Takes the lock, or returns the process that has it. A new lock file is on disk when this returns, before the log
+    /// exists: the log beside a lock file that a power failure emptied would be refused.
+    pub fn lock(self: &Arc<Self>, syncs: Syncs) -> Result<Lock> {
         let in_use = |pid| StoreError::InUse { path: self.path.clone(), pid };
         if self.locked.swap(true, Ordering::AcqRel) {
             return Err(in_use(Some(std::process::id())));
@@ -183,8 +184,10 @@ impl DatabaseFile {
         };
         let noted = read(&mut holder).map_err(|error| unlocked(io(error)))?;
         let mut lock = Lock { database: Arc::clone(self), holder, marks: Vec::new() };
-        lock.note(marks(&noted)).inspect_err(|_| {
-            if noted.is_empty() {
+        let is_new = noted.is_empty();
+        let noted = lock.note(marks(&noted)).and_then(|()| if is_new { lock.sync(syncs) } else { Ok(()) });
+        noted.inspect_err(|_| {
+            if is_new {
                 // A new lock file must not remain empty.
                 let _remains = std::fs::remove_file(&path);
             }
@@ -223,9 +226,7 @@ impl Lock {
             }
         };
         self.note(vec![old, new])?;
-        if syncs == Syncs::Full {
-            self.holder.sync_all().map_err(|error| self.io(error))?;
-        }
+        self.sync(syncs)?;
         set(&new.cookies())?;
         if log_is_copied()? { self.settle() } else { Ok(()) }
     }
@@ -256,6 +257,14 @@ impl Lock {
             .map_err(|error| self.io(error))?;
         self.marks = marks;
         Ok(())
+    }
+
+    /// Waits until the lock file is on disk.
+    fn sync(&self, syncs: Syncs) -> Result<()> {
+        match syncs {
+            Syncs::Full => self.holder.sync_all().map_err(|error| self.io(error)),
+            Syncs::Off => Ok(()),
+        }
     }
 
     /// Reads the mark that the database has at the moment, without its log.
@@ -499,7 +508,7 @@ mod tests {
     fn started() -> Started {
         let folder = TempDir::new().unwrap();
         let file = DatabaseFile::open(&folder.path().join("c.db")).unwrap();
-        let lock = file.lock().unwrap();
+        let lock = file.lock(Syncs::Full).unwrap();
         let mut connection = schema::open(&file, schema::SERVER_WAIT, Syncs::Full).unwrap();
         schema::migrate(&mut connection, file.path()).unwrap();
         Started { folder, connection, lock }

@@ -26,13 +26,13 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use connectory_model::{Connector, ScriptName, Summary};
 
 pub(crate) use self::access::AccessDb;
 use self::job::Job;
-use self::lock::DatabaseFile;
+use self::lock::{DatabaseFile, Lock};
 use self::reader::Readers;
 pub(crate) use self::syncs::Syncs;
 use self::writer::Writer;
@@ -50,6 +50,12 @@ use crate::session::{Ended, NewSession, Session, SessionHash};
 
 /// The time limit of a check. It is longer than the writer waits for the transaction of another program.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The time that a server waits for the lock at its start. Commands have it while they open or change a database that no
+/// server serves.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// The pause between two attempts to take the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The number of connections for reads (D35).
 const READERS: usize = 8;
@@ -72,7 +78,7 @@ impl Sqlite {
 
     fn open_or_refuse(path: &Path, syncs: Syncs) -> Result<Self> {
         let file = DatabaseFile::open(path)?;
-        let mut lock = file.lock()?;
+        let mut lock = lock_when_free(&file, syncs)?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
         if syncs == Syncs::Off {
@@ -269,5 +275,16 @@ impl Sqlite {
 
     pub async fn check_writes(&self) -> Result<()> {
         tokio::time::timeout(CHECK_TIMEOUT, self.writer.check()).await.unwrap_or(Err(Unavailable::Slow.into()))
+    }
+}
+
+/// Takes the lock of a database, or returns the process that has it for longer than a command.
+fn lock_when_free(file: &Arc<DatabaseFile>, syncs: Syncs) -> Result<Lock> {
+    let deadline = Instant::now() + LOCK_WAIT;
+    loop {
+        match file.lock(syncs) {
+            Err(StoreError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+            taken => return taken,
+        }
     }
 }

@@ -271,7 +271,7 @@ mod tests {
     /// Starts a writer on a new database, whose connection was prepared first.
     fn writer(folder: &TempDir, prepare: impl FnOnce(&Connection)) -> Writer {
         let file = DatabaseFile::open(&folder.path().join("c.db")).unwrap();
-        let lock = file.lock().unwrap();
+        let lock = file.lock(Syncs::Full).unwrap();
         let mut connection = schema::open(&file, schema::SERVER_WAIT, Syncs::Full).unwrap();
         schema::migrate(&mut connection, file.path()).unwrap();
         prepare(&connection);
