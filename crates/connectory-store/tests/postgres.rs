@@ -948,7 +948,7 @@ async fn databases_of_every_schema_are_brought_up_to_date() {
         database.psql(&format!("{all}; INSERT INTO connectory_schema VALUES ({version})"));
         let issuer = database.psql("SELECT value FROM settings WHERE name = 'issuer'");
         let store = database.open().await;
-        assert_eq!(database.psql("SELECT version FROM connectory_schema"), "3");
+        assert_eq!(database.psql("SELECT version FROM connectory_schema"), "4");
         assert_eq!(store.issuer().await.unwrap(), issuer);
         assert_eq!(store.client("id".to_owned()).await.unwrap().unwrap().tenant.name, "theirs");
         assert_eq!(store.incarnation().await.unwrap().len(), 32);
