@@ -302,7 +302,7 @@ mod tests {
         let wait = schedule.wait().unwrap();
         assert!(wait > Duration::from_mins(59) && wait <= Duration::from_hours(1), "{wait:?}");
         let future = make(-2);
-        assert_eq!(schedule.wait().unwrap(), Duration::ZERO, "the clock was wrong");
+        assert!(schedule.wait().unwrap() > Duration::from_mins(59), "the clock was wrong when that was made");
         fs::remove_file(future).unwrap();
         fs::remove_dir_all(folder.path()).unwrap();
         assert!(schedule.wait().is_err());
