@@ -220,8 +220,12 @@ fn a_server_makes_backups_when_they_are_due_and_shows_them_as_metrics() {
     assert!(server.metrics().contains(&format!("\nconnectory_backup_last_size_bytes {size}\n")));
     assert_eq!(backups(&folder).len(), 2);
     drop(server);
-    // A folder that is gone is a failure, and the server goes on.
+    // A folder that is missing is made, unless that is not possible.
     fs::remove_dir_all(&folder).unwrap();
+    drop(operator.serve(options));
+    assert!(folder.is_dir());
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
     let error = operator.run(&format!("serve --listen 127.0.0.1:0 {options}")).error();
-    assert!(error.contains("--backup-to: cannot read backups: No such file or directory"), "{error}");
+    assert!(error.contains("--backup-to: cannot create backups: File exists"), "{error}");
 }
