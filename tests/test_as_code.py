@@ -778,7 +778,7 @@ def test_environments_promotion_and_differences(start, tmp_path):
     terminal.run("apply", "c", "--yes", "--env", "sandbox")
     assert terminal.run("connector", "list", "--custom", "--count").stdout == "0\n"
     promoted = terminal.run("promote", "--from", "sandbox", "--to", "production", "a", "--yes").stdout
-    assert promoted.endswith("created 1, changed 0, deleted 0\nrevision 1; what was before is revision 0; `connectory rollback --to 0` goes back to it\n")
+    assert promoted.endswith("created 1, changed 0, deleted 0\nrevision 1; what was before is revision 0; `connectory rollback --to 0 --env production` goes back to it\n")
     again = terminal.run("promote", "--from", "sandbox", "--to", "production", "a", "--yes").stdout
     assert again == f"{servers['production'].url}: 0 to create, 0 to change, 0 to delete\n"
     assert terminal.run("diff", "sandbox:a", "production:a").stdout == ""
