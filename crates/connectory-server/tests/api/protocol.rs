@@ -96,15 +96,21 @@ async fn a_request_has_one_host() {
 #[tokio::test]
 async fn health_is_told_without_a_token() {
     let app = TestApp::start().await;
+    // Where other servers may commit too, none of which does here.
+    let alone = |mut told: serde_json::Value| {
+        let behind = told.as_object_mut().unwrap().remove("tenantsBehind");
+        assert_eq!(behind.unwrap_or(json!(0)), json!(0));
+        told
+    };
     for (path, expected) in [("/health/live", "live"), ("/health/ready", "ready")] {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
-        assert_eq!(answer.ok(), json!({"status": expected}));
+        assert_eq!(alone(answer.ok()), json!({"status": expected}));
     }
     app.server.options.stopping.store(true, Ordering::Relaxed);
     for path in ["/health/ready", "/health/ready?for=reads"] {
         let answer = app.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("2")));
-        assert_eq!(answer.json(), json!({"status": "not ready", "reason": "stopping"}));
+        assert_eq!(alone(answer.json()), json!({"status": "not ready", "reason": "stopping"}));
     }
     app.get("/health/live").await.ok();
     app.get("/v3/connectors").await.ok();
