@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use backon::ExponentialBackoff;
 use bytes::Bytes;
 use connectory_model::wire::{ConnectorRevision, EVENTS_PATH, EventKind, EventReset};
 use futures_util::{Stream, StreamExt, stream};
@@ -15,7 +16,6 @@ use sse_stream::{Sse, SseByteStream};
 use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
-use crate::retries::Retries;
 use crate::transport::Transport;
 
 /// How long nothing may come. A service sends something every 15 seconds, so the connection is lost then.
@@ -106,7 +106,7 @@ impl Events {
     /// # }
     /// ```
     pub fn stream(self) -> impl Stream<Item = Result<Event, Error>> + Send {
-        let state = Following { transport: self.transport, last: self.after, open: None, failed: None };
+        let state = Following { transport: self.transport, last: self.after, open: None, pauses: None };
         stream::try_unfold(state, |mut state| async { Ok(Some((state.next().await?, state))) })
     }
 }
@@ -120,8 +120,8 @@ struct Following {
     /// The id of the last event.
     last: Option<String>,
     open: Option<Blocks>,
-    /// How often a connection has failed or ended since the last event. None before the first connection.
-    failed: Option<u32>,
+    /// The pauses before the next connections, since the last event. None before the first connection.
+    pauses: Option<ExponentialBackoff>,
 }
 
 impl Following {
@@ -132,9 +132,9 @@ impl Following {
                 match self.transport.open(EVENTS_PATH, LONGEST, last.as_deref()).await {
                     Ok(response) => {
                         self.open = Some(blocks(response));
-                        self.failed.get_or_insert(0);
+                        self.pauses.get_or_insert_with(|| self.transport.retries.endless_pauses(SHORTEST_PAUSE));
                     }
-                    Err(error) if self.failed.is_some() && error.is_temporary() => self.pause().await,
+                    Err(error) if self.pauses.is_some() && error.is_temporary() => self.pause().await,
                     Err(error) => return Err(error),
                 }
                 continue;
@@ -144,7 +144,7 @@ impl Following {
                     self.last = Some(id.clone());
                 }
                 if let Some(event) = self.event(block)? {
-                    self.failed = Some(0);
+                    self.pauses = Some(self.transport.retries.endless_pauses(SHORTEST_PAUSE));
                     return Ok(event);
                 }
             } else {
@@ -157,11 +157,8 @@ impl Following {
 
     /// Waits before the next connection, the longer the more of them have failed.
     async fn pause(&mut self) {
-        let failed = self.failed.unwrap_or_default();
-        self.failed = Some(failed.saturating_add(1));
-        let Retries { first_pause, longest_pause, .. } = self.transport.retries;
-        let pause = first_pause.max(SHORTEST_PAUSE).saturating_mul(1 << failed.min(10));
-        sleep(pause.min(longest_pause.max(SHORTEST_PAUSE))).await;
+        let pause = self.pauses.as_mut().and_then(Iterator::next);
+        sleep(pause.unwrap_or(SHORTEST_PAUSE)).await;
     }
 
     /// The event of a block. None for one that this version does not know, and for one that only has an id.

@@ -125,14 +125,7 @@ impl Retries {
     pub(crate) fn pauses(&self, method: &Method, has_condition: bool) -> Pauses {
         let is_refused_twice = has_condition && *method == Method::PUT;
         let is_never = matches!(self.writes, Writes::Never);
-        let pauses = |times| {
-            ExponentialBuilder::default()
-                .with_min_delay(self.first_pause)
-                .with_max_delay(self.longest_pause)
-                .with_max_times(times)
-                .with_jitter()
-                .build()
-        };
+        let pauses = |times| self.growing(Duration::ZERO).with_max_times(times).build();
         Pauses {
             rate_limited: pauses(self.rate_limited),
             unavailable: pauses(self.unavailable),
@@ -140,6 +133,19 @@ impl Retries {
             is_idempotent: method.is_idempotent() && !is_refused_twice,
             writes: if is_refused_twice && is_never { Writes::RateLimited } else { self.writes },
         }
+    }
+
+    /// The pauses of something that is tried for as long as it takes, none shorter than this.
+    pub(crate) fn endless_pauses(&self, shortest: Duration) -> ExponentialBackoff {
+        self.growing(shortest).without_max_times().build()
+    }
+
+    /// Pauses that grow, with jitter, none shorter than this.
+    fn growing(&self, shortest: Duration) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first_pause.max(shortest))
+            .with_max_delay(self.longest_pause.max(shortest))
+            .with_jitter()
     }
 }
 

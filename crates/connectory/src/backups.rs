@@ -7,6 +7,7 @@ use connectory_store::{BackupSource, Counts, Finding};
 use crate::access::named;
 use crate::serve::settings::DatabaseArgument;
 use crate::serve::values::Database;
+use crate::terminal::count;
 
 /// How many findings are printed. One fault of a disk may have thousands.
 const PRINTED: u64 = 100;
@@ -32,7 +33,7 @@ pub fn shown(counts: &Counts) -> String {
         (counts.revisions, "revision"),
         (counts.access_events, "access event"),
     ];
-    let parts = parts.map(|(number, thing)| format!("{number} {thing}{}", if number == 1 { "" } else { "s" }));
+    let parts = parts.map(|(number, thing)| count(usize::try_from(number).unwrap_or(usize::MAX), thing));
     match counts.removed_bodies {
         0 => parts.join(", "),
         removed => format!("{} (retention has removed {removed} of the revisions' bodies)", parts.join(", ")),

@@ -290,11 +290,10 @@ impl Events {
         let before = RevisionNumber::new(self.cursor.number.get() - 1).unwrap_or(RevisionNumber::ZERO);
         let after = RevisionId { tenant, number: before };
         let mut revisions = self.server.store.revisions_after(after, EVENTS_READ).await?.into_iter().peekable();
+        self.is_unsure = false;
         if self.cursor != Cursor::START && revisions.next_if(|first| Cursor::of(first) == self.cursor).is_none() {
-            self.is_unsure = false;
             return self.reset("the history of this server does not have the last event").await;
         }
-        self.is_unsure = false;
         for revision in revisions.take_while(|revision| revision.number <= visible) {
             let kind = match revision.action {
                 Action::Create => EventKind::Created,

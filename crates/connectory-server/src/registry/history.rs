@@ -170,10 +170,7 @@ impl Registry {
     ) -> Result<(Revision, Source), RegistryError> {
         let revision = self.store.revision(tenant.id(), script_name.clone(), number).await?;
         let revision = revision.ok_or(RegistryError::NoRevision(number))?;
-        if !revision.has_body {
-            return Err(RegistryError::BodyRemoved { number, created_at: revision.created_at });
-        }
-        let source = stored(tenant, &revision);
+        let source = readable(tenant, &revision)?;
         Ok((revision, source))
     }
 
@@ -187,19 +184,24 @@ impl Registry {
         let (revision, source) = self.revision(tenant, script_name, number).await?;
         let after = self.catalog.connector(tenant, source).await?;
         // The previous revision of a creation, or of the restore of a deleted connector, is a deletion, if there is one.
-        let read = async |number| self.store.revision(tenant.id(), script_name.clone(), number).await;
         let previous = match revision.previous {
-            Some(number) => read(number).await?.filter(|previous| previous.action != Action::Delete),
+            Some(number) => self.store.revision(tenant.id(), script_name.clone(), number).await?,
             None => None,
         };
-        let before = match previous {
-            Some(previous) => {
-                let (_, source) = self.revision(tenant, script_name, previous.number).await?;
-                Some(self.catalog.connector(tenant, source).await?)
-            }
+        let before = match previous.filter(|previous| previous.action != Action::Delete) {
+            Some(previous) => Some(self.catalog.connector(tenant, readable(tenant, &previous)?).await?),
             None => None,
         };
         Ok(Change { revision, before, after, source })
+    }
+}
+
+/// Returns the place of a connector at a revision, unless retention removed it.
+fn readable(tenant: &TenantCatalog, revision: &Revision) -> Result<Source, RegistryError> {
+    if revision.has_body {
+        Ok(stored(tenant, revision))
+    } else {
+        Err(RegistryError::BodyRemoved { number: revision.number, created_at: revision.created_at })
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::BackupError;
 use crate::access_event::AccessAction;
-use crate::revision::{Action, AuthorKind};
+use crate::revision::{Action, Author, AuthorKind};
 
 /// Takes records, one after the other.
 pub(crate) type Sink<'a> = dyn FnMut(Record) -> Result<(), BackupError> + 'a;
@@ -99,6 +99,12 @@ pub(crate) struct AuthorRow {
     pub id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl From<Author> for AuthorRow {
+    fn from(Author { kind, id, name }: Author) -> Self {
+        Self { kind, id, name }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,15 +11,15 @@ use super::address::Address;
 use super::connection::Connection;
 use super::limits::{BEGIN, QUERY};
 use super::schema;
-use super::value::{Value, column, plain, text_column};
+use super::value::{Value, author, column, plain, text_column};
 use crate::access_event::AccessAction;
 use crate::backup::error::BackupError;
 use crate::backup::record::{
-    AccessEventRow, AuthorRow, ClientRow, ConnectorRow, DeletedRow, PartRow, Record, RefusedRow, RequestRow,
-    RevisionRow, SettingRow, SigningKeyRow, Sink, TenantRow,
+    AccessEventRow, ClientRow, ConnectorRow, DeletedRow, PartRow, Record, RefusedRow, RequestRow, RevisionRow,
+    SettingRow, SigningKeyRow, Sink, TenantRow,
 };
 use crate::error::{Result, StoreError, Unavailable, unreadable};
-use crate::revision::{Action, AuthorKind};
+use crate::revision::Action;
 
 /// How many revisions are read at a time. Most have some hundred bytes, the largest some 64 KiB.
 const PAGE: i64 = 256;
@@ -197,7 +197,7 @@ impl Moment<'_> {
                 number: column(row, 0)?,
                 action: AccessAction::of(action).ok_or_else(unknown)?,
                 subject: column::<Option<String>>(row, 2)?.map(plain),
-                author: author(row, 3)?,
+                author: author(row, 3)?.into(),
                 address: column(row, 6)?,
                 tracking_id: column(row, 7)?,
                 created_at: column(row, 8)?,
@@ -326,20 +326,11 @@ fn read_revision(row: &Row) -> Result<RevisionRow> {
         commit: column::<Option<Uuid>>(row, 4)?.filter(|commit| !commit.is_nil()),
         action: Action::of(action).ok_or_else(|| unreadable(format_args!("a revision of action {action}")))?,
         changed: column(row, 6)?,
-        author: author(row, 7)?,
+        author: author(row, 7)?.into(),
         tracking_id: column(row, 10)?,
         created_at: column(row, 11)?,
         body_format: column(row, 12)?,
         body: column(row, 13)?,
         totals: Some((column(row, 14)?, column(row, 15)?)),
-    })
-}
-
-fn author(row: &Row, first: usize) -> Result<AuthorRow> {
-    let kind = column(row, first)?;
-    Ok(AuthorRow {
-        kind: AuthorKind::of(kind).ok_or_else(|| unreadable(format_args!("an author of kind {kind}")))?,
-        id: text_column(row, first + 1)?,
-        name: column::<Option<String>>(row, first + 2)?.map(plain),
     })
 }

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
 use super::rows::{self, TENANT_COLUMNS, word};
-use super::syncs::Syncs;
 use super::{access_events, schema, usage};
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
@@ -38,15 +37,8 @@ impl AccessDb {
     }
 
     fn open_or_refuse(path: &Path) -> Result<Self> {
-        let file = DatabaseFile::open_existing(path)?;
-        let lock = match file.lock(Syncs::Full) {
-            Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
-            lock => lock,
-        };
-        let mut connection = schema::open(&file, schema::COMMAND_WAIT, Syncs::Full)?;
-        if lock.is_ok() {
-            schema::migrate(&mut connection, file.path())?;
-        } else {
+        let (connection, lock, file) = schema::open_beside(path)?;
+        if lock.is_err() {
             // The running server has updated the schema to its own version, which must be the version of this program.
             schema::expect_current(&connection, file.path())?;
         }

@@ -11,34 +11,24 @@ use uuid::Uuid;
 
 use super::key::{end_key, first_key, key};
 use super::lock::{self, DatabaseFile};
-use super::rows::uuid;
+use super::rows::{author, uuid};
 use super::schema;
 use super::syncs::Syncs;
 use crate::access::TenantId;
 use crate::backup::error::BackupError;
 use crate::backup::record::{
-    AccessEventRow, AuthorRow, ClientRow, ConnectorRow, DeletedRow, PartRow, Record, RefusedRow, RequestRow,
-    RevisionRow, SettingRow, SigningKeyRow, Sink, TenantRow,
+    AccessEventRow, ClientRow, ConnectorRow, DeletedRow, PartRow, Record, RefusedRow, RequestRow, RevisionRow,
+    SettingRow, SigningKeyRow, Sink, TenantRow,
 };
 use crate::error::{Result, StoreError, unreadable};
-use crate::revision::{Action, AuthorKind, RevisionId, RevisionNumber};
+use crate::revision::{Action, RevisionId, RevisionNumber};
 
 /// Opens a database of which all is read, whether a server is running on it or not. Updates the schema if no server is
 /// running. A server may start meanwhile.
 pub(crate) fn open(path: &Path) -> Result<Source> {
-    let open = || {
-        let file = DatabaseFile::open_existing(path)?;
-        let lock = match file.lock(Syncs::Full) {
-            Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
-            lock => lock,
-        };
-        let mut connection = schema::open(&file, schema::COMMAND_WAIT, Syncs::Full)?;
-        if lock.is_ok() {
-            schema::migrate(&mut connection, file.path())?;
-        }
-        Ok(Source { connection, file })
-    };
-    open().map_err(|error: StoreError| error.of(path))
+    // A server that holds the lock has the schema that each read checks. The lock is free again when this returns.
+    let (connection, _, file) = schema::open_beside(path).map_err(|error| error.of(path))?;
+    Ok(Source { connection, file })
 }
 
 /// A database of which all is read.
@@ -208,7 +198,7 @@ fn read_tenant(connection: &Connection, tenant: TenantId, sink: &mut Sink<'_>) -
             action: crate::access_event::AccessAction::of(action)
                 .ok_or(rusqlite::Error::IntegralValueOutOfRange(1, action))?,
             subject: row.get(2)?,
-            author: author(row, 3)?,
+            author: author(row, 3)?.into(),
             address: row.get(6)?,
             tracking_id: uuid(row, 7)?,
             created_at: row.get(8)?,
@@ -272,21 +262,12 @@ fn read_revision(row: &Row<'_>, first: i64) -> Result<RevisionRow> {
         commit: uuid(row, 4)?,
         action: Action::of(action).ok_or_else(|| unreadable(format_args!("a revision of action {action}")))?,
         changed: row.get(6)?,
-        author: author(row, 7)?,
+        author: author(row, 7)?.into(),
         tracking_id: uuid(row, 10)?,
         created_at: row.get(11)?,
         body_format: row.get(12)?,
         body: body.as_bytes().map_err(unreadable)?.to_vec(),
         totals: None,
-    })
-}
-
-fn author(row: &Row<'_>, first: usize) -> rusqlite::Result<AuthorRow> {
-    let kind = row.get(first)?;
-    Ok(AuthorRow {
-        kind: AuthorKind::of(kind).ok_or(rusqlite::Error::IntegralValueOutOfRange(first, kind))?,
-        id: row.get(first + 1)?,
-        name: row.get(first + 2)?,
     })
 }
 

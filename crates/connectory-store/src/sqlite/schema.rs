@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_model::name_key;
@@ -12,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::content;
-use super::lock::{self, DatabaseFile};
+use super::lock::{self, DatabaseFile, Lock};
 use super::syncs::Syncs;
 use crate::error::{Result, StoreError};
 
@@ -100,6 +101,21 @@ pub(super) fn open(file: &DatabaseFile, wait: Duration, syncs: Syncs) -> Result<
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens an existing database for a command, whether a server is running on it or not, and takes the lock, or says who has
+/// it. Updates the schema if no server is running.
+pub(super) fn open_beside(path: &Path) -> Result<(Connection, Result<Lock>, Arc<DatabaseFile>)> {
+    let file = DatabaseFile::open_existing(path)?;
+    let lock = match file.lock(Syncs::Full) {
+        Err(error) if !matches!(error, StoreError::InUse { .. }) => return Err(error),
+        lock => lock,
+    };
+    let mut connection = open(&file, COMMAND_WAIT, Syncs::Full)?;
+    if lock.is_ok() {
+        migrate(&mut connection, file.path())?;
+    }
+    Ok((connection, lock, file))
 }
 
 /// Writes a copy of the database, as it is now, into a new file that only its owner can read.

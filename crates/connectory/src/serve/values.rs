@@ -151,6 +151,12 @@ impl FromStr for ReadsSetting {
     }
 }
 
+/// Reads a time such as `2h 30m`, if it is within bounds.
+fn within(text: &str, (least, most): (Duration, Duration)) -> Option<Duration> {
+    let time = Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()?;
+    (least..=most).contains(&time).then_some(time)
+}
+
 /// How old the answer to a local read may be, written as `500ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Staleness(pub Duration);
@@ -159,9 +165,8 @@ impl FromStr for Staleness {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (least, most) = STALENESS_BOUNDS;
-        let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-        time.filter(|time| (least..=most).contains(time)).map(Self).ok_or_else(|| {
+        within(text, STALENESS_BOUNDS).map(Self).ok_or_else(|| {
+            let (least, most) = STALENESS_BOUNDS;
             format!("`{text}` is not a time from `{}ms` to `{}m`", least.as_millis(), most.as_secs() / 60)
         })
     }
@@ -175,9 +180,8 @@ impl FromStr for BackupEvery {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (least, most) = BACKUP_EVERY_BOUNDS;
-        let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-        time.filter(|time| (least..=most).contains(time)).map(Self).ok_or_else(|| {
+        within(text, BACKUP_EVERY_BOUNDS).map(Self).ok_or_else(|| {
+            let (least, most) = BACKUP_EVERY_BOUNDS;
             let (least, most) = (least.as_secs() / 60, most.as_secs() / 3600);
             format!("`{text}` is not a time from `{least}m` to `{most}h`, in minutes or hours, such as `24h`")
         })
