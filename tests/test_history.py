@@ -64,8 +64,9 @@ def test_a_whole_apply_is_rolled_back_in_one_change(terminal):
         write_connector(terminal, f"c/{name}", name.upper())
     terminal.run("apply", "c", "--yes")
     before = terminal.run("export").stdout
-    write_connector(terminal, "c/a", "Other name", status="DEMO")
-    write_connector(terminal, "c/new", "New")
+    # The names of some are those that others had.
+    write_connector(terminal, "c/a", "B", status="DEMO")
+    write_connector(terminal, "c/new", "a")
     for file in sorted((terminal.folder / "c/b").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     (terminal.folder / "c/b").rmdir()
@@ -83,7 +84,7 @@ def test_a_whole_apply_is_rolled_back_in_one_change(terminal):
     # By the time of the apply that was undone, it is there again.
     time_of_apply = json.loads(terminal.run("history", "--limit", "4", "-o", "json").stdout)[3]["created"]
     terminal.run("rollback", "--to", time_of_apply, "--yes")
-    assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["name"] == "Other name"
+    assert json.loads(terminal.run("connector", "get", "a", "-o", "json").stdout)["name"] == "B"
     assert "the tenant has no revision 999 yet" in terminal.run("rollback", "--to", "999", code=1).stderr
 
 

@@ -19,8 +19,8 @@
 //! **Separation.** A tenant sees only its own connectors, revisions and numbers. Every read names its tenant.
 //!
 //! **Uniqueness.** In a tenant, no two connectors have the same script name, or names with the same key
-//! ([`connectory_model::name_key`]). The store compares an edit with the state before its commit: a name that the same
-//! commit frees is still taken. An update may give its connector another name.
+//! ([`connectory_model::name_key`]). What counts is the state after the commit: one edit may take the name that
+//! another one of the same commit frees, and connectors may exchange their names.
 //!
 //! **Requests done once.** A commit may have a key. In the same transaction, the store notes the key, the fingerprint of
 //! the request, and the numbers of its revisions. For a day after that, a commit with the same key of the same tenant is

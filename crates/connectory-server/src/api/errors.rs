@@ -58,7 +58,7 @@ impl From<ApplyError> for ApiError {
             ApplyError::Late => Self::timeout(text),
             ApplyError::Refused { refusals, .. } => {
                 let status = if refusals.has_moved { StatusCode::CONFLICT } else { StatusCode::BAD_REQUEST };
-                Self { status, ..Self::bad_request(text).with_causes(refusals.sentences) }
+                Self { status, ..Self::bad_request(text).with_causes(refusals.sentences.into_values().collect()) }
             }
             ApplyError::Registry(error) => error.into(),
         }

@@ -6,6 +6,7 @@
 
 mod lines;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,8 +68,8 @@ impl From<WorkError> for ApplyError {
 /// Why lines are refused.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    /// A sentence for each refused line, the first of them.
-    pub sentences: Vec<String>,
+    /// A sentence for each refused line, by its number. There are as many as an answer may have.
+    pub sentences: BTreeMap<usize, String>,
     /// The number of refused lines.
     pub count: usize,
     /// Whether a line is refused because someone else changed its connector.
@@ -81,7 +82,7 @@ impl Refusals {
         self.has_moved |= matches!(reason, LineError::Moved { .. } | LineError::Gone);
         if self.sentences.len() < APPLY_REFUSALS {
             let of = script_name.map(|name| format!(", `{}`", shown(name, QUOTED_CHARS))).unwrap_or_default();
-            self.sentences.push(format!("line {line}{of}: {reason}"));
+            self.sentences.insert(line, format!("line {line}{of}: {reason}"));
         }
     }
 }
@@ -103,10 +104,7 @@ enum LineError {
         "the server has a connector with this script name; to change it, give the revision as of which it was read"
     )]
     Exists,
-    #[error(
-        "`name` is taken: a connector of this name exists already; a name that the same apply frees is still taken, so free \
-         it in an apply before"
-    )]
+    #[error("`name` is taken: a connector of this name exists already")]
     NameTaken,
     #[error("`name` is the name of the connector in line {0}")]
     NameTwice(usize),

@@ -472,20 +472,35 @@ async fn an_apply_with_a_key_is_done_once() {
 }
 
 #[tokio::test]
-async fn the_newest_name_of_a_set_is_free_only_when_it_was_before() {
+async fn names_count_as_they_are_after_the_apply() {
     let app = TestApp::start().await;
-    for name in ["a", "b"] {
+    for name in ["a", "b", "c"] {
         app.create(name).await;
     }
     let mut lines = export(&app, "").await.1;
-    // Two connectors exchange their names: in one commit, both are still taken.
-    lines[0]["connector"]["name"] = json!("b");
-    lines[1]["connector"]["name"] = json!("a");
-    let causes = causes(&apply(&app, &lines).await, 400);
-    assert!(causes.len() == 2 && causes.iter().all(|cause| cause.contains("`name` is taken")), "{causes:?}");
+    let renamed = |line: &Value, name: &str| {
+        let mut line = line.clone();
+        line["connector"]["name"] = json!(name);
+        line
+    };
+    // One that stays has its name.
+    let refused = apply(&app, &[renamed(&lines[0], "b"), renamed(&lines[2], "a"), lines[1].clone()]).await;
+    assert_eq!(causes(&refused, 400), ["line 1, `a`: `name` is taken: a connector of this name exists already"]);
+    // Two exchange their names, and a new one has that of one that goes.
+    let mut new = renamed(&lines[2], "C");
+    new["scriptName"] = json!("new");
+    new["connector"]["scriptName"] = json!("new");
+    new["revision"] = json!(0);
+    lines[2]["connector"] = Value::Null;
+    let lines = [new, renamed(&lines[0], "b"), renamed(&lines[1], "a"), lines[2].clone()];
+    let dry = app.call(Method::POST, &format!("{APPLY}?dry-run=true"), LINES, ndjson(&lines)).await.ok();
+    assert_eq!(dry["created"], 1);
+    assert_eq!(apply(&app, &lines).await.ok()["changed"], 2);
+    let named = export(&app, "").await.1;
+    let named: Vec<_> = named.iter().map(|line| (&line["scriptName"], &line["connector"]["name"])).collect();
+    assert_eq!(named, [(&json!("b"), &json!("a")), (&json!("a"), &json!("b")), (&json!("new"), &json!("C"))]);
     // The case of a name is its connector's own.
-    let mut line = exported(&app, "a").await.unwrap();
-    line["connector"]["name"] = json!("A");
+    let line = renamed(&exported(&app, "a").await.unwrap(), "B");
     assert_eq!(apply(&app, &[line]).await.ok()["changed"], 1);
 }
 

@@ -169,9 +169,10 @@ impl<'a> Plan<'a> {
             return Err(Refusal::Done);
         }
         expect_distinct(edits)?;
+        let freed: HashSet<&str> = edits.iter().filter_map(|edit| self.frees(edit)).collect();
         let mut names = HashSet::new();
         for (at, edit) in edits.iter().enumerate() {
-            if self.check(at, edit)? && edits.len() > 1 && !names.insert(edit.name_key.as_str()) {
+            if self.check(at, edit, &freed)? && edits.len() > 1 && !names.insert(edit.name_key.as_str()) {
                 return Err(Refusal::NameTaken { edit: at });
             }
         }
@@ -181,6 +182,10 @@ impl<'a> Plan<'a> {
         let Some(last) = numbers.last().copied().filter(|_| numbers.len() == edits.len()) else {
             return Err(StoreError::Engine(format!("the tenant has no numbers left after {newest}")).into());
         };
+        // All names that become free, before the first is taken: connectors may exchange their names.
+        for name_key in freed {
+            self.names.insert(name_key, false);
+        }
         for (edit, number) in edits.iter().zip(&numbers) {
             self.make(commit, edit, *number, last);
         }
@@ -192,11 +197,19 @@ impl<'a> Plan<'a> {
         Ok(numbers)
     }
 
-    /// Checks an edit. Returns whether its connector has the name from this edit on.
-    fn check(&self, at: usize, edit: &Edit) -> Result<bool, Refusal> {
+    /// The key of a name that a connector does not have any more after an edit.
+    fn frees(&self, edit: &Edit) -> Option<&'a str> {
+        let name_key = self.state.get(edit.script_name().as_str())?.name_key;
+        let renames = edit.may_rename && edit.name_key != name_key;
+        (renames || matches!(edit.change(), Change::Delete { .. })).then_some(name_key)
+    }
+
+    /// Checks an edit of a commit that frees these names. Returns whether its connector has its name from this edit on.
+    fn check(&self, at: usize, edit: &Edit, freed: &HashSet<&str>) -> Result<bool, Refusal> {
         let state = self.state.get(edit.script_name().as_str());
         let current = state.and_then(|state| state.newest).filter(|(_, exists)| *exists).map(|(number, _)| number);
-        let is_taken = || self.names.get(edit.name_key.as_str()).copied().unwrap_or_default();
+        let name_key = edit.name_key.as_str();
+        let is_taken = || self.names.get(name_key).copied().unwrap_or_default() && !freed.contains(name_key);
         match edit.change() {
             Change::Create if is_taken() => Err(Refusal::NameTaken { edit: at }),
             Change::Create if current.is_some() => Err(Refusal::ScriptNameTaken { edit: at }),
@@ -226,17 +239,19 @@ impl<'a> Plan<'a> {
         match edit.change() {
             Change::Create => {
                 self.connectors += 1;
+                state.is_renamed |= state.name_key != edit.name_key;
                 state.name_key = &edit.name_key;
             }
             Change::Update { .. } if edit.may_rename && state.name_key != edit.name_key => {
-                self.names.insert(state.name_key, false);
                 state.name_key = &edit.name_key;
                 state.is_renamed = true;
             }
             Change::Update { .. } => {}
             Change::Delete { .. } => self.connectors = self.connectors.saturating_sub(1),
         }
-        self.names.insert(state.name_key, exists);
+        if exists {
+            self.names.insert(state.name_key, true);
+        }
         self.written += edit.stored_bytes();
         let author = &commit.origin.author;
         let rows = &mut self.rows;

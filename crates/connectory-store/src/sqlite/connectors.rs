@@ -1,6 +1,6 @@
 //! The rows of connectors and their revisions.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use connectory_model::{Part, ScriptName, Summary};
@@ -35,9 +35,9 @@ pub(super) fn commit(
     expect_distinct(edits)?;
     let mut newest = RevisionNumber::ZERO;
     let mut previous = Vec::with_capacity(edits.len());
-    let (mut quotas, mut names) = (None, HashSet::new());
+    let (mut quotas, mut names, others) = (None, HashSet::new(), Others::of(edits));
     for (at, edit) in edits.iter().enumerate() {
-        let checked = check(connection, *tenant, at, edit)?;
+        let checked = check(connection, *tenant, &others, at, edit)?;
         // One edit has no other to share its name with.
         if checked.takes_name && edits.len() > 1 && !names.insert(edit.name_key.as_str()) {
             return Err(Refusal::NameTaken { edit: at });
@@ -55,6 +55,15 @@ pub(super) fn commit(
     };
     if let Some(once) = &commit.once {
         once::note(connection, *tenant, once, (numbers[0], last))?;
+    }
+    // All names that become free, before the first is taken: connectors may exchange their names.
+    for (edit, (_, takes_name)) in edits.iter().zip(&previous) {
+        if matches!(edit.change(), Change::Delete { .. }) || *takes_name && edit.change() != Change::Create {
+            connection
+                .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")
+                .and_then(|mut delete| delete.execute(params![tenant.get(), edit.script_name().as_str()]))
+                .map_err(StoreError::from)?;
+        }
     }
     let time = now();
     for ((edit, (previous, takes_name)), number) in edits.iter().zip(previous).zip(&numbers) {
@@ -77,8 +86,47 @@ struct Checked {
     quotas: Quotas,
 }
 
-/// Checks with one statement whether an edit is possible. The key of a name may have a suffix ([`super::schema`]).
-fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<Checked, Refusal> {
+/// The other edits of the same commit, which may free a name.
+struct Others<'a>(HashMap<&'a str, &'a Edit>);
+
+impl<'a> Others<'a> {
+    fn of(edits: &'a [Edit]) -> Self {
+        // One edit frees no name that it takes.
+        let several = edits.iter().filter(|_| edits.len() > 1);
+        Self(several.map(|edit| (edit.script_name().as_str(), edit)).collect())
+    }
+
+    /// Whether all connectors that have a name now have another one after the commit, or are deleted.
+    fn free(&self, connection: &Connection, tenant: TenantId, name_key: &str) -> Result<bool> {
+        if self.0.is_empty() {
+            return Ok(false);
+        }
+        let mut statement = connection.prepare_cached(
+            "SELECT script_name FROM connectors WHERE tenant_id = ?1 AND name_key >= ?2 AND name_key < ?2 || char(2)",
+        )?;
+        let mut holders = statement.query(params![tenant.get(), name_key])?;
+        while let Some(holder) = holders.next()? {
+            let frees = self.0.get(holder.get_ref(0)?.as_str().map_err(unreadable)?).is_some_and(|edit| {
+                let renames = edit.may_rename && edit.name_key != name_key;
+                renames || matches!(edit.change(), Change::Delete { .. })
+            });
+            if !frees {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Checks whether an edit is possible, almost always with one statement. The key of a name may have a suffix
+/// ([`super::schema`]).
+fn check(
+    connection: &Connection,
+    tenant: TenantId,
+    others: &Others<'_>,
+    at: usize,
+    edit: &Edit,
+) -> Result<Checked, Refusal> {
     let (tenant_id, keys) = (tenant.get(), [first_key(tenant), end_key(tenant)]);
     let script_name = edit.script_name().as_str();
     let expected = match edit.change() {
@@ -101,6 +149,7 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
             let (newest, previous, script_name_taken, name_taken, quotas) = statement
                 .query_row(params![keys[0], keys[1], tenant_id, script_name, edit.name_key], row)
                 .map_err(StoreError::from)?;
+            let name_taken = name_taken && !others.free(connection, tenant, &edit.name_key)?;
             return match (name_taken, script_name_taken) {
                 (true, _) => Err(Refusal::NameTaken { edit: at }),
                 (false, true) => Err(Refusal::ScriptNameTaken { edit: at }),
@@ -129,12 +178,18 @@ fn check(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> R
     if current != Some(expected) {
         return Err(Refusal::Conflict { edit: at, current });
     }
-    let takes_name = edit.may_rename && renames(connection, tenant, at, edit)?;
+    let takes_name = edit.may_rename && renames(connection, tenant, others, at, edit)?;
     Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current, takes_name, quotas })
 }
 
 /// Whether an edit gives its connector a name with another key. Refuses a name that another connector has.
-fn renames(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) -> Result<bool, Refusal> {
+fn renames(
+    connection: &Connection,
+    tenant: TenantId,
+    others: &Others<'_>,
+    at: usize,
+    edit: &Edit,
+) -> Result<bool, Refusal> {
     let mut statement = connection
         .prepare_cached(
             "SELECT name_key >= ?3 AND name_key < ?3 || char(2),
@@ -148,8 +203,8 @@ fn renames(connection: &Connection, tenant: TenantId, at: usize, edit: &Edit) ->
         statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).map_err(StoreError::from)?;
     match (is_its_own, is_taken) {
         (true, _) => Ok(false),
-        (false, true) => Err(Refusal::NameTaken { edit: at }),
-        (false, false) => Ok(true),
+        (false, true) if !others.free(connection, tenant, &edit.name_key)? => Err(Refusal::NameTaken { edit: at }),
+        (false, _) => Ok(true),
     }
 }
 
@@ -169,26 +224,22 @@ fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) ->
     let Place { number, previous, takes_name, change, time } = place;
     let tenant_id = commit.tenant.get();
     let script_name = edit.script_name().as_str();
+    if takes_name {
+        connection
+            .prepare_cached(
+                "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![tenant_id, script_name, edit.name_key, number.get(), edit.summary_json])?;
+    }
     match edit.change() {
-        Change::Create => {
+        Change::Create if previous.is_some() => {
             connection
-                .prepare_cached(
-                    "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary)
-                         VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![tenant_id, script_name, edit.name_key, number.get(), edit.summary_json])?;
-            if previous.is_some() {
-                connection
-                    .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
-                    .execute(params![tenant_id, script_name])?;
-            }
+                .prepare_cached("DELETE FROM deleted WHERE tenant_id = ?1 AND script_name = ?2")?
+                .execute(params![tenant_id, script_name])?;
         }
+        Change::Create => {}
+        Change::Update { .. } if takes_name => {}
         Change::Update { .. } => {
-            if takes_name {
-                connection
-                    .prepare_cached("UPDATE connectors SET name_key = ?3 WHERE tenant_id = ?1 AND script_name = ?2")?
-                    .execute(params![tenant_id, script_name, edit.name_key])?;
-            }
             connection
                 .prepare_cached(
                     "UPDATE connectors SET number = ?3, summary = ?4 WHERE tenant_id = ?1 AND script_name = ?2",
@@ -196,9 +247,6 @@ fn write(connection: &Connection, commit: &Commit, edit: &Edit, place: Place) ->
                 .execute(params![tenant_id, script_name, number.get(), edit.summary_json])?;
         }
         Change::Delete { .. } => {
-            connection
-                .prepare_cached("DELETE FROM connectors WHERE tenant_id = ?1 AND script_name = ?2")?
-                .execute(params![tenant_id, script_name])?;
             connection
                 .prepare_cached("INSERT INTO deleted (tenant_id, script_name, number) VALUES (?1, ?2, ?3)")?
                 .execute(params![tenant_id, script_name, number.get()])?;

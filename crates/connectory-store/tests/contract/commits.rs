@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use connectory_model::limits::CONNECTORS_PER_TENANT;
-use connectory_store::{Change, Committed, Follow, QuotaExceeded, Quotas, Refusal, Store, TenantId};
+use connectory_store::{Change, Committed, Edit, Follow, QuotaExceeded, Quotas, Refusal, Store, TenantId};
 use futures_util::future::join_all;
 
 use super::Database;
@@ -73,18 +73,64 @@ pub async fn edits_that_are_about_the_same_connector_or_name_are_refused(databas
     assert_eq!(store.revisions(tenant, None, None, 9).await.unwrap().len(), 1);
 }
 
-pub async fn an_edit_is_compared_with_the_state_before_its_commit(database: impl Database) {
+pub async fn a_commit_may_take_the_names_that_it_frees(database: impl Database) {
     let store = database.open();
     let tenant = tenant(&store).await;
-    let first = commit(&store, tenant, create("HR")).await;
-    let mut namesake = connectory_model::Connector::clone(&connector("HR"));
-    namesake.script_name = "hr-2".parse().unwrap();
-    let delete = || edit(Change::Delete { expected: first }, connector("HR"));
-    let namesake = || edit(Change::Create, Arc::new(namesake.clone()));
-    let refusal = store.commit(tenant, vec![delete(), namesake()], origin()).await.unwrap_err();
-    assert!(matches!(refusal, Refusal::NameTaken { edit: 1 }));
-    commit(&store, tenant, delete()).await;
-    commit(&store, tenant, namesake()).await;
+    let mut numbers = store.commit(tenant, ["a", "b", "c"].map(create).into(), origin()).await.unwrap();
+    let rename = |expected, of, name| edit(Change::Update { expected }, renamed(of, name));
+    let refused = async |edits| format!("{:?}", store.commit(tenant, edits, origin()).await.unwrap_err());
+    let [a, b, c] = numbers[..] else { panic!("three revisions") };
+    // A name that stays is taken, and so is one that two edits take.
+    assert_eq!(refused(vec![rename(a, "a", "B"), rename(c, "c", "d")]).await, "NameTaken { edit: 0 }");
+    assert_eq!(
+        refused(vec![rename(a, "a", "c"), edit(Change::Update { expected: c }, connector("c"))]).await,
+        "NameTaken { edit: 0 }"
+    );
+    assert_eq!(
+        refused(vec![rename(a, "a", "b"), rename(b, "b", "d"), create_as("x", "B")]).await,
+        "NameTaken { edit: 2 }"
+    );
+    // All exchange their names. Then one has that of a deleted one, which another takes under a new script name.
+    let turned = vec![rename(a, "a", "B"), rename(b, "b", "C"), rename(c, "c", "A")];
+    numbers = store.commit(tenant, turned, origin()).await.unwrap();
+    assert_eq!(named(&store, tenant).await, ["c A", "a B", "b C"]);
+    let [a, b, _] = numbers[..] else { panic!("three revisions") };
+    let delete = edit(Change::Delete { expected: a }, renamed("a", "B"));
+    store.commit(tenant, vec![create_as("x", "c"), rename(b, "b", "b"), delete], origin()).await.unwrap();
+    assert_eq!(named(&store, tenant).await, ["c A", "b b", "x c"]);
+    drop(store);
+    let store = database.open();
+    assert_eq!(named(&store, tenant).await, ["c A", "b b", "x c"]);
+    // Later commits find them as they are.
+    for (taken, at) in [("a", 0), ("B", 0), ("c", 0)] {
+        let refusal = store.commit(tenant, vec![create_as("y", taken)], origin()).await.unwrap_err();
+        assert!(matches!(refusal, Refusal::NameTaken { edit } if edit == at), "{taken}: {refusal:?}");
+    }
+}
+
+/// The edit that creates a connector under another script name than the one that its name makes.
+fn create_as(script_name: &str, name: &str) -> Edit {
+    edit(Change::Create, renamed(script_name, name))
+}
+
+/// The script name and the name of each connector, in the order of their names.
+async fn named(store: &Store, tenant: TenantId) -> Vec<String> {
+    let summaries = summaries(store, tenant).await.into_iter();
+    summaries.map(|(_, summary)| format!("{} {}", summary.script_name, summary.name)).collect()
+}
+
+pub async fn a_connector_that_is_there_again_has_its_new_name(database: impl Database) {
+    let store = database.open();
+    let tenant = tenant(&store).await;
+    let a = commit(&store, tenant, create("a")).await;
+    // The first is on its way while the others wait, so that these are committed together.
+    let together = [create("b"), edit(Change::Delete { expected: a }, connector("a")), create_as("a", "z")];
+    let made = join_all(together.map(|edit| store.commit(tenant, vec![edit], origin()))).await;
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    assert_eq!(named(&store, tenant).await, ["b b", "a z"]);
+    commit(&store, tenant, create_as("x", "a")).await;
+    let taken = store.commit(tenant, vec![create_as("y", "z")], origin()).await;
+    assert!(matches!(taken, Err(Refusal::NameTaken { edit: 0 })), "{taken:?}");
 }
 
 pub async fn names_are_compared_by_their_keys(database: impl Database) {

@@ -1,6 +1,6 @@
 //! Reads the lines of an apply, and checks each of them against the connectors of the tenant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
@@ -30,6 +30,10 @@ pub(super) struct Reader {
     lines: HashMap<ScriptName, usize>,
     /// The line of each new name.
     names: HashMap<String, usize>,
+    /// Of these, the ones that connectors of the tenant have: the line, its script name, and the key of the name.
+    taken: Vec<(usize, ScriptName, String)>,
+    /// The keys of names that connectors do not have any more.
+    freed: HashSet<String>,
     /// The revision of each connector that was read.
     read: HashMap<ScriptName, RevisionNumber>,
 }
@@ -46,8 +50,18 @@ impl Reader {
     /// Makes a reader for a tenant as it is now.
     pub fn new(catalog: Arc<Catalog>, tenant: &Arc<TenantCatalog>, bounds: Bounds) -> Self {
         let (snapshot, runtime) = (tenant.snapshot(), Handle::current());
-        let (lines, names, read) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { catalog, tenant: Arc::clone(tenant), snapshot, bounds, runtime, lines, names, read }
+        Self {
+            catalog,
+            tenant: Arc::clone(tenant),
+            snapshot,
+            bounds,
+            runtime,
+            lines: HashMap::new(),
+            names: HashMap::new(),
+            taken: Vec::new(),
+            freed: HashSet::new(),
+            read: HashMap::new(),
+        }
     }
 
     /// Reads and checks all lines.
@@ -147,6 +161,10 @@ impl Reader {
             let reason = "the body is empty; it must have a line of JSON for each change".to_owned();
             return Ok(Err(ApplyError::Unreadable(reason)));
         }
+        for (line, script_name, _) in self.taken.iter().filter(|(.., key)| !self.freed.contains(key)) {
+            changes.edits.clear();
+            changes.refusals.add(*line, Some(script_name.as_str()), &LineError::NameTaken);
+        }
         changes.digest = digest.finalize().into();
         Ok(Ok(()))
     }
@@ -187,6 +205,7 @@ impl Reader {
                 let before = self.runtime.block_on(self.catalog.whole(Source::Stored(id)))?;
                 let holders = self.runtime.block_on(self.catalog.holders(id, &before))?;
                 let Some(wanted) = wanted else {
+                    self.freed.insert(name_key(&before.name));
                     let change = Change::Delete { expected: id.number };
                     return Ok(Some(Edit::new(change, &before, &[], Some((&before, &holders)))));
                 };
@@ -225,8 +244,10 @@ impl Reader {
         if members.is_empty() {
             return Ok(None);
         }
-        if name_key(&before.name) != name_key(&wanted.name) {
+        let name_before = name_key(&before.name);
+        if name_before != name_key(&wanted.name) {
             self.take_name(number, wanted)?;
+            self.freed.insert(name_before);
         }
         self.check_documents(Some(before), wanted)?;
         wanted.check_growth(before, self.bounds.connector).map_err(RegistryError::from)?;
@@ -234,13 +255,17 @@ impl Reader {
         Ok(Some(Edit::new(change, wanted, &members, Some((before, holders)))))
     }
 
-    /// Checks that no other connector has the name, or gets it.
+    /// Checks that no other connector gets the name. Whether one has it then is known after the last line.
     fn take_name(&mut self, number: usize, wanted: &Connector) -> Result<(), LineError> {
-        if self.snapshot.has_name(&wanted.name) {
-            return Err(LineError::NameTaken);
+        let key = name_key(&wanted.name);
+        let first = *self.names.entry(key.clone()).or_insert(number);
+        if first != number {
+            return Err(LineError::NameTwice(first));
         }
-        let first = *self.names.entry(name_key(&wanted.name)).or_insert(number);
-        if first == number { Ok(()) } else { Err(LineError::NameTwice(first)) }
+        if self.snapshot.has_name(&wanted.name) {
+            self.taken.push((number, wanted.script_name.clone(), key));
+        }
+        Ok(())
     }
 
     /// Checks that no document that changes is larger than it may be.
