@@ -244,6 +244,9 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 // The process.
 
+/// Bytes of the lists of all tenants in memory, as they are counted: those of some 700,000 connectors. Option
+/// `--catalog-memory`.
+pub const CATALOG_BYTES: usize = 1024 * MIB;
 /// Bytes of request bodies in memory at a time. One never counts for more than half of them, and passes if so many are
 /// free. Option `--max-bodies`.
 pub const BODIES_BYTES: usize = 24 * MIB;

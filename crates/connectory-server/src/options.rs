@@ -42,6 +42,10 @@ pub struct Options {
     pub max_bodies: usize,
     /// The memory limit for all responses that are being sent, together, in bytes.
     pub max_answers: usize,
+    /// The memory limit for the lists of all tenants together, in bytes. A tenant that is asked for stays, however large.
+    pub catalog_memory: usize,
+    /// Whether all tenants are loaded at the start, as far as their memory allows.
+    pub preload: bool,
     /// How current reads are, if other processes commit to the database.
     pub reads: Reads,
     /// Makes the server believe that other processes commit to the database. Only tests set it.
@@ -165,6 +169,8 @@ impl Default for Options {
             max_apply: limits::APPLY_BYTES,
             max_bodies: limits::BODIES_BYTES,
             max_answers: limits::ANSWERS_BYTES,
+            catalog_memory: limits::CATALOG_BYTES,
+            preload: false,
             reads: Reads::default(),
             played_nodes: None,
             trusted_proxies: Arc::default(),

@@ -14,7 +14,7 @@ use crate::budget::Budget;
 use crate::catalog::builtin::{self, CatalogError};
 use crate::catalog::{Catalog, Freshness};
 use crate::http::body::Bodies;
-use crate::http::metrics::{Metrics, NodeMetrics};
+use crate::http::metrics::{CatalogMetrics, Metrics, NodeMetrics};
 use crate::http::telemetry::Telemetry;
 use crate::options::Options;
 use crate::registry::{Bounds, Registry};
@@ -53,6 +53,8 @@ pub struct ServerState {
     pub telemetry: Telemetry,
     /// What the server measures of itself as one of several.
     node: NodeMetrics,
+    /// What is measured of the tenants in memory.
+    of_catalog: CatalogMetrics,
     /// The limits on long work.
     pub work: Work,
     /// The options that the server was started with.
@@ -60,7 +62,7 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// Makes the state of a server on a store. Loads all tenants.
+    /// Makes the state of a server on a store.
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let limits = Limits { document: options.max_document, connector: options.max_connector };
         let builtins = builtin::load(options.embedded_catalog, &options.catalogs, limits)?;
@@ -70,11 +72,24 @@ impl ServerState {
         let node = NodeMetrics::default();
         let freshness = Freshness::new(store.clone(), &options, node.clone());
         let measured = (options.backups.clone(), options.retention.clone());
-        let metrics = Metrics::new(&node, freshness.is_shared(), store.measures(), measured);
-        let catalog = Arc::new(Catalog::new(store.clone(), builtins, work.clone(), answers.clone(), freshness));
-        // A tenant is loaded on first use. Load all tenants now, so that the first request does not wait.
-        for tenant in store.tenants().await? {
-            catalog.tenant(tenant.id).await?;
+        let of_catalog = CatalogMetrics::default();
+        let metrics = Metrics::new((&node, &of_catalog), freshness.is_shared(), store.measures(), measured);
+        let catalog = Arc::new(Catalog::new(
+            store.clone(),
+            builtins,
+            work.clone(),
+            answers.clone(),
+            freshness,
+            (options.catalog_memory, of_catalog.clone()),
+        ));
+        if options.preload {
+            for tenant in store.tenants().await? {
+                catalog.tenant(tenant.id).await?;
+                if catalog.tenants_memory() > options.catalog_memory {
+                    tracing::warn!("not all tenants are loaded, because they need more than `--catalog-memory`");
+                    break;
+                }
+            }
         }
         let auth =
             Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), options.rate_limit, options.clock.clone()).await?);
@@ -88,11 +103,24 @@ impl ServerState {
             work: work.clone(),
         };
         let telemetry = Telemetry::new(metrics, answers.clone(), anonymous_answers);
-        Ok(Arc::new(Self { store, catalog, registry, auth, bodies, answers, telemetry, node, work, options }))
+        Ok(Arc::new(Self {
+            store,
+            catalog,
+            registry,
+            auth,
+            bodies,
+            answers,
+            telemetry,
+            node,
+            of_catalog,
+            work,
+            options,
+        }))
     }
 
     /// Responds to a collector of metrics. `dropped_lines` is the number of log lines that were dropped so far.
     pub fn answer_collector<B>(&self, request: &Request<B>, dropped_lines: u64) -> Response {
+        self.of_catalog.memory.set(self.catalog.tenants_memory().try_into().unwrap_or(i64::MAX));
         self.node.lag.set(self.catalog.lag().unwrap_or_default().as_secs_f64());
         self.telemetry.metrics.answer(request, dropped_lines)
     }

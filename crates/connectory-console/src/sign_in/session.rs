@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use connectory_model::access::{Scopes, UserLevel};
 use connectory_model::limits::{SESSION_IDLE, SESSION_LIFETIME, SESSION_TOUCH, SESSIONS_CACHED};
-use connectory_server::auth::{Auth, Caller, Principal, secret};
+use connectory_server::auth::{Auth, Caller, Present, Principal, secret};
 use connectory_server::version::VersionName;
 use connectory_server::work::{address, tracking_id};
 use connectory_store::{
@@ -96,19 +96,25 @@ impl Sessions {
     pub async fn find(&self, headers: &HeaderMap) -> Result<Option<(Arc<Session>, Caller)>, StoreError> {
         let Some(id) = self.cookies.value(headers, SESSION) else { return Ok(None) };
         let (hash, now) = (hash_of(&id), self.now());
-        let session = match self.current.get(&hash) {
-            Some(session) if session.principal.load().is_current(self.auth.clock()) => session,
-            known => {
-                let Some(session) = self.read(&id, hash, known, now).await? else {
+        let known = self.current.get(&hash);
+        let present = known.as_ref().and_then(|session| {
+            let principal = session.principal.load_full();
+            let tenant = principal.current(self.auth.clock())?;
+            Some((Arc::clone(session), (principal, tenant)))
+        });
+        let (session, present) = match present {
+            Some(present) => present,
+            None => match self.read(&id, hash, known, now).await? {
+                Some(read) => read,
+                None => {
                     self.current.remove(&hash);
                     return Ok(None);
-                };
-                session
-            }
+                }
+            },
         };
         session.used_at.fetch_max(now, Ordering::Relaxed);
         self.touch(&session, now);
-        let caller = Caller::new(session.principal.load_full(), VersionName::ConnectorsV1.version());
+        let caller = Caller::new(present, VersionName::ConnectorsV1.version());
         Ok(Some((session, caller)))
     }
 
@@ -119,7 +125,7 @@ impl Sessions {
         hash: SessionHash,
         known: Option<Arc<Session>>,
         now: i64,
-    ) -> Result<Option<Arc<Session>>, StoreError> {
+    ) -> Result<Option<(Arc<Session>, Present)>, StoreError> {
         let ended = self.ended.load(Ordering::SeqCst);
         // If a use could not be written, the database has an earlier one. So the session is found by its beginning.
         let alive = Ended { created_before: before(now, SESSION_LIFETIME), used_before: i64::MIN };
@@ -139,10 +145,11 @@ impl Sessions {
             },
         };
         let ends_at = u64::try_from(stored.created_at).unwrap_or_default() / 1000 + SESSION_LIFETIME.as_secs();
-        let principal = self.auth.principal_until(author, level, scopes, stored.tenant, ends_at).await?;
+        let present = self.auth.principal_until(author, level, scopes, stored.tenant, ends_at).await?;
+        let principal = Arc::clone(&present.0);
         if let Some(known) = known {
             known.principal.store(principal);
-            return Ok(Some(known));
+            return Ok(Some((known, present)));
         }
         let session = Arc::new(Session {
             hash,
@@ -155,7 +162,7 @@ impl Sessions {
         if self.ended.load(Ordering::SeqCst) != ended {
             self.current.remove(&hash);
         }
-        Ok(Some(session))
+        Ok(Some((session, present)))
     }
 
     /// Writes the use of a session, once in a minute at most. The page does not wait for it. If it fails, the session goes

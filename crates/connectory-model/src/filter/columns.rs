@@ -215,6 +215,17 @@ impl Columns {
         self.direct_connect.insert(row, summary.direct_connect);
     }
 
+    /// About how many bytes the row of a connector takes.
+    pub fn memory_of(summary: &Summary) -> usize {
+        let metadata = &summary.connector_metadata;
+        let category = metadata.get("category").and_then(Value::as_str).map_or(0, str::len);
+        let features = summary.features.iter().map(String::len).sum::<usize>();
+        let labels = labels(metadata).map(str::len).sum::<usize>();
+        let texts = summary.name.len() + summary.connector_type.len() + category + features + labels;
+        // Copies have room for some more.
+        texts * 9 / 8 + 5 * size_of::<u32>() + 1
+    }
+
     /// Takes a row out.
     pub fn remove(&mut self, row: usize) {
         let texts =

@@ -318,7 +318,7 @@ pub struct Info {
 )]
 pub async fn info(State(server): State<Arc<ServerState>>, parts: Parts) -> Result<Json<Info>, ApiError> {
     let caller = match bearer(&parts.headers) {
-        Ok(token) => server.auth.principal(token).await.ok().map(|principal| principal.tenant_record().clone()),
+        Ok(token) => server.auth.principal(token).await.ok().map(|(principal, _)| principal.tenant_record().clone()),
         Err(_) => None,
     };
     let tenant = match caller {

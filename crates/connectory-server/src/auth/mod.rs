@@ -25,7 +25,7 @@ use self::client_limits::Limiter;
 pub use self::error::{AuthError, CredentialsError};
 use self::failures::Failures;
 use self::keys::{Keys, KeysError};
-pub use self::principal::{Caller, Principal};
+pub use self::principal::{Caller, Present, Principal};
 use self::secret::Verifier;
 use self::tokens::Tokens;
 use crate::catalog::Catalog;
@@ -67,7 +67,8 @@ impl Auth {
 
     /// Returns the caller of a request, whose token is checked.
     pub async fn caller(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Result<Caller, AuthError> {
-        Ok(Caller::new(self.principal(bearer(headers).map_err(AuthError::Token)?).await?, version))
+        let token = bearer(headers).map_err(AuthError::Token)?;
+        Ok(Caller::new(self.principal(token).await?, version))
     }
 
     /// Checks the rate limit of a caller, and the permission that the method of a request needs.
@@ -94,13 +95,16 @@ impl Auth {
     /// Returns the caller, if the token was verified in the last five seconds.
     pub fn cached(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Option<Caller> {
         let principal = self.tokens.get(bearer(headers).ok()?)?;
-        principal.is_current(&self.clock).then_some(Caller::new(principal, version))
+        let tenant = principal.current(&self.clock)?;
+        Some(Caller::new((principal, tenant), version))
     }
 
-    /// Returns the principal of a token, cached or after verification.
-    pub async fn principal(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
-        if let Some(principal) = self.tokens.get(token).filter(|principal| principal.is_current(&self.clock)) {
-            return Ok(principal);
+    /// Returns the principal of a token, cached or after verification, and its tenant.
+    pub async fn principal(&self, token: &str) -> Result<Present, AuthError> {
+        if let Some(principal) = self.tokens.get(token)
+            && let Some(tenant) = principal.current(&self.clock)
+        {
+            return Ok((principal, tenant));
         }
         let now = self.clock.unix_seconds();
         let claims = self.keys.verify(token, now).map_err(AuthError::Token)?;
@@ -114,13 +118,14 @@ impl Auth {
         // A token has only the scopes that it was issued with and that its client has now.
         let scopes = client.scopes.narrowed(&claims.scope);
         let author = Author { kind: AuthorKind::Client, id: client.id, name: Some(client.name) };
-        let principal = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
+        let present = self.principal_until(author, client.level, scopes, client.tenant, claims.exp).await?;
+        let principal = &present.0;
         let owner = (principal.tenant_record.id, principal.author.id.as_str());
-        self.tokens.keep(token, owner, Arc::clone(&principal), claims.exp, now);
-        Ok(principal)
+        self.tokens.keep(token, owner, Arc::clone(principal), claims.exp, now);
+        Ok(present)
     }
 
-    /// Makes a principal that has these rights now.
+    /// Makes a principal that has these rights now. Loads its tenant.
     pub async fn principal_until(
         &self,
         author: Author,
@@ -128,17 +133,18 @@ impl Auth {
         scopes: Scopes,
         tenant: connectory_store::Tenant,
         expires_at: u64,
-    ) -> Result<Arc<Principal>, StoreError> {
+    ) -> Result<Present, StoreError> {
         let catalog = self.catalog.asked(tenant.id, self.clock.now()).await?;
-        Ok(Arc::new(Principal {
+        let principal = Principal {
             scopes,
             level,
             limits: self.limiter.limits(tenant.id, catalog.share(), &author.id),
-            tenant: catalog,
+            tenant: Arc::downgrade(&catalog),
             tenant_record: tenant,
             author: Arc::new(author),
             expires_at,
             checked_at: self.clock.now(),
-        }))
+        };
+        Ok((Arc::new(principal), catalog))
     }
 }

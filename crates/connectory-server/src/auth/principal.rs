@@ -1,6 +1,6 @@
 //! The client or person that a request is made for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
@@ -25,7 +25,8 @@ pub struct Principal {
     pub(super) author: Arc<Author>,
     pub(super) level: UserLevel,
     pub(super) scopes: Scopes,
-    pub(super) tenant: Arc<catalog::TenantCatalog>,
+    /// The principal is kept for long, so it does not keep its tenant in memory.
+    pub(super) tenant: Weak<catalog::TenantCatalog>,
     pub(super) tenant_record: connectory_store::Tenant,
     pub(super) limits: Arc<ClientLimits>,
     pub(super) expires_at: u64,
@@ -38,23 +39,28 @@ impl Principal {
         &self.tenant_record
     }
 
-    /// Whether the token has not expired, its client was read in the last five seconds, and its tenant is still the one of
-    /// the store.
-    pub fn is_current(&self, clock: &Clock) -> bool {
-        clock.now() - self.checked_at < CURRENT && self.expires_at > clock.unix_seconds() && !self.tenant.has_ended()
+    /// The tenant, if the token has not expired, its client was read in the last five seconds, and the tenant is in memory
+    /// as it is in the store.
+    pub fn current(&self, clock: &Clock) -> Option<Arc<catalog::TenantCatalog>> {
+        let is_current = clock.now() - self.checked_at < CURRENT && self.expires_at > clock.unix_seconds();
+        self.tenant.upgrade().filter(|tenant| is_current && !tenant.has_ended())
     }
 }
+
+/// A principal, and its tenant as it is in memory now.
+pub type Present = (Arc<Principal>, Arc<catalog::TenantCatalog>);
 
 /// A principal that calls one version of the API. Handlers see the caller as this type.
 #[derive(Clone)]
 pub struct Caller {
     principal: Arc<Principal>,
+    tenant: Arc<catalog::TenantCatalog>,
     version: &'static ApiVersion,
 }
 
 impl Caller {
-    pub fn new(principal: Arc<Principal>, version: &'static ApiVersion) -> Self {
-        Self { principal, version }
+    pub fn new((principal, tenant): Present, version: &'static ApiVersion) -> Self {
+        Self { principal, tenant, version }
     }
 
     /// The row of the caller's tenant in the store.
@@ -69,7 +75,7 @@ impl Caller {
 
     /// The connectors of the caller's tenant.
     pub fn tenant(&self) -> &Arc<catalog::TenantCatalog> {
-        &self.principal.tenant
+        &self.tenant
     }
 
     /// The id of the client, or the issuer and the subject of a person.

@@ -27,7 +27,9 @@ pub(super) const MAX_KEPT_BYTES: usize = 1024 * 1024;
 /// these caches.
 const CONNECTOR_BYTES: u64 = 8 * 1024 * 1024;
 /// The estimated number of entries in the caches of all tenants, which `quick_cache` needs at the start.
-const CACHE_ITEMS: usize = 4096;
+const CACHE_ITEMS: u64 = 4096;
+/// The same for the caches of one of very many tenants.
+const FEWEST_ITEMS: u64 = 16;
 
 /// The shards of a cache. Each has a lock and a part of the room. More would leave too little room in each for a large
 /// detail: with a quarter of the room, a shard of details has 2.5 MiB, and one of connectors 512 KiB.
@@ -101,7 +103,7 @@ fn part(bytes: u64, parts: u64) -> u64 {
 fn cache<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(bytes: u64, parts: u64, weighter: W) -> Cache<K, V, W> {
     let options = OptionsBuilder::new()
         .shards(usize::try_from(SHARDS).unwrap_or(1))
-        .estimated_items_capacity(CACHE_ITEMS)
+        .estimated_items_capacity((CACHE_ITEMS / parts).max(FEWEST_ITEMS).try_into().unwrap_or(0))
         .weight_capacity(bytes)
         .build()
         .expect("all options are set");

@@ -3,51 +3,89 @@
 //! A tenant that is alone has all. While others ask too, each has a quarter, or less if they are more than four. How much
 //! each of them asks for makes no difference. A tenant that has not asked for a minute has no caches.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use connectory_model::limits::{CACHE_IDLE, CACHE_PART};
+use connectory_store::TenantId;
 
 use super::caches::Caches;
 use super::tenant::TenantCatalog;
 
-/// The tenants that have a part of the caches, each with the time at which it was last noted.
+/// The number of tenants above which the parts become smaller only when the tenants are twice as many. All parts are changed
+/// then, and that takes time.
+const EXACT: usize = 16;
+/// The time between two looks for tenants that do not ask any more.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// The tenants that have a part of the caches.
 #[derive(Default)]
-pub(super) struct Division(Mutex<Vec<(Arc<TenantCatalog>, Instant)>>);
+pub(super) struct Division(Mutex<Asking>);
+
+#[derive(Default)]
+struct Asking {
+    /// Each with the time at which it was last noted.
+    tenants: HashMap<TenantId, (Arc<TenantCatalog>, Instant)>,
+    /// How many parts there are. Each tenant has one.
+    parts: u64,
+    swept: Option<Instant>,
+}
 
 impl Division {
-    /// Notes that a tenant asks for something now, and divides the caches again if the tenants that ask are others than
-    /// before.
+    /// Notes that a tenant asks for something now, and divides the caches again if there are other parts than before.
     ///
     /// This is called when the client of a request is read from the store, which is every few seconds while a client
     /// sends requests. So a request that is answered from a cache does not need to note anything.
     pub(super) fn note(&self, tenant: &Arc<TenantCatalog>, now: Instant) {
-        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = asking.len();
-        let own = asking.iter_mut().find(|(asking, _)| Arc::ptr_eq(asking, tenant));
-        let is_new = own.map(|(_, noted)| *noted = now).is_none();
-        asking.retain(|(tenant, noted)| {
-            let stays = now - *noted <= CACHE_IDLE && !tenant.has_ended();
-            if !stays {
-                tenant.caches.store(None);
-            }
-            stays
-        });
-        if !is_new && asking.len() == before {
-            return;
+        let mut asking = self.asking();
+        let known = asking.tenants.get_mut(&tenant.id).filter(|(known, _)| Arc::ptr_eq(known, tenant));
+        let is_new = known.map(|(_, noted)| *noted = now).is_none();
+        if is_new && let Some((before, _)) = asking.tenants.insert(tenant.id, (Arc::clone(tenant), now)) {
+            before.caches.store(None);
         }
+        if asking.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP) {
+            asking.swept = Some(now);
+            asking.tenants.retain(|_, (tenant, noted)| {
+                let stays = now.saturating_duration_since(*noted) <= CACHE_IDLE && !tenant.has_ended();
+                if !stays {
+                    tenant.caches.store(None);
+                }
+                stays
+            });
+        }
+        asking.divide();
         if is_new {
-            asking.push((Arc::clone(tenant), now));
+            // The others have made room before.
+            tenant.caches.store(Some(Arc::new(Caches::with_parts(asking.parts))));
         }
-        let parts = match asking.len() as u64 {
+    }
+
+    /// Takes the part of a tenant back that is evicted.
+    pub(super) fn take_back(&self, tenant: &Arc<TenantCatalog>) {
+        let mut asking = self.asking();
+        if asking.tenants.get(&tenant.id).is_some_and(|(known, _)| Arc::ptr_eq(known, tenant)) {
+            asking.tenants.remove(&tenant.id);
+        }
+        tenant.caches.store(None);
+    }
+
+    fn asking(&self) -> MutexGuard<'_, Asking> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Asking {
+    /// Fits the caches of all tenants to the number of parts that there are now.
+    fn divide(&mut self) {
+        let parts = match self.tenants.len() {
             1 => 1,
-            tenants => tenants.max(CACHE_PART),
+            few @ ..=EXACT => (few as u64).max(CACHE_PART),
+            many => (many as u64).next_power_of_two(),
         };
-        // The new tenant is the last, so that the others have made room before it gets its part.
-        for (tenant, _) in &*asking {
-            match &*tenant.caches.load() {
-                Some(caches) => caches.fit(parts),
-                None => tenant.caches.store(Some(Arc::new(Caches::with_parts(parts)))),
+        if parts != std::mem::replace(&mut self.parts, parts) {
+            for caches in self.tenants.values().filter_map(|(tenant, _)| tenant.caches.load_full()) {
+                caches.fit(parts);
             }
         }
     }
@@ -56,8 +94,6 @@ impl Division {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use std::time::Duration;
-
     use connectory_model::Locale;
     use connectory_model::wire::DetailShape;
     use connectory_store::{AccessDb, AccessOrigin, Store};
@@ -66,7 +102,7 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
     use crate::http::etag::ETag;
-    use crate::http::metrics::NodeMetrics;
+    use crate::http::metrics::{CatalogMetrics, NodeMetrics};
     use crate::options::Options;
     use crate::share::Pool;
     use crate::work::Work;
@@ -103,7 +139,14 @@ mod tests {
         let ids: Vec<_> = store.tenants().await.unwrap().into_iter().map(|tenant| tenant.id).collect();
         let freshness = Freshness::new(store.clone(), &Options::default(), NodeMetrics::default());
         let answers = Budget::new(Pool::Answers, MIB);
-        let catalog = Catalog::new(store, Vec::new(), Work::default(), answers, freshness);
+        let catalog = Catalog::new(
+            store,
+            Vec::new(),
+            Work::default(),
+            answers,
+            freshness,
+            (usize::MAX, CatalogMetrics::default()),
+        );
         let start = Instant::now();
         let asked =
             async |n: usize, seconds| catalog.asked(ids[n], start + Duration::from_secs(seconds)).await.unwrap();

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use connectory_model::filter::Columns;
 use connectory_model::metadata::SHORT_DESC;
 use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, Summary, name_key};
@@ -49,6 +50,8 @@ pub struct Entry {
     pub source: Source,
     /// The locales for which the connector has texts.
     pub locales: Box<[Locale]>,
+    /// About how many bytes the entry takes in memory, with its places in the list and in the map of its tenant.
+    pub memory: usize,
     item: Item,
 }
 
@@ -66,13 +69,17 @@ struct Item {
 impl Entry {
     /// Renders the list item of a connector.
     pub fn new(summary: &Summary, source: Source) -> Self {
+        let (item, name_key) = (Item::new(summary), name_key(&summary.name));
+        let texts = summary.script_name.as_str().len() + name_key.len() + item.memory();
+        let locales = size_of_val(summary.locales.as_slice());
         Self {
             script_name: summary.script_name.clone(),
-            name_key: name_key(&summary.name).into(),
+            name_key: name_key.into(),
             status: summary.status,
             source,
             locales: summary.locales.as_slice().into(),
-            item: Item::new(summary),
+            memory: size_of::<Self>() + OVERHEAD + texts + locales + Columns::memory_of(summary),
+            item,
         }
     }
 
@@ -160,10 +167,20 @@ pub struct ChoicesOfMetadata<'a> {
     pub labels: Option<&'a RawValue>,
 }
 
+/// What an entry takes besides itself and its texts: the counts of references, its places in the list and in the map from
+/// script names, and what the allocator rounds up.
+const OVERHEAD: usize = 128;
+
 /// The start of the metadata in an item whose metadata is empty.
 const EMPTY_METADATA: &str = "\"connectorMetadata\":{";
 
 impl Item {
+    /// The bytes of its texts.
+    fn memory(&self) -> usize {
+        let localized = self.localized.iter().map(|(_, text)| size_of::<(Locale, Box<str>)>() + text.len());
+        self.json.len() + localized.sum::<usize>()
+    }
+
     fn new(summary: &Summary) -> Self {
         let metadata = &summary.connector_metadata;
         let others = || metadata.iter().filter(|(name, _)| *name != SHORT_DESC);

@@ -121,7 +121,12 @@ impl Freshness {
 
     /// The time for [`Currency`].
     fn now(&self) -> u64 {
-        self.clock.now().saturating_duration_since(self.started).as_millis().try_into().unwrap_or(u64::MAX)
+        self.since_start(self.clock.now())
+    }
+
+    /// The milliseconds from the start of the catalog to a time.
+    pub(super) fn since_start(&self, time: Instant) -> u64 {
+        time.saturating_duration_since(self.started).as_millis().try_into().unwrap_or(u64::MAX)
     }
 
     /// Asks the store for what others committed to a tenant, until `end`.
@@ -149,7 +154,7 @@ impl Freshness {
             currency.asked.store(now, Ordering::Relaxed);
         }
         if !currency.is_kept.load(Ordering::Relaxed) && !currency.is_kept.swap(true, Ordering::AcqRel) {
-            tokio::spawn(keep_current(Arc::downgrade(self), Arc::clone(tenant), max_staleness / 3));
+            tokio::spawn(keep_current(Arc::downgrade(self), Arc::downgrade(tenant), max_staleness / 3));
         }
         u128::from(now.saturating_sub(currency.as_of.load(Ordering::Acquire))) <= max_staleness.as_millis()
     }
@@ -161,19 +166,18 @@ fn deadline() -> tokio::time::Instant {
 }
 
 /// Keeps the lists of a tenant up to date while requests ask for it. If that fails, the requests wait and get the error.
-async fn keep_current(freshness: Weak<Freshness>, tenant: Arc<TenantCatalog>, pause: Duration) {
-    while let Some(freshness) = freshness.upgrade() {
+async fn keep_current(freshness: Weak<Freshness>, tenant: Weak<TenantCatalog>, pause: Duration) {
+    while let (Some(freshness), Some(tenant)) = (freshness.upgrade(), tenant.upgrade()) {
         let idle = freshness.now().saturating_sub(tenant.currency.asked.load(Ordering::Relaxed));
         if tenant.has_ended() || u128::from(idle) > KEPT_CURRENT.as_millis() {
-            break;
+            return tenant.currency.is_kept.store(false, Ordering::Release);
         }
         if let Err(error) = freshness.ask(&tenant, deadline()).await {
             tracing::debug!(%error, "could not read what other servers committed");
         }
-        drop(freshness);
+        drop((freshness, tenant));
         tokio::time::sleep(pause).await;
     }
-    tenant.currency.is_kept.store(false, Ordering::Release);
 }
 
 impl Catalog {
@@ -277,6 +281,7 @@ mod tests {
 
     use super::*;
     use crate::budget::Budget;
+    use crate::http::metrics::CatalogMetrics;
     use crate::share::Pool;
     use crate::work::Work;
 
@@ -292,7 +297,14 @@ mod tests {
         let options = Options { played_nodes: Some(played), ..Options::default() };
         let freshness = Freshness::new(store.clone(), &options, NodeMetrics::default());
         let answers = Budget::new(Pool::Answers, 1);
-        let catalog = Catalog::new(store, Vec::new(), Work::default(), answers, freshness);
+        let catalog = Catalog::new(
+            store,
+            Vec::new(),
+            Work::default(),
+            answers,
+            freshness,
+            (usize::MAX, CatalogMetrics::default()),
+        );
         let now = Instant::now();
 
         let before = catalog.asked(id, now).await.unwrap();

@@ -1,35 +1,60 @@
 //! Loads a tenant on first use.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use connectory_model::Summary;
+use connectory_model::limits::CACHE_IDLE;
 use connectory_store::{RevisionId, RevisionNumber, StoreError, TenantId};
 use tokio::sync::watch;
 
 use super::Catalog;
 use super::entry::{Entry, Source};
+use super::follow::Found;
 use super::snapshot::Snapshot;
-use super::tenant::TenantCatalog;
+use super::tenant::{TenantCatalog, memory_of};
 use crate::share::Share;
 
 impl Catalog {
     /// Returns a tenant's connectors. Loads them on first use.
     pub async fn tenant(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
-        self.tenants.cell(id).get_or_try_init(|| self.load(id)).await.cloned()
+        match self.tenants.find(id) {
+            Found::There(tenant) => Ok(tenant),
+            Found::ToLoad(cell) => cell.get_or_try_init(|| self.load(id)).await.cloned(),
+        }
     }
 
     /// Returns the connectors of a tenant that asks for something now. While it does, it has a part of the caches.
     pub async fn asked(&self, id: TenantId, now: Instant) -> Result<Arc<TenantCatalog>, StoreError> {
         let tenant = self.tenant(id).await?;
+        tenant.asked_at.store(self.freshness.since_start(now), Ordering::Relaxed);
         self.division.note(&tenant, now);
+        self.make_room(id, now);
         Ok(tenant)
     }
 
-    /// Loads a tenant from the store. This server makes no write to the tenant before, because every write starts from its
-    /// snapshot. The store hands over what others committed since the snapshot was read.
+    /// Evicts tenants if all take more memory than they may. The one that asks stays, however large it is.
+    fn make_room(&self, except: TenantId, now: Instant) {
+        let evicted = self.tenants.evict(self.memory, except);
+        let Some(last) = evicted.last() else { return };
+        self.metrics.evicted.inc_by(evicted.len() as u64);
+        let idle = self.freshness.since_start(now).saturating_sub(last.asked());
+        if u128::from(idle) < CACHE_IDLE.as_millis() {
+            let memory = self.memory;
+            tracing::warn!(
+                memory,
+                "tenants that are asked for need more than `--catalog-memory`, and are read again and again"
+            );
+        }
+        for tenant in &evicted {
+            self.division.take_back(tenant);
+        }
+    }
+
+    /// Loads a tenant from the store. Commits of this server that are on their way come after it, and so does what others
+    /// committed since the snapshot was read.
     async fn load(&self, id: TenantId) -> Result<Arc<TenantCatalog>, StoreError> {
         let base = Arc::clone(&self.base);
         let read = move |summaries: &mut dyn Iterator<Item = (RevisionNumber, Summary)>| {
@@ -41,7 +66,7 @@ impl Catalog {
             });
             (Snapshot::from_ordered(listed), by_script_name)
         };
-        let _loading = self.tenants.load();
+        let _loading = self.tenants.load(id);
         let currency = self.freshness.currency();
         let (head, (custom, by_script_name)) = self.store.load(id, read).await?;
         let mut snapshot = base.snapshot.clone();
@@ -63,6 +88,7 @@ impl Catalog {
         }
         snapshot.number = head.number;
         let published = Mutex::new(snapshot.clone());
+        let counted = self.tenants.count(memory_of(&snapshot));
         let tenant = Arc::new(TenantCatalog {
             id,
             base,
@@ -74,9 +100,12 @@ impl Catalog {
             caches: ArcSwapOption::empty(),
             share: Arc::new(Share::of_tenant()),
             currency,
+            asked_at: self.freshness.since_start(Instant::now()).into(),
+            counted,
             ended: AtomicBool::new(false),
         });
-        self.tenants.follow(&tenant);
+        self.metrics.loaded.inc();
+        self.tenants.keep(&tenant, head.number);
         self.store.follow_from(id, head).await;
         Ok(tenant)
     }

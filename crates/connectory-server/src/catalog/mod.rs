@@ -45,6 +45,7 @@ pub use self::tagged::Tagged;
 use self::tenant::Base;
 pub use self::tenant::TenantCatalog;
 use crate::budget::Budget;
+use crate::http::metrics::CatalogMetrics;
 use crate::work::Work;
 
 /// The connectors of all tenants.
@@ -58,6 +59,9 @@ pub struct Catalog {
     tenants: Arc<Tenants>,
     division: Division,
     freshness: Arc<Freshness>,
+    /// How many bytes all tenants may take.
+    memory: usize,
+    metrics: CatalogMetrics,
 }
 
 impl Catalog {
@@ -68,6 +72,7 @@ impl Catalog {
         work: Work,
         answers: Budget,
         freshness: Arc<Freshness>,
+        (memory, metrics): (usize, CatalogMetrics),
     ) -> Self {
         let mut listed: Vec<_> = builtins
             .iter()
@@ -91,6 +96,8 @@ impl Catalog {
             tenants,
             division: Division::default(),
             freshness,
+            memory,
+            metrics,
         }
     }
 
@@ -107,6 +114,11 @@ impl Catalog {
                 hex
             })
         })
+    }
+
+    /// How many bytes all tenants in memory take.
+    pub fn tenants_memory(&self) -> usize {
+        self.tenants.memory()
     }
 
     /// The number of built-in connectors.

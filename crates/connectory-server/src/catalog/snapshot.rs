@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use connectory_model::filter::MAX_ROWS;
 use connectory_model::limits::LIST_BYTES;
+use connectory_model::wire::Origin;
 use connectory_model::{Locale, Summary, name_key};
 use connectory_store::RevisionNumber;
 
@@ -25,12 +26,14 @@ pub struct Snapshot {
     /// Unique: no two different states have the same version.
     version: u64,
     pub(super) number: RevisionNumber,
+    /// About how many bytes the custom connectors take in memory.
+    memory: usize,
     chunks: imbl::Vector<Arc<Chunk>>,
 }
 
 impl Default for Snapshot {
     fn default() -> Self {
-        Self { version: 0, number: RevisionNumber::ZERO, chunks: imbl::Vector::new() }
+        Self { version: 0, number: RevisionNumber::ZERO, memory: 0, chunks: imbl::Vector::new() }
     }
 }
 
@@ -41,6 +44,7 @@ impl Snapshot {
         let mut chunk = Chunk::default();
         for (entry, summary) in entries {
             let end = chunk.entries.len();
+            snapshot.memory += memory(&entry);
             chunk.entries.push(entry);
             chunk.columns.insert(end, &summary);
             if end + 1 == MAX_ROWS {
@@ -73,6 +77,11 @@ impl Snapshot {
         self.number
     }
 
+    /// About how many bytes the custom connectors take in memory.
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// All selected connectors, in list order. None if the search must stop.
     pub fn selected(&self, selection: &Selection, stop: &Stop) -> Option<Vec<Arc<Entry>>> {
         let mut selected = Vec::new();
@@ -101,6 +110,7 @@ impl Snapshot {
     /// Inserts an entry at its place. Replaces the entry with the same name and script name, if there is one.
     pub fn insert(&mut self, entry: Arc<Entry>, summary: &Summary) {
         self.changed();
+        self.memory += memory(&entry);
         let at = self.chunk_of(&entry);
         let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else {
             let mut chunk = Chunk::default();
@@ -108,7 +118,10 @@ impl Snapshot {
             return self.chunks.push_back(Arc::new(chunk));
         };
         let row = match chunk.position(&entry) {
-            Ok(row) => return chunk.replace(row, entry, summary),
+            Ok(row) => {
+                self.memory -= memory(&chunk.entries[row]);
+                return chunk.replace(row, entry, summary);
+            }
             Err(row) => row,
         };
         if chunk.entries.len() < MAX_ROWS {
@@ -127,6 +140,7 @@ impl Snapshot {
         let at = self.chunk_of(entry);
         let Some(chunk) = self.chunks.get_mut(at).map(Arc::make_mut) else { return };
         let Ok(row) = chunk.position(entry) else { return };
+        self.memory -= memory(&chunk.entries[row]);
         if chunk.entries.len() == 1 {
             self.chunks.remove(at);
         } else {
@@ -229,6 +243,11 @@ impl Snapshot {
         let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| Arc::clone(entry)).collect();
         Listing { entries, total: sorted.len() }
     }
+}
+
+/// What an entry takes in memory for its tenant. All tenants have the same built-in ones.
+fn memory(entry: &Entry) -> usize {
+    if entry.source.origin() == Origin::Custom { entry.memory } else { 0 }
 }
 
 /// The entity tag of a page: the hash of its items, their locale and the total.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::caches::Caches;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
+use super::follow::Counted;
 use super::snapshot::Snapshot;
 use crate::share::Share;
 
@@ -30,6 +31,14 @@ pub(super) struct Currency {
     pub(super) asked: AtomicU64,
     /// Whether a task keeps the lists up to date.
     pub(super) is_kept: AtomicBool,
+}
+
+/// What a tenant takes in memory besides its connectors: its maps, its part of the list, and what others count for it.
+const OVERHEAD: usize = 16 * 1024;
+
+/// About how many bytes a tenant with this list takes in memory.
+pub(super) fn memory_of(snapshot: &Snapshot) -> usize {
+    OVERHEAD + snapshot.memory()
 }
 
 /// The connectors of a tenant.
@@ -51,6 +60,10 @@ pub struct TenantCatalog {
     pub(super) caches: ArcSwapOption<Caches>,
     /// The share of the tenant in what all requests have together.
     pub(super) share: Arc<Share>,
+    /// When something was last asked for, in milliseconds since the start of the catalog, to some seconds.
+    pub(super) asked_at: AtomicU64,
+    /// What this takes of the memory of all tenants.
+    pub(super) counted: Counted,
     /// How current the lists are, if other processes commit to the database.
     pub(super) currency: Currency,
     /// Whether the store lost what this was made from.
@@ -91,6 +104,10 @@ impl TenantCatalog {
     /// Whether the tenant must be looked up again, because this is not the state of the database any more.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn asked(&self) -> u64 {
+        self.asked_at.load(Ordering::Relaxed)
     }
 
     pub(super) fn end(&self) {
@@ -152,6 +169,7 @@ impl TenantCatalog {
         let current = self.current.load();
         if (published.version(), published.number) != (current.version(), current.number) {
             self.current.store(Arc::new(published.clone()));
+            self.counted.set(memory_of(&published));
             self.shown.send_replace(published.number);
         }
     }

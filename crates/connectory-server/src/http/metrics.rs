@@ -48,6 +48,17 @@ impl Default for NodeMetrics {
     }
 }
 
+/// What is measured of the tenants in memory. Clones share the values.
+#[derive(Debug, Clone, Default)]
+pub struct CatalogMetrics {
+    /// The bytes that they take, as they are counted.
+    pub memory: Gauge,
+    /// How often a tenant was loaded.
+    pub loaded: Counter,
+    /// How many were evicted.
+    pub evicted: Counter,
+}
+
 /// The metrics of a server.
 pub struct Metrics {
     registry: Registry,
@@ -58,7 +69,7 @@ pub struct Metrics {
 impl Metrics {
     /// Starts to measure. What only one of several processes has is shown if there are several.
     pub fn new(
-        node: &NodeMetrics,
+        (node, catalog): (&NodeMetrics, &CatalogMetrics),
         is_shared: bool,
         store: Option<Measures>,
         (backups, retention): (Option<BackupMetrics>, Option<RetentionMetrics>),
@@ -74,6 +85,12 @@ impl Metrics {
         registry.register("connectory_log_lines_dropped", help, dropped_lines.clone());
         let help = "Attempts to change a connector that were refused, because another change of it was committed first";
         registry.register("connectory_edits_refused", help, node.refused_edits.clone());
+        let help = "The memory that tenants take, as it is counted for --catalog-memory";
+        registry.register_with_unit("connectory_catalog_memory", help, Unit::Bytes, catalog.memory.clone());
+        let help = "Tenants that were loaded from the database";
+        registry.register("connectory_tenants_loaded", help, catalog.loaded.clone());
+        let help = "Tenants that were dropped from memory because others needed the room";
+        registry.register("connectory_tenants_evicted", help, catalog.evicted.clone());
         if let Some(Measures { batch_commits, batch_time, connections, max_connections }) = store {
             let help = "Commits of connectors in one transaction of the database";
             registry.register("connectory_batch_commits", help, batch_commits);

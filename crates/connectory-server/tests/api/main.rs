@@ -22,4 +22,5 @@ mod patch;
 mod protocol;
 mod retention;
 mod support;
+mod tenants;
 mod translations;

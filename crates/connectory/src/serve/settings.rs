@@ -103,6 +103,16 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_ANSWERS", value_name = "BYTES", value_parser = at_least_one)]
     max_answers: Option<NonZeroUsize>,
 
+    /// Maximum memory for the lists of all tenants, in bytes: those that were not asked for the longest are dropped from
+    /// memory, and loaded again on their next use [default: 1073741824]
+    #[arg(long, env = "CONNECTORY_CATALOG_MEMORY", value_name = "BYTES", value_parser = at_least_one)]
+    catalog_memory: Option<NonZeroUsize>,
+
+    /// Load the lists of all tenants before the server is ready, as far as --catalog-memory allows; otherwise, each is
+    /// loaded on its first use
+    #[arg(long, env = "CONNECTORY_PRELOAD", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    preload: Option<bool>,
+
     /// Maximum number of connections; at most the system's limit on descriptors minus 64 [default: 4096]
     #[arg(long, env = "CONNECTORY_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
     max_connections: Option<NonZeroUsize>,
@@ -344,6 +354,8 @@ impl ServeArguments {
             max_apply,
             max_bodies,
             max_answers,
+            catalog_memory,
+            preload,
             max_connections,
             max_connections_per_peer,
             reads,
@@ -401,6 +413,8 @@ impl ServeArguments {
                 reads,
                 played_nodes: defaults.played_nodes,
                 max_answers: max_answers.map_or(defaults.max_answers, NonZeroUsize::get),
+                catalog_memory: catalog_memory.map_or(defaults.catalog_memory, NonZeroUsize::get),
+                preload: preload.unwrap_or(defaults.preload),
                 max_connector: max_connector.map_or(defaults.max_connector, NonZeroUsize::get),
                 embedded_catalog: catalog_only.is_none(),
                 catalogs: catalog_only.into_iter().chain(more_catalogs).collect(),
@@ -440,6 +454,8 @@ impl ServeArguments {
             max_apply: self.max_apply.or(file.max_apply),
             max_bodies: self.max_bodies.or(file.max_bodies),
             max_answers: self.max_answers.or(file.max_answers),
+            catalog_memory: self.catalog_memory.or(file.catalog_memory),
+            preload: self.preload.or(file.preload),
             max_connections: self.max_connections.or(file.max_connections),
             max_connections_per_peer: self.max_connections_per_peer.or(file.max_connections_per_peer),
             reads: self.reads.or(file.reads),
