@@ -55,8 +55,12 @@ pub fn start_on(binary: &Path, core: usize, database: &str, options: &[&str], lo
 
 /// Requests a token of the client that the load uses.
 pub async fn token(server: &Server) -> Result<String> {
-    let form =
-        format!("grant_type=client_credentials&client_id={}&client_secret={}", data::CLIENT_ID, data::CLIENT_SECRET);
+    token_of(server, data::CLIENT_ID).await
+}
+
+/// Requests a token of a client that has the same secret.
+pub async fn token_of(server: &Server, id: &str) -> Result<String> {
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={}", data::CLIENT_SECRET);
     let mut bytes = Vec::new();
     bytes.extend_from_slice(b"POST /oauth/token HTTP/1.1\r\nHost: bench\r\n");
     bytes.extend_from_slice(b"Content-Type: application/x-www-form-urlencoded\r\n");

@@ -1,7 +1,8 @@
 //! The load harness. A run starts the server under test, a bare-HTTP server that sends the same bytes (the limit), and
 //! an ordinary server (the peer). The servers take turns, so that all of them run under the same conditions. With
 //! `--against`, the server under test and another build of it take turns instead. With `--nodes`, servers on SQLite and
-//! on PostgreSQL do. With `--as-code`, it times the commands that treat connectors as code.
+//! on PostgreSQL do. With `--as-code`, it times the commands that treat connectors as code, and with
+//! `--tenants` it measures a server with very many tenants.
 //!
 //! Servers are pinned to one core, and the load to another. The harness compares ratios within a round, because the
 //! speed of a machine changes between rounds more than within a round.
@@ -28,6 +29,7 @@ mod process;
 mod report;
 mod rows;
 mod suite;
+mod tenants;
 mod works;
 
 use std::path::PathBuf;
@@ -68,7 +70,10 @@ fn main() -> Result<()> {
         None => match &cli.options.against {
             None if cli.options.nodes => nodes::run(&cli.options),
             None if cli.options.as_code => as_code::run(&cli.options),
-            None => suite::run(&cli.options),
+            None => match cli.options.tenants {
+                Some(tenants) => tenants::run(&cli.options, tenants),
+                None => suite::run(&cli.options),
+            },
             Some(other) => against::run(&cli.options, other),
         },
         Some(Role::Limit { folder }) => limit::run(&folder),

@@ -19,7 +19,11 @@ pub struct Options {
     /// Time `plan`, `apply` and `pull` of many connectors on a server with the default rate limit
     #[arg(long, conflicts_with_all = ["against", "nodes"])]
     pub as_code: bool,
-    /// The numbers of connectors in the catalogs [default: 300,10000,100000; with --against or --nodes 10000]
+    /// Measure a server with so many tenants, of which 100 are asked for all the time
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["against", "nodes", "as_code"])]
+    pub tenants: Option<usize>,
+    /// The numbers of connectors in the catalogs [default: 300,10000,100000; with --against or --nodes 10000,
+    /// with --tenants 300 in each]
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<usize>,
     /// The kinds of work to measure, with --against [default: all]

@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::access::{ApiClient, NewClient, Quotas, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin};
 use crate::error::{Result, StoreError};
-use crate::postgres::{Address, Postgres};
+use crate::postgres::{Address, Postgres, Schema};
 use crate::sqlite;
 
 /// Manages access in a database, whether a server is running on it or not. Its methods block.
@@ -47,6 +47,15 @@ impl AccessDb {
         match &self.0 {
             Engine::Sqlite(access) => format!("sqlite:{}", access.path().display()),
             Engine::Postgres(engine, _) => engine.address().to_string(),
+        }
+    }
+
+    /// Reads what the database has of the schema, or finishes the update of it: all servers on it know it then, and older ones
+    /// stop to work. Returns it as it was, and as it is. None for SQLite, which one program uses at a time.
+    pub fn schema(&self, finish: bool) -> Result<Option<(Schema, Schema)>> {
+        match &self.0 {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(engine, runtime) => wait(runtime.as_ref(), engine.schema(finish)).map(Some),
         }
     }
 

@@ -56,6 +56,9 @@ pub enum Unavailable {
     /// The tables of the database are missing or not as this program made them.
     #[error("the tables of the database are missing or have changed; a restore may be under way")]
     Tables,
+    /// The schema was changed for newer programs.
+    #[error("the database was updated for a newer connectory; update this server")]
+    Newer,
     /// Too much work is in progress.
     #[error("the server works on too much at the moment")]
     Busy,

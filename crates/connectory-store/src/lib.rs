@@ -83,7 +83,7 @@ pub use measures::Measures;
 pub use once::{Done, Once};
 pub use past::{Left, Moment};
 use postgres::Postgres;
-pub use postgres::{Address, AddressError};
+pub use postgres::{Address, AddressError, Schema};
 use retention::{Link, Newest, Run};
 pub use retention::{Removed, Retention, RetentionPass};
 pub use revision::{Action, Author, AuthorKind, InvalidRevisionNumber, Origin, Revision, RevisionId, RevisionNumber};

@@ -16,7 +16,7 @@ use super::following::{ANOTHER_HISTORY, NOTHING, News, Published, Reply};
 use super::limits::{FAR, FRESH};
 use super::reads::{self, Since};
 use super::value::{column, tenant_id};
-use super::{Engine, is_planted};
+use super::{Engine, is_planted, schema};
 use crate::access::TenantId;
 use crate::changes::Head;
 use crate::error::{Result, StoreError, Unavailable};
@@ -44,8 +44,11 @@ impl Heads {
     }
 }
 
-/// The head of each tenant in the database, the commit at the number that this node knows, and the timeline of the server.
-const HEADS: &str = "SELECT tenant, head_number, head_commit_id, known_commit_id, timeline FROM heads($1, $2)";
+/// The head of each tenant in the database, the commit at the number that this node knows, the timeline of the server, and
+/// the version of the schema.
+const HEADS: &str = "SELECT tenant, head_number, head_commit_id, known_commit_id, timeline,
+                            (SELECT version FROM connectory_schema)
+                         FROM heads($1, $2)";
 
 /// What a round found of a tenant.
 pub(super) enum Found {
@@ -141,6 +144,9 @@ impl Engine {
             return Err(Unavailable::ReadOnly.into());
         }
         let mut found = HashMap::new();
+        if let Some(row) = rows.first() {
+            schema::expect_known(column(row, 5)?)?;
+        }
         for row in rows {
             let tenant = tenant_id(&row, 0)?;
             let Some(&known) = known.get(&tenant) else { continue };

@@ -46,6 +46,11 @@ pub(super) const CHECKED: Duration = Duration::from_secs(1);
 /// an engine does not have it.
 pub(super) const ATTEMPTS: u32 = 20;
 
+/// How long a migration waits for a table, as the database reads it: meanwhile, all others wait who need the table.
+pub(super) const MIGRATE_LOCK: &str = "1s";
+/// The time between two attempts to migrate, and the time after which a start gives up.
+pub(super) const MIGRATE_AGAIN: Duration = Duration::from_secs(2);
+pub(super) const MIGRATE: Duration = Duration::from_mins(10);
 /// How long a statement may take that reads whole tables, when an operator checks a database.
 pub(super) const WHOLE: Duration = Duration::from_hours(24);
 /// How long a restore may wait between two statements, while it reads the backup, as the database reads it.

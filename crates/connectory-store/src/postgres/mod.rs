@@ -50,6 +50,7 @@ use self::following::Following;
 use self::heads::Heads;
 use self::limits::{ACCESS_READERS, ACCESS_WRITERS, CHECKED, READERS, WRITERS};
 use self::pool::Pool;
+pub use self::schema::Schema;
 use self::transaction::Transaction;
 use self::writer::Job;
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
@@ -89,8 +90,8 @@ struct Engine {
     measures: Measures,
 }
 
-/// Whether a test wants to see that this fault is found: `wait`, `order` or `condition` in `CONNECTORY_PLANTED`. Only
-/// builds for tests have faults.
+/// Whether a test wants to see that this fault is found: `wait`, `order` or `condition` in `CONNECTORY_PLANTED`; with `older`,
+/// the program is one of the version before. Only builds for tests have this.
 fn is_planted(fault: &str) -> bool {
     static PLANTED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("CONNECTORY_PLANTED").ok());
     cfg!(debug_assertions) && PLANTED.as_deref() == Some(fault)
@@ -165,6 +166,17 @@ impl Postgres {
 
     pub fn address(&self) -> &Address {
         &self.0.address
+    }
+
+    /// Reads what the database has of the schema, or finishes it. Returns it as it was, and as it is.
+    pub async fn schema(&self, finish: bool) -> Result<(Schema, Schema)> {
+        let (address, name) = (self.address(), self.address().to_string());
+        let connection = schema::open(address).await?;
+        if finish {
+            return schema::finish(&connection, &name).await;
+        }
+        let schema = schema::migrate(&connection, &name).await?;
+        Ok((schema, schema))
     }
 
     /// Changes access in a transaction of its own, under a lock. It goes on if its caller does not wait any more.

@@ -28,7 +28,7 @@ use super::once;
 use super::pool::Lease;
 use super::reads::{self, Since};
 use super::value::{column, count, number, quotas};
-use super::{Engine, is_planted};
+use super::{Engine, is_planted, schema};
 use crate::access::TenantId;
 use crate::changes::Head;
 use crate::edit::{Commit, Edit};
@@ -311,7 +311,8 @@ async fn begin(
         connection.begin(Lock::commits(tenant), BEGIN),
         connection.query(reads::RECENT_ROWS, &[&recent.0, &recent.1, &recent.2], BEGIN),
         connection.query(
-            "SELECT max_connectors, max_bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, removed_bytes
+            "SELECT max_connectors, max_bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, removed_bytes,
+                    (SELECT version FROM connectory_schema)
                  FROM tenants WHERE id = $1",
             &[&id],
             BEGIN,
@@ -335,6 +336,7 @@ async fn begin(
         None => reads::left_since(connection, tenant, known.unwrap_or(NOTHING)).await?,
     };
     let about = about?.pop().ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))?;
+    schema::expect_known(column(&about, 4)?)?;
     let (connectors, written) = since.totals;
     let mut before = Before {
         head: since.to,
