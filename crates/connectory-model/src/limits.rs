@@ -75,6 +75,14 @@ pub const TOKENS_PER_CLIENT: usize = TOKENS_PER_TENANT / 4;
 /// and twice as many people. Each takes about 500 bytes. Beyond that, those who have not been seen for the longest time begin
 /// a new count.
 pub const COUNTED_PER_TENANT: usize = 3 * CLIENTS_PER_TENANT;
+/// Time that a request waits for a permit of the rate limit, if several servers share a database: as long as a fresh read.
+pub const PERMIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time after a failure to get permits in which a server counts requests by itself, so that they do not wait one after the
+/// other while the database is gone.
+pub const PERMITS_ALONE: Duration = Duration::from_secs(1);
+/// The part of the requests that a server has admitted in a window which it may take as permits for later ones. So what lies
+/// unused on all servers is a tenth of what was used, and of 90 requests of 100 all are admitted, wherever they are sent.
+pub const SPARE_PERMITS: u64 = 10;
 /// Time without a request after which a tenant leaves its part of the caches to others.
 pub const CACHE_IDLE: Duration = Duration::from_mins(1);
 /// The part of the caches that a tenant has at most while others ask too.

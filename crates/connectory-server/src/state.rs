@@ -91,8 +91,8 @@ impl ServerState {
                 }
             }
         }
-        let auth =
-            Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), options.rate_limit, options.clock.clone()).await?);
+        let (limit, clock) = (options.rate_limit, options.clock.clone());
+        let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), limit, clock, &node).await?);
         let bounds =
             Bounds { document: options.max_document, connector: options.max_connector, apply: options.max_apply };
         let registry = Registry::new(Arc::clone(&catalog), store.clone(), work.clone(), bounds);

@@ -34,7 +34,7 @@ pub enum Operations {
 macro_rules! versions {
     ($($(#[doc = $doc:literal])* $name:ident = $base:literal, $suffix:literal $(, $member:ident: $value:expr)*;)+) => {
         /// The name of an API version in code. The rate limit counts requests for each name.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Enum)]
         pub enum VersionName {
             $($(#[doc = $doc])* $name,)+
         }

@@ -55,6 +55,7 @@ mod error;
 mod measures;
 mod once;
 mod past;
+mod permits;
 mod postgres;
 mod process;
 mod retention;
@@ -82,6 +83,7 @@ pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use measures::Measures;
 pub use once::{Done, Once};
 pub use past::{Left, Moment};
+pub use permits::{Granted, PermitLimit, PermitRequest};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError, Schema};
 use retention::{Link, Newest, Run};
@@ -273,6 +275,15 @@ impl Store {
         match &self.engine {
             Engine::Sqlite(_) => None,
             Engine::Postgres(engine) => Some(engine.measures()),
+        }
+    }
+
+    /// Takes permits for requests in the current window of the rate limit, which all processes share. The database numbers
+    /// the windows by its own clock. A process that alone uses its database counts by itself.
+    pub async fn take_permits(&self, limit: PermitLimit, requests: Vec<PermitRequest>) -> Result<Vec<Granted>> {
+        match &self.engine {
+            Engine::Sqlite(_) => Err(StoreError::Engine("one process counts by itself".to_owned())),
+            Engine::Postgres(engine) => Box::pin(engine.take_permits(limit, requests)).await,
         }
     }
 

@@ -907,7 +907,7 @@ async fn nodes_that_start_together_make_one_schema() {
     let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
     let issuers = [one.issuer().await.unwrap(), two.issuer().await.unwrap(), three.issuer().await.unwrap()];
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "4");
+    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "5");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -923,6 +923,7 @@ async fn a_database_of_the_second_schema_gets_an_incarnation_and_keeps_what_it_h
                       ADD CONSTRAINT revisions_format_check CHECK (format BETWEEN 3 AND 4)";
     database.psql(before);
     database.psql("ALTER TABLE tenants DROP COLUMN removed_bytes");
+    database.psql("DROP TABLE rate_windows, leases; DROP FUNCTION take_permits");
     database.psql("UPDATE connectory_schema SET version = 2");
     assert!(store.incarnation().await.is_err());
     let store = database.open().await;
@@ -948,7 +949,7 @@ async fn databases_of_every_schema_are_brought_up_to_date() {
         database.psql(&format!("{all}; INSERT INTO connectory_schema VALUES ({version})"));
         let issuer = database.psql("SELECT value FROM settings WHERE name = 'issuer'");
         let store = database.open().await;
-        assert_eq!(database.psql("SELECT version FROM connectory_schema"), "4");
+        assert_eq!(database.psql("SELECT version FROM connectory_schema"), "5");
         assert_eq!(store.issuer().await.unwrap(), issuer);
         assert_eq!(store.client("id".to_owned()).await.unwrap().unwrap().tenant.name, "theirs");
         assert_eq!(store.incarnation().await.unwrap().len(), 32);

@@ -6,7 +6,8 @@
 //! limit, and lists that take longer, whose caller the fast path has admitted already.
 //!
 //! It has two parts, because a request may have to wait between them for what other processes committed: find the token
-//! and the tenant, and answer what is cached.
+//! and the tenant, and answer what is cached. A request that waits for that waits for its permit of the rate limit at the
+//! same time. One that waits for a permit alone goes through the router.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use http::{Method, Request};
 
 use super::connectors::list_response;
 use super::parameters::{detail_locale, list_query};
-use crate::auth::Caller;
 use crate::auth::layer::{IsCurrent, LetIn};
+use crate::auth::{Caller, NotAdmitted};
 use crate::budget::Charge;
 use crate::catalog::{Need, NotCurrent};
 use crate::http::response::{ResponseFacts, tagged_json, take_facts};
@@ -53,6 +54,14 @@ pub struct Asked {
     caller: Caller,
 }
 
+/// How the wait of a request ended.
+pub enum Waited {
+    /// The request is counted. The lists are current, or not.
+    Counted(Result<(), NotCurrent>),
+    /// The rate limit is reached.
+    Refused,
+}
+
 /// Answers a request, or returns it if it must wait.
 pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Attempt {
     let Some(asked) = Asked::of(server, request) else { return Attempt::Answered(None) };
@@ -63,7 +72,7 @@ pub fn answer<B>(server: &ServerState, request: &mut Request<B>) -> Attempt {
             return Attempt::Waits(asked, need);
         }
     }
-    Attempt::Answered(asked.answer(server, request))
+    Attempt::Answered(asked.answer(server, request, false))
 }
 
 impl Asked {
@@ -88,31 +97,36 @@ impl Asked {
         Some(Self { version, script_name, caller })
     }
 
-    /// Waits until the lists of the tenant are as current as the request needs them.
-    pub async fn wait(&self, server: &ServerState, need: Need) -> Result<(), NotCurrent> {
-        server.catalog.current(self.caller.tenant(), need).await
+    /// Counts the request, and waits until the lists of the tenant are as current as it needs them.
+    pub async fn wait(&self, server: &ServerState, need: Need) -> Waited {
+        let current = server.catalog.current(self.caller.tenant(), need);
+        match server.auth.count_at_once(&self.caller) {
+            Ok(()) => Waited::Counted(current.await),
+            Err(NotAdmitted::Refused(_)) => Waited::Refused,
+            Err(NotAdmitted::Waits) => match tokio::join!(current, server.auth.count(&self.caller)) {
+                (current, Ok(())) => Waited::Counted(current),
+                (_, Err(_)) => Waited::Refused,
+            },
+        }
     }
 
     /// Answers a request that has waited.
-    pub fn answer_after<B>(
-        self,
-        server: &ServerState,
-        request: &mut Request<B>,
-        waited: Result<(), NotCurrent>,
-    ) -> Option<Answer> {
+    pub fn answer_after<B>(self, server: &ServerState, request: &mut Request<B>, waited: Waited) -> Option<Answer> {
         let Self { version, caller, .. } = &self;
         match waited {
-            // The router looks the tenant up again.
-            _ if caller.tenant().has_ended() => None,
-            Ok(()) => {
-                let answer = self.answer(server, request);
+            // The router refuses it. The rest looks the tenant up again.
+            Waited::Refused => None,
+            Waited::Counted(_) if caller.tenant().has_ended() => None,
+            Waited::Counted(Ok(())) => {
+                let caller = caller.clone();
+                let answer = self.answer(server, request, true);
                 if answer.is_none() {
+                    request.extensions_mut().insert(LetIn(caller));
                     request.extensions_mut().insert(IsCurrent);
                 }
                 answer
             }
-            Err(error) => {
-                server.auth.count(caller).ok()?;
+            Waited::Counted(Err(error)) => {
                 let route = if self.script_name.is_some() { version.detail } else { version.base };
                 let mut response = error.into_response();
                 let facts = take_facts(&mut response);
@@ -123,27 +137,29 @@ impl Asked {
         }
     }
 
-    /// Returns the response, if it is in memory or quickly made.
-    fn answer<B>(self, server: &ServerState, request: &mut Request<B>) -> Option<Answer> {
+    /// Returns the response, if it is in memory or quickly made. `is_counted` says whether the rate limit has counted the
+    /// request.
+    fn answer<B>(self, server: &ServerState, request: &mut Request<B>, is_counted: bool) -> Option<Answer> {
         let Self { version, script_name, caller } = self;
+        let count = |caller: &Caller| if is_counted { Ok(()) } else { server.auth.count_at_once(caller) };
         let query = request.uri().query().unwrap_or_default();
         if let Some(script_name) = script_name {
             let source = caller.tenant().entry(&script_name)?.source;
             let key = (source, detail_locale(query), version.detail_shape);
             let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
-            server.auth.count(&caller).ok()?;
+            count(&caller).ok()?;
             let mut response = tagged_json(detail.json, detail.etag);
             server.catalog.note_revision(caller.tenant(), &mut response);
             return Some(answered(version.detail, caller, response, None));
         }
         if let Some(page) = server.catalog.cached_page(caller.tenant(), query) {
-            server.auth.count(&caller).ok()?;
+            count(&caller).ok()?;
             let mut response = list_response(page);
             server.catalog.note_revision(caller.tenant(), &mut response);
             return Some(answered(version.base, caller, response, None));
         }
         let (selection, window) = list_query(query).ok()?;
-        server.auth.count(&caller).ok()?;
+        count(&caller).ok()?;
         let charge = server.answers.charge(Some(caller.share()));
         let Ok((page, charge)) = server.catalog.quick_page(caller.tenant(), query, &selection, window, charge) else {
             request.extensions_mut().insert(LetIn(caller));

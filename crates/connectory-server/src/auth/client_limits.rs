@@ -1,5 +1,7 @@
 //! The limits of each client and person: the counts for the rate limit, one for each API version, and the share in what
 //! all requests have together.
+//!
+//! If several servers share a database, requests need permits, which the servers share too ([`permits`](super::permits)).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +11,9 @@ use connectory_model::limits::COUNTED_PER_TENANT;
 use connectory_store::TenantId;
 use enum_map::EnumMap;
 
+use super::permits::{Exchange, SharedWindow, TakePermits, Taken};
 use crate::clock::Clock;
+use crate::http::metrics::NodeMetrics;
 use crate::rate_limit::{RateLimit, RateWindow};
 use crate::share::Share;
 use crate::version::{ApiVersion, VersionName};
@@ -21,6 +25,17 @@ pub struct Limiter {
     clock: Clock,
     started: Instant,
     tenants: Mutex<HashMap<TenantId, Clients>>,
+    /// Takes permits from the database, if other servers count too.
+    exchange: Option<Arc<Exchange>>,
+}
+
+/// Why a request is not admitted at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// The limit is reached. The number is the whole seconds to wait.
+    Refused(u64),
+    /// The request must wait for a permit.
+    Waits,
 }
 
 /// The clients and people of a tenant, by id. All tokens of a client have the same limits.
@@ -35,10 +50,20 @@ struct Remembered {
 /// The limits of a client.
 #[derive(Debug)]
 pub struct ClientLimits {
-    /// The counts of requests.
+    /// The counts of requests that this server counts by itself.
     windows: EnumMap<VersionName, RateWindow>,
+    /// What this server has of the permits that all servers share. None if it counts by itself.
+    pub(super) shared: Option<Box<SharedLimits>>,
     /// The share in what all requests have together.
     pub(super) share: Arc<Share>,
+}
+
+/// What a server has of the permits of a client.
+#[derive(Debug)]
+pub struct SharedLimits {
+    pub(super) tenant: TenantId,
+    pub(super) client: String,
+    pub(super) windows: EnumMap<VersionName, SharedWindow>,
 }
 
 impl ClientLimits {
@@ -51,7 +76,14 @@ impl ClientLimits {
 impl Limiter {
     /// Makes a limiter. Its first window starts now.
     pub fn new(limit: Option<RateLimit>, clock: Clock) -> Self {
-        Self { limit, started: clock.now(), clock, tenants: Mutex::default() }
+        Self { limit, started: clock.now(), clock, tenants: Mutex::default(), exchange: None }
+    }
+
+    /// Makes a limiter that takes permits from the database. If there is no limit, nothing is asked.
+    pub fn shared(limit: Option<RateLimit>, clock: Clock, take: TakePermits, metrics: &NodeMetrics) -> Self {
+        let failures = metrics.permit_failures.clone();
+        let exchange = limit.map(|limit| Arc::new(Exchange::new(limit, take, failures)));
+        Self { exchange, ..Self::new(limit, clock) }
     }
 
     fn elapsed(&self) -> Duration {
@@ -77,7 +109,9 @@ impl Limiter {
             oldest.and_then(|id| clients.remove(&id));
         }
         let share = Arc::new(Share::of_client(Some(Arc::clone(tenant_share))));
-        let limits = Arc::new(ClientLimits { windows: EnumMap::default(), share });
+        let shared = || SharedLimits { tenant, client: client_id.to_owned(), windows: EnumMap::default() };
+        let shared = self.exchange.as_ref().map(|_| Box::new(shared()));
+        let limits = Arc::new(ClientLimits { windows: EnumMap::default(), shared, share });
         clients.insert(client_id.to_owned(), Remembered { limits: Arc::clone(&limits), seen: now });
         limits
     }
@@ -85,14 +119,41 @@ impl Limiter {
     /// Whether a client made a request in the current window of any API version.
     fn counts_some(&self, client: &ClientLimits) -> bool {
         let elapsed = self.elapsed();
-        self.limit.is_some_and(|limit| client.windows.values().any(|window| window.counts_some(limit, elapsed)))
+        let has_permits = |shared: &SharedLimits| shared.windows.values().any(|window| window.is_current(elapsed));
+        client.shared.as_deref().is_some_and(has_permits)
+            || self.limit.is_some_and(|limit| client.windows.values().any(|window| window.counts_some(limit, elapsed)))
     }
 
-    /// Counts a request. If the limit is reached, returns the whole seconds to wait.
-    pub fn admit(&self, client: &ClientLimits, version: &ApiVersion) -> Result<(), u64> {
-        match self.limit {
-            None => Ok(()),
-            Some(limit) => client.windows[version.name].admit(limit, self.elapsed()),
+    /// Counts a request, if it needs no permit of the database.
+    pub fn admit_at_once(&self, client: &ClientLimits, version: &ApiVersion) -> Result<(), NotAdmitted> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let elapsed = self.elapsed();
+        if let (Some(exchange), Some(shared)) = (&self.exchange, &client.shared) {
+            match shared.windows[version.name].take(elapsed) {
+                Taken::Permit => return Ok(()),
+                Taken::NoneLeft(seconds) => return Err(NotAdmitted::Refused(seconds)),
+                Taken::NotKnown if !exchange.is_alone(elapsed) => return Err(NotAdmitted::Waits),
+                Taken::NotKnown => {}
+            }
+        }
+        client.windows[version.name].admit(limit, elapsed).map_err(NotAdmitted::Refused)
+    }
+
+    /// Counts a request. If the limit is reached, returns the whole seconds to wait. If the database does not say whether it
+    /// is, this server counts by itself.
+    pub async fn admit(&self, client: &Arc<ClientLimits>, version: &ApiVersion) -> Result<(), u64> {
+        match self.admit_at_once(client, version) {
+            Ok(()) => return Ok(()),
+            Err(NotAdmitted::Refused(seconds)) => return Err(seconds),
+            Err(NotAdmitted::Waits) => {}
+        }
+        let (Some(exchange), Some(limit)) = (&self.exchange, self.limit) else { return Ok(()) };
+        let (clock, started) = (self.clock.clone(), self.started);
+        let elapsed = move || clock.now() - started;
+        // In a box, so that the futures of requests that do not wait have no room for this.
+        match Box::pin(exchange.permit(Arc::clone(client), version.name, elapsed)).await {
+            Some(admitted) => admitted,
+            None => client.windows[version.name].admit(limit, self.elapsed()),
         }
     }
 }
@@ -110,8 +171,8 @@ mod tests {
             self.0.limits(self.1, &self.2, client)
         }
 
-        fn admit(&self, client: &str) -> Result<(), u64> {
-            self.0.admit(&self.limits(client), VersionName::V3.version())
+        fn admit(&self, client: &str) -> Result<(), NotAdmitted> {
+            self.0.admit_at_once(&self.limits(client), VersionName::V3.version())
         }
 
         fn remembered(&self) -> usize {

@@ -40,7 +40,7 @@ pub async fn authorize(
             Ok(caller) => {
                 // A dry run of an apply only reads. The handler checks whether the caller may change connectors.
                 let method = if route.as_str() == APPLY_PATH { &Method::GET } else { request.method() };
-                let admitted = auth.admit(&caller, method);
+                let admitted = auth.admit(&caller, method).await;
                 (Some(caller), admitted)
             }
             Err(error) => (None, Err(error)),

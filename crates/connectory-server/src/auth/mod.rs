@@ -10,6 +10,7 @@ mod error;
 mod failures;
 pub mod keys;
 pub mod layer;
+mod permits;
 mod principal;
 pub mod secret;
 mod tokens;
@@ -18,10 +19,12 @@ use std::sync::Arc;
 
 use connectory_model::access::{Scopes, UserLevel};
 use connectory_store::{Author, AuthorKind, Store, StoreError};
+use futures_util::FutureExt;
 use http::{HeaderMap, Method};
 
 pub use self::bearer::bearer;
 use self::client_limits::Limiter;
+pub use self::client_limits::NotAdmitted;
 pub use self::error::{AuthError, CredentialsError};
 use self::failures::Failures;
 use self::keys::{Keys, KeysError};
@@ -30,6 +33,7 @@ use self::secret::Verifier;
 use self::tokens::Tokens;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::http::metrics::NodeMetrics;
 use crate::rate_limit::RateLimit;
 use crate::version::ApiVersion;
 
@@ -52,12 +56,23 @@ impl Auth {
         catalog: Arc<Catalog>,
         rate_limit: Option<RateLimit>,
         clock: Clock,
+        metrics: &NodeMetrics,
     ) -> Result<Self, KeysError> {
+        let limiter = if store.is_shared() {
+            let store = store.clone();
+            let take = move |limit, requests| {
+                let store = store.clone();
+                async move { store.take_permits(limit, requests).await }.boxed()
+            };
+            Limiter::shared(rate_limit, clock.clone(), Box::new(take), metrics)
+        } else {
+            Limiter::new(rate_limit, clock.clone())
+        };
         Ok(Self {
+            limiter,
             keys: Keys::load(&store).await?,
             verifier: Verifier::for_this_machine(),
             failures: Failures::new(store.clone(), clock.clone()),
-            limiter: Limiter::new(rate_limit, clock.clone()),
             tokens: Tokens::default(),
             store,
             catalog,
@@ -72,8 +87,8 @@ impl Auth {
     }
 
     /// Checks the rate limit of a caller, and the permission that the method of a request needs.
-    pub fn admit(&self, caller: &Caller, method: &Method) -> Result<(), AuthError> {
-        self.count(caller).map_err(AuthError::RateLimit)?;
+    pub async fn admit(&self, caller: &Caller, method: &Method) -> Result<(), AuthError> {
+        self.count(caller).await.map_err(AuthError::RateLimit)?;
         Ok(caller.permit(method)?)
     }
 
@@ -88,8 +103,13 @@ impl Auth {
     }
 
     /// Counts a request for the rate limit. If the limit is reached, returns the whole seconds to wait.
-    pub fn count(&self, caller: &Caller) -> Result<(), u64> {
-        self.limiter.admit(caller.limits(), caller.version())
+    pub async fn count(&self, caller: &Caller) -> Result<(), u64> {
+        self.limiter.admit(caller.limits(), caller.version()).await
+    }
+
+    /// Counts a request for the rate limit, if it need not wait for a permit.
+    pub fn count_at_once(&self, caller: &Caller) -> Result<(), NotAdmitted> {
+        self.limiter.admit_at_once(caller.limits(), caller.version())
     }
 
     /// Returns the caller, if the token was verified in the last five seconds.

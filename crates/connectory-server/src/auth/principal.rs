@@ -89,7 +89,7 @@ impl Caller {
     }
 
     /// The limits of the caller.
-    pub(super) fn limits(&self) -> &ClientLimits {
+    pub(super) fn limits(&self) -> &Arc<ClientLimits> {
         &self.principal.limits
     }
 

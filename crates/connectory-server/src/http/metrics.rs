@@ -40,11 +40,18 @@ pub struct NodeMetrics {
     pub refused_edits: Counter,
     /// The seconds since all commits of the followed tenants were known.
     pub lag: Gauge<f64, AtomicU64>,
+    /// The attempts to take permits of the rate limit that failed, so that this process counted by itself.
+    pub permit_failures: Counter,
 }
 
 impl Default for NodeMetrics {
     fn default() -> Self {
-        Self { fresh_waits: Histogram::new(BUCKETS), refused_edits: Counter::default(), lag: Gauge::default() }
+        Self {
+            fresh_waits: Histogram::new(BUCKETS),
+            refused_edits: Counter::default(),
+            lag: Gauge::default(),
+            permit_failures: Counter::default(),
+        }
     }
 }
 
@@ -124,6 +131,8 @@ impl Metrics {
             registry.register_with_unit("connectory_fresh_read_wait", help, Unit::Seconds, node.fresh_waits.clone());
             let help = "Time since this server knew all commits of the tenants that it follows";
             registry.register_with_unit("connectory_follower_lag", help, Unit::Seconds, node.lag.clone());
+            let help = "Failures to count requests together with other servers, so that this server counted alone";
+            registry.register("connectory_shared_rate_limit_failures", help, node.permit_failures.clone());
         }
         Self { registry, requests, dropped_lines }
     }

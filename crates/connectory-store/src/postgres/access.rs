@@ -58,6 +58,7 @@ pub(super) async fn delete_client(
     transaction.query("DELETE FROM clients WHERE id = $1", &[&text(id)]).await?;
     let delete = "DELETE FROM sessions WHERE tenant_id = $1 AND author_kind = $2 AND author_id = $3";
     transaction.query(delete, &[&of.get(), &AuthorKind::Client.number(), &text(id)]).await?;
+    transaction.query("DELETE FROM rate_windows WHERE client_id = $1", &[&text(id)]).await?;
     access_events::record(transaction, of, AccessAction::ClientDeleted, Some(id), by).await
 }
 
@@ -112,7 +113,7 @@ pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Resu
     transaction.lock(Lock::commits(tenant)).await?;
     let tenant = tenant.get();
     transaction.query("DELETE FROM tenants WHERE id = $1", &[&tenant]).await?;
-    for table in ["connectors", "deleted", "parts", "revisions", "access_events", "once"] {
+    for table in ["connectors", "deleted", "parts", "revisions", "access_events", "once", "rate_windows"] {
         transaction.query(&format!("DELETE FROM {table} WHERE tenant_id = $1"), &[&tenant]).await?;
     }
     Ok(())

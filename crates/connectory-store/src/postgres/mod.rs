@@ -23,6 +23,7 @@ mod once;
 mod password_file;
 mod past;
 mod pool;
+mod rates;
 mod reads;
 pub(crate) mod restore;
 mod retention;
@@ -63,6 +64,7 @@ use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
 use crate::past::{Left, Moment};
+use crate::permits::{Granted, PermitLimit, PermitRequest};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
@@ -77,6 +79,7 @@ struct Engine {
     reads: Arc<Pool>,
     access_reads: Arc<Pool>,
     heads_reads: Arc<Pool>,
+    rates: Arc<Pool>,
     commits: Arc<Pool>,
     access_writes: Arc<Pool>,
     following: Following,
@@ -110,7 +113,8 @@ impl Engine {
 
     /// Closes all connections that are not in use, and those in use when they are given back.
     fn close_all(&self) {
-        for pool in [&self.reads, &self.access_reads, &self.heads_reads, &self.commits, &self.access_writes] {
+        let reads = [&self.reads, &self.access_reads, &self.heads_reads];
+        for pool in reads.into_iter().chain([&self.rates, &self.commits, &self.access_writes]) {
             pool.close();
         }
     }
@@ -150,6 +154,7 @@ impl Postgres {
             reads: pool("reads", READERS),
             access_reads: pool("access_reads", ACCESS_READERS),
             heads_reads: pool("heads", 1),
+            rates: pool("rate_limits", 1),
             commits: pool("commits", WRITERS),
             access_writes: pool("access_writes", ACCESS_WRITERS),
             address: address.clone(),
@@ -216,6 +221,10 @@ impl Postgres {
 
     pub fn measures(&self) -> Measures {
         self.0.measures.clone()
+    }
+
+    pub async fn take_permits(&self, limit: PermitLimit, requests: Vec<PermitRequest>) -> Result<Vec<Granted>> {
+        rates::take(&self.0.rates, limit, requests).await
     }
 
     pub async fn commit(&self, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
