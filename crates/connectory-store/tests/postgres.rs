@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use connectory_store::{
-    Address, Change, Changed, Committed, Follow, Head, Refusal, RevisionId, RevisionNumber, Store, StoreError,
-    TenantId, Unavailable,
+    AccessDb, Address, Change, Changed, Committed, Follow, Head, Refusal, RevisionId, RevisionNumber, Store,
+    StoreError, TenantId, Unavailable,
 };
 use futures_util::StreamExt;
 use support::{by, client, commit, connector, connector_at, create, edit, number, origin, summaries, tenant};
@@ -901,13 +901,16 @@ async fn what_takes_too_long_to_read_is_loaded_anew() {
     held.join().unwrap();
 }
 
+/// The two numbers of the schema.
+const SCHEMA: &str = "SELECT version, expanded FROM connectory_schema";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_together_make_one_schema() {
     let database = want!(database());
-    let (one, two, three) = tokio::join!(database.open(), database.open(), database.open());
-    let issuers = [one.issuer().await.unwrap(), two.issuer().await.unwrap(), three.issuer().await.unwrap()];
+    let stores = all((0..8).map(|_| database.open())).await;
+    let issuers = all(stores.iter().map(|store| async { store.issuer().await.unwrap() })).await;
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql("SELECT version FROM connectory_schema"), "5");
+    assert_eq!(database.psql(SCHEMA), "5|5");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -923,7 +926,7 @@ async fn a_database_of_the_second_schema_gets_an_incarnation_and_keeps_what_it_h
                       ADD CONSTRAINT revisions_format_check CHECK (format BETWEEN 3 AND 4)";
     database.psql(before);
     database.psql("ALTER TABLE tenants DROP COLUMN removed_bytes");
-    database.psql("DROP TABLE rate_windows, leases; DROP FUNCTION take_permits");
+    database.age();
     database.psql("UPDATE connectory_schema SET version = 2");
     assert!(store.incarnation().await.is_err());
     let store = database.open().await;
@@ -949,7 +952,7 @@ async fn databases_of_every_schema_are_brought_up_to_date() {
         database.psql(&format!("{all}; INSERT INTO connectory_schema VALUES ({version})"));
         let issuer = database.psql("SELECT value FROM settings WHERE name = 'issuer'");
         let store = database.open().await;
-        assert_eq!(database.psql("SELECT version FROM connectory_schema"), "5");
+        assert_eq!(database.psql(SCHEMA), "4|5");
         assert_eq!(store.issuer().await.unwrap(), issuer);
         assert_eq!(store.client("id".to_owned()).await.unwrap().unwrap().tenant.name, "theirs");
         assert_eq!(store.incarnation().await.unwrap().len(), 32);
@@ -957,6 +960,90 @@ async fn databases_of_every_schema_are_brought_up_to_date() {
         commit(&store, theirs, create("HR")).await;
         assert_eq!(summaries(&store, theirs).await.len(), 1);
     }
+}
+
+impl Database {
+    /// Makes the schema the one of the version before, as that version had made it.
+    fn age(&self) {
+        self.psql(
+            "DROP TABLE rate_windows, leases; DROP FUNCTION take_permits;
+             ALTER TABLE connectory_schema DROP COLUMN expanded; UPDATE connectory_schema SET version = 4",
+        );
+    }
+
+    fn access(&self) -> AccessDb {
+        AccessDb::open_postgres(&Address::parse(&self.cluster.address(&self.name), |_| None).unwrap()).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_servers_go_on_until_the_update_is_finished() {
+    let database = want!(database());
+    let store = database.open().await;
+    let tenant = tenant(&store).await;
+    database.age();
+    let (older, followed) = database.node(tenant).await;
+    // That was the start of a newer server. Older ones read the first number only.
+    assert_eq!(database.psql(SCHEMA), "4|5");
+    commit(&older, tenant, create("HR")).await;
+    let access = database.access();
+    let (before, now) = access.schema(false).unwrap().unwrap();
+    assert_eq!((before, now.version, now.expanded), (now, 4, 5));
+    let (before, now) = access.schema(true).unwrap().unwrap();
+    assert_eq!((before.version, now.version, now.expanded), (4, 5, 5));
+    assert_eq!(database.psql(SCHEMA), "5|5");
+    // As a server sees it that does not know the schema any more: nothing is done, and it says why.
+    database.psql("UPDATE connectory_schema SET version = 99");
+    let refused = older.commit(tenant, vec![create("IT")], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Newer))), "{refused:?}");
+    let refused = older.fresh(tenant).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
+    let refused = older.check_writes().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
+    // What a newer one has only prepared is no matter. To finish that is the newer one's.
+    database.psql("UPDATE connectory_schema SET version = 5, expanded = 99");
+    older.fresh(tenant).await.unwrap();
+    commit(&older, tenant, create("IT")).await;
+    assert_eq!(followed.lost(), 0);
+    assert_eq!(summaries(&database.open().await, tenant).await.len(), 2);
+    let refused = access.schema(true).unwrap_err().to_string();
+    assert!(refused.contains("a newer connectory has prepared the schema 99"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_waits_for_open_transactions_and_holds_nobody_up() {
+    let database = want!(database());
+    let store = database.open().await;
+    let tenant = tenant(&store).await;
+    let (node, _) = database.node(tenant).await;
+    // The fourth migration changes the table of tenants, which someone reads in a transaction that stays open.
+    database.age();
+    database.psql("ALTER TABLE tenants DROP COLUMN removed_bytes; UPDATE connectory_schema SET version = 3");
+    let (name, socket) = (database.name.clone(), database.cluster.socket());
+    let held = std::thread::spawn(move || {
+        drop(cluster::psql(&socket, &name, "BEGIN; SELECT count(*) FROM tenants; SELECT pg_sleep(6); COMMIT"));
+    });
+    database.wait_for(
+        "SELECT count(*) FROM pg_locks WHERE relation = 'tenants'::regclass AND granted AND pid <> pg_backend_pid()",
+    );
+    let began = Instant::now();
+    let opening = tokio::spawn({
+        let address = Address::parse(&database.cluster.address(&database.name), |_| None).unwrap();
+        async move { Store::open_postgres(&address).await.map(drop) }
+    });
+    let mut longest = Duration::ZERO;
+    while !opening.is_finished() {
+        let asked = Instant::now();
+        // It reads the table of tenants. The column is what is missing, not the table.
+        drop(node.tenants().await);
+        longest = longest.max(asked.elapsed());
+        sleep(Duration::from_millis(20)).await;
+    }
+    opening.await.unwrap().unwrap();
+    assert!(began.elapsed() > Duration::from_secs(4), "it has waited for the transaction");
+    assert!(longest < Duration::from_secs(3), "others have waited for {longest:?}");
+    held.join().unwrap();
+    assert_eq!(database.psql(SCHEMA), "4|5");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
