@@ -433,6 +433,9 @@ pub const RETENTION_BODIES: usize = 32;
 pub const RETENTION_BYTES: usize = 8 * MIB;
 /// Time from one step to the next, in which the disk belongs to others.
 pub const RETENTION_PAUSE: Duration = Duration::from_millis(50);
+/// The same for the removal of what deleted tenants had, and the time between two looks for such tenants.
+pub const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+pub const REMOVAL_EVERY: Duration = Duration::from_mins(5);
 /// Time from the end of a pass to the next one.
 pub const RETENTION_EVERY: Duration = Duration::from_hours(1);
 /// Time after a step that failed, or that another server makes, until the next attempt.

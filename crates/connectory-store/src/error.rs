@@ -159,6 +159,14 @@ pub enum StoreError {
     /// The database contains data that this program cannot have written.
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
+    /// The tenant can do nothing until an operator resumes it.
+    #[error("the tenant is suspended; the operator of this server can resume it")]
+    Suspended,
+    /// Servers that do not know this may still use the database.
+    #[error(
+        "servers of the version before may still use this database, and would not know of this; when all servers are updated, run `connectory database migrate --finish`, and then this again"
+    )]
+    Unfinished,
     /// The retention of the server removed the connector at this revision.
     #[error("the connector at revision {0} was removed by the retention of this server")]
     BodyRemoved(RevisionNumber),
@@ -235,6 +243,7 @@ impl StoreError {
             Self::Unavailable(why) => Self::Unavailable(*why),
             Self::Uncertain(why) => Self::Uncertain(*why),
             Self::Unknown(what) => Self::Unknown(what.clone()),
+            Self::Suspended => Self::Suspended,
             other => Self::Commit(other.to_string()),
         }
     }

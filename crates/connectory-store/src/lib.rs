@@ -70,7 +70,8 @@ use std::time::Duration;
 use connectory_model::{Connector, ScriptName, Summary};
 
 pub use access::{
-    ApiClient, NewClient, QuotaExceeded, Quotas, SigningKey, Tenant, TenantId, hash_secret, new_id, new_secret,
+    ApiClient, NewClient, QuotaExceeded, Quotas, RemovedRows, SigningKey, Tenant, TenantId, hash_secret, new_id,
+    new_secret,
 };
 pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
@@ -454,6 +455,11 @@ impl Store {
     /// Finds the tenant with a name; without a name, the oldest tenant.
     pub async fn tenant(&self, name: Option<String>) -> Result<Option<Tenant>> {
         both!(self.tenant(name).await)
+    }
+
+    /// Removes some rows of a deleted tenant, as [`AccessDb::remove_deleted`] does. None if no deleted tenant has any.
+    pub async fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        both!(self.remove_deleted().await)
     }
 
     /// Reads the issuer of the tokens of this database. It never changes, and no other database has the same one.

@@ -275,7 +275,7 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
 fn another_schema_is_refused_with_what_to_do() {
     let (_folder, path) = database("PRAGMA user_version = 99");
     let refusal = Store::open(&path).err().unwrap().to_string();
-    let expected = "has schema version 99, this program needs 8; use the newer program that wrote it";
+    let expected = "has schema version 99, this program needs 9; use the newer program that wrote it";
     assert!(refusal.ends_with(expected), "{refusal}");
 
     // Access management beside a server does not migrate: the server has the schema of its own program.

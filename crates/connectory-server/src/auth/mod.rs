@@ -154,6 +154,9 @@ impl Auth {
         tenant: connectory_store::Tenant,
         expires_at: u64,
     ) -> Result<Present, StoreError> {
+        if tenant.suspended_at.is_some() {
+            return Err(StoreError::Suspended);
+        }
         let catalog = self.catalog.asked(tenant.id, self.clock.now()).await?;
         let principal = Principal {
             scopes,

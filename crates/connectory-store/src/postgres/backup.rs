@@ -91,7 +91,7 @@ impl Moment<'_> {
     pub fn revisions(&self) -> Result<u64> {
         let query =
             "SELECT coalesce(sum((SELECT number FROM revisions WHERE tenant_id = id ORDER BY number DESC LIMIT 1)),
-                                     0)::bigint FROM tenants";
+                                     0)::bigint FROM tenants WHERE deleted_at IS NULL";
         let row = self.query(query, &[])?.pop().ok_or_else(|| unreadable("no count"))?;
         super::value::count(&row, 0)
     }
@@ -132,7 +132,8 @@ impl Moment<'_> {
         };
         self.each("SELECT id, pem, created_at FROM signing_keys ORDER BY created_at, id", &[], key, sink)?;
         let query =
-            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, removed_bytes FROM tenants ORDER BY id";
+            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, removed_bytes, suspended_at FROM tenants
+                 WHERE deleted_at IS NULL ORDER BY id";
         for row in self.query(query, &[])? {
             let id = column(&row, 0)?;
             sink(Record::Tenant(TenantRow {
@@ -143,6 +144,7 @@ impl Moment<'_> {
                 max_connectors: column(&row, 4)?,
                 max_bytes: column(&row, 5)?,
                 removed_bytes: column(&row, 6)?,
+                suspended_at: column(&row, 7)?,
             }))?;
             self.read_tenant(id, sink)?;
         }

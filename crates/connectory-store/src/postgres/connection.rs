@@ -197,6 +197,9 @@ impl Lock {
     /// Whoever removes old bodies.
     pub const RETENTION: Self = Self { kind: Self::PREFIX + 3, tenant: 0 };
 
+    /// Whoever removes the rows of deleted tenants.
+    pub const REMOVAL: Self = Self { kind: Self::PREFIX + 4, tenant: 0 };
+
     /// The statement that takes the lock until the end of the transaction.
     pub fn statement(self) -> String {
         format!("SELECT pg_advisory_xact_lock({}, {})", self.kind, self.tenant)

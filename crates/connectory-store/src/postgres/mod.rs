@@ -54,7 +54,7 @@ use self::pool::Pool;
 pub use self::schema::Schema;
 use self::transaction::Transaction;
 use self::writer::Job;
-use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use crate::access::{ApiClient, NewClient, Quotas, RemovedRows, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
@@ -414,12 +414,29 @@ impl Postgres {
         .await
     }
 
-    /// Deletes a tenant, its connectors, their history, and its clients. Nodes that serve it notice.
-    pub async fn delete_tenant(&self, name: String) -> Result<()> {
+    pub async fn rename_tenant(&self, name: String, to: String, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::rename_tenant(transaction, &name, &to, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn suspend_tenant(&self, name: String, suspend: bool, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::suspend_tenant(transaction, &name, suspend, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn delete_tenant(&self, name: String) -> Result<TenantId> {
         self.change(Lock::INSTANCE, move |transaction| {
             async move { access::delete_tenant(transaction, &name).await }.boxed()
         })
         .await
+    }
+
+    pub async fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        self.change(Lock::REMOVAL, move |transaction| access::remove_deleted(transaction).boxed()).await
     }
 
     /// Counts the connectors of a tenant, and the bytes of all its revisions.

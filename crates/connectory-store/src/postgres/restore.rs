@@ -127,9 +127,17 @@ impl Restore {
                 TenantId::new(row.id).ok_or_else(|| unreadable(format_args!("a tenant with the key {}", row.id)))?;
                 self.tenant = Some(row.id);
                 self.run(
-                    "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes)
-                         OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6)",
-                    &[&row.id, &row.uuid, &text(&row.name), &row.created_at, &row.max_connectors, &row.max_bytes],
+                    "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes, suspended_at)
+                         OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    &[
+                        &row.id,
+                        &row.uuid,
+                        &text(&row.name),
+                        &row.created_at,
+                        &row.max_connectors,
+                        &row.max_bytes,
+                        &row.suspended_at,
+                    ],
                 )
             }
             other => {

@@ -141,8 +141,8 @@ pub(super) fn count(row: &Row, at: usize) -> Result<u64> {
 }
 
 /// The columns that [`tenant`] reads.
-pub(super) const TENANT_COLUMNS: &str =
-    "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes";
+pub(super) const TENANT_COLUMNS: &str = "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes, \
+     tenants.suspended_at";
 
 /// Reads a tenant from [`TENANT_COLUMNS`].
 pub(super) fn tenant(row: &Row, first: usize) -> Result<Tenant> {
@@ -152,6 +152,7 @@ pub(super) fn tenant(row: &Row, first: usize) -> Result<Tenant> {
         name: text_column(row, first + 2)?,
         created_at: column(row, first + 3)?,
         quotas: quotas(row, first + 4)?,
+        suspended_at: column(row, first + 6)?,
     })
 }
 

@@ -73,7 +73,7 @@ impl Moment<'_> {
     /// About how many revisions there are: a tenant that is older than schema 5 may have fewer.
     pub fn revisions(&self) -> Result<u64> {
         let query = "SELECT coalesce(sum((SELECT number FROM revisions WHERE key > id << 40 AND key < (id + 1) << 40
-                                          ORDER BY key DESC LIMIT 1)), 0) FROM tenants";
+                                          ORDER BY key DESC LIMIT 1)), 0) FROM tenants WHERE deleted_at IS NULL";
         Ok(self.0.query_row(query, [], |row| row.get(0))?)
     }
 
@@ -86,8 +86,10 @@ impl Moment<'_> {
             Ok(Record::SigningKey(SigningKeyRow { id: row.get(0)?, pem: row.get(1)?, created_at: row.get(2)? }))
         };
         each(connection, "SELECT id, pem, created_at FROM signing_keys ORDER BY created_at, id", [], key, sink)?;
-        let mut tenants = connection
-            .prepare("SELECT id, uuid, name, created_at, max_connectors, max_bytes FROM tenants ORDER BY id")?;
+        let mut tenants = connection.prepare(
+            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, suspended_at FROM tenants
+                          WHERE deleted_at IS NULL ORDER BY id",
+        )?;
         let tenant = |row: &Row<'_>| {
             Ok(TenantRow {
                 id: row.get(0)?,
@@ -96,6 +98,7 @@ impl Moment<'_> {
                 created_at: row.get(3)?,
                 max_connectors: row.get(4)?,
                 max_bytes: row.get(5)?,
+                suspended_at: row.get(6)?,
                 removed_bytes: None,
             })
         };
@@ -329,11 +332,15 @@ impl Restore {
             connection.prepare_cached(insert)?.execute(params![id, pem, created_at])?;
             return Ok(());
         }
-        if let Record::Tenant(TenantRow { id, uuid, name, created_at, max_connectors, max_bytes, .. }) = record {
+        if let Record::Tenant(TenantRow {
+            id, uuid, name, created_at, max_connectors, max_bytes, suspended_at, ..
+        }) = record
+        {
             self.tenant = Some(tenant_id(id)?);
-            let insert = "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes)
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let values = params![id, uuid, name, created_at, max_connectors, max_bytes];
+            let insert = "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes,
+                                               suspended_at)
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let values = params![id, uuid, name, created_at, max_connectors, max_bytes, suspended_at];
             connection.prepare_cached(insert)?.execute(values)?;
             return Ok(());
         }

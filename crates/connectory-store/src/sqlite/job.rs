@@ -9,7 +9,7 @@ use super::connectors;
 use super::failure::Failure;
 use super::usage::Usage;
 use super::{access, access_events, retention, schema, sessions};
-use crate::access::{NewClient, SigningKey, TenantId};
+use crate::access::{NewClient, RemovedRows, SigningKey, TenantId};
 use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::changes::Committed;
 use crate::edit::Commit;
@@ -40,6 +40,7 @@ pub(super) enum Job {
     AddRefused(Vec<RefusedSignIns>, Reply<()>),
     /// Note the address at which clients reach the server.
     NoteAddress(String, Reply<()>),
+    RemoveDeleted(Reply<Option<RemovedRows>>),
     /// Read the signing keys. If there is none, this key becomes the first.
     SigningKeys(SigningKey, Reply<Vec<SigningKey>>),
     /// Write a value that the database has already, to check whether writes succeed.
@@ -138,6 +139,7 @@ impl Job {
             Self::EndSession(hash, by, reply) => reply.keep(wrote, sessions::end(connection, hash, by)),
             Self::AddRefused(refused, reply) => reply.keep(wrote, access_events::add_refused(connection, refused)),
             Self::NoteAddress(address, reply) => reply.keep(wrote, access::note_address(connection, address)),
+            Self::RemoveDeleted(reply) => reply.keep(wrote, access::remove_deleted(connection)),
             Self::SigningKeys(generated, reply) => reply.keep(wrote, access::signing_keys(connection, generated)),
             Self::Check(reply) => reply.keep(wrote, schema::write_version(connection)),
             Self::CheckSpace(reply) => reply.keep(wrote, schema::write_and_remove(connection)),
@@ -175,6 +177,7 @@ impl Job {
             | Self::CheckSpace(reply) => reply.send(committed),
             Self::Bootstrap(_, _, _, reply) => reply.send(committed),
             Self::SigningKeys(_, reply) => reply.send(committed),
+            Self::RemoveDeleted(reply) => reply.send(committed),
             #[cfg(test)]
             Self::Wrong(reply) => reply.send(committed),
         }

@@ -36,7 +36,7 @@ use self::lock::{DatabaseFile, Lock};
 use self::reader::Readers;
 pub(crate) use self::syncs::Syncs;
 use self::writer::Writer;
-use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
+use crate::access::{ApiClient, NewClient, RemovedRows, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
@@ -258,6 +258,10 @@ impl Sqlite {
 
     pub async fn note_address(&self, address: String) -> Result<()> {
         self.writer.write(|reply| Job::NoteAddress(address, reply)).await
+    }
+
+    pub async fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        self.writer.write(Job::RemoveDeleted).await
     }
 
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {

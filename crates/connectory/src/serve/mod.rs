@@ -7,6 +7,7 @@ mod ephemeral_options;
 mod file;
 mod first_start;
 mod record;
+mod removal;
 mod retention;
 pub mod settings;
 mod stop;
@@ -145,6 +146,7 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     }
     let _backups = backups::start(backups.zip(backup_metrics), &server().store)?;
     let _retaining = retention::start(retention, &server().store);
+    let _removing = removal::start(&server().store);
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
     if let Some(file) = &port_file {
         file.write(address)?;
