@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use connectory_model::document::{CorrelationConfig, DocumentKind, SourceConfig, SourceTemplate};
-use connectory_model::limits::INLINE_BYTES;
+use connectory_model::limits::{INLINE_BYTES, MOST_CONNECTOR_BYTES};
 use connectory_model::translations::{Properties, Translations};
 use connectory_model::{Connector, Metadata, Part, ScriptName, Status, Summary};
 use enum_map::EnumMap;
@@ -369,12 +369,12 @@ impl OutlinedPart {
     }
 }
 
-/// Refuses a length that no compressed bytes of this size can have, before a buffer of that length is made.
+/// Refuses a length that no compressed bytes of this size, or no connector, can have, before a buffer of that length is made.
 fn expect_plausible(compressed: &[u8]) -> Result<()> {
     /// A byte of LZ4 stands for at most as many bytes.
     const LARGEST_RATIO: usize = 255;
     let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
-    if bytes > compressed.len().saturating_mul(LARGEST_RATIO) {
+    if bytes > compressed.len().saturating_mul(LARGEST_RATIO) || bytes > MOST_CONNECTOR_BYTES {
         return Err(unreadable(format_args!("{} bytes that would become {bytes}", compressed.len())));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
-use connectory_model::limits::BACKUP_LINE_BYTES;
+use connectory_model::limits::{BACKUP_HEADER_BYTES, BACKUP_LINE_BYTES, BACKUP_WINDOW_LOG};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -103,7 +103,8 @@ impl<R: Read> BackupReader<R> {
         if from.fill_buf().map_err(BackupError::Read)?.is_empty() {
             return Err(BackupError::Foreign("it is empty"));
         }
-        let decoder = zstd::Decoder::with_buffer(from).map_err(BackupError::Read)?;
+        let mut decoder = zstd::Decoder::with_buffer(from).map_err(BackupError::Read)?;
+        decoder.window_log_max(BACKUP_WINDOW_LOG).map_err(BackupError::Read)?;
         let mut lines = BufReader::new(decoder);
         if let Err(error) = lines.fill_buf()
             && !is_end(&error)
@@ -121,7 +122,7 @@ impl<R: Read> BackupReader<R> {
         };
         let (sum, counts) = (Sha256::new(), Counts::default());
         let mut this = Self { lines, header, line: Vec::new(), sum, counts, records: 0 };
-        this.read_line()?;
+        this.read_line(BACKUP_HEADER_BYTES)?;
         let first: First = serde_json::from_slice(&this.line).unwrap_or_default();
         if first.format != FORMAT {
             return Err(BackupError::Foreign("its first line is not that of a backup"));
@@ -146,12 +147,14 @@ impl<R: Read> BackupReader<R> {
 
     /// Reads the next record. Returns none after the end, when all checksums and counts are right.
     pub fn read(&mut self) -> Result<Option<Record>, BackupError> {
-        self.read_line()?;
+        self.read_line(BACKUP_LINE_BYTES)?;
         let record = serde_json::from_slice(&self.line).map_err(|error| self.damaged(error))?;
         let Record::End(End { counts, sha256 }) = record else {
             self.sum.update(&self.line);
             self.counts.add(&record);
             self.records += 1;
+            // The line of a very large record is not kept beside the record.
+            self.line.clear();
             self.line.shrink_to(1 << 20);
             return Ok(Some(record));
         };
@@ -172,14 +175,15 @@ impl<R: Read> BackupReader<R> {
         Ok(None)
     }
 
-    fn read_line(&mut self) -> Result<(), BackupError> {
+    /// Reads a line of `most` bytes at most.
+    fn read_line(&mut self, most: usize) -> Result<(), BackupError> {
         self.line.clear();
-        let limit = BACKUP_LINE_BYTES as u64 + 1;
+        let limit = most as u64 + 1;
         if let Err(error) = (&mut self.lines).take(limit).read_until(b'\n', &mut self.line) {
             return Err(self.failed(error));
         }
-        if self.line.len() > BACKUP_LINE_BYTES {
-            return Err(self.damaged(format_args!("a record has more than {BACKUP_LINE_BYTES} bytes")));
+        if self.line.len() > most {
+            return Err(self.damaged(format_args!("its next line has more than {most} bytes, which no backup has")));
         }
         if self.line.last() != Some(&b'\n') {
             return Err(BackupError::Truncated { records: self.records });

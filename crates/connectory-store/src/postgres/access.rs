@@ -15,7 +15,7 @@ use super::value::{self, TENANT_COLUMNS, column, stored, text, text_column, word
 use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessAction, AccessOrigin};
 use crate::clock::now;
-use crate::error::{Result, StoreError, Unavailable, unreadable};
+use crate::error::{Result, StoreError, unreadable};
 use crate::revision::AuthorKind;
 
 /// Reads up to `limit` clients of a tenant, ordered by name and then by id, after the client with a name and an id.
@@ -84,10 +84,7 @@ async fn tenant_in(transaction: &Transaction, name: Option<&str>) -> Result<Opti
 
 pub(super) async fn create_tenant(transaction: &Transaction, name: &str, by: &AccessOrigin) -> Result<Tenant> {
     // A copy into the database may have begun since it was opened.
-    let copied = transaction.query_one("SELECT to_regclass('unfinished_copy') IS NOT NULL", &[]).await?;
-    if copied.map_or(Ok(false), |row| column(&row, 0))? {
-        return Err(Unavailable::Tables.into());
-    }
+    transaction.expect_whole().await?;
     let insert = format!(
         "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO NOTHING RETURNING {TENANT_COLUMNS}"
