@@ -386,9 +386,17 @@ pub const FAULT_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of the first line of a backup. It has some 150.
 pub const BACKUP_HEADER_BYTES: usize = 4 * KIB;
 /// Bytes of a record of a backup, with its line feed. The largest record has one part of [`MOST_CONNECTOR_BYTES`], which LZ4 makes
-/// longer by 1/255 at most, as base64: four bytes for three. Its other members have less than a MiB. Whoever reads a backup
-/// has one record in memory.
-pub const BACKUP_LINE_BYTES: usize = MOST_CONNECTOR_BYTES / 3 * 4 + 2 * MIB;
+/// longer by 1/255 at most, as base64: four bytes for three. Whoever reads a backup has one record in memory.
+pub const BACKUP_LINE_BYTES: usize = MOST_CONNECTOR_BYTES / 3 * 4 + 2 * BACKUP_TEXT_BYTES;
+/// Bytes of the members of a record beside its body. The largest is the summary of a connector, whose parts have bounds of their
+/// own.
+pub const BACKUP_TEXT_BYTES: usize = MIB;
+/// Bytes of a stored body without the parts that are stored by themselves: those have the rest if there is more than
+/// [`INLINE_BYTES`], and metadata have [`METADATA_BYTES`].
+pub const BODY_BYTES: usize = MIB;
+/// Bytes of what a stored part says for the summary. [`FEATURES`] of [`FEATURE_BYTES`] have less, and a short description too. A
+/// check has them in memory for each connector.
+pub const SUMMARY_PART_BYTES: usize = 64 * KIB;
 /// The largest window of zstd that is read, as a power of two: 8 MiB of memory. Backups are written with 2 MiB.
 pub const BACKUP_WINDOW_LOG: u32 = 23;
 

@@ -51,6 +51,10 @@ examples! {
             "backup restore connectory.backup --keys keep --database sqlite:/data/c.db"
     }
     "database check" { "Check the database that the server uses": "database check" }
+    "database copy" {
+        "Move from SQLite to PostgreSQL; stop the server first":
+            "database copy --from sqlite:/data/c.db --to postgres://connectory@db.example.com/connectory"
+    }
     "login" {
         "Save a service as `sandbox`; the secret is asked for":
             "login sandbox --base-url http://127.0.0.1:8080 --client-id 0a1b2c3d"

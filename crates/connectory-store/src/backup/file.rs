@@ -3,7 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
-use connectory_model::limits::{BACKUP_HEADER_BYTES, BACKUP_LINE_BYTES, BACKUP_WINDOW_LOG};
+use connectory_model::limits::{
+    BACKUP_HEADER_BYTES, BACKUP_LINE_BYTES, BACKUP_TEXT_BYTES, BACKUP_WINDOW_LOG, FOUND_SCRIPT_NAME_BYTES,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +20,9 @@ const FORMAT: &str = "connectory-backup";
 const VERSION: u64 = 1;
 /// The level of zstd. Most bytes are compressed already, so a higher one takes longer and saves little.
 const LEVEL: i32 = 3;
+
+/// Bytes of the buffer that is kept from one line to the next. Few lines are longer.
+const USUAL_LINE_BYTES: u64 = 1 << 20;
 
 /// Writes a backup.
 pub(crate) struct BackupWriter<W: Write> {
@@ -72,7 +77,7 @@ impl<W: Write> BackupWriter<W> {
         self.sum.update(&self.line);
         self.encoder.write_all(&self.line).map_err(BackupError::Write)?;
         // The buffer of a very large record is not kept.
-        self.line.shrink_to(1 << 20);
+        self.line.shrink_to(USUAL_LINE_BYTES as usize);
         Ok(())
     }
 }
@@ -122,10 +127,14 @@ impl<R: Read> BackupReader<R> {
         };
         let (sum, counts) = (Sha256::new(), Counts::default());
         let mut this = Self { lines, header, line: Vec::new(), sum, counts, records: 0 };
-        this.read_line(BACKUP_HEADER_BYTES)?;
+        let foreign = BackupError::Foreign("its first line is not that of a backup");
+        match this.read_line(BACKUP_HEADER_BYTES) {
+            Err(_) if this.line.len() > BACKUP_HEADER_BYTES => return Err(foreign),
+            read => read?,
+        }
         let first: First = serde_json::from_slice(&this.line).unwrap_or_default();
         if first.format != FORMAT {
-            return Err(BackupError::Foreign("its first line is not that of a backup"));
+            return Err(foreign);
         }
         if first.version > VERSION {
             return Err(BackupError::Newer { found: first.version, known: VERSION, program: first.program });
@@ -151,11 +160,14 @@ impl<R: Read> BackupReader<R> {
         let record = serde_json::from_slice(&self.line).map_err(|error| self.damaged(error))?;
         let Record::End(End { counts, sha256 }) = record else {
             self.sum.update(&self.line);
+            if let Some(why) = self.is_too_large(&record) {
+                return Err(self.damaged(why));
+            }
             self.counts.add(&record);
             self.records += 1;
             // The line of a very large record is not kept beside the record.
             self.line.clear();
-            self.line.shrink_to(1 << 20);
+            self.line.shrink_to(USUAL_LINE_BYTES as usize);
             return Ok(Some(record));
         };
         if sha256 != hex(&self.sum.clone().finalize()) {
@@ -175,11 +187,40 @@ impl<R: Read> BackupReader<R> {
         Ok(None)
     }
 
+    /// Why no backup has the record of the line, if one of its members is larger than any: a check has some in memory for each
+    /// connector.
+    fn is_too_large(&self, record: &Record) -> Option<String> {
+        let (body, script_name) = match record {
+            Record::Revision(row) => (row.body.len(), row.script_name.as_str()),
+            Record::Part(row) => (row.body.len(), ""),
+            Record::Connector(row) => (0, row.script_name.as_str()),
+            Record::Deleted(row) => (0, row.script_name.as_str()),
+            _ => (0, ""),
+        };
+        let others = self.line.len().saturating_sub(body.div_ceil(3) * 4);
+        if others > BACKUP_TEXT_BYTES {
+            Some(format!("its next record has {others} bytes beside its body, and {BACKUP_TEXT_BYTES} are possible"))
+        } else if script_name.len() > FOUND_SCRIPT_NAME_BYTES {
+            Some(format!("its next record has a script name of more than {FOUND_SCRIPT_NAME_BYTES} bytes"))
+        } else {
+            None
+        }
+    }
+
     /// Reads a line of `most` bytes at most.
     fn read_line(&mut self, most: usize) -> Result<(), BackupError> {
         self.line.clear();
-        let limit = most as u64 + 1;
-        if let Err(error) = (&mut self.lines).take(limit).read_until(b'\n', &mut self.line) {
+        let mut read = (&mut self.lines).take(most as u64 + 1);
+        // A buffer that grows is there twice while it is moved, so a long line gets one that is large enough.
+        let rest = read.limit().saturating_sub(USUAL_LINE_BYTES);
+        read.set_limit(read.limit() - rest);
+        let mut found = read.read_until(b'\n', &mut self.line);
+        if found.is_ok() && read.limit() == 0 && self.line.last() != Some(&b'\n') {
+            self.line.reserve_exact(most + 1 - self.line.len());
+            read.set_limit(rest);
+            found = read.read_until(b'\n', &mut self.line);
+        }
+        if let Err(error) = found {
             return Err(self.failed(error));
         }
         if self.line.len() > most {
