@@ -22,7 +22,7 @@ const VERSION: u64 = 1;
 const LEVEL: i32 = 3;
 
 /// Bytes of the buffer that is kept from one line to the next. Few lines are longer.
-const USUAL_LINE_BYTES: u64 = 1 << 20;
+const USUAL_LINE_BYTES: usize = 1 << 20;
 
 /// Writes a backup.
 pub(crate) struct BackupWriter<W: Write> {
@@ -77,7 +77,7 @@ impl<W: Write> BackupWriter<W> {
         self.sum.update(&self.line);
         self.encoder.write_all(&self.line).map_err(BackupError::Write)?;
         // The buffer of a very large record is not kept.
-        self.line.shrink_to(USUAL_LINE_BYTES as usize);
+        self.line.shrink_to(USUAL_LINE_BYTES);
         Ok(())
     }
 }
@@ -167,7 +167,7 @@ impl<R: Read> BackupReader<R> {
             self.records += 1;
             // The line of a very large record is not kept beside the record.
             self.line.clear();
-            self.line.shrink_to(USUAL_LINE_BYTES as usize);
+            self.line.shrink_to(USUAL_LINE_BYTES);
             return Ok(Some(record));
         };
         if sha256 != hex(&self.sum.clone().finalize()) {
@@ -212,7 +212,7 @@ impl<R: Read> BackupReader<R> {
         self.line.clear();
         let mut read = (&mut self.lines).take(most as u64 + 1);
         // A buffer that grows is there twice while it is moved, so a long line gets one that is large enough.
-        let rest = read.limit().saturating_sub(USUAL_LINE_BYTES);
+        let rest = read.limit().saturating_sub(USUAL_LINE_BYTES as u64);
         read.set_limit(read.limit() - rest);
         let mut found = read.read_until(b'\n', &mut self.line);
         if found.is_ok() && read.limit() == 0 && self.line.last() != Some(&b'\n') {
