@@ -33,7 +33,7 @@ pub const LOCALIZED_BYTES: usize = 16 * MIB;
 /// Bytes of a whole connector as JSON, which is the most that a revision stores. Option `--max-connector`.
 pub const CONNECTOR_BYTES: usize = 16 * MIB;
 /// The largest value of that option: a backup has a part of a connector in one record, and a reader has that in memory.
-pub const MOST_CONNECTOR_BYTES: usize = 32 * MIB;
+pub const MOST_CONNECTOR_BYTES: usize = 24 * MIB;
 /// Characters of a name, type or class name. The vendor's forms take as many.
 pub const MEMBER_CHARS: usize = 255;
 /// Characters of a script name. It is part of paths and file names.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::BackupError;
-use super::record::{Counts, End, Header, Record};
+use super::record::{ConnectorRow, Counts, DeletedRow, End, Header, Record, RevisionRow};
 use crate::clock::now;
 
 /// The word by which a backup is recognized.
@@ -157,11 +157,24 @@ impl<R: Read> BackupReader<R> {
     /// Reads the next record. Returns none after the end, when all checksums and counts are right.
     pub fn read(&mut self) -> Result<Option<Record>, BackupError> {
         self.read_line(BACKUP_LINE_BYTES)?;
+        let others = beside_body(&self.line);
+        if others > BACKUP_TEXT_BYTES {
+            return Err(self.damaged(format_args!(
+                "its next record has {others} bytes beside its body, and {BACKUP_TEXT_BYTES} are possible"
+            )));
+        }
         let record = serde_json::from_slice(&self.line).map_err(|error| self.damaged(error))?;
         let Record::End(End { counts, sha256 }) = record else {
             self.sum.update(&self.line);
-            if let Some(why) = self.is_too_large(&record) {
-                return Err(self.damaged(why));
+            if let Record::Revision(RevisionRow { script_name, .. })
+            | Record::Connector(ConnectorRow { script_name, .. })
+            | Record::Deleted(DeletedRow { script_name, .. }) = &record
+                && script_name.len() > FOUND_SCRIPT_NAME_BYTES
+            {
+                let bytes = script_name.len();
+                return Err(self.damaged(format_args!(
+                    "its next record has a script name of {bytes} bytes, and {FOUND_SCRIPT_NAME_BYTES} are possible"
+                )));
             }
             self.counts.add(&record);
             self.records += 1;
@@ -185,26 +198,6 @@ impl<R: Read> BackupReader<R> {
             return Err(self.damaged("there is something after its end"));
         }
         Ok(None)
-    }
-
-    /// Why no backup has the record of the line, if one of its members is larger than any: a check has some in memory for each
-    /// connector.
-    fn is_too_large(&self, record: &Record) -> Option<String> {
-        let (body, script_name) = match record {
-            Record::Revision(row) => (row.body.len(), row.script_name.as_str()),
-            Record::Part(row) => (row.body.len(), ""),
-            Record::Connector(row) => (0, row.script_name.as_str()),
-            Record::Deleted(row) => (0, row.script_name.as_str()),
-            _ => (0, ""),
-        };
-        let others = self.line.len().saturating_sub(body.div_ceil(3) * 4);
-        if others > BACKUP_TEXT_BYTES {
-            Some(format!("its next record has {others} bytes beside its body, and {BACKUP_TEXT_BYTES} are possible"))
-        } else if script_name.len() > FOUND_SCRIPT_NAME_BYTES {
-            Some(format!("its next record has a script name of more than {FOUND_SCRIPT_NAME_BYTES} bytes"))
-        } else {
-            None
-        }
     }
 
     /// Reads a line of `most` bytes at most.
@@ -247,6 +240,17 @@ impl<R: Read> BackupReader<R> {
     pub fn damaged<T: Display>(&self, why: T) -> BackupError {
         BackupError::Damaged { records: self.records, why: why.to_string() }
     }
+}
+
+/// The length of a line without the body of its record. A check has some of that in memory for each connector.
+fn beside_body(line: &[u8]) -> usize {
+    // Inside of a text, these marks would have a backslash before them. Base64 has none.
+    let body = memchr::memmem::find(line, b"\"body\"").and_then(|name| {
+        let rest = &line[name + b"\"body\"".len()..];
+        let start = memchr::memchr(b'"', rest)? + 1;
+        memchr::memchr(b'"', &rest[start..])
+    });
+    line.len() - body.unwrap_or_default()
 }
 
 /// Whether zstd found the end of the file too early.

@@ -148,8 +148,8 @@ fn digest(backup: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     let text = String::from_utf8(zstd::decode_all(backup).unwrap()).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    let text: String = lines[1..lines.len() - 1].iter().map(|line| format!("{line}\n")).collect();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    let text = lines[1..lines.len() - 1].join("\n") + "\n";
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// Makes something of each kind, and lets retention remove what it may.

@@ -24,11 +24,11 @@ pub enum DatabaseCommand {
     /// Copy all of a database into a new one, of either engine, to move to it. Stop every server that uses the source first. Tokens
     /// stay valid. If the copy is interrupted, the same command goes on where it stopped.
     Copy {
-        /// The database to copy: sqlite:PATH or postgres://USER@HOST/DATABASE
-        #[arg(long, value_name = "DATABASE")]
+        /// The database to copy
+        #[arg(long, value_name = "sqlite:PATH|postgres://…")]
         from: Database,
         /// The database to make of it. It must be new or empty, or half copied by an earlier run
-        #[arg(long, value_name = "DATABASE")]
+        #[arg(long, value_name = "sqlite:PATH|postgres://…")]
         to: Database,
         /// Empty a half copied target, and copy from the beginning
         #[arg(long)]

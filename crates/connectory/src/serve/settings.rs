@@ -87,7 +87,7 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES", value_parser = at_least_one)]
     max_document: Option<NonZeroUsize>,
 
-    /// Maximum size of a whole connector in bytes, 33554432 at most [default: 16777216]
+    /// Maximum size of a whole connector in bytes, 25165824 at most [default: 16777216]
     #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = connector_bytes)]
     max_connector: Option<NonZeroUsize>,
 
