@@ -342,8 +342,8 @@ fn a_hostile_backup_is_refused_in_little_memory() {
     let author = r#""author":{"kind":"client","id":"me"},"createdAt":1,"bodyFormat""#;
     // Each is a beginning, what comes then again and again, and why it is refused.
     let hostile = [
-        ("line", header.clone(), long(b'x', 1), 600, "its next line has more than 35651584 bytes"),
-        ("header", String::new(), long(b'x', 1), 600, "its first line is not that of a backup"),
+        ("line", header.clone(), long(b'x', 1), 64, "its next line has more than 35651584 bytes"),
+        ("header", String::new(), long(b'x', 1), 64, "its first line is not that of a backup"),
         (
             "name",
             header.clone() + r#"{"deleted":{"number":1,"scriptName":""#,
@@ -362,7 +362,7 @@ fn a_hostile_backup_is_refused_in_little_memory() {
         ),
     ];
     for (name, begin, more, times, why) in hostile {
-        let mut file = zstd::Encoder::new(fs::File::create(operator.path("hostile")).unwrap(), 19).unwrap();
+        let mut file = zstd::Encoder::new(fs::File::create(operator.path("hostile")).unwrap(), 3).unwrap();
         std::io::Write::write_all(&mut file, begin.as_bytes()).unwrap();
         for _ in 0..times {
             std::io::Write::write_all(&mut file, more.as_bytes()).unwrap();

@@ -13,7 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::backups::{back_up, check, fill, records};
 use super::retention::remove_all_that_may_go;
-use super::support::{by, client, commit, create, origin, summaries, tenant};
+use super::support::{by, client, commit, create, origin, signing_key, summaries, tenant};
 use super::{Database, Postgres, Sqlite};
 
 /// A database that is copied, or into which is copied.
@@ -312,7 +312,7 @@ async fn a_restart_leaves_nothing_of_another_source() {
         assert!(copy(&source.place(), &target.place(), false, Some(2500)).await.is_none());
         let other = Kept::sqlite();
         let store = other.place().open().await.unwrap();
-        store.signing_keys(SigningKey { id: "mine".to_owned(), pem: "mine".to_owned() }).await.unwrap();
+        store.signing_keys(signing_key("mine")).await.unwrap();
         store.bootstrap("mine".to_owned(), client("mine"), by()).await.unwrap();
         let backup = back_up(&store).await;
         drop(store);
