@@ -84,7 +84,6 @@ impl BackupSource {
                     let Places { from: wanted, target } = places;
                     return Err(CopyError::Another { target, from: begun.from, wanted });
                 }
-                target.go_on(&begun.position)?;
                 begun.position
             }
             _ => {
@@ -216,7 +215,7 @@ impl Target {
         }
     }
 
-    /// Goes on after an earlier run.
+    /// Begins the transaction of the records after a position.
     fn go_on(&mut self, position: &Position) -> Result<(), CopyError> {
         match self {
             Self::Sqlite(target) => Ok(target.go_on()?),
@@ -338,8 +337,8 @@ impl Copying {
             self.records.add(&record);
             return Ok(());
         }
-        if self.is_where_earlier_runs_came() {
-            self.expect_same()?;
+        if self.records.count == self.earlier.records {
+            self.go_on()?;
             // The target has the revision that ended.
             ended = None;
         }
@@ -354,14 +353,13 @@ impl Copying {
         Ok(self.target.write(record, ended)?)
     }
 
-    /// Whether the next record is the first one that earlier runs did not copy.
-    fn is_where_earlier_runs_came(&self) -> bool {
-        self.earlier.records > 0 && self.records.count == self.earlier.records
-    }
-
-    /// Refuses a source of which the target has other records.
-    fn expect_same(&self) -> Result<(), CopyError> {
-        if self.records.position() == self.earlier { Ok(()) } else { Err(self.places.changed()) }
+    /// Begins to write where earlier runs stopped. Refuses a source of which the target has other records. No transaction of the
+    /// target waits while the records before are passed over, which may take long.
+    fn go_on(&mut self) -> Result<(), CopyError> {
+        if self.records.position() != self.earlier {
+            return Err(self.places.changed());
+        }
+        self.target.go_on(&self.earlier)
     }
 
     /// Commits the last records.
@@ -372,8 +370,8 @@ impl Copying {
         let findings = &mut self.findings;
         let counts = self.checker.end(&mut |_| *findings += 1);
         let mut ended = self.checker.ended();
-        if self.is_where_earlier_runs_came() {
-            self.expect_same()?;
+        if self.records.count == self.earlier.records {
+            self.go_on()?;
             ended = None;
         }
         let position = self.records.position();

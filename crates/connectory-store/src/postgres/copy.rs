@@ -70,8 +70,7 @@ impl CopyTarget {
         let Unfinished { from, state, position } = begun;
         let insert = "INSERT INTO unfinished_copy (source, state, records, sha256) VALUES ($1, $2, $3, $4)";
         self.restore.run(insert, &[from, state, &position.records, &position.sha256])?;
-        self.restore.commit()?;
-        self.go_on(position)
+        Ok(self.restore.commit()?)
     }
 
     fn begin_transaction(&self) -> Result<()> {

@@ -79,8 +79,7 @@ impl CopyTarget {
         let Unfinished { from, state, position } = begun;
         let insert = "INSERT INTO unfinished_copy (source, state, records, sha256) VALUES (?1, ?2, ?3, ?4)";
         connection.execute(insert, params![from, state, position.records, position.sha256])?;
-        connection.execute_batch("COMMIT")?;
-        self.go_on()
+        Ok(connection.execute_batch("COMMIT")?)
     }
 
     /// Begins the transaction of the next records.
