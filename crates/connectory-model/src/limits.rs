@@ -30,8 +30,10 @@ pub const LOCALIZED_BYTES: usize = 16 * MIB;
 
 // A connector.
 
-/// Bytes of a whole connector as JSON, which is what a revision stores. Option `--max-connector`.
+/// Bytes of a whole connector as JSON, which is the most that a revision stores. Option `--max-connector`.
 pub const CONNECTOR_BYTES: usize = 16 * MIB;
+/// The largest value of that option: a backup has a part of a connector in one record, and a reader has that in memory.
+pub const MOST_CONNECTOR_BYTES: usize = 24 * MIB;
 /// Characters of a name, type or class name. The vendor's forms take as many.
 pub const MEMBER_CHARS: usize = 255;
 /// Characters of a script name. It is part of paths and file names.
@@ -392,9 +394,22 @@ pub const FAULT_PAUSE: Duration = Duration::from_millis(20);
 
 // A backup.
 
-/// Bytes of a record of a backup. The largest one has a part of a connector, with four bytes for three: 32 times as many as
-/// `--max-connector` allows by default.
-pub const BACKUP_LINE_BYTES: usize = 512 * MIB;
+/// Bytes of the first line of a backup. It has some 150.
+pub const BACKUP_HEADER_BYTES: usize = 4 * KIB;
+/// Bytes of a record of a backup, with its line feed. The largest record has one part of [`MOST_CONNECTOR_BYTES`], which LZ4 makes
+/// longer by 1/255 at most, as base64: four bytes for three. Whoever reads a backup has one record in memory.
+pub const BACKUP_LINE_BYTES: usize = MOST_CONNECTOR_BYTES / 3 * 4 + 2 * BACKUP_TEXT_BYTES;
+/// Bytes of the members of a record beside its body. The largest is the summary of a connector, whose parts have bounds of their
+/// own.
+pub const BACKUP_TEXT_BYTES: usize = MIB;
+/// Bytes of a stored body without the parts that are stored by themselves: those have the rest if there is more than
+/// [`INLINE_BYTES`], and metadata have [`METADATA_BYTES`].
+pub const BODY_BYTES: usize = MIB;
+/// Bytes of what a stored part says for the summary. [`FEATURES`] of [`FEATURE_BYTES`] have less, and a short description too. A
+/// check has them in memory for each connector.
+pub const SUMMARY_PART_BYTES: usize = 64 * KIB;
+/// The largest window of zstd that is read, as a power of two: 8 MiB of memory. Backups are written with 2 MiB.
+pub const BACKUP_WINDOW_LOG: u32 = 23;
 
 /// Time from one backup of a server to the next. Option `--backup-every`.
 pub const BACKUP_EVERY: Duration = Duration::from_hours(24);

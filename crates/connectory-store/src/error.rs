@@ -207,6 +207,16 @@ pub enum StoreError {
         /// The reason.
         why: String,
     },
+    /// A copy into the database is not finished.
+    #[error(
+        "the database {database} is half copied from {from}, and cannot be used before all is there; run the same `connectory database copy` again, which goes on where it stopped, or give it --restart, or remove the database"
+    )]
+    HalfCopied {
+        /// The database, as `--database` takes it, without secrets.
+        database: String,
+        /// The database that is copied.
+        from: String,
+    },
     /// The server of the database, or the database, cannot be used.
     #[error("the database {database} cannot be used: {why}")]
     Server {

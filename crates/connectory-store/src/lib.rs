@@ -75,7 +75,10 @@ pub use access::{
 };
 pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
-pub use backup::{Backup, BackupError, BackupSource, BackupTarget, Counts, Finding, Header, Keys, Verified};
+pub use backup::{
+    Backup, BackupError, BackupSource, BackupTarget, Copied, CopyError, CopyStep, Counts, Finding, Header, Keys,
+    Verified,
+};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;

@@ -6,6 +6,7 @@
 #[path = "support/cluster.rs"]
 mod cluster;
 #[path = "support/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod support;
 
 use std::collections::HashMap;

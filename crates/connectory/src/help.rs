@@ -58,6 +58,10 @@ examples! {
         "Say what a database has": "database migrate --database postgres://app@db.example.com/connectory"
         "When all servers have this version": "database migrate --finish --database postgres://app@db.example.com/connectory"
     }
+    "database copy" {
+        "Move from SQLite to PostgreSQL; stop the server first":
+            "database copy --from sqlite:/data/c.db --to postgres://connectory@db.example.com/connectory"
+    }
     "login" {
         "Save a service as `sandbox`; the secret is asked for":
             "login sandbox --base-url http://127.0.0.1:8080 --client-id 0a1b2c3d"

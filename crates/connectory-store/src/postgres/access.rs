@@ -92,6 +92,8 @@ async fn tenant_in(transaction: &Transaction, name: Option<&str>) -> Result<Opti
 }
 
 pub(super) async fn create_tenant(transaction: &Transaction, name: &str, by: &AccessOrigin) -> Result<Tenant> {
+    // A copy into the database may have begun since it was opened.
+    transaction.expect_whole().await?;
     let insert = format!(
         "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO NOTHING RETURNING {TENANT_COLUMNS}"

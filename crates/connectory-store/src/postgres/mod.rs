@@ -14,6 +14,7 @@ pub(crate) mod backup;
 mod batch;
 mod connect;
 mod connection;
+pub(crate) mod copy;
 mod failure;
 mod files;
 mod following;

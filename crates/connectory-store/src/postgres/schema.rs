@@ -15,6 +15,7 @@ use super::is_planted;
 use super::limits::{BEGIN, MIGRATE, MIGRATE_AGAIN, MIGRATE_LOCK, QUERY, WHOLE};
 use super::transaction::Transaction;
 use super::value::column;
+use crate::backup::unfinished::{Position, Unfinished};
 use crate::error::{Result, StoreError, Unavailable};
 
 /// The migrations, the oldest first.
@@ -59,7 +60,29 @@ pub(super) async fn open(address: &Address) -> Result<Connection> {
 pub(super) async fn connect(address: &Address) -> Result<Connection> {
     let connection = open(address).await?;
     migrate(&connection, &address.to_string()).await?;
+    expect_whole(&connection, &address.to_string()).await?;
     Ok(connection)
+}
+
+/// Reads how far a copy into the database came that is not finished. None if there is no such copy.
+pub(super) async fn unfinished(connection: &Connection) -> Result<Option<Unfinished>> {
+    let is_there = "SELECT to_regclass('unfinished_copy') IS NOT NULL";
+    let row = connection.query(is_there, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
+    if !column(&row, 0)? {
+        return Ok(None);
+    }
+    let rows = connection.query("SELECT source, state, records, sha256 FROM unfinished_copy", &[], QUERY).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let position = Position { records: column(row, 2)?, sha256: column(row, 3)? };
+    Ok(Some(Unfinished { from: column(row, 0)?, state: column(row, 1)?, position }))
+}
+
+/// Refuses a database that has a part of another one only.
+pub(super) async fn expect_whole(connection: &Connection, database: &str) -> Result<()> {
+    match unfinished(connection).await? {
+        None => Ok(()),
+        Some(Unfinished { from, .. }) => Err(StoreError::HalfCopied { database: database.to_owned(), from }),
+    }
 }
 
 /// Why a server cannot be connected to.

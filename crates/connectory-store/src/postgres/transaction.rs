@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use super::connection::Lock;
 use super::limits::{BEGIN, QUERY};
 use super::pool::Lease;
+use super::schema;
 use super::value::Value;
 use crate::error::Result;
 
@@ -29,6 +30,11 @@ impl Transaction {
     /// Takes one more lock.
     pub async fn lock(&self, lock: Lock) -> Result<()> {
         Ok(self.0.run(&lock.statement(), BEGIN).await?)
+    }
+
+    /// Refuses a database that has a part of another one only.
+    pub async fn expect_whole(&self) -> Result<()> {
+        schema::expect_whole(&self.0, &self.0.database()).await
     }
 
     pub async fn query(&self, sql: &str, values: &[&dyn Value]) -> Result<Vec<Row>> {

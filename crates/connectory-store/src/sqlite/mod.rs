@@ -9,6 +9,7 @@ pub(crate) mod backup;
 mod checkpoint;
 mod connectors;
 mod content;
+pub(crate) mod copy;
 mod failure;
 mod job;
 mod key;
@@ -16,7 +17,9 @@ mod lock;
 mod once;
 mod past;
 mod reader;
+pub(crate) mod restore;
 mod retention;
+mod row_writer;
 mod rows;
 mod schema;
 mod sessions;
@@ -81,6 +84,7 @@ impl Sqlite {
         let mut lock = lock_when_free(&file, syncs)?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
+        schema::expect_whole(&connection, file.path())?;
         if syncs == Syncs::Off {
             access::renew_incarnation(&connection)?;
         }

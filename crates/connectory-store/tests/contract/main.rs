@@ -12,6 +12,7 @@ mod access;
 mod access_events;
 mod backups;
 mod commits;
+mod copies;
 mod once;
 mod past;
 mod reads;

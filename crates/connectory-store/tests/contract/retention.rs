@@ -34,6 +34,11 @@ async fn retain(store: &Store, age: Duration, min: usize, now: i64) -> Removed {
     total
 }
 
+/// Removes all bodies that may go. Returns how many those are.
+pub(crate) async fn remove_all_that_may_go(store: &Store) -> u64 {
+    retain(store, WEEK, 1, later()).await.bodies
+}
+
 /// A time at which everything that a test wrote is old.
 fn later() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();

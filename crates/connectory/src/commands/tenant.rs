@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use connectory_model::access::is_tenant_name;
 use connectory_store::Quotas;
 
 use crate::access::{self, database_option};
@@ -223,7 +224,9 @@ fn shown(bytes: Option<u64>) -> String {
 }
 
 fn tenant_name(text: &str) -> Result<String, String> {
-    let is_name =
-        (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if is_name { Ok(text.to_owned()) } else { Err("expected 1 to 100 letters, digits, `-` and `_`".to_owned()) }
+    if is_tenant_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 100 letters, digits, `-` and `_`".to_owned())
+    }
 }

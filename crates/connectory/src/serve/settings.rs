@@ -23,7 +23,7 @@ use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
     ClockOffset, Database, Drain, HOST, Issuer, KeepRevisions, LogFilter, PORT, PublicUrl, RateLimitSetting,
-    ReadsSetting, Staleness, address, at_least_one, proxy, seconds,
+    ReadsSetting, Staleness, address, at_least_one, connector_bytes, proxy, seconds,
 };
 
 /// The options of `connectory serve`.
@@ -87,8 +87,8 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES", value_parser = at_least_one)]
     max_document: Option<NonZeroUsize>,
 
-    /// Maximum size of a whole connector in bytes [default: 16777216]
-    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = at_least_one)]
+    /// Maximum size of a whole connector in bytes, 25165824 at most [default: 16777216]
+    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = connector_bytes)]
     max_connector: Option<NonZeroUsize>,
 
     /// Maximum size of the changes that are applied at once, in bytes before compression [default: 268435456]
