@@ -25,7 +25,7 @@ use support::{by, client, commit, connector, create, edit, number, origin, tenan
 /// Writes something of each kind.
 async fn fill(store: &Store) -> TenantId {
     let tenant = tenant(store).await;
-    store.signing_keys(SigningKey { id: "k".to_owned(), pem: "pem".to_owned() }).await.unwrap();
+    store.signing_keys(SigningKey { id: "k".to_owned(), pem: "pem".to_owned(), is_new: true }).await.unwrap();
     store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
     let once = Once { key: [1; 32], fingerprint: [2; 32], at: 1 };
     store.commit_once(tenant, vec![create("HR"), create("Straße")], origin(), once).await.unwrap();

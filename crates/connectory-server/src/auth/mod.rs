@@ -122,6 +122,10 @@ impl Auth {
         if let Some(principal) = self.tokens.get(token).filter(|principal| principal.is_current(&self.clock)) {
             return Ok(principal);
         }
+        if self.store.is_shared() {
+            // In a box, so that the futures of requests that do not wait have no room for this.
+            Box::pin(self.keys.look_for_key(token, &self.store, self.clock.now())).await?;
+        }
         let now = self.clock.unix_seconds();
         let claims = self.keys.verify(token, now).map_err(AuthError::Token)?;
         let Some(client) = self.store.client(claims.client_id.clone()).await? else {
