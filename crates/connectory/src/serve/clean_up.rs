@@ -49,7 +49,7 @@ async fn clean_up(store: &Store, leasing: &Leasing, clock: &Clock) -> Result<Dur
 #[cfg(test)]
 mod tests {
     use connectory_model::access::{Scopes, UserLevel};
-    use connectory_store::{AccessOrigin, NewClient, NewSession};
+    use connectory_store::{AccessOrigin, Author, AuthorKind, NewClient, NewSession, Origin};
     use tempfile::TempDir;
 
     use super::*;
@@ -60,8 +60,10 @@ mod tests {
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let (client, _) = NewClient::generate("first".to_owned(), UserLevel::OrgAdmin, Scopes::default());
         let by = AccessOrigin::operator("test".to_owned());
-        store.bootstrap("default".to_owned(), client, by.clone()).await.unwrap();
+        store.bootstrap("default".to_owned(), client, by).await.unwrap();
         let tenant = store.tenant(None).await.unwrap().unwrap().id;
+        let author = Author { kind: AuthorKind::Client, id: "first".to_owned(), name: None };
+        let by = AccessOrigin { origin: Origin { author, tracking_id: None }, address: None };
         let clock = Clock::default();
         let all = Ended { created_before: 0, used_before: 0 };
         let now = i64::try_from(clock.unix_seconds()).unwrap() * 1000;
