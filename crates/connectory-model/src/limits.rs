@@ -421,6 +421,9 @@ pub const BACKUPS_KEPT: usize = 7;
 pub const BACKUP_RETRY: Duration = Duration::from_mins(5);
 /// Time after which a server looks again whether a backup is due: clocks are set, and machines sleep.
 pub const BACKUP_LOOK: Duration = Duration::from_mins(1);
+/// How far in the future the time of a backup may be that counts: the clocks of other servers may be ahead by as much. Later
+/// ones were made when a clock was wrong.
+pub const BACKUP_AHEAD: Duration = Duration::from_mins(10);
 /// Time without a write after which a part of a backup is what a process left that ended. The slowest disk writes more often.
 pub const BACKUP_ABANDONED: Duration = Duration::from_hours(1);
 /// Time in which a backup ends that is being made when the server stops. It looks for that with each write.
@@ -448,13 +451,34 @@ pub const RETENTION_BODIES: usize = 32;
 pub const RETENTION_BYTES: usize = 8 * MIB;
 /// Time from one step to the next, in which the disk belongs to others.
 pub const RETENTION_PAUSE: Duration = Duration::from_millis(50);
-/// The same for the removal of what deleted tenants had, and the time between two looks for such tenants.
+/// The same for the removal of what deleted tenants had.
 pub const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
-pub const REMOVAL_EVERY: Duration = Duration::from_mins(5);
 /// Time from the end of a pass to the next one.
 pub const RETENTION_EVERY: Duration = Duration::from_hours(1);
-/// Time after a step that failed, or that another server makes, until the next attempt.
+/// Time after a step that failed until the next attempt.
 pub const RETENTION_RETRY: Duration = Duration::from_mins(1);
+
+// Several servers.
+
+/// Time for which a new signing key is published before it signs, so that every server and every reader of the published keys
+/// knows it by then.
+pub const KEY_PUBLISHED: Duration = Duration::from_mins(1);
+/// Time between two reads of the signing keys because of a token of an unknown key. Anybody can send such tokens.
+pub const KEYS_READ_EVERY: Duration = Duration::from_secs(1);
+/// Time between two comparisons of the clock with that of the database.
+pub const CLOCK_LOOK: Duration = Duration::from_mins(1);
+/// Difference of the two from which on a server warns.
+pub const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
+
+// Work that one of several servers does.
+
+/// Time for which a server has the lease of such work. It renews the lease when a third of this has passed, so two failures to
+/// renew it are no loss. When a server is gone, another one begins its work after this time.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// Time between two removals of rows that nothing needs any more: they are few.
+pub const CLEAN_UP_EVERY: Duration = Duration::from_hours(1);
+/// Time after a removal that failed, or was not due to this server, until the next attempt.
+pub const CLEAN_UP_RETRY: Duration = Duration::from_mins(1);
 
 // A page of the console.
 

@@ -158,4 +158,7 @@ pub struct SigningKey {
     pub id: String,
     /// The private key, PKCS #8 in PEM.
     pub pem: String,
+    /// Whether the key was made so short a time ago ([`KEY_PUBLISHED`](connectory_model::limits::KEY_PUBLISHED)) that others may
+    /// not know it.
+    pub is_new: bool,
 }

@@ -93,7 +93,8 @@ async fn expect_access(store: &Store) {
     let theirs = &store.clients(other.id, None, 10).await.unwrap()[0];
     assert_eq!((theirs.id.as_str(), theirs.level), ("c2", UserLevel::SourceAdmin));
     assert_eq!(theirs.scopes, [Scope::ReadConnectors, Scope::Default].into());
-    let keys = store.signing_keys(SigningKey { id: "new".to_owned(), pem: "new".to_owned() }).await.unwrap();
+    let keys =
+        store.signing_keys(SigningKey { id: "new".to_owned(), pem: "new".to_owned(), is_new: true }).await.unwrap();
     assert_eq!((keys.len(), keys[0].id.as_str(), keys[0].pem.as_str()), (1, "k", "pem"));
 }
 

@@ -453,7 +453,8 @@ async fn a_copy_is_the_database_as_it_was_and_only_its_owner_reads_it() {
     let folder = TempDir::new().unwrap();
     let (store, tenant) = open(folder.path()).await;
     let first = commit(&store, tenant, create("HR")).await;
-    let key = store.signing_keys(SigningKey { id: "key".to_owned(), pem: "pem".to_owned() }).await.unwrap();
+    let key =
+        store.signing_keys(SigningKey { id: "key".to_owned(), pem: "pem".to_owned(), is_new: true }).await.unwrap();
     let (path, copy) = (folder.path().join("copy.db"), folder.path().join("opened.db"));
     store.copy_to(path.clone()).await.unwrap();
     assert!(matches!(store.copy_to(path.clone()).await, Err(StoreError::Io { .. })), "a file stays as it is");
@@ -466,7 +467,7 @@ async fn a_copy_is_the_database_as_it_was_and_only_its_owner_reads_it() {
     assert_eq!(summaries(&copied, tenant).await.len(), 1);
     assert_eq!(connector_at(&copied, tenant, first).await, *connector("HR"));
     assert_eq!(copied.issuer().await.unwrap(), issuer, "its tokens are those of the copy");
-    let other = SigningKey { id: "other".to_owned(), pem: "pem".to_owned() };
+    let other = SigningKey { id: "other".to_owned(), pem: "pem".to_owned(), is_new: true };
     assert_eq!(copied.signing_keys(other).await.unwrap()[0].id, key[0].id);
     assert_eq!(commit(&copied, tenant, create("Other")).await.get(), first.get() + 1, "the numbers go on from there");
     drop(copied);

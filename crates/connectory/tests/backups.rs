@@ -93,7 +93,7 @@ fn a_server_moves_to_postgresql_and_makes_its_backups_there() {
     let made = wait_for("a backup", || backups(&operator.path("backups")).pop());
     let name = made.file_name().unwrap().to_str().unwrap();
     let text = operator.run(&format!("backup verify backups/{name}")).ok();
-    assert!(text.contains(", of PostgreSQL with schema 4.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
+    assert!(text.contains(", of PostgreSQL with schema 6.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
     let text = operator.run(&format!("database check --database {address}")).ok();
     assert!(text.contains("\nthe indexes were not checked: the extension amcheck is not there"), "{text}");
     let text = operator.run(&format!("backup create b.backup --database {address}")).ok();

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use connectory_model::access::Permission;
-use connectory_model::limits::CLIENTS_PER_TENANT;
+use connectory_model::limits::{CLIENTS_PER_TENANT, KEY_PUBLISHED};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::connection::Lock;
 use super::pool::Pool;
 use super::transaction::Transaction;
-use super::value::{self, TENANT_COLUMNS, column, stored, text, text_column, word};
+use super::value::{self, NOW, TENANT_COLUMNS, column, stored, text, text_column, word};
 use super::{access_events, schema};
 use crate::access::{
     ApiClient, NewClient, Quotas, REMOVED_ROWS, RemovedRows, SigningKey, Tenant, TenantId, name_of_deleted,
@@ -95,10 +95,10 @@ pub(super) async fn create_tenant(transaction: &Transaction, name: &str, by: &Ac
     // A copy into the database may have begun since it was opened.
     transaction.expect_whole().await?;
     let insert = format!(
-        "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, $3)
+        "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, {NOW})
              ON CONFLICT (name) DO NOTHING RETURNING {TENANT_COLUMNS}"
     );
-    let row = transaction.query_one(&insert, &[&Uuid::new_v4().to_string(), &text(name), &now()]).await?;
+    let row = transaction.query_one(&insert, &[&Uuid::new_v4().to_string(), &text(name)]).await?;
     let row = row.ok_or_else(|| StoreError::Exists(format!("the tenant `{name}`")))?;
     let tenant = value::tenant(&row, 0)?;
     access_events::record(transaction, tenant.id, AccessAction::TenantCreated, Some(name), by).await?;
@@ -219,13 +219,14 @@ pub(super) async fn create_client(
     if value::count(&row, 0)? >= CLIENTS_PER_TENANT as u64 {
         return Err(StoreError::ClientLimit(CLIENTS_PER_TENANT));
     }
-    let insert = "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
-                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING id";
+    let insert = format!(
+        "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, {NOW}) ON CONFLICT (id) DO NOTHING RETURNING id"
+    );
     let (level, scopes) = (client.level.as_str(), client.scopes.to_string());
     let (id, name) = (text(&client.id), text(&client.name));
     let secret_hash = client.secret_hash.as_str();
-    let row =
-        transaction.query_one(insert, &[&id, &tenant.get(), &name, &secret_hash, &level, &scopes, &now()]).await?;
+    let row = transaction.query_one(&insert, &[&id, &tenant.get(), &name, &secret_hash, &level, &scopes]).await?;
     if row.is_none() {
         return Err(StoreError::Exists(format!("the client `{}`", client.id)));
     }
@@ -271,13 +272,46 @@ pub(super) async fn client(pool: &Arc<Pool>, id: &str) -> Result<Option<ApiClien
     row.as_ref().map(client_row).transpose()
 }
 
-/// Reads the signing keys, the newest first. If there is none, `generated` becomes the first.
+/// Reads the signing keys. If there is none, `generated` becomes the first.
 pub(super) async fn signing_keys(transaction: &Transaction, generated: &SigningKey) -> Result<Vec<SigningKey>> {
-    let insert = "INSERT INTO signing_keys (id, pem, created_at)
-                  SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";
-    transaction.query(insert, &[&generated.id, &generated.pem, &now()]).await?;
-    let rows = transaction.query("SELECT id, pem FROM signing_keys ORDER BY created_at DESC, id", &[]).await?;
-    rows.iter().map(|row| Ok(SigningKey { id: column(row, 0)?, pem: column(row, 1)? })).collect()
+    let insert = format!(
+        "INSERT INTO signing_keys (id, pem, created_at)
+             SELECT $1, $2, {NOW} WHERE NOT EXISTS (SELECT 1 FROM signing_keys)"
+    );
+    transaction.query(&insert, &[&generated.id, &generated.pem]).await?;
+    keys(&transaction.query(&signing_keys_query(), &[&published()]).await?)
+}
+
+/// Reads the signing keys that there are.
+pub(super) async fn known_signing_keys(pool: &Arc<Pool>) -> Result<Vec<SigningKey>> {
+    keys(&pool.query(&signing_keys_query(), &[&published()]).await?)
+}
+
+/// The statement that reads the signing keys, the newest first.
+fn signing_keys_query() -> String {
+    format!("SELECT id, pem, created_at > {NOW} - $1 FROM signing_keys ORDER BY created_at DESC, id")
+}
+
+/// The time for which a key is published before it signs, in milliseconds.
+fn published() -> i64 {
+    i64::try_from(KEY_PUBLISHED.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn keys(rows: &[Row]) -> Result<Vec<SigningKey>> {
+    let key = |row: &Row| Ok(SigningKey { id: column(row, 0)?, pem: column(row, 1)?, is_new: column(row, 2)? });
+    rows.iter().map(key).collect()
+}
+
+/// By how many milliseconds the clock of the database is ahead of this machine's. The time between the question and the
+/// answer is divided in halves.
+pub(super) async fn clock_difference(pool: &Arc<Pool>) -> Result<i64> {
+    // The first statement may have to connect.
+    pool.query("SELECT 1", &[]).await?;
+    let asked = now();
+    let row = pool.query_one(&format!("SELECT {NOW}"), &[]).await?;
+    let answered = now();
+    let time: i64 = column(&row.ok_or_else(|| unreadable("no time"))?, 0)?;
+    Ok(time - asked.midpoint(answered))
 }
 
 fn client_row(row: &Row) -> Result<ApiClient> {

@@ -18,13 +18,14 @@ impl Transaction {
         Ok(Self(lease))
     }
 
-    /// Begins if the lock is free.
-    pub async fn begin_if_free(lease: Lease, lock: Lock) -> Result<Option<Self>> {
-        if lease.begin_if_free(lock, BEGIN).await? {
-            return Ok(Some(Self(lease)));
-        }
-        lease.roll_back().await;
-        Ok(None)
+    pub async fn begin_without_lock(lease: Lease) -> Result<Self> {
+        lease.begin_without_lock(BEGIN).await?;
+        Ok(Self(lease))
+    }
+
+    /// Ends without a change.
+    pub async fn roll_back(self) {
+        self.0.roll_back().await;
     }
 
     /// Takes one more lock.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use connectory_model::access::Permission;
-use connectory_model::limits::CLIENTS_PER_TENANT;
+use connectory_model::limits::{CLIENTS_PER_TENANT, KEY_PUBLISHED};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
@@ -363,9 +363,15 @@ pub(super) fn signing_keys(connection: &Connection, generated: &SigningKey) -> R
          SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)",
         params![generated.id, generated.pem, now()],
     )?;
+    known_signing_keys(connection)
+}
+
+/// Reads the signing keys, the newest first.
+pub(super) fn known_signing_keys(connection: &Connection) -> Result<Vec<SigningKey>> {
+    let published = now() - i64::try_from(KEY_PUBLISHED.as_millis()).unwrap_or(i64::MAX);
     connection
-        .prepare("SELECT id, pem FROM signing_keys ORDER BY created_at DESC, id")?
-        .query_map([], |row| Ok(SigningKey { id: row.get(0)?, pem: row.get(1)? }))?
+        .prepare("SELECT id, pem, created_at > ?1 FROM signing_keys ORDER BY created_at DESC, id")?
+        .query_map([published], |row| Ok(SigningKey { id: row.get(0)?, pem: row.get(1)?, is_new: row.get(2)? }))?
         .collect::<rusqlite::Result<_>>()
         .map_err(StoreError::from)
 }

@@ -23,7 +23,7 @@ pub(super) enum Job {
     /// Commit edits.
     Commit(Commit, Reply<Vec<RevisionNumber>, Refusal>),
     /// Remove bodies of old revisions.
-    RemoveBodies(TenantId, Run, Reply<Option<Removed>>),
+    RemoveBodies(TenantId, Run, Reply<Removed>),
     /// Create a client of the tenant with this name.
     CreateClient(String, NewClient, AccessOrigin, Reply<()>),
     /// Delete a client of a tenant.
@@ -36,6 +36,8 @@ pub(super) enum Job {
     TouchSession(SessionHash, i64, Reply<()>),
     /// End a session.
     EndSession(SessionHash, AccessOrigin, Reply<()>),
+    /// Remove sessions that have ended.
+    CleanUp(Ended, Reply<u64>),
     /// Add refused sign-ins to those that are stored.
     AddRefused(Vec<RefusedSignIns>, Reply<()>),
     /// Note the address at which clients reach the server.
@@ -137,6 +139,7 @@ impl Job {
             }
             Self::TouchSession(hash, used_at, reply) => reply.keep(wrote, sessions::touch(connection, hash, *used_at)),
             Self::EndSession(hash, by, reply) => reply.keep(wrote, sessions::end(connection, hash, by)),
+            Self::CleanUp(ended, reply) => reply.keep(wrote, sessions::remove_ended(connection, *ended)),
             Self::AddRefused(refused, reply) => reply.keep(wrote, access_events::add_refused(connection, refused)),
             Self::NoteAddress(address, reply) => reply.keep(wrote, access::note_address(connection, address)),
             Self::RemoveDeleted(reply) => reply.keep(wrote, access::remove_deleted(connection)),
@@ -166,6 +169,7 @@ impl Job {
         match self {
             Self::Commit(_, reply) => reply.send(committed),
             Self::RemoveBodies(_, _, reply) => reply.send(committed),
+            Self::CleanUp(_, reply) => reply.send(committed),
             Self::CreateClient(_, _, _, reply)
             | Self::DeleteClient(_, _, _, reply)
             | Self::BeginSession(_, _, _, reply)

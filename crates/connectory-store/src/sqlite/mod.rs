@@ -186,8 +186,12 @@ impl Sqlite {
         self.readers.read(move |connection| retention::links(connection, from, limit)).await
     }
 
-    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
+    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Removed> {
         self.writer.write(|reply| Job::RemoveBodies(tenant, run, reply)).await
+    }
+
+    pub async fn clean_up(&self, ended: Ended) -> Result<u64> {
+        self.writer.write(|reply| Job::CleanUp(ended, reply)).await
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
@@ -274,6 +278,10 @@ impl Sqlite {
 
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
         self.writer.write(|reply| Job::SigningKeys(generated, reply)).await
+    }
+
+    pub async fn known_signing_keys(&self) -> Result<Vec<SigningKey>> {
+        self.access_readers.read(access::known_signing_keys).await
     }
 
     pub async fn check_reads(&self) -> Result<()> {

@@ -148,7 +148,7 @@ pub async fn the_first_tenant_is_created_once(database: impl Database) {
 
 pub async fn the_first_signing_key_stays(database: impl Database) {
     let store = database.open();
-    let key = |id: &str| SigningKey { id: id.to_owned(), pem: format!("pem of {id}") };
+    let key = |id: &str| SigningKey { id: id.to_owned(), pem: format!("pem of {id}"), is_new: true };
     assert_eq!(store.signing_keys(key("a")).await.unwrap()[0].id, "a");
     drop(store);
     let keys = database.open().signing_keys(key("b")).await.unwrap();

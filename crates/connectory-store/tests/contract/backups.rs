@@ -179,7 +179,7 @@ pub(super) async fn keys_come_along_if_they_are_wanted<D: Restorable>(database: 
     fill(&store).await;
     let issuer = store.issuer().await.unwrap();
     let backup = back_up(&store).await;
-    let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned() };
+    let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned(), is_new: true };
     for (keys, key) in [(Keys::Keep, "k"), (Keys::New, "other")] {
         let restored = D::new().unwrap();
         restored.restore(backup.clone(), keys).await.unwrap();

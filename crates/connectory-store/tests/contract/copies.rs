@@ -183,7 +183,7 @@ async fn what_is_copied_is_what_was_there_in_every_direction() {
         assert_eq!(summaries(&store, ours).await, listed);
         assert_eq!(store.revisions(ours, None, None, 99).await.unwrap(), history);
         assert_eq!((store.incarnation().await.unwrap(), store.issuer().await.unwrap()), (incarnation, issuer));
-        let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned() };
+        let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned(), is_new: true };
         assert_eq!(store.signing_keys(other).await.unwrap()[0].id, "k");
         assert_eq!(commit(&store, ours, create("next")).await.get(), history[0].number.get() + 1);
         target.create_tenant("third");
@@ -363,7 +363,7 @@ async fn a_database_without_tenants_takes_a_copy() {
         let backup = back_up(&store).await;
         drop(store);
         let store = target.place().open().await.unwrap();
-        store.signing_keys(SigningKey { id: "old".to_owned(), pem: "old".to_owned() }).await.unwrap();
+        store.signing_keys(SigningKey { id: "old".to_owned(), pem: "old".to_owned(), is_new: true }).await.unwrap();
         store.note_address("http://old".to_owned()).await.unwrap();
         drop(store);
         copied(&source.place(), &target.place()).await;

@@ -68,7 +68,7 @@ pub fn client(id: &str) -> NewClient {
 
 /// A signing key with this id.
 pub fn signing_key(id: &str) -> SigningKey {
-    SigningKey { id: id.to_owned(), pem: rcgen::KeyPair::generate().unwrap().serialize_pem() }
+    SigningKey { id: id.to_owned(), pem: rcgen::KeyPair::generate().unwrap().serialize_pem(), is_new: true }
 }
 
 /// The first tenant, which is created if there is none.
