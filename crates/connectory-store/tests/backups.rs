@@ -543,6 +543,7 @@ fn databases_of_every_schema_are_backed_up_and_restored() {
         include_str!("fixtures/schema-5.sql"),
         include_str!("fixtures/schema-6.sql"),
         include_str!("fixtures/schema-7.sql"),
+        include_str!("fixtures/schema-8.sql"),
     ];
     for (at, dump) in dumps.into_iter().enumerate() {
         let schema = at + 1;

@@ -161,6 +161,7 @@ async fn databases_since_the_fifth_schema_keep_all_they_hold() {
         include_str!("fixtures/schema-5.sql"),
         include_str!("fixtures/schema-6.sql"),
         include_str!("fixtures/schema-7.sql"),
+        include_str!("fixtures/schema-8.sql"),
     ];
     for dump in dumps {
         let (_folder, path) = database(dump);
@@ -285,7 +286,7 @@ fn another_schema_is_refused_with_what_to_do() {
     let older = rusqlite::Connection::open(&path).unwrap();
     older.pragma_update(None, "user_version", 4).unwrap();
     let refusal = AccessDb::open(&path).err().unwrap();
-    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 8, .. }));
+    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 9, .. }));
     let refusal = refusal.to_string();
     assert!(refusal.ends_with("use the version of the program that is serving it"), "{refusal}");
 }

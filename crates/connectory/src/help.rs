@@ -56,11 +56,11 @@ examples! {
     "database check" { "Check the database that the server uses": "database check" }
     "database migrate" {
         "Say what a database has": "database migrate --database postgres://app@db.example.com/connectory"
-        "When all servers have this version": "database migrate --finish --database postgres://app@db.example.com/connectory"
+        "When all servers have this version": "database migrate --finish --database postgres://app@db.example.com/app"
     }
     "database copy" {
         "Move from SQLite to PostgreSQL; stop the server first":
-            "database copy --from sqlite:/data/c.db --to postgres://connectory@db.example.com/connectory"
+            "database copy --from sqlite:/data/c.db --to postgres://app@db.example.com/connectory"
     }
     "login" {
         "Save a service as `sandbox`; the secret is asked for":

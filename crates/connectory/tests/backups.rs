@@ -53,7 +53,7 @@ fn a_backup_beside_a_server_is_restored_with_its_clients_and_tokens_or_without_t
     let text = operator.run("backup verify nightly.backup").ok();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("A backup of 20") && lines[0].contains(", by connectory "), "{text}");
-    assert!(lines[0].ends_with(", of SQLite with schema 8."), "{text}");
+    assert!(lines[0].ends_with(", of SQLite with schema 9."), "{text}");
     assert!(lines[1].starts_with("It has 1 tenant, 2 API clients, 1 signing key, 0 connectors"), "{text}");
     assert_eq!(lines[2], "It is whole, and every revision is right.");
 

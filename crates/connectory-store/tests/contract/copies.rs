@@ -514,6 +514,7 @@ async fn databases_of_every_schema_of_sqlite_are_copied() {
         include_str!("../fixtures/schema-5.sql"),
         include_str!("../fixtures/schema-6.sql"),
         include_str!("../fixtures/schema-7.sql"),
+        include_str!("../fixtures/schema-8.sql"),
     ];
     for dump in dumps {
         let source = Sqlite::new().unwrap();
@@ -526,7 +527,12 @@ async fn databases_of_every_schema_of_sqlite_are_copied() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn databases_of_every_schema_of_postgresql_are_copied() {
     /// What brings a database back to the schema before the newest, and so on.
-    const BACK: [&str; 3] = [
+    const BACK: [&str; 5] = [
+        "ALTER TABLE tenants DROP COLUMN suspended_at, DROP COLUMN deleted_at, DROP COLUMN removed_at;
+         ALTER TABLE access_events DROP CONSTRAINT access_events_action_check,
+             ADD CONSTRAINT access_events_action_check CHECK (action BETWEEN 1 AND 6)",
+        "DROP TABLE rate_windows, leases; DROP FUNCTION take_permits;
+         ALTER TABLE connectory_schema DROP COLUMN expanded",
         "ALTER TABLE tenants DROP COLUMN removed_bytes",
         "DELETE FROM settings WHERE name = 'incarnation';
          ALTER TABLE revisions DROP CONSTRAINT revisions_format_check,
@@ -543,7 +549,11 @@ async fn databases_of_every_schema_of_postgresql_are_copied() {
         for sql in &BACK[..back] {
             source.run(sql);
         }
-        source.run(&format!("UPDATE connectory_schema SET version = {}", BACK.len() + 1 - back));
+        let version = BACK.len() + 1 - back;
+        source.run(&format!("UPDATE connectory_schema SET version = {version}"));
+        if back == 1 {
+            source.run(&format!("UPDATE connectory_schema SET expanded = {version}"));
+        }
         expect_copies(&source.place()).await;
     }
 }
