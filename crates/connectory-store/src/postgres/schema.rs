@@ -239,7 +239,9 @@ async fn migrate_begun(connection: &Connection) -> Result<Schema, NotMigrated> {
         connection.run("CREATE TABLE connectory_schema (version bigint NOT NULL)", BEGIN).await?;
         connection.run("INSERT INTO connectory_schema VALUES (0)", BEGIN).await?;
     }
-    for migration in &MIGRATIONS[found.expanded..latest] {
+    // A program that only plays the version before has statements that need the newest tables.
+    let made = if is_planted("older") { LATEST } else { latest };
+    for migration in &MIGRATIONS[found.expanded..made] {
         connection.run(migration, WHOLE).await?;
     }
     // A new database has no older servers.

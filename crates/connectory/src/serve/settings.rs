@@ -387,13 +387,7 @@ impl ServeArguments {
             }
         };
         let backups = backups.schedule(ephemeral)?;
-        if keep_revisions.is_some() && ephemeral {
-            bail!(
-                "--ephemeral keeps nothing; leave out --keep-revisions, CONNECTORY_KEEP_REVISIONS and `keep_revisions` in the \
-                 settings file"
-            );
-        }
-        let keep_revisions = keep_revisions.map(|KeepRevisions(retention)| retention);
+        let keep_revisions = retention(keep_revisions, ephemeral)?;
         let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
             listen: listen.unwrap_or(SocketAddr::new(HOST, PORT)),
@@ -469,6 +463,17 @@ impl ServeArguments {
             log: self.log.or(file.log),
         }
     }
+}
+
+/// How long bodies are kept. A server for tests keeps none.
+fn retention(keep_revisions: Option<KeepRevisions>, ephemeral: bool) -> Result<Option<Retention>> {
+    if keep_revisions.is_some() && ephemeral {
+        bail!(
+            "--ephemeral keeps nothing; leave out --keep-revisions, CONNECTORY_KEEP_REVISIONS and `keep_revisions` in the \
+             settings file"
+        );
+    }
+    Ok(keep_revisions.map(|KeepRevisions(retention)| retention))
 }
 
 fn read_file(path: Option<&Path>) -> Result<ServeArguments> {
