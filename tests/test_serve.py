@@ -295,9 +295,6 @@ def test_access_is_managed_beside_a_running_server(start):
     assert created.status_code == 200
     listed = connectory("client", "list", "--database", server.database).stdout
     assert client_id in listed and secret not in listed and "SOURCE_ADMIN" in listed
-    refused = connectory("tenant", "delete", "other", "--yes", "--database", server.database, check=False)
-    assert refused.returncode == 1 and "in use by another process" in refused.stderr
-    assert "Stop the server first" in refused.stderr
     connectory("client", "delete", client_id, "--database", server.database)
     deadline = time.monotonic() + 15
     while session.get(f"{server.url}/v3/connectors", timeout=30).status_code != 401:

@@ -49,7 +49,7 @@ pub struct Schema {
 }
 
 /// The oldest server that the tests pass with.
-const OLDEST_SERVER: i32 = 150_000;
+const OLDEST_SERVER: i32 = 140_000;
 
 /// Connects.
 pub(super) async fn open(address: &Address) -> Result<Connection> {
@@ -149,7 +149,7 @@ async fn migrate_once(connection: &Connection, database: &str) -> Result<Schema>
     let (number, version): (i64, &str) = (column(&row, 0)?, column(&row, 1)?);
     let (encoding, fsync): (&str, &str) = (column(&row, 2)?, column(&row, 3)?);
     if number < i64::from(OLDEST_SERVER) {
-        return Err(refused(format!("its PostgreSQL has version {version}; connectory needs 15 or newer")));
+        return Err(refused(format!("its PostgreSQL has version {version}; connectory needs 14 or newer")));
     }
     if encoding != "UTF8" {
         let create = "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0";
