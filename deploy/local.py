@@ -116,6 +116,8 @@ class Postgres:
         with open(self.data / "postgresql.conf", "a") as file:
             # `pg_rewind` reads the log of the time before a failover. It reads this file, and no option of a command.
             file.write("wal_keep_size = '256MB'\n")
+            # After a restart of the primary, changes wait until its standby is connected again.
+            file.write("wal_retrieve_retry_interval = '500ms'\n")
 
     def copy(self, primary):
         """Makes a base backup of a primary, as its standby."""
