@@ -15,40 +15,33 @@ class Link:
     def __init__(self, place):
         self.place = place
         self.attempts = []
-        self.loop = asyncio.new_event_loop()
-        self.tasks = set()
         started = threading.Event()
-
-        async def serve():
-            self.server = await asyncio.start_server(self.forward, "127.0.0.1", 0)
-            self.port = self.server.sockets[0].getsockname()[1]
-            # Open while the connections that belong to it are whole.
-            self.gate = asyncio.Event()
-            self.gate.set()
-            self.gates = [self.gate]
-            started.set()
-
-        def run():
-            self.loop.create_task(serve())
-            self.loop.run_forever()
-
-        threading.Thread(target=run, daemon=True).start()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve(started)), daemon=True)
+        self.thread.start()
         assert started.wait(30)
+
+    async def serve(self, started):
+        self.loop, self.ended = asyncio.get_running_loop(), asyncio.Event()
+        # Open while the connections that belong to it are whole.
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.gates = [self.gate]
+        server = await asyncio.start_server(self.forward, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        started.set()
+        await self.ended.wait()
 
     async def forward(self, reader, writer):
         self.attempts.append(time.time())
-        task = asyncio.current_task()
-        self.tasks.add(task)
         gate, other = self.gate, None
         try:
             await gate.wait()
             other_reader, other = await asyncio.open_unix_connection(self.place())
             await asyncio.gather(self.pump(reader, other, gate), self.pump(other_reader, writer, gate))
-        except OSError:
-            # The database does not listen, or one side broke the connection.
+        except (OSError, asyncio.CancelledError):
+            # The database does not listen, one side broke the connection, or the link ends.
             pass
         finally:
-            self.tasks.discard(task)
             for end in filter(None, (writer, other)):
                 end.close()
 
@@ -83,9 +76,5 @@ class Link:
         self.call(lambda: [gate.set() for gate in self.gates])
 
     def end(self):
-        def change():
-            self.server.close()
-            for task in self.tasks:
-                task.cancel()
-        self.call(change)
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.call_soon_threadsafe(self.ended.set)
+        self.thread.join(30)
