@@ -92,7 +92,6 @@ def deploy():
 
     yield deploy
     for deployment in deployments:
-        os.environ.get("KEEPLOG") and shutil.copytree(deployment.folder, os.environ["KEEPLOG"], ignore=shutil.ignore_patterns("pg*"), dirs_exist_ok=True)
         deployment.end("immediate")
         shutil.rmtree(deployment.folder)
 
@@ -313,8 +312,7 @@ def test_a_standby_without_the_newest_changes_is_shown_as_it_is(deploy, report):
             return known.headers.get("Connectory-Revision")
 
         # Without a number, the database did not answer in time.
-        wait_until(told)
-        assert told() in (None, str(newest - 3))
+        wait_until(lambda: told() == str(newest - 3))
 
     # No tag of before is one of now: neither at an older number, nor when the lost numbers are taken again.
     refused = patch("of what is lost", **{"If-Match": tags[0][0]})
@@ -335,8 +333,6 @@ def test_a_standby_without_the_newest_changes_is_shown_as_it_is(deploy, report):
     later = Stream(f"{deployment.nodes[2].url}/connectory/v1/events", {**session.headers, "Last-Event-ID": cursor})
     wait_until(lambda: later.events)
     assert later.events[0]["event"] == "reset"
-    stream.end()
-    later.end()
     told = [event["event"].removeprefix("connector.") for event in stream.events]
     assert told == ["created", "updated", "created", "created", "updated", "reset", "created", "created", "created"]
     assert stream.events[5]["data"]["revision"] == newest - 3

@@ -181,7 +181,7 @@ class Inspector:
 
 
 class Stream(threading.Thread):
-    """A stream of events, from its begin to its end. `last` is the newest id."""
+    """A stream of events, until its server ends it. `last` is the newest id."""
 
     def __init__(self, url, headers):
         super().__init__(daemon=True)
@@ -202,9 +202,6 @@ class Stream(threading.Thread):
                 elif not line.startswith(":"):
                     name, value = line.split(": ", 1)
                     event[name] = value
-        except (requests.RequestException, AttributeError):
-            # It was ended here.
+        except requests.RequestException:
+            # The server has ended.
             pass
-
-    def end(self):
-        self.answer.close()
