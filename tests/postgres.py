@@ -4,17 +4,12 @@ Both listen on sockets in that folder alone, so they meet no cluster of the mach
 """
 
 import itertools
-import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "deploy"))
-from local import Deployment, Postgres, as_user, run
+from local import Postgres, as_user
 
 BOUNCER_PORT = 6432
 

@@ -20,7 +20,7 @@ import requests
 from conftest import BINARY, Faults, connectory
 from link import Link
 from load import PATCH, Load
-from postgres import Deployment
+from local import Deployment
 from test_as_code import wait_until
 from watchers import Stream
 
@@ -173,19 +173,23 @@ def test_a_database_that_was_restarted_is_used_again(deploy, links, report, how)
         back = time.monotonic()
         told = deployment.served_again(token, back)
         load.wait_for(60)
-    # The nodes do not connect at the same times.
+    # No clock makes the nodes connect together: they seldom do in the same millisecond.
     times = [{int(at * 1000) for at in link.attempts[before:]} for link, before in zip(links.links, connected)]
     together = set.intersection(*times)
-    assert len(together) <= 0.05 * min(map(len, times)), (together, times)
+    assert len(together) < min(map(len, times)) / 3, (together, times)
     told += f"; {sum(map(len, times)) / 3 / (back - began):.0f} attempts to connect of each node in a second"
     report(f"the database {how} and started: {told}; {load.check(deployment.urls)}")
 
 
 def test_a_database_that_stops_to_answer_is_used_again(deploy, report):
     deployment = deploy()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     token = deployment.token()
     with deployment.load(readers=2) as load:
         load.wait_for(60)
+        # Commits wait for the standby, so some are under way.
+        deployment.standby.send(signal.SIGSTOP)
+        wait_until(lambda: deployment.primary.psql("postgres", waiting) != "0")
         deployment.primary.send(signal.SIGSTOP)
         stopped = time.monotonic()
         try:
@@ -197,6 +201,7 @@ def test_a_database_that_stops_to_answer_is_used_again(deploy, report):
             time.sleep(max(0, stopped + 22 - time.monotonic()))
         finally:
             deployment.primary.send(signal.SIGCONT)
+            deployment.standby.send(signal.SIGCONT)
         back = time.monotonic()
         told = deployment.served_again(token, back)
         load.wait_for(60)

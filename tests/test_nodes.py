@@ -16,7 +16,8 @@ import requests
 
 import test_sdk
 from conftest import connectory
-from postgres import Cluster, as_user, run
+from local import as_user, run
+from postgres import Cluster
 from test_as_code import FORM, Terminal, wait_until, write_connector
 
 pytestmark = pytest.mark.skipif(
