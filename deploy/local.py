@@ -107,8 +107,9 @@ class Postgres:
         return (self.data / "standby.signal").exists()
 
     def timeline(self):
-        """Increased by each promotion."""
-        return int(re.search(r"Latest checkpoint's TimeLineID: +(\d+)", self.program("pg_controldata", self.data))[1])
+        """The number that each promotion increases. The files of the log begin with it, at once after a promotion."""
+        names = [path.name for path in (self.data / "pg_wal").iterdir()]
+        return max(int(name[:8], 16) for name in names if re.fullmatch(r"[0-9A-F]{8}([0-9A-F]{16}|\.history)", name))
 
     def create(self):
         """Creates an empty cluster. Checksums let `pg_rewind` work on it later."""
@@ -390,7 +391,8 @@ def binary(given):
 
 def serve(deployment):
     """Runs everything until Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, signal.default_int_handler)
     try:
         deployment.start()
         print(f"""Three nodes on one database are behind {deployment.url}.
@@ -409,7 +411,8 @@ def serve(deployment):
         print("Ending.")
     finally:
         # A second Ctrl-C would leave processes.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for end in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(end, signal.SIG_IGN)
         deployment.end()
 
 
@@ -435,12 +438,19 @@ def main():
         if given.command == "run":
             serve(deployment)
             return
+        if not deployment.primary.exists():
+            raise Failure(f"{folder} is not the folder of a deployment")
         deployment.find_primary()
         if given.command == "fail-over":
-            deployment.primary.kill()
+            if not (deployment.standby.is_running() and deployment.standby.is_standby()):
+                raise Failure(f"no standby runs in {folder}; bring the old primary back with rejoin first")
+            if deployment.primary.is_running():
+                deployment.primary.kill()
             deployment.fail_over()
             print(f"The primary is {deployment.primary.folder} now. Bring the other one back with `rejoin`.")
         else:
+            if not deployment.primary.is_running() or deployment.standby.is_running():
+                raise Failure(f"rejoin needs a primary that runs and a former one that does not, in {folder}")
             print(f"{deployment.standby.folder} is the standby now, by {deployment.rejoin()}.")
     except Failure as failure:
         sys.exit(f"deploy/local.py: {failure}")
