@@ -18,7 +18,7 @@ import pytest
 import requests
 
 ROOT = pathlib.Path(__file__).parent.parent
-# Tests use the classes of `deploy/local.py`.
+# Tests use the modules of `deploy`.
 sys.path.append(str(ROOT / "deploy"))
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = TARGET / os.environ.get("CONNECTORY_PROFILE", "release") / "connectory"

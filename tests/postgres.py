@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from local import Postgres, as_user
+from postgresql import Postgres, as_user
 
 BOUNCER_PORT = 6432
 

@@ -16,8 +16,8 @@ import requests
 
 import test_sdk
 from conftest import connectory
-from local import as_user, run
 from postgres import Cluster
+from postgresql import as_user, run
 from test_as_code import FORM, Terminal, wait_until, write_connector
 
 pytestmark = pytest.mark.skipif(
