@@ -311,7 +311,7 @@ def test_a_standby_without_the_newest_changes_is_shown_as_it_is(deploy, report):
     told = [event["event"].removeprefix("connector.") for event in stream.events]
     assert told == ["created", "updated", "created", "created", "updated", "reset", "created", "created", "created"]
     assert stream.events[5]["data"]["revision"] == newest - 3
-    report(f"an asynchronous standby promoted: its clients are told that 3 revisions are gone; shown by all nodes after {seconds:.1f} s")
+    report(f"an asynchronous standby promoted: clients are told that 3 revisions are gone; all nodes show it after {seconds:.1f} s")
 
 
 @pytest.mark.parametrize("files", ["/base/", "/pg_wal/"])
