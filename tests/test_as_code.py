@@ -120,10 +120,10 @@ def each_way(request, start, tmp_path):
     return terminal
 
 
-def wait_until(condition):
+def wait_until(condition, seconds=30):
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() < began + 30
+        assert time.monotonic() < began + seconds
         time.sleep(0.01)
 
 

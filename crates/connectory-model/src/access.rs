@@ -12,6 +12,15 @@ use serde::{Deserialize, Serialize};
 use crate::limits::QUOTED_CHARS;
 use crate::shown;
 
+/// The longest name of a tenant, in bytes. It is part of commands and tokens.
+const TENANT_NAME_BYTES: usize = 100;
+
+/// Whether a tenant may have this name: 1 to 100 letters, digits, `-` and `_`.
+pub fn is_tenant_name(text: &str) -> bool {
+    (1..=TENANT_NAME_BYTES).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*

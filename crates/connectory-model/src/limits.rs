@@ -30,8 +30,10 @@ pub const LOCALIZED_BYTES: usize = 16 * MIB;
 
 // A connector.
 
-/// Bytes of a whole connector as JSON, which is what a revision stores. Option `--max-connector`.
+/// Bytes of a whole connector as JSON, which is the most that a revision stores. Option `--max-connector`.
 pub const CONNECTOR_BYTES: usize = 16 * MIB;
+/// The largest value of that option: a backup has a part of a connector in one record, and a reader has that in memory.
+pub const MOST_CONNECTOR_BYTES: usize = 24 * MIB;
 /// Characters of a name, type or class name. The vendor's forms take as many.
 pub const MEMBER_CHARS: usize = 255;
 /// Characters of a script name. It is part of paths and file names.
@@ -392,9 +394,22 @@ pub const FAULT_PAUSE: Duration = Duration::from_millis(20);
 
 // A backup.
 
-/// Bytes of a record of a backup. The largest one has a part of a connector, with four bytes for three: 32 times as many as
-/// `--max-connector` allows by default.
-pub const BACKUP_LINE_BYTES: usize = 512 * MIB;
+/// Bytes of the first line of a backup. It has some 150.
+pub const BACKUP_HEADER_BYTES: usize = 4 * KIB;
+/// Bytes of a record of a backup, with its line feed. The largest record has one part of [`MOST_CONNECTOR_BYTES`], which LZ4 makes
+/// longer by 1/255 at most, as base64: four bytes for three. Whoever reads a backup has one record in memory.
+pub const BACKUP_LINE_BYTES: usize = MOST_CONNECTOR_BYTES / 3 * 4 + 2 * BACKUP_TEXT_BYTES;
+/// Bytes of the members of a record beside its body. The largest is the summary of a connector, whose parts have bounds of their
+/// own.
+pub const BACKUP_TEXT_BYTES: usize = MIB;
+/// Bytes of a stored body without the parts that are stored by themselves: those have the rest if there is more than
+/// [`INLINE_BYTES`], and metadata have [`METADATA_BYTES`].
+pub const BODY_BYTES: usize = MIB;
+/// Bytes of what a stored part says for the summary. [`FEATURES`] of [`FEATURE_BYTES`] have less, and a short description too. A
+/// check has them in memory for each connector.
+pub const SUMMARY_PART_BYTES: usize = 64 * KIB;
+/// The largest window of zstd that is read, as a power of two: 8 MiB of memory. Backups are written with 2 MiB.
+pub const BACKUP_WINDOW_LOG: u32 = 23;
 
 /// Time from one backup of a server to the next. Option `--backup-every`.
 pub const BACKUP_EVERY: Duration = Duration::from_hours(24);
@@ -406,6 +421,9 @@ pub const BACKUPS_KEPT: usize = 7;
 pub const BACKUP_RETRY: Duration = Duration::from_mins(5);
 /// Time after which a server looks again whether a backup is due: clocks are set, and machines sleep.
 pub const BACKUP_LOOK: Duration = Duration::from_mins(1);
+/// How far in the future the time of a backup may be that counts: the clocks of other servers may be ahead by as much. Later
+/// ones were made when a clock was wrong.
+pub const BACKUP_AHEAD: Duration = Duration::from_mins(10);
 /// Time without a write after which a part of a backup is what a process left that ended. The slowest disk writes more often.
 pub const BACKUP_ABANDONED: Duration = Duration::from_hours(1);
 /// Time in which a backup ends that is being made when the server stops. It looks for that with each write.
@@ -433,10 +451,34 @@ pub const RETENTION_BODIES: usize = 32;
 pub const RETENTION_BYTES: usize = 8 * MIB;
 /// Time from one step to the next, in which the disk belongs to others.
 pub const RETENTION_PAUSE: Duration = Duration::from_millis(50);
+/// The same for the removal of what deleted tenants had.
+pub const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 /// Time from the end of a pass to the next one.
 pub const RETENTION_EVERY: Duration = Duration::from_hours(1);
-/// Time after a step that failed, or that another server makes, until the next attempt.
+/// Time after a step that failed until the next attempt.
 pub const RETENTION_RETRY: Duration = Duration::from_mins(1);
+
+// Several servers.
+
+/// Time for which a new signing key is published before it signs, so that every server and every reader of the published keys
+/// knows it by then.
+pub const KEY_PUBLISHED: Duration = Duration::from_mins(1);
+/// Time between two reads of the signing keys because of a token of an unknown key. Anybody can send such tokens.
+pub const KEYS_READ_EVERY: Duration = Duration::from_secs(1);
+/// Time between two comparisons of the clock with that of the database.
+pub const CLOCK_LOOK: Duration = Duration::from_mins(1);
+/// Difference of the two from which on a server warns.
+pub const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
+
+// Work that one of several servers does.
+
+/// Time for which a server has the lease of such work. It renews the lease when a third of this has passed, so two failures to
+/// renew it are no loss. When a server is gone, another one begins its work after this time.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// Time between two removals of rows that nothing needs any more: they are few.
+pub const CLEAN_UP_EVERY: Duration = Duration::from_hours(1);
+/// Time after a removal that failed, or was not due to this server, until the next attempt.
+pub const CLEAN_UP_RETRY: Duration = Duration::from_mins(1);
 
 // A page of the console.
 

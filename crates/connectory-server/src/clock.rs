@@ -1,7 +1,8 @@
-//! The clock. Tests turn it forward instead of waiting.
+//! The clock. Tests turn it forward instead of waiting. If several servers share a database, its time of day is that of the
+//! database, so the servers agree.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The system's clock, or a clock that a test has turned forward. All clones are turned together.
@@ -11,6 +12,8 @@ pub struct Clock {
     turned: Arc<AtomicU64>,
     /// The seconds by which the time of day is ahead of the system's.
     offset: i64,
+    /// The milliseconds by which the clock of the database is ahead of the system's.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -31,9 +34,20 @@ impl Clock {
 
     /// Returns the current time in seconds since 1970-01-01 UTC.
     pub fn unix_seconds(&self) -> u64 {
+        self.unix_milliseconds() / 1000
+    }
+
+    /// Returns the current time in milliseconds since 1970-01-01 UTC.
+    pub fn unix_milliseconds(&self) -> u64 {
         let now = SystemTime::now() + self.turned();
-        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        seconds.saturating_add_signed(self.offset)
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let ahead = self.offset.saturating_mul(1000).saturating_add(self.ahead.load(Ordering::Relaxed));
+        u64::try_from(now).unwrap_or(u64::MAX).saturating_add_signed(ahead)
+    }
+
+    /// Lets the time of day be that of a clock that is ahead of the system's by these milliseconds, or behind it.
+    pub fn follow(&self, ahead: i64) {
+        self.ahead.store(ahead, Ordering::Relaxed);
     }
 
     /// Turns the clock and all its clones forward.

@@ -13,6 +13,7 @@ use crate::auth::keys::KeysError;
 use crate::budget::Budget;
 use crate::catalog::builtin::{self, CatalogError};
 use crate::catalog::{Catalog, Freshness};
+use crate::clock::Clock;
 use crate::http::body::Bodies;
 use crate::http::metrics::{CatalogMetrics, Metrics, NodeMetrics};
 use crate::http::telemetry::Telemetry;
@@ -92,6 +93,7 @@ impl ServerState {
             }
         }
         let (limit, clock) = (options.rate_limit, options.clock.clone());
+        follow_clock(&store, &clock, &node).await?;
         let auth = Arc::new(Auth::new(store.clone(), Arc::clone(&catalog), limit, clock, &node).await?);
         let bounds =
             Bounds { document: options.max_document, connector: options.max_connector, apply: options.max_apply };
@@ -125,8 +127,27 @@ impl ServerState {
         self.telemetry.metrics.answer(request, dropped_lines)
     }
 
+    /// Compares the clock with that of the database, if other servers use it too, and follows that one.
+    pub async fn follow_clock(&self) -> Result<(), StoreError> {
+        follow_clock(&self.store, &self.options.clock, &self.node).await
+    }
+
     /// The number of built-in connectors.
     pub fn builtin_count(&self) -> usize {
         self.catalog.builtin_count()
     }
+}
+
+/// Lets the clock follow that of a database that others use too. Warns when the difference becomes large.
+async fn follow_clock(store: &Store, clock: &Clock, node: &NodeMetrics) -> Result<(), StoreError> {
+    let Some(ahead) = store.clock_difference().await? else { return Ok(()) };
+    clock.follow(ahead);
+    let most = i64::try_from(limits::CLOCK_DIFFERENCE.as_millis()).unwrap_or(i64::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "a difference of clocks has few digits")]
+    let before = node.clock_difference.set(ahead as f64 / 1000.0);
+    if ahead.abs() > most && before.abs() <= limits::CLOCK_DIFFERENCE.as_secs_f64() {
+        let (database_ahead_ms, follows) = (ahead, "the database");
+        tracing::warn!(database_ahead_ms, follows, "the clock of this machine is not that of the database; set it");
+    }
+    Ok(())
 }

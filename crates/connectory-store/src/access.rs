@@ -35,6 +35,25 @@ pub struct Tenant {
     pub created_at: i64,
     /// The limits on what the tenant stores.
     pub quotas: Quotas,
+    /// Since when the tenant can do nothing, in milliseconds since 1970-01-01 UTC. None if it can.
+    pub suspended_at: Option<i64>,
+}
+
+/// What a step removed of a deleted tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemovedRows {
+    /// The rows.
+    pub rows: u64,
+    /// Whether that was all of the tenant.
+    pub is_all: bool,
+}
+
+/// How many rows of each table a step removes: milliseconds, so that nobody who commits waits for long.
+pub(crate) const REMOVED_ROWS: u32 = 500;
+
+/// The name of a deleted tenant, which no tenant can be given.
+pub(crate) fn name_of_deleted(uuid: &str) -> String {
+    format!("deleted {uuid}")
 }
 
 /// The limits on what a tenant stores.
@@ -139,4 +158,7 @@ pub struct SigningKey {
     pub id: String,
     /// The private key, PKCS #8 in PEM.
     pub pem: String,
+    /// Whether the key was made so short a time ago ([`KEY_PUBLISHED`](connectory_model::limits::KEY_PUBLISHED)) that others may
+    /// not know it.
+    pub is_new: bool,
 }

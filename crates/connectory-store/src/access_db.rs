@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::access::{ApiClient, NewClient, Quotas, Tenant, TenantId};
+use crate::access::{ApiClient, NewClient, Quotas, RemovedRows, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin};
 use crate::error::{Result, StoreError};
 use crate::postgres::{Address, Postgres, Schema};
@@ -81,9 +81,28 @@ impl AccessDb {
                 engine => engine.set_quotas(name.to_owned(), quotas, by.clone()))
     }
 
-    /// Deletes a tenant, its connectors, their history, and its clients.
-    pub fn delete_tenant(&self, name: &str) -> Result<()> {
+    /// Gives a tenant another name. Tokens and sessions stay valid.
+    pub fn rename_tenant(&self, name: &str, to: &str, by: &AccessOrigin) -> Result<()> {
+        either!(self, access => access.rename_tenant(name, to, by),
+                engine => engine.rename_tenant(name.to_owned(), to.to_owned(), by.clone()))
+    }
+
+    /// Suspends a tenant, or resumes it. While it is suspended, it has all that it had and can do nothing: changes are refused
+    /// from now on, and all requests within seconds.
+    pub fn suspend_tenant(&self, name: &str, suspend: bool, by: &AccessOrigin) -> Result<()> {
+        either!(self, access => access.suspend_tenant(name, suspend, by),
+                engine => engine.suspend_tenant(name.to_owned(), suspend, by.clone()))
+    }
+
+    /// Deletes a tenant with its clients and sessions: changes are refused from now on, and all requests within seconds. Its
+    /// name is free. Its connectors and their history are removed by [`Self::remove_deleted`]. Its key is never used again.
+    pub fn delete_tenant(&self, name: &str) -> Result<TenantId> {
         either!(self, access => access.delete_tenant(name), engine => engine.delete_tenant(name.to_owned()))
+    }
+
+    /// Removes some rows of a deleted tenant. None if no deleted tenant has any.
+    pub fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        either!(self, access => access.remove_deleted(), engine => engine.remove_deleted())
     }
 
     /// Counts the connectors of a tenant.

@@ -37,6 +37,12 @@ words! {
         QuotasChanged = 5, "quotas_changed",
         /// Someone signed out of the console.
         SignOut = 6, "sign_out",
+        /// The tenant got another name.
+        TenantRenamed = 7, "tenant_renamed",
+        /// The tenant was suspended.
+        TenantSuspended = 8, "tenant_suspended",
+        /// The tenant was resumed.
+        TenantResumed = 9, "tenant_resumed",
     }
 }
 
@@ -48,7 +54,13 @@ impl AccessAction {
     pub(crate) fn is_sign_in(self) -> bool {
         match self {
             Self::SignIn | Self::SignOut => true,
-            Self::ClientCreated | Self::ClientDeleted | Self::TenantCreated | Self::QuotasChanged => false,
+            Self::ClientCreated
+            | Self::ClientDeleted
+            | Self::TenantCreated
+            | Self::QuotasChanged
+            | Self::TenantRenamed
+            | Self::TenantSuspended
+            | Self::TenantResumed => false,
         }
     }
 }

@@ -10,7 +10,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use connectory_model::document::{CorrelationConfig, DocumentKind, SourceConfig, SourceTemplate};
-use connectory_model::limits::INLINE_BYTES;
+use connectory_model::json;
+use connectory_model::limits::{BODY_BYTES, INLINE_BYTES, JSON_VALUES, MOST_CONNECTOR_BYTES, SUMMARY_PART_BYTES};
 use connectory_model::translations::{Properties, Translations};
 use connectory_model::{Connector, Metadata, Part, ScriptName, Status, Summary};
 use enum_map::EnumMap;
@@ -307,8 +308,15 @@ pub(crate) enum Contribution {
 
 /// Reads what a body says. Decompresses and parses all of it.
 pub(crate) fn outline(format: i64, compressed: &[u8]) -> Result<Outline> {
-    if format != format::JSON_TEXT {
-        expect_plausible(compressed)?;
+    match format {
+        format::JSON_TEXT => drop(json::from_slice(compressed, JSON_VALUES).map_err(unreadable)?),
+        format::JSON | format::JSON_WITH_DICTIONARY => {
+            expect_plausible(compressed, MOST_CONNECTOR_BYTES)?;
+            let dictionary = if format == format::JSON { [].as_slice() } else { JSON_DICTIONARY };
+            let text = decompress_size_prepended_with_dict(compressed, dictionary).map_err(unreadable)?;
+            drop(json::from_slice(&text, JSON_VALUES).map_err(unreadable)?);
+        }
+        _ => expect_plausible(compressed, BODY_BYTES)?,
     }
     if format != format::HEAD {
         let nothing = |part, _| Err(unreadable(format_args!("{part} is not in the body")));
@@ -344,7 +352,7 @@ pub(crate) fn outline(format: i64, compressed: &[u8]) -> Result<Outline> {
 impl OutlinedPart {
     /// Reads the part as it is stored. Returns what it says for the summary.
     pub fn read(&self, compressed: &[u8]) -> Result<Contribution> {
-        expect_plausible(compressed)?;
+        expect_plausible(compressed, MOST_CONNECTOR_BYTES)?;
         let bytes = decompress_size_prepended(compressed).map_err(unreadable)?;
         if self.bytes.is_some_and(|expected| expected != bytes.len()) {
             return Err(unreadable(format_args!(
@@ -352,7 +360,7 @@ impl OutlinedPart {
                 bytes.len()
             )));
         }
-        Ok(match self.part {
+        let says = match self.part {
             Part::Document(DocumentKind::SourceTemplate) => {
                 let text = String::from_utf8(bytes).map_err(unreadable)?;
                 Contribution::Features(SourceTemplate::stored(text).features())
@@ -365,16 +373,30 @@ impl OutlinedPart {
                 let properties = Properties::stored(bytes, self.is_latin1).map_err(unreadable)?;
                 Contribution::ShortDescription(properties.short_description())
             }
-        })
+        };
+        let bytes = match &says {
+            Contribution::Document => 0,
+            Contribution::Features(features) => {
+                features.iter().map(|feature| size_of::<String>() + feature.len()).sum()
+            }
+            Contribution::ShortDescription(text) => text.as_ref().map_or(0, String::len),
+        };
+        if bytes > SUMMARY_PART_BYTES {
+            return Err(unreadable(format_args!(
+                "it has {bytes} bytes for lists, and {SUMMARY_PART_BYTES} are possible"
+            )));
+        }
+        Ok(says)
     }
 }
 
-/// Refuses a length that no compressed bytes of this size can have, before a buffer of that length is made.
-fn expect_plausible(compressed: &[u8]) -> Result<()> {
+/// Refuses a length that is larger than `most`, or that no compressed bytes of this size can have, before a buffer of that length
+/// is made.
+fn expect_plausible(compressed: &[u8], most: usize) -> Result<()> {
     /// A byte of LZ4 stands for at most as many bytes.
     const LARGEST_RATIO: usize = 255;
     let (bytes, _) = uncompressed_size(compressed).map_err(unreadable)?;
-    if bytes > compressed.len().saturating_mul(LARGEST_RATIO) {
+    if bytes > compressed.len().saturating_mul(LARGEST_RATIO) || bytes > most {
         return Err(unreadable(format_args!("{} bytes that would become {bytes}", compressed.len())));
     }
     Ok(())

@@ -159,6 +159,14 @@ pub enum StoreError {
     /// The database contains data that this program cannot have written.
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
+    /// The tenant can do nothing until an operator resumes it.
+    #[error("the tenant is suspended; the operator of this server can resume it")]
+    Suspended,
+    /// Servers that do not know this may still use the database.
+    #[error(
+        "servers of the version before may still use this database, and would not know of this; when all servers are updated, run `connectory database migrate --finish`, and then this again"
+    )]
+    Unfinished,
     /// The retention of the server removed the connector at this revision.
     #[error("the connector at revision {0} was removed by the retention of this server")]
     BodyRemoved(RevisionNumber),
@@ -199,6 +207,16 @@ pub enum StoreError {
         /// The reason.
         why: String,
     },
+    /// A copy into the database is not finished.
+    #[error(
+        "the database {database} is half copied from {from}, and cannot be used before all is there; run the same `connectory database copy` again, which goes on where it stopped, or give it --restart, or remove the database"
+    )]
+    HalfCopied {
+        /// The database, as `--database` takes it, without secrets.
+        database: String,
+        /// The database that is copied.
+        from: String,
+    },
     /// The server of the database, or the database, cannot be used.
     #[error("the database {database} cannot be used: {why}")]
     Server {
@@ -235,6 +253,7 @@ impl StoreError {
             Self::Unavailable(why) => Self::Unavailable(*why),
             Self::Uncertain(why) => Self::Uncertain(*why),
             Self::Unknown(what) => Self::Unknown(what.clone()),
+            Self::Suspended => Self::Suspended,
             other => Self::Commit(other.to_string()),
         }
     }

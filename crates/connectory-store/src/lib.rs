@@ -52,6 +52,7 @@ mod changes;
 mod clock;
 mod edit;
 mod error;
+mod lease;
 mod measures;
 mod once;
 mod past;
@@ -70,16 +71,21 @@ use std::time::Duration;
 use connectory_model::{Connector, ScriptName, Summary};
 
 pub use access::{
-    ApiClient, NewClient, QuotaExceeded, Quotas, SigningKey, Tenant, TenantId, hash_secret, new_id, new_secret,
+    ApiClient, NewClient, QuotaExceeded, Quotas, RemovedRows, SigningKey, Tenant, TenantId, hash_secret, new_id,
+    new_secret,
 };
 pub use access_db::AccessDb;
 pub use access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns};
-pub use backup::{Backup, BackupError, BackupSource, BackupTarget, Counts, Finding, Header, Keys, Verified};
+pub use backup::{
+    Backup, BackupError, BackupSource, BackupTarget, Copied, CopyError, CopyStep, Counts, Finding, Header, Keys,
+    Verified,
+};
 pub use body::{Found, Holders};
 pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
+pub use lease::{Lease, LeasedWork};
 pub use measures::Measures;
 pub use once::{Done, Once};
 pub use past::{Left, Moment};
@@ -357,10 +363,36 @@ impl Store {
         both!(self.left_at(id).await)
     }
 
-    /// Makes one step of a pass of retention, at a time in milliseconds since 1970-01-01 UTC. After an error the pass may go
-    /// on: it leaves out the connector that it was at.
-    pub async fn retain(&self, pass: &mut RetentionPass, now: i64) -> Result<Removed> {
-        pass.step(self, now).await
+    /// Makes one step of a pass of retention under a lease, at a time in milliseconds since 1970-01-01 UTC. After an error the
+    /// pass may go on: it leaves out the connector that it was at.
+    pub async fn retain(&self, pass: &mut RetentionPass, lease: &Lease, now: i64) -> Result<Removed> {
+        pass.step(self, lease, now).await
+    }
+
+    /// Takes the lease of some work for a time, or renews it. Returns none if another process has it. A process that alone
+    /// uses its database always has it.
+    pub async fn lease(&self, work: LeasedWork, time: Duration) -> Result<Option<Lease>> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(Some(Lease::alone(work))),
+            Engine::Postgres(engine) => Box::pin(engine.lease(work, time)).await,
+        }
+    }
+
+    /// Whether a lease is held: this process took it, it has not ended, and nobody took it since.
+    pub async fn holds(&self, lease: &Lease) -> Result<bool> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(true),
+            Engine::Postgres(engine) => Box::pin(engine.holds(lease)).await,
+        }
+    }
+
+    /// Removes rows that nothing needs any more: sessions that have ended, and counts of the rate limit of deleted clients.
+    /// Returns how many, or none if the lease is not held any more.
+    pub async fn clean_up(&self, lease: &Lease, ended: Ended) -> Result<Option<u64>> {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.clean_up(ended).await.map(Some),
+            Engine::Postgres(engine) => Box::pin(engine.clean_up(lease.clone(), ended)).await,
+        }
     }
 
     /// Reads the newest revisions of up to `limit` connectors of a tenant, deleted ones too, with script names after one.
@@ -373,9 +405,12 @@ impl Store {
         both!(self.links(from, limit).await)
     }
 
-    /// Removes bodies. Returns none if another process removes some at the moment.
-    async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
-        both!(self.remove_bodies(tenant, run).await)
+    /// Removes bodies. Returns none if the lease is not held any more.
+    async fn remove_bodies(&self, tenant: TenantId, run: Run, lease: &Lease) -> Result<Option<Removed>> {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.remove_bodies(tenant, run).await.map(Some),
+            Engine::Postgres(engine) => Box::pin(engine.remove_bodies(tenant, run, lease.clone())).await,
+        }
     }
 
     /// Finds a client by its id.
@@ -456,6 +491,11 @@ impl Store {
         both!(self.tenant(name).await)
     }
 
+    /// Removes some rows of a deleted tenant, as [`AccessDb::remove_deleted`] does. None if no deleted tenant has any.
+    pub async fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        both!(self.remove_deleted().await)
+    }
+
     /// Reads the issuer of the tokens of this database. It never changes, and no other database has the same one.
     pub async fn issuer(&self) -> Result<String> {
         both!(self.issuer().await)
@@ -477,9 +517,24 @@ impl Store {
         both!(self.bootstrap(tenant, client, by).await)
     }
 
-    /// Reads the signing keys, the newest first. If there is no key yet, `generated` becomes the first.
+    /// Reads the signing keys, the newest first. If there is no key yet, `generated` becomes the first. Of processes that do so
+    /// at the same time, one makes the key.
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
         both!(self.signing_keys(generated).await)
+    }
+
+    /// Reads the signing keys, the newest first.
+    pub async fn known_signing_keys(&self) -> Result<Vec<SigningKey>> {
+        both!(self.known_signing_keys().await)
+    }
+
+    /// Reads by how many milliseconds the clock of the database is ahead of this machine's, or behind it, give or take half the
+    /// time of a query. None if the database has no clock of its own.
+    pub async fn clock_difference(&self) -> Result<Option<i64>> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(engine) => Box::pin(engine.clock_difference()).await.map(Some),
+        }
     }
 
     /// Checks whether a read succeeds.

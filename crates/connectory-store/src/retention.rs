@@ -26,6 +26,7 @@ use crate::Store;
 use crate::access::TenantId;
 use crate::body::{self, Holders};
 use crate::error::{Result, unreadable};
+use crate::lease::Lease;
 use crate::revision::{RevisionId, RevisionNumber};
 
 /// Which revisions keep their bodies.
@@ -44,7 +45,7 @@ pub struct Removed {
     pub bodies: u64,
     /// The bytes of their bodies and parts, as they were stored.
     pub bytes: u64,
-    /// Whether another process was removing bodies, so that this step removed none.
+    /// Whether the lease is not held any more, so that this step removed none.
     pub is_elsewhere: bool,
 }
 
@@ -119,7 +120,7 @@ impl RetentionPass {
     }
 
     /// Looks at some revisions, or removes some bodies.
-    pub(crate) async fn step(&mut self, store: &Store, now: i64) -> Result<Removed> {
+    pub(crate) async fn step(&mut self, store: &Store, lease: &Lease, now: i64) -> Result<Removed> {
         let mut looked = 0;
         let Some(retention) = self.retention else { return Ok(Removed::default()) };
         while let Some(tenant) = self.tenants.front().copied()
@@ -131,7 +132,7 @@ impl RetentionPass {
                     looked += walk.look(store, tenant, retention, now).await?;
                     self.walk = Some(walk);
                 } else if let Some(run) = walk.run() {
-                    let removed = store.remove_bodies(tenant, run).await?;
+                    let removed = store.remove_bodies(tenant, run, lease).await?;
                     if let Some(removed) = removed {
                         let rest =
                             walk.window.len().saturating_sub(usize::try_from(removed.bodies).unwrap_or(usize::MAX));

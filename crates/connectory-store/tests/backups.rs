@@ -10,22 +10,23 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use connectory_model::Connector;
 use connectory_model::Locale;
 use connectory_model::translations::Properties;
 use connectory_store::{
     Address, Backup, BackupError, BackupSource, BackupTarget, Change, Counts, Edit, Finding, Keys, Once,
-    RefusedSignIns, RevisionId, SigningKey, Store, TenantId,
+    RefusedSignIns, RevisionId, Store, TenantId,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use support::{by, client, commit, connector, create, edit, number, origin, tenant};
+use support::{by, client, commit, connector, create, edit, number, origin, signing_key, tenant};
 
 /// Writes something of each kind.
 async fn fill(store: &Store) -> TenantId {
     let tenant = tenant(store).await;
-    store.signing_keys(SigningKey { id: "k".to_owned(), pem: "pem".to_owned() }).await.unwrap();
+    store.signing_keys(signing_key("k")).await.unwrap();
     store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
     let once = Once { key: [1; 32], fingerprint: [2; 32], at: 1 };
     store.commit_once(tenant, vec![create("HR"), create("Straße")], origin(), once).await.unwrap();
@@ -224,7 +225,15 @@ fn another_file_and_a_newer_format_are_told_apart() {
         std::io::Write::write_all(&mut long, &vec![b'x'; 1 << 20]).unwrap();
     }
     let found = refused(&long.finish().unwrap());
-    assert!(found.contains("a record has more than 536870912 bytes"), "{found}");
+    assert!(found.contains("its next line has more than 35651584 bytes, which no backup has"), "{found}");
+    // Nor does a first line, nor a window of zstd.
+    let long = zstd::encode_all(vec![b'x'; 10 << 20].as_slice(), 1).unwrap();
+    assert_eq!(refused(&long), format!("{foreign}its first line is not that of a backup"));
+    let mut wide = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    wide.window_log(27).unwrap();
+    std::io::Write::write_all(&mut wide, (lines(&backup).join("\n") + "\n").as_bytes()).unwrap();
+    let wide = wide.finish().unwrap();
+    assert_eq!(refused(&wide), format!("{foreign}it is not compressed with zstd, or its beginning is damaged"));
 }
 
 /// A change of the lines of a backup, and what is found then.
@@ -242,6 +251,42 @@ fn change(lines: &mut [String], kind: &str, text: &str, replace: [&str; 2]) {
 }
 
 const WRONG: &[Wrong] = &[
+    (
+        "a key",
+        |lines| {
+            change(lines, "signingKey", "", ["-----BEGIN PRIVATE KEY-----\\nMI", "-----BEGIN PRIVATE KEY-----\\nNI"]);
+        },
+        "the signing key `k` is not a P-256 key in PKCS #8, as PEM: ",
+    ),
+    (
+        "the name of a tenant",
+        |lines| change(lines, "tenant", "", ["\"default\"", "\"de fault\""]),
+        "tenant `de fault`: its name is not one of 1 to 100 letters, digits, `-` and `_`; restore a backup",
+    ),
+    (
+        "a quota of connectors",
+        |lines| change(lines, "tenant", "", ["\"maxConnectors\":1", "\"maxConnectors\":-1"]),
+        "tenant `default`: one of its quotas is less than 0",
+    ),
+    (
+        "a quota of bytes",
+        |lines| change(lines, "tenant", "", ["\"maxConnectors\"", "\"maxBytes\":-1,\"maxConnectors\""]),
+        "tenant `default`: one of its quotas is less than 0",
+    ),
+    (
+        "a body that no connector has",
+        |lines| {
+            let at = find(lines, "revision", "\"number\":2");
+            let start = lines[at].find("\"body\":\"").unwrap() + 8;
+            let end = lines[at][start..].find('"').unwrap() + start;
+            // More zeros than a connector has bytes, in LZ4: a literal, and a copy of it.
+            let mut body = (33_u32 << 20).wrapping_add(1).to_le_bytes().to_vec();
+            body.extend([0x1f, 0, 1, 0]);
+            body.extend(vec![255; (33 << 20) / 255 + 1]);
+            lines[at].replace_range(start..end, &base64::engine::general_purpose::STANDARD.encode(body));
+        },
+        "connector `strasse`, revision 2: its body cannot be read: the database holds something unreadable: ",
+    ),
     (
         "a chain",
         |lines| change(lines, "revision", "\"number\":5", ["\"previous\":4", "\"previous\":3"]),
@@ -498,12 +543,15 @@ fn databases_of_every_schema_are_backed_up_and_restored() {
         include_str!("fixtures/schema-5.sql"),
         include_str!("fixtures/schema-6.sql"),
         include_str!("fixtures/schema-7.sql"),
+        include_str!("fixtures/schema-8.sql"),
     ];
     for (at, dump) in dumps.into_iter().enumerate() {
         let schema = at + 1;
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("c.db");
-        rusqlite::Connection::open(&path).unwrap().execute_batch(dump).unwrap();
+        // Their key is none.
+        let dump = dump.replace("'pem'", &format!("'{}'", signing_key("k").pem));
+        rusqlite::Connection::open(&path).unwrap().execute_batch(&dump).unwrap();
         let source = BackupSource::open(&path).unwrap();
         assert_eq!(check(&source), Vec::<String>::new(), "schema {schema}");
         let mut backup = Vec::new();

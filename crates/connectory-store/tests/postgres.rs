@@ -6,6 +6,7 @@
 #[path = "support/cluster.rs"]
 mod cluster;
 #[path = "support/mod.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod support;
 
 use std::collections::HashMap;
@@ -910,7 +911,7 @@ async fn nodes_that_start_together_make_one_schema() {
     let stores = all((0..8).map(|_| database.open())).await;
     let issuers = all(stores.iter().map(|store| async { store.issuer().await.unwrap() })).await;
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql(SCHEMA), "5|5");
+    assert_eq!(database.psql(SCHEMA), "6|6");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -952,7 +953,7 @@ async fn databases_of_every_schema_are_brought_up_to_date() {
         database.psql(&format!("{all}; INSERT INTO connectory_schema VALUES ({version})"));
         let issuer = database.psql("SELECT value FROM settings WHERE name = 'issuer'");
         let store = database.open().await;
-        assert_eq!(database.psql(SCHEMA), "4|5");
+        assert_eq!(database.psql(SCHEMA), "4|6");
         assert_eq!(store.issuer().await.unwrap(), issuer);
         assert_eq!(store.client("id".to_owned()).await.unwrap().unwrap().tenant.name, "theirs");
         assert_eq!(store.incarnation().await.unwrap().len(), 32);
@@ -967,6 +968,7 @@ impl Database {
     fn age(&self) {
         self.psql(
             "DROP TABLE rate_windows, leases; DROP FUNCTION take_permits;
+             ALTER TABLE tenants DROP COLUMN suspended_at, DROP COLUMN deleted_at, DROP COLUMN removed_at;
              ALTER TABLE connectory_schema DROP COLUMN expanded; UPDATE connectory_schema SET version = 4",
         );
     }
@@ -984,14 +986,14 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     database.age();
     let (older, followed) = database.node(tenant).await;
     // That was the start of a newer server. Older ones read the first number only.
-    assert_eq!(database.psql(SCHEMA), "4|5");
+    assert_eq!(database.psql(SCHEMA), "4|6");
     commit(&older, tenant, create("HR")).await;
     let access = database.access();
     let (before, now) = access.schema(false).unwrap().unwrap();
-    assert_eq!((before, now.version, now.expanded), (now, 4, 5));
+    assert_eq!((before, now.version, now.expanded), (now, 4, 6));
     let (before, now) = access.schema(true).unwrap().unwrap();
-    assert_eq!((before.version, now.version, now.expanded), (4, 5, 5));
-    assert_eq!(database.psql(SCHEMA), "5|5");
+    assert_eq!((before.version, now.version, now.expanded), (4, 6, 6));
+    assert_eq!(database.psql(SCHEMA), "6|6");
     // As a server sees it that does not know the schema any more: nothing is done, and it says why.
     database.psql("UPDATE connectory_schema SET version = 99");
     let refused = older.commit(tenant, vec![create("IT")], origin()).await.unwrap_err();
@@ -1001,7 +1003,7 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     let refused = older.check_writes().await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
     // What a newer one has only prepared is no matter. To finish that is the newer one's.
-    database.psql("UPDATE connectory_schema SET version = 5, expanded = 99");
+    database.psql("UPDATE connectory_schema SET version = 6, expanded = 99");
     older.fresh(tenant).await.unwrap();
     commit(&older, tenant, create("IT")).await;
     assert_eq!(followed.lost(), 0);
@@ -1043,7 +1045,7 @@ async fn an_update_waits_for_open_transactions_and_holds_nobody_up() {
     assert!(began.elapsed() > Duration::from_secs(4), "it has waited for the transaction");
     assert!(longest < Duration::from_secs(3), "others have waited for {longest:?}");
     held.join().unwrap();
-    assert_eq!(database.psql(SCHEMA), "4|5");
+    assert_eq!(database.psql(SCHEMA), "4|6");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! What nodes share in a PostgreSQL database beside connectors: the counts of the rate limit.
+//! What nodes share in a PostgreSQL database beside connectors: the counts of the rate limit, and leases.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,8 +12,11 @@ mod support;
 use std::time::Duration;
 
 use cluster::Cluster;
-use connectory_store::{AccessDb, Address, Granted, PermitLimit, PermitRequest, Store, StoreError, TenantId};
-use support::{by, client, tenant};
+use connectory_store::{
+    AccessDb, Address, Change, Ended, Granted, LeasedWork, NewSession, PermitLimit, PermitRequest, Retention, Store,
+    StoreError, TenantId,
+};
+use support::{by, client, commit, connector, create, edit, tenant};
 
 /// A database, and the stores of the nodes that use it.
 struct Database {
@@ -163,4 +166,116 @@ async fn one_process_takes_no_permits() {
     let store = Store::open(&folder.path().join("c.db")).unwrap();
     let refused = store.take_permits(LONG, vec![request(TenantId::new(1).unwrap(), "a", 1)]).await;
     assert!(matches!(refused, Err(StoreError::Engine(_))));
+}
+
+/// So short that a test can wait for its end.
+const SHORT: Duration = Duration::from_millis(150);
+const HOURS: Duration = Duration::from_hours(2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_of_one_node_until_it_ends() {
+    let database = want!(Database::new());
+    let (one, two) = (database.open().await, database.open().await);
+    let first = one.lease(LeasedWork::Backups, HOURS).await.unwrap().unwrap();
+    assert_eq!(two.lease(LeasedWork::Backups, HOURS).await.unwrap(), None);
+    assert!(two.lease(LeasedWork::CleanUp, HOURS).await.unwrap().is_some(), "other work has another lease");
+    let renewed = one.lease(LeasedWork::Backups, SHORT).await.unwrap();
+    assert_eq!(renewed.as_ref(), Some(&first), "the same lease");
+    assert!(one.holds(&first).await.unwrap());
+    tokio::time::sleep(SHORT).await;
+    assert!(!one.holds(&first).await.unwrap(), "it has ended, though nobody else took it");
+    let second = two.lease(LeasedWork::Backups, SHORT).await.unwrap().unwrap();
+    assert!(second != first && two.holds(&second).await.unwrap() && !one.holds(&first).await.unwrap());
+    assert_eq!(one.lease(LeasedWork::Backups, HOURS).await.unwrap(), None);
+    tokio::time::sleep(SHORT).await;
+    let third = one.lease(LeasedWork::Backups, HOURS).await.unwrap().unwrap();
+    assert!(third != first, "it is not the lease of before");
+    assert!(!one.holds(&first).await.unwrap() && one.holds(&third).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_nodes_that_ask_at_once_gets_a_lease() {
+    let database = want!(Database::new());
+    let mut nodes = Vec::new();
+    for _ in 0..8 {
+        nodes.push(database.open().await);
+    }
+    for _ in 0..5 {
+        database.psql("UPDATE leases SET until = now()");
+        let asked = nodes.iter().map(|node| node.lease(LeasedWork::Retention, HOURS));
+        let got = futures_util::future::join_all(asked).await;
+        assert_eq!(got.into_iter().filter_map(Result::unwrap).count(), 1);
+    }
+    assert_eq!(database.psql("SELECT epoch FROM leases"), "5");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_lease_has_ended_changes_nothing() {
+    let database = want!(Database::new());
+    let (one, two) = (database.open().await, database.open().await);
+    let tenant = tenant(&one).await;
+    commit(&one, tenant, create("HR")).await;
+    for class_name in ["a", "b", "c"] {
+        let mut next = connectory_model::Connector::clone(&connector("HR"));
+        class_name.clone_into(&mut next.class_name);
+        let newest = one.revisions(tenant, None, None, 1).await.unwrap()[0].number;
+        commit(&one, tenant, edit(Change::Update { expected: newest }, next)).await;
+    }
+    database.psql("UPDATE revisions SET created_at = 0; INSERT INTO rate_windows VALUES (1, 'gone', '/v3', 1, 1, 1)");
+    let bodies = || database.psql("SELECT count(*) FROM revisions WHERE length(body) > 0");
+    let retention = Retention { age: Duration::from_hours(1), min: 1 };
+    let now = i64::MAX / 2;
+    let ended = Ended { created_before: 0, used_before: 0 };
+
+    let old = one.lease(LeasedWork::Retention, SHORT).await.unwrap().unwrap();
+    let old_clean_up = one.lease(LeasedWork::CleanUp, SHORT).await.unwrap().unwrap();
+    let mut pass = retention.begin(&one).await.unwrap();
+    tokio::time::sleep(SHORT).await;
+    assert!(one.retain(&mut pass, &old, now).await.unwrap().is_elsewhere);
+    let theirs = two.lease(LeasedWork::Retention, HOURS).await.unwrap().unwrap();
+    assert!(one.retain(&mut pass, &old, now).await.unwrap().is_elsewhere);
+    assert_eq!(one.clean_up(&old_clean_up, ended).await.unwrap(), None);
+    assert_eq!((bodies().as_str(), database.psql("SELECT count(*) FROM rate_windows").as_str()), ("4", "1"));
+
+    let mut pass = retention.begin(&two).await.unwrap();
+    assert_eq!(two.retain(&mut pass, &theirs, now).await.unwrap().bodies, 3);
+    let theirs = two.lease(LeasedWork::CleanUp, HOURS).await.unwrap().unwrap();
+    assert_eq!(two.clean_up(&theirs, ended).await.unwrap(), Some(1));
+    assert_eq!(bodies(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_takes_a_lease_while_something_is_written_under_it() {
+    let database = want!(Database::new());
+    let (one, two) = (database.open().await, database.open().await);
+    one.lease(LeasedWork::Retention, SHORT).await.unwrap().unwrap();
+    let (name, socket) = (database.name.clone(), database.cluster.socket());
+    let began = std::time::Instant::now();
+    // As a step does it, which begins before the lease ends and commits after it.
+    let sql = "BEGIN; SELECT 1 FROM leases FOR SHARE; SELECT pg_sleep(1.5); COMMIT";
+    let step = std::thread::spawn(move || drop(cluster::psql(&socket, &name, sql)));
+    tokio::time::sleep(2 * SHORT).await;
+    while two.lease(LeasedWork::Retention, HOURS).await.unwrap().is_none() {
+        tokio::time::sleep(SHORT).await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(1500), "{:?}", began.elapsed());
+    step.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_alone_uses_its_database_has_every_lease() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = Store::open(&folder.path().join("c.db")).unwrap();
+    let lease = store.lease(LeasedWork::CleanUp, Duration::ZERO).await.unwrap().unwrap();
+    assert!(store.holds(&lease).await.unwrap());
+    let tenant = tenant(&store).await;
+    let none = Ended { created_before: 0, used_before: 0 };
+    for hash in [[1; 32], [2; 32]] {
+        let new = NewSession { hash, tenant, rights: None, created_at: i64::from(hash[0]), replaces: None };
+        store.begin_session(new, none, by()).await.unwrap();
+    }
+    let ended = Ended { created_before: 2, used_before: 0 };
+    assert_eq!(store.clean_up(&lease, ended).await.unwrap(), Some(1));
+    assert_eq!(store.session([1; 32], none).await.unwrap(), None);
+    assert!(store.session([2; 32], none).await.unwrap().is_some());
 }

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "shared with other tests")]
 mod support;
 
 use std::fs::Permissions;
@@ -205,7 +206,6 @@ async fn one_process_serves_a_database_and_access_management_works_beside_it() {
     assert_eq!(found.scopes, [Scope::ReadConnectors, Scope::Default].into());
     assert!(matches!(access.create_client("default", &client("second"), &by()), Err(StoreError::Exists(_))));
     assert!(matches!(access.create_client("nope", &client("third"), &by()), Err(StoreError::Unknown(_))));
-    assert!(matches!(access.delete_tenant("default"), Err(StoreError::InUse { .. })));
     access.delete_client("second", &by()).unwrap();
     assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
     assert!(matches!(access.delete_client("second", &by()), Err(StoreError::Unknown(_))));
@@ -249,6 +249,7 @@ async fn deleting_a_tenant_takes_all_of_it_and_nothing_else() {
 
     let access = AccessDb::open(&path).unwrap();
     access.delete_tenant("other").unwrap();
+    while access.remove_deleted().unwrap().is_some() {}
     let names: Vec<_> = access.tenants().unwrap().into_iter().map(|tenant| tenant.name).collect();
     assert_eq!(names, ["default"]);
     let clients: Vec<_> = access.clients(None).unwrap().into_iter().map(|client| client.id).collect();
@@ -348,7 +349,9 @@ async fn the_oldest_keys_are_removed_a_few_at_a_time() {
     assert_eq!(keys().len(), 3);
     drop(store);
     drop(access);
-    AccessDb::open(&folder.path().join("c.db")).unwrap().delete_tenant("other").unwrap();
+    let access = AccessDb::open(&folder.path().join("c.db")).unwrap();
+    access.delete_tenant("other").unwrap();
+    while access.remove_deleted().unwrap().is_some() {}
     assert_eq!(keys(), [9, 10]);
 }
 
@@ -450,7 +453,8 @@ async fn a_copy_is_the_database_as_it_was_and_only_its_owner_reads_it() {
     let folder = TempDir::new().unwrap();
     let (store, tenant) = open(folder.path()).await;
     let first = commit(&store, tenant, create("HR")).await;
-    let key = store.signing_keys(SigningKey { id: "key".to_owned(), pem: "pem".to_owned() }).await.unwrap();
+    let key =
+        store.signing_keys(SigningKey { id: "key".to_owned(), pem: "pem".to_owned(), is_new: true }).await.unwrap();
     let (path, copy) = (folder.path().join("copy.db"), folder.path().join("opened.db"));
     store.copy_to(path.clone()).await.unwrap();
     assert!(matches!(store.copy_to(path.clone()).await, Err(StoreError::Io { .. })), "a file stays as it is");
@@ -463,7 +467,7 @@ async fn a_copy_is_the_database_as_it_was_and_only_its_owner_reads_it() {
     assert_eq!(summaries(&copied, tenant).await.len(), 1);
     assert_eq!(connector_at(&copied, tenant, first).await, *connector("HR"));
     assert_eq!(copied.issuer().await.unwrap(), issuer, "its tokens are those of the copy");
-    let other = SigningKey { id: "other".to_owned(), pem: "pem".to_owned() };
+    let other = SigningKey { id: "other".to_owned(), pem: "pem".to_owned(), is_new: true };
     assert_eq!(copied.signing_keys(other).await.unwrap()[0].id, key[0].id);
     assert_eq!(commit(&copied, tenant, create("Other")).await.get(), first.get() + 1, "the numbers go on from there");
     drop(copied);

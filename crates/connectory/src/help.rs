@@ -41,6 +41,9 @@ examples! {
         "Let it have 2 GB": "tenant quota sandbox --max-bytes 2000000000"
     }
     "tenant list" { "List the tenants of a database": "tenant list --database sqlite:/data/c.db" }
+    "tenant rename" { "Give a tenant another name": "tenant rename sandbox staging" }
+    "tenant suspend" { "Refuse the requests of a tenant": "tenant suspend sandbox" }
+    "tenant resume" { "Let it go on": "tenant resume sandbox" }
     "tenant delete" { "Delete a tenant with all its connectors": "tenant delete sandbox --yes" }
     "backup create" {
         "Write all of the database to a file, while the server runs": "backup create connectory.backup"
@@ -51,6 +54,14 @@ examples! {
             "backup restore connectory.backup --keys keep --database sqlite:/data/c.db"
     }
     "database check" { "Check the database that the server uses": "database check" }
+    "database migrate" {
+        "Say what a database has": "database migrate --database postgres://app@db.example.com/connectory"
+        "When all servers have this version": "database migrate --finish --database postgres://app@db.example.com/app"
+    }
+    "database copy" {
+        "Move from SQLite to PostgreSQL; stop the server first":
+            "database copy --from sqlite:/data/c.db --to postgres://app@db.example.com/connectory"
+    }
     "login" {
         "Save a service as `sandbox`; the secret is asked for":
             "login sandbox --base-url http://127.0.0.1:8080 --client-id 0a1b2c3d"

@@ -53,7 +53,7 @@ fn a_backup_beside_a_server_is_restored_with_its_clients_and_tokens_or_without_t
     let text = operator.run("backup verify nightly.backup").ok();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("A backup of 20") && lines[0].contains(", by connectory "), "{text}");
-    assert!(lines[0].ends_with(", of SQLite with schema 8."), "{text}");
+    assert!(lines[0].ends_with(", of SQLite with schema 9."), "{text}");
     assert!(lines[1].starts_with("It has 1 tenant, 2 API clients, 1 signing key, 0 connectors"), "{text}");
     assert_eq!(lines[2], "It is whole, and every revision is right.");
 
@@ -93,7 +93,7 @@ fn a_server_moves_to_postgresql_and_makes_its_backups_there() {
     let made = wait_for("a backup", || backups(&operator.path("backups")).pop());
     let name = made.file_name().unwrap().to_str().unwrap();
     let text = operator.run(&format!("backup verify backups/{name}")).ok();
-    assert!(text.contains(", of PostgreSQL with schema 4.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
+    assert!(text.contains(", of PostgreSQL with schema 6.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
     let text = operator.run(&format!("database check --database {address}")).ok();
     assert!(text.contains("\nthe indexes were not checked: the extension amcheck is not there"), "{text}");
     let text = operator.run(&format!("backup create b.backup --database {address}")).ok();
@@ -228,4 +228,154 @@ fn a_server_makes_backups_when_they_are_due_and_shows_them_as_metrics() {
     fs::write(&folder, "").unwrap();
     let error = operator.run(&format!("serve --listen 127.0.0.1:0 {options}")).error();
     assert!(error.contains("--backup-to: cannot create backups: File exists"), "{error}");
+}
+
+/// A token of a new client of a server, and what finds whether it is valid.
+fn token_of_new_client(operator: &Operator, server: &Server, database: &str) -> String {
+    let created = operator.run(&format!("client create ci --database {database}")).ok();
+    let variable = |name| exported(&created, name).unwrap();
+    token(server, &variable("SAIL_CLIENT_ID"), &variable("SAIL_CLIENT_SECRET")).unwrap()
+}
+
+#[test]
+fn a_database_is_copied_when_no_server_uses_it_and_its_tokens_stay_valid() {
+    let operator = Operator::new();
+    let server = operator.serve("--database sqlite:c.db");
+    let token = token_of_new_client(&operator, &server, "sqlite:c.db");
+    let printed = operator.run("database copy --from sqlite:c.db --to sqlite:d.db");
+    assert_eq!((printed.code, printed.stdout.as_str()), (1, ""), "{printed:?}");
+    assert!(printed.stderr.contains("c.db is in use by another process (pid "), "{printed:?}");
+    assert!(printed.stderr.ends_with(". Stop the server before you copy its database\n"), "{printed:?}");
+    assert!(!operator.path("d.db").exists());
+    drop(server);
+
+    let printed = operator.run("database copy --from sqlite:c.db --to sqlite:d.db");
+    let places = ["c", "d"].map(|name| operator.path(&format!("{name}.db")).display().to_string());
+    assert_eq!(printed.stderr, format!("from: sqlite:{}\nto: sqlite:{}\n", places[0], places[1]));
+    let text = printed.ok();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("Copied 1 tenant, 2 API clients, 1 signing key, 0 connectors"), "{text}");
+    // The SHA-256 is that of the lines of a backup.
+    operator.run("backup create a.backup --database sqlite:c.db").ok();
+    let backup = zstd::decode_all(fs::File::open(operator.path("a.backup")).unwrap()).unwrap();
+    let lines_of_backup: Vec<_> = std::str::from_utf8(&backup).unwrap().lines().collect();
+    let records = lines_of_backup[1..lines_of_backup.len() - 1].join("\n") + "\n";
+    fs::write(operator.path("records"), records).unwrap();
+    let sum = std::process::Command::new("sha256sum").arg(operator.path("records")).output().unwrap().stdout;
+    let sum = String::from_utf8(sum).unwrap();
+    let sum = sum.trim_start_matches('\\').split(' ').next().unwrap();
+    let proof = format!("The target was read back and is the same. The SHA-256 of all records is {sum} in both.");
+    assert_eq!(lines[1], proof);
+    let start = format!("Start: `connectory serve --database 'sqlite:{}'`.", places[1]);
+    assert!(lines[2].starts_with("Tokens stay valid, ") && lines[2].ends_with(&start), "{text}");
+    assert!(lines[3].starts_with("Start no server on the source again: "), "{text}");
+    let server = operator.serve("--database sqlite:d.db");
+    assert_eq!(status(&server, &token), 200);
+    drop(server);
+
+    for (line, why) in [
+        ("--from sqlite:c.db --to sqlite:d.db", "has tenants already; only a new or empty database takes a copy"),
+        (
+            "--from sqlite:c.db --to sqlite:d.db --restart",
+            "has tenants already; only a new or empty database takes a copy",
+        ),
+        ("--from sqlite:c.db --to sqlite:./c.db", "the source and the target are the same database"),
+        ("--from sqlite:none.db --to sqlite:e.db", "there is no database at none.db"),
+        ("--from sqlite:records --to sqlite:e.db", "is not a SQLite database"),
+        ("--from sqlite:c.db --to sqlite:records", "is not a SQLite database"),
+        ("--from sqlite:c.db --to postgres://x@127.0.0.1:1/x?sslmode=disable", "the target cannot be written: "),
+        ("--from postgres://x@127.0.0.1:1/x?sslmode=disable --to sqlite:e.db", "cannot be used: "),
+    ] {
+        let printed = operator.run(&format!("database copy {line}"));
+        assert!(printed.code == 1 && printed.stderr.contains(why), "{printed:?}");
+    }
+    assert!(!operator.path("e.db").exists());
+}
+
+#[test]
+fn a_database_is_copied_to_postgresql_and_back() {
+    if !cluster::is_wanted() {
+        eprintln!("left out: CONNECTORY_TEST_POSTGRES is not set, which `./test` does");
+        return;
+    }
+    let cluster = cluster::shared();
+    let address = cluster.address(&cluster.create_database(""));
+    let operator = Operator::new();
+    let server = operator.serve("--database sqlite:c.db");
+    let token = token_of_new_client(&operator, &server, "sqlite:c.db");
+    drop(server);
+    operator.run(&format!("database copy --from sqlite:c.db --to {address}")).ok();
+    let server = operator.serve(&format!("--database {address}"));
+    assert_eq!(status(&server, &token), 200);
+    drop(server);
+    let printed = operator.run(&format!("database copy --from {address} --to sqlite:d.db"));
+    assert!(printed.stderr.contains("\nnote: no server may use the source from now on. "), "{printed:?}");
+    printed.ok();
+    let server = operator.serve("--database sqlite:d.db");
+    assert_eq!(status(&server, &token), 200);
+    drop(server);
+    for database in ["sqlite:d.db", &address] {
+        operator.run(&format!("database check --database {database}")).ok();
+    }
+}
+
+/// Runs a command. Returns what it printed, and the most memory that it had, in MiB.
+fn measured(operator: &Operator, line: &str) -> (support::Printed, u64) {
+    let python = "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; \
+                  open('memory', 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)); sys.exit(code)";
+    let mut command = std::process::Command::new("python3");
+    command.args(["-c", python, env!("CARGO_BIN_EXE_connectory")]).args(line.split_whitespace());
+    let output = command.current_dir(operator.path("")).output().unwrap();
+    let kib: u64 = fs::read_to_string(operator.path("memory")).unwrap().parse().unwrap();
+    (support::Printed::of(output), kib >> 10)
+}
+
+/// A small file whose text is large does not fill the memory of whoever reads it.
+#[test]
+fn a_hostile_backup_is_refused_in_little_memory() {
+    let operator = Operator::new();
+    operator.serve("--database sqlite:c.db").stop();
+    operator.run("backup create a.backup --database sqlite:c.db").ok();
+    let backup = zstd::decode_all(fs::File::open(operator.path("a.backup")).unwrap()).unwrap();
+    let header = String::from_utf8(backup).unwrap().lines().next().unwrap().to_owned() + "\n";
+    let long = |byte: u8, mib: usize| String::from_utf8(vec![byte; mib << 20]).unwrap();
+    let author = r#""author":{"kind":"client","id":"me"},"createdAt":1,"bodyFormat""#;
+    // Each is a beginning, what comes then again and again, and why it is refused.
+    let hostile = [
+        ("line", header.clone(), long(b'x', 1), 64, "its next line has more than 35651584 bytes"),
+        ("header", String::new(), long(b'x', 1), 64, "its first line is not that of a backup"),
+        (
+            "name",
+            header.clone() + r#"{"deleted":{"number":1,"scriptName":""#,
+            long(b'x', 30) + "\"}}\n{\"deleted\":{\"number\":1,\"scriptName\":\"",
+            5,
+            "bytes beside its body",
+        ),
+        (
+            "body",
+            format!(
+                "{header}{{\"revision\":{{\"number\":1,\"scriptName\":\"x\",\"action\":\"create\",{author}:4,\"body\":\""
+            ),
+            long(b'A', 32) + "\"}}\n",
+            1,
+            " after 1 records: ",
+        ),
+    ];
+    for (name, begin, more, times, why) in hostile {
+        let mut file = zstd::Encoder::new(fs::File::create(operator.path("hostile")).unwrap(), 3).unwrap();
+        std::io::Write::write_all(&mut file, begin.as_bytes()).unwrap();
+        for _ in 0..times {
+            std::io::Write::write_all(&mut file, more.as_bytes()).unwrap();
+        }
+        file.finish().unwrap();
+        let bytes = fs::metadata(operator.path("hostile")).unwrap().len();
+        assert!(bytes < 100_000, "{name}: {bytes}");
+        for command in ["backup verify hostile", "backup restore hostile --keys new --database sqlite:new.db"] {
+            let (printed, mib) = measured(&operator, command);
+            assert!(printed.code == 1 && printed.stderr.contains(why), "{name}: {printed:?}");
+            eprintln!("{name}: a file of {bytes} bytes, {mib} MiB");
+            assert!(mib < 120, "{name}: {mib} MiB");
+        }
+    }
+    assert!(!operator.path("new.db").exists());
 }

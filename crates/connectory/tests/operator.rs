@@ -82,7 +82,7 @@ fn a_new_client_is_printed_with_the_address_that_the_newest_start_has() {
 #[test]
 fn a_wrong_name_is_answered_with_the_right_ones() {
     let operator = Operator::new();
-    let server = operator.serve("--database sqlite:c.db");
+    let _server = operator.serve("--database sqlite:c.db");
     let run = |line: &str| operator.run(&format!("{line} --database sqlite:c.db"));
     let created = run("tenant create other").ok();
     assert!(created.contains("connectory client create NAME --tenant other --database '"), "{created}");
@@ -102,9 +102,7 @@ fn a_wrong_name_is_answered_with_the_right_ones() {
     let error = run("client delete nobody").error();
     assert!(error.contains("no client has the id `nobody`; `connectory client list --database"), "{error}");
     assert!(run("client list").ok().contains(&id));
-    let error = run("tenant delete other").error();
-    assert!(error.contains("in use by another process") && error.contains("Stop the server first"), "{error}");
-    drop(server);
+    // Beside the server.
     run("tenant delete other").ok();
     let error = run("client list --tenant other").error();
     assert!(error.contains("there is `default`\n"), "{error}");

@@ -159,6 +159,7 @@ fn store_message(error: &StoreError) -> Message {
         StoreError::ClientLimit(most) => Message::new("error.client_limit").with(most),
         StoreError::Exists(_) => Message::new("error.conflict"),
         StoreError::Unknown(what) => Message::new("error.unknown").with(what),
+        StoreError::Suspended => Message::new("error.suspended"),
         StoreError::Unavailable(Unavailable::Full) => Message::new("error.no_room"),
         StoreError::Unavailable(reason) => Message::new("error.unavailable").with(reason),
         StoreError::Closed => Message::new("error.stopping"),

@@ -12,7 +12,7 @@ use connectory_model::shown;
 use connectory_server::auth::CredentialsError;
 use connectory_server::http::response::facts_of;
 use connectory_server::work::{address, tracking_id};
-use connectory_store::{Author, AuthorKind};
+use connectory_store::{Author, AuthorKind, StoreError};
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 
@@ -49,6 +49,10 @@ pub async fn submit(
     let (id, back) = (field("client_id")?.trim(), local_path(field("back")?));
     let credentials = vec![(id.to_owned(), field("client_secret")?.trim().to_owned())];
     match console.server.auth.authenticate(credentials, address()).await {
+        Ok(client) if client.tenant.suspended_at.is_some() => {
+            let response = PageError::from(StoreError::Suspended).into_response();
+            Ok(refused(&console, client.tenant.id, client.id, response))
+        }
         Ok(client) => {
             // A session that may not even read would show nothing but refusals.
             if let Err(denied) = Permission::Read.check(client.level, &client.scopes) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_store::{Author, AuthorKind};
+use connectory_store::{Author, AuthorKind, StoreError};
 use http::{HeaderMap, header};
 use openidconnect::core::CoreAuthenticationFlow;
 use openidconnect::{AuthorizationCode, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, TokenResponse};
@@ -86,6 +86,9 @@ async fn finish(console: &Console, headers: &HeaderMap, query: &str) -> Result<R
     })?;
     // A name may change, and belong to someone else later. Issuer and subject never change.
     let id = format!("{}#{}", claims.issuer().as_str(), claims.subject().as_str());
+    if tenant.suspended_at.is_some() {
+        return Ok(refused(console, tenant.id, id, PageError::from(StoreError::Suspended).into_response()));
+    }
     let Some(rights) = oidc.rights(claims.additional_claims()) else {
         let error = PageError::forbidden(Message::new("oidc.group").with(&oidc.options().groups_claim));
         return Ok(refused(console, tenant.id, id, error.into_response()));

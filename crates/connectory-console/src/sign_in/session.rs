@@ -102,15 +102,13 @@ impl Sessions {
             let tenant = principal.current(self.auth.clock())?;
             Some((Arc::clone(session), (principal, tenant)))
         });
-        let (session, present) = match present {
-            Some(present) => present,
-            None => match self.read(&id, hash, known, now).await? {
-                Some(read) => read,
-                None => {
-                    self.current.remove(&hash);
-                    return Ok(None);
-                }
-            },
+        let found = match present {
+            Some(present) => Some(present),
+            None => self.read(&id, hash, known, now).await?,
+        };
+        let Some((session, present)) = found else {
+            self.current.remove(&hash);
+            return Ok(None);
         };
         session.used_at.fetch_max(now, Ordering::Relaxed);
         self.touch(&session, now);

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use super::history::item;
 use super::openapi::Refusals;
 use super::parameters::expect_no_parameters;
-use crate::auth::Caller;
+use crate::auth::{AuthError, Caller};
 use crate::catalog::TenantCatalog;
 use crate::http::error::ApiError;
 use crate::state::ServerState;
@@ -265,7 +265,8 @@ impl Events {
                 }
                 self.caller = caller;
             }
-            Err(crate::auth::AuthError::Store(error)) => tracing::debug!(%error, "could not check a token"),
+            Err(AuthError::Store(StoreError::Suspended)) => return None,
+            Err(AuthError::Store(error)) => tracing::debug!(%error, "could not check a token"),
             Err(_) => return None,
         }
         if self.server.catalog.is_shared()

@@ -13,7 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use connectory_model::access::{Scopes, UnknownWord, UserLevel};
 use connectory_model::limits::{ANONYMOUS_FIELDS, MEMBER_CHARS, RETRY_AFTER};
 use connectory_model::shown;
-use connectory_store::ApiClient;
+use connectory_store::{ApiClient, StoreError};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -179,6 +179,9 @@ async fn issue(
         }
     })?;
     *applicant = Some(client.id.clone());
+    if client.tenant.suspended_at.is_some() {
+        return Err(refuse("unauthorized_client", StoreError::Suspended.to_string()));
+    }
     let scopes = match field("scope") {
         None => client.scopes.clone(),
         Some(asked) => narrow(&client, asked)?,
@@ -345,5 +348,5 @@ pub async fn info(State(server): State<Arc<ServerState>>, parts: Parts) -> Resul
     responses((status = 200, description = "A JSON Web Key Set (RFC 7517).", body = Object))
 )]
 pub async fn jwks(State(server): State<Arc<ServerState>>) -> Response {
-    json_response(StatusCode::OK, serde_json::to_vec(server.auth.keys().published()).expect("keys are JSON"))
+    json_response(StatusCode::OK, server.auth.keys().published())
 }

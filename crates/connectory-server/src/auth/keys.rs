@@ -4,8 +4,12 @@
 //! key as an HMAC secret.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use connectory_model::access::{Scopes, UserLevel};
+use connectory_model::limits::KEYS_READ_EVERY;
 use connectory_store::{SigningKey, Store, StoreError};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
@@ -13,9 +17,11 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use p256::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 const EXPIRED: &str = "JWT is expired";
-/// The seconds by which another node's clock may be ahead of this one.
+/// The seconds by which the clock of another server may be ahead of this one. Servers of one database follow its clock, so this
+/// is for what is left.
 const IAT_LEEWAY: u64 = 60;
 const ALGORITHM: Algorithm = Algorithm::ES256;
 
@@ -61,13 +67,42 @@ pub struct Claims {
 
 /// The signing keys of a server.
 pub struct Keys {
-    signing: (String, EncodingKey),
-    /// The newest key, from which other secrets are derived.
-    newest: String,
-    verifying: HashMap<String, DecodingKey>,
-    published: JwkSet,
+    set: ArcSwap<KeySet>,
     issuer: String,
     validation: Validation,
+    /// When the keys were last read because of a token of an unknown key.
+    read_at: Mutex<Option<Instant>>,
+}
+
+/// The keys, as they were read.
+struct KeySet {
+    signing: (String, EncodingKey),
+    /// The oldest key, from which other secrets are derived. It stays when others are added.
+    oldest: String,
+    verifying: HashMap<String, DecodingKey>,
+    published: JwkSet,
+}
+
+impl KeySet {
+    fn parse(keys: Vec<SigningKey>) -> Result<Self, jsonwebtoken::errors::Error> {
+        let Some(oldest) = keys.last() else { return Err(ErrorKind::InvalidEcdsaKey.into()) };
+        let (oldest, last) = (oldest.pem.clone(), keys.len() - 1);
+        // The newest that the other servers know, or the oldest, which is used already.
+        let signs = keys.iter().position(|key| !key.is_new).unwrap_or(last);
+        let parse = |SigningKey { id, pem, .. }: SigningKey| {
+            let key = EncodingKey::from_ec_pem(pem.as_bytes())?;
+            let mut published = Jwk::from_encoding_key(&key, ALGORITHM)?;
+            published.common.key_id = Some(id.clone());
+            published.common.public_key_use = Some(PublicKeyUse::Signature);
+            Ok((id, key, published))
+        };
+        let mut parsed = keys.into_iter().map(parse).collect::<Result<Vec<_>, jsonwebtoken::errors::Error>>()?;
+        let verifying = parsed.iter().map(|(id, _, published)| Ok((id.clone(), DecodingKey::from_jwk(published)?)));
+        let verifying = verifying.collect::<Result<_, jsonwebtoken::errors::Error>>()?;
+        let published = JwkSet { keys: parsed.iter().map(|(_, _, published)| published.clone()).collect() };
+        let (id, key, _) = parsed.swap_remove(signs);
+        Ok(Self { signing: (id, key), oldest, verifying, published })
+    }
 }
 
 impl Keys {
@@ -75,30 +110,12 @@ impl Keys {
     pub async fn load(store: &Store) -> Result<Self, KeysError> {
         let keys = store.signing_keys(generate()).await?;
         let issuer = store.issuer().await?;
-        let newest = keys.first().map(|key| key.pem.clone()).unwrap_or_default();
-        let mut parsed = keys
-            .into_iter()
-            .map(|SigningKey { id, pem }| {
-                let key = EncodingKey::from_ec_pem(pem.as_bytes())?;
-                let mut published = Jwk::from_encoding_key(&key, ALGORITHM)?;
-                published.common.key_id = Some(id.clone());
-                published.common.public_key_use = Some(PublicKeyUse::Signature);
-                Ok((id, key, published))
-            })
-            .collect::<Result<Vec<_>, jsonwebtoken::errors::Error>>()
-            .map_err(KeysError::Key)?;
-        let verifying = parsed
-            .iter()
-            .map(|(id, _, published)| Ok((id.clone(), DecodingKey::from_jwk(published)?)))
-            .collect::<Result<_, jsonwebtoken::errors::Error>>()
-            .map_err(KeysError::Key)?;
-        let published = JwkSet { keys: parsed.iter().map(|(_, _, published)| published.clone()).collect() };
-        let (id, key, _) = parsed.swap_remove(0);
+        let set = ArcSwap::from_pointee(KeySet::parse(keys).map_err(KeysError::Key)?);
         let mut validation = Validation::new(ALGORITHM);
         // The library would compare with the system's clock. `verify` compares with the server's.
         validation.validate_exp = false;
         validation.set_issuer(&[&issuer]);
-        Ok(Self { signing: (id, key), newest, verifying, published, issuer, validation })
+        Ok(Self { set, issuer, validation, read_at: Mutex::default() })
     }
 
     /// The issuer of the tokens that this server signs.
@@ -106,17 +123,41 @@ impl Keys {
         &self.issuer
     }
 
-    /// Derives a secret for a purpose from the newest key. Every server on this database derives the same one, also after
+    /// Derives a secret for a purpose from the oldest key. Every server on this database derives the same one, also after
     /// a restart. The secret does not reveal the key.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.newest).finalize().into()
+        Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.set.load().oldest).finalize().into()
     }
 
     /// Signs claims and returns the token.
     pub fn sign(&self, claims: &Claims) -> String {
-        let (id, key) = &self.signing;
+        let set = self.set.load();
+        let (id, key) = &set.signing;
         let header = Header { kid: Some(id.clone()), ..Header::new(ALGORITHM) };
         encode(&header, claims, key).expect("the key was used before")
+    }
+
+    /// Reads the keys again if a token is of an unknown key, because another server may have begun to use it. Reads once a
+    /// second at most.
+    pub async fn look_for_key(&self, token: &str, store: &Store, now: Instant) -> Result<(), StoreError> {
+        let id = decode_header(token).ok().and_then(|header| header.kid);
+        let is_unknown = || id.as_ref().is_some_and(|id| !self.set.load().verifying.contains_key(id));
+        if !is_unknown() {
+            return Ok(());
+        }
+        // Whoever comes while the keys are read waits for them.
+        let mut read_at = self.read_at.lock().await;
+        if !is_unknown() || read_at.is_some_and(|read_at| now.saturating_duration_since(read_at) < KEYS_READ_EVERY) {
+            return Ok(());
+        }
+        *read_at = Some(now);
+        match KeySet::parse(store.known_signing_keys().await?) {
+            Ok(set) => self.set.store(Arc::new(set)),
+            Err(error) => {
+                tracing::error!(%error, "the signing keys in the database cannot be read; the old ones are used");
+            }
+        }
+        Ok(())
     }
 
     /// Verifies a token and returns its claims. The token must be signed and issued by this server. At `now`, in seconds
@@ -124,7 +165,8 @@ impl Keys {
     /// text.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
-        let key = header.kid.as_ref().and_then(|id| self.verifying.get(id)).ok_or("JWT signature is invalid")?;
+        let set = self.set.load();
+        let key = header.kid.as_ref().and_then(|id| set.verifying.get(id)).ok_or("JWT signature is invalid")?;
         let decoded = decode::<Claims>(token, key, &self.validation).map_err(|error| reason(error.kind()))?;
         match decoded.claims {
             Claims { exp, .. } if exp <= now => Err(EXPIRED),
@@ -133,9 +175,9 @@ impl Keys {
         }
     }
 
-    /// The public keys, as the server publishes them.
-    pub fn published(&self) -> &JwkSet {
-        &self.published
+    /// The public keys as JSON, as the server publishes them.
+    pub fn published(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.set.load().published).expect("keys are JSON")
     }
 }
 
@@ -153,5 +195,5 @@ fn generate() -> SigningKey {
         .find_map(Result::ok)
         .expect("almost every number is a key");
     let pem = key.to_pkcs8_pem(LineEnding::LF).expect("a key has an encoding");
-    SigningKey { id: super::secret::new_id(), pem: pem.to_string() }
+    SigningKey { id: super::secret::new_id(), pem: pem.to_string(), is_new: true }
 }

@@ -126,6 +126,10 @@ impl Auth {
         {
             return Ok((principal, tenant));
         }
+        if self.store.is_shared() {
+            // In a box, so that the futures of requests that do not wait have no room for this.
+            Box::pin(self.keys.look_for_key(token, &self.store, self.clock.now())).await?;
+        }
         let now = self.clock.unix_seconds();
         let claims = self.keys.verify(token, now).map_err(AuthError::Token)?;
         let Some(client) = self.store.client(claims.client_id.clone()).await? else {
@@ -154,6 +158,9 @@ impl Auth {
         tenant: connectory_store::Tenant,
         expires_at: u64,
     ) -> Result<Present, StoreError> {
+        if tenant.suspended_at.is_some() {
+            return Err(StoreError::Suspended);
+        }
         let catalog = self.catalog.asked(tenant.id, self.clock.now()).await?;
         let principal = Principal {
             scopes,

@@ -157,6 +157,7 @@ impl From<StoreError> for ApiError {
             StoreError::Unknown(_) => Self::not_found(error.to_string()),
             StoreError::BodyRemoved(_) => Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) },
             StoreError::Exists(_) => Self::conflict(),
+            StoreError::Suspended => Self::forbidden(error.to_string()),
             StoreError::ClientLimit(_) => Self::bad_request(error.to_string()),
             StoreError::Unavailable(Unavailable::Full) => Self {
                 retry_after: Some(RETRY_AFTER),

@@ -42,6 +42,8 @@ pub struct NodeMetrics {
     pub lag: Gauge<f64, AtomicU64>,
     /// The attempts to take permits of the rate limit that failed, so that this process counted by itself.
     pub permit_failures: Counter,
+    /// The seconds by which the clock of the database is ahead of this process's.
+    pub clock_difference: Gauge<f64, AtomicU64>,
 }
 
 impl Default for NodeMetrics {
@@ -51,6 +53,7 @@ impl Default for NodeMetrics {
             refused_edits: Counter::default(),
             lag: Gauge::default(),
             permit_failures: Counter::default(),
+            clock_difference: Gauge::default(),
         }
     }
 }
@@ -133,6 +136,9 @@ impl Metrics {
             registry.register_with_unit("connectory_follower_lag", help, Unit::Seconds, node.lag.clone());
             let help = "Failures to count requests together with other servers, so that this server counted alone";
             registry.register("connectory_shared_rate_limit_failures", help, node.permit_failures.clone());
+            let help = "Time by which the clock of the database is ahead of this server's, or behind it if negative";
+            let difference = node.clock_difference.clone();
+            registry.register_with_unit("connectory_clock_difference", help, Unit::Seconds, difference);
         }
         Self { registry, requests, dropped_lines }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectory_store::Retention;
+use connectory_store::{LeasedWork, Retention};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -15,9 +15,10 @@ const BASE: &str = "/connectory/v1/connectors";
 async fn retain(app: &TestApp, min: usize) -> u64 {
     let store = &app.server.store;
     let mut pass = Retention { age: Duration::from_hours(24), min }.begin(store).await.unwrap();
+    let lease = store.lease(LeasedWork::Retention, Duration::from_secs(30)).await.unwrap().unwrap();
     let (later, mut removed) = (Timestamp::now().as_millisecond() + 365 * 24 * 3_600_000, 0);
     while !pass.is_done() {
-        removed += store.retain(&mut pass, later).await.unwrap().bodies;
+        removed += store.retain(&mut pass, &lease, later).await.unwrap().bodies;
     }
     removed
 }

@@ -6,12 +6,17 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use connectory_model::access::is_tenant_name;
 use connectory_model::document::DocumentKind;
 use connectory_model::{Part, Summary, name_key};
+use p256::SecretKey;
+use p256::pkcs8::DecodePrivateKey as _;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::record::{AccessEventRow, ClientRow, ConnectorRow, Counts, DeletedRow, PartRow, Record, RevisionRow};
+use super::record::{
+    AccessEventRow, ClientRow, ConnectorRow, Counts, DeletedRow, PartRow, Record, RevisionRow, SigningKeyRow, TenantRow,
+};
 use crate::body::{self, Contribution, OutlinedPart};
 use crate::revision::{Action, RevisionNumber};
 
@@ -53,6 +58,9 @@ const RENAME: &str = "give the connector another name and then this one, and sta
 const RENEW: &str = "only quotas use it; to have it right, make a backup and restore it into a new database";
 /// What to do about parts that nothing needs.
 const RENEW_PARTS: &str = "it only takes space";
+/// What to do about a signing key.
+const KEY: &str =
+    "no server starts with it; make a backup and restore it with `--keys new`, after which clients need new tokens";
 /// What to do about a client.
 const CLIENT: &str = "delete the client and create another one";
 
@@ -152,9 +160,11 @@ impl Checker {
             self.end_revision(report);
         }
         match record {
+            Record::SigningKey(key) => self.signing_key(key, report),
             Record::Tenant(tenant) => {
                 self.end_tenant(report);
                 self.tenant = Some(tenant.name.clone());
+                self.tenant(tenant, report);
                 self.removed.1 = tenant.removed_bytes;
             }
             Record::Client(client) => self.client(client, report),
@@ -163,11 +173,7 @@ impl Checker {
             Record::Connector(connector) => self.connector(connector, report),
             Record::Deleted(deleted) => self.deleted(deleted, report),
             Record::AccessEvent(event) => self.access_event(event, report),
-            Record::Setting(_)
-            | Record::SigningKey(_)
-            | Record::Request(_)
-            | Record::RefusedSignIns(_)
-            | Record::End(_) => {}
+            Record::Setting(_) | Record::Request(_) | Record::RefusedSignIns(_) | Record::End(_) => {}
         }
     }
 
@@ -180,6 +186,23 @@ impl Checker {
 
     fn finding(&self, connector: Option<&str>, revision: Option<i64>, what: String, advice: &'static str) -> Finding {
         Finding { tenant: self.tenant.clone(), connector: connector.map(str::to_owned), revision, what, advice }
+    }
+
+    fn signing_key(&self, row: &SigningKeyRow, report: &mut Report<'_>) {
+        if let Err(error) = SecretKey::from_pkcs8_pem(&row.pem) {
+            let what = format!("the signing key `{}` is not a P-256 key in PKCS #8, as PEM: {error}", row.id);
+            report(self.finding(None, None, what, KEY));
+        }
+    }
+
+    fn tenant(&self, row: &TenantRow, report: &mut Report<'_>) {
+        let mut found = |what: &str| report(self.finding(None, None, what.to_owned(), RESTORE));
+        if !is_tenant_name(&row.name) {
+            found("its name is not one of 1 to 100 letters, digits, `-` and `_`");
+        }
+        if row.max_connectors < 0 || row.max_bytes.is_some_and(|bytes| bytes < 0) {
+            found("one of its quotas is less than 0");
+        }
     }
 
     fn client(&self, row: &ClientRow, report: &mut Report<'_>) {

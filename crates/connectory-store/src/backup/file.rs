@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
-use connectory_model::limits::BACKUP_LINE_BYTES;
+use connectory_model::limits::{
+    BACKUP_HEADER_BYTES, BACKUP_LINE_BYTES, BACKUP_TEXT_BYTES, BACKUP_WINDOW_LOG, FOUND_SCRIPT_NAME_BYTES,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::BackupError;
-use super::record::{Counts, End, Header, Record};
+use super::record::{ConnectorRow, Counts, DeletedRow, End, Header, Record, RevisionRow};
 use crate::clock::now;
 
 /// The word by which a backup is recognized.
@@ -18,6 +20,9 @@ const FORMAT: &str = "connectory-backup";
 const VERSION: u64 = 1;
 /// The level of zstd. Most bytes are compressed already, so a higher one takes longer and saves little.
 const LEVEL: i32 = 3;
+
+/// Bytes of the buffer that is kept from one line to the next. Few lines are longer.
+const USUAL_LINE_BYTES: usize = 1 << 20;
 
 /// Writes a backup.
 pub(crate) struct BackupWriter<W: Write> {
@@ -72,7 +77,7 @@ impl<W: Write> BackupWriter<W> {
         self.sum.update(&self.line);
         self.encoder.write_all(&self.line).map_err(BackupError::Write)?;
         // The buffer of a very large record is not kept.
-        self.line.shrink_to(1 << 20);
+        self.line.shrink_to(USUAL_LINE_BYTES);
         Ok(())
     }
 }
@@ -103,7 +108,8 @@ impl<R: Read> BackupReader<R> {
         if from.fill_buf().map_err(BackupError::Read)?.is_empty() {
             return Err(BackupError::Foreign("it is empty"));
         }
-        let decoder = zstd::Decoder::with_buffer(from).map_err(BackupError::Read)?;
+        let mut decoder = zstd::Decoder::with_buffer(from).map_err(BackupError::Read)?;
+        decoder.window_log_max(BACKUP_WINDOW_LOG).map_err(BackupError::Read)?;
         let mut lines = BufReader::new(decoder);
         if let Err(error) = lines.fill_buf()
             && !is_end(&error)
@@ -121,10 +127,14 @@ impl<R: Read> BackupReader<R> {
         };
         let (sum, counts) = (Sha256::new(), Counts::default());
         let mut this = Self { lines, header, line: Vec::new(), sum, counts, records: 0 };
-        this.read_line()?;
+        let foreign = BackupError::Foreign("its first line is not that of a backup");
+        match this.read_line(BACKUP_HEADER_BYTES) {
+            Err(_) if this.line.len() > BACKUP_HEADER_BYTES => return Err(foreign),
+            read => read?,
+        }
         let first: First = serde_json::from_slice(&this.line).unwrap_or_default();
         if first.format != FORMAT {
-            return Err(BackupError::Foreign("its first line is not that of a backup"));
+            return Err(foreign);
         }
         if first.version > VERSION {
             return Err(BackupError::Newer { found: first.version, known: VERSION, program: first.program });
@@ -146,13 +156,31 @@ impl<R: Read> BackupReader<R> {
 
     /// Reads the next record. Returns none after the end, when all checksums and counts are right.
     pub fn read(&mut self) -> Result<Option<Record>, BackupError> {
-        self.read_line()?;
+        self.read_line(BACKUP_LINE_BYTES)?;
+        let others = beside_body(&self.line);
+        if others > BACKUP_TEXT_BYTES {
+            return Err(self.damaged(format_args!(
+                "its next record has {others} bytes beside its body, and {BACKUP_TEXT_BYTES} are possible"
+            )));
+        }
         let record = serde_json::from_slice(&self.line).map_err(|error| self.damaged(error))?;
         let Record::End(End { counts, sha256 }) = record else {
             self.sum.update(&self.line);
+            if let Record::Revision(RevisionRow { script_name, .. })
+            | Record::Connector(ConnectorRow { script_name, .. })
+            | Record::Deleted(DeletedRow { script_name, .. }) = &record
+                && script_name.len() > FOUND_SCRIPT_NAME_BYTES
+            {
+                let bytes = script_name.len();
+                return Err(self.damaged(format_args!(
+                    "its next record has a script name of {bytes} bytes, and {FOUND_SCRIPT_NAME_BYTES} are possible"
+                )));
+            }
             self.counts.add(&record);
             self.records += 1;
-            self.line.shrink_to(1 << 20);
+            // The line of a very large record is not kept beside the record.
+            self.line.clear();
+            self.line.shrink_to(USUAL_LINE_BYTES);
             return Ok(Some(record));
         };
         if sha256 != hex(&self.sum.clone().finalize()) {
@@ -172,14 +200,24 @@ impl<R: Read> BackupReader<R> {
         Ok(None)
     }
 
-    fn read_line(&mut self) -> Result<(), BackupError> {
+    /// Reads a line of `most` bytes at most.
+    fn read_line(&mut self, most: usize) -> Result<(), BackupError> {
         self.line.clear();
-        let limit = BACKUP_LINE_BYTES as u64 + 1;
-        if let Err(error) = (&mut self.lines).take(limit).read_until(b'\n', &mut self.line) {
+        let mut read = (&mut self.lines).take(most as u64 + 1);
+        // A buffer that grows is there twice while it is moved, so a long line gets one that is large enough.
+        let rest = read.limit().saturating_sub(USUAL_LINE_BYTES as u64);
+        read.set_limit(read.limit() - rest);
+        let mut found = read.read_until(b'\n', &mut self.line);
+        if found.is_ok() && read.limit() == 0 && self.line.last() != Some(&b'\n') {
+            self.line.reserve_exact(most + 1 - self.line.len());
+            read.set_limit(rest);
+            found = read.read_until(b'\n', &mut self.line);
+        }
+        if let Err(error) = found {
             return Err(self.failed(error));
         }
-        if self.line.len() > BACKUP_LINE_BYTES {
-            return Err(self.damaged(format_args!("a record has more than {BACKUP_LINE_BYTES} bytes")));
+        if self.line.len() > most {
+            return Err(self.damaged(format_args!("its next line has more than {most} bytes, which no backup has")));
         }
         if self.line.last() != Some(&b'\n') {
             return Err(BackupError::Truncated { records: self.records });
@@ -204,6 +242,17 @@ impl<R: Read> BackupReader<R> {
     }
 }
 
+/// The length of a line without the body of its record. A check has some of that in memory for each connector.
+fn beside_body(line: &[u8]) -> usize {
+    // Inside of a text, these marks would have a backslash before them. Base64 has none.
+    let body = memchr::memmem::find(line, b"\"body\"").and_then(|name| {
+        let rest = &line[name + b"\"body\"".len()..];
+        let start = memchr::memchr(b'"', rest)? + 1;
+        memchr::memchr(b'"', &rest[start..])
+    });
+    line.len() - body.unwrap_or_default()
+}
+
 /// Whether zstd found the end of the file too early.
 fn is_end(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
@@ -214,7 +263,8 @@ fn is_of_system(error: &io::Error) -> bool {
     error.raw_os_error().is_some()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _infallible = write!(text, "{byte:02x}");

@@ -1,20 +1,23 @@
-//! Backups: all of a database in one file, for either engine.
+//! Backups: all of a database in one file, for either engine. And copies of databases into others.
 //!
 //! A backup is the rows of a database at one moment, as [`record`]s that both engines have, in a [`file`] with checksums.
 //! So a backup of one engine is restored into either. A [`check`] finds out whether records are what they should be,
 //! whether they come from a backup or from a database. Everything is read and written as a stream.
 
 pub(crate) mod check;
+mod copy;
 pub(crate) mod error;
 pub(crate) mod file;
 pub(crate) mod record;
+pub(crate) mod unfinished;
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 pub use self::check::Finding;
 use self::check::{Checker, RESTORE, Report};
-pub use self::error::BackupError;
+pub use self::copy::{Copied, CopyStep};
+pub use self::error::{BackupError, CopyError};
 use self::file::{BackupReader, BackupWriter};
 pub use self::record::{Counts, Header};
 use self::record::{Record, Sink};
@@ -23,8 +26,9 @@ use crate::postgres::Address;
 use crate::postgres::backup as postgres;
 use crate::postgres::restore as postgres_restore;
 use crate::sqlite::backup as sqlite;
+use crate::sqlite::restore as sqlite_restore;
 
-/// A database of which all is read: for a backup, or to check it. A server may be running on it. Methods block.
+/// A database of which all is read: for a backup, to check it or to copy it. Methods block.
 pub struct BackupSource(Engine);
 
 enum Engine {
@@ -33,7 +37,7 @@ enum Engine {
 }
 
 impl BackupSource {
-    /// Opens a SQLite database, which must exist.
+    /// Opens a SQLite database, which must exist. A server may be running on it.
     pub fn open(path: &Path) -> Result<Self> {
         Ok(Self(Engine::Sqlite(sqlite::open(path)?)))
     }
@@ -183,7 +187,7 @@ impl<R: Read> Backup<R> {
         progress: &mut dyn FnMut(&Counts),
     ) -> Result<(Verified, u64), BackupError> {
         let mut restore = match target {
-            BackupTarget::Sqlite(path) => Restore::Sqlite(Box::new(sqlite::Restore::begin(path)?)),
+            BackupTarget::Sqlite(path) => Restore::Sqlite(Box::new(sqlite_restore::Restore::begin(path)?)),
             BackupTarget::Postgres(address) => Restore::Postgres(Box::new(postgres_restore::Restore::begin(address)?)),
         };
         let (mut checker, mut findings) = (Checker::default(), 0);
@@ -218,17 +222,29 @@ impl<R: Read> Backup<R> {
 
 /// A database that is made of records.
 enum Restore {
-    Sqlite(Box<sqlite::Restore>),
+    Sqlite(Box<sqlite_restore::Restore>),
     Postgres(Box<postgres_restore::Restore>),
 }
 
-/// Where a backup is restored.
+/// Where a backup is restored, or a database is copied.
 #[derive(Clone, Copy)]
 pub enum BackupTarget<'a> {
-    /// A new file.
+    /// A file: a new one for a backup, and for a copy also that of a half copied database.
     Sqlite(&'a Path),
     /// A database without tenants.
     Postgres(&'a Address),
+}
+
+impl BackupTarget<'_> {
+    /// Where the database is, as `--database` takes it, without secrets.
+    pub fn location(&self) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                format!("sqlite:{}", std::path::absolute(path).unwrap_or(path.to_path_buf()).display())
+            }
+            Self::Postgres(address) => address.to_string(),
+        }
+    }
 }
 
 /// Whether the signing keys of a backup are restored.

@@ -76,6 +76,8 @@ pub(crate) struct TenantRow {
     pub max_connectors: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_at: Option<i64>,
     /// The bytes that retention removed, of an engine that stores them. They follow from the running totals.
     #[serde(skip)]
     pub removed_bytes: Option<i64>,

@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use connectory_model::access::Permission;
-use connectory_model::limits::CLIENTS_PER_TENANT;
+use connectory_model::limits::{CLIENTS_PER_TENANT, KEY_PUBLISHED};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::access_events;
 use super::connection::Lock;
 use super::pool::Pool;
 use super::transaction::Transaction;
-use super::value::{self, TENANT_COLUMNS, column, stored, text, text_column, word};
-use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use super::value::{self, NOW, TENANT_COLUMNS, column, stored, text, text_column, word};
+use super::{access_events, schema};
+use crate::access::{
+    ApiClient, NewClient, Quotas, REMOVED_ROWS, RemovedRows, SigningKey, Tenant, TenantId, name_of_deleted,
+};
 use crate::access_event::{AccessAction, AccessOrigin};
 use crate::clock::now;
 use crate::error::{Result, StoreError, unreadable};
 use crate::revision::AuthorKind;
+
+/// The version of the schema that has the states of tenants.
+const STATES: usize = 6;
 
 /// Reads up to `limit` clients of a tenant, ordered by name and then by id, after the client with a name and an id.
 pub(super) async fn clients(
@@ -63,13 +68,16 @@ pub(super) async fn delete_client(
 }
 
 pub(super) async fn tenants(pool: &Arc<Pool>) -> Result<Vec<Tenant>> {
-    let query = format!("SELECT {TENANT_COLUMNS} FROM tenants ORDER BY id");
+    let query = format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE deleted_at IS NULL ORDER BY id");
     pool.query(&query, &[]).await?.iter().map(|row| value::tenant(row, 0)).collect()
 }
 
 /// The statement that reads the tenant with a name, or without a name, the oldest tenant.
 fn tenant_query() -> String {
-    format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE $1 IS NULL OR name = $1 ORDER BY id LIMIT 1")
+    format!(
+        "SELECT {TENANT_COLUMNS} FROM tenants WHERE ($1 IS NULL OR name = $1) AND deleted_at IS NULL
+                 ORDER BY id LIMIT 1"
+    )
 }
 
 /// Reads the tenant with a name; without a name, the oldest tenant.
@@ -84,11 +92,13 @@ async fn tenant_in(transaction: &Transaction, name: Option<&str>) -> Result<Opti
 }
 
 pub(super) async fn create_tenant(transaction: &Transaction, name: &str, by: &AccessOrigin) -> Result<Tenant> {
+    // A copy into the database may have begun since it was opened.
+    transaction.expect_whole().await?;
     let insert = format!(
-        "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, $3)
+        "INSERT INTO tenants (uuid, name, created_at) VALUES ($1, $2, {NOW})
              ON CONFLICT (name) DO NOTHING RETURNING {TENANT_COLUMNS}"
     );
-    let row = transaction.query_one(&insert, &[&Uuid::new_v4().to_string(), &text(name), &now()]).await?;
+    let row = transaction.query_one(&insert, &[&Uuid::new_v4().to_string(), &text(name)]).await?;
     let row = row.ok_or_else(|| StoreError::Exists(format!("the tenant `{name}`")))?;
     let tenant = value::tenant(&row, 0)?;
     access_events::record(transaction, tenant.id, AccessAction::TenantCreated, Some(name), by).await?;
@@ -106,17 +116,71 @@ pub(super) async fn set_quotas(transaction: &Transaction, name: &str, quotas: Qu
     access_events::record(transaction, tenant.id, AccessAction::QuotasChanged, Some(&subject), by).await
 }
 
-/// Deletes a tenant, its connectors, their history, and its clients.
-pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Result<()> {
-    let tenant = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?.id;
-    transaction.lock(Lock::access(tenant)).await?;
-    transaction.lock(Lock::commits(tenant)).await?;
-    let tenant = tenant.get();
-    transaction.query("DELETE FROM tenants WHERE id = $1", &[&tenant]).await?;
-    for table in ["connectors", "deleted", "parts", "revisions", "access_events", "once", "rate_windows"] {
-        transaction.query(&format!("DELETE FROM {table} WHERE tenant_id = $1"), &[&tenant]).await?;
+/// Gives a tenant another name.
+pub(super) async fn rename_tenant(transaction: &Transaction, name: &str, to: &str, by: &AccessOrigin) -> Result<()> {
+    schema::expect_finished(transaction, STATES).await?;
+    let id = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?.id;
+    if tenant_in(transaction, Some(to)).await?.is_some_and(|other| other.id != id) {
+        return Err(StoreError::Exists(format!("the tenant `{to}`")));
     }
-    Ok(())
+    transaction.lock(Lock::access(id)).await?;
+    transaction.query("UPDATE tenants SET name = $2 WHERE id = $1", &[&id.get(), &text(to)]).await?;
+    access_events::record(transaction, id, AccessAction::TenantRenamed, Some(&format!("{name} → {to}")), by).await
+}
+
+/// Suspends or resumes a tenant. What it commits at the moment is committed before.
+pub(super) async fn suspend_tenant(
+    transaction: &Transaction,
+    name: &str,
+    suspend: bool,
+    by: &AccessOrigin,
+) -> Result<()> {
+    schema::expect_finished(transaction, STATES).await?;
+    let tenant = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?;
+    if tenant.suspended_at.is_some() == suspend {
+        return Ok(());
+    }
+    transaction.lock(Lock::access(tenant.id)).await?;
+    transaction.lock(Lock::commits(tenant.id)).await?;
+    let since = suspend.then(now);
+    transaction.query("UPDATE tenants SET suspended_at = $2 WHERE id = $1", &[&tenant.id.get(), &since]).await?;
+    let action = if suspend { AccessAction::TenantSuspended } else { AccessAction::TenantResumed };
+    access_events::record(transaction, tenant.id, action, Some(name), by).await
+}
+
+/// Marks a tenant as deleted, and ends all access to it.
+pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Result<TenantId> {
+    let Tenant { id, uuid, .. } = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?;
+    transaction.lock(Lock::access(id)).await?;
+    transaction.lock(Lock::commits(id)).await?;
+    let mark = "UPDATE tenants SET name = $2, deleted_at = $3 WHERE id = $1";
+    transaction.query(mark, &[&id.get(), &name_of_deleted(&uuid), &now()]).await?;
+    for table in ["clients", "sessions", "rate_windows"] {
+        transaction.query(&format!("DELETE FROM {table} WHERE tenant_id = $1"), &[&id.get()]).await?;
+    }
+    Ok(id)
+}
+
+/// Removes some rows of the deleted tenant that has the smallest key of those that have rows and that nobody else removes.
+pub(super) async fn remove_deleted(transaction: &Transaction) -> Result<Option<RemovedRows>> {
+    let query = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL AND removed_at IS NULL
+                     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED";
+    let Some(row) = transaction.query_one(query, &[]).await? else { return Ok(None) };
+    let id = value::tenant_id(&row, 0)?.get();
+    let mut rows = 0;
+    for table in ["connectors", "deleted", "once", "revisions", "parts", "access_events", "refused_sign_ins"] {
+        let delete = format!(
+            "WITH removed AS (DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM {table} WHERE tenant_id = $1 LIMIT {REMOVED_ROWS})) RETURNING 1)
+             SELECT count(*) FROM removed"
+        );
+        let row = transaction.query_one(&delete, &[&id]).await?.ok_or_else(|| unreadable("no count"))?;
+        rows += value::count(&row, 0)?;
+    }
+    if rows == 0 {
+        transaction.query("UPDATE tenants SET removed_at = $2 WHERE id = $1", &[&id, &now()]).await?;
+    }
+    Ok(Some(RemovedRows { rows, is_all: rows == 0 }))
 }
 
 /// Counts the connectors of a tenant, and the bytes of all its revisions.
@@ -155,13 +219,14 @@ pub(super) async fn create_client(
     if value::count(&row, 0)? >= CLIENTS_PER_TENANT as u64 {
         return Err(StoreError::ClientLimit(CLIENTS_PER_TENANT));
     }
-    let insert = "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
-                  VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING id";
+    let insert = format!(
+        "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, {NOW}) ON CONFLICT (id) DO NOTHING RETURNING id"
+    );
     let (level, scopes) = (client.level.as_str(), client.scopes.to_string());
     let (id, name) = (text(&client.id), text(&client.name));
     let secret_hash = client.secret_hash.as_str();
-    let row =
-        transaction.query_one(insert, &[&id, &tenant.get(), &name, &secret_hash, &level, &scopes, &now()]).await?;
+    let row = transaction.query_one(&insert, &[&id, &tenant.get(), &name, &secret_hash, &level, &scopes]).await?;
     if row.is_none() {
         return Err(StoreError::Exists(format!("the client `{}`", client.id)));
     }
@@ -199,7 +264,7 @@ pub(super) async fn set(transaction: &Transaction, name: &str, value: &str) -> R
 
 const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,
                               tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors,
-                              tenants.max_bytes
+                              tenants.max_bytes, tenants.suspended_at
                        FROM clients JOIN tenants ON tenants.id = clients.tenant_id";
 
 pub(super) async fn client(pool: &Arc<Pool>, id: &str) -> Result<Option<ApiClient>> {
@@ -207,13 +272,46 @@ pub(super) async fn client(pool: &Arc<Pool>, id: &str) -> Result<Option<ApiClien
     row.as_ref().map(client_row).transpose()
 }
 
-/// Reads the signing keys, the newest first. If there is none, `generated` becomes the first.
+/// Reads the signing keys. If there is none, `generated` becomes the first.
 pub(super) async fn signing_keys(transaction: &Transaction, generated: &SigningKey) -> Result<Vec<SigningKey>> {
-    let insert = "INSERT INTO signing_keys (id, pem, created_at)
-                  SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";
-    transaction.query(insert, &[&generated.id, &generated.pem, &now()]).await?;
-    let rows = transaction.query("SELECT id, pem FROM signing_keys ORDER BY created_at DESC, id", &[]).await?;
-    rows.iter().map(|row| Ok(SigningKey { id: column(row, 0)?, pem: column(row, 1)? })).collect()
+    let insert = format!(
+        "INSERT INTO signing_keys (id, pem, created_at)
+             SELECT $1, $2, {NOW} WHERE NOT EXISTS (SELECT 1 FROM signing_keys)"
+    );
+    transaction.query(&insert, &[&generated.id, &generated.pem]).await?;
+    keys(&transaction.query(&signing_keys_query(), &[&published()]).await?)
+}
+
+/// Reads the signing keys that there are.
+pub(super) async fn known_signing_keys(pool: &Arc<Pool>) -> Result<Vec<SigningKey>> {
+    keys(&pool.query(&signing_keys_query(), &[&published()]).await?)
+}
+
+/// The statement that reads the signing keys, the newest first.
+fn signing_keys_query() -> String {
+    format!("SELECT id, pem, created_at > {NOW} - $1 FROM signing_keys ORDER BY created_at DESC, id")
+}
+
+/// The time for which a key is published before it signs, in milliseconds.
+fn published() -> i64 {
+    i64::try_from(KEY_PUBLISHED.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn keys(rows: &[Row]) -> Result<Vec<SigningKey>> {
+    let key = |row: &Row| Ok(SigningKey { id: column(row, 0)?, pem: column(row, 1)?, is_new: column(row, 2)? });
+    rows.iter().map(key).collect()
+}
+
+/// By how many milliseconds the clock of the database is ahead of this machine's. The time between the question and the
+/// answer is divided in halves.
+pub(super) async fn clock_difference(pool: &Arc<Pool>) -> Result<i64> {
+    // The first statement may have to connect.
+    pool.query("SELECT 1", &[]).await?;
+    let asked = now();
+    let row = pool.query_one(&format!("SELECT {NOW}"), &[]).await?;
+    let answered = now();
+    let time: i64 = column(&row.ok_or_else(|| unreadable("no time"))?, 0)?;
+    Ok(time - asked.midpoint(answered))
 }
 
 fn client_row(row: &Row) -> Result<ApiClient> {

@@ -7,10 +7,9 @@ use tokio_postgres::Row;
 
 use super::pool::Pool;
 use super::transaction::Transaction;
-use super::value::{author, column, plain, text, text_column, word};
+use super::value::{NOW, author, column, plain, text, text_column, word};
 use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
-use crate::clock::now;
 use crate::error::{Result, StoreError, unreadable};
 use crate::revision::Origin;
 
@@ -30,15 +29,17 @@ pub(super) async fn record(
     by: &AccessOrigin,
 ) -> Result<()> {
     let AccessOrigin { origin: Origin { author, tracking_id }, address } = by;
-    let insert = "INSERT INTO access_events (tenant_id, number, action, subject, author_kind, author_id, author_name,
-                                             address, tracking_id, created_at)
-                  VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM access_events WHERE tenant_id = $1),
-                          $2, $3, $4, $5, $6, $7, $8, $9)
-                  RETURNING number";
+    let insert = format!(
+        "INSERT INTO access_events (tenant_id, number, action, subject, author_kind, author_id, author_name, address,
+                                    tracking_id, created_at)
+             VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM access_events WHERE tenant_id = $1),
+                     $2, $3, $4, $5, $6, $7, $8, {NOW})
+             RETURNING number"
+    );
     let (kind, id) = (author.kind.number(), text(&author.id));
     let row = transaction
         .query_one(
-            insert,
+            &insert,
             &[
                 &tenant.get(),
                 &action.number(),
@@ -48,7 +49,6 @@ pub(super) async fn record(
                 &author.name.as_deref().map(text),
                 &address.map(|address| address.to_string()),
                 tracking_id,
-                &now(),
             ],
         )
         .await?;

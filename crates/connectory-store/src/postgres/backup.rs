@@ -79,19 +79,43 @@ impl Source {
 
 /// A database at one moment.
 pub(crate) struct Moment<'a> {
-    connection: Connection,
-    runtime: &'a Runner,
+    pub(super) connection: Connection,
+    pub(super) runtime: &'a Runner,
 }
 
 impl Moment<'_> {
     /// The version of the schema.
     pub const SCHEMA: usize = schema::LATEST;
 
+    /// What has changed if the database has: the newest numbers and the counts of what is read. For a copy, which compares two
+    /// moments of one database.
+    pub fn state(&self) -> Result<String> {
+        let query = "SELECT concat_ws(' ', (SELECT string_agg(name || ' ' || value, ' ' ORDER BY name) FROM settings
+                                                WHERE name IN ('issuer', 'incarnation')),
+                                      (SELECT string_agg(id, ' ' ORDER BY id) FROM signing_keys))
+                     UNION ALL
+                     (SELECT concat_ws(' ', id, uuid, max_connectors, coalesce(max_bytes::text, 'none'), removed_bytes,
+                         (SELECT commit_id::text || number FROM revisions WHERE tenant_id = id ORDER BY number DESC LIMIT 1),
+                         'events', (SELECT max(number) FROM access_events WHERE tenant_id = id),
+                         'clients', (SELECT count(*) FROM clients WHERE tenant_id = tenants.id),
+                         'refused', (SELECT sum(count) FROM refused_sign_ins WHERE tenant_id = tenants.id))
+                         FROM tenants ORDER BY id)";
+        let rows = self.query(query, &[])?;
+        let rows: Vec<String> = rows.iter().map(|row| column(row, 0)).collect::<Result<_>>()?;
+        Ok(rows.join("\n"))
+    }
+
+    /// The incarnation of the database.
+    pub fn incarnation(&self) -> Result<String> {
+        let row = self.query("SELECT value FROM settings WHERE name = 'incarnation'", &[])?.pop();
+        column(&row.ok_or_else(|| unreadable("there is no incarnation"))?, 0)
+    }
+
     /// About how many revisions there are.
     pub fn revisions(&self) -> Result<u64> {
         let query =
             "SELECT coalesce(sum((SELECT number FROM revisions WHERE tenant_id = id ORDER BY number DESC LIMIT 1)),
-                                     0)::bigint FROM tenants";
+                                     0)::bigint FROM tenants WHERE deleted_at IS NULL";
         let row = self.query(query, &[])?.pop().ok_or_else(|| unreadable("no count"))?;
         super::value::count(&row, 0)
     }
@@ -132,7 +156,8 @@ impl Moment<'_> {
         };
         self.each("SELECT id, pem, created_at FROM signing_keys ORDER BY created_at, id", &[], key, sink)?;
         let query =
-            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, removed_bytes FROM tenants ORDER BY id";
+            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, removed_bytes, suspended_at FROM tenants
+                 WHERE deleted_at IS NULL ORDER BY id";
         for row in self.query(query, &[])? {
             let id = column(&row, 0)?;
             sink(Record::Tenant(TenantRow {
@@ -143,6 +168,7 @@ impl Moment<'_> {
                 max_connectors: column(&row, 4)?,
                 max_bytes: column(&row, 5)?,
                 removed_bytes: column(&row, 6)?,
+                suspended_at: column(&row, 7)?,
             }))?;
             self.read_tenant(id, sink)?;
         }

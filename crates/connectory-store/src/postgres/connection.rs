@@ -98,12 +98,9 @@ impl Connection {
         self.begin_with(&lock.statement(), within).await
     }
 
-    /// Begins a transaction, and takes a lock until its end if nobody has it. Returns whether it has the lock.
-    pub async fn begin_if_free(&self, lock: Lock, within: Duration) -> Result<bool, Failed> {
-        self.begin_with("", within).await?;
-        let sql = format!("SELECT pg_try_advisory_xact_lock({}, {})", lock.kind, lock.tenant);
-        let rows = self.query(&sql, &[], within).await?;
-        Ok(rows.first().is_some_and(|row| row.try_get(0).unwrap_or_default()))
+    /// Begins a transaction without a lock.
+    pub async fn begin_without_lock(&self, within: Duration) -> Result<(), Failed> {
+        self.begin_with("", within).await
     }
 
     /// Begins a transaction and runs one more statement.
@@ -194,8 +191,8 @@ impl Lock {
     /// The schema, and what belongs to no tenant.
     pub const INSTANCE: Self = Self { kind: Self::PREFIX, tenant: 0 };
 
-    /// Whoever removes old bodies.
-    pub const RETENTION: Self = Self { kind: Self::PREFIX + 3, tenant: 0 };
+    /// Whoever removes the rows of deleted tenants.
+    pub const REMOVAL: Self = Self { kind: Self::PREFIX + 4, tenant: 0 };
 
     /// The statement that takes the lock until the end of the transaction.
     pub fn statement(self) -> String {

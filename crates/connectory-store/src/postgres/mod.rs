@@ -14,10 +14,12 @@ pub(crate) mod backup;
 mod batch;
 mod connect;
 mod connection;
+pub(crate) mod copy;
 mod failure;
 mod files;
 mod following;
 mod heads;
+mod leases;
 mod limits;
 mod once;
 mod password_file;
@@ -43,6 +45,7 @@ use connectory_model::{Connector, ScriptName, Summary};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 pub use self::address::Address;
 pub use self::address::error::AddressError;
@@ -54,13 +57,14 @@ use self::pool::Pool;
 pub use self::schema::Schema;
 use self::transaction::Transaction;
 use self::writer::Job;
-use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use crate::access::{ApiClient, NewClient, Quotas, RemovedRows, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
 use crate::clock;
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
+use crate::lease::{Lease, LeasedWork};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
 use crate::past::{Left, Moment};
@@ -76,6 +80,8 @@ pub(crate) struct Postgres(Arc<Engine>);
 /// What all clones share.
 struct Engine {
     address: Address,
+    /// The name of this process among those that use the database, in leases.
+    holder: Uuid,
     reads: Arc<Pool>,
     access_reads: Arc<Pool>,
     heads_reads: Arc<Pool>,
@@ -158,6 +164,7 @@ impl Postgres {
             commits: pool("commits", WRITERS),
             access_writes: pool("access_writes", ACCESS_WRITERS),
             address: address.clone(),
+            holder: Uuid::new_v4(),
             following: Following::default(),
             heads: Heads::default(),
             queues: Mutex::default(),
@@ -308,9 +315,24 @@ impl Postgres {
     }
 
     /// Removes bodies. It goes on if its caller does not wait any more.
-    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
+    pub async fn remove_bodies(&self, tenant: TenantId, run: Run, lease: Lease) -> Result<Option<Removed>> {
         let pool = Arc::clone(&self.0.access_writes);
-        let work = async move { retention::remove(&pool, tenant, &run).await };
+        let work = async move { retention::remove(&pool, tenant, &run, &lease).await };
+        tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub async fn lease(&self, work: LeasedWork, time: Duration) -> Result<Option<Lease>> {
+        leases::take(&self.0.access_writes, self.0.holder, work, time).await
+    }
+
+    pub async fn holds(&self, lease: &Lease) -> Result<bool> {
+        leases::holds(&self.0.access_reads, lease).await
+    }
+
+    /// Removes rows. It goes on if its caller does not wait any more.
+    pub async fn clean_up(&self, lease: Lease, ended: Ended) -> Result<Option<u64>> {
+        let pool = Arc::clone(&self.0.access_writes);
+        let work = async move { leases::clean_up(&pool, &lease, ended).await };
         tokio::spawn(work).await.map_err(|_| StoreError::Closed)?
     }
 
@@ -414,12 +436,29 @@ impl Postgres {
         .await
     }
 
-    /// Deletes a tenant, its connectors, their history, and its clients. Nodes that serve it notice.
-    pub async fn delete_tenant(&self, name: String) -> Result<()> {
+    pub async fn rename_tenant(&self, name: String, to: String, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::rename_tenant(transaction, &name, &to, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn suspend_tenant(&self, name: String, suspend: bool, by: AccessOrigin) -> Result<()> {
+        self.change(Lock::INSTANCE, move |transaction| {
+            async move { access::suspend_tenant(transaction, &name, suspend, &by).await }.boxed()
+        })
+        .await
+    }
+
+    pub async fn delete_tenant(&self, name: String) -> Result<TenantId> {
         self.change(Lock::INSTANCE, move |transaction| {
             async move { access::delete_tenant(transaction, &name).await }.boxed()
         })
         .await
+    }
+
+    pub async fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        self.change(Lock::REMOVAL, move |transaction| access::remove_deleted(transaction).boxed()).await
     }
 
     /// Counts the connectors of a tenant, and the bytes of all its revisions.
@@ -470,6 +509,14 @@ impl Postgres {
             async move { access::signing_keys(transaction, &generated).await }.boxed()
         })
         .await
+    }
+
+    pub async fn known_signing_keys(&self) -> Result<Vec<SigningKey>> {
+        access::known_signing_keys(&self.0.access_reads).await
+    }
+
+    pub async fn clock_difference(&self) -> Result<i64> {
+        access::clock_difference(&self.0.access_reads).await
     }
 
     pub async fn check_reads(&self) -> Result<()> {

@@ -115,6 +115,13 @@ pub(super) struct Lease {
     _permit: OwnedSemaphorePermit,
 }
 
+impl Lease {
+    /// The database, without secrets.
+    pub fn database(&self) -> String {
+        self.pool.address.to_string()
+    }
+}
+
 impl Deref for Lease {
     type Target = Connection;
 

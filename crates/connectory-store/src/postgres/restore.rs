@@ -22,8 +22,8 @@ const BYTES: usize = 4 << 20;
 
 /// A database that is made of records. It has them when the transaction is committed.
 pub(crate) struct Restore {
-    connection: Connection,
-    runtime: Runner,
+    pub(super) connection: Connection,
+    pub(super) runtime: Runner,
     tenant: Option<i64>,
     /// The newest revision, until all its parts are known, and so its totals.
     revision: Option<RevisionRow>,
@@ -84,20 +84,16 @@ impl Restore {
                 return Err(not_empty());
             }
             schema::migrate(&connection, &address.to_string()).await?;
+            schema::expect_whole(&connection, &address.to_string()).await?;
             connection.begin(Lock::INSTANCE, BEGIN).await.map_err(StoreError::from)?;
-            let settings = format!(
-                "SELECT set_config('idle_in_transaction_session_timeout', '{RESTORE_IDLE}', true), \
-                        set_config('statement_timeout', '0', true)"
-            );
-            connection.run(&settings, BEGIN).await.map_err(StoreError::from)?;
+            allow_long(&connection).await?;
             // Whoever creates the first tenant waits for the lock.
             if has_tenants(&connection).await? {
                 return Err(not_empty());
             }
             Ok(connection)
         })?;
-        let (revisions, parts, connectors) = (Revisions::default(), Parts::default(), Connectors::default());
-        let mut this = Self { connection, runtime, tenant: None, revision: None, revisions, parts, connectors };
+        let mut this = Self::over(connection, runtime);
         this.run(
             "UPDATE settings SET value = replace(gen_random_uuid()::text, '-', '') WHERE name = 'incarnation'",
             &[],
@@ -106,6 +102,19 @@ impl Restore {
         // What a start before the restore made.
         this.run("DELETE FROM signing_keys", &[])?;
         Ok(this)
+    }
+
+    /// Writes with a connection, on which the caller begins and ends transactions.
+    pub(super) fn over(connection: Connection, runtime: Runner) -> Self {
+        let (revisions, parts, connectors) = (Revisions::default(), Parts::default(), Connectors::default());
+        Self { connection, runtime, tenant: None, revision: None, revisions, parts, connectors }
+    }
+
+    /// Passes over a record that is there already.
+    pub(super) fn skip(&mut self, record: &Record) {
+        if let Record::Tenant(row) = record {
+            self.tenant = Some(row.id);
+        }
     }
 
     /// Writes a record. Settings and keys are those that the caller wants to keep. `ended` has the totals after the revision
@@ -127,9 +136,17 @@ impl Restore {
                 TenantId::new(row.id).ok_or_else(|| unreadable(format_args!("a tenant with the key {}", row.id)))?;
                 self.tenant = Some(row.id);
                 self.run(
-                    "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes)
-                         OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6)",
-                    &[&row.id, &row.uuid, &text(&row.name), &row.created_at, &row.max_connectors, &row.max_bytes],
+                    "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes, suspended_at)
+                         OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    &[
+                        &row.id,
+                        &row.uuid,
+                        &text(&row.name),
+                        &row.created_at,
+                        &row.max_connectors,
+                        &row.max_bytes,
+                        &row.suspended_at,
+                    ],
                 )
             }
             other => {
@@ -204,21 +221,34 @@ impl Restore {
 
     /// Commits. `ended` has the totals after the last revision, if it was the last record.
     pub fn end(mut self, ended: Option<(i64, i64)>) -> Result<(), BackupError> {
-        self.end_revision(ended)?;
-        self.flush()?;
-        // The next tenant gets the next id.
+        self.write_waiting(ended)?;
+        self.set_next_tenant()?;
+        Ok(self.commit()?)
+    }
+
+    /// The next tenant gets the next id.
+    pub(super) fn set_next_tenant(&mut self) -> Result<()> {
         let sequence =
             "SELECT setval(pg_get_serial_sequence('tenants', 'id'), greatest(max(id), 1), max(id) IS NOT NULL)
                             FROM tenants";
-        self.run(sequence, &[])?;
+        self.run(sequence, &[])
+    }
+
+    /// Writes all rows that wait. `ended` has the totals after the last revision, if it was the last record.
+    pub(super) fn write_waiting(&mut self, ended: Option<(i64, i64)>) -> Result<()> {
+        self.end_revision(ended)?;
+        self.flush()
+    }
+
+    pub(super) fn commit(&self) -> Result<()> {
         match self.runtime.wait(self.connection.commit_within(RESTORE)) {
             Ok(()) => Ok(()),
-            Err(failed) if failed.is_refusal() => Err(StoreError::from(failed).into()),
-            Err(_) => Err(StoreError::Uncertain(Unavailable::Disconnected).into()),
+            Err(failed) if failed.is_refusal() => Err(failed.into()),
+            Err(_) => Err(StoreError::Uncertain(Unavailable::Disconnected)),
         }
     }
 
-    fn run(&mut self, sql: &str, values: &[&dyn Value]) -> Result<()> {
+    pub(super) fn run(&mut self, sql: &str, values: &[&dyn Value]) -> Result<()> {
         self.runtime.wait(self.connection.query(sql, values, RESTORE))?;
         Ok(())
     }
@@ -314,7 +344,16 @@ impl Restore {
     }
 }
 
-async fn has_tenants(connection: &Connection) -> Result<bool> {
+/// Gives the transaction the time that it takes to read a source meanwhile.
+pub(super) async fn allow_long(connection: &Connection) -> Result<()> {
+    let settings = format!(
+        "SELECT set_config('idle_in_transaction_session_timeout', '{RESTORE_IDLE}', true), \
+                set_config('statement_timeout', '0', true)"
+    );
+    Ok(connection.run(&settings, BEGIN).await?)
+}
+
+pub(super) async fn has_tenants(connection: &Connection) -> Result<bool> {
     let rows: Vec<Row> = connection.query("SELECT EXISTS (SELECT FROM tenants)", &[], BEGIN).await?;
     column(rows.first().ok_or_else(|| unreadable("no answer"))?, 0)
 }

@@ -1,17 +1,19 @@
 //! The rows that retention reads, and those that it empties and deletes.
 //!
-//! A step is one transaction. Of several processes, the one with the lock of retention makes its step, and the others leave
-//! theirs out. It also has the lock of the tenant's commits, so that no commit is checked against a quota in the middle of it.
+//! A step is one transaction. Only the process with the lease of retention makes steps. A step also has the lock of the tenant's
+//! commits, so that no commit is checked against a quota in the middle of it.
 
 use std::sync::Arc;
 
 use super::connection::Lock;
+use super::leases;
 use super::pool::Pool;
 use super::transaction::Transaction;
 use super::value::{column, count, number, optional_number, stored};
 use crate::access::TenantId;
 use crate::body::format;
 use crate::error::Result;
+use crate::lease::Lease;
 use crate::retention::{Link, Newest, Removal, Removed, Row, Run, removal};
 use crate::revision::{RevisionId, RevisionNumber};
 
@@ -58,11 +60,9 @@ pub(super) async fn links(pool: &Arc<Pool>, from: RevisionId, limit: u32) -> Res
     rows.iter().map(link).collect()
 }
 
-/// Removes bodies, and the parts that go with them. Returns none if another process removes some at the moment.
-pub(super) async fn remove(pool: &Arc<Pool>, tenant: TenantId, run: &Run) -> Result<Option<Removed>> {
-    let Some(transaction) = Transaction::begin_if_free(pool.lease().await?, Lock::RETENTION).await? else {
-        return Ok(None);
-    };
+/// Removes bodies, and the parts that go with them. Returns none if the lease is not held any more.
+pub(super) async fn remove(pool: &Arc<Pool>, tenant: TenantId, run: &Run, lease: &Lease) -> Result<Option<Removed>> {
+    let Some(transaction) = leases::begin(pool, lease).await? else { return Ok(None) };
     let removed = write(&transaction, tenant, run).await;
     transaction.end(removed).await.map(Some)
 }

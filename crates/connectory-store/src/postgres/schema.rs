@@ -13,7 +13,9 @@ use super::connect::ConnectError;
 use super::connection::{Connection, Failed, Lock};
 use super::is_planted;
 use super::limits::{BEGIN, MIGRATE, MIGRATE_AGAIN, MIGRATE_LOCK, QUERY, WHOLE};
+use super::transaction::Transaction;
 use super::value::column;
+use crate::backup::unfinished::{Position, Unfinished};
 use crate::error::{Result, StoreError, Unavailable};
 
 /// The migrations, the oldest first.
@@ -23,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
+    include_str!("migrations/6.sql"),
 ];
 
 /// The number of migrations, which is the newest schema version.
@@ -57,7 +60,29 @@ pub(super) async fn open(address: &Address) -> Result<Connection> {
 pub(super) async fn connect(address: &Address) -> Result<Connection> {
     let connection = open(address).await?;
     migrate(&connection, &address.to_string()).await?;
+    expect_whole(&connection, &address.to_string()).await?;
     Ok(connection)
+}
+
+/// Reads how far a copy into the database came that is not finished. None if there is no such copy.
+pub(super) async fn unfinished(connection: &Connection) -> Result<Option<Unfinished>> {
+    let is_there = "SELECT to_regclass('unfinished_copy') IS NOT NULL";
+    let row = connection.query(is_there, &[], QUERY).await?.pop().ok_or(StoreError::Closed)?;
+    if !column(&row, 0)? {
+        return Ok(None);
+    }
+    let rows = connection.query("SELECT source, state, records, sha256 FROM unfinished_copy", &[], QUERY).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let position = Position { records: column(row, 2)?, sha256: column(row, 3)? };
+    Ok(Some(Unfinished { from: column(row, 0)?, state: column(row, 1)?, position }))
+}
+
+/// Refuses a database that has a part of another one only.
+pub(super) async fn expect_whole(connection: &Connection, database: &str) -> Result<()> {
+    match unfinished(connection).await? {
+        None => Ok(()),
+        Some(Unfinished { from, .. }) => Err(StoreError::HalfCopied { database: database.to_owned(), from }),
+    }
 }
 
 /// Why a server cannot be connected to.
@@ -214,7 +239,9 @@ async fn migrate_begun(connection: &Connection) -> Result<Schema, NotMigrated> {
         connection.run("CREATE TABLE connectory_schema (version bigint NOT NULL)", BEGIN).await?;
         connection.run("INSERT INTO connectory_schema VALUES (0)", BEGIN).await?;
     }
-    for migration in &MIGRATIONS[found.expanded..latest] {
+    // A program that only plays the version before has statements that need the newest tables.
+    let made = if is_planted("older") { LATEST } else { latest };
+    for migration in &MIGRATIONS[found.expanded..made] {
         connection.run(migration, WHOLE).await?;
     }
     // A new database has no older servers.
@@ -248,6 +275,15 @@ async fn found(connection: &Connection) -> Result<Schema> {
     let Some(row) = rows.first() else { return Ok(Schema { version: 0, expanded: 0 }) };
     let number = |at| Ok::<_, StoreError>(usize::try_from(column::<i64>(row, at)?).unwrap_or_default());
     Ok(Schema { version: number(0)?, expanded: number(1)? })
+}
+
+/// Refuses what older servers could not read, until the update to a version of the schema is finished.
+pub(super) async fn expect_finished(transaction: &Transaction, version: usize) -> Result<()> {
+    let row = transaction.query_one("SELECT version FROM connectory_schema", &[]).await?.ok_or(StoreError::Closed)?;
+    if usize::try_from(column::<i64>(&row, 0)?).is_ok_and(|found| found >= version) {
+        return Ok(());
+    }
+    Err(StoreError::Unfinished)
 }
 
 /// Refuses to go on if the schema has become one that this program does not know.

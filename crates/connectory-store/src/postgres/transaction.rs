@@ -5,6 +5,7 @@ use tokio_postgres::Row;
 use super::connection::Lock;
 use super::limits::{BEGIN, QUERY};
 use super::pool::Lease;
+use super::schema;
 use super::value::Value;
 use crate::error::Result;
 
@@ -17,18 +18,24 @@ impl Transaction {
         Ok(Self(lease))
     }
 
-    /// Begins if the lock is free.
-    pub async fn begin_if_free(lease: Lease, lock: Lock) -> Result<Option<Self>> {
-        if lease.begin_if_free(lock, BEGIN).await? {
-            return Ok(Some(Self(lease)));
-        }
-        lease.roll_back().await;
-        Ok(None)
+    pub async fn begin_without_lock(lease: Lease) -> Result<Self> {
+        lease.begin_without_lock(BEGIN).await?;
+        Ok(Self(lease))
+    }
+
+    /// Ends without a change.
+    pub async fn roll_back(self) {
+        self.0.roll_back().await;
     }
 
     /// Takes one more lock.
     pub async fn lock(&self, lock: Lock) -> Result<()> {
         Ok(self.0.run(&lock.statement(), BEGIN).await?)
+    }
+
+    /// Refuses a database that has a part of another one only.
+    pub async fn expect_whole(&self) -> Result<()> {
+        schema::expect_whole(&self.0, &self.0.database()).await
     }
 
     pub async fn query(&self, sql: &str, values: &[&dyn Value]) -> Result<Vec<Row>> {

@@ -140,9 +140,12 @@ pub(super) fn count(row: &Row, at: usize) -> Result<u64> {
     u64::try_from(column::<i64>(row, at)?).map_err(unreadable)
 }
 
+/// The time of the database, in milliseconds since 1970-01-01 UTC. All nodes write this time, whatever their clocks say.
+pub(super) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
 /// The columns that [`tenant`] reads.
-pub(super) const TENANT_COLUMNS: &str =
-    "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes";
+pub(super) const TENANT_COLUMNS: &str = "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes, \
+     tenants.suspended_at";
 
 /// Reads a tenant from [`TENANT_COLUMNS`].
 pub(super) fn tenant(row: &Row, first: usize) -> Result<Tenant> {
@@ -152,6 +155,7 @@ pub(super) fn tenant(row: &Row, first: usize) -> Result<Tenant> {
         name: text_column(row, first + 2)?,
         created_at: column(row, first + 3)?,
         quotas: quotas(row, first + 4)?,
+        suspended_at: column(row, first + 6)?,
     })
 }
 

@@ -312,8 +312,8 @@ async fn begin(
         connection.query(reads::RECENT_ROWS, &[&recent.0, &recent.1, &recent.2], BEGIN),
         connection.query(
             "SELECT max_connectors, max_bytes, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, removed_bytes,
-                    (SELECT version FROM connectory_schema)
-                 FROM tenants WHERE id = $1",
+                    (SELECT version FROM connectory_schema), suspended_at
+                 FROM tenants WHERE id = $1 AND deleted_at IS NULL",
             &[&id],
             BEGIN,
         ),
@@ -337,6 +337,9 @@ async fn begin(
     };
     let about = about?.pop().ok_or_else(|| StoreError::Unknown("the tenant".to_owned()))?;
     schema::expect_known(column(&about, 4)?)?;
+    if column::<Option<i64>>(&about, 5)?.is_some() {
+        return Err(StoreError::Suspended);
+    }
     let (connectors, written) = since.totals;
     let mut before = Before {
         head: since.to,

@@ -1,14 +1,13 @@
 //! The rows of tenants, API clients and signing keys.
 //!
 //! [`AccessDb`] manages these rows without owning the database, so it also works while a server is running: the server
-//! caches none of these rows for more than a few seconds. Deleting a tenant is the exception: it needs the database for
-//! itself.
+//! caches none of these rows for more than a few seconds.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use connectory_model::access::Permission;
-use connectory_model::limits::CLIENTS_PER_TENANT;
+use connectory_model::limits::{CLIENTS_PER_TENANT, KEY_PUBLISHED};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use uuid::Uuid;
 
@@ -16,7 +15,9 @@ use super::key::{end_key, first_key};
 use super::lock::{DatabaseFile, Lock};
 use super::rows::{self, TENANT_COLUMNS, word};
 use super::{access_events, schema, usage};
-use crate::access::{ApiClient, NewClient, Quotas, SigningKey, Tenant, TenantId};
+use crate::access::{
+    ApiClient, NewClient, Quotas, REMOVED_ROWS, RemovedRows, SigningKey, Tenant, TenantId, name_of_deleted,
+};
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
 use crate::clock::now;
 use crate::error::{Result, StoreError, unreadable};
@@ -26,7 +27,7 @@ use crate::revision::AuthorKind;
 pub struct AccessDb {
     // The fields have this order so that the file is closed after the connection.
     connection: Connection,
-    lock: Result<Lock>,
+    _lock: Result<Lock>,
     file: Arc<DatabaseFile>,
 }
 
@@ -42,7 +43,7 @@ impl AccessDb {
             // The running server has updated the schema to its own version, which must be the version of this program.
             schema::expect_current(&connection, file.path())?;
         }
-        Ok(Self { connection, lock, file })
+        Ok(Self { connection, _lock: lock, file })
     }
 
     /// The path of the database, absolute and without symbolic links.
@@ -79,21 +80,24 @@ impl AccessDb {
         Ok(changed)
     }
 
-    /// Deletes a tenant, its connectors, their history, and its clients.
-    pub fn delete_tenant(&self, name: &str) -> Result<()> {
-        if let Err(StoreError::InUse { path, pid }) = &self.lock {
-            return Err(StoreError::InUse { path: path.clone(), pid: *pid });
-        }
-        let transaction = self.connection.unchecked_transaction()?;
-        let delete = "DELETE FROM tenants WHERE name = ?1 RETURNING id";
-        let id: Option<i64> = transaction.query_row(delete, [name], |row| row.get(0)).optional()?;
-        let id = id.ok_or_else(|| unknown_tenant(name))?;
-        let tenant = TenantId::new(id).ok_or_else(|| unreadable(format_args!("a tenant with the key {id}")))?;
-        let keys = [first_key(tenant), end_key(tenant)];
-        transaction.execute("DELETE FROM revisions WHERE key > ?1 AND key < ?2", keys)?;
-        transaction.execute("DELETE FROM parts WHERE key > ?1 AND key < ?2", keys)?;
-        transaction.execute("DELETE FROM access_events WHERE key > ?1 AND key < ?2", keys)?;
-        Ok(transaction.commit()?)
+    /// Gives a tenant another name.
+    pub fn rename_tenant(&self, name: &str, to: &str, by: &AccessOrigin) -> Result<()> {
+        self.write(|connection| rename_tenant(connection, name, to, by))
+    }
+
+    /// Suspends or resumes a tenant.
+    pub fn suspend_tenant(&self, name: &str, suspend: bool, by: &AccessOrigin) -> Result<()> {
+        self.write(|connection| suspend_tenant(connection, name, suspend, by))
+    }
+
+    /// Deletes a tenant. What it had is removed in steps after that.
+    pub fn delete_tenant(&self, name: &str) -> Result<TenantId> {
+        self.write(|connection| delete_tenant(connection, name))
+    }
+
+    /// Removes some rows of a deleted tenant. None if there are none.
+    pub fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        self.write(remove_deleted)
     }
 
     /// Counts the connectors of a tenant.
@@ -173,7 +177,7 @@ pub(super) fn delete_client(
 
 pub(super) fn tenants(connection: &Connection) -> Result<Vec<Tenant>> {
     connection
-        .prepare_cached(&format!("SELECT {TENANT_COLUMNS} FROM tenants ORDER BY id"))?
+        .prepare_cached(&format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE deleted_at IS NULL ORDER BY id"))?
         .query_map([], |row| rows::tenant(row, 0))?
         .collect::<rusqlite::Result<_>>()
         .map_err(StoreError::from)
@@ -183,7 +187,9 @@ pub(super) fn tenants(connection: &Connection) -> Result<Vec<Tenant>> {
 pub(super) fn tenant(connection: &Connection, name: Option<&str>) -> Result<Option<Tenant>> {
     let query = match name {
         Some(_) => format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE name = ?1"),
-        None => format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE ?1 IS NULL ORDER BY id LIMIT 1"),
+        None => {
+            format!("SELECT {TENANT_COLUMNS} FROM tenants WHERE ?1 IS NULL AND deleted_at IS NULL ORDER BY id LIMIT 1")
+        }
     };
     Ok(connection.prepare_cached(&query)?.query_row([name], |row| rows::tenant(row, 0)).optional()?)
 }
@@ -210,6 +216,63 @@ fn set_quotas(connection: &Connection, name: &str, quotas: Quotas, by: &AccessOr
     let bytes = quotas.bytes.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string());
     let subject = format!("connectors {}, bytes {bytes}", quotas.connectors);
     access_events::record(connection, tenant.id, AccessAction::QuotasChanged, Some(&subject), by)
+}
+
+fn rename_tenant(connection: &Connection, name: &str, to: &str, by: &AccessOrigin) -> Result<()> {
+    let id = tenant(connection, Some(name))?.ok_or_else(|| unknown_tenant(name))?.id;
+    if tenant(connection, Some(to))?.is_some_and(|other| other.id != id) {
+        return Err(StoreError::Exists(format!("the tenant `{to}`")));
+    }
+    connection.execute("UPDATE tenants SET name = ?2 WHERE id = ?1", params![id.get(), to])?;
+    access_events::record(connection, id, AccessAction::TenantRenamed, Some(&format!("{name} → {to}")), by)
+}
+
+fn suspend_tenant(connection: &Connection, name: &str, suspend: bool, by: &AccessOrigin) -> Result<()> {
+    let tenant = tenant(connection, Some(name))?.ok_or_else(|| unknown_tenant(name))?;
+    if tenant.suspended_at.is_some() == suspend {
+        return Ok(());
+    }
+    let since = suspend.then(now);
+    connection.execute("UPDATE tenants SET suspended_at = ?2 WHERE id = ?1", params![tenant.id.get(), since])?;
+    let action = if suspend { AccessAction::TenantSuspended } else { AccessAction::TenantResumed };
+    access_events::record(connection, tenant.id, action, Some(name), by)
+}
+
+/// Marks a tenant as deleted, and ends all access to it.
+fn delete_tenant(connection: &Connection, name: &str) -> Result<TenantId> {
+    let Tenant { id, uuid, .. } = tenant(connection, Some(name))?.ok_or_else(|| unknown_tenant(name))?;
+    let mark = "UPDATE tenants SET name = ?2, deleted_at = ?3 WHERE id = ?1";
+    connection.execute(mark, params![id.get(), name_of_deleted(&uuid), now()])?;
+    connection.execute("DELETE FROM clients WHERE tenant_id = ?1", [id.get()])?;
+    connection.execute("DELETE FROM sessions WHERE tenant_id = ?1", [id.get()])?;
+    Ok(id)
+}
+
+/// Removes some rows of the deleted tenant that has the smallest key of those that have rows.
+pub(super) fn remove_deleted(connection: &Connection) -> Result<Option<RemovedRows>> {
+    let query = "SELECT id FROM tenants WHERE deleted_at IS NOT NULL AND removed_at IS NULL ORDER BY id LIMIT 1";
+    let Some(id) = connection.query_row(query, [], |row| row.get(0)).optional()? else { return Ok(None) };
+    let tenant = TenantId::new(id).ok_or_else(|| unreadable(format_args!("a tenant with the key {id}")))?;
+    let mut rows = 0;
+    for (table, key) in [("connectors", "name_key"), ("deleted", "script_name"), ("once", "key")] {
+        let delete = format!(
+            "DELETE FROM {table} WHERE tenant_id = ?1
+                 AND {key} IN (SELECT {key} FROM {table} WHERE tenant_id = ?1 LIMIT {REMOVED_ROWS})"
+        );
+        rows += connection.execute(&delete, [id])?;
+    }
+    for table in ["revisions", "parts", "access_events"] {
+        let delete = format!(
+            "DELETE FROM {table}
+                 WHERE key IN (SELECT key FROM {table} WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT {REMOVED_ROWS})"
+        );
+        rows += connection.execute(&delete, [first_key(tenant), end_key(tenant)])?;
+    }
+    rows += connection.execute("DELETE FROM refused_sign_ins WHERE tenant_id = ?1", [id])?;
+    if rows == 0 {
+        connection.execute("UPDATE tenants SET removed_at = ?2 WHERE id = ?1", params![id, now()])?;
+    }
+    Ok(Some(RemovedRows { rows: rows as u64, is_all: rows == 0 }))
 }
 
 /// Refuses a change of access by a client that was deleted, or lost its rights, since its request was let in.
@@ -284,7 +347,7 @@ pub(super) fn note_address(connection: &Connection, address: &str) -> Result<()>
 
 const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,
                               tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors,
-                              tenants.max_bytes
+                              tenants.max_bytes, tenants.suspended_at
                        FROM clients JOIN tenants ON tenants.id = clients.tenant_id";
 
 pub(super) fn client(connection: &Connection, id: &str) -> Result<Option<ApiClient>> {
@@ -300,9 +363,15 @@ pub(super) fn signing_keys(connection: &Connection, generated: &SigningKey) -> R
          SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)",
         params![generated.id, generated.pem, now()],
     )?;
+    known_signing_keys(connection)
+}
+
+/// Reads the signing keys, the newest first.
+pub(super) fn known_signing_keys(connection: &Connection) -> Result<Vec<SigningKey>> {
+    let published = now() - i64::try_from(KEY_PUBLISHED.as_millis()).unwrap_or(i64::MAX);
     connection
-        .prepare("SELECT id, pem FROM signing_keys ORDER BY created_at DESC, id")?
-        .query_map([], |row| Ok(SigningKey { id: row.get(0)?, pem: row.get(1)? }))?
+        .prepare("SELECT id, pem, created_at > ?1 FROM signing_keys ORDER BY created_at DESC, id")?
+        .query_map([published], |row| Ok(SigningKey { id: row.get(0)?, pem: row.get(1)?, is_new: row.get(2)? }))?
         .collect::<rusqlite::Result<_>>()
         .map_err(StoreError::from)
 }

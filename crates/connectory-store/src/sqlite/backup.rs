@@ -1,47 +1,58 @@
-//! Reading a whole SQLite database as records, and making one of records.
+//! Reading a whole SQLite database as records.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row, params};
-use tempfile::TempPath;
-use uuid::Uuid;
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
-use super::key::{end_key, first_key, key};
-use super::lock::{self, DatabaseFile};
+use super::key::{end_key, first_key};
+use super::lock::{DatabaseFile, Lock};
 use super::rows::{author, uuid};
-use super::schema;
 use super::syncs::Syncs;
+use super::{access, lock_when_free, schema};
 use crate::access::TenantId;
 use crate::backup::error::BackupError;
 use crate::backup::record::{
     AccessEventRow, ClientRow, ConnectorRow, DeletedRow, PartRow, Record, RefusedRow, RequestRow, RevisionRow,
     SettingRow, SigningKeyRow, Sink, TenantRow,
 };
-use crate::error::{Result, StoreError, unreadable};
-use crate::revision::{Action, RevisionId, RevisionNumber};
+use crate::error::{Result, unreadable};
+use crate::revision::Action;
 
 /// Opens a database of which all is read, whether a server is running on it or not. Updates the schema if no server is
 /// running. A server may start meanwhile.
 pub(crate) fn open(path: &Path) -> Result<Source> {
     // A server that holds the lock has the schema that each read checks. The lock is free again when this returns.
     let (connection, _, file) = schema::open_beside(path).map_err(|error| error.of(path))?;
-    Ok(Source { connection, file })
+    Ok(Source { connection, lock: None, file })
+}
+
+/// Opens a database for this process alone, as a server does, and updates the schema. While it is read, nobody else writes.
+pub(crate) fn open_alone(path: &Path) -> Result<Source> {
+    let open = || {
+        let file = DatabaseFile::open_existing(path)?;
+        let lock = Some(lock_when_free(&file, Syncs::Full)?);
+        let mut connection = schema::open(&file, schema::COMMAND_WAIT, Syncs::Full)?;
+        schema::migrate(&mut connection, file.path())?;
+        schema::expect_whole(&connection, file.path())?;
+        Ok(Source { connection, lock, file })
+    };
+    open().map_err(|error: crate::error::StoreError| error.of(path))
 }
 
 /// A database of which all is read.
 pub(crate) struct Source {
     // The fields have this order so that the file is closed after the connection.
     connection: Connection,
+    /// The lock, if the database is this process's alone.
+    lock: Option<Lock>,
     file: Arc<DatabaseFile>,
 }
 
 impl Source {
     /// One more connection of a process that has the file open.
     pub(super) fn of(file: &Arc<DatabaseFile>) -> Result<Self> {
-        Ok(Self { connection: schema::open_reader(file)?, file: Arc::clone(file) })
+        Ok(Self { connection: schema::open_reader(file)?, lock: None, file: Arc::clone(file) })
     }
 
     pub fn path(&self) -> &Path {
@@ -50,7 +61,9 @@ impl Source {
 
     /// Begins to read: all that is read until this is dropped is of one moment.
     pub fn begin(&self) -> Result<Moment<'_>> {
-        let transaction = self.connection.unchecked_transaction()?;
+        // Commands do not have the lock, so a transaction that could write keeps them out.
+        let behavior = if self.lock.is_some() { TransactionBehavior::Immediate } else { TransactionBehavior::Deferred };
+        let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
         // The first read begins the transaction.
         schema::expect_current(&transaction, self.file.path())?;
         Ok(Moment(transaction))
@@ -58,11 +71,18 @@ impl Source {
 }
 
 /// A database at one moment.
-pub(crate) struct Moment<'a>(rusqlite::Transaction<'a>);
+pub(crate) struct Moment<'a>(Transaction<'a>);
 
 impl From<rusqlite::Error> for BackupError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Store(error.into())
+    }
+}
+
+impl<'a> Moment<'a> {
+    /// What a connection reads now.
+    pub(super) fn of(connection: &'a Connection) -> Result<Self> {
+        Ok(Self(connection.unchecked_transaction()?))
     }
 }
 
@@ -73,8 +93,32 @@ impl Moment<'_> {
     /// About how many revisions there are: a tenant that is older than schema 5 may have fewer.
     pub fn revisions(&self) -> Result<u64> {
         let query = "SELECT coalesce(sum((SELECT number FROM revisions WHERE key > id << 40 AND key < (id + 1) << 40
-                                          ORDER BY key DESC LIMIT 1)), 0) FROM tenants";
+                                          ORDER BY key DESC LIMIT 1)), 0) FROM tenants WHERE deleted_at IS NULL";
         Ok(self.0.query_row(query, [], |row| row.get(0))?)
+    }
+
+    /// What has changed if the database has: the newest numbers and the counts of what is read. For a copy, which compares two
+    /// moments of one database.
+    pub fn state(&self) -> Result<String> {
+        let query = "SELECT concat_ws(' ', (SELECT group_concat(name || ' ' || value, ' ' ORDER BY name) FROM settings
+                                                WHERE name IN ('issuer', 'incarnation')),
+                                      (SELECT group_concat(id, ' ' ORDER BY id) FROM signing_keys))
+                     UNION ALL
+                     SELECT * FROM (SELECT concat_ws(' ', id, uuid, max_connectors, coalesce(max_bytes, 'none'),
+                         (SELECT coalesce(hex(commit_id), '') || key FROM revisions WHERE key > id << 40 AND key < (id + 1) << 40
+                              ORDER BY key DESC LIMIT 1),
+                         'events', (SELECT max(key) FROM access_events WHERE key > id << 40 AND key < (id + 1) << 40),
+                         'clients', (SELECT count(*) FROM clients WHERE tenant_id = tenants.id),
+                         'refused', (SELECT sum(count) FROM refused_sign_ins WHERE tenant_id = tenants.id))
+                         FROM tenants ORDER BY id)";
+        let mut statement = self.0.prepare(query)?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.join("\n"))
+    }
+
+    /// The incarnation of the database.
+    pub fn incarnation(&self) -> Result<String> {
+        access::incarnation(&self.0)
     }
 
     /// Reads all rows.
@@ -86,8 +130,10 @@ impl Moment<'_> {
             Ok(Record::SigningKey(SigningKeyRow { id: row.get(0)?, pem: row.get(1)?, created_at: row.get(2)? }))
         };
         each(connection, "SELECT id, pem, created_at FROM signing_keys ORDER BY created_at, id", [], key, sink)?;
-        let mut tenants = connection
-            .prepare("SELECT id, uuid, name, created_at, max_connectors, max_bytes FROM tenants ORDER BY id")?;
+        let mut tenants = connection.prepare(
+            "SELECT id, uuid, name, created_at, max_connectors, max_bytes, suspended_at FROM tenants
+                          WHERE deleted_at IS NULL ORDER BY id",
+        )?;
         let tenant = |row: &Row<'_>| {
             Ok(TenantRow {
                 id: row.get(0)?,
@@ -96,6 +142,7 @@ impl Moment<'_> {
                 created_at: row.get(3)?,
                 max_connectors: row.get(4)?,
                 max_bytes: row.get(5)?,
+                suspended_at: row.get(6)?,
                 removed_bytes: None,
             })
         };
@@ -271,171 +318,6 @@ fn read_revision(row: &Row<'_>, first: i64) -> Result<RevisionRow> {
     })
 }
 
-fn tenant_id(id: i64) -> Result<TenantId> {
+pub(super) fn tenant_id(id: i64) -> Result<TenantId> {
     TenantId::new(id).ok_or_else(|| unreadable(format_args!("a tenant with the key {id}")))
-}
-
-/// A database that is made of records. It has a temporary name until it is whole.
-pub(crate) struct Restore {
-    connection: Connection,
-    /// The file is removed with this.
-    temporary: TempPath,
-    path: PathBuf,
-    tenant: Option<TenantId>,
-}
-
-impl Restore {
-    /// Begins. Refuses a path at which there is a file.
-    pub fn begin(path: &Path) -> Result<Self, BackupError> {
-        let io = |error| StoreError::Io { path: path.to_owned(), error };
-        let path = &std::path::absolute(path).map_err(io)?;
-        // What a database lost may be in its log.
-        for end in ["", "-wal", "-journal"] {
-            let found = lock::beside(path, end);
-            if std::fs::symlink_metadata(&found).is_ok() {
-                return Err(BackupError::NotEmpty(format!("there is a file at {}", found.display())));
-            }
-        }
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder).map_err(io)?;
-        let temporary = tempfile::Builder::new().prefix(".connectory-restore-").tempfile_in(folder).map_err(io)?;
-        Self::begin_at(temporary.into_temp_path(), path.clone())
-    }
-
-    fn begin_at(temporary: TempPath, path: PathBuf) -> Result<Self, BackupError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&temporary, flags)?;
-        // A database that is not whole is removed, so nothing is rolled back, and the file is synced at the end.
-        connection.pragma_update(None, "journal_mode", "OFF")?;
-        connection.pragma_update(None, "synchronous", Syncs::Off.as_str())?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        schema::migrate(&mut connection, &path)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        connection.execute_batch("BEGIN")?;
-        Ok(Self { connection, temporary, path, tenant: None })
-    }
-
-    /// Writes a record. Settings and keys are those that the caller wants to keep.
-    pub fn write(&mut self, record: Record) -> Result<()> {
-        let connection = &self.connection;
-        if let Record::Setting(SettingRow { name, value }) = record {
-            let upsert = "INSERT INTO settings (name, value) VALUES (?1, ?2)
-                          ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-            connection.prepare_cached(upsert)?.execute(params![name, value])?;
-            return Ok(());
-        }
-        if let Record::SigningKey(SigningKeyRow { id, pem, created_at }) = record {
-            let insert = "INSERT INTO signing_keys (id, pem, created_at) VALUES (?1, ?2, ?3)";
-            connection.prepare_cached(insert)?.execute(params![id, pem, created_at])?;
-            return Ok(());
-        }
-        if let Record::Tenant(TenantRow { id, uuid, name, created_at, max_connectors, max_bytes, .. }) = record {
-            self.tenant = Some(tenant_id(id)?);
-            let insert = "INSERT INTO tenants (id, uuid, name, created_at, max_connectors, max_bytes)
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            let values = params![id, uuid, name, created_at, max_connectors, max_bytes];
-            connection.prepare_cached(insert)?.execute(values)?;
-            return Ok(());
-        }
-        let tenant = self.tenant.ok_or_else(|| unreadable("a record before the first tenant"))?;
-        write_of_tenant(connection, tenant, record)
-    }
-
-    /// Syncs the database and gives it its name.
-    pub fn end(self) -> Result<(), BackupError> {
-        let Self { connection, temporary, path, .. } = self;
-        connection.execute_batch("COMMIT")?;
-        connection.close().map_err(|(_, error)| error)?;
-        let io = |error| StoreError::Io { path: path.clone(), error };
-        // No connection has the file open any more, so closing it drops no lock.
-        File::open(&temporary).and_then(|file| file.sync_all()).map_err(io)?;
-        temporary.persist_noclobber(&path).map_err(|error| io(error.error))?;
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        Ok(())
-    }
-}
-
-fn write_of_tenant(connection: &Connection, tenant: TenantId, record: Record) -> Result<()> {
-    let id = tenant.get();
-    let key = |number: i64| -> Result<i64> {
-        let number = RevisionNumber::try_from(number).map_err(unreadable)?;
-        Ok(key(RevisionId { tenant, number }))
-    };
-    let run = |insert: &str, values: &[&dyn rusqlite::ToSql]| -> Result<()> {
-        connection.prepare_cached(insert)?.execute(values)?;
-        Ok(())
-    };
-    let bytes = |id: &Option<Uuid>| id.map(|id| id.as_bytes().to_vec());
-    match record {
-        Record::Client(ClientRow { id: client, name, secret_hash, level, scopes, created_at }) => run(
-            "INSERT INTO clients (id, tenant_id, name, secret_hash, level, scopes, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![client, id, name, secret_hash, level, scopes, created_at],
-        ),
-        Record::Revision(row) => {
-            let body = match (row.body_format, std::str::from_utf8(&row.body)) {
-                // As the first schema stored it.
-                (0, Ok(text)) => ValueRef::Text(text.as_bytes()),
-                _ => ValueRef::Blob(&row.body),
-            };
-            run(
-                "INSERT INTO revisions (key, script_name, previous, change, commit_id, action, changed, author_kind,
-                                        author_id, author_name, tracking_id, created_at, format, body)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-                params![
-                    key(row.number)?,
-                    row.script_name,
-                    row.previous,
-                    row.change,
-                    bytes(&row.commit),
-                    row.action.number(),
-                    row.changed,
-                    row.author.kind.number(),
-                    row.author.id,
-                    row.author.name,
-                    bytes(&row.tracking_id),
-                    row.created_at,
-                    row.body_format,
-                    rusqlite::types::ToSqlOutput::Borrowed(body)
-                ],
-            )
-        }
-        Record::Part(PartRow { number, part, body }) => {
-            run("INSERT INTO parts (key, part, body) VALUES (?1, ?2, ?3)", params![key(number)?, part, body])
-        }
-        Record::Connector(ConnectorRow { script_name, name_key, number, summary }) => run(
-            "INSERT INTO connectors (tenant_id, script_name, name_key, number, summary) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id, script_name, name_key, number, summary],
-        ),
-        Record::Deleted(DeletedRow { script_name, number }) => run(
-            "INSERT INTO deleted (tenant_id, script_name, number) VALUES (?1, ?2, ?3)",
-            params![id, script_name, number],
-        ),
-        Record::Request(RequestRow { key, fingerprint, first, last, created_at }) => run(
-            "INSERT INTO once (tenant_id, key, fingerprint, first, last, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![id, key, fingerprint, first, last, created_at],
-        ),
-        Record::AccessEvent(row) => run(
-            "INSERT INTO access_events (key, action, subject, author_kind, author_id, author_name, address, tracking_id,
-                                        created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            params![
-                key(row.number)?,
-                row.action.number(),
-                row.subject,
-                row.author.kind.number(),
-                row.author.id,
-                row.author.name,
-                row.address,
-                bytes(&row.tracking_id),
-                row.created_at
-            ],
-        ),
-        Record::RefusedSignIns(RefusedRow { minute, client_id, address, count }) => run(
-            "INSERT INTO refused_sign_ins (tenant_id, minute, client_id, address, count) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id, minute, client_id, address, count],
-        ),
-        Record::Setting(_) | Record::SigningKey(_) | Record::Tenant(_) | Record::End(_) => Ok(()),
-    }
 }

@@ -138,17 +138,18 @@ fn check(
                             EXISTS (SELECT 1 FROM connectors WHERE tenant_id = ?3 AND script_name = ?4),
                             EXISTS (SELECT 1 FROM connectors
                                     WHERE tenant_id = ?3 AND name_key >= ?5 AND name_key < ?5 || char(2)),
-                            max_connectors, max_bytes
+                            max_connectors, max_bytes, suspended_at, deleted_at
                          FROM tenants WHERE id = ?3",
                 )
                 .map_err(StoreError::from)?;
             let row = |row: &Row<'_>| {
                 let quotas = Quotas { connectors: row.get(4)?, bytes: row.get(5)? };
-                Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, quotas))
+                Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, quotas, state(row, 6)?))
             };
-            let (newest, previous, script_name_taken, name_taken, quotas) = statement
+            let (newest, previous, script_name_taken, name_taken, quotas, state) = statement
                 .query_row(params![keys[0], keys[1], tenant_id, script_name, edit.name_key], row)
                 .map_err(StoreError::from)?;
+            state?;
             let name_taken = name_taken && !others.free(connection, tenant, &edit.name_key)?;
             return match (name_taken, script_name_taken) {
                 (true, _) => Err(Refusal::NameTaken { edit: at }),
@@ -165,21 +166,32 @@ fn check(
         .prepare_cached(
             "SELECT (SELECT number FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT 1),
                     (SELECT number FROM connectors WHERE tenant_id = ?3 AND script_name = ?4),
-                    max_connectors, max_bytes
+                    max_connectors, max_bytes, suspended_at, deleted_at
                  FROM tenants WHERE id = ?3",
         )
         .map_err(StoreError::from)?;
-    let (newest, current, quotas) = statement
+    let (newest, current, quotas, state) = statement
         .query_row(params![keys[0], keys[1], tenant_id, script_name], |row| {
             let quotas = Quotas { connectors: row.get(2)?, bytes: row.get(3)? };
-            Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, quotas))
+            Ok((row.get::<_, Option<_>>(0)?, row.get(1)?, quotas, state(row, 4)?))
         })
         .map_err(StoreError::from)?;
+    state?;
     if current != Some(expected) {
         return Err(Refusal::Conflict { edit: at, current });
     }
     let takes_name = edit.may_rename && renames(connection, tenant, others, at, edit)?;
     Ok(Checked { newest: newest.unwrap_or(RevisionNumber::ZERO), previous: current, takes_name, quotas })
+}
+
+/// Refuses changes of a tenant that is suspended or deleted. An operator may do that beside the server.
+fn state(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<()>> {
+    let (suspended, deleted): (Option<i64>, Option<i64>) = (row.get(first)?, row.get(first + 1)?);
+    Ok(match (deleted, suspended) {
+        (Some(_), _) => Err(StoreError::Unknown("the tenant".to_owned())),
+        (None, Some(_)) => Err(StoreError::Suspended),
+        (None, None) => Ok(()),
+    })
 }
 
 /// Whether an edit gives its connector a name with another key. Refuses a name that another connector has.

@@ -9,7 +9,7 @@ use super::connectors;
 use super::failure::Failure;
 use super::usage::Usage;
 use super::{access, access_events, retention, schema, sessions};
-use crate::access::{NewClient, SigningKey, TenantId};
+use crate::access::{NewClient, RemovedRows, SigningKey, TenantId};
 use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::changes::Committed;
 use crate::edit::Commit;
@@ -23,7 +23,7 @@ pub(super) enum Job {
     /// Commit edits.
     Commit(Commit, Reply<Vec<RevisionNumber>, Refusal>),
     /// Remove bodies of old revisions.
-    RemoveBodies(TenantId, Run, Reply<Option<Removed>>),
+    RemoveBodies(TenantId, Run, Reply<Removed>),
     /// Create a client of the tenant with this name.
     CreateClient(String, NewClient, AccessOrigin, Reply<()>),
     /// Delete a client of a tenant.
@@ -36,10 +36,13 @@ pub(super) enum Job {
     TouchSession(SessionHash, i64, Reply<()>),
     /// End a session.
     EndSession(SessionHash, AccessOrigin, Reply<()>),
+    /// Remove sessions that have ended.
+    CleanUp(Ended, Reply<u64>),
     /// Add refused sign-ins to those that are stored.
     AddRefused(Vec<RefusedSignIns>, Reply<()>),
     /// Note the address at which clients reach the server.
     NoteAddress(String, Reply<()>),
+    RemoveDeleted(Reply<Option<RemovedRows>>),
     /// Read the signing keys. If there is none, this key becomes the first.
     SigningKeys(SigningKey, Reply<Vec<SigningKey>>),
     /// Write a value that the database has already, to check whether writes succeed.
@@ -136,8 +139,10 @@ impl Job {
             }
             Self::TouchSession(hash, used_at, reply) => reply.keep(wrote, sessions::touch(connection, hash, *used_at)),
             Self::EndSession(hash, by, reply) => reply.keep(wrote, sessions::end(connection, hash, by)),
+            Self::CleanUp(ended, reply) => reply.keep(wrote, sessions::remove_ended(connection, *ended)),
             Self::AddRefused(refused, reply) => reply.keep(wrote, access_events::add_refused(connection, refused)),
             Self::NoteAddress(address, reply) => reply.keep(wrote, access::note_address(connection, address)),
+            Self::RemoveDeleted(reply) => reply.keep(wrote, access::remove_deleted(connection)),
             Self::SigningKeys(generated, reply) => reply.keep(wrote, access::signing_keys(connection, generated)),
             Self::Check(reply) => reply.keep(wrote, schema::write_version(connection)),
             Self::CheckSpace(reply) => reply.keep(wrote, schema::write_and_remove(connection)),
@@ -164,6 +169,7 @@ impl Job {
         match self {
             Self::Commit(_, reply) => reply.send(committed),
             Self::RemoveBodies(_, _, reply) => reply.send(committed),
+            Self::CleanUp(_, reply) => reply.send(committed),
             Self::CreateClient(_, _, _, reply)
             | Self::DeleteClient(_, _, _, reply)
             | Self::BeginSession(_, _, _, reply)
@@ -175,6 +181,7 @@ impl Job {
             | Self::CheckSpace(reply) => reply.send(committed),
             Self::Bootstrap(_, _, _, reply) => reply.send(committed),
             Self::SigningKeys(_, reply) => reply.send(committed),
+            Self::RemoveDeleted(reply) => reply.send(committed),
             #[cfg(test)]
             Self::Wrong(reply) => reply.send(committed),
         }

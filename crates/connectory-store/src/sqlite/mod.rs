@@ -9,6 +9,7 @@ pub(crate) mod backup;
 mod checkpoint;
 mod connectors;
 mod content;
+pub(crate) mod copy;
 mod failure;
 mod job;
 mod key;
@@ -16,7 +17,9 @@ mod lock;
 mod once;
 mod past;
 mod reader;
+pub(crate) mod restore;
 mod retention;
+mod row_writer;
 mod rows;
 mod schema;
 mod sessions;
@@ -36,7 +39,7 @@ use self::lock::{DatabaseFile, Lock};
 use self::reader::Readers;
 pub(crate) use self::syncs::Syncs;
 use self::writer::Writer;
-use crate::access::{ApiClient, NewClient, SigningKey, Tenant, TenantId};
+use crate::access::{ApiClient, NewClient, RemovedRows, SigningKey, Tenant, TenantId};
 use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
@@ -81,6 +84,7 @@ impl Sqlite {
         let mut lock = lock_when_free(&file, syncs)?;
         let mut connection = schema::open(&file, schema::SERVER_WAIT, syncs)?;
         schema::migrate(&mut connection, file.path())?;
+        schema::expect_whole(&connection, file.path())?;
         if syncs == Syncs::Off {
             access::renew_incarnation(&connection)?;
         }
@@ -182,8 +186,12 @@ impl Sqlite {
         self.readers.read(move |connection| retention::links(connection, from, limit)).await
     }
 
-    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Option<Removed>> {
+    pub async fn remove_bodies(&self, tenant: TenantId, run: Run) -> Result<Removed> {
         self.writer.write(|reply| Job::RemoveBodies(tenant, run, reply)).await
+    }
+
+    pub async fn clean_up(&self, ended: Ended) -> Result<u64> {
+        self.writer.write(|reply| Job::CleanUp(ended, reply)).await
     }
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
@@ -260,12 +268,20 @@ impl Sqlite {
         self.writer.write(|reply| Job::NoteAddress(address, reply)).await
     }
 
+    pub async fn remove_deleted(&self) -> Result<Option<RemovedRows>> {
+        self.writer.write(Job::RemoveDeleted).await
+    }
+
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
         self.writer.write(|reply| Job::Bootstrap(tenant, client, by, reply)).await
     }
 
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
         self.writer.write(|reply| Job::SigningKeys(generated, reply)).await
+    }
+
+    pub async fn known_signing_keys(&self) -> Result<Vec<SigningKey>> {
+        self.access_readers.read(access::known_signing_keys).await
     }
 
     pub async fn check_reads(&self) -> Result<()> {

@@ -46,12 +46,7 @@ pub(super) fn links(connection: &Connection, from: RevisionId, limit: u32) -> Re
 }
 
 /// Removes bodies, and the parts that go with them.
-pub(super) fn remove(
-    connection: &Connection,
-    usage: &mut Usage,
-    tenant: TenantId,
-    run: &Run,
-) -> Result<Option<Removed>> {
+pub(super) fn remove(connection: &Connection, usage: &mut Usage, tenant: TenantId, run: &Run) -> Result<Removed> {
     let key = |number: RevisionNumber| key(RevisionId { tenant, number });
     let mut read = connection.prepare_cached(
         "SELECT format, octet_length(body), iif(format = ?2, body, NULL) FROM revisions WHERE key = ?1",
@@ -87,5 +82,5 @@ pub(super) fn remove(
         empty.execute([key(*number)])?;
     }
     usage.removed(tenant, bytes);
-    Ok(Some(Removed { bodies: bodies.len() as u64, bytes, is_elsewhere: false }))
+    Ok(Removed { bodies: bodies.len() as u64, bytes, is_elsewhere: false })
 }

@@ -10,8 +10,8 @@ use crate::access::{Quotas, Tenant, TenantId};
 use crate::revision::{Author, AuthorKind};
 
 /// The columns that [`tenant`] reads.
-pub(super) const TENANT_COLUMNS: &str =
-    "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes";
+pub(super) const TENANT_COLUMNS: &str = "tenants.id, tenants.uuid, tenants.name, tenants.created_at, tenants.max_connectors, tenants.max_bytes, \
+     tenants.suspended_at";
 
 /// Reads a tenant from [`TENANT_COLUMNS`].
 pub(super) fn tenant(row: &Row<'_>, first: usize) -> rusqlite::Result<Tenant> {
@@ -22,6 +22,7 @@ pub(super) fn tenant(row: &Row<'_>, first: usize) -> rusqlite::Result<Tenant> {
         name: row.get(first + 2)?,
         created_at: row.get(first + 3)?,
         quotas: Quotas { connectors: row.get(first + 4)?, bytes: row.get(first + 5)? },
+        suspended_at: row.get(first + 6)?,
     })
 }
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectory_model::name_key;
-use rusqlite::{Connection, OpenFlags, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Transaction, params};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::content;
 use super::lock::{self, DatabaseFile, Lock};
 use super::syncs::Syncs;
+use crate::backup::unfinished::{Position, Unfinished};
 use crate::error::{Result, StoreError};
 
 fn migrations() -> Migrations<'static> {
@@ -27,11 +28,12 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/6-sessions-and-access-events.sql")),
         M::up(include_str!("migrations/7-requests-done-once.sql")),
         M::up(include_str!("migrations/8-incarnation.sql")),
+        M::up(include_str!("migrations/9-states-of-tenants.sql")),
     ])
 }
 
 /// The number of migrations, which is the newest schema version.
-pub(super) const LATEST: usize = 8;
+pub(super) const LATEST: usize = 9;
 
 /// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///
@@ -115,6 +117,7 @@ pub(super) fn open_beside(path: &Path) -> Result<(Connection, Result<Lock>, Arc<
     if lock.is_ok() {
         migrate(&mut connection, file.path())?;
     }
+    expect_whole(&connection, file.path())?;
     Ok((connection, lock, file))
 }
 
@@ -176,6 +179,29 @@ pub(super) fn expect_current(connection: &Connection, path: &Path) -> Result<()>
         Ok(())
     } else {
         Err(mismatch(path, found, "use the version of the program that is serving it"))
+    }
+}
+
+/// Reads how far a copy into the database came that is not finished. None if there is no such copy.
+pub(super) fn unfinished(connection: &Connection) -> Result<Option<Unfinished>> {
+    let is_there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'unfinished_copy')";
+    if !connection.query_row(is_there, [], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
+    }
+    let read = |row: &Row<'_>| {
+        let position = Position { records: row.get(2)?, sha256: row.get(3)? };
+        Ok(Unfinished { from: row.get(0)?, state: row.get(1)?, position })
+    };
+    Ok(connection.query_row("SELECT source, state, records, sha256 FROM unfinished_copy", [], read).optional()?)
+}
+
+/// Refuses a database that has a part of another one only.
+pub(super) fn expect_whole(connection: &Connection, path: &Path) -> Result<()> {
+    match unfinished(connection)? {
+        None => Ok(()),
+        Some(Unfinished { from, .. }) => {
+            Err(StoreError::HalfCopied { database: format!("sqlite:{}", path.display()), from })
+        }
     }
 }
 

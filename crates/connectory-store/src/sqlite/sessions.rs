@@ -60,6 +60,12 @@ pub(super) fn session(connection: &Connection, hash: &SessionHash, ended: Ended)
     Ok(connection.prepare_cached(&query)?.query_row(values, read).optional()?)
 }
 
+/// Removes the sessions of all tenants that have ended. Returns how many.
+pub(super) fn remove_ended(connection: &Connection, ended: Ended) -> Result<u64> {
+    let delete = "DELETE FROM sessions WHERE created_at < ?1 OR used_at < ?2";
+    Ok(connection.execute(delete, [ended.created_before, ended.used_before])? as u64)
+}
+
 /// Sets the time of the last use of a session. A session that has ended stays ended.
 pub(super) fn touch(connection: &Connection, hash: &SessionHash, used_at: i64) -> Result<()> {
     connection.execute("UPDATE sessions SET used_at = ?2 WHERE hash = ?1", params![hash, used_at])?;

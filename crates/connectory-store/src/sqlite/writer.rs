@@ -288,7 +288,7 @@ mod tests {
             connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
         });
         writer.check().await.unwrap();
-        let key = SigningKey { id: "key".to_owned(), pem: "x".repeat(100_000) };
+        let key = SigningKey { id: "key".to_owned(), pem: "x".repeat(100_000), is_new: true };
         let full = |result| matches!(result, Err(StoreError::Unavailable(Unavailable::Full)));
         assert!(full(writer.write(|reply| Job::SigningKeys(key, reply)).await.map(drop)));
         for _ in 0..2 {

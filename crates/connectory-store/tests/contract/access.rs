@@ -2,9 +2,11 @@
 
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::CLIENTS_PER_TENANT;
-use connectory_store::{Author, AuthorKind, NewClient, SigningKey, StoreError};
+use connectory_store::{
+    AccessAction, Author, AuthorKind, Change, NewClient, Refusal, SigningKey, Store, StoreError, TenantId,
+};
 
-use super::support::{by, client, tenant};
+use super::support::{by, client, commit, connector, create, edit, origin, summaries, tenant};
 use super::{Database, all};
 
 pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Database) {
@@ -31,6 +33,99 @@ pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Da
     assert_eq!(store.client("second".to_owned()).await.unwrap(), None);
 }
 
+/// What happened to a tenant, the newest first.
+async fn told(store: &Store, tenant: TenantId) -> Vec<(AccessAction, Option<String>)> {
+    let events = store.access_events(tenant, None, 2).await.unwrap();
+    events.into_iter().map(|event| (event.action, event.subject)).collect()
+}
+
+pub async fn a_tenant_is_renamed_beside_whoever_serves_it(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let access = database.access();
+    assert!(matches!(access.rename_tenant("default", "other", &by()), Err(StoreError::Exists(_))));
+    assert!(matches!(access.rename_tenant("nope", "new", &by()), Err(StoreError::Unknown(_))));
+    access.rename_tenant("default", "new", &by()).unwrap();
+    access.rename_tenant("new", "new", &by()).unwrap();
+    assert_eq!(store.client("first".to_owned()).await.unwrap().unwrap().tenant.name, "new");
+    assert_eq!(store.tenant(Some("new".to_owned())).await.unwrap().unwrap().id, ours);
+    assert_eq!(store.tenant(Some("default".to_owned())).await.unwrap(), None);
+    let renamed = |names: &str| (AccessAction::TenantRenamed, Some(names.to_owned()));
+    assert_eq!(told(&store, ours).await, [renamed("new → new"), renamed("default → new")]);
+}
+
+pub async fn a_suspended_tenant_changes_nothing_until_it_is_resumed(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    let first = commit(&store, ours, create("HR")).await;
+    let access = database.access();
+    access.suspend_tenant("default", true, &by()).unwrap();
+    access.suspend_tenant("default", true, &by()).unwrap();
+    let since = store.client("first".to_owned()).await.unwrap().unwrap().tenant.suspended_at;
+    assert!(since.is_some() && access.tenants().unwrap()[0].suspended_at == since);
+    for edit in [create("IT"), edit(Change::Delete { expected: first }, connector("HR"))] {
+        let refused = store.commit(ours, vec![edit], origin()).await.unwrap_err();
+        assert!(matches!(refused, Refusal::Store(StoreError::Suspended)), "{refused:?}");
+    }
+    assert_eq!(summaries(&store, ours).await.len(), 1);
+    access.suspend_tenant("default", false, &by()).unwrap();
+    access.suspend_tenant("default", false, &by()).unwrap();
+    assert_eq!(commit(&store, ours, create("IT")).await.get(), first.get() + 1);
+    let name = || Some("default".to_owned());
+    assert_eq!(
+        told(&store, ours).await,
+        [(AccessAction::TenantResumed, name()), (AccessAction::TenantSuspended, name())]
+    );
+}
+
+pub async fn a_deleted_tenant_is_gone_at_once_and_its_rows_go_in_steps(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let access = database.access();
+    let theirs = access.tenants().unwrap()[1].clone();
+    access.create_client("other", &client("theirs"), &by()).unwrap();
+    let edits = (0..700).map(|n| create(&format!("c {n}"))).collect();
+    store.commit(theirs.id, edits, origin()).await.unwrap();
+    commit(&store, ours, create("HR")).await;
+    assert_eq!(access.remove_deleted().unwrap(), None);
+    assert_eq!(access.delete_tenant("other").unwrap(), theirs.id);
+    assert!(matches!(access.delete_tenant("other"), Err(StoreError::Unknown(_))));
+    // Its name is free, its key is not, and nothing can be changed.
+    assert_eq!(store.client("theirs".to_owned()).await.unwrap(), None);
+    assert_eq!(store.tenants().await.unwrap().len(), 1);
+    let refused = store.commit(theirs.id, vec![create("IT")], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Store(StoreError::Unknown(_))), "{refused:?}");
+    database.create_tenant("other");
+    let again = store.tenant(Some("other".to_owned())).await.unwrap().unwrap();
+    assert!(again.id != theirs.id && again.uuid != theirs.uuid);
+    // A check and a backup do not mind what is half removed.
+    let first = access.remove_deleted().unwrap().unwrap();
+    assert!((500..1400).contains(&first.rows) && !first.is_all, "{first:?}");
+    let check = || {
+        let source = store.backup_source().unwrap();
+        let mut found = Vec::new();
+        let counts = std::thread::spawn(move || {
+            source
+                .check(&mut |_, _| {}, &mut |finding| found.push(format!("{finding:?}")))
+                .map(|counts| (counts, found))
+        });
+        let (counts, found) = counts.join().unwrap().unwrap();
+        assert_eq!((counts.0.tenants, counts.0.revisions, found), (2, 1, Vec::new()));
+    };
+    check();
+    let mut rows = first.rows;
+    while let Some(removed) = store.remove_deleted().await.unwrap() {
+        rows += removed.rows;
+    }
+    assert!(rows >= 1400, "{rows}");
+    assert_eq!(summaries(&store, theirs.id).await, []);
+    assert_eq!(store.revisions(theirs.id, None, None, 9).await.unwrap(), []);
+    assert_eq!(summaries(&store, ours).await.len(), 1);
+    check();
+}
+
 pub async fn a_generated_client_has_a_secret_that_is_not_stored(database: impl Database) {
     let store = database.open();
     tenant(&store).await;
@@ -53,7 +148,7 @@ pub async fn the_first_tenant_is_created_once(database: impl Database) {
 
 pub async fn the_first_signing_key_stays(database: impl Database) {
     let store = database.open();
-    let key = |id: &str| SigningKey { id: id.to_owned(), pem: format!("pem of {id}") };
+    let key = |id: &str| SigningKey { id: id.to_owned(), pem: format!("pem of {id}"), is_new: true };
     assert_eq!(store.signing_keys(key("a")).await.unwrap()[0].id, "a");
     drop(store);
     let keys = database.open().signing_keys(key("b")).await.unwrap();

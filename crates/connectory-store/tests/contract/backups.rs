@@ -12,7 +12,7 @@ use connectory_store::{
 };
 use tempfile::TempDir;
 
-use super::support::{by, client, commit, connector, create, edit, number, origin, summaries, tenant};
+use super::support::{by, client, commit, connector, create, edit, number, origin, signing_key, summaries, tenant};
 use super::{Database, Postgres, Sqlite};
 
 /// The bytes of a backup.
@@ -101,8 +101,7 @@ fn large(name: &str) -> Connector {
 /// Writes something of each kind.
 pub(crate) async fn fill(store: &Store) {
     let ours = tenant(store).await;
-    let key = SigningKey { id: "k".to_owned(), pem: "pem".to_owned() };
-    store.signing_keys(key).await.unwrap();
+    store.signing_keys(signing_key("k")).await.unwrap();
     store.create_client("other".to_owned(), client("theirs"), by()).await.unwrap();
     let other = store.tenant(Some("other".to_owned())).await.unwrap().unwrap().id;
     let once = Once { key: [1; 32], fingerprint: [2; 32], at: 1 };
@@ -180,7 +179,7 @@ pub(super) async fn keys_come_along_if_they_are_wanted<D: Restorable>(database: 
     fill(&store).await;
     let issuer = store.issuer().await.unwrap();
     let backup = back_up(&store).await;
-    let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned() };
+    let other = SigningKey { id: "other".to_owned(), pem: "other".to_owned(), is_new: true };
     for (keys, key) in [(Keys::Keep, "k"), (Keys::New, "other")] {
         let restored = D::new().unwrap();
         restored.restore(backup.clone(), keys).await.unwrap();

@@ -12,6 +12,7 @@ mod access;
 mod access_events;
 mod backups;
 mod commits;
+mod copies;
 mod once;
 mod past;
 mod reads;
@@ -29,10 +30,16 @@ trait Database: Sized {
     fn new() -> Option<Self>;
     /// Opens it; again, after everything that had it open was dropped.
     fn open(&self) -> Store;
+    /// Opens it for changes of access, beside whoever has it open.
+    fn access(&self) -> AccessDb;
     /// Creates a tenant, beside whoever has it open.
-    fn create_tenant(&self, name: &str);
+    fn create_tenant(&self, name: &str) {
+        self.access().create_tenant(name, &by()).unwrap();
+    }
     /// Sets the quotas of a tenant, beside whoever has it open.
-    fn set_quotas(&self, tenant: &str, quotas: Quotas);
+    fn set_quotas(&self, tenant: &str, quotas: Quotas) {
+        self.access().set_quotas(tenant, quotas, &by()).unwrap();
+    }
     /// Runs SQL that nobody else runs, beside whoever has it open.
     fn run(&self, sql: &str);
     /// Opens it once more, for another process. None if it is one process's alone.
@@ -52,12 +59,8 @@ impl Database for Sqlite {
         Store::open(&self.0.path().join("c.db")).unwrap()
     }
 
-    fn create_tenant(&self, name: &str) {
-        AccessDb::open(&self.0.path().join("c.db")).unwrap().create_tenant(name, &by()).unwrap();
-    }
-
-    fn set_quotas(&self, tenant: &str, quotas: Quotas) {
-        AccessDb::open(&self.0.path().join("c.db")).unwrap().set_quotas(tenant, quotas, &by()).unwrap();
+    fn access(&self) -> AccessDb {
+        AccessDb::open(&self.0.path().join("c.db")).unwrap()
     }
 
     fn run(&self, sql: &str) {
@@ -79,12 +82,8 @@ impl Database for SqliteWithoutSyncs {
         Store::open_without_syncs(&self.0.0.path().join("c.db")).unwrap()
     }
 
-    fn create_tenant(&self, name: &str) {
-        self.0.create_tenant(name);
-    }
-
-    fn set_quotas(&self, tenant: &str, quotas: Quotas) {
-        self.0.set_quotas(tenant, quotas);
+    fn access(&self) -> AccessDb {
+        self.0.access()
     }
 
     fn run(&self, sql: &str) {
@@ -107,10 +106,6 @@ impl Postgres {
     fn address(&self) -> Address {
         Address::parse(&self.cluster.address(&self.name), |_| None).unwrap()
     }
-
-    fn access(&self) -> AccessDb {
-        AccessDb::open_postgres(&self.address()).unwrap()
-    }
 }
 
 impl Database for Postgres {
@@ -131,12 +126,8 @@ impl Database for Postgres {
         })
     }
 
-    fn create_tenant(&self, name: &str) {
-        self.access().create_tenant(name, &by()).unwrap();
-    }
-
-    fn set_quotas(&self, tenant: &str, quotas: Quotas) {
-        self.access().set_quotas(tenant, quotas, &by()).unwrap();
+    fn access(&self) -> AccessDb {
+        AccessDb::open_postgres(&self.address()).unwrap()
     }
 
     fn run(&self, sql: &str) {
@@ -206,6 +197,9 @@ macro_rules! engines {
             access {
                 clients_belong_to_a_tenant_until_they_are_deleted,
                 clients_are_read_a_page_at_a_time,
+                a_tenant_is_renamed_beside_whoever_serves_it,
+                a_suspended_tenant_changes_nothing_until_it_is_resumed,
+                a_deleted_tenant_is_gone_at_once_and_its_rows_go_in_steps,
                 a_tenant_has_a_limit_on_clients,
                 a_client_that_was_deleted_changes_no_access,
                 a_generated_client_has_a_secret_that_is_not_stored,

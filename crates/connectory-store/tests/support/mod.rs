@@ -6,7 +6,8 @@ use std::sync::Arc;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::{Connector, Summary, import};
 use connectory_store::{
-    AccessOrigin, Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, Store, TenantId,
+    AccessOrigin, Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, SigningKey, Store,
+    TenantId,
 };
 use uuid::Uuid;
 
@@ -63,6 +64,11 @@ pub fn client(id: &str) -> NewClient {
         level: UserLevel::SourceAdmin,
         scopes: [Scope::ReadConnectors, Scope::Default].into(),
     }
+}
+
+/// A signing key with this id.
+pub fn signing_key(id: &str) -> SigningKey {
+    SigningKey { id: id.to_owned(), pem: rcgen::KeyPair::generate().unwrap().serialize_pem(), is_new: true }
 }
 
 /// The first tenant, which is created if there is none.

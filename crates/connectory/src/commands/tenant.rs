@@ -1,13 +1,15 @@
-//! `connectory tenant …`: tenants. The commands open the database themselves; only `delete` needs the server stopped.
+//! `connectory tenant …`: tenants. The commands open the database themselves, whether a server runs on it or not.
 
 use std::str::FromStr;
 
-use anyhow::{Error, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use connectory_store::{Quotas, StoreError};
+use connectory_model::access::is_tenant_name;
+use connectory_store::Quotas;
 
 use crate::access::{self, database_option};
 use crate::operator::operator;
+use crate::progress::Progress;
 use crate::serve::settings::DatabaseArgument;
 use crate::terminal;
 
@@ -37,7 +39,33 @@ pub enum TenantCommand {
         #[command(flatten)]
         database: DatabaseArgument,
     },
-    /// Delete a tenant with its connectors, their history and its clients. On SQLite, stop the server first.
+    /// Give a tenant another name. Its tokens and sessions stay valid, and a running server shows the name within seconds.
+    Rename {
+        /// The tenant's name.
+        name: String,
+        /// The new name: letters, digits, `-` and `_`.
+        #[arg(value_parser = tenant_name)]
+        new_name: String,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Suspend a tenant: nothing of it is removed, and nobody can use it until it is resumed. A running server refuses changes
+    /// at once, and all requests within 5 seconds.
+    Suspend {
+        /// The tenant's name.
+        name: String,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Resume a suspended tenant.
+    Resume {
+        /// The tenant's name.
+        name: String,
+        #[command(flatten)]
+        database: DatabaseArgument,
+    },
+    /// Delete a tenant with its connectors, their history and its clients. A running server refuses changes at once, and all
+    /// requests within 5 seconds. The rows are removed in small steps after that.
     Delete {
         /// The tenant's name.
         name: String,
@@ -137,9 +165,30 @@ pub fn run(command: TenantCommand) -> Result<()> {
                 let clients = access.clients(Some(&tenant.name))?.len();
                 let connectors = access.connector_count(tenant.id)?;
                 let connectors = format!("{connectors} of {}", tenant.quotas.connectors);
-                rows.push([tenant.name, tenant.uuid, connectors, shown(tenant.quotas.bytes), clients.to_string()]);
+                let state = if tenant.suspended_at.is_some() { "suspended" } else { "active" };
+                let (bytes, clients) = (shown(tenant.quotas.bytes), clients.to_string());
+                rows.push([tenant.name, tenant.uuid, state.to_owned(), connectors, bytes, clients]);
             }
-            terminal::table(["NAME", "ID", "CONNECTORS", "MAX BYTES", "CLIENTS"], rows);
+            terminal::table(["NAME", "ID", "STATE", "CONNECTORS", "MAX BYTES", "CLIENTS"], rows);
+        }
+        TenantCommand::Rename { name, new_name, database } => {
+            let access = access::open(database)?;
+            access::tenant(&access, &name)?;
+            access.rename_tenant(&name, &new_name, &operator())?;
+            say!("The tenant `{name}` is `{new_name}` now.");
+        }
+        TenantCommand::Suspend { name, database } => {
+            let access = access::open(database)?;
+            access::tenant(&access, &name)?;
+            access.suspend_tenant(&name, true, &operator())?;
+            let option = database_option(&access.location());
+            say!("The tenant `{name}` is suspended. `connectory tenant resume {name} {option}` resumes it.");
+        }
+        TenantCommand::Resume { name, database } => {
+            let access = access::open(database)?;
+            access::tenant(&access, &name)?;
+            access.suspend_tenant(&name, false, &operator())?;
+            say!("The tenant `{name}` is resumed.");
         }
         TenantCommand::Delete { name, yes, database } => {
             let access = access::open(database)?;
@@ -149,12 +198,15 @@ pub fn run(command: TenantCommand) -> Result<()> {
                 let connectors = connectors_of(connectors);
                 bail!("the tenant `{name}` has {connectors}; give --yes to delete what it has");
             }
-            access.delete_tenant(&name).map_err(|error| match error {
-                StoreError::InUse { .. } => {
-                    anyhow!("{error}. Stop the server first: it has the connectors of the tenant in memory")
-                }
-                other => Error::from(other),
-            })?;
+            access.delete_tenant(&name)?;
+            let progress = Progress::of("removed", "rows", 0);
+            let mut removed = 0;
+            // If this is interrupted, a server goes on with it.
+            while let Some(rows) = access.remove_deleted()? {
+                removed += rows.rows;
+                progress.reach_of(removed, removed);
+            }
+            drop(progress);
             say!("Deleted the tenant `{name}`.");
         }
     }
@@ -172,7 +224,9 @@ fn shown(bytes: Option<u64>) -> String {
 }
 
 fn tenant_name(text: &str) -> Result<String, String> {
-    let is_name =
-        (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if is_name { Ok(text.to_owned()) } else { Err("expected 1 to 100 letters, digits, `-` and `_`".to_owned()) }
+    if is_tenant_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 100 letters, digits, `-` and `_`".to_owned())
+    }
 }

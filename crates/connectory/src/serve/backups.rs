@@ -1,5 +1,5 @@
 //! Backups that a server makes of its database from time to time, on a thread of its own: into a folder, named by time, of
-//! which the newest are kept.
+//! which the newest are kept. Of several servers, the one with the lease makes them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -9,15 +9,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
-use connectory_model::limits::{BACKUP_ABANDONED, BACKUP_CLOSE_TIMEOUT, BACKUP_LOOK, BACKUP_RETRY};
+use anyhow::{Context, Result, bail};
+use connectory_model::limits::{
+    BACKUP_ABANDONED, BACKUP_AHEAD, BACKUP_CLOSE_TIMEOUT, BACKUP_LOOK, BACKUP_RETRY, LEASE,
+};
 use connectory_server::options::BackupMetrics;
 use connectory_server::work::give_way;
-use connectory_store::{BackupSource, Store};
+use connectory_store::{BackupSource, Lease, LeasedWork, Store};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
+use tokio::runtime::Handle;
 
+use super::leases::Leasing;
 use crate::files::{self, PARTIAL};
 
 /// How the name of a backup begins and ends.
@@ -53,16 +57,14 @@ impl Drop for Backups {
 }
 
 /// Starts to make backups, if they are wanted. Fails if there is no such folder.
-pub fn start(wanted: Option<(Schedule, BackupMetrics)>, store: &Store) -> Result<Option<Backups>> {
+pub async fn start(wanted: Option<(Schedule, BackupMetrics)>, store: &Store) -> Result<Option<Backups>> {
     let Some((schedule, metrics)) = wanted else { return Ok(None) };
     let source = store.backup_source()?;
     // As the folder of a database, it is made if it is missing.
     fs::create_dir_all(&schedule.to)
         .with_context(|| format!("--backup-to: cannot create {}", schedule.to.display()))?;
-    let newest = schedule.made().with_context(|| format!("--backup-to: cannot read {}", schedule.to.display()))?.pop();
-    if let Some((time, path)) = newest {
-        note(&metrics, time, fs::metadata(path).map_or(0, |file| file.len()));
-    }
+    schedule.note_newest(&metrics).with_context(|| format!("--backup-to: cannot read {}", schedule.to.display()))?;
+    let (leasing, runtime) = (Leasing::start(store, LeasedWork::Backups).await, Handle::current());
     let (wake, woken) = mpsc::channel();
     let (end, ended) = mpsc::channel::<()>();
     let is_stopping = Arc::<AtomicBool>::default();
@@ -71,32 +73,38 @@ pub fn start(wanted: Option<(Schedule, BackupMetrics)>, store: &Store) -> Result
         // Dropped at the end, which `ended` notices.
         let _end = end;
         give_way();
-        run(&schedule, &source, &metrics, &stopping, &woken);
+        let lease = || runtime.block_on(leasing.confirmed());
+        run(&schedule, &source, &metrics, &Turn { lease: &lease, is_stopping: &stopping }, &woken);
     };
     std::thread::Builder::new().name("backups".to_owned()).spawn(run).context("cannot start a thread")?;
     Ok(Some(Backups { is_stopping, wake: Some(wake), ended }))
 }
 
-fn run(
-    schedule: &Schedule,
-    source: &BackupSource,
-    metrics: &BackupMetrics,
-    is_stopping: &AtomicBool,
-    woken: &Receiver<()>,
-) {
+/// Whether this server makes the next backup.
+struct Turn<'a> {
+    /// Returns the lease, if this server has it now.
+    lease: &'a dyn Fn() -> Option<Lease>,
+    is_stopping: &'a AtomicBool,
+}
+
+fn run(schedule: &Schedule, source: &BackupSource, metrics: &BackupMetrics, turn: &Turn<'_>, woken: &Receiver<()>) {
     loop {
+        // Another server may have made it. That the folder cannot be read is noticed below.
+        let _unread = schedule.note_newest(metrics);
         let wait = match schedule.wait() {
             // The time may be set, and a machine may sleep, so that a long wait would not be right.
             Ok(wait) if !wait.is_zero() => wait.min(BACKUP_LOOK),
-            due => match due.and_then(|_| make(schedule, source, is_stopping)) {
-                Ok((time, bytes)) => {
+            due => match due.and_then(|_| make(schedule, source, turn)) {
+                // Another server makes it, in this folder or in one of its own.
+                Ok(None) => LEASE / 3,
+                Ok(Some((time, bytes))) => {
                     note(metrics, time, bytes);
                     if let Err(error) = schedule.remove_old() {
                         tracing::error!(error = format!("{error:#}"), "old backups could not be removed");
                     }
                     Duration::ZERO
                 }
-                Err(_) if is_stopping.load(Ordering::Relaxed) => return,
+                Err(_) if turn.is_stopping.load(Ordering::Relaxed) => return,
                 Err(error) => {
                     metrics.failures.inc();
                     let again = BACKUP_RETRY.min(schedule.every);
@@ -121,18 +129,23 @@ fn note(metrics: &BackupMetrics, time: Timestamp, bytes: u64) {
     metrics.last_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }
 
-/// Makes a backup. Returns its time and its bytes.
-fn make(schedule: &Schedule, source: &BackupSource, is_stopping: &AtomicBool) -> Result<(Timestamp, u64)> {
+/// Makes a backup. Returns its time and its bytes, or none if another server makes backups. The file gets its name only if this
+/// server still has the lease with which it began.
+fn make(schedule: &Schedule, source: &BackupSource, turn: &Turn<'_>) -> Result<Option<(Timestamp, u64)>> {
+    let Some(lease) = (turn.lease)() else { return Ok(None) };
     let time = Timestamp::now();
     let path = schedule.to.join(format!("{}{}{}", NAME.0, time.strftime(TIME), NAME.1));
     let (revisions, bytes) = files::write_new_by(&path, |file| {
-        let mut to = Stoppable { file, is_stopping, bytes: 0 };
+        let mut to = Stoppable { file, is_stopping: turn.is_stopping, bytes: 0 };
         let counts = source.write(&mut to, &mut |_, _| {})?;
+        if (turn.lease)() != Some(lease) {
+            bail!("another server makes backups now, so this one is not kept");
+        }
         Ok((counts.revisions, to.bytes))
     })?;
     let took_ms = u64::try_from(Timestamp::now().duration_since(time).as_millis()).unwrap_or_default();
     tracing::info!(path = %path.display(), revisions, bytes, took_ms, "a backup was made");
-    Ok((time, bytes))
+    Ok(Some((time, bytes)))
 }
 
 /// A file whose writer ends with the server.
@@ -158,6 +171,14 @@ impl Write for Stoppable<'_> {
 }
 
 impl Schedule {
+    /// Shows the newest backup in the metrics, if there is one.
+    fn note_newest(&self, metrics: &BackupMetrics) -> io::Result<()> {
+        if let Some((time, path)) = self.made()?.pop() {
+            note(metrics, time, fs::metadata(path).map_or(0, |file| file.len()));
+        }
+        Ok(())
+    }
+
     /// The time until the next backup is due.
     fn wait(&self) -> Result<Duration> {
         let made = self.made().with_context(|| format!("cannot read {}", self.to.display()))?;
@@ -178,7 +199,7 @@ impl Schedule {
                 made.push((time, file.path()));
             }
         }
-        let now = Timestamp::now();
+        let now = Timestamp::now() + BACKUP_AHEAD;
         made.retain(|(time, _)| *time <= now);
         made.sort();
         Ok(made)
@@ -317,7 +338,10 @@ mod tests {
         let (metrics, schedule) = (BackupMetrics::default(), schedule(&folder.path().join("none"), 2));
         let (wake, woken) = mpsc::channel();
         let measured = metrics.clone();
-        let running = std::thread::spawn(move || run(&schedule, &source, &measured, &AtomicBool::new(false), &woken));
+        let running = std::thread::spawn(move || {
+            let turn = Turn { lease: &of_sqlite, is_stopping: &AtomicBool::new(false) };
+            run(&schedule, &source, &measured, &turn, &woken);
+        });
         while metrics.failures.get() == 0 {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -332,6 +356,31 @@ mod tests {
         assert_eq!((names(&folder.path().join("none")).len(), metrics.failures.get()), (1, 1));
     }
 
+    /// The lease of a process that alone uses its database.
+    fn of_sqlite() -> Option<Lease> {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open_without_syncs(&folder.path().join("c.db")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(store.lease(LeasedWork::Backups, LEASE)).unwrap()
+    }
+
+    #[test]
+    fn a_backup_of_a_server_that_lost_its_lease_is_not_kept() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("c.db");
+        drop(Store::open(&path).unwrap());
+        let source = BackupSource::open(&path).unwrap();
+        let to = folder.path().join("backups");
+        fs::create_dir(&to).unwrap();
+        let (goes_on, asked) = (AtomicBool::new(false), AtomicBool::new(false));
+        let lost = || if asked.swap(true, Ordering::Relaxed) { None } else { of_sqlite() };
+        let turn = Turn { lease: &lost, is_stopping: &goes_on };
+        let refused = make(&schedule(&to, 2), &source, &turn).unwrap_err();
+        assert!(format!("{refused:#}").contains("another server makes backups now"), "{refused:#}");
+        assert!(make(&schedule(&to, 2), &source, &turn).unwrap().is_none(), "another server has the lease");
+        assert_eq!(names(&to), Vec::<String>::new());
+    }
+
     #[test]
     fn nothing_is_left_of_a_backup_that_is_stopped() {
         let folder = TempDir::new().unwrap();
@@ -340,10 +389,13 @@ mod tests {
         let source = BackupSource::open(&path).unwrap();
         let to = folder.path().join("backups");
         fs::create_dir(&to).unwrap();
-        let stopped = make(&schedule(&to, 2), &source, &AtomicBool::new(true)).unwrap_err();
+        let (stops, goes_on) = (AtomicBool::new(true), AtomicBool::new(false));
+        let turn = Turn { lease: &of_sqlite, is_stopping: &stops };
+        let stopped = make(&schedule(&to, 2), &source, &turn).unwrap_err();
         assert!(format!("{stopped:#}").contains("the server stops"), "{stopped:#}");
         assert_eq!(names(&to), Vec::<String>::new());
-        let (_, bytes) = make(&schedule(&to, 2), &source, &AtomicBool::new(false)).unwrap();
+        let turn = Turn { lease: &of_sqlite, is_stopping: &goes_on };
+        let (_, bytes) = make(&schedule(&to, 2), &source, &turn).unwrap().unwrap();
         let made = names(&to);
         assert_eq!((made.len(), fs::metadata(to.join(&made[0])).unwrap().len()), (1, bytes));
     }

@@ -2,10 +2,13 @@
 
 mod backup_options;
 mod backups;
+mod clean_up;
+mod database_clock;
 mod ephemeral;
 mod ephemeral_options;
 mod file;
 mod first_start;
+mod leases;
 mod record;
 mod retention;
 pub mod settings;
@@ -20,11 +23,12 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use connectory_model::limits::{BLOCKING_THREADS, CLOSE_TIMEOUT, LOG_LINES, METRICS_CONNECTIONS, OWN_DESCRIPTORS};
+use connectory_server::clock::Clock;
 use connectory_server::ephemeral::{Ephemeral, Setup};
 use connectory_server::http::listen::{self, Connections};
-use connectory_server::options::{OidcOptions, Options, Pages};
+use connectory_server::options::{BackupMetrics, OidcOptions, Options, Pages, RetentionMetrics};
 use connectory_server::{ServerState, Service};
-use connectory_store::Store;
+use connectory_store::{Retention, Store};
 use futures_util::future::Either;
 use http::Request;
 use hyper::body::Incoming;
@@ -32,9 +36,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder};
 
+use self::backups::{Backups, Schedule};
+use self::clean_up::CleaningUp;
 use self::ephemeral::{Around, Opened, PortFile, recorder, remove_files};
 use self::first_start::{Clients, client_of_tests, create_first_client, print_clients};
 use self::record::Recorder;
+use self::retention::Retaining;
 use self::settings::{ServeCommand, Settings};
 use self::stop::Stop;
 
@@ -143,8 +150,8 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     {
         tracing::warn!(%error, "could not note the address of the server, which `connectory client create` prints");
     }
-    let _backups = backups::start(backups.zip(backup_metrics), &server().store)?;
-    let _retaining = retention::start(retention, &server().store);
+    let _clock = server().store.is_shared().then(|| database_clock::start(Arc::clone(&service)));
+    let _work = OwnWork::start(backups.zip(backup_metrics), retention, &opened, &server().store, clock).await?;
     // Nothing fails after this: the secret is shown once, by the start that succeeds.
     if let Some(file) = &port_file {
         file.write(address)?;
@@ -188,6 +195,34 @@ async fn serve(settings: Settings, opened: Opened, record: &OnceLock<Recorder>, 
     // A locked database must not hold the end up.
     let _locked = tokio::time::timeout(CLOSE_TIMEOUT / 2, server().auth.flush()).await;
     Ok(())
+}
+
+/// What a server does by itself. Of several servers, one does each of these. They end when this is dropped.
+struct OwnWork {
+    _backups: Option<Backups>,
+    _retaining: Option<Retaining>,
+    _cleaning_up: Option<CleaningUp>,
+}
+
+impl OwnWork {
+    /// Starts what is wanted.
+    async fn start(
+        backups: Option<(Schedule, BackupMetrics)>,
+        retention: Option<(Retention, RetentionMetrics)>,
+        opened: &Opened,
+        store: &Store,
+        clock: Clock,
+    ) -> Result<Self> {
+        Ok(Self {
+            _backups: backups::start(backups, store).await?,
+            _retaining: retention::start(retention, store, clock.clone()).await,
+            // A server for tests replaces its store, and ends before there is anything to clean up.
+            _cleaning_up: match opened {
+                Opened::Database(store) => Some(clean_up::start(store, clock).await),
+                Opened::Folder(..) => None,
+            },
+        })
+    }
 }
 
 /// Warns if people should sign in to a tenant that does not exist.

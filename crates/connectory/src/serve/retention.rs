@@ -1,13 +1,16 @@
 //! Retention: a task of the server that removes the bodies of old revisions, in small steps beside requests. A pass goes
-//! through all connectors. The next one begins an hour later.
+//! through all connectors. The next one begins an hour later. Of several servers, one makes the passes.
 
 use std::time::Duration;
 
-use connectory_model::limits::{RETENTION_EVERY, RETENTION_PAUSE, RETENTION_RETRY};
+use connectory_model::limits::{LEASE, RETENTION_EVERY, RETENTION_PAUSE, RETENTION_RETRY};
+use connectory_server::clock::Clock;
 use connectory_server::options::RetentionMetrics;
-use connectory_store::{Retention, RetentionPass, Store, StoreError};
+use connectory_store::{LeasedWork, Retention, RetentionPass, Store, StoreError};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
+
+use super::leases::Leasing;
 
 /// The task. It ends when this is dropped. A step that is being made is made whole or not at all.
 pub struct Retaining(JoinHandle<()>);
@@ -19,13 +22,14 @@ impl Drop for Retaining {
 }
 
 /// Starts to remove bodies, if that is wanted.
-pub fn start(wanted: Option<(Retention, RetentionMetrics)>, store: &Store) -> Option<Retaining> {
+pub async fn start(wanted: Option<(Retention, RetentionMetrics)>, store: &Store, clock: Clock) -> Option<Retaining> {
     let (retention, metrics) = wanted?;
+    let leasing = Leasing::start(store, LeasedWork::Retention).await;
     let store = store.clone();
     Some(Retaining(tokio::spawn(async move {
         let mut pass = None;
         loop {
-            let wait = step(retention, &mut pass, &store, &metrics).await.unwrap_or_else(|error| {
+            let wait = step(retention, &mut pass, (&store, &leasing, &clock), &metrics).await.unwrap_or_else(|error| {
                 metrics.failures.inc();
                 let again_in = format!("{RETENTION_RETRY:?}");
                 tracing::error!(%error, again_in, "bodies of old revisions could not be removed");
@@ -36,22 +40,27 @@ pub fn start(wanted: Option<(Retention, RetentionMetrics)>, store: &Store) -> Op
     })))
 }
 
-/// Makes a step. Returns the time until the next one.
+/// Makes a step, if this server has the lease. Returns the time until the next one.
 async fn step(
     retention: Retention,
     pass: &mut Option<RetentionPass>,
-    store: &Store,
+    (store, leasing, clock): (&Store, &Leasing, &Clock),
     metrics: &RetentionMetrics,
 ) -> Result<Duration, StoreError> {
+    let Some(lease) = leasing.lease() else {
+        // When it comes back, another server has gone on.
+        *pass = None;
+        return Ok(LEASE / 3);
+    };
     let current = match pass {
         Some(current) => current,
         None => pass.insert(retention.begin(store).await?),
     };
-    let removed = store.retain(current, Timestamp::now().as_millisecond()).await?;
+    let removed = store.retain(current, &lease, i64::try_from(clock.unix_milliseconds()).unwrap_or(i64::MAX)).await?;
     metrics.bodies.inc_by(removed.bodies);
     metrics.bytes.inc_by(removed.bytes);
     if removed.is_elsewhere {
-        return Ok(RETENTION_RETRY);
+        return Ok(LEASE / 3);
     }
     if !current.is_done() {
         return Ok(RETENTION_PAUSE);
@@ -73,7 +82,9 @@ mod tests {
         let store = Store::open(&folder.path().join("c.db")).unwrap();
         let retention = Retention { age: Duration::from_hours(1), min: 1 };
         let (metrics, mut pass) = (RetentionMetrics::default(), None);
-        let wait = step(retention, &mut pass, &store, &metrics).await.unwrap();
+        let leasing = Leasing::start(&store, LeasedWork::Retention).await;
+        let around = (&store, &leasing, &Clock::default());
+        let wait = step(retention, &mut pass, around, &metrics).await.unwrap();
         assert_eq!((wait, pass.is_none()), (RETENTION_EVERY, true));
         assert!(metrics.last_pass.get() > 0);
         assert_eq!((metrics.bodies.get(), metrics.failures.get()), (0, 0));

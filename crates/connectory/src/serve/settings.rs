@@ -23,7 +23,7 @@ use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
     ClockOffset, Database, Drain, HOST, Issuer, KeepRevisions, LogFilter, PORT, PublicUrl, RateLimitSetting,
-    ReadsSetting, Staleness, address, at_least_one, proxy, seconds,
+    ReadsSetting, Staleness, address, at_least_one, connector_bytes, proxy, seconds,
 };
 
 /// The options of `connectory serve`.
@@ -87,8 +87,8 @@ pub struct ServeArguments {
     #[arg(long, env = "CONNECTORY_MAX_DOCUMENT", value_name = "BYTES", value_parser = at_least_one)]
     max_document: Option<NonZeroUsize>,
 
-    /// Maximum size of a whole connector in bytes [default: 16777216]
-    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = at_least_one)]
+    /// Maximum size of a whole connector in bytes, 25165824 at most [default: 16777216]
+    #[arg(long, env = "CONNECTORY_MAX_CONNECTOR", value_name = "BYTES", value_parser = connector_bytes)]
     max_connector: Option<NonZeroUsize>,
 
     /// Maximum size of the changes that are applied at once, in bytes before compression [default: 268435456]
@@ -387,13 +387,7 @@ impl ServeArguments {
             }
         };
         let backups = backups.schedule(ephemeral)?;
-        if keep_revisions.is_some() && ephemeral {
-            bail!(
-                "--ephemeral keeps nothing; leave out --keep-revisions, CONNECTORY_KEEP_REVISIONS and `keep_revisions` in the \
-                 settings file"
-            );
-        }
-        let keep_revisions = keep_revisions.map(|KeepRevisions(retention)| retention);
+        let keep_revisions = retention(keep_revisions, ephemeral)?;
         let default_drain = if ephemeral { Duration::ZERO } else { DRAIN };
         Ok(Settings {
             listen: listen.unwrap_or(SocketAddr::new(HOST, PORT)),
@@ -469,6 +463,17 @@ impl ServeArguments {
             log: self.log.or(file.log),
         }
     }
+}
+
+/// How long bodies are kept. A server for tests keeps none.
+fn retention(keep_revisions: Option<KeepRevisions>, ephemeral: bool) -> Result<Option<Retention>> {
+    if keep_revisions.is_some() && ephemeral {
+        bail!(
+            "--ephemeral keeps nothing; leave out --keep-revisions, CONNECTORY_KEEP_REVISIONS and `keep_revisions` in the \
+             settings file"
+        );
+    }
+    Ok(keep_revisions.map(|KeepRevisions(retention)| retention))
 }
 
 fn read_file(path: Option<&Path>) -> Result<ServeArguments> {

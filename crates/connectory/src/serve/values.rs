@@ -8,7 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use connectory_model::limits::{
-    BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_DRAIN, RETENTION_AGE, RETENTION_MIN, STALENESS_BOUNDS,
+    BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_CONNECTOR_BYTES, MOST_DRAIN, RETENTION_AGE, RETENTION_MIN,
+    STALENESS_BOUNDS,
 };
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
@@ -39,6 +40,12 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 /// Reads a number of bytes or connections.
 pub fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| format!("`{text}` is not a whole number of 1 or more"))
+}
+
+/// Reads a number of bytes of a connector.
+pub fn connector_bytes(text: &str) -> Result<NonZeroUsize, String> {
+    let bytes = text.parse::<NonZeroUsize>().ok().filter(|bytes| bytes.get() <= MOST_CONNECTOR_BYTES);
+    bytes.ok_or_else(|| format!("`{text}` is not a whole number from 1 to {MOST_CONNECTOR_BYTES}"))
 }
 
 /// Reads a number of seconds.
