@@ -18,6 +18,8 @@ import pytest
 import requests
 
 ROOT = pathlib.Path(__file__).parent.parent
+# Tests use the modules of `deploy`.
+sys.path.append(str(ROOT / "deploy"))
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = TARGET / os.environ.get("CONNECTORY_PROFILE", "release") / "connectory"
 # The official SDKs that are not in the environment of the tests: version 2 for Python, and the one for TypeScript.

@@ -6,7 +6,7 @@
  * may follow: "torn" writes the first half of the bytes before the error, "every=3" fails each third call, and "file=-wal"
  * only those on files with this end. The file is read again on each call, by system calls that are not intercepted here.
  * Each call that fails adds a line to a file of the same name with ".hits" at its end. Only files with ".db" in their path
- * are affected.
+ * are affected, or with another text that a word such as "in=/pg_wal/" names.
  *
  * The file that CONNECTORY_FAULTS_LOG names gets a record of each call that succeeded, in the order in which they were
  * made: a head (struct record), the path, and the bytes. A sync has two records: before the call and after it.
@@ -93,14 +93,17 @@ static int fault(const char *kind, int fd, int *is_torn)
     char *rest = NULL;
     const char *wanted = strtok_r(text, " \n", &rest), *name = strtok_r(NULL, " \n", &rest);
     if (wanted == NULL || name == NULL || strcmp(wanted, kind) != 0) return 0;
-    if (!path_of(fd, path) || strstr(path, ".db") == NULL) return 0;
+    if (!path_of(fd, path)) return 0;
+    const char *in = ".db";
     unsigned every = 1;
     *is_torn = 0;
     for (const char *word; (word = strtok_r(NULL, " \n", &rest)) != NULL;) {
         if (strcmp(word, "torn") == 0) *is_torn = 1;
         if (strncmp(word, "every=", 6) == 0) every = (unsigned)atoi(word + 6);
         if (strncmp(word, "file=", 5) == 0 && !ends_with(path, word + 5)) return 0;
+        if (strncmp(word, "in=", 3) == 0) in = word + 3;
     }
+    if (strstr(path, in) == NULL) return 0;
     if (every > 1 && atomic_fetch_add(&calls, 1) % every != 0) return 0;
     hit(control, kind, name, *is_torn);
     return errno_of(name);

@@ -4,75 +4,33 @@ Both listen on sockets in that folder alone, so they meet no cluster of the mach
 """
 
 import itertools
-import os
-import pathlib
 import shutil
 import subprocess
 import tempfile
 import time
 
+from postgresql import Postgres, as_user
+
 BOUNCER_PORT = 6432
 
 
-def as_user(*command):
-    """A command as a user that PostgreSQL accepts, which is not root."""
-    change = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    return [*change, *map(str, command)]
-
-
-def run(*command):
-    done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, (command, done.stdout, done.stderr)
-    return done.stdout.strip()
-
-
-class Cluster:
-    """A cluster, or a standby of one. Its user `app` has the password `PASSWORD`, and its user `postgres` needs none."""
+class Cluster(Postgres):
+    """A cluster. Its user `app` has the password `PASSWORD`, and its user `postgres` needs none."""
 
     PASSWORD = "correct-horse-9"
 
-    def __init__(self, standby_of=None):
-        versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        assert versions, "PostgreSQL is not installed; ./test installs it"
-        self.programs = versions[-1].parent
-        # The path of a socket has at most 107 bytes.
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cty", dir="/tmp"))
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres")
-        self.data = self.folder / "data"
+    def __init__(self):
+        super().__init__(tempfile.mkdtemp(prefix="cty", dir="/tmp"), fsync="off")
         self.names = (f"test_{number}" for number in itertools.count())
         self.bouncer = None
-        if standby_of:
-            copy = [self.programs / "pg_basebackup", "-h", standby_of.folder, "-U", "postgres", "-D", self.data]
-            run(*as_user(*copy, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"))
-        else:
-            create = [self.programs / "initdb", "-D", self.data, "-U", "postgres"]
-            run(*as_user(*create, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"))
-            rules = self.data / "pg_hba.conf"
-            rules.write_text("local all app scram-sha-256\n" + rules.read_text())
-        settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "max_connections": 200, "fsync": "off"}
-        with open(self.data / "postgresql.conf", "a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        self.create()
+        rules = self.data / "pg_hba.conf"
+        rules.write_text("local all app scram-sha-256\n" + rules.read_text())
         self.start()
-        if not standby_of:
-            self.psql("postgres", f"CREATE USER app SUPERUSER PASSWORD '{self.PASSWORD}'")
-
-    def pg_ctl(self, *arguments):
-        run(*as_user(self.programs / "pg_ctl", "-D", self.data, "-l", self.folder / "log", "-w", *arguments))
-
-    def start(self):
-        self.pg_ctl("start")
+        self.psql("postgres", f"CREATE USER app SUPERUSER PASSWORD '{self.PASSWORD}'")
 
     def stop(self):
-        self.pg_ctl("-m", "immediate", "stop")
-
-    def promote(self):
-        self.pg_ctl("promote")
-
-    def psql(self, database, sql):
-        """Runs SQL, and returns the rows without decoration."""
-        place = ["-h", self.folder, "-U", "postgres", "-d", database]
-        return run(self.programs / "psql", *place, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", sql)
+        super().stop("immediate")
 
     def new_database(self):
         name = next(self.names)
@@ -106,6 +64,5 @@ class Cluster:
         if self.bouncer:
             self.bouncer.kill()
             self.bouncer.wait()
-        if (self.data / "postmaster.pid").exists():
-            self.stop()
+        self.stop()
         shutil.rmtree(self.folder)

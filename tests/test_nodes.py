@@ -10,14 +10,14 @@ import re
 import subprocess
 import threading
 import time
-import uuid
 
 import pytest
 import requests
 
 import test_sdk
 from conftest import connectory
-from postgres import Cluster, as_user, run
+from postgres import Cluster
+from postgresql import as_user, run
 from test_as_code import FORM, Terminal, wait_until, write_connector
 
 pytestmark = pytest.mark.skipif(
@@ -190,167 +190,6 @@ def test_a_client_that_says_what_it_knows_reads_what_it_wrote(nodes):
         for _ in range(2):
             known = {"Connectory-Min-Revision": patched.headers["Connectory-Revision"]}
             assert session.get(f"{url}/hr", headers=known).json()["connectorMetadata"]["category"] == str(number)
-
-
-class Writers:
-    """Clients that append numbers to lists, and repeat each change with the same key until it is acknowledged.
-
-    Use it as a context: at its end the clients stop, and `written` has for each how many numbers were acknowledged.
-    """
-
-    def __init__(self, balancer, count=6):
-        self.url = f"{balancer.url}/v3/connectors"
-        self.token = {"Authorization": f"Bearer {balancer.servers[0].token()}"}
-        self.stop = threading.Event()
-        self.statuses = []
-        self.pool = concurrent.futures.ThreadPoolExecutor(count)
-        self.writers = [self.pool.submit(self.write, worker) for worker in range(count)]
-
-    def change(self, method, url, body, **headers):
-        headers = self.token | headers | {"Idempotency-Key": str(uuid.uuid4())}
-        began = time.monotonic()
-        while True:
-            answer = requests.request(method, url, json=body, headers=headers, timeout=30)
-            self.statuses.append(answer.status_code)
-            if answer.status_code == 200:
-                return
-            assert answer.status_code in (502, 503, 504) and time.monotonic() < began + 30, answer.text
-            time.sleep(0.02)
-
-    def write(self, worker):
-        self.change("POST", self.url, {"name": f"W {worker}", "className": "x.Y"})
-        url, patch = f"{self.url}/w-{worker}", {"Content-Type": "application/json-patch+json"}
-        self.change("PATCH", url, [{"op": "add", "path": "/connectorMetadata/log", "value": []}], **patch)
-        for number in itertools.count():
-            if self.stop.is_set():
-                return number
-            append = [{"op": "add", "path": "/connectorMetadata/log/-", "value": number}]
-            self.change("PATCH", url, append, **patch)
-
-    def wait_for(self, changes):
-        """Waits until so many more changes are acknowledged."""
-        before = self.statuses.count(200)
-        wait_until(
-            lambda: self.statuses.count(200) >= before + changes or any(writer.done() for writer in self.writers)
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.pool.shutdown()
-        self.written = [writer.result() for writer in self.writers]
-
-    def check(self, servers):
-        """Every server shows what was acknowledged: each number once, in order."""
-        for server in servers:
-            session = server.session()
-            for worker, count in enumerate(self.written):
-                log = session.get(f"{server.connectors}/w-{worker}", timeout=30).json()["connectorMetadata"]["log"]
-                assert log == list(range(count))
-
-
-def test_a_killed_server_loses_and_repeats_nothing(nodes):
-    balancer = nodes()
-    with Writers(balancer) as writers:
-        writers.wait_for(90)
-        assert balancer.used == {0, 1, 2}
-        balancer.servers[1].kill()
-        writers.wait_for(90)
-    writers.check([balancer.servers[0], balancer.servers[2]])
-
-
-@pytest.fixture
-def primary():
-    primary = Cluster()
-    yield primary
-    primary.end()
-
-
-@pytest.fixture
-def standby(primary):
-    standby = Cluster(standby_of=primary)
-    yield standby
-    standby.end()
-
-
-def start_on_both(start, primary, standby, database):
-    """Starts two servers that know both hosts of a database."""
-    address = f"postgres:///{database}?user=postgres&host={primary.folder},{standby.folder}"
-    return [start("--rate-limit", "off", database=address, **CLIENT) for _ in range(2)]
-
-
-def test_a_standby_takes_over_with_all_that_was_acknowledged(start, primary, standby):
-    database = primary.new_database()
-    primary.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'")
-    primary.psql("postgres", "SELECT pg_reload_conf()")
-    wait_until(lambda: primary.psql("postgres", "SELECT sync_state FROM pg_stat_replication") == "sync")
-    servers = start_on_both(start, primary, standby, database)
-    with Writers(Balancer(servers)) as writers:
-        writers.wait_for(90)
-        # The primary stops at once, as when its machine loses its power.
-        primary.stop()
-        standby.promote()
-        writers.wait_for(90)
-    writers.check(servers)
-
-
-def test_a_standby_without_the_newest_changes_is_shown_as_it_is(start, primary, standby):
-    database = primary.new_database()
-    servers = start_on_both(start, primary, standby, database)
-    sessions = [server.session() for server in servers]
-
-    def create(name):
-        body = {"name": name, "type": "test", "className": "x.Y"}
-        answer = sessions[0].post(servers[0].connectors, json=body, timeout=30)
-        assert answer.status_code == 200, answer.text
-
-    def names(session, server):
-        answer = session.get(server.connectors, params={"filters": 'type eq "test"'}, timeout=30)
-        return [connector["name"] for connector in answer.json()] if answer.status_code == 200 else answer.status_code
-
-    create("Kept")
-    position = primary.psql("postgres", "SELECT pg_current_wal_lsn()")
-    replayed = f"SELECT pg_last_wal_replay_lsn() >= '{position}'"
-    wait_until(lambda: standby.psql("postgres", replayed) == "t")
-    standby.stop()
-    for name in "Lost", "Lost too":
-        create(name)
-    assert {len(names(*node)) for node in zip(sessions, servers)} == {3}
-    primary.stop()
-    standby.start()
-    standby.promote()
-    for node in zip(sessions, servers):
-        wait_until(lambda: names(*node) == ["Kept"])
-    create("New")
-    for node in zip(sessions, servers):
-        assert names(*node) == ["Kept", "New"]
-    # The other server has no list of before under the same numbers.
-    detail = sessions[1].get(f"{servers[1].connectors}/new", timeout=30)
-    assert detail.status_code == 200 and detail.json()["name"] == "New", detail.text
-
-
-def test_a_server_says_that_its_database_is_gone(start):
-    own = Cluster()
-    try:
-        server = start("--rate-limit", "off", database=own.address(own.new_database()), **CLIENT)
-        ready = lambda: requests.get(f"{server.url}/health/ready", timeout=30)
-        assert ready().status_code == 200 and ready().json()["status"] == "ready"
-        session = server.session()
-        assert session.get(server.connectors, timeout=30).status_code == 200
-        own.stop()
-        wait_until(lambda: ready().status_code == 503)
-        answer = ready().json()
-        assert answer["status"] == "not ready" and "database" in answer["reason"], answer
-        assert answer["lagSeconds"] > 0, answer
-        refused = session.get(server.connectors, timeout=30)
-        assert refused.status_code == 503 and "Retry-After" in refused.headers
-        own.start()
-        wait_until(lambda: ready().status_code == 200)
-        assert session.get(server.connectors, timeout=30).status_code == 200
-    finally:
-        own.end()
 
 
 def test_metrics_tell_what_a_server_does_among_others(nodes):

@@ -10,9 +10,10 @@ import pytest
 import requests
 
 from conftest import BINARY, connectory, environment
+from load import Load
 from postgres import Cluster
 from test_as_code import wait_until
-from test_nodes import CLIENT, Balancer, Writers
+from test_nodes import CLIENT, Balancer
 
 pytestmark = pytest.mark.skipif(
     "CONNECTORY_TEST_POSTGRES" not in os.environ, reason="needs PostgreSQL: set CONNECTORY_TEST_POSTGRES=1"
@@ -48,23 +49,23 @@ def test_servers_of_two_versions_serve_one_database_and_the_way_back_is_open(sta
     version, expanded = map(int, schema().split("|"))
     assert version == expanded
     balancer = Balancer(older)
-    with Writers(balancer) as writers:
-        writers.wait_for(40)
+    with Load(balancer.url, older[0].token()) as load:
+        load.wait_for(40)
         # One after the other is replaced. Both versions serve meanwhile.
         newer = serve()
         assert schema() == f"{version}|{version + 1}"
         assert "run `connectory database migrate --finish`" in newer.log
         balancer.servers = [older[0], newer]
-        writers.wait_for(60)
+        load.wait_for(60)
         older[1].stop()
         # The way back: the older version starts, and the newer one goes.
         balancer.servers = [older[0], serve(**OLDER)]
         newer.stop()
-        writers.wait_for(60)
+        load.wait_for(60)
         # And on again.
         balancer.servers = [serve(), serve()]
-        writers.wait_for(60)
-    writers.check(balancer.servers + [older[0]])
+        load.wait_for(60)
+    load.check([server.url for server in [*balancer.servers, older[0]]])
     told = connectory("database", "migrate", "--database", address).stdout
     assert f"The schema is prepared for {version + 1}. Servers that know {version} go on." in told
     assert "connectory database migrate --finish --database" in told
@@ -83,7 +84,7 @@ def test_servers_of_two_versions_serve_one_database_and_the_way_back_is_open(sta
     wait_until(lambda: requests.get(f"{older[0].url}/health/ready", timeout=30).status_code == 503)
     assert f"its schema has version {version + 1}, which a newer connectory wrote; this one knows {version}" in refused(
         "--database", address, **OLDER)
-    writers.check(balancer.servers)
+    load.check([server.url for server in balancer.servers])
     told = connectory("database", "migrate", "--finish", "--database", address).stdout
     assert f"The schema is {version + 1}, and there is nothing to finish." in told
 

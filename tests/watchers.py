@@ -178,3 +178,30 @@ class Inspector:
         if done.returncode != 0:
             found.corrupt.append(f"database check: {done.stdout}{done.stderr}")
         return found
+
+
+class Stream(threading.Thread):
+    """A stream of events, until its server ends it. `last` is the newest id."""
+
+    def __init__(self, url, headers):
+        super().__init__(daemon=True)
+        self.events, self.last = [], None
+        self.answer = requests.get(url, headers=headers, stream=True, timeout=60)
+        assert self.answer.status_code == 200, self.answer.text
+        self.start()
+
+    def run(self):
+        event = {}
+        try:
+            for line in self.answer.iter_lines(chunk_size=1, decode_unicode=True):
+                if not line:
+                    self.last = event.get("id", self.last)
+                    if "event" in event:
+                        self.events.append({"event": event["event"], "data": json.loads(event["data"])})
+                    event = {}
+                elif not line.startswith(":"):
+                    name, value = line.split(": ", 1)
+                    event[name] = value
+        except requests.RequestException:
+            # The server has ended.
+            pass
