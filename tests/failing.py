@@ -26,7 +26,12 @@ class Failing(Deployment):
     def token(self, client_id=None, secret=None):
         fields = {"client_id": client_id or self.client_id, "client_secret": secret or self.secret}
         fields["grant_type"] = "client_credentials"
-        return requests.post(f"{self.url}/oauth/token", data=fields, timeout=30).json()["access_token"]
+        # While the database takes over, a node may say that it is not reached.
+        end = time.monotonic() + AGAIN
+        while (answer := requests.post(f"{self.url}/oauth/token", data=fields, timeout=30)).status_code == 503:
+            assert time.monotonic() < end, answer.text
+            time.sleep(0.05)
+        return answer.json()["access_token"]
 
     def token_of_new_tenant(self, name):
         connectory("tenant", "create", name, "--database", self.address)

@@ -108,14 +108,16 @@ def test_a_standby_takes_over_with_all_that_was_acknowledged_and_the_old_primary
         load.wait_for(60)
         deployment.primary.kill()
         deployment.fail_over()
-        told = deployment.served_again(deployment.token(), time.monotonic())
+        since = time.monotonic()
+        told = deployment.served_again(deployment.token(), since)
         load.wait_for(60)
         how = deployment.rejoin()
         load.wait_for(60)
         # The server that came back has everything too, and nothing else.
         deployment.primary.kill()
         deployment.fail_over()
-        told_again = deployment.served_again(deployment.token(), time.monotonic())
+        since = time.monotonic()
+        told_again = deployment.served_again(deployment.token(), since)
         load.wait_for(60)
     told += f"; the old primary back by {how} and promoted: {told_again}"
     report(f"the primary killed, its standby promoted: {told}; {load.check(deployment.urls)}")

@@ -227,10 +227,18 @@ impl Catalog {
 
     /// Waits until a request can be answered from the lists, for [`FRESH_TIMEOUT`] at most.
     pub async fn current(&self, tenant: &TenantCatalog, need: Need) -> Result<(), NotCurrent> {
-        let end = deadline();
+        let (end, asked) = (deadline(), need.revision);
+        let mut found = None;
         loop {
-            self.fresh_until(tenant, end).await?;
-            let (newest, asked) = (tenant.revision(), need.revision);
+            match (self.fresh_until(tenant, end).await, found) {
+                // The last look had no time left, and those before it were answered.
+                (Err(StoreError::Unavailable(Unavailable::Slow)), Some(newest)) => {
+                    return Err(NotCurrent::Behind { newest, asked });
+                }
+                (looked, _) => looked?,
+            }
+            let newest = tenant.revision();
+            found = Some(newest);
             if newest >= asked {
                 return Ok(());
             }

@@ -136,7 +136,7 @@ impl BackupSource {
     fn begin(&self) -> Result<Moment<'_>> {
         Ok(match &self.0 {
             Engine::Sqlite(source) => Moment::Sqlite(source.begin()?),
-            Engine::Postgres(source) => Moment::Postgres(source.begin()?),
+            Engine::Postgres(source) => Moment::Postgres(Box::new(source.begin()?)),
         })
     }
 
@@ -157,7 +157,7 @@ impl BackupSource {
 /// The source at one moment.
 enum Moment<'a> {
     Sqlite(sqlite::Moment<'a>),
-    Postgres(postgres::Moment<'a>),
+    Postgres(Box<postgres::Moment<'a>>),
 }
 
 /// Calls a method that both engines have.

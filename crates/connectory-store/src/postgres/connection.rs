@@ -1,8 +1,8 @@
 //! A connection, and the task that keeps it going.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use tokio::runtime::Handle;
@@ -27,6 +27,8 @@ pub(super) struct Connection {
     /// The statements that are not answered. One whose caller does not wait any more stays one of them: its answer may
     /// come late or never, and what is asked after it would wait for it.
     open: AtomicUsize,
+    /// When the database last answered, and when the statement was sent that it did not answer in time.
+    heard: Mutex<(Instant, Option<Instant>)>,
     /// Whether a transaction was begun and not ended.
     in_transaction: AtomicBool,
     /// The task that reads what the database sends.
@@ -50,7 +52,22 @@ impl Connection {
         let warned = Arc::<AtomicBool>::default();
         let driver = tokio::spawn(drive(messages, Arc::clone(&warned))).abort_handle();
         let (open, in_transaction) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Ok(Self { client, tls, warned, open, in_transaction, driver })
+        let heard = Mutex::new((Instant::now(), None));
+        Ok(Self { client, tls, warned, open, heard, in_transaction, driver })
+    }
+
+    /// When the database last answered.
+    pub fn answered_at(&self) -> Instant {
+        self.heard().0
+    }
+
+    /// When the statement was sent that the database did not answer in time. None if there is none.
+    pub fn late_since(&self) -> Option<Instant> {
+        self.heard().1
+    }
+
+    fn heard(&self) -> MutexGuard<'_, (Instant, Option<Instant>)> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the connection can be used for another caller.
@@ -172,7 +189,12 @@ impl Connection {
         within: Duration,
     ) -> Result<T, Failed> {
         self.open.fetch_add(1, Ordering::Relaxed);
-        let answer = timeout(within, statement).await.map_err(|_| Failed::Late)?;
+        let sent = Instant::now();
+        let Ok(answer) = timeout(within, statement).await else {
+            self.heard().1 = Some(sent);
+            return Err(Failed::Late);
+        };
+        self.heard().0 = Instant::now();
         self.open.fetch_sub(1, Ordering::Relaxed);
         answer.map_err(Failed::Statement)
     }

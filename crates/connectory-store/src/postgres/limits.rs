@@ -15,6 +15,10 @@ pub(super) const ACCESS_WRITERS: usize = 2;
 pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long it may take to connect, whatever the address says for each of its hosts.
 pub(super) const CONNECT: Duration = Duration::from_secs(15);
+/// The time after which a connection is tried again that could not be opened, twice as long after each failure, and at most
+/// the second. Requests that need one get 503 meanwhile.
+pub(super) const RECONNECT: Duration = Duration::from_millis(20);
+pub(super) const RECONNECT_MOST: Duration = Duration::from_millis(500);
 /// How long it may take to cancel a statement that is late.
 pub(super) const CANCEL: Duration = Duration::from_secs(5);
 /// How long a statement may take, or the statements that are sent together.

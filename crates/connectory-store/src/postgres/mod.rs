@@ -53,7 +53,7 @@ use self::connection::Lock;
 use self::following::Following;
 use self::heads::Heads;
 use self::limits::{ACCESS_READERS, ACCESS_WRITERS, CHECKED, READERS, WRITERS};
-use self::pool::Pool;
+use self::pool::{Pool, Reach};
 pub use self::schema::Schema;
 use self::transaction::Transaction;
 use self::writer::Job;
@@ -155,7 +155,8 @@ impl Postgres {
     pub async fn open(address: &Address) -> Result<Self> {
         drop(schema::connect(address).await?);
         let measures = Measures::default();
-        let pool = |name, most| Pool::new(address, most, name, &measures);
+        let reach = Arc::<Reach>::default();
+        let pool = |name, most| Pool::new((address, &reach), most, name, &measures);
         let engine = Arc::new(Engine {
             reads: pool("reads", READERS),
             access_reads: pool("access_reads", ACCESS_READERS),
