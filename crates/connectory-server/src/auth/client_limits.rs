@@ -11,7 +11,7 @@ use connectory_model::limits::COUNTED_PER_TENANT;
 use connectory_store::TenantId;
 use enum_map::EnumMap;
 
-use super::permits::{Exchange, SharedWindow, TakePermits, Taken};
+use super::permits::{Exchange, SharedLimits, TakePermits, Taken};
 use crate::clock::Clock;
 use crate::http::metrics::NodeMetrics;
 use crate::rate_limit::{RateLimit, RateWindow};
@@ -53,17 +53,9 @@ pub struct ClientLimits {
     /// The counts of requests that this server counts by itself.
     windows: EnumMap<VersionName, RateWindow>,
     /// What this server has of the permits that all servers share. None if it counts by itself.
-    pub(super) shared: Option<Box<SharedLimits>>,
+    pub(super) shared: Option<Arc<SharedLimits>>,
     /// The share in what all requests have together.
     pub(super) share: Arc<Share>,
-}
-
-/// What a server has of the permits of a client.
-#[derive(Debug)]
-pub struct SharedLimits {
-    pub(super) tenant: TenantId,
-    pub(super) client: String,
-    pub(super) windows: EnumMap<VersionName, SharedWindow>,
 }
 
 impl ClientLimits {
@@ -110,7 +102,7 @@ impl Limiter {
         }
         let share = Arc::new(Share::of_client(Some(Arc::clone(tenant_share))));
         let shared = || SharedLimits { tenant, client: client_id.to_owned(), windows: EnumMap::default() };
-        let shared = self.exchange.as_ref().map(|_| Box::new(shared()));
+        let shared = self.exchange.as_ref().map(|_| Arc::new(shared()));
         let limits = Arc::new(ClientLimits { windows: EnumMap::default(), shared, share });
         clients.insert(client_id.to_owned(), Remembered { limits: Arc::clone(&limits), seen: now });
         limits
@@ -147,11 +139,13 @@ impl Limiter {
             Err(NotAdmitted::Refused(seconds)) => return Err(seconds),
             Err(NotAdmitted::Waits) => {}
         }
-        let (Some(exchange), Some(limit)) = (&self.exchange, self.limit) else { return Ok(()) };
+        let (Some(exchange), Some(shared), Some(limit)) = (&self.exchange, &client.shared, self.limit) else {
+            return Ok(());
+        };
         let (clock, started) = (self.clock.clone(), self.started);
         let elapsed = move || clock.now() - started;
         // In a box, so that the futures of requests that do not wait have no room for this.
-        match Box::pin(exchange.permit(Arc::clone(client), version.name, elapsed)).await {
+        match Box::pin(exchange.permit(Arc::clone(shared), version.name, elapsed)).await {
             Some(admitted) => admitted,
             None => client.windows[version.name].admit(limit, self.elapsed()),
         }

@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use connectory_model::limits::{PERMIT_TIMEOUT, PERMITS_ALONE, SPARE_PERMITS};
-use connectory_store::{Granted, PermitLimit, PermitRequest, StoreError};
+use connectory_store::{Granted, PermitLimit, PermitRequest, StoreError, TenantId};
+use enum_map::EnumMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::client_limits::ClientLimits;
 use crate::rate_limit::RateLimit;
 use crate::version::VersionName;
 
@@ -126,16 +126,24 @@ impl SharedWindow {
     }
 }
 
+/// What a server has of the permits of a client.
+#[derive(Debug)]
+pub struct SharedLimits {
+    pub(super) tenant: TenantId,
+    pub(super) client: String,
+    pub(super) windows: EnumMap<VersionName, SharedWindow>,
+}
+
 /// A request that waits for a permit.
 struct Waiting {
-    limits: Arc<ClientLimits>,
+    shared: Arc<SharedLimits>,
     version: VersionName,
     reply: oneshot::Sender<Result<(), u64>>,
 }
 
 impl Waiting {
-    fn window(&self) -> Option<&SharedWindow> {
-        self.limits.shared.as_deref().map(|shared| &shared.windows[self.version])
+    fn window(&self) -> &SharedWindow {
+        &self.shared.windows[self.version]
     }
 }
 
@@ -181,14 +189,14 @@ impl Exchange {
     /// answer. `elapsed` tells the time since the server started. A caller that leaves takes no permit with it.
     pub async fn permit(
         self: &Arc<Self>,
-        limits: Arc<ClientLimits>,
+        shared: Arc<SharedLimits>,
         version: VersionName,
         elapsed: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Option<Result<(), u64>> {
         let (reply, answer) = oneshot::channel();
         let is_running = {
             let mut queue = self.queue();
-            queue.next.push(Waiting { limits, version, reply });
+            queue.next.push(Waiting { shared, version, reply });
             std::mem::replace(&mut queue.is_running, true)
         };
         if !is_running {
@@ -251,12 +259,11 @@ impl Exchange {
     /// Asks for the permits of a client.
     fn request(&self, of_client: &[Waiting], now: Duration) -> Option<PermitRequest> {
         let first = of_client.first()?;
-        let (shared, window) = (first.limits.shared.as_deref()?, first.window()?);
         Some(PermitRequest {
-            tenant: shared.tenant,
-            client: shared.client.clone(),
+            tenant: first.shared.tenant,
+            client: first.shared.client.clone(),
             api: first.version.version().base,
-            count: (of_client.len() as u64 + window.spare(self.limit, now)).min(MOST_PERMITS),
+            count: (of_client.len() as u64 + first.window().spare(self.limit, now)).min(MOST_PERMITS),
         })
     }
 
@@ -274,12 +281,14 @@ impl Exchange {
 fn unknown(waiting: Vec<Waiting>, now: Duration) -> HashMap<(String, VersionName), Vec<Waiting>> {
     let mut unknown: HashMap<_, Vec<_>> = HashMap::new();
     for waiting in waiting {
-        let (Some(shared), false) = (&waiting.limits.shared, waiting.reply.is_closed()) else { continue };
-        let answer = match shared.windows[waiting.version].take(now) {
+        if waiting.reply.is_closed() {
+            continue;
+        }
+        let answer = match waiting.window().take(now) {
             Taken::Permit => Ok(()),
             Taken::NoneLeft(seconds) => Err(seconds),
             Taken::NotKnown => {
-                unknown.entry((shared.client.clone(), waiting.version)).or_default().push(waiting);
+                unknown.entry((waiting.shared.client.clone(), waiting.version)).or_default().push(waiting);
                 continue;
             }
         };
@@ -290,10 +299,10 @@ fn unknown(waiting: Vec<Waiting>, now: Duration) -> HashMap<(String, VersionName
 
 /// Gives permits to the requests of a client that wait, and keeps the rest for later ones.
 fn answer(of_client: Vec<Waiting>, granted: &Granted, asked: u64, asked_at: Duration) {
-    let Some((limits, version)) = of_client.first().map(|first| (Arc::clone(&first.limits), first.version)) else {
+    let Some((shared, version)) = of_client.first().map(|first| (Arc::clone(&first.shared), first.version)) else {
         return;
     };
-    let Some(window) = limits.shared.as_deref().map(|shared| &shared.windows[version]) else { return };
+    let window = &shared.windows[version];
     let (in_window, is_all) = (window.note(granted, asked_at), granted.count < asked);
     let seconds = in_window.end.saturating_sub(milliseconds(asked_at)).div_ceil(1000).max(1);
     let mut rest = granted.count;
@@ -320,7 +329,7 @@ mod tests {
     use futures_util::future::{join_all, pending};
     use tokio::time::sleep;
 
-    use super::super::client_limits::{Limiter, NotAdmitted};
+    use super::super::client_limits::{ClientLimits, Limiter, NotAdmitted};
     use super::*;
     use crate::clock::Clock;
     use crate::http::metrics::NodeMetrics;

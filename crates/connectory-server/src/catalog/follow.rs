@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use connectory_store::{Committed, Follow, RevisionNumber, TenantId};
 use tokio::sync::OnceCell;
 
+use super::counted::Counted;
 use super::tenant::TenantCatalog;
 
 /// The tenants in memory. They follow the store, so the catalog's store is not a member: it would contain itself.
@@ -54,31 +55,6 @@ impl Drop for Loading<'_> {
         if let Some(Place::Loading { missed, .. }) = self.0.places().get_mut(&self.1) {
             *missed = None;
         }
-    }
-}
-
-/// What a tenant takes of the memory of all, until it is dropped.
-pub(super) struct Counted {
-    all: Arc<AtomicUsize>,
-    own: AtomicUsize,
-}
-
-impl Counted {
-    /// Counts that the tenant takes so many bytes now.
-    pub(super) fn set(&self, bytes: usize) {
-        let before = self.own.swap(bytes, Ordering::Relaxed);
-        // Wraps if it is less, as the counter does.
-        self.all.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
-    }
-
-    fn get(&self) -> usize {
-        self.own.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.all.fetch_sub(*self.own.get_mut(), Ordering::Relaxed);
     }
 }
 
@@ -154,9 +130,7 @@ impl Tenants {
 
     /// The counter of a tenant.
     pub(super) fn count(&self, bytes: usize) -> Counted {
-        let counted = Counted { all: Arc::clone(&self.memory), own: AtomicUsize::new(0) };
-        counted.set(bytes);
-        counted
+        Counted::new(&self.memory, bytes)
     }
 
     /// Keeps a tenant that is loaded, as it was at a revision. It follows the store from now on. If its history was lost

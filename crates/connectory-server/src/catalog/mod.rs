@@ -11,6 +11,7 @@ pub mod builtin;
 mod caches;
 mod chunk;
 mod commit;
+mod counted;
 mod details;
 mod division;
 mod entry;

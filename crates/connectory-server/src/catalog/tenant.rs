@@ -10,9 +10,9 @@ use connectory_store::{Changed, RevisionId, RevisionNumber, TenantId};
 use tokio::sync::watch;
 
 use super::caches::Caches;
+use super::counted::Counted;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
-use super::follow::Counted;
 use super::snapshot::Snapshot;
 use crate::share::Share;
 

@@ -7,11 +7,11 @@ use connectory_model::limits::{CLIENTS_PER_TENANT, KEY_PUBLISHED};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::access_events;
 use super::connection::Lock;
 use super::pool::Pool;
 use super::transaction::Transaction;
 use super::value::{self, NOW, TENANT_COLUMNS, column, stored, text, text_column, word};
-use super::{access_events, schema};
 use crate::access::{
     ApiClient, NewClient, Quotas, REMOVED_ROWS, RemovedRows, SigningKey, Tenant, TenantId, name_of_deleted,
 };
@@ -21,7 +21,7 @@ use crate::error::{Result, StoreError, unreadable};
 use crate::revision::AuthorKind;
 
 /// The version of the schema that has the states of tenants.
-const STATES: usize = 6;
+const STATES: i64 = 6;
 
 /// Reads up to `limit` clients of a tenant, ordered by name and then by id, after the client with a name and an id.
 pub(super) async fn clients(
@@ -116,9 +116,15 @@ pub(super) async fn set_quotas(transaction: &Transaction, name: &str, quotas: Qu
     access_events::record(transaction, tenant.id, AccessAction::QuotasChanged, Some(&subject), by).await
 }
 
+/// Refuses what older servers could not read, until the update to a version of the schema is finished.
+async fn expect_finished(transaction: &Transaction, version: i64) -> Result<()> {
+    let row = transaction.query_one("SELECT version FROM connectory_schema", &[]).await?.ok_or(StoreError::Closed)?;
+    if column::<i64>(&row, 0)? >= version { Ok(()) } else { Err(StoreError::Unfinished) }
+}
+
 /// Gives a tenant another name.
 pub(super) async fn rename_tenant(transaction: &Transaction, name: &str, to: &str, by: &AccessOrigin) -> Result<()> {
-    schema::expect_finished(transaction, STATES).await?;
+    expect_finished(transaction, STATES).await?;
     let id = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?.id;
     if tenant_in(transaction, Some(to)).await?.is_some_and(|other| other.id != id) {
         return Err(StoreError::Exists(format!("the tenant `{to}`")));
@@ -135,7 +141,7 @@ pub(super) async fn suspend_tenant(
     suspend: bool,
     by: &AccessOrigin,
 ) -> Result<()> {
-    schema::expect_finished(transaction, STATES).await?;
+    expect_finished(transaction, STATES).await?;
     let tenant = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?;
     if tenant.suspended_at.is_some() == suspend {
         return Ok(());

@@ -13,7 +13,6 @@ use super::connect::ConnectError;
 use super::connection::{Connection, Failed, Lock};
 use super::is_planted;
 use super::limits::{BEGIN, MIGRATE, MIGRATE_AGAIN, MIGRATE_LOCK, QUERY, WHOLE};
-use super::transaction::Transaction;
 use super::value::column;
 use crate::backup::unfinished::{Position, Unfinished};
 use crate::error::{Result, StoreError, Unavailable};
@@ -275,15 +274,6 @@ async fn found(connection: &Connection) -> Result<Schema> {
     let Some(row) = rows.first() else { return Ok(Schema { version: 0, expanded: 0 }) };
     let number = |at| Ok::<_, StoreError>(usize::try_from(column::<i64>(row, at)?).unwrap_or_default());
     Ok(Schema { version: number(0)?, expanded: number(1)? })
-}
-
-/// Refuses what older servers could not read, until the update to a version of the schema is finished.
-pub(super) async fn expect_finished(transaction: &Transaction, version: usize) -> Result<()> {
-    let row = transaction.query_one("SELECT version FROM connectory_schema", &[]).await?.ok_or(StoreError::Closed)?;
-    if usize::try_from(column::<i64>(&row, 0)?).is_ok_and(|found| found >= version) {
-        return Ok(());
-    }
-    Err(StoreError::Unfinished)
 }
 
 /// Refuses to go on if the schema has become one that this program does not know.
