@@ -453,6 +453,10 @@ pub const RETENTION_BYTES: usize = 8 * MIB;
 pub const RETENTION_PAUSE: Duration = Duration::from_millis(50);
 /// The same for the removal of what deleted tenants had.
 pub const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+/// Time between two looks for such tenants.
+pub const REMOVAL_EVERY: Duration = Duration::from_mins(1);
+/// Time from the deletion of a tenant until the command begins to remove what it has: servers serve it for 5 seconds more.
+pub const REMOVAL_DELAY: Duration = Duration::from_secs(6);
 /// Time from the end of a pass to the next one.
 pub const RETENTION_EVERY: Duration = Duration::from_hours(1);
 /// Time after a step that failed until the next attempt.

@@ -41,10 +41,14 @@ impl Catalog {
         let Some(last) = evicted.last() else { return };
         self.metrics.evicted.inc_by(evicted.len() as u64);
         let idle = self.freshness.since_start(now).saturating_sub(last.asked());
-        if u128::from(idle) < CACHE_IDLE.as_millis() {
-            let memory = self.memory;
+        let now = self.freshness.since_start(now);
+        let is_due = now >= self.warn_again_at.load(Ordering::Relaxed);
+        if u128::from(idle) < CACHE_IDLE.as_millis() && is_due {
+            self.warn_again_at.store(now + 60_000, Ordering::Relaxed);
+            let (memory, evictions) = (self.memory, self.metrics.evicted.get());
             tracing::warn!(
                 memory,
+                evictions,
                 "tenants that are asked for need more than `--catalog-memory`, and are read again and again"
             );
         }

@@ -27,6 +27,7 @@ mod tags;
 mod tenant;
 
 use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use connectory_model::Connector;
@@ -62,6 +63,8 @@ pub struct Catalog {
     freshness: Arc<Freshness>,
     /// How many bytes all tenants may take.
     memory: usize,
+    /// When the log may say again that this is not enough, in milliseconds since the start.
+    warn_again_at: AtomicU64,
     metrics: CatalogMetrics,
 }
 
@@ -98,6 +101,7 @@ impl Catalog {
             division: Division::default(),
             freshness,
             memory,
+            warn_again_at: AtomicU64::new(0),
             metrics,
         }
     }

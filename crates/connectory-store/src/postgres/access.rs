@@ -156,6 +156,7 @@ pub(super) async fn suspend_tenant(
 
 /// Marks a tenant as deleted, and ends all access to it.
 pub(super) async fn delete_tenant(transaction: &Transaction, name: &str) -> Result<TenantId> {
+    expect_finished(transaction, STATES).await?;
     let Tenant { id, uuid, .. } = tenant_in(transaction, Some(name)).await?.ok_or_else(|| unknown_tenant(name))?;
     transaction.lock(Lock::access(id)).await?;
     transaction.lock(Lock::commits(id)).await?;

@@ -67,6 +67,7 @@ impl CopyTarget {
         ] {
             self.restore.run(statement, &[])?;
         }
+        self.restore.runtime.wait(schema::finish_begun(&self.restore.connection)).map_err(StoreError::from)?;
         let Unfinished { from, state, position } = begun;
         let insert = "INSERT INTO unfinished_copy (source, state, records, sha256) VALUES ($1, $2, $3, $4)";
         self.restore.run(insert, &[from, state, &position.records, &position.sha256])?;

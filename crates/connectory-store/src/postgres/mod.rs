@@ -500,14 +500,23 @@ impl Postgres {
 
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
         self.change(Lock::INSTANCE, move |transaction| {
-            async move { access::bootstrap(transaction, &tenant, &client, &by).await }.boxed()
+            async move {
+                // A copy into the database may have begun since it was opened, and its tenants are not for us.
+                transaction.expect_whole().await?;
+                access::bootstrap(transaction, &tenant, &client, &by).await
+            }
+            .boxed()
         })
         .await
     }
 
     pub async fn signing_keys(&self, generated: SigningKey) -> Result<Vec<SigningKey>> {
         self.change(Lock::INSTANCE, move |transaction| {
-            async move { access::signing_keys(transaction, &generated).await }.boxed()
+            async move {
+                transaction.expect_whole().await?;
+                access::signing_keys(transaction, &generated).await
+            }
+            .boxed()
         })
         .await
     }
@@ -521,7 +530,9 @@ impl Postgres {
     }
 
     pub async fn check_reads(&self) -> Result<()> {
-        self.0.access_reads.query("SELECT 1 FROM tenants LIMIT 1", &[]).await.map(drop)
+        let query = "SELECT version, EXISTS (SELECT FROM tenants) FROM connectory_schema";
+        let row = self.0.access_reads.query_one(query, &[]).await?.ok_or(StoreError::Closed)?;
+        schema::expect_known(value::column(&row, 0)?)
     }
 
     pub async fn check_writes(&self) -> Result<()> {
@@ -530,6 +541,8 @@ impl Postgres {
             Some((_, Some(why))) => Err(why.into()),
             Some((_, None)) => Ok(()),
             None => {
+                // Servers that do not know the schema write nothing.
+                self.check_reads().await?;
                 let checked = self.set("checked", clock::now().to_string()).await;
                 self.0.note_write(checked.as_ref().err());
                 checked

@@ -91,6 +91,7 @@ impl Restore {
             if has_tenants(&connection).await? {
                 return Err(not_empty());
             }
+            schema::finish_begun(&connection).await.map_err(StoreError::from)?;
             Ok(connection)
         })?;
         let mut this = Self::over(connection, runtime);

@@ -276,6 +276,12 @@ async fn found(connection: &Connection) -> Result<Schema> {
     Ok(Schema { version: number(0)?, expanded: number(1)? })
 }
 
+/// Finishes the schema in a transaction that makes a new database of records: what they are may be what older servers do not
+/// know.
+pub(super) async fn finish_begun(connection: &Connection) -> Result<(), Failed> {
+    connection.run("UPDATE connectory_schema SET version = greatest(version, expanded)", BEGIN).await
+}
+
 /// Refuses to go on if the schema has become one that this program does not know.
 pub(super) fn expect_known(version: i64) -> Result<()> {
     let is_known = usize::try_from(version).is_ok_and(|version| version <= latest());

@@ -110,7 +110,14 @@ impl Engine {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, jobs = replies.len(), "could not commit");
+                let jobs = replies.len();
+                match error {
+                    // Refusals, which are no fault of the database.
+                    StoreError::Suspended | StoreError::Unknown(_) | StoreError::Unavailable(Unavailable::Newer) => {
+                        tracing::info!(%error, jobs, "refused to commit");
+                    }
+                    _ => tracing::error!(%error, jobs, "could not commit"),
+                }
                 for reply in replies {
                     let _gone = reply.send(Err(error.of_batch().into()));
                 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use connectory_model::access::is_tenant_name;
+use connectory_model::limits::REMOVAL_DELAY;
 use connectory_store::Quotas;
 
 use crate::access::{self, database_option};
@@ -199,6 +200,10 @@ pub fn run(command: TenantCommand) -> Result<()> {
                 bail!("the tenant `{name}` has {connectors}; give --yes to delete what it has");
             }
             access.delete_tenant(&name)?;
+            if connectors > 0 {
+                // So that nobody reads what is half removed.
+                std::thread::sleep(REMOVAL_DELAY);
+            }
             let progress = Progress::of("removed", "rows", 0);
             let mut removed = 0;
             // If this is interrupted, a server goes on with it.
@@ -224,9 +229,10 @@ fn shown(bytes: Option<u64>) -> String {
 }
 
 fn tenant_name(text: &str) -> Result<String, String> {
-    if is_tenant_name(text) {
+    // A name that looks like an option could not be given to other commands.
+    if is_tenant_name(text) && !text.starts_with('-') {
         Ok(text.to_owned())
     } else {
-        Err("expected 1 to 100 letters, digits, `-` and `_`".to_owned())
+        Err("expected 1 to 100 letters, digits, `-` and `_`, and no `-` first".to_owned())
     }
 }

@@ -1,8 +1,10 @@
 //! Clean-up: a task of the server that removes rows that nothing needs any more, such as those of deleted tenants, once an hour. Of several servers, one does it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use connectory_model::limits::{CLEAN_UP_EVERY, CLEAN_UP_RETRY, REMOVAL_PAUSE, SESSION_IDLE, SESSION_LIFETIME};
+use connectory_model::limits::{
+    CLEAN_UP_EVERY, CLEAN_UP_RETRY, REMOVAL_EVERY, REMOVAL_PAUSE, SESSION_IDLE, SESSION_LIFETIME,
+};
 use connectory_server::clock::Clock;
 use connectory_store::{Ended, LeasedWork, Store, StoreError};
 use tokio::task::JoinHandle;
@@ -23,12 +25,17 @@ pub async fn start(store: &Store, clock: Clock) -> CleaningUp {
     let leasing = Leasing::start(store, LeasedWork::CleanUp).await;
     let store = store.clone();
     CleaningUp(tokio::spawn(async move {
+        let mut due = Instant::now();
         loop {
-            let wait = clean_up(&store, &leasing, &clock).await.unwrap_or_else(|error| {
+            let failed = |error: &StoreError| {
                 tracing::warn!(%error, "rows that are not needed any more could not be removed");
-                CLEAN_UP_RETRY
-            });
-            tokio::time::sleep(wait).await;
+            };
+            if Instant::now() >= due {
+                let wait = clean_up(&store, &leasing, &clock).await.inspect_err(failed).unwrap_or(CLEAN_UP_RETRY);
+                due = Instant::now() + wait;
+            }
+            let _told = remove(&store, &leasing).await.inspect_err(failed);
+            tokio::time::sleep(REMOVAL_EVERY).await;
         }
     }))
 }
@@ -42,12 +49,16 @@ async fn clean_up(store: &Store, leasing: &Leasing, clock: &Clock) -> Result<Dur
     };
     let ended = Ended { created_before: before(SESSION_LIFETIME), used_before: before(SESSION_IDLE) };
     let Some(removed) = store.clean_up(&lease, ended).await? else { return Ok(CLEAN_UP_RETRY) };
-    // What a command has not removed that was interrupted. A step is right whoever makes it.
+    tracing::debug!(removed, "rows that are not needed any more were removed");
+    Ok(CLEAN_UP_EVERY)
+}
+
+/// Removes what deleted tenants have, and a command has not removed that was interrupted. A step is right whoever makes it.
+async fn remove(store: &Store, leasing: &Leasing) -> Result<(), StoreError> {
     while leasing.lease().is_some() && store.remove_deleted().await?.is_some() {
         tokio::time::sleep(REMOVAL_PAUSE).await;
     }
-    tracing::debug!(removed, "rows that are not needed any more were removed");
-    Ok(CLEAN_UP_EVERY)
+    Ok(())
 }
 
 #[cfg(test)]
