@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use connectory_store::{
-    AccessDb, Address, Change, Changed, Committed, Follow, Head, Refusal, RevisionId, RevisionNumber, Store,
-    StoreError, TenantId, Unavailable,
+    AccessDb, Address, Change, Changed, Committed, Follow, Head, Refusal, RevisionId, RevisionNumber, SigningKey,
+    Store, StoreError, TenantId, Unavailable,
 };
 use futures_util::StreamExt;
 use support::{by, client, commit, connector, connector_at, create, edit, number, origin, summaries, tenant};
@@ -1000,6 +1000,8 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     assert!(matches!(refused, Refusal::Store(StoreError::Unavailable(Unavailable::Newer))), "{refused:?}");
     let refused = older.fresh(tenant).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
+    let refused = older.check_reads().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
     let refused = older.check_writes().await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
     // What a newer one has only prepared is no matter. To finish that is the newer one's.
@@ -1010,6 +1012,24 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     assert_eq!(summaries(&database.open().await, tenant).await.len(), 2);
     let refused = access.schema(true).unwrap_err().to_string();
     assert!(refused.contains("a newer connectory has prepared the schema 99"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_while_a_copy_begins_does_not_serve_it() {
+    let database = want!(database());
+    let starting = database.open().await;
+    // What a copy commits first, and then a part of what it copies.
+    database.psql(
+        "CREATE TABLE unfinished_copy (source text, state text, records bigint, sha256 text);
+         INSERT INTO unfinished_copy VALUES ('sqlite:/c.db', 's', 1, 'd');
+         INSERT INTO tenants (uuid, name, created_at) VALUES ('u', 'theirs', 1)",
+    );
+    let key = SigningKey { id: "ours".to_owned(), pem: "ours".to_owned(), is_new: true };
+    let refused = starting.bootstrap("default".to_owned(), client("first"), by()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::HalfCopied { .. }), "{refused:?}");
+    let refused = starting.signing_keys(key).await.err().unwrap();
+    assert!(matches!(refused, StoreError::HalfCopied { .. }), "{refused:?}");
+    assert_eq!(database.psql("SELECT count(*) FROM signing_keys"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
