@@ -143,18 +143,7 @@ impl BackupSource {
     /// Whether this is the database into which it would be copied.
     fn is(&self, target: BackupTarget<'_>) -> bool {
         match (&self.0, target) {
-            (Engine::Sqlite(source), BackupTarget::Sqlite(path)) => {
-                let is_beside = |end: &str| {
-                    path.file_name().zip(source.path().file_name()).is_some_and(|(path, source)| {
-                        path.to_string_lossy() == format!("{}{end}", source.to_string_lossy())
-                    })
-                };
-                let folder = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
-                // SQLite would take it for the source's log.
-                let is_of_source = ["-wal", "-shm", "-journal", ".lock"].into_iter().any(is_beside)
-                    && std::path::absolute(path).is_ok_and(|path| folder(&path) == folder(source.path()));
-                is_of_source || path.canonicalize().is_ok_and(|path| path == source.path())
-            }
+            (Engine::Sqlite(source), BackupTarget::Sqlite(path)) => source.has(path),
             (Engine::Postgres(source), BackupTarget::Postgres(address)) => {
                 source.address().to_string() == address.to_string()
             }

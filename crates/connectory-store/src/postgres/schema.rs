@@ -135,7 +135,7 @@ pub(super) async fn finish(connection: &Connection, database: &str) -> Result<(S
     }
     let after = Schema { version: before.expanded, ..before };
     connection.begin(Lock::INSTANCE, BEGIN).await?;
-    connection.run(&format!("UPDATE connectory_schema SET version = {}", after.version), BEGIN).await?;
+    finish_begun(connection).await?;
     connection.commit().await.map_err(|failed| failed.of_commit())?;
     Ok((before, after))
 }
@@ -276,8 +276,8 @@ async fn found(connection: &Connection) -> Result<Schema> {
     Ok(Schema { version: number(0)?, expanded: number(1)? })
 }
 
-/// Finishes the schema in a transaction that makes a new database of records: what they are may be what older servers do not
-/// know.
+/// Finishes the schema in a transaction that was begun. One that makes a new database of records does so too: what they are
+/// may be what older servers do not know.
 pub(super) async fn finish_begun(connection: &Connection) -> Result<(), Failed> {
     connection.run("UPDATE connectory_schema SET version = greatest(version, expanded)", BEGIN).await
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use super::key::{end_key, first_key};
-use super::lock::{DatabaseFile, Lock};
+use super::lock::{self, DatabaseFile, Lock};
 use super::rows::{author, uuid};
 use super::syncs::Syncs;
 use super::{access, lock_when_free, schema};
@@ -57,6 +57,16 @@ impl Source {
 
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Whether a path is that of the database, or of a file that SQLite or the lock has beside it.
+    pub fn has(&self, path: &Path) -> bool {
+        let missing = || {
+            let path = std::path::absolute(path).ok()?;
+            Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+        };
+        let Some(path) = path.canonicalize().ok().or_else(missing) else { return false };
+        ["", "-wal", "-shm", "-journal", ".lock"].iter().any(|end| lock::beside(self.path(), end) == path)
     }
 
     /// Begins to read: all that is read until this is dropped is of one moment.
