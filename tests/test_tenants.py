@@ -94,3 +94,19 @@ def test_a_tenant_is_renamed_suspended_resumed_and_deleted_beside_its_servers(se
     assert "Checked 2 tenants" in checked and "Everything is what it should be." in checked, checked
     assert create(mine, other, "Mine").status_code == 200
     assert "Late" not in names(mine, one).text
+
+
+def test_a_database_whose_tenants_were_all_deleted_gets_no_first_client_again(servers, start):
+    server = servers[0]
+    tenant(server, "delete", "default", "--yes")
+    for other in servers:
+        other.stop()
+    again = start("--rate-limit", "off", database=server.path or server.database, **CLIENT)
+    assert "All tenants of this database were deleted." in again.printed, again.printed
+    assert "connectory tenant create NAME --database" in again.printed
+    fields = {"grant_type": "client_credentials", "client_id": "first", "client_secret": CLIENT["CONNECTORY_CLIENT_SECRET"]}
+    assert requests.post(f"{again.url}/oauth/token", data=fields, timeout=30).status_code == 401
+    tenant(again, "create", "default")
+    client_id, secret = again.new_client("--tenant", "default", "--level", "ORG_ADMIN", "--scopes", "sp:scopes:all")
+    session = again.session(client_id=client_id, secret=secret)
+    wait_for(200, lambda: names(session, again))

@@ -512,7 +512,7 @@ impl Store {
         both!(self.note_address(address).await)
     }
 
-    /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
+    /// Creates the first tenant and its client, if there was never a tenant. Returns whether it created them.
     pub async fn bootstrap(&self, tenant: String, client: NewClient, by: AccessOrigin) -> Result<bool> {
         both!(self.bootstrap(tenant, client, by).await)
     }

@@ -86,7 +86,7 @@ fn a_server_moves_to_postgresql_and_makes_its_backups_there() {
     operator.run(&format!("backup restore a.backup --keys keep --database {address}")).ok();
     let printed = operator.run(&format!("backup restore a.backup --keys keep --database {address}"));
     assert_eq!(printed.code, 1, "{printed:?}");
-    assert!(printed.stderr.contains("has tenants already; a backup is restored into a new or empty"), "{printed:?}");
+    assert!(printed.stderr.contains("has or had tenants; a backup is restored into a new or empty"), "{printed:?}");
     fs::create_dir(operator.path("backups")).unwrap();
     let server = operator.serve(&format!("--database {address} --backup-to backups"));
     assert_eq!(status(&server, &token), 200);
@@ -274,10 +274,10 @@ fn a_database_is_copied_when_no_server_uses_it_and_its_tokens_stay_valid() {
     drop(server);
 
     for (line, why) in [
-        ("--from sqlite:c.db --to sqlite:d.db", "has tenants already; only a new or empty database takes a copy"),
+        ("--from sqlite:c.db --to sqlite:d.db", "has or had tenants; only a new or empty database takes a copy"),
         (
             "--from sqlite:c.db --to sqlite:d.db --restart",
-            "has tenants already; only a new or empty database takes a copy",
+            "has or had tenants; only a new or empty database takes a copy",
         ),
         ("--from sqlite:c.db --to sqlite:./c.db", "the source and the target are the same database"),
         ("--from sqlite:none.db --to sqlite:e.db", "there is no database at none.db"),
@@ -288,6 +288,7 @@ fn a_database_is_copied_when_no_server_uses_it_and_its_tokens_stay_valid() {
     ] {
         let printed = operator.run(&format!("database copy {line}"));
         assert!(printed.code == 1 && printed.stderr.contains(why), "{printed:?}");
+        assert!(!printed.stderr.contains("What was copied already"), "nothing was copied: {printed:?}");
     }
     assert!(!operator.path("e.db").exists());
 }

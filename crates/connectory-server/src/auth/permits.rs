@@ -196,6 +196,10 @@ impl Exchange {
         let (reply, answer) = oneshot::channel();
         let is_running = {
             let mut queue = self.queue();
+            // After a failure, one request tries again, and the others do not wait for it.
+            if queue.is_running && self.has_failed.load(Ordering::Relaxed) {
+                return None;
+            }
             queue.next.push(Waiting { shared, version, reply });
             std::mem::replace(&mut queue.is_running, true)
         };
@@ -502,6 +506,19 @@ mod tests {
         assert_eq!(node.admit().await, Ok(()));
         assert_eq!(began.elapsed(), PERMIT_TIMEOUT);
         assert_eq!(node.at_once(), Ok(()));
+        node.clock.turn(PERMITS_ALONE);
+        let waited = join_all((0..20).map(|_| async {
+            let began = tokio::time::Instant::now();
+            assert_eq!(node.admit().await, Ok(()));
+            began.elapsed()
+        }));
+        let mut waited = waited.await;
+        waited.sort_unstable();
+        assert_eq!(
+            waited[18..],
+            [Duration::ZERO, PERMIT_TIMEOUT],
+            "one tries again, and the others do not wait for it"
+        );
     }
 
     #[tokio::test]

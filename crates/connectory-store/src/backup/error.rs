@@ -66,7 +66,7 @@ pub enum CopyError {
     #[error("the source and the target are the same database, {0}")]
     Same(String),
     /// The target is in use as a database of its own.
-    #[error("the database {0} has tenants already; only a new or empty database takes a copy, and nothing was changed")]
+    #[error("the database {0} has or had tenants; only a new or empty database takes a copy, and nothing was changed")]
     NotEmpty(String),
     /// The target has a part of another database.
     #[error("the database {target} is half copied from {from}, not from {wanted}; {RESTART}")]

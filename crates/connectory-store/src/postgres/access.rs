@@ -247,7 +247,8 @@ pub(super) async fn bootstrap(
     client: &NewClient,
     by: &AccessOrigin,
 ) -> Result<bool> {
-    if tenant_in(transaction, None).await?.is_some() {
+    // The row of a deleted tenant stays.
+    if transaction.query_one("SELECT 1 FROM tenants LIMIT 1", &[]).await?.is_some() {
         return Ok(false);
     }
     create_tenant(transaction, name, by).await?;

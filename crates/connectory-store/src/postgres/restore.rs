@@ -76,7 +76,7 @@ impl Restore {
     /// Begins. Refuses a database that has something.
     pub fn begin(address: &Address) -> Result<Self, BackupError> {
         let runtime = Runner::new()?;
-        let not_empty = || BackupError::NotEmpty(format!("the database {address} has tenants already"));
+        let not_empty = || BackupError::NotEmpty(format!("the database {address} has or had tenants"));
         let connection = runtime.wait(async {
             let connection = Connection::open(address).await.map_err(|error| schema::refused(address, &error))?;
             // A database with tenants stays as it is, its schema too.

@@ -112,9 +112,9 @@ impl Engine {
             Err(error) => {
                 let jobs = replies.len();
                 match error {
-                    // Refusals, which are no fault of the database.
+                    // Refusals, which are no fault of the database. Each request that is refused is logged, within its limit.
                     StoreError::Suspended | StoreError::Unknown(_) | StoreError::Unavailable(Unavailable::Newer) => {
-                        tracing::info!(%error, jobs, "refused to commit");
+                        tracing::debug!(%error, jobs, "refused to commit");
                     }
                     _ => tracing::error!(%error, jobs, "could not commit"),
                 }

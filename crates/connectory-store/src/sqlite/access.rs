@@ -311,12 +311,17 @@ pub(super) fn create_client(
 
 /// Creates the first tenant and its client, if there is no tenant yet. Returns whether it created them.
 pub(super) fn bootstrap(connection: &Connection, name: &str, client: &NewClient, by: &AccessOrigin) -> Result<bool> {
-    if tenant(connection, None)?.is_some() {
+    if has_tenants(connection)? {
         return Ok(false);
     }
     create_tenant(connection, name, by)?;
     create_client(connection, name, client, by)?;
     Ok(true)
+}
+
+/// Whether there is or was a tenant: the row of a deleted one stays.
+pub(super) fn has_tenants(connection: &Connection) -> Result<bool> {
+    Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM tenants)", [], |row| row.get(0))?)
 }
 
 /// Reads the issuer of this database's tokens.

@@ -9,7 +9,7 @@ use super::backup::Moment;
 use super::lock::{DatabaseFile, Lock};
 use super::row_writer::RowWriter;
 use super::syncs::Syncs;
-use super::{lock_when_free, schema};
+use super::{access, lock_when_free, schema};
 use crate::backup::error::{BackupError, CopyError};
 use crate::backup::record::{Record, Sink};
 use crate::backup::unfinished::{Position, Unfinished};
@@ -127,5 +127,5 @@ fn has_tenants(connection: &Connection) -> Result<bool> {
     if !connection.query_row(is_there, [], |row| row.get::<_, bool>(0))? {
         return Ok(false);
     }
-    Ok(connection.query_row("SELECT EXISTS (SELECT 1 FROM tenants)", [], |row| row.get(0))?)
+    access::has_tenants(connection)
 }

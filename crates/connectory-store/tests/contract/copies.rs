@@ -343,7 +343,7 @@ async fn a_target_that_is_in_use_stays_as_it_is() {
             assert!(matches!(error, CopyError::NotEmpty(_)), "{error}");
             assert!(
                 error.to_string().ends_with(
-                    "has tenants already; only a new or empty database takes a copy, and nothing was changed"
+                    "has or had tenants; only a new or empty database takes a copy, and nothing was changed"
                 ),
                 "{error}"
             );

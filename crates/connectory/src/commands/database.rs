@@ -1,6 +1,6 @@
 //! `connectory database …`: checking a database and updating its schema beside running servers, and copying one into another.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use anyhow::{Error, Result, anyhow};
 use clap::Subcommand;
@@ -115,7 +115,9 @@ fn copy(from: &Database, to: &Database, restart: bool) -> Result<()> {
         );
     }
     let progress = RefCell::new((CopyStep::Copy, Progress::of("copied", "revisions", 0)));
+    let has_begun = Cell::new(false);
     let copied = source.copy(target, restart, &mut |step, all, counts| {
+        has_begun.set(true);
         let mut progress = progress.borrow_mut();
         if progress.0 != step {
             *progress = (step, Progress::of("compared", "revisions", all));
@@ -123,7 +125,7 @@ fn copy(from: &Database, to: &Database, restart: bool) -> Result<()> {
         progress.1.reach_of(counts.revisions, all);
     });
     drop(progress);
-    let Copied { counts, sha256, earlier, findings } = copied.map_err(explained)?;
+    let Copied { counts, sha256, earlier, findings } = copied.map_err(|error| explained(error, has_begun.get()))?;
     say!("Copied {}.", shown(&counts));
     if earlier > 0 {
         say!("An earlier run had copied the first {earlier} records, which were not sent again.");
@@ -144,9 +146,9 @@ fn copy(from: &Database, to: &Database, restart: bool) -> Result<()> {
 }
 
 /// Adds what to do after an error that may have interrupted a copy.
-fn explained(error: CopyError) -> Error {
+fn explained(error: CopyError, has_begun: bool) -> Error {
     match error {
-        CopyError::Source(_) | CopyError::Target(_) => {
+        CopyError::Source(_) | CopyError::Target(_) if has_begun => {
             anyhow!("{error}. What was copied already stays; the same command goes on from there")
         }
         error => error.into(),

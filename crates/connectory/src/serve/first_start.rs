@@ -30,9 +30,11 @@ pub enum Clients {
     },
     /// There is none, and this is the oldest tenant.
     None { tenant: String },
+    /// There is no tenant any more.
+    NoTenant,
 }
 
-/// Creates the tenant and its client, if there is no tenant yet. Call this after everything that may fail: the secret is
+/// Creates the tenant and its client, if there was never a tenant. Call this after everything that may fail: the secret is
 /// shown once.
 ///
 /// A tenant without a client gets none: its operator may have deleted all of them on purpose.
@@ -57,7 +59,11 @@ pub async fn create_first_client(store: &Store) -> Result<Clients> {
         NewClient::with_secret(new_id, &secret, name, UserLevel::OrgAdmin, [Scope::All].into())
     });
     let created = store.bootstrap(TENANT.to_owned(), client.await?, operator()).await?;
-    Ok(if created { Clients::First { id, secret: generated } } else { Clients::Some })
+    if created {
+        return Ok(Clients::First { id, secret: generated });
+    }
+    // Another server may have created them just now.
+    Ok(if store.tenants().await?.is_empty() { Clients::NoTenant } else { Clients::Some })
 }
 
 fn given(name: &str) -> Option<String> {
@@ -88,6 +94,13 @@ pub fn print_clients(base_url: &str, database: &str, clients: &Clients) {
             tell!(
                 "\nThis database has no API client, so no program can get a token. This command creates one:\n\n\
                  connectory client create NAME{of} {option}\n"
+            );
+            return;
+        }
+        Clients::NoTenant => {
+            tell!(
+                "\nAll tenants of this database were deleted. These commands create one, and a client of it:\n\n\
+                 connectory tenant create NAME {option}\nconnectory client create CLIENT --tenant NAME {option}\n"
             );
             return;
         }
