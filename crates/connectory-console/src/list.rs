@@ -7,8 +7,8 @@ use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
-use connectory_model::{Status, metadata, visible};
-use connectory_server::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
+use connectory_model::{Locale, Search, Status, metadata, visible};
+use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, SortBy, Source};
 use connectory_server::work::Stop;
 use http::HeaderValue;
 use maud::{Markup, html};
@@ -106,7 +106,7 @@ impl ListQuery {
         Self { sort: String::new(), page: String::new(), ..self.clone() } != Self::default()
     }
 
-    fn selection(&self) -> Selection {
+    fn selection(&self, locale: Locale) -> Selection {
         let status: Option<Status> = self.status.parse().ok();
         let origin = match self.origin.as_str() {
             "custom" => Some(Origin::Custom),
@@ -119,7 +119,6 @@ impl ListQuery {
                 conditions.push(template.replace("{}", &quoted(value)));
             }
         };
-        add("(name co {} or type co {})", &self.search);
         add("type co {}", &self.connector_type);
         add("category eq {}", &self.category);
         add("features ca ({})", &self.feature);
@@ -127,7 +126,9 @@ impl ListQuery {
         add("directConnect eq {}", if matches!(&*self.direct, "true" | "false") { &self.direct } else { "" });
         // Values of up to 255 characters make a filter that is always short enough.
         let filter = Filter::parse(&conditions.join(" and ")).ok();
-        Selection { statuses: status.map_or(Status::ALL.to_vec(), |status| vec![status]), origin, filter }
+        // Of a text that is too long, `last_value` has kept the beginning.
+        let search = Search::new(&self.search).ok().flatten().map(|text| Searched { text, locale });
+        Selection { statuses: status.map_or(Status::ALL.to_vec(), |status| vec![status]), origin, filter, search }
     }
 }
 
@@ -152,7 +153,7 @@ pub async fn show(
     let number = query.page.parse().unwrap_or(1).clamp(1, usize::MAX / PAGE_SIZE);
     let snapshot = caller.tenant().snapshot();
     let tenant = Arc::clone(caller.tenant());
-    let selection = query.selection();
+    let selection = query.selection(view.locale());
     // Counting and sorting many connectors takes milliseconds.
     let search = move |stop: &Stop| {
         let listing =
@@ -301,8 +302,8 @@ mod tests {
             ListQuery::parse(query.url().trim_start_matches("/?")),
             ListQuery { page: String::new(), ..query.clone() }
         );
-        let selection = query.selection();
-        assert!(selection.filter.is_some(), "any text can be searched for");
+        let selection = query.selection(Locale::En);
+        assert!(selection.search.is_some(), "any text can be searched for");
         assert_eq!(selection.statuses, [Status::Demo]);
         assert_eq!(ListQuery::default().sorted_by("name"), "/?sort=-name");
     }

@@ -47,6 +47,8 @@ pub enum Capability {
     Statuses,
     /// Lists take the parameter `custom` (D10).
     Custom,
+    /// Lists take the parameter `q` (D90).
+    Search,
     /// `POST`, `PATCH` and `DELETE` with the header `Idempotency-Key` are done once (D44).
     IdempotencyKey,
     /// `PATCH /connectory/v1/connectors/{scriptName}` also changes status, name, type, className and directConnect (D46).
@@ -70,9 +72,10 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 9] = [
+    pub const ALWAYS: [Self; 10] = [
         Self::Statuses,
         Self::Custom,
+        Self::Search,
         Self::IdempotencyKey,
         Self::UpdateInPlace,
         Self::Export,

@@ -43,6 +43,9 @@ pub struct ExportParameters {
     /// As for lists.
     #[param(example = r#"name sw "SCIM" and directConnect eq true"#)]
     filters: Option<String>,
+    /// As for lists. Descriptions are searched in English.
+    #[param(example = "directory", max_length = 255)]
+    q: Option<String>,
     /// `all`, or a comma-separated list of statuses.
     #[param(default = "all", example = "DEVELOPMENT,DEMO")]
     statuses: Option<String>,
@@ -107,13 +110,13 @@ fn exported(query: &str) -> Result<Exported, ApiError> {
                 at = Some(moment(&value)?);
                 continue;
             }
-            "filters" => {}
+            "filters" | "q" => {}
             "statuses" => has_statuses = true,
             "custom" => has_custom = true,
             unknown => {
                 let unknown = shown(unknown, QUOTED_CHARS);
                 return Err(ApiError::bad_request(format!(
-                    "the parameter `{unknown}` is unknown; an export has `filters`, `statuses`, `custom`, `scriptName` and `at`"
+                    "the parameter `{unknown}` is unknown; an export has `filters`, `q`, `statuses`, `custom`, `scriptName` and `at`"
                 )));
             }
         }
@@ -129,7 +132,7 @@ fn exported(query: &str) -> Result<Exported, ApiError> {
         0 => {}
         _ if others > 0 => {
             return Err(ApiError::bad_request(
-                "`scriptName` excludes `filters`, `statuses` and `custom`; leave those out",
+                "`scriptName` excludes `filters`, `q`, `statuses` and `custom`; leave those out",
             ));
         }
         1..=EXPORT_NAMES => return Ok(Exported::Named(names.into_iter().collect())),

@@ -8,13 +8,13 @@ use connectory_model::filter::Filter;
 use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, JSON_VALUES, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Status};
+use connectory_model::{Locale, Search, Status};
 use http::Uri;
 use http::request::Parts;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::catalog::{PageRequest, Selection};
+use crate::catalog::{PageRequest, Searched, Selection};
 use crate::http::error::ApiError;
 use crate::state::ServerState;
 
@@ -48,6 +48,10 @@ pub struct ListParameters {
     statuses: Option<String>,
     /// Extension: only the tenant's own connectors (`true`) or only the built-in ones (`false`).
     custom: Option<bool>,
+    /// Extension: only connectors whose name, type, script name or short description in the locale contains this text,
+    /// without regard to case.
+    #[param(example = "directory", max_length = 255)]
+    q: Option<String>,
 }
 
 /// Refuses a request of an operation under `/connectory/v1` that has a parameter or a member, because the operation knows
@@ -78,8 +82,9 @@ fn unknown(kind: &str, name: &str) -> ApiError {
 
 /// Reads the query of the list.
 pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
-    let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None };
+    let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None, search: None };
     let mut window = PageRequest { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
+    let mut search = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "filters" => selection.filter = filter(&value)?,
@@ -88,6 +93,9 @@ pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
             "count" => window.count = flag("count", &value)?,
             "locale" => window.locale = Locale::or_english(Some(&value)),
             "statuses" => selection.statuses = statuses(&value)?,
+            "q" => {
+                search = Search::new(&value).map_err(|error| ApiError::bad_request(format!("`q`: {error}")))?;
+            }
             "custom" => {
                 let origin = if flag("custom", &value)? { Origin::Custom } else { Origin::BuiltIn };
                 selection.origin = Some(origin);
@@ -95,6 +103,7 @@ pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
             _ => {}
         }
     }
+    selection.search = search.map(|text| Searched { text, locale: window.locale });
     Ok((selection, window))
 }
 

@@ -9,7 +9,7 @@ use enum_map::EnumMap;
 
 use super::entry::Entry;
 use super::facets::Facets;
-use super::request::Selection;
+use super::request::{Searched, Selection};
 
 /// Consecutive connectors of the list. A chunk in a list is never empty.
 #[derive(Default)]
@@ -94,7 +94,7 @@ impl Chunk {
         self.entries.binary_search_by(|other| other.order().cmp(&entry.order()))
     }
 
-    pub fn select(&self, Selection { statuses, origin, filter }: &Selection) -> Rows {
+    pub fn select(&self, Selection { statuses, origin, filter, search }: &Selection) -> Rows {
         let statuses = if statuses.is_empty() { &[Status::Released][..] } else { statuses };
         let index = self.index.get_or_init(|| Index::new(&self.entries));
         let mut rows = statuses.iter().fold(Rows::default(), |rows, status| rows.or(index.of_status[*status]));
@@ -103,9 +103,25 @@ impl Chunk {
             Some(Origin::BuiltIn) => rows = rows.without(index.custom),
             None => {}
         }
-        match filter {
-            Some(filter) if !rows.is_empty() => rows.and(filter.select(&self.columns)),
-            _ => rows,
+        if let Some(filter) = filter
+            && !rows.is_empty()
+        {
+            rows = rows.and(filter.select(&self.columns));
         }
+        if let Some(search) = search {
+            let mut found = Rows::default();
+            rows.iter().filter(|row| self.contains(*row, search)).for_each(|row| found.insert(row));
+            rows = found;
+        }
+        rows
+    }
+
+    /// Whether a connector contains what is searched for.
+    fn contains(&self, row: usize, Searched { text, locale }: &Searched) -> bool {
+        let entry = &self.entries[row];
+        text.is_in_key(entry.name_key())
+            || text.is_in(entry.script_name.as_str())
+            || std::str::from_utf8(self.columns.connector_type(row)).is_ok_and(|name| text.is_in(name))
+            || text.is_in(&entry.short_description(*locale))
     }
 }

@@ -105,6 +105,14 @@ impl Entry {
         serde_json::from_slice(&json).expect("an item is what was written")
     }
 
+    /// The short description in a locale. Empty if there is none.
+    pub fn short_description(&self, locale: Locale) -> Cow<'_, str> {
+        let Item { json, short_desc, localized, .. } = &self.item;
+        let member = localized.iter().find(|(of, _)| *of == locale).map_or(&json[short_desc.clone()], |(_, text)| text);
+        let value = member.strip_prefix(SHORT_DESC_MEMBER).unwrap_or_default();
+        serde_json::from_str(value.trim_end_matches(',')).map(|Text(text)| text).unwrap_or_default()
+    }
+
     /// The length of the item in bytes, with the default short description.
     pub fn item_length(&self) -> usize {
         self.item.json.len()
@@ -167,6 +175,13 @@ pub struct ChoicesOfMetadata<'a> {
     pub labels: Option<&'a RawValue>,
 }
 
+/// A text in JSON.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The start of the member with the short description.
+const SHORT_DESC_MEMBER: &str = "\"shortDesc\":";
+
 /// What an entry takes besides itself and its texts: the counts of references, its places in the list and in the map from
 /// script names, and what the allocator rounds up.
 const OVERHEAD: usize = 128;
@@ -186,7 +201,7 @@ impl Item {
         let others = || metadata.iter().filter(|(name, _)| *name != SHORT_DESC);
         let ends_with = if others().next().is_none() { "" } else { "," };
         let text = |text: &String| Value::from(text.as_str());
-        let member = |value: &Value| format!("\"{SHORT_DESC}\":{value}{ends_with}");
+        let member = |value: &Value| format!("{SHORT_DESC_MEMBER}{value}{ends_with}");
         let english = summary.short_descriptions.get(&Locale::En).map(text);
         let default = english.as_ref().or_else(|| metadata.get(SHORT_DESC)).map(member).unwrap_or_default();
 

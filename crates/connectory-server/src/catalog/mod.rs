@@ -41,7 +41,7 @@ pub use self::facets::{Facet, Facets};
 use self::follow::Tenants;
 pub use self::freshness::{Freshness, Need, NotCurrent};
 pub use self::listing::ListError;
-pub use self::request::{ListPage, PageRequest, Selection, SortBy};
+pub use self::request::{ListPage, PageRequest, Searched, Selection, SortBy};
 pub use self::snapshot::Snapshot;
 pub use self::tagged::Tagged;
 use self::tenant::Base;

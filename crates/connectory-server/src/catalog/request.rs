@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use connectory_model::filter::Filter;
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Status};
+use connectory_model::{Locale, Search, Status};
 
 use super::entry::Entry;
 use crate::http::etag::ETag;
@@ -19,6 +19,17 @@ pub struct Selection {
     pub origin: Option<Origin>,
     /// A further condition on the connectors.
     pub filter: Option<Filter>,
+    /// What their name, type, script name or description contains.
+    pub search: Option<Searched>,
+}
+
+/// A search, and the locale of the descriptions in which it looks.
+#[derive(Debug, Clone)]
+pub struct Searched {
+    /// The text.
+    pub text: Search,
+    /// The locale.
+    pub locale: Locale,
 }
 
 /// The part of the selected connectors that a page contains.

@@ -178,8 +178,9 @@ impl Snapshot {
             if page.len() == limit && !count {
                 break;
             }
-            // Reading the clock takes a tenth of the time that a chunk takes, so it is read for every 16th chunk.
-            if number % 16 == 15 && stop.is_due() {
+            // Reading the clock takes a tenth of the time that a chunk takes, so it is read for every 16th chunk. A search takes
+            // much longer.
+            if (number % 16 == 15 || selection.search.is_some()) && stop.is_due() {
                 return Err(NoPage::Late);
             }
         }
@@ -304,7 +305,7 @@ mod tests {
         limit: usize,
     ) -> (Vec<String>, usize) {
         let filter = filter.map(|filter| Filter::parse(filter).expect("valid"));
-        let selection = Selection { statuses: statuses.to_vec(), origin: None, filter };
+        let selection = Selection { statuses: statuses.to_vec(), origin: None, filter, search: None };
         let window = PageRequest { offset, limit, locale: Locale::En, count: true };
         let stop = Stop::after(Duration::from_secs(9));
         let page = snapshot.page(&selection, window, &stop, |_| Ok(())).expect("it is quick");

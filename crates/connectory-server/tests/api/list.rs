@@ -133,6 +133,52 @@ async fn only_released_connectors_are_listed_unless_statuses_ask_for_more() {
 }
 
 #[tokio::test]
+async fn a_search_looks_at_name_type_script_name_and_description() {
+    let app = TestApp::start().await;
+    for (name, kind, description) in [
+        ("Straße", "Map service", "Nothing"),
+        ("Second", "Übersicht", "It says \"STRASSE\", and \\ too"),
+        ("Third & last", "x", ""),
+    ] {
+        let created = app.post("/v3/connectors", &json!({"name": name, "type": kind, "className": "x.Y"})).await;
+        let path = format!("/v3/connectors/{}", created.ok()["scriptName"].as_str().unwrap());
+        let metadata = json!({"shortDesc": description, "other": "hidden"});
+        app.patch(&path, &json!([{"op": "add", "path": "/connectorMetadata", "value": metadata}])).await.ok();
+    }
+    let english = ["Second", "Straße"];
+    for (query, expected) in [
+        ("q=strasse", &english[..]),
+        ("q=%20STRA%C3%9FE%20&custom=true", &english),
+        ("q=uebersicht", &[]),
+        ("q=u%CC%88BERSICHT", &["Second"]),
+        ("q=Third-", &["Third & last"]),
+        ("q=%22strasse%22", &["Second"]),
+        ("q=%5C", &["Second"]),
+        ("q=hidden", &[]),
+        ("q=shortDesc", &[]),
+        ("q=strasse&limit=1&offset=1", &["Straße"]),
+        ("q=strasse&filters=name%20sw%20%22S%22%20and%20type%20co%20%22map%22", &["Straße"]),
+        ("q=scim-2&custom=false", &["SCIM 2.0"]),
+        ("q=RFC%207644", &["SCIM 2.0"]),
+        ("q=Benutzer%20und%20Gruppen%20jedes&locale=de", &["SCIM 2.0"]),
+        ("locale=de&q=Users%20and%20groups%20of%20any%20service", &[]),
+        ("q=a&q=strasse", &english),
+    ] {
+        assert_eq!(names(&app.get(&format!("/v3/connectors?{query}")).await.ok()), expected, "{query}");
+    }
+    let all = names(&app.get("/v3/connectors").await.ok()).len();
+    assert_eq!(names(&app.get("/v3/connectors?q=%20").await.ok()).len(), all);
+    let counted = app.get("/v3/connectors?q=strasse&count=true&limit=1").await;
+    assert_eq!(counted.headers["x-total-count"], "2");
+    assert_eq!(names(&counted.ok()).len(), 1);
+    let long = app.get(&format!("/v3/connectors?q={}", "a".repeat(256))).await;
+    assert_eq!(long.status, 400);
+    let exported = app.get("/connectory/v1/connectors?q=map").await;
+    let exported = exported.text();
+    assert!(exported.contains("\"scriptName\":\"strasse\"") && exported.ends_with("{\"count\":1}\n"), "{exported}");
+}
+
+#[tokio::test]
 async fn a_locale_changes_short_descriptions_and_nothing_else() {
     let app = TestApp::start().await;
     let of = async |locale: &str| app.get(&format!("/v3/connectors?locale={locale}")).await.ok();

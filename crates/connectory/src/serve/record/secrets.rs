@@ -68,6 +68,7 @@ const PARAMETERS: &[(&str, HasForm)] = &[
     ("limit", is_number),
     ("locale", is_locale),
     ("offset", is_number),
+    ("q", is_filter),
     ("scope", are_scopes),
     ("searchLocale", is_locale),
     ("statuses", are_statuses),
