@@ -3,12 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use connectory_client::{Client, Environment, Error, Retries};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const LIST: &str = "/v2025/connectors";
 
@@ -76,4 +77,92 @@ async fn a_refused_token_of_every_shape_says_why() {
         assert!(matches!(error, Error::Authentication { .. }), "{error:?}");
         assert!(error.to_string().ends_with(if reason.is_empty() { "401 Unauthorized" } else { reason }), "{error}");
     }
+}
+
+/// A parameter of a request, as a number.
+fn number(request: &Request, name: &str) -> Option<usize> {
+    request.url.query_pairs().find(|(other, _)| other == name)?.1.parse().ok()
+}
+
+fn item(number: usize) -> Value {
+    json!({"name": format!("C {number}"), "type": "t", "scriptName": format!("c-{number}"), "status": "RELEASED"})
+}
+
+fn items(numbers: std::ops::Range<usize>) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(numbers.map(item).collect::<Vec<_>>())
+}
+
+fn refusal(status: u16) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_json(json!({"message": "no such page"}))
+}
+
+/// How many connectors each call of a list finds, until its end or an error.
+async fn listed(answer: impl Fn(&Request) -> ResponseTemplate + Send + Sync + 'static) -> Result<usize, Error> {
+    let (server, client) = service().await;
+    Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
+    let listed = client.list().all().await?;
+    let names: HashSet<_> = listed.iter().map(|item| item.script_name.clone()).collect();
+    assert_eq!(names.len(), listed.len(), "each is there once");
+    Ok(listed.len())
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_page_after_a_full_one_is_the_end() {
+    for status in [400, 404, 416, 422] {
+        let all = listed(move |request| match number(request, "offset") {
+            Some(0) => items(0..250),
+            _ => refusal(status),
+        });
+        assert_eq!(all.await.unwrap(), 250, "{status}");
+    }
+    // A service that counts right says so too.
+    let all = listed(|request| match number(request, "offset") {
+        Some(0) => items(0..250).insert_header("X-Total-Count", "250"),
+        _ => refusal(400),
+    });
+    assert_eq!(all.await.unwrap(), 250);
+}
+
+#[tokio::test]
+async fn a_refusal_of_another_page_is_an_error() {
+    // The first page, and a page after which the service says that there are more.
+    let first = listed(|_| refusal(400)).await.unwrap_err();
+    assert_eq!(first.to_string(), "the service answered 400 Bad Request: no such page");
+    let middle = listed(|request| match number(request, "offset") {
+        Some(0) => items(0..250).insert_header("X-Total-Count", "600"),
+        _ => refusal(400),
+    });
+    assert_eq!(middle.await.unwrap_err().api_error().unwrap().status.as_u16(), 400);
+    for status in [401, 403, 408, 409, 429, 500, 503] {
+        let all = listed(move |request| match number(request, "offset") {
+            Some(0) => items(0..250),
+            _ => refusal(status),
+        });
+        assert!(all.await.is_err(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_changes_while_it_is_read_has_each_connector_once() {
+    // A connector is created in front: the last one of the first page is the first one of the second.
+    let grows = listed(|request| match number(request, "offset") {
+        Some(0) => items(0..250),
+        _ => items(249..300),
+    });
+    assert_eq!(grows.await.unwrap(), 300);
+    // All but the first page is deleted.
+    let shrinks = listed(|request| match number(request, "offset") {
+        Some(0) => items(0..250),
+        _ => items(0..0),
+    });
+    assert_eq!(shrinks.await.unwrap(), 250);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_know_offsets_ends() {
+    assert_eq!(listed(|_| items(0..250)).await.unwrap(), 250);
+    // It does not know limits either.
+    assert_eq!(listed(|_| items(0..260).insert_header("X-Total-Count", "260")).await.unwrap(), 260);
+    let more = listed(|_| items(0..250).insert_header("X-Total-Count", "400")).await.unwrap_err().to_string();
+    assert!(more.ends_with(": at offset 250 are the connectors of the pages before"), "{more}");
 }
