@@ -4,7 +4,7 @@ use connectory_model::Locale;
 use connectory_model::document::DocumentKind;
 use connectory_model::wire::{CONNECTORS_PATH, ConnectorDetail, UpdateDetail};
 use json_patch::Patch;
-use reqwest::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, IF_MATCH, IF_NONE_MATCH};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
@@ -158,5 +158,5 @@ fn patch_request(patch: &Patch) -> impl Fn(RequestBuilder) -> RequestBuilder + S
 /// What a read without a condition answers.
 pub(crate) fn whole<T>(read: Option<Tagged<T>>) -> Result<Tagged<T>, Error> {
     // Nobody asked for a 304, so it is no answer of the API.
-    read.ok_or_else(|| ApiError::new(StatusCode::NOT_MODIFIED, None, b"").into())
+    read.ok_or_else(|| ApiError::new(StatusCode::NOT_MODIFIED, None, &HeaderMap::new(), b"").into())
 }

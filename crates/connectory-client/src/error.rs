@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
-use connectory_model::wire::ErrorResponse;
 use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use rustls::CertificateError;
 
 use crate::config::ConfigError;
+use crate::error_body::ErrorBody;
 use crate::etag::ETag;
 
 /// Why a call failed. Its text is a sentence for people and contains no secret.
@@ -67,46 +68,62 @@ pub enum Error {
     },
 }
 
-/// An answer of status 400 or above.
+/// The header with the id under which the vendor's service, and connectory, logged a call.
+const REQUEST_ID: HeaderName = HeaderName::from_static("slpt-request-id");
+
+/// An answer that is an error: of status 400 or above, or one that the API does not have, such as a redirect.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     /// The status.
     pub status: StatusCode,
-    /// The body, if it is an `ErrorResponseDto`.
-    pub response: Option<ErrorResponse>,
     /// How long the service asks to wait.
     pub retry_after: Option<Duration>,
-    /// The text of another body.
-    other: Option<String>,
+    body: ErrorBody,
+    /// Where a redirect leads.
+    location: Option<String>,
 }
 
 impl ApiError {
-    pub(crate) fn new(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let response: Option<ErrorResponse> = serde_json::from_slice(body).ok();
-        let other = if response.is_some() { None } else { text_of(body) };
-        Self { status, response, retry_after, other }
+    pub(crate) fn new(status: StatusCode, retry_after: Option<Duration>, headers: &HeaderMap, body: &[u8]) -> Self {
+        let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut body = ErrorBody::read(body);
+        body.tracking_id = body.tracking_id.or_else(|| header(REQUEST_ID));
+        let location = header(LOCATION).filter(|_| status.is_redirection());
+        Self { status, retry_after, body, location }
+    }
+
+    /// What was wrong, as the service says it: in one language or in several. It may say nothing.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        self.body.messages.iter().map(String::as_str)
     }
 
     /// The reasons, where the service gives several: for example one for each refused change.
     pub fn causes(&self) -> impl Iterator<Item = &str> {
-        let causes = self.response.as_ref().map(|response| response.causes.as_slice()).unwrap_or_default();
-        causes.iter().map(|cause| cause.text.as_str())
+        self.body.causes.iter().map(String::as_str)
     }
 
-    /// The id under which the service logged the call: 32 hexadecimal digits.
+    /// The code of the error, such as `400.1 Bad request content`, if the service gives one.
+    pub fn code(&self) -> Option<&str> {
+        self.body.code.as_deref()
+    }
+
+    /// The id under which the service logged the call, if the service says it. connectory's has 32 hexadecimal digits.
     pub fn tracking_id(&self) -> Option<&str> {
-        self.response.as_ref().map(|response| response.tracking_id.as_str())
+        self.body.tracking_id.as_deref()
     }
 }
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts = self.response.iter().flat_map(|response| response.messages.iter().chain(&response.causes));
-        let texts: Vec<_> = texts.map(|message| message.text.as_str()).collect();
-        let text = if texts.is_empty() { self.other.clone() } else { Some(texts.join("; ")) };
         write!(f, "the service answered {}", self.status)?;
-        if let Some(text) = text {
-            write!(f, ": {text}")?;
+        if let Some(location) = &self.location {
+            // The text of a redirect says no more.
+            write!(f, ", a redirect to {location}, which the client does not follow; is its address right?")?;
+        } else {
+            let texts = self.body.texts();
+            if !texts.is_empty() {
+                write!(f, ": {}", texts.join("; "))?;
+            }
         }
         match self.tracking_id() {
             Some(tracking_id) => write!(f, " (tracking id {tracking_id})"),
@@ -144,21 +161,6 @@ impl Error {
     pub fn is_not_found(&self) -> bool {
         self.api_error().is_some_and(|error| error.status == StatusCode::NOT_FOUND)
     }
-}
-
-/// The text of a body that is not an `ErrorResponseDto`: the message of a JSON object, or the start of a plain text.
-pub(crate) fn text_of(body: &[u8]) -> Option<String> {
-    const LONGEST: usize = 200;
-    if let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(body) {
-        let member = ["error_description", "error", "message"].iter().find_map(|member| object.get(*member)?.as_str());
-        return member.map(|text| text.trim().to_owned());
-    }
-    let text = String::from_utf8_lossy(body);
-    let text = text.trim();
-    if text.starts_with('<') {
-        return Some("an HTML page instead of an answer of the API".to_owned());
-    }
-    (!text.is_empty()).then(|| text.chars().take(LONGEST).collect())
 }
 
 /// The text of the innermost cause, which reqwest leaves out of its own text.

@@ -8,7 +8,8 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::error::{ApiError, Error, text_of};
+use crate::error::{ApiError, Error};
+use crate::error_body::{page, without_mark};
 use crate::etag::ETag;
 
 /// An answer with its whole body.
@@ -30,7 +31,7 @@ impl Answer {
 
     /// The error that the answer is.
     fn refusal(&self) -> Error {
-        let error = ApiError::new(self.status, retry_after(&self.headers), &self.body);
+        let error = ApiError::new(self.status, retry_after(&self.headers), &self.headers, &self.body);
         match self.status {
             StatusCode::PRECONDITION_FAILED => Error::Changed { error: Box::new(error), etag: ETag::of(&self.headers) },
             _ => error.into(),
@@ -44,12 +45,8 @@ impl Answer {
 
     /// The body, read as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            self.unreadable(match text_of(&self.body) {
-                Some(text) if self.body.trim_ascii_start().first() == Some(&b'<') => text,
-                _ => error.to_string(),
-            })
-        })
+        serde_json::from_slice(without_mark(&self.body))
+            .map_err(|error| self.unreadable(page(&self.body).map_or_else(|| error.to_string(), str::to_owned)))
     }
 
     /// The error of an answer that is not as the API defines it.

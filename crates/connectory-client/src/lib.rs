@@ -53,7 +53,7 @@
 //! # Errors
 //!
 //! [`Error`] distinguishes errors of the network, of authentication, of the service and of unreadable answers. Its text
-//! is a sentence. An [`ApiError`] has the service's own `ErrorResponseDto` and its tracking id.
+//! is a sentence. An [`ApiError`] has what the service says, in whatever shape, and its tracking id.
 //!
 //! # Newer servers
 //!
@@ -77,6 +77,7 @@ mod client;
 mod conditional;
 mod config;
 mod error;
+mod error_body;
 mod etag;
 mod events;
 mod filter;

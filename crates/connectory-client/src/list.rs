@@ -1,10 +1,11 @@
 //! Lists of connectors.
 
-use std::fmt;
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::{fmt, mem};
 
 use connectory_model::wire::ConnectorItem;
-use connectory_model::{Locale, Status};
+use connectory_model::{Locale, ScriptName, Status};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 
@@ -111,7 +112,10 @@ impl List {
     }
 
     /// All connectors. The stream fetches a page when the one before it has been read, and ends at the first page that is
-    /// not full.
+    /// not full. It also ends at a page that the service refuses after a full one, as some do at the end of a list.
+    ///
+    /// Each connector is there once. If the list changes between two pages, a connector that moves to a page that was read
+    /// may be missing. [`Self::export`] is of one moment.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -127,12 +131,10 @@ impl List {
     /// # }
     /// ```
     pub fn stream(self) -> impl Stream<Item = Result<ConnectorItem, Error>> + Send {
-        stream::try_unfold(Some(self), |next| async {
-            let Some(mut list) = next else { return Ok(None) };
-            let items = list.page().await?;
-            list.offset += items.len();
-            let next = (items.len() >= list.page_size).then_some(list);
-            Ok::<_, Error>(Some((stream::iter(items).map(Ok), next)))
+        stream::try_unfold(Some(Pages::of(self)), |pages| async {
+            let Some(mut pages) = pages else { return Ok(None) };
+            let items = pages.next().await?;
+            Ok::<_, Error>(Some((stream::iter(items).map(Ok), (!pages.is_end).then_some(pages))))
         })
         .try_flatten()
     }
@@ -158,4 +160,53 @@ impl List {
         let numbers = [("limit", limit.to_string()), ("offset", self.offset.to_string()), ("count", count.to_string())];
         self.query.iter().cloned().chain(numbers).collect()
     }
+}
+
+/// The pages of a list, one after the other.
+struct Pages {
+    list: List,
+    is_first: bool,
+    is_end: bool,
+    /// The connectors of the pages before. One that moves between two pages is in both.
+    seen: HashSet<ScriptName>,
+}
+
+impl Pages {
+    fn of(list: List) -> Self {
+        Self { list, is_first: true, is_end: false, seen: HashSet::new() }
+    }
+
+    /// The connectors of the next page that were not in one before.
+    async fn next(&mut self) -> Result<Vec<ConnectorItem>, Error> {
+        let is_first = mem::replace(&mut self.is_first, false);
+        let mut items = match self.list.page().await {
+            Err(error) if !is_first && is_past_end(&error) => return self.end(error).await.map(|()| Vec::new()),
+            page => page?,
+        };
+        let found = items.len();
+        items.retain(|item| self.seen.insert(item.script_name.clone()));
+        if found > 0 && items.is_empty() {
+            let url = format!("{}{}", self.list.transport.base, self.list.transport.api_path);
+            let reason = format!("at offset {} are the connectors of the pages before", self.list.offset);
+            return self.end(Error::Decoding { url, reason }).await.map(|()| items);
+        }
+        self.list.offset += found;
+        self.is_end = found < self.list.page_size;
+        Ok(items)
+    }
+
+    /// Ends the list where a service gives no further page, unless its count says that there is more.
+    async fn end(&mut self, error: Error) -> Result<(), Error> {
+        self.is_end = true;
+        match self.list.clone().offset(0).count().await {
+            Ok(total) if total > self.list.offset as u64 => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a service may answer so to a page after the last one.
+fn is_past_end(error: &Error) -> bool {
+    let status = error.api_error().map(|error| error.status.as_u16());
+    matches!(status, Some(400 | 404 | 416 | 422))
 }
