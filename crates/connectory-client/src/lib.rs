@@ -98,13 +98,13 @@ pub use connectory_model::wire::{
     Applied, Capability, ConnectorDetail, ConnectorItem, ConnectorRevision, EventKind, EventReset, Open, RequestRate,
     RevisionAction, RevisionAuthor, RevisionAuthorKind, ServiceInfo, ServiceLimits, UpdateDetail, UpdateStatus,
 };
-pub use connectory_model::{Locale, Metadata, ScriptName, Status};
+pub use connectory_model::{InvalidSearch, Locale, Metadata, ScriptName, Search, Status};
 pub use error::{ApiError, Error};
 pub use etag::{ETag, InvalidETag};
 pub use events::{Event, Events};
 pub use filter::{Filter, Text};
 pub use history::Revisions;
 pub use json_patch::{Patch, PatchOperation};
-pub use list::{List, MAX_PAGE};
+pub use list::{Found, List, MAX_PAGE};
 pub use reqwest::StatusCode;
 pub use retries::{Retries, Retry, Writes};

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::{fmt, mem};
 
-use connectory_model::wire::ConnectorItem;
-use connectory_model::{Locale, ScriptName, Status};
+use connectory_model::wire::{Capability, ConnectorItem, SERVICE_PATH, ServiceInfo};
+use connectory_model::{Locale, ScriptName, Search, Status};
+use futures_util::future::ready;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 
@@ -65,6 +66,31 @@ impl List {
     /// [`ConnectorDetail::is_custom`](crate::ConnectorDetail::is_custom) works with every service.
     pub fn custom(self, custom: bool) -> Self {
         self.with("custom", custom.to_string())
+    }
+
+    /// Only connectors whose name, type, script name or short description contains a text, compared as names are; of the
+    /// descriptions, those in the [`Self::locale`]. Only connectory can search, and its
+    /// [`Client::service_info`](crate::Client::service_info) has [`Capability::Search`](crate::Capability::Search). The lists of
+    /// other services are read and searched here, without descriptions.
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let found = client.list().search(&"directory".parse()?).await?;
+    /// if !found.has_descriptions() {
+    ///     eprintln!("descriptions are not searched");
+    /// }
+    /// for connector in found.all().await? {
+    ///     println!("{}", connector.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn search(self, search: &Search) -> Result<Found, Error> {
+        let service = self.transport.call_without_token(SERVICE_PATH).await?.json::<ServiceInfo>();
+        if service.is_ok_and(|service| service.has(Capability::Search)) {
+            return Ok(Found { list: self.with("q", search.as_str().to_owned()), here: None });
+        }
+        Ok(Found { list: self, here: Some(search.clone()) })
     }
 
     /// The number of connectors in a page: 1 to 250, 250 by default.
@@ -209,4 +235,43 @@ impl Pages {
 fn is_past_end(error: &Error) -> bool {
     let status = error.api_error().map(|error| error.status.as_u16());
     matches!(status, Some(400 | 404 | 416 | 422))
+}
+
+/// The connectors of a list that contain a text.
+#[derive(Debug, Clone)]
+#[must_use = "a search is read by `all`, `stream` or `count`"]
+pub struct Found {
+    list: List,
+    /// What is searched for here, because the service cannot search.
+    here: Option<Search>,
+}
+
+impl Found {
+    /// Whether short descriptions were searched too. A service other than connectory cannot search, so the list is read and
+    /// searched here, without them.
+    pub fn has_descriptions(&self) -> bool {
+        self.here.is_none()
+    }
+
+    /// All connectors that were found, as [`List::stream`] reads them.
+    pub fn stream(self) -> impl Stream<Item = Result<ConnectorItem, Error>> + Send {
+        let Self { list, here } = self;
+        list.stream().try_filter(move |item| {
+            let texts = [&item.name, &item.connector_type, item.script_name.as_str()];
+            ready(here.as_ref().is_none_or(|search| texts.iter().any(|text| search.is_in(text))))
+        })
+    }
+
+    /// All connectors that were found.
+    pub async fn all(self) -> Result<Vec<ConnectorItem>, Error> {
+        self.stream().try_collect().await
+    }
+
+    /// How many connectors were found.
+    pub async fn count(self) -> Result<u64, Error> {
+        if self.here.is_none() {
+            return self.list.count().await;
+        }
+        Ok(self.all().await?.len() as u64)
+    }
 }

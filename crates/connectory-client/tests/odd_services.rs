@@ -166,3 +166,24 @@ async fn a_service_that_does_not_know_offsets_ends() {
     let more = listed(|_| items(0..250).insert_header("X-Total-Count", "400")).await.unwrap_err().to_string();
     assert!(more.ends_with(": at offset 250 are the connectors of the pages before"), "{more}");
 }
+
+#[tokio::test]
+async fn a_service_that_cannot_search_is_searched_here_without_descriptions() {
+    let (server, client) = service().await;
+    let item = |name: &str, kind: &str, script: &str| {
+        json!({
+            "name": name, "type": kind, "scriptName": script, "className": "x.Y", "features": [], "directConnect": true,
+            "status": "RELEASED", "connectorMetadata": {"shortDesc": "a strasse"},
+        })
+    };
+    let items =
+        json!([item("Straße", "x", "a"), item("b", "STRASSE", "b"), item("c", "x", "strasse-2"), item("d", "x", "d")]);
+    answer(&server, LIST, ResponseTemplate::new(200).set_body_json(items)).await;
+    let found = client.list().search(&"Strasse".parse().unwrap()).await.unwrap();
+    assert!(!found.has_descriptions());
+    assert_eq!(found.clone().count().await.unwrap(), 3);
+    let names: Vec<_> = found.all().await.unwrap().into_iter().map(|item| item.name).collect();
+    assert_eq!(names, ["Straße", "b", "c"]);
+    let requests = server.received_requests().await.unwrap();
+    assert!(requests.iter().all(|request| !request.url.query_pairs().any(|(name, _)| name == "q")), "it is not asked");
+}

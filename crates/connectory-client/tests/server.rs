@@ -157,6 +157,11 @@ async fn a_list_is_fetched_page_by_page_and_counted() {
     assert_eq!((mine().count().await.unwrap(), mine().offset(4).page().await.unwrap().len()), (6, 2));
     let demos = client.list().custom(true).statuses(&[Status::Demo]).all().await.unwrap();
     assert_eq!(demos.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["Mine 6"]);
+    let found = client.list().custom(true).search(&"MINE 3".parse().unwrap()).await.unwrap();
+    assert!(found.has_descriptions());
+    assert_eq!((found.clone().count().await.unwrap(), found.all().await.unwrap()[0].name.as_str()), (1, "Mine 3"));
+    let described = client.list().search(&"rfc 7643".parse().unwrap()).await.unwrap();
+    assert_eq!(described.all().await.unwrap().len(), 1);
     let all: HashSet<_> = client.list().all().await.unwrap().into_iter().map(|item| item.script_name).collect();
     assert!(all.len() > 6, "built-in ones as well");
 }

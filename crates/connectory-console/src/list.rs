@@ -7,7 +7,7 @@ use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Search, Status, metadata, visible};
+use connectory_model::{Locale, Status, metadata, visible};
 use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, SortBy, Source};
 use connectory_server::work::Stop;
 use http::HeaderValue;
@@ -127,7 +127,7 @@ impl ListQuery {
         // Values of up to 255 characters make a filter that is always short enough.
         let filter = Filter::parse(&conditions.join(" and ")).ok();
         // Of a text that is too long, `last_value` has kept the beginning.
-        let search = Search::new(&self.search).ok().flatten().map(|text| Searched { text, locale });
+        let search = self.search.parse().ok().map(|text| Searched { text, locale });
         Selection { statuses: status.map_or(Status::ALL.to_vec(), |status| vec![status]), origin, filter, search }
     }
 }

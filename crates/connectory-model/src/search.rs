@@ -1,5 +1,7 @@
 //! A search in lists: a text that a connector's name, type, script name or description contains.
 
+use std::str::FromStr;
+
 use crate::limits::MEMBER_CHARS;
 use crate::name_key::name_key;
 
@@ -7,19 +9,34 @@ use crate::name_key::name_key;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search(String);
 
-/// The text to search for is longer than a name may be.
+/// Why a text cannot be searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the text to search for may have {MEMBER_CHARS} characters")]
-pub struct SearchTooLong;
+pub enum InvalidSearch {
+    /// It has nothing but white space.
+    #[error("the text to search for is blank")]
+    Blank,
+    /// It is longer than a name may be.
+    #[error("the text to search for may have {MEMBER_CHARS} characters")]
+    TooLong,
+}
+
+impl FromStr for Search {
+    type Err = InvalidSearch;
+
+    /// Searches for a text, without white space around it.
+    fn from_str(text: &str) -> Result<Self, InvalidSearch> {
+        match text.trim() {
+            "" => Err(InvalidSearch::Blank),
+            text if text.chars().count() > MEMBER_CHARS => Err(InvalidSearch::TooLong),
+            text => Ok(Self(name_key(text))),
+        }
+    }
+}
 
 impl Search {
-    /// Searches for a text, without white space around it. None if nothing is left, which every connector contains.
-    pub fn new(text: &str) -> Result<Option<Self>, SearchTooLong> {
-        let text = text.trim();
-        if text.chars().count() > MEMBER_CHARS {
-            return Err(SearchTooLong);
-        }
-        Ok(Some(text).filter(|text| !text.is_empty()).map(|text| Self(name_key(text))))
+    /// The text, as a name key.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Whether a text contains what is searched for.
@@ -49,11 +66,11 @@ mod tests {
             ("%", "100 % sure", true),
             (".*", "acme", false),
         ] {
-            let search = Search::new(search).expect("short").expect("a text");
+            let search: Search = search.parse().expect("a text");
             assert_eq!(search.is_in(text), is_found, "{search:?} in {text}");
         }
-        assert_eq!(Search::new(" \t"), Ok(None));
-        assert!(Search::new(&"ä".repeat(255)).is_ok());
-        assert_eq!(Search::new(&"ä".repeat(256)), Err(SearchTooLong));
+        assert_eq!(" \t".parse::<Search>(), Err(InvalidSearch::Blank));
+        assert!("ä".repeat(255).parse::<Search>().is_ok());
+        assert_eq!("ä".repeat(256).parse::<Search>(), Err(InvalidSearch::TooLong));
     }
 }

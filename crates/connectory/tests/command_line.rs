@@ -575,6 +575,8 @@ fn exit_codes_say_whether_something_differs() {
         assert_eq!(right.stdout(&format!("connector list --custom --count --statuses {statuses}")), "2\n");
     }
     assert_eq!(right.stdout("connector list --custom --count --env sandbox"), "1\n");
+    assert_eq!(right.stdout("connector list --count --search 7643"), "1\n");
+    assert!(right.stdout("connector list --search ScIm-2 --limit 1").contains("SCIM 2.0"));
 }
 
 #[test]

@@ -59,3 +59,21 @@ async fn an_error_of_every_shape_is_said_once() {
         assert_eq!(error, format!("error: the service answered 400 Bad Request: {expected}\n"));
     }
 }
+
+#[tokio::test]
+async fn a_service_that_cannot_search_is_searched_and_that_is_said() {
+    let user = User::new().await;
+    let item = json!({
+        "name": "HR", "type": "x", "scriptName": "hr-2", "className": "x.Y", "features": [], "directConnect": true,
+        "status": "RELEASED", "connectorMetadata": {"shortDesc": "personnel"},
+    });
+    user.answer(LIST, 200, &json!([item])).await;
+    for (text, count) in [("HR-", "1\n"), ("personnel", "0\n")] {
+        let printed = user.run(&format!("connector list --count --search {text}")).await;
+        assert_eq!((printed.stdout.as_str(), printed.code), (count, 0));
+        assert_eq!(
+            printed.stderr,
+            "note: this service cannot search, so its list is searched here; short descriptions are not searched\n"
+        );
+    }
+}

@@ -8,7 +8,7 @@ use connectory_model::filter::Filter;
 use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, JSON_VALUES, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Search, Status};
+use connectory_model::{InvalidSearch, Locale, Status};
 use http::Uri;
 use http::request::Parts;
 use serde_json::Value;
@@ -94,7 +94,11 @@ pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
             "locale" => window.locale = Locale::or_english(Some(&value)),
             "statuses" => selection.statuses = statuses(&value)?,
             "q" => {
-                search = Search::new(&value).map_err(|error| ApiError::bad_request(format!("`q`: {error}")))?;
+                search = match value.parse() {
+                    Ok(text) => Some(text),
+                    Err(InvalidSearch::Blank) => None,
+                    Err(error) => return Err(ApiError::bad_request(format!("`q`: {error}"))),
+                };
             }
             "custom" => {
                 let origin = if flag("custom", &value)? { Origin::Custom } else { Origin::BuiltIn };

@@ -7,10 +7,10 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use connectory_client::{
-    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
+    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Search, Status, UpdateDetail, UpdateStatus,
 };
 use connectory_model::{UnknownStatus, visible};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::before;
 use crate::environment::EnvironmentArgument;
@@ -131,6 +131,9 @@ struct ListArguments {
     /// Only connectors that match a filter, such as 'name co "HR" and directConnect eq true'
     #[arg(long, value_name = "FILTER")]
     filter: Option<Filter>,
+    /// Only connectors whose name, type, script name or short description contains a text
+    #[arg(long, value_name = "TEXT")]
+    search: Option<Search>,
     /// The locale of short descriptions
     #[arg(long)]
     locale: Option<Locale>,
@@ -274,13 +277,27 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
     if arguments.custom || arguments.built_in {
         list = list.custom(arguments.custom);
     }
+    let limit = arguments.limit.unwrap_or(usize::MAX);
+    let found = match &arguments.search {
+        Some(search) => Some(list.clone().search(search).await?),
+        None => None,
+    };
+    if found.as_ref().is_some_and(|found| !found.has_descriptions()) {
+        report!("note: this service cannot search, so its list is searched here; short descriptions are not searched");
+    }
     if arguments.count {
-        say!("{}", list.count().await?);
+        let count = match found {
+            Some(found) => found.count().await?,
+            None => list.count().await?,
+        };
+        say!("{count}");
         return Ok(());
     }
-    let limit = arguments.limit.unwrap_or(usize::MAX);
-    let items = futures_util::StreamExt::take(list.page_size(limit).stream(), limit);
-    let items: Vec<ConnectorItem> = items.try_collect().await?;
+    let items = match found {
+        Some(found) => found.stream().left_stream(),
+        None => list.page_size(limit).stream().right_stream(),
+    };
+    let items: Vec<ConnectorItem> = items.take(limit).try_collect().await?;
     if arguments.output != Format::Table {
         return terminal::value(arguments.output, &items);
     }
