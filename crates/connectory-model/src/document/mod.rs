@@ -10,6 +10,7 @@ mod kind;
 mod scaffold;
 mod source_config;
 mod source_template;
+mod values;
 pub mod xml;
 
 pub use correlation_config::CorrelationConfig;
