@@ -281,9 +281,14 @@ def test_catalogs_bring_more_built_in_connectors(start, tmp_path):
     assert session.delete(f"{server.url}/v3/connectors/c-7", timeout=30).status_code == 400
 
     (tmp_path / "many.json").write_text('[{"name": "a"}, {"name": "b", "directConnect": 3}]')
+    server = start("--catalog", str(tmp_path / "many.json"))
+    assert "13 built-in connectors" in server.printed
+    assert "connector 2 (b): `directConnect` must be true or false, got the number 3; the connector is left out" \
+        in server.printed
+    (tmp_path / "many.json").write_text('{"name": "a"}')
     refused = connectory("serve", "--database", f"sqlite:{tmp_path}/x.db", "--catalog", str(tmp_path / "many.json"),
                          "--listen", "127.0.0.1:0", check=False)
-    assert refused.returncode == 1 and "connector 2 (b): `directConnect` must be true or false" in refused.stderr
+    assert refused.returncode == 1 and "expected an array of connectors" in refused.stderr
 
 
 def test_access_is_managed_beside_a_running_server(start):

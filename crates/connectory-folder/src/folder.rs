@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use connectory_model::create::NewConnector;
-use connectory_model::document::{Document, DocumentKind};
+use connectory_model::document::{Document, DocumentError, DocumentKind};
 use connectory_model::file_names::{locale_file, locale_tag};
 use connectory_model::translations::{Properties, PropertiesError, Translations};
 use connectory_model::wire::{ConnectorDetail, DetailShape, Open, Origin};
@@ -62,6 +62,18 @@ impl From<Connector> for Folder {
 impl Folder {
     /// Reads the files of a folder and checks each.
     pub fn read(files: &Files<'_>) -> Result<Self, FolderError> {
+        Self::read_with(files, Document::parse)
+    }
+
+    /// Reads a folder of a read-only catalog, whose documents may be older ones (D70).
+    pub fn of_catalog(files: &Files<'_>) -> Result<Self, FolderError> {
+        Self::read_with(files, Document::of_catalog)
+    }
+
+    fn read_with(
+        files: &Files<'_>,
+        document: fn(DocumentKind, &[u8]) -> Result<Document, DocumentError>,
+    ) -> Result<Self, FolderError> {
         let in_file = |file: &str| {
             let file = file.to_owned();
             move |error: FileError| FolderError { file, error }
@@ -72,7 +84,7 @@ impl Folder {
         for kind in DocumentKind::ALL {
             let name = kind.file_name();
             if let Some(bytes) = files.get(name) {
-                let document = Document::parse(kind, bytes).map_err(|error| in_file(name)(error.into()))?;
+                let document = document(kind, bytes).map_err(|error| in_file(name)(error.into()))?;
                 folder.documents.insert(kind, document.into_text());
             }
         }

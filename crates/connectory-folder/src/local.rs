@@ -179,6 +179,12 @@ impl LocalFolder {
         Ok(())
     }
 
+    /// The first error that reading found, with its path.
+    pub fn first_error(&self) -> Option<(PathBuf, &Finding)> {
+        let finding = self.findings.iter().find(|finding| finding.rule.level == Level::Error)?;
+        Some((self.path.join(&finding.file), finding))
+    }
+
     /// What reading found, what lint finds in other files, and the connector's name.
     fn lint(&self, limits: Limits) -> (Vec<Finding>, Option<String>) {
         let unread: BTreeSet<_> = self.findings.iter().map(|finding| &finding.file).collect();

@@ -1,12 +1,14 @@
 //! Giving a connector another name: in `connector.yaml`, and in every document that has the name.
 //!
-//! Two attributes name the connector, so they always get the new name. Others have the old name in a new connector, and an
-//! author may have changed them. They get the new name only if they still have the old one.
+//! Two attributes name the connector, so they always get the new name, unless they name it by its type (D68), which stays. Others
+//! have the old name in a new connector, and an author may have changed them. They get the new name only if they still have the old
+//! one.
 
 use std::mem;
 
 use connectory_model::create::default_type;
 use connectory_model::document::{DocumentKind, xml};
+use connectory_model::name_key;
 
 use crate::folder::Folder;
 use crate::lint::Text;
@@ -32,25 +34,50 @@ impl Folder {
     /// that cannot be read, which no server accepts.
     #[must_use]
     pub fn renamed(mut self, name: &str) -> Self {
+        let (in_template, template_type) = self.named_in_template();
         let members = &mut self.description.members;
         let old = mem::replace(&mut members.name, name.to_owned());
-        if members.connector_type == default_type(&old) {
+        let old_type = members.connector_type.clone();
+        if old_type == default_type(&old) {
             members.connector_type = default_type(name);
         }
+        // The value of an attribute that names the connector by its name or by its type. A type that stays is `None`.
+        let named = |value: &str| match value {
+            value if name_key(value) == name_key(&old) => Some(name.to_owned()),
+            value if value == old_type => Some(members.connector_type.clone()),
+            value if Some(value) == template_type.as_deref() => {
+                let is_default = in_template.as_deref().is_some_and(|template| default_type(template) == value);
+                is_default.then(|| default_type(name))
+            }
+            _ => Some(name.to_owned()),
+        };
         for (kind, text) in &mut self.documents {
             let Ok(tree) = xml::parse(text) else { continue };
             let naming = naming(*kind, &tree);
             let derived = DERIVED.iter().filter(|(of, ..)| of == kind).filter_map(|(_, derived, derive)| {
                 let derived = attribute(tree.root_element(), derived)?;
-                let olds = [Some(old.as_str()), naming.map(|naming| naming.value())];
-                let has_old = olds.into_iter().flatten().any(|old| derive(old) == derived.value());
-                has_old.then(|| set(&derived, &derive(name)))
+                let is_of = |name: &str| derive(name) == derived.value();
+                let new = match naming.map(|naming| naming.value()) {
+                    _ if is_of(&old) => name.to_owned(),
+                    Some(naming) if is_of(naming) => named(naming)?,
+                    _ => return None,
+                };
+                Some(set(&derived, &derive(&new)))
             });
-            let fixes: Vec<_> = naming.iter().map(|naming| set(naming, name)).chain(derived).collect();
+            let naming = naming.iter().filter_map(|naming| Some(set(naming, &named(naming.value())?)));
+            let fixes: Vec<_> = naming.chain(derived).collect();
             let fixed = Text::decode(text.as_bytes()).fixed(fixes);
             *text = String::from_utf8(fixed).expect("a text of UTF-8 stays one");
         }
         self
+    }
+
+    /// The name and the type that the source template gives to the connector.
+    fn named_in_template(&self) -> (Option<String>, Option<String>) {
+        let text = self.documents.get(&DocumentKind::SourceTemplate);
+        let Some(tree) = text.and_then(|text| xml::parse(text).ok()) else { return (None, None) };
+        let value = |name| tree.root_element().attribute(name).map(str::to_owned);
+        (value("name"), value("type"))
     }
 }
 
@@ -58,6 +85,7 @@ impl Folder {
 mod tests {
     use connectory_model::ScriptName;
     use connectory_model::create::NewConnector;
+    use connectory_model::document::FORM_NAMESPACE;
     use proptest::prelude::*;
 
     use super::*;
@@ -101,6 +129,64 @@ mod tests {
         }
         folder.documents.insert(DocumentKind::SourceConfig, "<Form".to_owned());
         assert_eq!(folder.renamed("IT").documents[&DocumentKind::SourceConfig], "<Form", "it is no XML");
+    }
+
+    /// A folder whose documents have these attributes.
+    fn named(connector_type: &str, form: &str, template: &str) -> Folder {
+        let mut folder = new("Acme");
+        folder.description.members.connector_type = connector_type.to_owned();
+        folder.documents.remove(&DocumentKind::CorrelationConfig);
+        folder.documents.insert(DocumentKind::SourceConfig, format!("<Form xmlns=\"{FORM_NAMESPACE}\" {form}/>"));
+        folder.documents.insert(DocumentKind::SourceTemplate, format!("<Application {template}/>"));
+        folder
+    }
+
+    #[test]
+    fn a_type_that_names_the_connector_stays_a_type() {
+        for (connector_type, form, template, renamed_form, renamed_template) in [
+            (
+                "Acme - Direct",
+                "name='Acme' connectorName='Acme - Direct'",
+                "name='Acme' type='Acme - Direct'",
+                "name='HR' connectorName='Acme - Direct'",
+                "name='HR' type='Acme - Direct'",
+            ),
+            (
+                "Acme - Direct",
+                "name='Acme - Direct' connectorName='Acme - Direct'",
+                "name='Acme - Direct' type='Acme - Direct'",
+                "name='Acme - Direct' connectorName='Acme - Direct'",
+                "name='Acme - Direct' type='Acme - Direct'",
+            ),
+            (
+                "ours",
+                "connectorName='Acme - Direct'",
+                "name='Acme' type='Acme - Direct'",
+                "connectorName='Acme - Direct'",
+                "name='HR' type='Acme - Direct'",
+            ),
+            (
+                "custom Acme",
+                "name='ACME' connectorName='custom Acme'",
+                "name='acme' type='custom Acme'",
+                "name='ACME' connectorName='custom HR'",
+                "name='HR' type='custom HR'",
+            ),
+            (
+                "ours",
+                "connectorName='custom IT'",
+                "name='IT' type='custom IT'",
+                "connectorName='custom HR'",
+                "name='HR' type='custom HR'",
+            ),
+        ] {
+            let folder = named(connector_type, form, template);
+            assert_eq!(findings(&folder), Vec::<String>::new());
+            let renamed = folder.renamed("HR");
+            assert_eq!(findings(&renamed), Vec::<String>::new());
+            let connector_type = renamed.description.members.connector_type.clone();
+            assert_eq!(renamed.documents, named(&connector_type, renamed_form, renamed_template).documents);
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Importing connectors from a JSON array of objects in the shape that the API's list or get answers.
 //!
-//! Documents that an object lacks are scaffolded as on create. The features of a list item are written into its
-//! scaffolded source template.
+//! Documents that an object lacks, or that are empty, are scaffolded as on create. The features of a list item are written into
+//! its scaffolded source template.
 
 use std::collections::HashSet;
 
@@ -77,6 +77,35 @@ pub enum ObjectError {
     },
 }
 
+/// A file of connectors that cannot be changed (D70): those that could be read, and what is said about others.
+#[derive(Debug)]
+pub struct Catalog {
+    /// The connectors.
+    pub connectors: Vec<Connector>,
+    /// What was left out, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A part of a catalog that was left out.
+#[derive(Debug, thiserror::Error)]
+pub enum LeftOut {
+    /// A whole connector.
+    #[error("{0}; the connector is left out")]
+    Connector(ImportError),
+    /// The texts of a locale.
+    #[error("{0}; these texts are left out")]
+    Texts(ImportError),
+}
+
+/// How objects are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// For a server that will change them.
+    Strict,
+    /// For a read-only catalog.
+    Catalog,
+}
+
 /// The members of a whole connector.
 const WHOLE: [&str; 11] = [
     "name",
@@ -113,6 +142,24 @@ pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
     read(text, |_| None)
 }
 
+/// Reads a catalog that nobody changes from a JSON array. Documents need to be well-formed only, and what cannot be read is left out.
+pub fn catalog_from_json(text: &[u8]) -> Result<Catalog, ImportError> {
+    let objects = array(text)?;
+    let mut catalog = Catalog { connectors: Vec::with_capacity(objects.len()), left_out: Vec::new() };
+    let mut taken = HashSet::with_capacity(objects.len());
+    for (position, object) in objects.iter().enumerate() {
+        let mut unknown = Vec::new();
+        let read = connector_of(object, Reading::Catalog, &mut unknown, |new| script_name(object, new, &mut taken));
+        let about = |error| about(position, object, error);
+        match read {
+            Ok(connector) => catalog.connectors.push(connector),
+            Err(error) => catalog.left_out.push(LeftOut::Connector(about(error))),
+        }
+        catalog.left_out.extend(unknown.into_iter().map(|locale| LeftOut::Texts(about(locale.into()))));
+    }
+    Ok(catalog)
+}
+
 /// Reads a whole connector that has this script name.
 pub fn whole(object: &Value, script_name: &ScriptName) -> Result<Connector, ObjectError> {
     match missing(object).or_else(|| unknown(object)) {
@@ -132,14 +179,13 @@ fn unknown(object: &Value) -> Option<ObjectError> {
 
 /// The error of an object that lacks a member of a whole connector.
 fn missing(object: &Value) -> Option<ObjectError> {
-    WHOLE.into_iter().find(|member| object[*member].is_null()).map(ObjectError::Incomplete)
+    let is_document = |member| DocumentKind::ALL.iter().any(|kind| kind.member() == member);
+    let is_missing = |member| object[member].is_null() || (is_document(member) && object[member] == "");
+    WHOLE.into_iter().find(|member| is_missing(*member)).map(ObjectError::Incomplete)
 }
 
 fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<Vec<Connector>, ImportError> {
-    let objects = match serde_json::from_slice(text)? {
-        Value::Array(objects) => objects,
-        other => return Err(ImportError::NotAnArray(kind(&other))),
-    };
+    let objects = array(text)?;
     let mut taken = HashSet::with_capacity(objects.len());
     objects
         .iter()
@@ -147,13 +193,21 @@ fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<
         .map(|(position, object)| {
             let read =
                 refusal(object).map_or_else(|| connector(object, |new| script_name(object, new, &mut taken)), Err);
-            read.map_err(|error| ImportError::Object {
-                index: position + 1,
-                name: object["name"].as_str().map(|name| shown(name, QUOTED_CHARS).to_owned()),
-                error,
-            })
+            read.map_err(|error| about(position, object, error))
         })
         .collect()
+}
+
+fn array(text: &[u8]) -> Result<Vec<Value>, ImportError> {
+    match serde_json::from_slice(text)? {
+        Value::Array(objects) => Ok(objects),
+        other => Err(ImportError::NotAnArray(kind(&other))),
+    }
+}
+
+fn about(position: usize, object: &Value, error: ObjectError) -> ImportError {
+    let name = object["name"].as_str().map(|name| shown(name, QUOTED_CHARS).to_owned());
+    ImportError::Object { index: position + 1, name, error }
 }
 
 /// The script name of an object in an array: its own, or one that is derived from its name.
@@ -172,15 +226,25 @@ fn connector(
     object: &Value,
     script_name: impl FnOnce(&NewConnector) -> Result<ScriptName, ObjectError>,
 ) -> Result<Connector, ObjectError> {
+    connector_of(object, Reading::Strict, &mut Vec::new(), script_name)
+}
+
+/// Reads a connector. Of a catalog, the locales that are not known are left out, and added to `unknown`.
+fn connector_of(
+    object: &Value,
+    reading: Reading,
+    unknown: &mut Vec<UnknownLocale>,
+    script_name: impl FnOnce(&NewConnector) -> Result<ScriptName, ObjectError>,
+) -> Result<Connector, ObjectError> {
     let members = Members::of(object)?;
     let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
-    let script_name = script_name(&new)?;
-    let mut connector = new.build(script_name, &features(members)?);
+    let features = features(members)?;
+    let mut connector = new.clone().build(ScriptName::derive(&new.name), &features);
     if let Some(metadata) = members.metadata()? {
         connector.connector_metadata = metadata;
     }
     for kind in DocumentKind::ALL {
-        if let Some(document) = document(members, kind)? {
+        if let Some(document) = document(members, kind, reading)? {
             connector.set_document(document);
         }
     }
@@ -188,13 +252,21 @@ fn connector(
         let texts =
             value.as_object().ok_or_else(|| Members::wrong_type("translationProperties", "an object", value))?;
         for (tag, text) in texts {
-            let locale: Locale = tag.parse()?;
+            let locale: Locale = match tag.parse() {
+                Err(error) if reading == Reading::Catalog => {
+                    unknown.push(error);
+                    continue;
+                }
+                locale => locale?,
+            };
             let text = text.as_str().ok_or_else(|| Members::wrong_type(tag, "a string", text))?;
             let properties =
                 Properties::parse(text.as_bytes()).map_err(|error| ObjectError::Properties { locale, error })?;
             connector.translations.0.insert(locale, properties);
         }
     }
+    // An object that cannot be read takes no script name from others.
+    connector.script_name = script_name(&new)?;
     Ok(connector)
 }
 
@@ -206,11 +278,19 @@ fn features(members: Members<'_>) -> Result<Vec<String>, InvalidMember> {
         .ok_or_else(|| Members::wrong_type("features", "an array of strings", value))
 }
 
-fn document(members: Members<'_>, kind: DocumentKind) -> Result<Option<Document>, ObjectError> {
+fn document(members: Members<'_>, kind: DocumentKind, reading: Reading) -> Result<Option<Document>, ObjectError> {
     let member = kind.member();
     let Some(value) = members.get(member) else { return Ok(None) };
     let text = value.as_str().ok_or_else(|| Members::wrong_type(member, "a string", value))?;
-    Document::parse(kind, text.as_bytes()).map(Some).map_err(|error| ObjectError::Document { member, error })
+    // Services answer an empty text where they have no document.
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let document = match reading {
+        Reading::Strict => Document::parse(kind, text.as_bytes()),
+        Reading::Catalog => Document::of_catalog(kind, text.as_bytes()),
+    };
+    document.map(Some).map_err(|error| ObjectError::Document { member, error })
 }
 
 #[cfg(test)]
@@ -249,7 +329,57 @@ mod tests {
             let error = whole(&part).expect_err(member).to_string();
             assert!(error.contains(&format!("`{member}` is missing; a whole connector is wanted")), "{error}");
         }
+        for kind in DocumentKind::ALL {
+            let mut part = detail.clone();
+            part[kind.member()] = "".into();
+            assert!(whole(&part).expect_err("no document").to_string().contains("is missing; a whole"), "{kind:?}");
+            assert_eq!(import(&json!([part])).expect("a scaffold"), [connector_of_hr()]);
+        }
         assert!(whole(&json!([])).is_err() && whole_from_json(b"[]").expect("none").is_empty());
+    }
+
+    fn connector_of_hr() -> Connector {
+        import(&json!([{"name": "HR"}])).expect("valid").remove(0)
+    }
+
+    #[test]
+    fn a_catalog_takes_older_documents_as_they_are_and_leaves_out_what_cannot_be_read() {
+        let old_form = "<Form xmlns='http://www.sailpoint.com/xsd/sailpoint_form_1_0.xsd'><Field/></Form>";
+        let objects = json!([
+            {"name": "Old", "sourceConfigXml": old_form, "applicationXml": "<Template/>", "correlationConfigXml": ""},
+            {"name": "Broken", "scriptName": "good", "applicationXml": "<A>"},
+            {"name": "Locales", "translationProperties": {"de": "a=b", "false": "a=c", "en-US": "a=d"}},
+            {"name": "Good", "scriptName": "good", "className": null, "features": null, "type": null, "status": null},
+            {"name": "Twice", "scriptName": "good"},
+            {"className": "x.Y"},
+            {"name": "Flag", "directConnect": 3},
+            7,
+        ]);
+        let catalog = catalog_from_json(objects.to_string().as_bytes()).expect("an array");
+        let names: Vec<_> = catalog.connectors.iter().map(|connector| connector.name.as_str()).collect();
+        assert_eq!(names, ["Old", "Locales", "Good"]);
+        let old = &catalog.connectors[0];
+        assert_eq!((old.source_config.as_str(), old.source_template.as_str()), (old_form, "<Template/>"));
+        assert!(old.correlation_config.as_str().contains("Old Account Correlation Config"), "scaffolded");
+        assert_eq!(old.source_config.translation_keys(), Vec::<String>::new());
+        assert_eq!(old.source_template.provisioning_policies(), []);
+        assert_eq!(catalog.connectors[1].translations.0.keys().collect::<Vec<_>>(), [&Locale::De]);
+        let left_out: Vec<_> = catalog.left_out.iter().map(ToString::to_string).collect();
+        for (said, (start, end)) in left_out.iter().zip([
+            ("connector 2 (Broken): `applicationXml`: line 1, column", "; the connector is left out"),
+            ("connector 3 (Locales): `translationProperties`: `en-US`", "; these texts are left out"),
+            ("connector 3 (Locales): `translationProperties`: `false`", "; these texts are left out"),
+            ("connector 5 (Twice): the script name `good` is in the array twice", "; the connector is left out"),
+            ("connector 6: `name` is required", "; the connector is left out"),
+            ("connector 7 (Flag): `directConnect` must be", "; the connector is left out"),
+            ("connector 8: expected an object", "; the connector is left out"),
+        ]) {
+            assert!(said.starts_with(start) && said.ends_with(end), "{said}");
+        }
+        assert_eq!(left_out.len(), 7);
+        assert!(catalog_from_json(b"{}").is_err() && catalog_from_json(b"[").is_err());
+        // Connectors that may be changed are read strictly.
+        assert!(import(&json!([objects[0]])).expect_err("an old form").to_string().contains("unsupported xsd version"));
     }
 
     #[test]

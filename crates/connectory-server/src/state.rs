@@ -66,7 +66,10 @@ impl ServerState {
     /// Makes the state of a server on a store.
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
         let limits = Limits { document: options.max_document, connector: options.max_connector };
-        let builtins = builtin::load(options.embedded_catalog, &options.catalogs, limits)?;
+        let built_in = builtin::load(options.embedded_catalog, &options.catalogs, limits)?;
+        for left_out in built_in.left_out {
+            tracing::warn!("{left_out}");
+        }
         let work = Work::default();
         let answers = Budget::new(Pool::Answers, options.max_answers);
         let anonymous_answers = Budget::new(Pool::Answers, options.max_answers / limits::ANONYMOUS_PART);
@@ -77,7 +80,7 @@ impl ServerState {
         let metrics = Metrics::new((&node, &of_catalog), freshness.is_shared(), store.measures(), measured);
         let catalog = Arc::new(Catalog::new(
             store.clone(),
-            builtins,
+            built_in.connectors,
             work.clone(),
             answers.clone(),
             freshness,

@@ -19,6 +19,10 @@ pub(super) fn check(findings: &mut Findings<'_>, template: &Tree<'_>, file: &str
         .filter(|node| node.tag_name().name() == "AttributeDefinition")
         .filter_map(|node| node.attribute("name"))
         .collect();
+    // A template without a schema gets it when a source is made: its attributes are not known here.
+    if attributes.is_empty() {
+        return;
+    }
     // No documentation says which of the two names is the account's attribute, so one of them is enough.
     for filter in correlation.descendants().filter(|node| node.tag_name().name() == "Filter") {
         let (Some(property), Some(value)) = (filter.attribute("property"), filter.attribute("value")) else {

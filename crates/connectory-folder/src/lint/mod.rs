@@ -59,7 +59,10 @@ fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) -> O
     description::check_folder_name(findings, folder_name);
     layout::check(findings, files);
     let description = description::check(findings, files);
-    let name = description.as_ref().map(|description| description.members.name.as_str());
+    let known = description.as_ref().map(|Description { members, .. }| names::Known {
+        name: &members.name,
+        connector_type: &members.connector_type,
+    });
     let trees = DocumentKind::ALL.map(|kind| {
         let file = kind.file_name();
         Some((file, document::tree(findings, kind, files.get(file)?)?))
@@ -67,7 +70,7 @@ fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) -> O
     let [form, template, correlation] = &trees;
     let keys = form.as_ref().map(|(file, tree)| form::check(findings, file, tree));
     if let (Some((form_file, form)), Some((template_file, template))) = (form, template) {
-        names::check(findings, (form_file, form), (template_file, template), name);
+        names::check(findings, (form_file, form), (template_file, template), known);
     }
     if let (Some((_, template)), Some((file, correlation))) = (template, correlation) {
         correlation::check(findings, template, file, correlation);

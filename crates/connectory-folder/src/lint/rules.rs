@@ -101,9 +101,9 @@ rules! {
     DUPLICATE_FIELD: Error, "duplicate-field", "Field names are unique in a source config.";
     UNKNOWN_PARENT: Error, "unknown-parent", "A parentKey names a field of the source config.";
     CORRELATION_ATTRIBUTE: Error, "correlation-attribute",
-        "A correlation filter compares an attribute of the account schema.";
-    CONNECTOR_NAME: Error, "connector-name", "Source template and source config agree on the connector's name.",
-        fix: "takes the name of connector.yaml";
+        "A correlation filter compares an attribute of the account schema, if the source template has one.";
+    CONNECTOR_NAME: Error, "connector-name", "Source template and source config are of one connector, by its name or its type.",
+        fix: "takes the name of connector.yaml, unless the type may be meant";
     UNKNOWN_LOCALE: Error, "unknown-locale", "Translations are in one of the 19 locales.";
     PROPERTIES_SYNTAX: Error, "properties-syntax", "Translations are Java properties with valid escapes.";
     NOT_A_CONNECTOR: Warning, "not-a-connector", "Every folder beside connector folders is one.";

@@ -295,8 +295,89 @@ fn the_name_in_the_description_decides() {
     assert!(String::from_utf8(fixed).expect("UTF-8").contains("connectorName=\"A&amp;B\""));
     assert_eq!(
         findings[0].message,
-        "the source config is of `H&R`, the source template of `HR`; the connector's name is `A&B`"
+        "the source config is of `H&R`, the source template of `HR`; the connector's name is `A&B` and its type `custom A&B`"
     );
+}
+
+/// What is found in documents with these attributes, and the fixes.
+fn named(yaml: &str, form: &str, template: &str) -> (Vec<String>, usize) {
+    let form = format!("<Form xmlns=\"{FORM_NAMESPACE}\" {form}/>");
+    let template = format!("<Application {template}/>");
+    let given = [
+        (CONNECTOR_FILE, &*format!("{yaml}className: x.Y\n")),
+        ("source-config.xml", &form),
+        ("source-template.xml", &template),
+    ];
+    let fixes = lint("acme", &files(&given)).into_iter().filter(|finding| finding.fix.is_some()).count();
+    (found(&given), fixes)
+}
+
+#[test]
+fn a_connector_may_be_named_by_its_name_or_by_its_type() {
+    for (yaml, form, template) in [
+        (
+            "name: Acme\ntype: Acme - Direct\n",
+            "name='Acme' connectorName='Acme - Direct'",
+            "name='Acme' type='Acme - Direct'",
+        ),
+        ("name: Acme\ntype: Acme - Direct\n", "connectorName='Acme'", "name='Acme - Direct' type='Acme - Direct'"),
+        (
+            "name: Acme\ntype: Acme - Direct\n",
+            "connectorName='Acme - Direct'",
+            "name='Acme Template' type='Acme - Direct'",
+        ),
+        // The type is that of the template alone, or the default.
+        ("name: Acme\n", "connectorName='Acme - Direct'", "name='Acme' type='Acme - Direct'"),
+        ("name: Acme\n", "connectorName='custom Acme'", "name='Acme'"),
+        // Names are compared without case, as everywhere (D14).
+        ("name: Acmé\n", "connectorName='ACME\u{301}'", "name='acmé'"),
+        // The specification's example.
+        (
+            "name: name\ntype: ServiceNow\n",
+            "connectorName='custom Atlassian Suite - Cloud' name='Custom Atlassian Suite - Cloud'",
+            "name='custom Atlassian Suite - Cloud' type='custom Atlassian Suite - Cloud'",
+        ),
+    ] {
+        assert_eq!(named(yaml, form, template), (vec![], 0), "{yaml}{form} {template}");
+    }
+}
+
+#[test]
+fn a_fix_never_turns_a_name_into_a_type_or_a_type_into_a_name() {
+    let yaml = "name: Acme\ntype: Acme - Direct\n";
+    let form = |name: &str| format!("connector-name source-config.xml {name}");
+    let template = |name: &str| format!("connector-name source-template.xml {name}");
+    // A name that is wrong gets the right name.
+    assert_eq!(named(yaml, "name='IT' connectorName='IT'", "name='Acme'"), (vec![form("IT")], 1));
+    assert_eq!(named(yaml, "connectorName='IT'", "name='HR' type='Acme - Direct'"), (vec![form("IT")], 1));
+    assert_eq!(named(yaml, "connectorName='Acme'", "name='HR' type='custom HR'"), (vec![template("HR")], 1));
+    // Beside a name, another value is a type.
+    assert_eq!(
+        named(yaml, "name='Acme' connectorName='Acme - Direkt'", "name='Acme'"),
+        (vec![form("Acme - Direkt")], 0)
+    );
+    assert_eq!(named(yaml, "connectorName='Acme'", "name='Acme - Direkt' type='Acme - Direkt'").1, 0);
+}
+
+#[test]
+fn filters_are_compared_with_a_schema_if_there_is_one() {
+    let empty_form = form("");
+    let correlation = "<CorrelationConfig><Filter property='email' value='mail'/></CorrelationConfig>";
+    for (template, expected) in [
+        ("<Application name='HR'/>", 0),
+        (
+            "<Application name='HR'><Schemas><Schema objectType='group'><AttributeDefinition name='cn'/></Schema></Schemas></Application>",
+            0,
+        ),
+        (TEMPLATE, 0),
+        (
+            "<Application name='HR'><Schemas><Schema objectType='account'><AttributeDefinition name='cn'/></Schema></Schemas></Application>",
+            1,
+        ),
+    ] {
+        let changed = [("source-template.xml", template), ("correlation-config.xml", correlation)];
+        assert_eq!(found(&with(&changed, &empty_form)).len(), expected, "{template}");
+    }
 }
 
 #[test]

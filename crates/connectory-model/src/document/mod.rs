@@ -10,6 +10,7 @@ mod kind;
 mod scaffold;
 mod source_config;
 mod source_template;
+mod values;
 pub mod xml;
 
 pub use correlation_config::CorrelationConfig;
@@ -39,6 +40,15 @@ impl Document {
             DocumentKind::SourceTemplate => Self::SourceTemplate(SourceTemplate::parse(bytes)?),
             DocumentKind::CorrelationConfig => Self::CorrelationConfig(CorrelationConfig::parse(bytes)?),
         })
+    }
+
+    /// Reads a document of a read-only catalog (D70). It may be an older one, such as a form of another schema version, or have another
+    /// root element: it is served as it is, and nobody changes it. It is well-formed.
+    pub fn of_catalog(kind: DocumentKind, bytes: &[u8]) -> Result<Self, DocumentError> {
+        match Self::parse(kind, bytes) {
+            Err(DocumentError::Unacceptable(_)) => Ok(Self::stored(kind, xml::utf8(bytes)?.to_owned())),
+            read => read,
+        }
     }
 
     /// A document of a text that was checked as this kind before.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::attributes;
 use super::error::{DocumentError, expect_root};
 use super::kind::DocumentKind;
-use super::xml;
+use super::{values, xml};
 
 /// A checked source template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,10 +80,10 @@ impl SourceTemplate {
 }
 
 fn policy(form: roxmltree::Node<'_, '_>) -> ProvisioningPolicy {
-    let described = form.children().find(|node| node.has_tag_name("Description")).and_then(|node| node.text());
+    let described = form.children().find(|node| node.has_tag_name("Description")).map(values::text);
     ProvisioningPolicy {
         name: form.attribute("name").map(str::to_owned),
-        description: form.attribute("description").or(described).map(|text| text.trim().to_owned()),
+        description: form.attribute("description").map(str::to_owned).or(described).map(|text| text.trim().to_owned()),
         usage_type: form.attribute("type").map(usage_type),
         fields: form.descendants().filter(|node| node.has_tag_name("Field")).map(field).collect(),
     }
@@ -91,30 +91,14 @@ fn policy(form: roxmltree::Node<'_, '_>) -> ProvisioningPolicy {
 
 fn field(node: roxmltree::Node<'_, '_>) -> PolicyField {
     let is_true = |name| node.attribute(name).is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
-    let mut entries = Map::new();
-    node.children()
-        .filter(|child| child.has_tag_name("Attributes"))
-        .for_each(|child| read_entries(child, &mut entries));
+    let attributes = node.children().filter(|child| child.has_tag_name("Attributes")).flat_map(values::entries);
     PolicyField {
         name: node.attribute("name").map(str::to_owned),
         transform: Map::new(),
-        attributes: entries,
+        attributes: attributes.collect(),
         is_required: is_true("required"),
         field_type: node.attribute("type").unwrap_or("string").to_owned(),
         is_multi_valued: is_true("multi"),
-    }
-}
-
-/// Reads the entries below an element, without those of fields below it.
-fn read_entries(parent: roxmltree::Node<'_, '_>, entries: &mut Map<String, Value>) {
-    for node in parent.children().filter(|node| node.is_element() && !node.has_tag_name("Field")) {
-        if node.has_tag_name("entry")
-            && let Some(key) = node.attribute("key")
-        {
-            let value = node.attribute("value").or_else(|| node.text()).unwrap_or_default();
-            entries.insert(key.to_owned(), value.into());
-        }
-        read_entries(node, entries);
     }
 }
 
@@ -134,6 +118,8 @@ fn usage_type(form_type: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn template(text: &str) -> SourceTemplate {
@@ -168,18 +154,19 @@ mod tests {
     fn policies_come_from_the_provisioning_forms() {
         let policies = template(
             "<Application><ProvisioningForms>\
-             <Form name='account' type='CreateGroup'><Description> New </Description>\
+             <Form name='account' type='CreateGroup'><Description> New <!-- and -->one </Description>\
              <Field name='mail' required='true' multi='true' type='string'>\
-             <Attributes><Map><entry key='template' value='x'/></Map></Attributes></Field></Form>\
+             <Attributes><Map><entry key='template' value='x'/><entry key='flag'><value><Boolean>true</Boolean></value></entry>\
+             </Map></Attributes></Field></Form>\
              <Form name='b' type='Update'/></ProvisioningForms></Application>",
         )
         .provisioning_policies();
         assert_eq!(policies.len(), 2);
         assert_eq!(policies[0].usage_type.as_deref(), Some("CREATE_GROUP"));
-        assert_eq!(policies[0].description.as_deref(), Some("New"));
+        assert_eq!(policies[0].description.as_deref(), Some("New one"));
         let field = &policies[0].fields[0];
         assert!(field.is_required && field.is_multi_valued);
-        assert_eq!(field.attributes["template"], "x");
+        assert_eq!(json!(field.attributes), json!({"template": "x", "flag": true}));
         assert_eq!(policies[1].fields, []);
     }
 }

@@ -12,8 +12,12 @@ pub struct ErrorResponse {
     /// The request's id, 32 hexadecimal digits; also the `SLPT-Request-ID` header and in the server's log.
     pub tracking_id: String,
     /// What was wrong, where, and what would be right.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    #[serde(default)]
     pub messages: Vec<ErrorMessage>,
-    /// Further reasons, where there are several.
+    /// Further reasons, where there are several. The specification's own examples have none.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    #[serde(default)]
     pub causes: Vec<ErrorMessage>,
 }
 

@@ -58,7 +58,7 @@ pub fn new_connector(name: &str) -> Result<NewConnector, InvalidMember> {
 
 /// A connector that is in this program.
 fn built_in(wanted: &str) -> Result<Folder> {
-    let connectors = builtin::load(true, &[], Limits::default())?;
+    let connectors = builtin::load(true, &[], Limits::default())?.connectors;
     let key = name_key(wanted);
     let found = connectors.iter().find(|one| one.script_name.as_str() == wanted || name_key(&one.name) == key);
     if let Some(found) = found {
