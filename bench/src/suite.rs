@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::load::{self, Connection, Measure, Requests, request};
+use crate::load::{self, Connection, Measure, Requests};
 use crate::options::{Extent, Options};
 use crate::process::{Cores, Server, output, pin};
 use crate::report::{Process, Report, Row, median};
@@ -105,9 +105,9 @@ impl Suite {
         let token = connectory::token(&ours).await?;
         let reads = works::reads(size);
         for read in &reads {
-            let mut bytes = Vec::new();
-            request(&mut bytes, "GET", &(read.path)(0), &token, "", b"");
-            std::fs::write(bodies.join(read.name), Connection::open(ours.address).await?.body(&bytes).await?)?;
+            // A compressed body is the one that the server sends, too.
+            let request = read.request(&(read.path)(0), &token);
+            std::fs::write(bodies.join(read.name), Connection::open(ours.address).await?.body(&request).await?)?;
         }
         let limit = Server::start(self.cores.server, own("limit")?.arg(&bodies), &self.work.join("limit.log"))?;
 

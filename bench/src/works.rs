@@ -16,6 +16,8 @@ pub struct Read {
     pub name: &'static str,
     /// A function that returns the path of the n-th request.
     pub path: Arc<dyn Fn(usize) -> String + Send + Sync>,
+    /// The content coding that the client accepts. None leaves the header out.
+    pub accepts: Option<&'static str>,
 }
 
 /// Returns the reads of a catalog of this size. The peer supports them too.
@@ -26,40 +28,55 @@ pub fn reads(size: usize) -> Vec<Read> {
     let filtered = format!("{BASE}?filters=name%20co%20%22{}%22", data::RARE);
     let far = size.saturating_sub(1000);
     vec![
-        Read { name: "get", path: Arc::new(|n| format!("{BASE}/{}", data::script_name(n % 64))) },
-        Read { name: "get-any", path: Arc::new(move |n| format!("{BASE}/{}", data::script_name(n * 7919 % size))) },
-        Read { name: "list", path: fixed(BASE.to_owned()) },
-        Read { name: "list-far", path: fixed(format!("{BASE}?offset={far}")) },
-        Read { name: "filter", path: fixed(filtered.clone()) },
-        Read { name: "filter-count", path: fixed(format!("{filtered}&count=true")) },
+        Read { name: "get", path: Arc::new(|n| format!("{BASE}/{}", data::script_name(n % 64))), accepts: None },
+        Read {
+            name: "get-any",
+            path: Arc::new(move |n| format!("{BASE}/{}", data::script_name(n * 7919 % size))),
+            accepts: None,
+        },
+        Read { name: "list", path: fixed(BASE.to_owned()), accepts: None },
+        Read { name: "list-gzip", path: fixed(BASE.to_owned()), accepts: Some("gzip") },
+        Read { name: "list-zstd", path: fixed(BASE.to_owned()), accepts: Some("zstd") },
+        Read { name: "list-far", path: fixed(format!("{BASE}?offset={far}")), accepts: None },
+        Read { name: "filter", path: fixed(filtered.clone()), accepts: None },
+        Read { name: "filter-count", path: fixed(format!("{filtered}&count=true")), accepts: None },
         // An unknown parameter makes every query new, so that no page is cached.
-        Read { name: "new-filter", path: varied(filtered.clone()) },
-        Read { name: "new-filter-count", path: varied(format!("{filtered}&count=true")) },
+        Read { name: "new-filter", path: varied(filtered.clone()), accepts: None },
+        Read { name: "new-filter-count", path: varied(format!("{filtered}&count=true")), accepts: None },
     ]
 }
 
 /// Returns a read that always uses connectory's router. The other reads use the fast path without the router.
 pub fn document() -> Read {
-    Read { name: "document", path: Arc::new(|n| format!("{BASE}/{}/source-config", data::script_name(n % 64))) }
+    Read {
+        name: "document",
+        path: Arc::new(|n| format!("{BASE}/{}/source-config", data::script_name(n % 64))),
+        accepts: None,
+    }
 }
 
 impl Read {
+    /// Makes a request with this path.
+    pub fn request(&self, path: &str, token: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        request(&mut bytes, "GET", path, token, "", b"");
+        if let Some(coding) = self.accepts {
+            bytes.truncate(bytes.len() - "\r\n".len());
+            bytes.extend_from_slice(format!("Accept-Encoding: {coding}\r\n\r\n").as_bytes());
+        }
+        bytes
+    }
+
     /// Makes the requests to connectory or the peer.
     pub fn requests(&self, token: &str) -> Requests {
         // The requests are made in advance, so that making them is not part of the load.
-        let bytes = |path: String| {
-            let mut bytes = Vec::new();
-            request(&mut bytes, "GET", &path, token, "", b"");
-            bytes
-        };
-        let made: Vec<_> = (0..4096).map(|n| bytes((self.path)(n))).collect();
+        let made: Vec<_> = (0..4096).map(|n| self.request(&(self.path)(n), token)).collect();
         Arc::new(move |n, into| into.extend_from_slice(&made[n % made.len()]))
     }
 
     /// Makes the requests to the limit, which returns the same number of bytes. The requests have the same headers.
     pub fn limit_requests(&self, token: &str) -> Requests {
-        let mut made = Vec::new();
-        request(&mut made, "GET", &format!("/{}", self.name), token, "", b"");
+        let made = self.request(&format!("/{}", self.name), token);
         Arc::new(move |_, into| into.extend_from_slice(&made))
     }
 }

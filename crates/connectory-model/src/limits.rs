@@ -278,6 +278,10 @@ pub const ANONYMOUS_PART: usize = 4;
 pub const UNCOUNTED_BYTES: usize = 16 * KIB;
 /// Bytes of documents that are worked on at once on an async worker: less than a millisecond's work.
 pub const INLINE_BYTES: usize = 64 * KIB;
+/// Bytes of an answer from which on it is compressed for clients that ask for that (D80). A smaller one is one packet anyway.
+pub const CODED_BYTES: usize = KIB;
+/// Bytes of a request's body that are decoded at once on an async worker: some ten microseconds' work.
+pub const CODED_STEP_BYTES: usize = 16 * KIB;
 /// Bytes of large connectors that requests work on at a time: one of the largest, or four smaller ones. What is made
 /// of a connector while it is worked on takes several times its size.
 pub const LARGE_BYTES: usize = CONNECTOR_BYTES;

@@ -35,6 +35,7 @@ use crate::auth::Caller;
 use crate::auth::layer::authorize;
 use crate::fault_layer::{Injector, inject};
 use crate::faults::{Faults, UNFAULTED};
+use crate::http::coding::{Decoding, decode, encode};
 use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::host;
@@ -161,19 +162,24 @@ async fn delay(latency: Duration, stopping: &AtomicBool) {
 }
 
 fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
-    let mut api = services().layer(from_fn(note_route));
+    let decoded = from_fn_with_state(Decoding { most: server.options.max_request, leaves_zstd: false }, decode);
+    let encoded = from_fn_with_state(server.work.clone(), encode);
+    let mut api = services().layer(decoded.clone()).layer(from_fn(note_route));
     for version in VERSIONS.values() {
         let authorized = from_fn_with_state((Arc::clone(&server.auth), version), authorize);
-        api = api.nest(version.base, operations(version).layer(authorized));
+        let operations = operations(version).layer(decoded.clone()).layer(encoded.clone()).layer(authorized);
+        api = api.nest(version.base, operations);
     }
     let authorized = from_fn_with_state((Arc::clone(&server.auth), VersionName::Connectory.version()), authorize);
-    api = api.merge(changes().layer(authorized));
+    let most = server.options.max_apply.max(server.options.max_request);
+    let lines = from_fn_with_state(Decoding { most, leaves_zstd: true }, decode);
+    api = api.merge(changes().layer(lines).layer(encoded).layer(authorized));
     let (mut routes, document) = api.split_for_parts();
     if let Some(faults) = &server.options.faults {
         let injector = Injector::new(Arc::clone(faults), faulted(&document));
         routes = routes.layer(from_fn_with_state(Arc::new(injector), inject));
     }
-    let others = reference::routes(openapi::complete(document)).merge(pages).layer(from_fn(note_route));
+    let others = reference::routes(openapi::complete(document)).merge(pages).layer(decoded).layer(from_fn(note_route));
     routes.fallback(not_found).with_state(Arc::clone(server)).merge(others)
 }
 

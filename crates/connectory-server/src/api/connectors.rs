@@ -20,10 +20,11 @@ use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpe
 use super::parameters::{DetailLocale, ListParameters, LocaleParameter, list_query};
 use crate::auth::Caller;
 use crate::catalog::{Detail, ListPage, Source};
+use crate::http::coding::Accepted;
 use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
-use crate::http::response::{json_of, tagged_json};
+use crate::http::response::{coded_json, json_of, tagged_json};
 use crate::registry::Edited;
 use crate::state::ServerState;
 
@@ -48,19 +49,20 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 pub async fn list(
     State(server): State<Arc<ServerState>>,
     caller: Caller,
+    accepted: Accepted,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    if let Some(page) = server.catalog.cached_page(caller.tenant(), &query) {
+    if let Some(page) = server.catalog.cached_page(caller.tenant(), &query, accepted) {
         return Ok(list_response(page));
     }
     let (selection, window) = list_query(&query)?;
-    Ok(list_response(server.catalog.page(caller.tenant(), &query, selection, window).await?))
+    Ok(list_response(server.catalog.page(caller.tenant(), &query, selection, window, accepted).await?))
 }
 
 /// Makes the response for a list page.
 pub fn list_response(page: ListPage) -> Response {
-    let mut response = tagged_json(page.json, page.etag);
+    let mut response = coded_json(page.json, page.etag, page.coding);
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
     }
@@ -149,10 +151,12 @@ pub async fn get(
     caller: Caller,
     ScriptNamePath(script_name): ScriptNamePath,
     DetailLocale(locale): DetailLocale,
+    accepted: Accepted,
 ) -> Result<Response, ApiError> {
     let entry = server.registry.entry(caller.tenant(), &script_name)?;
-    let detail = server.catalog.detail(caller.tenant(), (entry.source, locale, caller.version().detail_shape)).await?;
-    Ok(tagged_json(detail.json, detail.etag))
+    let key = (entry.source, locale, caller.version().detail_shape);
+    let detail = server.catalog.coded_detail(caller.tenant(), key, accepted).await?;
+    Ok(coded_json(detail.json, detail.etag, detail.coding))
 }
 
 /// Deletes a custom connector

@@ -15,7 +15,7 @@ use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine
 use connectory_model::{ScriptName, Status, shown};
 use connectory_store::RevisionNumber;
 use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
@@ -25,15 +25,14 @@ use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{IfMatch, Refusals, Reused, Unexpected};
 use super::parameters::{expect_no_parameters, flag, list_query};
 use crate::auth::Caller;
-use crate::http::body::{content_type, drain, drain_stream};
+use crate::http::body::{broken, content_type, drain, drain_stream};
+use crate::http::coding::{Accepted, name_coding};
 use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::json_of;
 use crate::registry::{ApplyError, Changes, Exported, Moment};
 use crate::state::ServerState;
-
-const ZSTD: &str = "zstd";
 
 /// The query of an export, as it is documented.
 #[derive(IntoParams)]
@@ -68,7 +67,7 @@ pub struct ExportParameters {
 #[utoipa::path(
     get, path = "/", operation_id = "exportConnectors", tag = "Extensions", params(ExportParameters),
     responses(
-        (status = 200, description = "The connectors. Compressed with zstd for a client that accepts it.",
+        (status = 200, description = "The connectors. Compressed with zstd or gzip for a client that accepts it.",
          body = ConnectorLine, content_type = LINES_TYPE),
         Refusals,
     ),
@@ -80,16 +79,13 @@ pub async fn export(
     request: Request,
 ) -> Result<Response, ApiError> {
     let exported = exported(request.uri().query().unwrap_or_default())?;
-    let is_compressed = accepts_zstd(request.headers());
-    let mut parts = server.registry.export(caller.tenant(), exported, is_compressed).await?;
+    let coding = Accepted::of(request.headers()).coding();
+    let mut parts = server.registry.export(caller.tenant(), exported, coding).await?;
     let parts = futures_util::stream::poll_fn(move |context| parts.poll_recv(context));
     let mut response = Response::new(Body::from_stream(parts));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES_TYPE));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    if is_compressed {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(ZSTD));
-    }
+    name_coding(headers, coding);
     Ok(response)
 }
 
@@ -159,16 +155,6 @@ fn moment(value: &str) -> Result<Moment, ApiError> {
             "`at` must be the number of a revision, such as 42, or a time of RFC 3339 with its offset, such as \
              2026-05-04T03:02:01Z; got `{value}`"
         ))
-    })
-}
-
-/// Whether a client accepts answers that are compressed with zstd (RFC 9110, section 12.5.3).
-fn accepts_zstd(headers: &HeaderMap) -> bool {
-    let codings = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
-        name.trim().eq_ignore_ascii_case(ZSTD) && weight.is_some_and(|weight| weight > 0.0)
     })
 }
 
@@ -253,16 +239,8 @@ async fn begin(
     if essence.is_some_and(|essence| !essence.eq_ignore_ascii_case(LINES_TYPE)) {
         return Err(ApiError::unsupported_media_type(media_type, LINES_TYPE));
     }
-    let encoding = head.headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    let is_compressed = match encoding {
-        None => false,
-        Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
-        Some(encoding) if encoding.eq_ignore_ascii_case(ZSTD.as_bytes()) => true,
-        Some(_) => {
-            let text = "the content encoding must be zstd, or none";
-            return Err(ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..ApiError::bad_request(text) });
-        }
-    };
+    // The others are decoded already.
+    let is_compressed = head.headers.contains_key(header::CONTENT_ENCODING);
     let busy =
         |_| ApiError::unavailable("other changes to several connectors are being applied at the moment; try again");
     Ok((is_dry_run, is_compressed, server.registry.apply_turn(is_dry_run).await.map_err(busy)?))
@@ -295,7 +273,7 @@ async fn read(
                 let bytes = part.as_ref().map_or(0, Bytes::len) as u64;
                 patience = patience.saturating_sub(began.elapsed());
                 patience += Duration::from_micros(1_000_000 * bytes / APPLY_BYTES_PER_SECOND);
-                let part = part.map_err(|error| ApplyError::Unreadable(format!("the body broke off: {error}")));
+                let part = part.map_err(|error| ApplyError::Unreadable(broken(&error)));
                 let is_last = part.is_err();
                 if sender.send(part).await.is_err() || is_last {
                     return;

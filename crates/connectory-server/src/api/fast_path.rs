@@ -21,7 +21,8 @@ use crate::auth::layer::{IsCurrent, LetIn};
 use crate::auth::{Caller, NotAdmitted};
 use crate::budget::Charge;
 use crate::catalog::{Need, NotCurrent};
-use crate::http::response::{ResponseFacts, tagged_json, take_facts};
+use crate::http::coding::Accepted;
+use crate::http::response::{ResponseFacts, coded_json, take_facts};
 use crate::state::ServerState;
 use crate::version::{ApiVersion, Operations, VERSIONS};
 
@@ -143,16 +144,17 @@ impl Asked {
         let Self { version, script_name, caller } = self;
         let count = |caller: &Caller| if is_counted { Ok(()) } else { server.auth.count_at_once(caller) };
         let query = request.uri().query().unwrap_or_default();
+        let accepted = Accepted::of(request.headers());
         if let Some(script_name) = script_name {
             let source = caller.tenant().entry(&script_name)?.source;
             let key = (source, detail_locale(query), version.detail_shape);
-            let detail = server.catalog.cached_detail(caller.tenant(), &key)?;
+            let detail = server.catalog.cached_detail(caller.tenant(), &key, accepted)?;
             count(&caller).ok()?;
-            let mut response = tagged_json(detail.json, detail.etag);
+            let mut response = coded_json(detail.json, detail.etag, detail.coding);
             server.catalog.note_revision(caller.tenant(), &mut response);
             return Some(answered(version.detail, caller, response, None));
         }
-        if let Some(page) = server.catalog.cached_page(caller.tenant(), query) {
+        if let Some(page) = server.catalog.cached_page(caller.tenant(), query, accepted) {
             count(&caller).ok()?;
             let mut response = list_response(page);
             server.catalog.note_revision(caller.tenant(), &mut response);
@@ -161,7 +163,9 @@ impl Asked {
         let (selection, window) = list_query(query).ok()?;
         count(&caller).ok()?;
         let charge = server.answers.charge(Some(caller.share()));
-        let Ok((page, charge)) = server.catalog.quick_page(caller.tenant(), query, &selection, window, charge) else {
+        let page = server.catalog.quick_page(caller.tenant(), query, &selection, window, accepted, charge);
+        // The router waits until a large page is compressed.
+        let Some((page, charge)) = page.ok().filter(|(page, _)| page.is_as(accepted)) else {
             request.extensions_mut().insert(LetIn(caller));
             return None;
         };

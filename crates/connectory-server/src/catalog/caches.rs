@@ -16,6 +16,7 @@ use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 use super::entry::Source;
 use super::request::ListPage;
 use super::tagged::Tagged;
+use crate::http::coding::Coding;
 use crate::http::etag::ETag;
 
 /// The limit of all detail caches together, in bytes (D33).
@@ -45,13 +46,23 @@ pub(super) const MAX_KEPT_QUERY: usize = 1024;
 /// The limit of all caches of tags together, in bytes. A tag is made anew in microseconds, except that of a large document.
 const TAG_BYTES: u64 = 1024 * 1024;
 
-/// A connector's detail as JSON, with its entity tag. A clone copies neither.
+/// A connector's detail as JSON, in a content coding, with its entity tag. A clone copies neither.
 #[derive(Clone)]
 pub struct Detail {
     /// The JSON.
     pub json: Bytes,
-    /// The tag. A built-in connector has no revision, so its tag begins with 0.
+    /// The tag in this coding. A built-in connector has no revision, so its tag begins with 0.
     pub etag: ETag,
+    /// The content coding of the JSON.
+    pub coding: Coding,
+}
+
+impl Detail {
+    /// The same detail, compressed.
+    #[must_use]
+    pub fn coded(&self, coding: Coding) -> Self {
+        Self { json: coding.encode(&self.json), etag: self.etag.coded(coding), coding }
+    }
 }
 
 /// The key of a rendered detail: the connector, the locale, and the members of the detail.
@@ -61,9 +72,9 @@ pub type DetailKey = (Source, Locale, DetailShape);
 pub(super) struct Caches {
     /// Connectors by their revision.
     pub connectors: Cache<RevisionId, Arc<Connector>, ByDocuments>,
-    /// Details as JSON.
-    pub details: Cache<DetailKey, Detail, ByLength>,
-    /// Pages of lists as JSON.
+    /// Details as JSON, each in the content codings that were asked for.
+    pub details: Cache<(DetailKey, Coding), Detail, ByLength>,
+    /// Pages of lists as JSON, in the same way.
     pub pages: Cache<PageKey, ListPage, ByLength>,
     /// Tags of the parts of connectors.
     pub tags: Cache<(Source, Tagged), ETag, ByLength>,
@@ -112,25 +123,25 @@ fn cache<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(bytes: u64, parts: u
     cache
 }
 
-/// The key of a page: the version of the list's snapshot, and the query as the request sent it.
+/// The key of a page: the version of the list's snapshot, the content coding, and the query as the request sent it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct PageKey(pub u64, pub Box<str>);
+pub(super) struct PageKey(pub u64, pub Coding, pub Box<str>);
 
 /// A borrowed [`PageKey`], for lookups without an allocation.
 #[derive(Hash)]
-pub(super) struct PageOf<'a>(pub u64, pub &'a str);
+pub(super) struct PageOf<'a>(pub u64, pub Coding, pub &'a str);
 
 impl Equivalent<PageKey> for PageOf<'_> {
     fn equivalent(&self, key: &PageKey) -> bool {
-        (self.0, self.1) == (key.0, &key.1)
+        (self.0, self.1, self.2) == (key.0, key.1, &key.2)
     }
 }
 
 #[derive(Clone)]
 pub(super) struct ByLength;
 
-impl Weighter<DetailKey, Detail> for ByLength {
-    fn weight(&self, _: &DetailKey, detail: &Detail) -> u64 {
+impl Weighter<(DetailKey, Coding), Detail> for ByLength {
+    fn weight(&self, _: &(DetailKey, Coding), detail: &Detail) -> u64 {
         detail.json.len() as u64 + ENTRY_BYTES
     }
 }
@@ -143,7 +154,7 @@ impl Weighter<(Source, Tagged), ETag> for ByLength {
 
 impl Weighter<PageKey, ListPage> for ByLength {
     fn weight(&self, key: &PageKey, page: &ListPage) -> u64 {
-        (key.1.len() + page.json.len()) as u64 + ENTRY_BYTES
+        (key.2.len() + page.json.len()) as u64 + ENTRY_BYTES
     }
 }
 

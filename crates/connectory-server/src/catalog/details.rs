@@ -12,6 +12,7 @@ use super::Catalog;
 use super::caches::{Detail, DetailKey, MAX_KEPT_BYTES};
 use super::entry::Source;
 use super::tenant::TenantCatalog;
+use crate::http::coding::{Accepted, Coding};
 use crate::http::etag::ETag;
 use crate::work::{Stop, reserve};
 
@@ -60,14 +61,44 @@ impl Catalog {
         reserve(&self.answers, 2 * size).map_err(|_| Unavailable::Busy.into())
     }
 
-    /// Returns a connector's detail as JSON, if it is cached.
-    pub fn cached_detail(&self, tenant: &TenantCatalog, key: &DetailKey) -> Option<Detail> {
-        tenant.caches.load().as_ref()?.details.get(key)
+    /// Returns a connector's detail as JSON, if it is cached as the client accepts it.
+    pub fn cached_detail(&self, tenant: &TenantCatalog, key: &DetailKey, accepted: Accepted) -> Option<Detail> {
+        let caches = tenant.caches.load();
+        let details = &caches.as_ref()?.details;
+        if accepted.coding() != Coding::Identity
+            && let Some(detail) = details.get(&(*key, accepted.coding()))
+        {
+            return Some(detail);
+        }
+        let plain = details.get(&(*key, Coding::Identity))?;
+        (accepted.of_size(plain.json.len()) == Coding::Identity).then_some(plain)
+    }
+
+    /// Returns a connector's detail as JSON, as the client accepts it. Compresses it and caches it if it is not cached. If the
+    /// server has too much to do, the detail stays as it is.
+    pub async fn coded_detail(
+        &self,
+        tenant: &TenantCatalog,
+        key: DetailKey,
+        accepted: Accepted,
+    ) -> Result<Detail, StoreError> {
+        if let Some(detail) = self.cached_detail(tenant, &key, accepted) {
+            return Ok(detail);
+        }
+        let detail = self.detail(tenant, key).await?;
+        let coding = accepted.of_size(detail.json.len());
+        if coding == Coding::Identity {
+            return Ok(detail);
+        }
+        let plain = detail.clone();
+        let Ok(coded) = self.work.run(detail.json.len(), move |_| plain.coded(coding)).await else { return Ok(detail) };
+        tenant.keep_detail(key, &coded);
+        Ok(coded)
     }
 
     /// Returns a connector's detail as JSON. Renders it if it is not cached.
     pub async fn detail(&self, tenant: &TenantCatalog, key: DetailKey) -> Result<Detail, StoreError> {
-        if let Some(detail) = self.cached_detail(tenant, &key) {
+        if let Some(detail) = self.cached_detail(tenant, &key, Accepted::PLAIN) {
             return Ok(detail);
         }
         // A connector that is not cached yet is not added to the cache here: later requests use the cached detail.
@@ -102,12 +133,10 @@ impl Catalog {
                 Source::Stored(id) => id.number,
                 Source::BuiltIn(_) => RevisionNumber::ZERO,
             };
-            Detail { etag: ETag::of_revision(revision, &json), json }
+            Detail { etag: ETag::of_revision(revision, &json), json, coding: Coding::Identity }
         };
         let detail = self.work.run(size, render).await.map_err(|_| Unavailable::Busy)?;
-        if let Some(caches) = tenant.caches.load().as_ref().filter(|_| detail.json.len() <= MAX_KEPT_BYTES) {
-            caches.details.insert(key, detail.clone());
-        }
+        tenant.keep_detail(key, &detail);
         Ok(detail)
     }
 }
@@ -117,6 +146,12 @@ fn missing(id: RevisionId) -> StoreError {
 }
 
 impl TenantCatalog {
+    fn keep_detail(&self, key: DetailKey, detail: &Detail) {
+        if let Some(caches) = self.caches.load().as_ref().filter(|_| detail.json.len() <= MAX_KEPT_BYTES) {
+            caches.details.insert((key, detail.coding), detail.clone());
+        }
+    }
+
     /// Keeps a connector in the cache.
     pub(super) fn keep(&self, id: RevisionId, connector: &Arc<Connector>) {
         if let Some(caches) = self.caches.load().as_ref().filter(|_| connector.size() <= MAX_KEPT_BYTES) {

@@ -101,6 +101,7 @@ mod tests {
     use super::super::{Catalog, Detail, Freshness, Source};
     use super::*;
     use crate::budget::Budget;
+    use crate::http::coding::Coding;
     use crate::http::etag::ETag;
     use crate::http::metrics::{CatalogMetrics, NodeMetrics};
     use crate::options::Options;
@@ -113,13 +114,10 @@ mod tests {
     fn ask(tenant: &TenantCatalog, count: usize, size: usize) {
         for n in 0..count {
             let key = (Source::BuiltIn(n), Locale::En, DetailShape::WithPolicies);
-            tenant
-                .caches
-                .load()
-                .as_ref()
-                .unwrap()
-                .details
-                .insert(key, Detail { json: vec![0; size].into(), etag: ETag::of("") });
+            tenant.caches.load().as_ref().unwrap().details.insert(
+                (key, Coding::Identity),
+                Detail { json: vec![0; size].into(), etag: ETag::of(""), coding: Coding::Identity },
+            );
         }
     }
 

@@ -8,6 +8,7 @@ use connectory_model::wire::Origin;
 use connectory_model::{Locale, Search, Status};
 
 use super::entry::Entry;
+use crate::http::coding::{Accepted, Coding};
 use crate::http::etag::ETag;
 
 /// The condition that selects connectors of a list.
@@ -45,15 +46,30 @@ pub struct PageRequest {
     pub count: bool,
 }
 
-/// A page of a list as JSON, and the number of all selected connectors if the request asked for it.
+/// A page of a list as JSON, in a content coding, and the number of all selected connectors if the request asked for it.
 #[derive(Clone)]
 pub struct ListPage {
     /// The JSON array of list items.
     pub json: Bytes,
     /// The number of all selected connectors. None if it was not requested.
     pub total: Option<usize>,
-    /// The entity tag of the page and the number.
+    /// The entity tag of the page and the number, in this coding.
     pub etag: ETag,
+    /// The content coding of the JSON.
+    pub coding: Coding,
+}
+
+impl ListPage {
+    /// Whether the page is compressed as the client accepts it.
+    pub fn is_as(&self, accepted: Accepted) -> bool {
+        self.coding != Coding::Identity || accepted.of_size(self.json.len()) == Coding::Identity
+    }
+
+    /// The same page, compressed.
+    #[must_use]
+    pub fn coded(&self, coding: Coding) -> Self {
+        Self { json: coding.encode(&self.json), total: self.total, etag: self.etag.coded(coding), coding }
+    }
 }
 
 /// The reason why no page was made.

@@ -17,6 +17,7 @@ use super::chunk::Chunk;
 use super::entry::{Entry, Source};
 use super::facets::Facets;
 use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
+use crate::http::coding::Coding;
 use crate::http::etag::{Digest, ETag};
 use crate::work::Stop;
 
@@ -190,7 +191,8 @@ impl Snapshot {
         }
         room(length)?;
         let total = count.then_some(selected);
-        Ok(ListPage { json: array(&page, locale, length).into(), total, etag: tag_of(&page, locale, total) })
+        let (json, etag) = (array(&page, locale, length).into(), tag_of(&page, locale, total));
+        Ok(ListPage { json, total, etag, coding: Coding::Identity })
     }
 }
 

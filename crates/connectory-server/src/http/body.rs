@@ -19,6 +19,7 @@ use http_body::Body as _;
 use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::Value;
 
+use super::coding;
 use super::error::ApiError;
 use crate::budget::Budget;
 use crate::work::{Work, charge, hold};
@@ -118,6 +119,10 @@ impl Bodies {
             multer::Error::StreamSizeExceeded { .. } => ApiError::too_large("the request", self.max_request),
             multer::Error::FieldSizeExceeded { .. } => ApiError::too_large("the file", self.max_document),
             multer::Error::StreamReadFailed(cause) if cause.is::<TooManyBodies>() => TooManyBodies.into(),
+            multer::Error::StreamReadFailed(cause) if coding::is_too_large(&*cause) => {
+                ApiError::too_large("the request", self.max_request)
+            }
+            multer::Error::StreamReadFailed(cause) => ApiError::bad_request(broken(&*cause)),
             error => ApiError::bad_request(format!("the body is not valid multipart/form-data: {}", reason(&error))),
         };
         let mut parts = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limit));
@@ -147,7 +152,9 @@ impl Bodies {
         let mut charge = charge(&self.budget);
         let read = within(time, async {
             while let Some(chunk) = stream.next().await {
-                let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
+                let chunk = chunk.map_err(|error| {
+                    if coding::is_too_large(&error) { too_large() } else { ApiError::bad_request(broken(&error)) }
+                })?;
                 if bytes.len() + chunk.len() > limit {
                     return Err(too_large());
                 }
@@ -177,6 +184,14 @@ struct TooManyBodies;
 impl From<TooManyBodies> for ApiError {
     fn from(error: TooManyBodies) -> Self {
         Self::unavailable(error.to_string())
+    }
+}
+
+/// Why a body cannot be read: it is not in the coding that its head names, or the connection broke.
+pub fn broken(error: &(dyn std::error::Error + 'static)) -> String {
+    match coding::undecodable(error) {
+        Some(error) => error.to_string(),
+        None => format!("the body broke off: {error}"),
     }
 }
 

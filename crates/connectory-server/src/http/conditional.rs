@@ -13,6 +13,7 @@ use connectory_store::RevisionNumber;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::ETag;
 
@@ -21,8 +22,8 @@ use super::etag::ETag;
 pub struct Current<'a> {
     /// The tag. None for what has no tag of its own besides the revision of its connector.
     pub etag: Option<&'a ETag>,
-    /// The revision of the connector. A tag `"<revision>.<hash>"` counts by its revision, whatever was hashed. None counts
-    /// whole tags only.
+    /// The revision of the connector. A tag `"<revision>.<hash>"` counts by its revision, whatever was hashed, and the tag
+    /// of an answer in any content coding counts. None counts whole tags only.
     pub revision: Option<RevisionNumber>,
     /// Whether `*` stands for it.
     pub exists: bool,
@@ -31,7 +32,8 @@ pub struct Current<'a> {
 impl Current<'_> {
     fn has(&self, tag: &Tag) -> bool {
         let opaque = self.etag.and_then(|etag| etag.0.as_bytes().strip_prefix(b"\"")?.strip_suffix(b"\""));
-        opaque == Some(&*tag.opaque) || (self.revision.is_some() && self.revision == tag.revision())
+        opaque == Some(&*tag.opaque)
+            || (self.revision.is_some() && (self.revision == tag.revision() || opaque == Some(tag.uncoded())))
     }
 }
 
@@ -59,6 +61,13 @@ struct Tag {
 }
 
 impl Tag {
+    /// The tag that the answer has without its content coding.
+    fn uncoded(&self) -> &[u8] {
+        let coded = [Coding::Gzip, Coding::Zstd].into_iter().filter_map(Coding::name);
+        let start = |name: &str| self.opaque.strip_suffix(name.as_bytes())?.strip_suffix(b"-");
+        coded.into_iter().find_map(start).unwrap_or(&self.opaque)
+    }
+
     /// The revision in the tag of a connector.
     fn revision(&self) -> Option<RevisionNumber> {
         let (revision, hash) = std::str::from_utf8(&self.opaque).ok()?.split_once('.')?;
@@ -130,6 +139,12 @@ impl Condition {
 
     fn if_none_match_holds(&self, current: Current<'_>) -> bool {
         self.if_none_match.as_ref().is_none_or(|tags| !tags.have(current, |_| true))
+    }
+
+    /// Whether the answer to a read with this tag has no body, because the client has it already or wants another one.
+    pub fn needs_no_body(&self, etag: &ETag) -> bool {
+        let current = Current { etag: Some(etag), revision: None, exists: true };
+        !self.if_match_holds(current) || !self.if_none_match_holds(current)
     }
 
     /// Checks the conditions of a read against its response. Makes a 304 of it if the client has it already, and returns

@@ -10,6 +10,8 @@ use connectory_store::RevisionNumber;
 use http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 
+use super::coding::Coding;
+
 /// The first 128 bits of a SHA-256. They are the same in every process and on every machine, and enough that no two
 /// representations share them.
 pub type Digest = [u8; 16];
@@ -48,6 +50,17 @@ impl ETag {
 
     fn quoting(text: fmt::Arguments<'_>) -> Self {
         Self(format!("\"{text}\"").try_into().expect("digits, letters and marks are a header value"))
+    }
+
+    /// The tag of the same representation in a content coding: each coding has its own (RFC 9110, section 8.8.3.3).
+    #[must_use]
+    pub fn coded(&self, coding: Coding) -> Self {
+        match (coding.name(), self.as_str().strip_suffix('"')) {
+            (Some(name), Some(start)) => {
+                Self(format!("{start}-{name}\"").try_into().expect("a tag and a name are a header value"))
+            }
+            _ => self.clone(),
+        }
     }
 
     /// The tag with its quotation marks.

@@ -4,6 +4,7 @@
 
 pub mod body;
 pub mod broken;
+pub mod coding;
 pub mod conditional;
 pub mod error;
 pub mod etag;

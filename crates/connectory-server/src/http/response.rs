@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use connectory_model::limits::UNCOUNTED_BYTES;
 use connectory_model::wire;
 use connectory_store::Author;
@@ -12,6 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use serde::Serialize;
 
+use super::coding::{Coding, name_coding};
 use super::error::ApiError;
 use super::etag::ETag;
 use super::holding::holding;
@@ -81,6 +83,13 @@ pub fn json_response(status: StatusCode, body: impl Into<Body>) -> Response {
 pub fn tagged_json(body: impl Into<Body>, etag: ETag) -> Response {
     let mut response = json_response(StatusCode::OK, body);
     response.headers_mut().insert(header::ETAG, etag.into());
+    response
+}
+
+/// Makes a JSON response from bytes in a content coding, with the entity tag of that coding.
+pub fn coded_json(body: Bytes, etag: ETag, coding: Coding) -> Response {
+    let mut response = tagged_json(body, etag);
+    name_coding(response.headers_mut(), coding);
     response
 }
 

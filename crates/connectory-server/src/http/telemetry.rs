@@ -175,14 +175,20 @@ fn rendered(
     error.text.truncate(shown(&error.text, ERROR_CHARS).len());
     let allow = response.headers().get(header::ALLOW).cloned();
     let revision = response.headers().get(REVISION).cloned();
+    let codings = response.headers().get(header::ACCEPT_ENCODING).cloned();
     let retry_after = error.retry_after.map(HeaderValue::from);
     let etag = error.etag.as_deref().cloned().map(HeaderValue::from);
     let mut rendered = match page {
         Some(page) => page.render(&error, tracking_id),
         None => json_response(error.status, serde_json::to_vec(&error.body(tracking_id)).expect("errors are JSON")),
     };
-    let headers =
-        [(header::ALLOW, allow), (REVISION, revision), (header::RETRY_AFTER, retry_after), (header::ETAG, etag)];
+    let headers = [
+        (header::ALLOW, allow),
+        (REVISION, revision),
+        (header::ACCEPT_ENCODING, codings),
+        (header::RETRY_AFTER, retry_after),
+        (header::ETAG, etag),
+    ];
     for (name, value) in headers {
         if let Some(value) = value {
             rendered.headers_mut().insert(name, value);

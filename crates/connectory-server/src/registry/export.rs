@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::{Registry, RegistryError};
 use crate::catalog::{Catalog, Selection, Source, TenantCatalog};
+use crate::http::coding::{Coding, gzip};
 use crate::work::{Stop, WorkError, detached};
 
 /// The parts of an export on their way to the connection.
@@ -52,7 +53,7 @@ impl Registry {
         &self,
         tenant: &Arc<TenantCatalog>,
         exported: Exported,
-        is_compressed: bool,
+        coding: Coding,
     ) -> Result<mpsc::Receiver<io::Result<Bytes>>, RegistryError> {
         let turn = self.work.export_turn().await?;
         let (revision, places) = match exported {
@@ -68,14 +69,19 @@ impl Registry {
                 built_in_catalog: source.catalog.builtin_digest().to_owned(),
             };
             let parts = BufWriter::with_capacity(EXPORT_PART_BYTES, Parts { sender: &sender, stop: &stop });
-            let written = if is_compressed {
-                compressed(parts).and_then(|mut lines| {
+            let written = match coding {
+                Coding::Zstd => compressed(parts).and_then(|mut lines| {
                     source.write(&head, &places, &mut lines)?;
                     lines.finish()?.flush()
-                })
-            } else {
-                let mut lines = parts;
-                source.write(&head, &places, &mut lines).and_then(|()| lines.flush())
+                }),
+                Coding::Gzip => {
+                    let mut lines = gzip(parts);
+                    source.write(&head, &places, &mut lines).and_then(|()| lines.finish()?.flush())
+                }
+                Coding::Identity => {
+                    let mut lines = parts;
+                    source.write(&head, &places, &mut lines).and_then(|()| lines.flush())
+                }
             };
             if let Err(error) = written {
                 tracing::debug!(%error, "an export broke off");

@@ -4,6 +4,7 @@
 
 mod access;
 mod apply;
+mod coding;
 mod conditional;
 mod connectors;
 mod documents;

@@ -8,6 +8,7 @@ use connectory_model::Locale;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::wire::DetailShape;
 use connectory_server::Options;
+use connectory_server::http::coding::Accepted;
 use futures_util::StreamExt;
 use http::Method;
 use serde_json::json;
@@ -47,8 +48,10 @@ async fn a_tenant_that_asks_for_very_much_does_not_replace_what_another_asked_fo
     let tenants = app.server.store.tenants().await.unwrap();
     let other = app.server.catalog.tenant(tenants.iter().find(|of| of.name == "other").unwrap().id).await.unwrap();
     let source = other.entry(&"scim-2".parse().unwrap()).unwrap().source;
-    assert!(app.server.catalog.cached_detail(&other, &(source, Locale::En, DetailShape::Plain)).is_some());
-    assert!(app.server.catalog.cached_page(&other, "limit=3").is_some());
+    assert!(
+        app.server.catalog.cached_detail(&other, &(source, Locale::En, DetailShape::Plain), Accepted::PLAIN).is_some()
+    );
+    assert!(app.server.catalog.cached_page(&other, "limit=3", Accepted::PLAIN).is_some());
 }
 
 #[tokio::test]

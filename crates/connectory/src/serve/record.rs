@@ -175,7 +175,8 @@ impl Writer {
             let now = self.missing.load(Ordering::Relaxed);
             let comment = (now > 0).then(|| format!("{now} requests are missing: there was no room for them"));
             match told {
-                Told::Exchange(exchange) => {
+                Told::Exchange(mut exchange) => {
+                    exchange.decode();
                     if !self.file.append(&Entry::of(&exchange), comment.as_deref())? {
                         let comment = comment.map(|comment| format!("{comment}; {FULL}"));
                         self.file.comment(comment.as_deref().unwrap_or(FULL))?;

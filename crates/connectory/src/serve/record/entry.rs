@@ -173,6 +173,7 @@ impl Recorded {
 }
 
 const NOT_OF_THE_API: &str = "only the bodies of the API are recorded";
+const CODED: &str = "it is compressed, and is not whole, not readable or too large to be recorded";
 
 fn request_body(body: &Passed, bodies: Bodies, mime_type: &str) -> Recorded {
     let essence = mime_type.split(';').next().unwrap_or_default().trim();
@@ -180,6 +181,7 @@ fn request_body(body: &Passed, bodies: Bodies, mime_type: &str) -> Recorded {
     match bodies {
         _ if body.size == 0 => Recorded::text(String::new()),
         Bodies::Neither => Recorded::left_out(NOT_OF_THE_API),
+        _ if body.is_coded => Recorded::left_out(CODED),
         // A form is a token request, even if it is sent to a wrong path.
         _ if is_form => with_rest(Recorded::text(secrets::form(&String::from_utf8_lossy(&body.bytes))), body),
         Bodies::OfTokens => Recorded::left_out("only as a form is a token request recorded without its secret"),
@@ -214,6 +216,7 @@ fn answer_body(body: &Passed, bodies: Bodies, may_quote: bool) -> Recorded {
     match bodies {
         _ if body.size == 0 => Recorded::text(String::new()),
         Bodies::Neither => Recorded::left_out(NOT_OF_THE_API),
+        _ if body.is_coded => Recorded::left_out(CODED),
         // What is left of an error has no texts, like that of a token request.
         _ if may_quote => secrets::token_answer(&body.bytes)
             .map_or_else(|| Recorded::left_out("it may quote what is not recorded of the request"), Recorded::text),

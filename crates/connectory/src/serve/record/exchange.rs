@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use connectory_model::limits::RECORDED_BODY_BYTES;
+use connectory_server::http::coding::{self, Whole};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +29,20 @@ pub struct Exchange {
     pub _room: OwnedSemaphorePermit,
 }
 
+impl Exchange {
+    /// Decodes the bodies, so that secrets in them are found.
+    pub fn decode(&mut self) {
+        if let Some(sent) = &mut self.sent {
+            sent.decode(&self.headers);
+        }
+        if let Some(answer) = &mut self.answer
+            && let Some(body) = &mut answer.body
+        {
+            body.decode(&answer.headers);
+        }
+    }
+}
+
 /// The answer to a request.
 pub struct Answer {
     pub status: StatusCode,
@@ -46,6 +62,8 @@ pub struct Passed {
     /// How many bytes passed.
     pub size: u64,
     pub end: End,
+    /// Whether the bytes are compressed, and are not decoded.
+    pub is_coded: bool,
     /// How many bytes are recorded at most.
     most: usize,
     /// The room that `bytes` take.
@@ -66,7 +84,18 @@ pub enum End {
 impl Passed {
     /// A body of which nothing has passed yet, and so many bytes are recorded at most.
     pub fn new(most: usize) -> Self {
-        Self { bytes: Vec::new(), size: 0, end: End::Unread, most, room: None }
+        Self { bytes: Vec::new(), size: 0, end: End::Unread, is_coded: false, most, room: None }
+    }
+
+    /// Decodes a body in the content coding of its head. One that is not whole stays as it is, and so does one that would
+    /// have more bytes than are recorded.
+    pub fn decode(&mut self, headers: &HeaderMap) {
+        let is_whole = self.end == End::Whole && self.bytes.len() as u64 == self.size;
+        match coding::decode_whole(headers, &self.bytes, RECORDED_BODY_BYTES) {
+            Whole::Plain => {}
+            Whole::Decoded(bytes) if is_whole => self.bytes = bytes,
+            Whole::Decoded(_) | Whole::Unreadable => self.is_coded = true,
+        }
     }
 
     /// Adds bytes that pass. Without room for them, nothing more of this body is recorded.

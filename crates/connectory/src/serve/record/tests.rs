@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use axum::body::{self, Bytes};
 use axum::response::IntoResponse;
+use connectory_model::limits::RECORDED_BODY_BYTES;
+use connectory_server::http::coding::Coding;
 use connectory_server::http::listen::{self, Connections};
 use futures_util::{FutureExt, stream};
 use har::Spec;
@@ -487,4 +489,34 @@ fn talk(address: SocketAddr, request: &str) {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_recorded_as_what_they_say_and_without_secrets() {
+    let recording = Recording::start();
+    let form = Bytes::from(format!("grant_type=client_credentials&client_secret={SECRET}"));
+    let said = Bytes::from(format!("{{\"client_secret\":\"{SECRET}\",\"name\":\"{}\"}}", "a".repeat(2000)));
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let name = coding.name().unwrap();
+        let request = post("/oauth/token", "application/x-www-form-urlencoded").header("content-encoding", name);
+        let request = request.body(Body::from(coding.encode(&form))).unwrap();
+        let entry = recording.pass(request, answer("application/json", "{}")).await;
+        assert_eq!(entry["request"]["postData"]["text"], "grant_type=client_credentials&client_secret=REDACTED");
+        let mut answered = answer("application/json", coding.encode(&said));
+        answered.headers_mut().insert("content-encoding", name.parse().unwrap());
+        let entry = recording.pass(get("/v3/connectors").body(Body::empty()).unwrap(), answered).await;
+        let text = entry["response"]["content"]["text"].as_str().unwrap();
+        assert!(text.contains("REDACTED") && text.contains("aaa"), "{text}");
+        // Not whole, not in this coding, and more than is recorded.
+        let coded = coding.encode(&said);
+        let large = coding.encode(&vec![b' '; 4 * RECORDED_BODY_BYTES].into());
+        for body in [coded.slice(..coded.len() - 4), said.clone(), large] {
+            let mut answered = answer("application/json", body);
+            answered.headers_mut().insert("content-encoding", name.parse().unwrap());
+            let entry = recording.pass(get("/v3/connectors").body(Body::empty()).unwrap(), answered).await;
+            let content = &entry["response"]["content"];
+            assert_eq!(content["text"], Value::Null, "{content}");
+            assert!(content["comment"].as_str().unwrap().starts_with("left out: it is compressed"), "{content}");
+        }
+    }
 }
