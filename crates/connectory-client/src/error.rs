@@ -12,6 +12,7 @@ use rustls::CertificateError;
 use crate::config::ConfigError;
 use crate::error_body::ErrorBody;
 use crate::etag::ETag;
+use crate::unreadable::Unreadable;
 
 /// Why a call failed. Its text is a sentence for people and contains no secret.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,6 +59,9 @@ pub enum Error {
         /// The tag that it has now.
         etag: Option<ETag>,
     },
+    /// A connector of a stream cannot be read. The stream goes on after it.
+    #[error("{0}")]
+    Unreadable(Box<Unreadable>),
     /// The service's answer is not an answer of the Connectors API.
     #[error("cannot read the answer of {url}: {reason}")]
     Decoding {

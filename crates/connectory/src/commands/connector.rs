@@ -2,18 +2,19 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use connectory_client::{
-    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
+    Client, ConnectorItem, DocumentKind, Error, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
 };
 use connectory_model::{UnknownStatus, visible};
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 
 use crate::before;
-use crate::environment::EnvironmentArgument;
+use crate::environment::{EnvironmentArgument, left_out};
 use crate::files::{self, Readers};
 use crate::terminal::{self, Format, confirm};
 
@@ -279,8 +280,17 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
         return Ok(());
     }
     let limit = arguments.limit.unwrap_or(usize::MAX);
-    let items = futures_util::StreamExt::take(list.page_size(limit).stream(), limit);
-    let items: Vec<ConnectorItem> = items.try_collect().await?;
+    let mut items: Vec<ConnectorItem> = Vec::new();
+    let mut listed = pin!(list.page_size(limit).stream());
+    while items.len() < limit
+        && let Some(item) = listed.next().await
+    {
+        match item {
+            Ok(item) => items.push(item),
+            Err(Error::Unreadable(item)) => left_out(&item),
+            Err(error) => return Err(error.into()),
+        }
+    }
     if arguments.output != Format::Table {
         return terminal::value(arguments.output, &items);
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
-use connectory_client::{Client, ConnectorItem, Error, Filter, NewConnector, ServiceInfo, Status};
+use connectory_client::{Client, ConnectorItem, Error, Filter, Listed, NewConnector, ServiceInfo, Status};
 use connectory_folder::Folder;
 use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES, FILTER_BYTES, FILTER_DEPTH, REQUEST_BYTES};
 use connectory_model::{ScriptName, name_key};
@@ -141,7 +141,7 @@ async fn named_alike(client: &Client, names: impl Iterator<Item = &str>) -> Resu
             }
         }
     }
-    let found: Vec<Vec<_>> = stream::iter(filters)
+    let found: Vec<Listed> = stream::iter(filters)
         .map(|filter| client.list().statuses(&Status::ALL).filter(filter).all())
         .buffer_unordered(PARALLEL)
         .try_collect()
