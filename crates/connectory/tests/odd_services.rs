@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
+use connectory_model::ScriptName;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
+use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use self::support::{Operator, Printed};
@@ -173,4 +176,92 @@ async fn the_folder_of_a_connector_that_can_no_longer_be_read_stays() {
     assert!(pull.stderr.starts_with("warning: the connector b: cannot read the answer of "), "{pull:?}");
     let there = ["a", "b", "c"].map(|folder| user.operator.path(&format!("d/{folder}/connector.yaml")).is_file());
     assert_eq!(there, [true, true, false]);
+}
+
+/// A service that is not connectory: it derives script names, and takes single calls only.
+async fn deriving() -> User {
+    let user = User::new().await;
+    let connectors = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let answer = move |request: &Request| {
+        let mut connectors = connectors.lock().unwrap();
+        let own = request.url.path().strip_prefix(LIST).map(|rest| rest.trim_start_matches('/').to_owned());
+        let Some(own) = own else { return ResponseTemplate::new(404) };
+        let place = connectors.iter().position(|connector| connector["scriptName"] == own);
+        match (request.method.as_str(), place) {
+            ("POST", _) if own.is_empty() => {
+                let mut new: Value = serde_json::from_slice(&request.body).unwrap();
+                let is_taken = |name: &ScriptName| connectors.iter().any(|it| it["scriptName"] == name.as_str());
+                let given = ScriptName::derive(new["name"].as_str().unwrap()).avoiding(is_taken);
+                new["scriptName"] = json!(given);
+                new["s3Location"] = json!("custom-connector/x");
+                connectors.push(new.clone());
+                ResponseTemplate::new(201).set_body_json(new)
+            }
+            ("GET", _) if own.is_empty() => ResponseTemplate::new(200).set_body_json(&*connectors),
+            ("GET" | "PATCH", Some(place)) => ResponseTemplate::new(200).set_body_json(&connectors[place]),
+            ("DELETE", Some(place)) => {
+                connectors.remove(place);
+                ResponseTemplate::new(204)
+            }
+            _ => ResponseTemplate::new(404),
+        }
+    };
+    Mock::given(any()).respond_with(answer).with_priority(9).mount(&user.server).await;
+    user
+}
+
+impl User {
+    fn write(&self, folder: &str, name: &str) {
+        let folder = self.operator.path(&format!("d/{folder}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("connector.yaml"), format!("name: {name}\nclassName: x.Y\n")).unwrap();
+    }
+
+    async fn script_names(&self) -> Vec<(String, String)> {
+        let listed: Vec<Value> = serde_json::from_str(&self.run("connector list -o json").await.ok()).unwrap();
+        let text = |item: &Value, member: &str| item[member].as_str().unwrap().to_owned();
+        let mut names: Vec<_> = listed.iter().map(|item| (text(item, "scriptName"), text(item, "name"))).collect();
+        names.sort();
+        names
+    }
+}
+
+#[tokio::test]
+async fn connectors_are_created_in_the_order_that_gives_them_their_script_names() {
+    for names in [["C#", "C++", "C"], ["C++", "C", "C#"], ["C", "C#", "C++"]] {
+        let user = deriving().await;
+        let wanted: Vec<_> =
+            ["c", "c-2", "c-3"].into_iter().zip(names).map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
+        for (folder, name) in &wanted {
+            user.write(folder, &format!("'{name}'"));
+        }
+        let apply = user.run("apply d --yes").await;
+        assert!(apply.code == 0 && apply.stdout.ends_with("created 3, changed 0, deleted 0\n"), "{apply:?}");
+        assert_eq!(user.script_names().await, wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_script_name_that_a_service_cannot_give_is_told_and_nothing_is_left() {
+    for (folder, name, expected) in [
+        (
+            "c-2",
+            "C++",
+            "c-2: the server gives `C++` the script name c; rename the folder to that, and change the sources that refer to c-2; or \
+             to keep c-2, create connectors that get c and the numbers before it first, and delete them afterwards; what was created \
+             of it was deleted again",
+        ),
+        (
+            "%4dy-%43onnector",
+            "My Connector",
+            "My-Connector: the server gives `My Connector` the script name my-connector; rename the folder to that, and change the \
+             sources that refer to My-Connector; what was created of it was deleted again",
+        ),
+    ] {
+        let user = deriving().await;
+        user.write(folder, name);
+        let apply = user.run("apply d --yes").await;
+        assert!(apply.code == 1 && apply.stderr.contains(expected), "{apply:?}");
+        assert_eq!(user.script_names().await, []);
+    }
 }
