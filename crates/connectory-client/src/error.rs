@@ -59,7 +59,7 @@ pub enum Error {
         /// The tag that it has now.
         etag: Option<ETag>,
     },
-    /// A connector of a stream cannot be read. The stream goes on after it.
+    /// A connector cannot be read. The stream of a list goes on after it.
     #[error("{0}")]
     Unreadable(Box<Unreadable>),
     /// The service's answer is not an answer of the Connectors API.
@@ -190,7 +190,7 @@ fn reasons(url: &str, error: &reqwest::Error) -> String {
 }
 
 /// The errors that caused an error, from the outermost to the innermost.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+pub(crate) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(error.source(), |&error| {
         // An I/O error does not count the error that it contains as its source.
         let contained = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

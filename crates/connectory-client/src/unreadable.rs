@@ -68,6 +68,19 @@ fn wrong_member<T: DeserializeOwned>(object: &Map<String, Value>) -> Option<Stri
     })
 }
 
+/// Reads a connector.
+pub(crate) fn one<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+    let error = match serde_json::from_slice(without_mark(&answer.body)) {
+        Ok(connector) => return Ok(connector),
+        Err(error) => error,
+    };
+    let text = String::from_utf8_lossy(without_mark(&answer.body));
+    if serde_json::from_str::<Map<String, Value>>(&text).is_ok() {
+        return Err(Error::Unreadable(Box::new(Unreadable::of::<T>(&text, &error))));
+    }
+    answer.json()
+}
+
 /// Reads the items of an array, each on its own.
 pub(crate) fn items<T: DeserializeOwned>(answer: &Answer) -> Result<(Vec<T>, Vec<Unreadable>), Error> {
     if let Ok(items) = serde_json::from_slice(without_mark(&answer.body)) {

@@ -137,10 +137,10 @@ pub async fn whole(client: &Client, list: List, with_built_in: bool) -> Result<V
     listed.unreadable.iter().for_each(|item| left_out(item));
     let mut found = Vec::with_capacity(listed.len());
     let names: Vec<_> = listed.into_iter().map(|item| item.script_name).collect();
-    for (name, detail) in names.iter().zip(one_by_one(client, &names).await) {
+    for detail in one_by_one(client, &names).await {
         match detail {
             Ok(detail) => found.push(detail),
-            Err(error @ Error::Decoding { .. }) => left_out(&format!("the connector {name}: {error}")),
+            Err(Error::Unreadable(item)) => left_out(&item),
             // It was deleted since it was listed.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
@@ -240,7 +240,7 @@ async fn one_by_one(client: &Client, names: &[ScriptName]) -> Vec<Result<Connect
         .inspect(|_| progress.step(""))
         .scan(false, |is_over, detail| {
             let is_first = !*is_over;
-            let is_its_own = |error: &Error| matches!(error, Error::Decoding { .. }) || error.is_not_found();
+            let is_its_own = |error: &Error| matches!(error, Error::Unreadable(_)) || error.is_not_found();
             *is_over |= detail.as_ref().is_err_and(|error| !is_its_own(error));
             ready(is_first.then_some(detail))
         })

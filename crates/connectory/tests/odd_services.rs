@@ -148,7 +148,7 @@ async fn an_odd_connector_is_told_and_the_others_are_there() {
     assert_eq!(pull.code, 0);
     for expected in [
         b,
-        "warning: the connector d: cannot read the answer of ",
+        "warning: the connector `D` (script name `d`) cannot be read: `applicationXml`: invalid type: integer `5`",
         "warning: the translations of e are unreadable: ",
         "would have a name of 600 bytes; a disk takes 255; it is left out",
     ] {
@@ -173,7 +173,10 @@ async fn the_folder_of_a_connector_that_can_no_longer_be_read_stays() {
     user.serve(vec![connector("a"), odd]).await;
     let pull = user.run("pull d --prune").await;
     assert_eq!(pull.stdout, "pulled 1 connector, 2 files changed, 1 folder removed\n", "{pull:?}");
-    assert!(pull.stderr.starts_with("warning: the connector b: cannot read the answer of "), "{pull:?}");
+    assert!(
+        pull.stderr.starts_with("warning: the connector `B` (script name `b`) cannot be read: `applicationXml`: "),
+        "{pull:?}"
+    );
     let there = ["a", "b", "c"].map(|folder| user.operator.path(&format!("d/{folder}/connector.yaml")).is_file());
     assert_eq!(there, [true, true, false]);
 }

@@ -113,7 +113,7 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
         match find(&client, script_name(&folder)?.as_str()).await {
             Ok(None) => {}
             // What cannot be read is there.
-            Ok(Some(_)) | Err(Error::Decoding { .. }) => continue,
+            Ok(Some(_)) | Err(Error::Unreadable(_)) => continue,
             Err(error) => return Err(error.into()),
         }
         if arguments.prune {
