@@ -308,7 +308,7 @@ def test_what_the_server_would_refuse_is_told_by_plan_and_nothing_is_sent(start,
             "mine: `Jdbc` is the name of the connector jdbc already; rename the folder to `jdbc` to change it",
             "old: `status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED",
             "other: `TAKEN` is the name of the connector taken already; rename the folder to `taken` to change it",
-            "wrong: the server gives `Right` the script name right; rename the folder to that",
+            "wrong: the server gives `Right` the script name right; rename the folder to that, and change the sources that refer to wrong",
         ], refused
         assert "nothing was changed" in refused and "again" not in refused
     assert {method for method, _ in proxy.calls} <= {"GET", "POST /oauth/token"}

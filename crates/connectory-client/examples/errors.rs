@@ -30,6 +30,7 @@ pub fn advice(error: &Error) -> String {
         Error::Authentication { client_id, .. } => format!("check the secret of the API client {client_id}"),
         Error::Config(_) | Error::BaseUrl { .. } => format!("check the configuration: {error}"),
         Error::Tls(_) => format!("check the certificates of this machine: {error}"),
+        Error::Unreadable(_) => format!("go on without it: {error}"),
         Error::Decoding { .. } => format!("this is not the Connectors API: {error}"),
     }
 }

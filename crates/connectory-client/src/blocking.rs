@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use json_patch::Patch;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Change, Error, Event, Events, Export, List, Revisions};
+use crate::{Change, Error, Event, Events, Export, List, Listed, Revisions};
 
 /// A client whose methods wait for the answer.
 ///
@@ -52,7 +52,7 @@ impl Client {
     }
 
     /// All connectors of a list. `select` narrows the list down.
-    pub fn list(&self, select: impl FnOnce(List) -> List) -> Result<Vec<ConnectorItem>, Error> {
+    pub fn list(&self, select: impl FnOnce(List) -> List) -> Result<Listed, Error> {
         self.runtime.block_on(select(self.client.list()).all())
     }
 

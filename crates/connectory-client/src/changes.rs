@@ -10,10 +10,12 @@ use connectory_model::wire::{
 use reqwest::Method;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::http::Answer;
 use crate::transport::Transport;
+use crate::unreadable::Unreadable;
 
 /// Whole connectors, all of them as of one revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,8 @@ pub struct Export {
     pub built_in_catalog: String,
     /// The connectors, in the order of their names.
     pub connectors: Vec<ConnectorDetail>,
+    /// The connectors that cannot be read.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// A change to one connector. [`Client::apply`](crate::Client::apply) makes several of them together.
@@ -63,6 +67,13 @@ impl Change {
     }
 }
 
+/// The connector of a line that cannot be read.
+#[derive(serde::Deserialize)]
+struct Inner<'a> {
+    #[serde(borrow)]
+    connector: Option<&'a RawValue>,
+}
+
 /// Reads an export with this query.
 pub(crate) async fn export(transport: &Transport, query: &[(&'static str, String)]) -> Result<Export, Error> {
     let with = |request: reqwest::RequestBuilder| request.query(query).timeout(EXPORT_TIMEOUT);
@@ -71,13 +82,22 @@ pub(crate) async fn export(transport: &Transport, query: &[(&'static str, String
     let broke_off = || answer.unreadable("the export broke off");
     let ExportHead { revision, built_in_catalog } = parse(&answer, lines.next().ok_or_else(broke_off)?)?;
     let ExportEnd { count } = parse(&answer, lines.next_back().ok_or_else(broke_off)?).map_err(|_| broke_off())?;
-    let connectors = lines.map(|line| {
-        let ConnectorLine { connector, .. } = parse(&answer, line)?;
-        connector.ok_or_else(|| answer.unreadable("a line has no connector"))
-    });
-    let connectors: Vec<_> = connectors.collect::<Result<_, Error>>()?;
-    if connectors.len() as u64 == count {
-        Ok(Export { revision, built_in_catalog, connectors })
+    let (mut connectors, mut unreadable) = (Vec::new(), Vec::new());
+    for line in lines {
+        match serde_json::from_slice(line) {
+            Ok(ConnectorLine { connector, .. }) => {
+                connectors.push(connector.ok_or_else(|| answer.unreadable("a line has no connector"))?);
+            }
+            Err(error) => {
+                // What is wrong is in the connector, if there is one.
+                let line = String::from_utf8_lossy(line);
+                let inner = serde_json::from_str(&line).ok().and_then(|Inner { connector }| connector);
+                unreadable.push(Unreadable::of::<ConnectorDetail>(inner.map_or(&line, RawValue::get), &error));
+            }
+        }
+    }
+    if (connectors.len() + unreadable.len()) as u64 == count {
+        Ok(Export { revision, built_in_catalog, connectors, unreadable })
     } else {
         Err(broke_off())
     }

@@ -12,6 +12,7 @@ use rustls::CertificateError;
 use crate::config::ConfigError;
 use crate::error_body::ErrorBody;
 use crate::etag::ETag;
+use crate::unreadable::Unreadable;
 
 /// Why a call failed. Its text is a sentence for people and contains no secret.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,6 +59,9 @@ pub enum Error {
         /// The tag that it has now.
         etag: Option<ETag>,
     },
+    /// A connector cannot be read. The stream of a list goes on after it.
+    #[error("{0}")]
+    Unreadable(Box<Unreadable>),
     /// The service's answer is not an answer of the Connectors API.
     #[error("cannot read the answer of {url}: {reason}")]
     Decoding {
@@ -186,7 +190,7 @@ fn reasons(url: &str, error: &reqwest::Error) -> String {
 }
 
 /// The errors that caused an error, from the outermost to the innermost.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+pub(crate) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(error.source(), |&error| {
         // An I/O error does not count the error that it contains as its source.
         let contained = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

@@ -57,7 +57,8 @@
 //!
 //! # Newer servers
 //!
-//! Unknown members are ignored. A word of an enumeration that this version does not know is [`Open::Other`].
+//! Unknown members are ignored. A word of an enumeration that this version does not know is [`Open::Other`]. A connector of a
+//! list or of an export that cannot be read costs no other: it is an [`Unreadable`] beside them ([`Listed`], [`Export`]).
 //!
 //! # Without async
 //!
@@ -87,6 +88,7 @@ mod list;
 mod retries;
 mod token;
 mod transport;
+mod unreadable;
 
 pub use changes::{Change, Export};
 pub use client::{Builder, Client, Reached};
@@ -105,6 +107,7 @@ pub use events::{Event, Events};
 pub use filter::{Filter, Text};
 pub use history::Revisions;
 pub use json_patch::{Patch, PatchOperation};
-pub use list::{Found, List, MAX_PAGE};
+pub use list::{Found, List, Listed, MAX_PAGE};
 pub use reqwest::StatusCode;
 pub use retries::{Retries, Retry, Writes};
+pub use unreadable::Unreadable;

@@ -1,13 +1,14 @@
 //! Lists of connectors.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::{fmt, mem};
+use std::{fmt, mem, vec};
 
 use connectory_model::wire::{Capability, ConnectorItem, SERVICE_PATH, ServiceInfo};
 use connectory_model::{Locale, ScriptName, Search, Status};
 use futures_util::future::ready;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, TryStreamExt, stream};
 use reqwest::Method;
 
 use crate::changes::{Export, export};
@@ -17,6 +18,7 @@ use crate::etag::ETag;
 use crate::filter::Filter;
 use crate::http::Answer;
 use crate::transport::Transport;
+use crate::unreadable::{self, Unreadable};
 
 /// The maximum number of connectors in a page (the specification's limit).
 pub const MAX_PAGE: usize = 250;
@@ -122,23 +124,26 @@ impl List {
     }
 
     /// One page.
-    pub async fn page(&self) -> Result<Vec<ConnectorItem>, Error> {
+    pub async fn page(&self) -> Result<Listed, Error> {
         self.page_tagged().await.map(|read| read.value)
     }
 
     /// One page, with its entity tag.
-    pub async fn page_tagged(&self) -> Result<Tagged<Vec<ConnectorItem>>, Error> {
+    pub async fn page_tagged(&self) -> Result<Tagged<Listed>, Error> {
         whole(self.page_if_none_match(None).await?)
     }
 
     /// One page, if its entity tag is another one by now. None if it is the same.
-    pub async fn page_if_none_match(&self, etag: Option<&ETag>) -> Result<Option<Tagged<Vec<ConnectorItem>>>, Error> {
+    pub async fn page_if_none_match(&self, etag: Option<&ETag>) -> Result<Option<Tagged<Listed>>, Error> {
         let (transport, query) = (&*self.transport, self.query_of(self.page_size, false));
-        IfNoneMatch { transport, etag }.read(&[], &|request| request.query(&query), |answer| answer.json()).await
+        IfNoneMatch { transport, etag }.read(&[], &|request| request.query(&query), |answer| Listed::of(&answer)).await
     }
 
     /// All connectors. The stream fetches a page when the one before it has been read, and ends at the first page that is
     /// not full. It also ends at a page that the service refuses after a full one, as some do at the end of a list.
+    ///
+    /// A connector that cannot be read is an [`Error::Unreadable`] in its place, and the stream goes on after it. [`Self::all`]
+    /// keeps them apart.
     ///
     /// Each connector is there once. If the list changes between two pages, a connector that moves to a page that was read
     /// may be missing. [`Self::export`] is of one moment.
@@ -159,15 +164,23 @@ impl List {
     pub fn stream(self) -> impl Stream<Item = Result<ConnectorItem, Error>> + Send {
         stream::try_unfold(Some(Pages::of(self)), |pages| async {
             let Some(mut pages) = pages else { return Ok(None) };
-            let items = pages.next().await?;
-            Ok::<_, Error>(Some((stream::iter(items).map(Ok), (!pages.is_end).then_some(pages))))
+            let Listed { connectors, unreadable } = pages.next().await?;
+            let unreadable = unreadable.into_iter().map(|item| Err(Error::Unreadable(Box::new(item))));
+            let items: Vec<_> = connectors.into_iter().map(Ok).chain(unreadable).collect();
+            Ok::<_, Error>(Some((stream::iter(items), (!pages.is_end).then_some(pages))))
         })
         .try_flatten()
     }
 
     /// All connectors.
-    pub async fn all(self) -> Result<Vec<ConnectorItem>, Error> {
-        self.stream().try_collect().await
+    pub async fn all(self) -> Result<Listed, Error> {
+        let (mut pages, mut all) = (Pages::of(self), Listed::default());
+        while !pages.is_end {
+            let Listed { connectors, unreadable } = pages.next().await?;
+            all.connectors.extend(connectors);
+            all.unreadable.extend(unreadable);
+        }
+        Ok(all)
     }
 
     /// The number of connectors, without regard to the offset.
@@ -188,6 +201,39 @@ impl List {
     }
 }
 
+/// Connectors of a list. It is used as a slice or an iterator of those that can be read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// The connectors.
+    pub connectors: Vec<ConnectorItem>,
+    /// The items that cannot be read. They cost none of the others.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Listed {
+    fn of(answer: &Answer) -> Result<Self, Error> {
+        unreadable::items(answer).map(|(connectors, unreadable)| Self { connectors, unreadable })
+    }
+}
+
+impl Deref for Listed {
+    type Target = [ConnectorItem];
+
+    fn deref(&self) -> &[ConnectorItem] {
+        &self.connectors
+    }
+}
+
+impl IntoIterator for Listed {
+    type Item = ConnectorItem;
+    type IntoIter = vec::IntoIter<ConnectorItem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.connectors.into_iter()
+    }
+}
+
 /// The pages of a list, one after the other.
 struct Pages {
     list: List,
@@ -195,30 +241,33 @@ struct Pages {
     is_end: bool,
     /// The connectors of the pages before. One that moves between two pages is in both.
     seen: HashSet<ScriptName>,
+    /// The items of the pages before that cannot be read.
+    seen_unreadable: HashSet<String>,
 }
 
 impl Pages {
     fn of(list: List) -> Self {
-        Self { list, is_first: true, is_end: false, seen: HashSet::new() }
+        Self { list, is_first: true, is_end: false, seen: HashSet::new(), seen_unreadable: HashSet::new() }
     }
 
     /// The connectors of the next page that were not in one before.
-    async fn next(&mut self) -> Result<Vec<ConnectorItem>, Error> {
+    async fn next(&mut self) -> Result<Listed, Error> {
         let is_first = mem::replace(&mut self.is_first, false);
-        let mut items = match self.list.page().await {
-            Err(error) if !is_first && is_past_end(&error) => return self.end(error).await.map(|()| Vec::new()),
+        let mut page = match self.list.page().await {
+            Err(error) if !is_first && is_past_end(&error) => return self.end(error).await.map(|()| Listed::default()),
             page => page?,
         };
-        let found = items.len();
-        items.retain(|item| self.seen.insert(item.script_name.clone()));
-        if found > 0 && items.is_empty() {
+        let found = page.connectors.len() + page.unreadable.len();
+        page.connectors.retain(|item| self.seen.insert(item.script_name.clone()));
+        page.unreadable.retain(|item| self.seen_unreadable.insert(item.json.clone()));
+        if found > 0 && page.connectors.is_empty() && page.unreadable.is_empty() {
             let url = format!("{}{}", self.list.transport.base, self.list.transport.api_path);
             let reason = format!("at offset {} are the connectors of the pages before", self.list.offset);
-            return self.end(Error::Decoding { url, reason }).await.map(|()| items);
+            return self.end(Error::Decoding { url, reason }).await.map(|()| page);
         }
         self.list.offset += found;
         self.is_end = found < self.list.page_size;
-        Ok(items)
+        Ok(page)
     }
 
     /// Ends the list where a service gives no further page, unless its count says that there is more.
@@ -256,15 +305,14 @@ impl Found {
     /// All connectors that were found, as [`List::stream`] reads them.
     pub fn stream(self) -> impl Stream<Item = Result<ConnectorItem, Error>> + Send {
         let Self { list, here } = self;
-        list.stream().try_filter(move |item| {
-            let texts = [&item.name, &item.connector_type, item.script_name.as_str()];
-            ready(here.as_ref().is_none_or(|search| texts.iter().any(|text| search.is_in(text))))
-        })
+        list.stream().try_filter(move |item| ready(is_found(here.as_ref(), item)))
     }
 
     /// All connectors that were found.
-    pub async fn all(self) -> Result<Vec<ConnectorItem>, Error> {
-        self.stream().try_collect().await
+    pub async fn all(self) -> Result<Listed, Error> {
+        let mut all = self.list.all().await?;
+        all.connectors.retain(|item| is_found(self.here.as_ref(), item));
+        Ok(all)
     }
 
     /// How many connectors were found.
@@ -274,4 +322,10 @@ impl Found {
         }
         Ok(self.all().await?.len() as u64)
     }
+}
+
+/// Whether an item has what is searched for here.
+fn is_found(search: Option<&Search>, item: &ConnectorItem) -> bool {
+    let texts = [&item.name, &item.connector_type, item.script_name.as_str()];
+    search.is_none_or(|search| texts.iter().any(|text| search.is_in(text)))
 }

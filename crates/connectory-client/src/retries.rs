@@ -161,6 +161,8 @@ pub(crate) struct Pauses {
 impl Pauses {
     /// The longest pause that an unavailable service may ask for: most restarts take less.
     const LONGEST_ASKED: Duration = Duration::from_mins(1);
+    /// The longest pause for a rate limit. The windows of services are shorter; a longer pause is that of a quota.
+    const LONGEST_LIMITED: Duration = Duration::from_mins(15);
 
     /// The pause before the call is repeated after an error, if it is repeated. `does_once` says whether the service does
     /// this call once, however often it is sent.
@@ -173,7 +175,8 @@ impl Pauses {
             Writes::Always => true,
         };
         let asked = error.api_error().and_then(|error| error.retry_after).unwrap_or_default();
-        if !is_safe || (cause == Cause::Unavailable && asked > Self::LONGEST_ASKED) {
+        let longest = if cause == Cause::RateLimited { Self::LONGEST_LIMITED } else { Self::LONGEST_ASKED };
+        if !is_safe || asked > longest {
             return None;
         }
         let pause = match cause {

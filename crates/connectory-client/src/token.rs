@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, WeakShared};
 use reqwest::header::HeaderName;
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::config::Environment;
@@ -54,14 +55,30 @@ const KEYS_KEPT: HeaderName = HeaderName::from_static("connectory-idempotency-ke
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
-    #[serde(default = "default_lifetime")]
-    expires_in: u64,
+    /// Seconds: a whole number (RFC 6749, section 4.2.2), and a text or a fraction from some services.
+    #[serde(default)]
+    expires_in: Value,
 }
 
-/// Default lifetime, in seconds, of a token without `expires_in`.
-const fn default_lifetime() -> u64 {
-    60
+impl TokenAnswer {
+    /// The lifetime of the token.
+    fn lifetime(&self) -> Duration {
+        let seconds = match &self.expires_in {
+            Value::Number(seconds) => seconds.as_f64(),
+            Value::String(seconds) => seconds.trim().parse().ok(),
+            _ => None,
+        };
+        let seconds =
+            seconds.map_or(Some(DEFAULT_LIFETIME), |seconds: f64| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
+        seconds.unwrap_or(LONGEST_LIFETIME).min(LONGEST_LIFETIME)
+    }
 }
+
+/// Default lifetime of a token without `expires_in`.
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
+
+/// The longest time for which a token is used. A service that says more may as well mean that it never expires.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 impl Tokens {
     /// The tokens of an API client, issued by the service at `base`.
@@ -140,8 +157,13 @@ async fn fetch(client: &reqwest::Client, url: &Url, environment: &Environment) -
         error => error,
     })?;
     let does_once = answer.headers.contains_key(KEYS_KEPT);
-    let TokenAnswer { access_token, expires_in } = answer.json()?;
-    let lifetime = Duration::from_secs(expires_in);
+    let token: TokenAnswer = answer.json()?;
+    let lifetime = token.lifetime();
+    let access_token = token.access_token;
+    // RFC 6750, section 2.1, has fewer characters. A header takes these.
+    if access_token.is_empty() || !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(answer.unreadable("its `access_token` is not a token"));
+    }
     let renewal = asked + lifetime.saturating_sub(TOKEN_MARGIN.min(lifetime / 10));
     Ok(Token { access: Access { text: access_token.into(), does_once }, renewal })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
 use connectory_model::wire::{MIN_REVISION, REVISION};
-use reqwest::header::{ACCEPT, HeaderName};
+use reqwest::header::{ACCEPT, HeaderName, IF_NONE_MATCH};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
@@ -143,8 +143,8 @@ impl Transport {
                 let answer = http::read(http::send(self.http.get(url.clone()), &url).await?, &url).await?;
                 match answer.status {
                     StatusCode::TOO_MANY_REQUESTS => answer.successful(),
-                    status if status.is_client_error() => Ok(answer),
-                    _ => answer.successful(),
+                    status if status.is_server_error() => answer.successful(),
+                    _ => Ok(answer),
                 }
             },
         )
@@ -230,6 +230,10 @@ impl Transport {
         let (request, asked) = self.revision.ask((call.with)(request));
         let response = http::send(request, &call.url).await?;
         self.revision.note(&response, asked);
+        let has_tag = call.condition.as_ref().is_some_and(|(name, _)| *name == IF_NONE_MATCH);
+        if has_tag && response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
         http::successful(response, &call.url).await
     }
 }

@@ -60,15 +60,15 @@ async fn members_that_a_newer_server_adds_or_leaves_out_are_no_error() {
     let answer = ResponseTemplate::new(200).set_body_json(json!([item()]));
     Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
     let detail = json!({"name": "A", "scriptName": "a", "translationProperties": {"tlh": "a=b", "de": "c=d"},
-                        "status": null, "uploadedFiles": null});
+                        "status": null, "uploadedFiles": [{}], "fileUpload": "true", "provisioningPolicies": [{}]});
     let answer = ResponseTemplate::new(200).set_body_json(detail);
     Mock::given(path(format!("{LIST}/a"))).respond_with(answer).mount(&server).await;
     let client = client(server.uri(), quick(0));
     let listed = client.list().all().await.unwrap();
     assert_eq!(listed[0].status, Open::Other("SHINY".to_owned()));
-    // The status is required.
-    let error = client.get("a", None).await.unwrap_err();
-    assert!(matches!(error, Error::Decoding { .. }), "{error}");
+    let detail = client.get("a", None).await.unwrap();
+    assert_eq!((detail.status, detail.file_upload), (Open::default(), true));
+    assert_eq!((detail.uploaded_files, detail.provisioning_policies), (None, None));
 }
 
 #[tokio::test]

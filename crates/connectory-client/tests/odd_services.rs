@@ -4,11 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is wrong")]
 
 use std::collections::HashSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use connectory_client::{Client, Environment, Error, Retries};
+use connectory_client::{Client, DocumentKind, Environment, Error, Locale, Retries};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const LIST: &str = "/v2025/connectors";
@@ -186,4 +191,340 @@ async fn a_service_that_cannot_search_is_searched_here_without_descriptions() {
     assert_eq!(names, ["Straße", "b", "c"]);
     let requests = server.received_requests().await.unwrap();
     assert!(requests.iter().all(|request| !request.url.query_pairs().any(|(name, _)| name == "q")), "it is not asked");
+}
+
+/// Items that are connectors although some of their members are odd.
+fn odd_connectors() -> Vec<Value> {
+    vec![
+        json!({"name": "A", "scriptName": "Microsoft-Entra", "className": null, "features": null, "connectorMetadata": null}),
+        json!({"name": "B", "scriptName": "aScriptName", "status": "released", "directConnect": "TRUE", "new": [1]}),
+        json!({"name": "C", "scriptName": "f0e1d2c3-0000-4000-8000-0123456789ab", "type": null, "status": null}),
+        json!({"name": "D", "scriptName": "x".repeat(255), "features": ["NEW_FEATURE"], "status": "SHINY"}),
+        json!({"name": "", "scriptName": "größe ?#%&\\"}),
+    ]
+}
+
+/// Items that are no connectors, and how each is told.
+fn no_connectors() -> Vec<(Value, &'static str)> {
+    vec![
+        (
+            json!({"name": "A", "scriptName": "a/b"}),
+            "the connector `A` (script name `a/b`) cannot be read: `scriptName`: `a/b` cannot be",
+        ),
+        (
+            json!({"name": "B", "scriptName": ".."}),
+            "the connector `B` (script name `..`) cannot be read: `scriptName`: `..` cannot be",
+        ),
+        (json!({"name": "C"}), "the connector `C` cannot be read: missing field `scriptName`"),
+        (json!({"name": 5, "scriptName": "d"}), "the connector `d` cannot be read: `name`: invalid type: integer `5`"),
+        (
+            json!({"name": "E", "scriptName": "e", "features": {"a": 1}}),
+            "cannot be read: `features`: invalid type: map",
+        ),
+        (
+            json!({"name": "F", "scriptName": "f", "directConnect": "perhaps"}),
+            "cannot be read: `directConnect`: invalid value",
+        ),
+        (json!(null), "the item `null` cannot be read: invalid type: null"),
+        (json!([]), "the item `[]` cannot be read: invalid length 0"),
+    ]
+}
+
+#[tokio::test]
+async fn one_odd_item_costs_no_other() {
+    let (server, client) = service().await;
+    let (odd, no) = (odd_connectors(), no_connectors());
+    let rest = (0..250 - odd.len() - no.len()).map(item);
+    let all = odd.iter().cloned().chain(no.iter().map(|(item, _)| item.clone())).chain(rest);
+    // A surrogate without its other half, and bytes that are not UTF-8.
+    let text = json!(all.collect::<Vec<_>>()).to_string();
+    let text = text.strip_suffix(']').unwrap();
+    let mut body = format!("{text},{{\"name\":\"G\",\"scriptName\":\"g\",\"type\":\"\\ud800\"}},{{\"name\":\"H\",\"scriptName\":\"h\",\"type\":\"").into_bytes();
+    body.extend_from_slice(b"\xff\"}]");
+    let answers =
+        Mutex::new(vec![items(0..0), ResponseTemplate::new(200).set_body_raw(body.clone(), "application/json")]);
+    let answer = move |_: &Request| {
+        let mut answers = answers.lock().unwrap();
+        if answers.len() > 1 { answers.pop().unwrap() } else { answers[0].clone() }
+    };
+    Mock::given(path(LIST)).respond_with(answer).mount(&server).await;
+    let listed = client.list().all().await.unwrap();
+    assert_eq!(listed.len(), 251 - no.len());
+    assert!(odd.iter().all(|odd| listed.iter().any(|item| item.script_name.as_str() == odd["scriptName"])));
+    let told: Vec<_> = listed.unreadable.iter().map(ToString::to_string).collect();
+    for ((_, expected), told) in no.iter().zip(&told) {
+        assert!(told.contains(expected), "{told}");
+    }
+    assert!(told[no.len()].starts_with("the item `{\"name\":\"G\""), "{told:?}");
+    assert_eq!(told.len(), no.len() + 1);
+    assert_eq!(listed.unreadable[0].json, r#"{"name":"A","scriptName":"a/b"}"#);
+
+    // A stream goes on after each of them.
+    let (server, client) = service().await;
+    answer_raw(&server, body).await;
+    let all: Vec<_> = client.list().page_size(250).stream().take(252).collect().await;
+    let odd = all.iter().filter(|item| matches!(item, Err(Error::Unreadable(_)))).count();
+    assert_eq!((odd, all.iter().filter(|item| item.is_ok()).count()), (no.len() + 1, 251 - no.len()));
+}
+
+async fn answer_raw(server: &MockServer, body: Vec<u8>) {
+    let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+    Mock::given(path(LIST)).respond_with(answer).mount(server).await;
+}
+
+#[tokio::test]
+async fn a_connector_that_cannot_be_read_is_not_an_answer_that_is_no_connector() {
+    for (body, is_odd, expected) in [
+        (
+            r#"{"name":"A","scriptName":"a","applicationXml":5}"#,
+            true,
+            "(script name `a`) cannot be read: `applicationXml`: invalid type",
+        ),
+        ("{}", true, "the item `{}` cannot be read: missing field `name`"),
+        ("<html>", false, "an HTML page instead of an answer of the API"),
+        ("[]", false, "invalid length 0"),
+        ("", false, "EOF while parsing"),
+    ] {
+        let (server, client) = service().await;
+        answer(&server, &format!("{LIST}/a"), ResponseTemplate::new(200).set_body_raw(body, "application/json")).await;
+        let error = client.get("a", None).await.unwrap_err();
+        assert_eq!(matches!(error, Error::Unreadable(_)), is_odd, "{error:?}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_list_is_an_error() {
+    for (body, expected) in [
+        (b"".as_slice(), "EOF while parsing"),
+        (b"{}", "invalid type: map"),
+        (b"null", "invalid type: null"),
+        (b"[{\"name\":\"A\",\"scriptName\":\"a\"},", "EOF while parsing"),
+        (b"[] []", "trailing characters"),
+        (b"<html>", "an HTML page instead of an answer of the API"),
+    ] {
+        let (server, client) = service().await;
+        answer_raw(&server, body.to_vec()).await;
+        let error = client.list().all().await.unwrap_err();
+        assert!(matches!(error, Error::Decoding { .. }) && error.to_string().contains(expected), "{error}");
+    }
+    // A mark in front of UTF-8 is no error.
+    let (server, client) = service().await;
+    answer_raw(&server, b"\xef\xbb\xbf[]".to_vec()).await;
+    assert!(client.list().all().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_odd_line_of_an_export_costs_no_other() {
+    let (server, client) = service().await;
+    let line = |connector: Value| json!({"scriptName": connector["scriptName"], "revision": 1, "connector": connector});
+    let lines = [
+        json!({"revision": 1, "builtInCatalog": "x"}),
+        line(json!({"name": "A", "scriptName": "My-Connector", "translationProperties": {"de": null, "tlh": "a=b"}})),
+        line(json!({"name": "B", "scriptName": "b", "connectorMetadata": "x"})),
+        json!({"scriptName": "c/d", "revision": 1}),
+        json!({"count": 3}),
+    ];
+    let body = lines.map(|line| line.to_string()).join("\n");
+    answer(&server, "/connectory/v1/connectors", ResponseTemplate::new(200).set_body_string(body)).await;
+    let export = client.list().export().await.unwrap();
+    assert_eq!(export.connectors.len(), 1);
+    assert_eq!(export.connectors[0].translation_properties.len(), 1);
+    let told: Vec<_> = export.unreadable.iter().map(ToString::to_string).collect();
+    assert!(
+        told[0].starts_with("the connector `B` (script name `b`) cannot be read: `connectorMetadata`: "),
+        "{told:?}"
+    );
+    assert!(told[1].starts_with("the connector `c/d` cannot be read: "), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_or_a_page_is_never_taken_for_success() {
+    let to = "https://login.example.com/";
+    for (status, location) in
+        [(301, Some(to)), (302, Some(to)), (303, Some(to)), (307, Some(to)), (308, Some(to)), (304, None), (300, None)]
+    {
+        let (server, client) = service().await;
+        let template = ResponseTemplate::new(status);
+        let template = location.into_iter().fold(template, |it, to| it.insert_header("Location", to));
+        Mock::given(path(LIST)).respond_with(template.clone()).mount(&server).await;
+        Mock::given(path_regex("/a")).respond_with(template).mount(&server).await;
+        let errors = [
+            client.list().page().await.map(drop).unwrap_err(),
+            client.delete("a").await.unwrap_err(),
+            client.document("a", DocumentKind::SourceConfig).await.map(drop).unwrap_err(),
+            client.set_document("a", DocumentKind::SourceConfig, b"<Form/>").await.map(drop).unwrap_err(),
+            client.translations("a", Locale::De).await.map(drop).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.api_error().unwrap().status.as_u16(), status, "{error}");
+            assert_eq!(
+                error.to_string().contains(", a redirect to https://login.example.com/, "),
+                location.is_some(),
+                "{error}"
+            );
+        }
+    }
+    // A page of a gateway with status 200.
+    let (server, client) = service().await;
+    let page = ResponseTemplate::new(200).set_body_raw("<html>Sign in</html>", "Text/HTML; charset=utf-8");
+    Mock::given(path_regex("/v2025")).respond_with(page).mount(&server).await;
+    let errors = [
+        client.list().count().await.map(drop).unwrap_err(),
+        client.delete("a").await.unwrap_err(),
+        client.document("a", DocumentKind::SourceConfig).await.map(drop).unwrap_err(),
+        client.translations("a", Locale::De).await.map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.to_string().ends_with(": an HTML page instead of an answer of the API"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_token_call_leads_nowhere() {
+    let server = MockServer::start().await;
+    let elsewhere = MockServer::start().await;
+    let redirect = ResponseTemplate::new(307).insert_header("Location", format!("{}/oauth/token", elsewhere.uri()));
+    answer(&server, "/oauth/token", redirect).await;
+    let error = client(&server).list().page().await.unwrap_err().to_string();
+    assert!(error.starts_with("the service answered 307 Temporary Redirect, a redirect to "), "{error}");
+    assert!(elsewhere.received_requests().await.unwrap().is_empty(), "nobody else gets the secret");
+}
+
+#[tokio::test]
+async fn a_wrong_content_coding_or_type_is_told() {
+    for (coding, body, expected) in [
+        ("gzip", "[]", Err("its content coding is wrong: ")),
+        ("zstd", "[]", Err("its content coding is wrong: ")),
+        ("br", "\u{b}", Err("it has the content coding `br`")),
+        ("nonsense", "\u{1}", Err("it has the content coding `nonsense`")),
+        ("identity", "[]", Ok(())),
+        // The name is wrong, and the body is right.
+        ("utf-8", "[]", Ok(())),
+    ] {
+        let (server, client) = service().await;
+        let template = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+        answer(&server, LIST, template.insert_header("Content-Encoding", coding)).await;
+        match (client.list().page().await, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error @ Error::Decoding { .. }), Err(expected)) => {
+                assert!(error.to_string().contains(expected), "{coding}: {error}");
+            }
+            (result, _) => panic!("{coding}: {result:?}"),
+        }
+    }
+    // JSON under another name is JSON.
+    for content_type in ["text/plain", "application/octet-stream", "application/json; charset=ISO-8859-1", "nonsense"] {
+        let (server, client) = service().await;
+        answer(&server, LIST, ResponseTemplate::new(200).set_body_raw("[]", content_type)).await;
+        assert!(client.list().page().await.unwrap().is_empty(), "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_of_an_error_whose_body_breaks_off_is_told() {
+    // The body of a list breaks off, and after that one without an end comes.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let head = "HTTP/1.1 409 Conflict\r\nConnection: close\r\n";
+                if request.starts_with(b"POST /oauth/token") {
+                    let body = r#"{"access_token":"t"}"#;
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                } else if request[..length].windows(8).any(|it| it == b"offset=0") {
+                    stream
+                        .write_all(format!("{head}Content-Length: 100\r\n\r\n{{\"message\":").as_bytes())
+                        .await
+                        .unwrap();
+                } else {
+                    stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+                    while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+                }
+            });
+        }
+    });
+    let environment = Environment { base_url, client_id: "i".to_owned(), client_secret: "s".to_owned() };
+    let client = Client::builder(environment).retries(Retries::NONE).timeout(Duration::from_secs(20)).build().unwrap();
+    let broken = client.list().page().await.unwrap_err().to_string();
+    assert_eq!(broken, "the service answered 409 Conflict: {\"message\":");
+    let endless = client.list().offset(5).page().await.unwrap_err().to_string();
+    assert!(endless.starts_with("the service answered 409 Conflict: xxx") && endless.len() < 1000, "{endless}");
+}
+
+#[tokio::test]
+async fn a_token_is_used_as_long_as_its_service_says_in_whatever_form() {
+    let long = json!(u64::MAX);
+    for (expires_in, calls) in [
+        (json!(720), 1),
+        (json!("720"), 1),
+        (json!(720.5), 1),
+        (json!(null), 1),
+        (json!("soon"), 1),
+        (long, 1),
+        (json!(1e300), 1),
+        (json!("1e300"), 1),
+        (json!(0), 2),
+        (json!(-5), 2),
+        (json!("0"), 2),
+    ] {
+        let server = MockServer::start().await;
+        let token = json!({"access_token": "t", "expires_in": expires_in, "token_type": "BEARER", "new": {}});
+        answer(&server, "/oauth/token", ResponseTemplate::new(200).set_body_json(token)).await;
+        answer(&server, LIST, items(0..1)).await;
+        let client = client(&server);
+        for _ in 0..2 {
+            client.list().page().await.unwrap();
+        }
+        let requests = server.received_requests().await.unwrap();
+        assert_eq!(requests.iter().filter(|it| it.url.path() == "/oauth/token").count(), calls, "{expires_in}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_told() {
+    for (body, expected) in [
+        (json!({"access_token": ""}), "its `access_token` is not a token"),
+        (json!({"access_token": "a\nb"}), "its `access_token` is not a token"),
+        (json!({"access_token": "ä"}), "its `access_token` is not a token"),
+        (json!({"access_token": null}), "invalid type: null"),
+        (json!({}), "missing field `access_token`"),
+        (json!([]), "invalid length 0"),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, "/oauth/token", ResponseTemplate::new(200).set_body_json(&body)).await;
+        let error = client(&server).list().page().await.unwrap_err();
+        assert!(matches!(error, Error::Decoding { .. }) && error.to_string().contains(expected), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_without_an_end_is_an_error_at_once() {
+    for after in ["3600", "18446744073709551615", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let (server, _) = service().await;
+        answer(&server, LIST, ResponseTemplate::new(429).insert_header("Retry-After", after)).await;
+        let environment =
+            Environment { base_url: server.uri(), client_id: "i".to_owned(), client_secret: "s".to_owned() };
+        let client = Client::builder(environment).build().unwrap();
+        let error = timeout(Duration::from_secs(10), client.list().page()).await.unwrap().unwrap_err();
+        assert_eq!(error.api_error().unwrap().status.as_u16(), 429);
+    }
+    // Without the header, and with one that nobody can read, the pauses grow.
+    for after in [None, Some("soon"), Some("0"), Some("Thu, 01 Jan 1970 00:00:00 GMT")] {
+        let (server, _) = service().await;
+        let limited =
+            after.into_iter().fold(ResponseTemplate::new(429), |it, after| it.insert_header("Retry-After", after));
+        Mock::given(path(LIST)).respond_with(limited).up_to_n_times(2).mount(&server).await;
+        answer(&server, LIST, items(0..1)).await;
+        let environment =
+            Environment { base_url: server.uri(), client_id: "i".to_owned(), client_secret: "s".to_owned() };
+        let client = Client::builder(environment).build().unwrap();
+        assert_eq!(timeout(Duration::from_secs(20), client.list().page()).await.unwrap().unwrap().len(), 1);
+    }
 }

@@ -15,7 +15,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use connectory_model::create::NewConnector;
+use connectory_model::create::{DEFAULT_CLASS_NAME, NewConnector, default_type};
 use connectory_model::document::{Document, DocumentError, DocumentKind};
 use connectory_model::file_names::{locale_file, locale_tag};
 use connectory_model::translations::{Properties, PropertiesError, Translations};
@@ -102,8 +102,11 @@ impl Folder {
     }
 
     /// The folder of a connector that a server sent. It leaves out locales that only a newer server knows, and takes a
-    /// status that only a newer server knows as released. A text that is not in `.properties` format is an error.
+    /// status that only a newer server knows as released. A type or a class name that the server left out is the default, as
+    /// in an import (D17). A text that is not in `.properties` format is an error.
     pub fn of(detail: &ConnectorDetail) -> Result<Self, PropertiesError> {
+        let or =
+            |text: &str, default: &dyn Fn() -> String| if text.trim().is_empty() { default() } else { text.to_owned() };
         let mut translations = Translations::default();
         for (locale, text) in &detail.translation_properties {
             if let Open::Known(locale) = locale {
@@ -115,10 +118,13 @@ impl Folder {
             description: Description {
                 members: NewConnector {
                     name: detail.name.clone(),
-                    connector_type: detail.connector_type.clone(),
-                    class_name: detail.class_name.clone(),
+                    connector_type: or(&detail.connector_type, &|| default_type(&detail.name)),
+                    class_name: or(&detail.class_name, &|| DEFAULT_CLASS_NAME.to_owned()),
                     direct_connect: detail.direct_connect,
-                    status: detail.status.known().copied().unwrap_or(Status::Released),
+                    status: match &detail.status {
+                        Open::Known(status) => *status,
+                        Open::Other(word) => word.parse().unwrap_or(Status::Released),
+                    },
                 },
                 connector_metadata: detail.connector_metadata.clone(),
             },

@@ -13,7 +13,7 @@ use crate::json::{self, JsonError};
 use crate::limits::QUOTED_CHARS;
 use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
-use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale, shown};
+use crate::{Connector, Locale, ScriptName, UnknownLocale, UnreadableScriptName, shown};
 
 /// Why connectors are not imported.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +42,9 @@ pub enum ObjectError {
     /// A member is missing or has the wrong type.
     #[error(transparent)]
     Member(#[from] InvalidMember),
-    /// The script name is not valid.
-    #[error(transparent)]
-    ScriptName(#[from] InvalidScriptName),
+    /// The text cannot be a script name.
+    #[error("`scriptName`: {0}")]
+    ScriptName(#[from] UnreadableScriptName),
     /// A whole connector is wanted, and this is a part of one.
     #[error("`{0}` is missing; a whole connector is wanted, as `connectory export` writes it")]
     Incomplete(&'static str),
@@ -186,11 +186,19 @@ fn unknown(object: &Value) -> Option<ObjectError> {
     Some(ObjectError::Unknown(shown(member, QUOTED_CHARS).to_owned()))
 }
 
+/// The members of a whole connector that services answer null where they know none. Their defaults are read then.
+const NULLABLE: [&str; 6] =
+    ["type", "className", "directConnect", "status", "connectorMetadata", "translationProperties"];
+
 /// The error of an object that lacks a member of a whole connector.
 fn missing(object: &Value) -> Option<ObjectError> {
-    let is_document = |member| DocumentKind::ALL.iter().any(|kind| kind.member() == member);
-    let is_missing = |member| object[member].is_null() || (is_document(member) && object[member] == "");
-    WHOLE.into_iter().find(|member| is_missing(*member)).map(ObjectError::Incomplete)
+    let is_document = |member: &str| DocumentKind::ALL.iter().any(|kind| kind.member() == member);
+    let is_missing = |member: &&str| match object.get(member) {
+        None => true,
+        Some(Value::Null) => !NULLABLE.contains(member),
+        Some(value) => is_document(member) && value == "",
+    };
+    WHOLE.into_iter().find(is_missing).map(ObjectError::Incomplete)
 }
 
 fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<Vec<Connector>, ImportError> {
@@ -221,9 +229,10 @@ fn about(position: usize, object: &Value, error: ObjectError) -> ImportError {
 
 /// The script name of an object in an array: its own, or one that is derived from its name.
 fn script_name(object: &Value, new: &NewConnector, taken: &mut HashSet<ScriptName>) -> Result<ScriptName, ObjectError> {
-    let script_name = match Members::of(object)?.text("scriptName")? {
-        Some(script_name) => ScriptName::strict(&script_name)?,
-        None => ScriptName::derive(&new.name).avoiding(|candidate| taken.contains(candidate)),
+    let script_name = match Members::of(object)?.get("scriptName") {
+        Some(Value::String(script_name)) if !script_name.trim().is_empty() => script_name.parse()?,
+        Some(Value::String(_)) | None => ScriptName::derive(&new.name).avoiding(|candidate| taken.contains(candidate)),
+        Some(other) => return Err(Members::wrong_type("scriptName", "a string", other).into()),
     };
     if !taken.insert(script_name.clone()) {
         return Err(ObjectError::Duplicate(script_name));
@@ -394,6 +403,45 @@ mod tests {
         assert!(catalog_from_json(b"{}").is_err() && catalog_from_json(b"[").is_err());
         // Connectors that may be changed are read strictly.
         assert!(import(&json!([objects[0]])).expect_err("an old form").to_string().contains("unsupported xsd version"));
+    }
+
+    #[test]
+    fn what_a_service_answers_null_has_its_default() {
+        let connector = import(&json!([{"name": "HR"}])).expect("valid").remove(0);
+        let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain);
+        let mut detail = serde_json::to_value(detail).expect("JSON");
+        for member in WHOLE {
+            let before = detail[member].take();
+            let read = whole_from_json(json!([detail]).to_string().as_bytes());
+            assert_eq!(
+                read.ok().as_deref(),
+                NULLABLE.contains(&member).then_some([connector.clone()].as_slice()),
+                "{member}"
+            );
+            detail[member] = before;
+        }
+    }
+
+    #[test]
+    fn a_script_name_is_read_as_it_is_found() {
+        let named = |name: Value| import(&json!([{"name": "HR", "scriptName": name}]));
+        for name in
+            ["My-Connector", "aScriptName", "F0E1D2C3-0000-4000-8000-0123456789AB", "größe", "hr ", &"x".repeat(255)]
+        {
+            assert_eq!(named(json!(name)).expect(name).remove(0).script_name.as_str(), name);
+        }
+        for name in [json!(null), json!(""), json!(" ")] {
+            assert_eq!(named(name).expect("valid").remove(0).script_name.as_str(), "hr");
+        }
+        for (name, expected) in [
+            (json!("a/b"), "`scriptName`: `a/b` cannot be a script name"),
+            (json!(".."), "`scriptName`: `..` cannot be a script name"),
+            (json!("a\n"), "`scriptName`: `a\n` cannot be a script name"),
+            (json!(5), "`scriptName` must be a string, got the number 5"),
+        ] {
+            let error = named(name).expect_err(expected).to_string();
+            assert!(error.starts_with(&format!("connector 1 (HR): {expected}")), "{error}");
+        }
     }
 
     #[test]

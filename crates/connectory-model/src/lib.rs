@@ -33,7 +33,7 @@ pub use locale::{Locale, UnknownLocale};
 pub use metadata::Metadata;
 pub use name_key::name_key;
 pub use part::{Part, PartText, UnknownPart};
-pub use script_name::{InvalidScriptName, ScriptName, UnreadableScriptName};
+pub use script_name::{ScriptName, UnreadableScriptName};
 pub use search::{InvalidSearch, Search};
 pub use shown::{reason, shown};
 pub use status::{Status, UnknownStatus};

@@ -2,8 +2,8 @@
 //!
 //! It is derived from the name once, on create, and never changes. The rule is our decision D13 (the specification
 //! only asks for "URL friendly" and unique): transliterated to ASCII, lower case, runs of anything else become
-//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. The names of folders and in catalogs are strict
-//! as well, and may also hold `_` and `.`. What a database, a server or a path holds is read as it is found.
+//! one `-`, trimmed, at most 100 characters, and `-2`, `-3`… on a clash. What a database, a service, a path, a folder or
+//! a file holds is read as it is found (D58): the vendor's tenants have capitals, UUIDs and longer ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{FOUND_SCRIPT_NAME_BYTES, SCRIPT_NAME_CHARS};
 
-/// A segment of a path. Parsing accepts every segment; [`ScriptName::strict`] and [`ScriptName::derive`] accept and make
-/// URL-friendly ones only. A clone shares the text.
+/// A segment of a path. Parsing accepts every segment; [`ScriptName::derive`] makes URL-friendly ones only. A clone shares
+/// the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ScriptName(Arc<str>);
@@ -41,13 +41,14 @@ impl ScriptName {
             .expect("fewer connectors than u64 values")
     }
 
-    /// Reads a URL-friendly name: `a-z` and `0-9`, after the first character also `-`, `_` and `.`.
-    pub fn strict(text: &str) -> Result<Self, InvalidScriptName> {
+    /// Reads a name that stands in an address as it is: `a-z` and `0-9`, after the first character also `-`, `_` and `.`.
+    /// None if it is another one.
+    pub fn plain(text: &str) -> Option<Self> {
         let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let valid = text.len() <= SCRIPT_NAME_CHARS
             && text.as_bytes().first().is_some_and(|&first| is_word(first))
             && text.bytes().all(|b| is_word(b) || matches!(b, b'-' | b'_' | b'.'));
-        if valid { Ok(Self(text.into())) } else { Err(InvalidScriptName(shortened(text))) }
+        valid.then(|| Self(text.into()))
     }
 
     /// The name as text.
@@ -71,13 +72,6 @@ fn slug(name: &str) -> String {
     slug.truncate(slug.trim_end_matches('-').len());
     if slug.is_empty() { "connector".to_owned() } else { slug }
 }
-
-/// A text that cannot be the script name of a folder or in a catalog.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a script name: it takes a-z and 0-9, then also `-`, `_` and `.`, at most {SCRIPT_NAME_CHARS} characters"
-)]
-pub struct InvalidScriptName(String);
 
 /// A text that is no segment of a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_read_as_it_is_found_and_strictly_where_it_is_chosen() {
+    fn a_name_is_read_as_it_is_found() {
         for text in ["-", "A", "-a", "é", "a b", "a%2f", "...", &"é".repeat(127)] {
             assert_eq!(text.parse::<ScriptName>().map(String::from), Ok(text.to_owned()));
-            assert!(ScriptName::strict(text).is_err(), "{text}");
+            assert_eq!(ScriptName::plain(text), None, "{text}");
         }
         for text in ["", ".", "..", "a/b", "a\n", "\u{85}", &"é".repeat(128)] {
             assert!(text.parse::<ScriptName>().is_err(), "{text}");
-            assert!(ScriptName::strict(text).is_err(), "{text}");
+            assert_eq!(ScriptName::plain(text), None, "{text}");
         }
     }
 
@@ -166,7 +160,7 @@ mod tests {
             let mut taken = Vec::new();
             for _ in 0..=clashes {
                 let next = ScriptName::derive(&name).avoiding(|candidate| taken.contains(candidate));
-                prop_assert_eq!(ScriptName::strict(next.as_str()), Ok(next.clone()));
+                prop_assert_eq!(ScriptName::plain(next.as_str()), Some(next.clone()));
                 prop_assert!(!taken.contains(&next));
                 taken.push(next);
             }

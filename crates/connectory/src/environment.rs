@@ -1,6 +1,8 @@
 //! The service that a command calls, and reading connectors from it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::future::ready;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use connectory_client::{
 use connectory_folder::Folder;
 use connectory_model::limits::EXPORT_NAMES;
 use connectory_model::{ScriptName, visible};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::progress::Progress;
 use crate::terminal::{YELLOW, shell_word, styled};
@@ -132,7 +134,18 @@ pub async fn whole(client: &Client, list: List, with_built_in: bool) -> Result<V
         return Ok(exported);
     }
     let listed = if with_built_in { list } else { list.custom(true) }.all().await?;
-    let mut found = one_by_one(client, listed.into_iter().map(|item| item.script_name)).await?;
+    listed.unreadable.iter().for_each(|item| left_out(item));
+    let mut found = Vec::with_capacity(listed.len());
+    let names: Vec<_> = listed.into_iter().map(|item| item.script_name).collect();
+    for detail in one_by_one(client, &names).await {
+        match detail {
+            Ok(detail) => found.push(detail),
+            Err(Error::Unreadable(item)) => left_out(&item),
+            // It was deleted since it was listed.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
     // A service other than connectory ignores both conditions, and lists all released connectors.
     found.retain(|detail| with_built_in || detail.is_custom());
     Ok(found)
@@ -143,7 +156,7 @@ pub async fn details(client: &Client, names: Vec<ScriptName>) -> Result<Vec<Conn
     let are_many = names.len() > PARALLEL;
     let exported = if are_many { if_able(client, export_named(client, &names)).await? } else { None };
     let Some((_, mut found)) = exported else {
-        return one_by_one(client, names.into_iter()).await;
+        return one_by_one(client, &names).await.into_iter().collect();
     };
     let mut details = Vec::with_capacity(names.len());
     for name in names {
@@ -182,8 +195,14 @@ pub async fn export_named(
     Ok((revision, found))
 }
 
-/// The connectors of an export, with the members that a get answers.
+/// Warns of a connector that cannot be read. The others are read all the same.
+pub fn left_out(what: &dyn Display) {
+    report!("{} {}; it is left out", styled(YELLOW, "warning:"), visible(&what.to_string()));
+}
+
+/// The connectors of an export, with the members that a get answers. Warns of those that cannot be read.
 pub fn connectors(export: Export) -> Vec<ConnectorDetail> {
+    export.unreadable.iter().for_each(|item| left_out(item));
     let plain = |detail| ConnectorDetail { provisioning_policies: None, ..detail };
     export.connectors.into_iter().map(plain).collect()
 }
@@ -212,14 +231,20 @@ async fn if_able<T>(client: &Client, export: impl Future<Output = Result<T, Erro
     }
 }
 
-async fn one_by_one(client: &Client, names: impl Iterator<Item = ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {
-    let names: Vec<_> = names.collect();
+/// Reads connectors in the order of their names. It ends at the first error that would be that of the others too.
+async fn one_by_one(client: &Client, names: &[ScriptName]) -> Vec<Result<ConnectorDetail, Error>> {
     let progress = Progress::begin("read", names.len(), false);
     stream::iter(names)
         .map(|name| async move { client.get(name.as_str(), None).await })
         .buffered(PARALLEL)
         .inspect(|_| progress.step(""))
-        .try_collect()
+        .scan(false, |is_over, detail| {
+            let is_first = !*is_over;
+            let is_its_own = |error: &Error| matches!(error, Error::Unreadable(_)) || error.is_not_found();
+            *is_over |= detail.as_ref().is_err_and(|error| !is_its_own(error));
+            ready(is_first.then_some(detail))
+        })
+        .collect()
         .await
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::open::{Open, or_empty};
+use super::open::{Open, derived, flag, or_empty, present};
 use crate::document::{DocumentKind, ProvisioningPolicy};
 use crate::origin::Origin;
 use crate::{Connector, Locale, Metadata, ScriptName, Status};
@@ -42,7 +42,7 @@ pub struct ConnectorDetail {
     #[cfg_attr(feature = "openapi", schema(required))]
     pub application_xml: String,
     /// The policies of the source template's `ProvisioningForms`; only under `/connectors/v1`, there always an array.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "derived", skip_serializing_if = "Option::is_none")]
     pub provisioning_policies: Option<Vec<ProvisioningPolicy>>,
     /// The correlation config.
     #[serde(default, deserialize_with = "or_empty")]
@@ -62,25 +62,27 @@ pub struct ConnectorDetail {
     #[cfg_attr(feature = "openapi", schema(required))]
     pub s3_location: String,
     /// Files uploaded to the connector; always empty here.
+    #[serde(default, deserialize_with = "derived")]
     pub uploaded_files: Option<Vec<String>>,
     /// Whether a source of this connector takes uploaded files.
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "flag")]
     #[cfg_attr(feature = "openapi", schema(required))]
     pub file_upload: bool,
     /// Whether the connector reaches its source directly.
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "flag")]
     #[cfg_attr(feature = "openapi", schema(required))]
     pub direct_connect: bool,
     /// The properties text of each stored locale.
     #[cfg_attr(feature = "openapi", schema(required, value_type = BTreeMap<String, String>))]
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "present")]
     pub translation_properties: BTreeMap<Open<Locale>, String>,
     /// Free-form members that user interfaces read.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Object))]
     #[serde(default, deserialize_with = "or_empty")]
     pub connector_metadata: Metadata,
     /// The connector's status.
-    #[cfg_attr(feature = "openapi", schema(value_type = Status))]
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Status))]
+    #[serde(default, deserialize_with = "or_empty")]
     pub status: Open<Status>,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::open::{Open, or_empty};
+use super::open::{Open, flag, or_empty};
 use crate::metadata::{Metadata, SHORT_DESC};
 use crate::{Locale, ScriptName, Status, Summary};
 
@@ -26,7 +26,7 @@ pub struct ConnectorItem {
     /// The features, from the source template.
     pub features: Option<Vec<String>>,
     /// Whether the connector reaches its source directly.
-    #[serde(default, deserialize_with = "or_empty")]
+    #[serde(default, deserialize_with = "flag")]
     #[cfg_attr(feature = "openapi", schema(required))]
     pub direct_connect: bool,
     /// Free-form members that user interfaces read.
@@ -34,7 +34,8 @@ pub struct ConnectorItem {
     #[serde(default, deserialize_with = "or_empty")]
     pub connector_metadata: Metadata,
     /// The connector's status.
-    #[cfg_attr(feature = "openapi", schema(value_type = Status))]
+    #[cfg_attr(feature = "openapi", schema(required, value_type = Status))]
+    #[serde(default, deserialize_with = "or_empty")]
     pub status: Open<Status>,
 }
 

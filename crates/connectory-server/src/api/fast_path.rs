@@ -89,9 +89,7 @@ impl Asked {
         let script_name = match rest {
             "" => None,
             // Other script names may be encoded in the path. The router decodes them, and has the paths below a connector.
-            rest => Some(
-                ScriptName::strict(rest.strip_prefix('/').filter(|_| version.operations == Operations::All)?).ok()?,
-            ),
+            rest => Some(ScriptName::plain(rest.strip_prefix('/').filter(|_| version.operations == Operations::All)?)?),
         };
         let caller = server.auth.cached(version, request.headers())?;
         caller.permit(request.method()).ok()?;

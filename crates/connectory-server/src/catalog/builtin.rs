@@ -14,7 +14,7 @@ use connectory_folder::lint::{Finding, Level, Limits};
 use connectory_folder::local::{LocalFolder, LocalFolders};
 use connectory_folder::{CONNECTOR_FILE, Files, Folder, FolderError};
 use connectory_model::import::{self, ImportError};
-use connectory_model::{Connector, InvalidScriptName, ScriptName, name_key};
+use connectory_model::{Connector, ScriptName, name_key};
 use rust_embed::Embed;
 
 /// The folder `catalog/` of the repository.
@@ -40,14 +40,6 @@ pub enum CatalogError {
         path: PathBuf,
         /// The error in its name or content.
         error: FolderNameError,
-    },
-    /// A folder's name is that of a script name that no catalog may have.
-    #[error("{}: the folder's name is the script name, and {error}", .path.display())]
-    ScriptName {
-        /// The path of the file or folder.
-        path: PathBuf,
-        /// The error in its name or content.
-        error: InvalidScriptName,
     },
     /// Something in the folder is not read, such as a symbolic link or a misspelt file.
     #[error("{}: {message}", .path.display())]
@@ -170,7 +162,7 @@ fn embedded() -> Vec<Arc<Connector>> {
     folders
         .into_iter()
         .map(|(folder, files)| {
-            let script_name = ScriptName::strict(&folder).expect("the catalog is tested");
+            let script_name = script_name(&folder).expect("the catalog is tested");
             Arc::new(Folder::read(&files).expect("the catalog is tested").into_connector(script_name))
         })
         .collect()
@@ -215,8 +207,6 @@ fn read_folder(
 ) -> Result<Connector, CatalogError> {
     let path = || path.clone();
     let script_name = script_name(name).map_err(|error| CatalogError::FolderName { path: path(), error })?;
-    let script_name =
-        ScriptName::strict(script_name.as_str()).map_err(|error| CatalogError::ScriptName { path: path(), error })?;
     let folder = read(files).map_err(|error| CatalogError::Folder { path: path(), error })?;
     Ok(folder.into_connector(script_name))
 }
@@ -260,7 +250,8 @@ mod tests {
         fs::remove_file(dir.path().join("%63on/source-confg.xml")).expect("removed");
         write("Upper/connector.yaml", "name: Upper\nclassName: x.Y\n");
         assert!(error("upper case").contains("name it `upper` for the script name `upper`"));
-        fs::remove_dir_all(dir.path().join("Upper")).expect("removed");
+        fs::rename(dir.path().join("Upper"), dir.path().join("%55pper")).expect("renamed");
+        assert!(load().connectors.iter().any(|connector| connector.script_name.as_str() == "Upper"));
         write("old/connector.yaml", "name: [\n");
         assert!(error("no YAML").contains("old/connector.yaml: not YAML"));
         write("old/connector.yaml", "name: Old\nclassName: x.Y\n");
@@ -272,7 +263,7 @@ mod tests {
         let beside = load();
         assert!(beside.left_out[0].contains("beside: this is a symbolic link"), "{:?}", beside.left_out);
         assert!(beside.left_out[0].ends_with("; it is left out"));
-        assert_eq!((beside.left_out.len(), beside.connectors.len()), (1, load_embedded() + 3));
+        assert_eq!((beside.left_out.len(), beside.connectors.len()), (1, load_embedded() + 4));
     }
 
     fn load_embedded() -> usize {
@@ -318,5 +309,18 @@ mod tests {
         };
         assert!(loaded.left_out[0].contains("connector 5 (Bad): `applicationXml`"), "{:?}", loaded.left_out);
         assert_eq!(loaded.left_out[1..], [twice(&a, "scim 2.0"), twice(&a, "ONE"), twice(&b, "jdbc")]);
+    }
+
+    #[test]
+    fn a_catalog_in_json_may_be_what_a_service_answered() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let list =
+            r#"[{"name": "A", "scriptName": "My-Connector", "className": null, "features": null, "type": null}]"#;
+        fs::write(file.path(), list).expect("written");
+        let read = super::read(file.path(), Limits::default()).expect("a catalog").remove(0);
+        assert_eq!(
+            (read.script_name.as_str(), read.class_name.as_str()),
+            ("My-Connector", "sailpoint.connector.OpenConnectorAdapter")
+        );
     }
 }

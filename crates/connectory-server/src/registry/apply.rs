@@ -13,7 +13,7 @@ use bytes::Bytes;
 use connectory_model::import::ObjectError;
 use connectory_model::limits::{APPLY_BYTES_PER_SECOND, APPLY_REFUSALS, APPLY_TIMEOUT, QUOTED_CHARS};
 use connectory_model::wire::Applied;
-use connectory_model::{InvalidScriptName, ScriptName, json, shown};
+use connectory_model::{ScriptName, json, shown};
 use connectory_store::{Edit, Once, Origin, Refusal, RevisionNumber, StoreError};
 use tokio::sync::mpsc;
 
@@ -96,8 +96,6 @@ enum LineError {
     Digits(json::JsonError),
     #[error("{0}")]
     Shape(String),
-    #[error(transparent)]
-    ScriptName(#[from] InvalidScriptName),
     #[error("its connector is changed in line {0} already")]
     Repeated(usize),
     #[error("`connector`: {0}")]

@@ -10,6 +10,7 @@ use connectory_model::limits::{APPLY_LINES, APPLY_REFUSALS, EXPORT_NAMES};
 use connectory_server::Options;
 use futures_util::{StreamExt, stream};
 use http::{Method, Request, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -186,6 +187,53 @@ async fn what_is_exported_is_applied_elsewhere_in_one_commit() {
 }
 
 #[tokio::test]
+async fn what_another_service_has_comes_under_its_script_names() {
+    let app = TestApp::start().await;
+    let names = [
+        "Microsoft-Entra",
+        "microsoft-entra",
+        "F0E1D2C3-0000-4000-8000-0123456789AB",
+        "CON",
+        "...",
+        "größe ?#%&+",
+        " a ",
+    ];
+    let mut lines = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let mut line = new(&app, &format!("N {number}"), name).await;
+        // Services answer null where they know nothing.
+        for member in ["className", "type"] {
+            line["connector"][member] = Value::Null;
+        }
+        lines.push(line);
+    }
+    assert_eq!(apply(&app, &lines).await.ok()["created"], names.len());
+    for name in names {
+        let path = format!("{LIST}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC));
+        let detail = app.get(&path).await.ok();
+        assert_eq!(
+            (&detail["scriptName"], &detail["className"]),
+            (&json!(name), &json!("sailpoint.connector.OpenConnectorAdapter"))
+        );
+        app.put(&format!("{path}/translations/de"), b"a=b").await.ok();
+    }
+    let listed = app.get(LIST).await.ok();
+    let listed = listed.as_array().unwrap().iter().filter(|item| names.iter().any(|name| item["scriptName"] == *name));
+    assert_eq!(listed.count(), names.len());
+    // What is exported comes to another server in the same way.
+    let (other, mut lines) = (TestApp::start().await, export(&app, "").await.1);
+    for line in &mut lines {
+        line["revision"] = json!(0);
+    }
+    apply(&other, &lines).await.ok();
+    let there = export(&other, "").await.1;
+    assert_eq!(
+        lines.iter().map(|it| &it["connector"]).collect::<Vec<_>>(),
+        there.iter().map(|it| &it["connector"]).collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
 async fn changes_of_every_kind_are_one_change_of_the_history() {
     let app = TestApp::start().await;
     for name in ["changes", "goes", "stays", "is renamed"] {
@@ -256,7 +304,7 @@ async fn every_refused_line_is_told_and_nothing_is_written() {
         ),
         (json!({"scriptName": "z", "revision": 1}), "`connector` is missing; null deletes"),
         (json!({"scriptName": "z", "revision": 1, "connector": null, "a": 1}), "the member `a` is unknown"),
-        (with("A B", "A B", "name", json!("A B")), "`A B` is not a script name"),
+        (with("A/B", "A/B", "name", json!("A/B")), "`scriptName`: `A/B` cannot be a script name"),
         (line("gone", 1, Value::Null), "it is not there any more"),
         (line("never", 0, Value::Null), "revision 0 is a new connector, so it needs `connector`"),
         (with("mine too", "third", "name", json!("mine too")), "the server has a connector with this script name"),

@@ -2,20 +2,21 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use connectory_client::{
-    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Patch, Search, Status, UpdateDetail,
-    UpdateStatus,
+    Client, ConnectorItem, DocumentKind, Error, Filter, Locale, NewConnector, Open, Patch, Search, Status,
+    UpdateDetail, UpdateStatus,
 };
 use connectory_model::{UnknownStatus, json, visible};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use serde_json::Value;
 
 use crate::before;
-use crate::environment::EnvironmentArgument;
+use crate::environment::{EnvironmentArgument, left_out};
 use crate::files::{self, Readers};
 use crate::terminal::{self, Format, confirm};
 
@@ -295,11 +296,20 @@ async fn list(client: &Client, arguments: ListArguments) -> Result<()> {
         say!("{count}");
         return Ok(());
     }
-    let items = match found {
-        Some(found) => found.stream().left_stream(),
-        None => list.page_size(limit).stream().right_stream(),
+    let mut items: Vec<ConnectorItem> = Vec::new();
+    let mut listed = match found {
+        Some(found) => found.stream().boxed(),
+        None => list.page_size(limit).stream().boxed(),
     };
-    let items: Vec<ConnectorItem> = items.take(limit).try_collect().await?;
+    while items.len() < limit
+        && let Some(item) = listed.next().await
+    {
+        match item {
+            Ok(item) => items.push(item),
+            Err(Error::Unreadable(item)) => left_out(&item),
+            Err(error) => return Err(error.into()),
+        }
+    }
     if arguments.output != Format::Table {
         return terminal::value(arguments.output, &items);
     }

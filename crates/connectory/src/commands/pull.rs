@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use connectory_client::{Capability, Filter};
+use connectory_client::{Capability, Error, Filter};
 use connectory_folder::folder_name::{folder_name, script_name};
 use connectory_folder::pull::{Kept, Left, Pull, Pulled};
 use connectory_model::{ScriptName, visible};
 
-use crate::environment::{EnvironmentArgument, connectors, details, expect, find, folder_of, tenant, whole};
+use crate::environment::{EnvironmentArgument, connectors, details, expect, find, folder_of, left_out, tenant, whole};
 use crate::moment::Moment;
 use crate::progress::Progress;
 use crate::terminal::{self, YELLOW, styled};
@@ -77,12 +77,32 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
         whole(&client, if let Some(filter) = arguments.filter { list.filter(filter) } else { list }, arguments.all)
             .await?
     };
-    let mut folders = BTreeSet::new();
+    let (mut folders, mut written) = (BTreeSet::new(), 0);
     let progress = Progress::begin("wrote", pulled.len(), arguments.quiet);
     for detail in &pulled {
         progress.step(&detail.script_name);
-        let folder = folder_name(&detail.script_name)?;
-        pull.write(&folder, &folder_of(detail)?, is_named)?;
+        // One odd connector costs no other, unless it is what was asked for.
+        let odd = |error: anyhow::Error| {
+            if is_named {
+                return Err(error);
+            }
+            progress.aside(|| left_out(&format!("{error:#}")));
+            Ok(())
+        };
+        let folder = match folder_name(&detail.script_name) {
+            Ok(folder) => folder,
+            Err(error) => {
+                odd(error.into())?;
+                continue;
+            }
+        };
+        match folder_of(detail) {
+            Ok(content) => {
+                pull.write(&folder, &content, is_named)?;
+                written += 1;
+            }
+            Err(error) => odd(error)?,
+        }
         folders.insert(folder);
     }
     drop(progress);
@@ -90,8 +110,11 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
     pull.save()?;
     let (mut gone, mut removed, mut left) = (Vec::new(), 0, Left::default());
     for folder in if is_whole { pull.others(&folders) } else { Vec::new() } {
-        if find(&client, script_name(&folder)?.as_str()).await?.is_some() {
-            continue;
+        match find(&client, script_name(&folder)?.as_str()).await {
+            Ok(None) => {}
+            // What cannot be read is there.
+            Ok(Some(_)) | Err(Error::Unreadable(_)) => continue,
+            Err(error) => return Err(error.into()),
         }
         if arguments.prune {
             let Left { edited, unknown } = pull.prune(&folder)?;
@@ -107,7 +130,7 @@ pub async fn run(arguments: PullArguments) -> Result<()> {
         let changed = terminal::count(changed, "file");
         let removed =
             if removed > 0 { format!(", {} removed", terminal::count(removed, "folder")) } else { String::new() };
-        say!("pulled {}, {changed} changed{removed}", terminal::count(pulled.len(), "connector"));
+        say!("pulled {}, {changed} changed{removed}", terminal::count(written, "connector"));
     }
     let shown = |kept: &[Kept]| kept.iter().map(ToString::to_string).collect::<Vec<_>>();
     for (what, paths) in [

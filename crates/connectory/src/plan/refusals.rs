@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
-use connectory_client::{Client, ConnectorItem, Error, Filter, NewConnector, ServiceInfo, Status};
+use connectory_client::{Client, ConnectorItem, Error, Filter, Listed, NewConnector, ServiceInfo, Status};
 use connectory_folder::Folder;
+use connectory_folder::folder_name::folder_name;
 use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES, FILTER_BYTES, FILTER_DEPTH, REQUEST_BYTES};
 use connectory_model::{ScriptName, name_key};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -50,6 +51,25 @@ pub async fn refusals(client: &Client, service: Option<&ServiceInfo>, steps: &mu
     let created = created.iter().map(|step| step.script_name.clone()).collect();
     check_script_names(&mut refusals, client, service.is_some(), steps, &created).await?;
     Ok(refusals.0)
+}
+
+/// Says that a service gives a connector another script name than its folder has, and what to do. No service but connectory
+/// takes a script name from its callers.
+pub fn other_script_name(name: &str, given: &ScriptName, own: &str) -> String {
+    let folder = folder_name(given).ok().filter(|folder| folder != given.as_str());
+    let folder = folder.map_or_else(|| "that".to_owned(), |folder| format!("`{folder}`"));
+    let mut text = format!(
+        "the server gives `{name}` the script name {given}; rename the folder to {folder}, and change the sources that refer to \
+         {own}"
+    );
+    let number = own.strip_prefix(given.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
+        let first = format!(
+            "; or to keep {own}, create connectors that get {given} and the numbers before it first, and delete them afterwards"
+        );
+        text.push_str(&first);
+    }
+    text
 }
 
 #[derive(Default)]
@@ -141,7 +161,7 @@ async fn named_alike(client: &Client, names: impl Iterator<Item = &str>) -> Resu
             }
         }
     }
-    let found: Vec<Vec<_>> = stream::iter(filters)
+    let found: Vec<Listed> = stream::iter(filters)
         .map(|filter| client.list().statuses(&Status::ALL).filter(filter).all())
         .buffer_unordered(PARALLEL)
         .try_collect()
@@ -189,7 +209,7 @@ async fn check_script_names(
                         "what is there could not be put back if that failed: the server gives `{name}` the script name {given}"
                     )
                 } else {
-                    format!("the server gives `{name}` the script name {given}; rename the folder to that")
+                    other_script_name(&name, &given, own.as_str())
                 };
                 refusals.add(own, reason);
                 break;

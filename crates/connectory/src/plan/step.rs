@@ -10,6 +10,7 @@ use connectory_model::translations::{Properties, Translations};
 use serde_json::{Value, json};
 
 use super::compare::{changed_documents, changed_translations};
+use super::refusals::other_script_name;
 use super::{Action, Step};
 use crate::environment::{find, folder_of};
 
@@ -155,11 +156,7 @@ impl Steps<'_> {
                 Err(Unfinished { error, .. }) => Failure::from(error),
             }
         } else {
-            anyhow!(
-                "the server gives `{}` the script name {given}; rename the folder to that",
-                wanted.description.members.name
-            )
-            .into()
+            anyhow!(other_script_name(&wanted.description.members.name, &given, name)).into()
         };
         if self.find(name).await.is_ok_and(|there| there.is_some_and(|there| !is_part_of(&there, wanted))) {
             return Err(

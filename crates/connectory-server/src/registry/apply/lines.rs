@@ -179,10 +179,9 @@ impl Reader {
 
     /// Checks a line. Returns none if the connector is as the line has it.
     fn check(&mut self, number: usize, line: &Line) -> Result<Option<Edit>, LineError> {
-        let script_name: ScriptName = match line.revision {
-            0 => ScriptName::strict(&line.script_name)?,
-            _ => line.script_name.parse().map_err(|error| LineError::Shape(format!("`scriptName`: {error}")))?,
-        };
+        let script_name = line.script_name.parse();
+        let script_name: ScriptName =
+            script_name.map_err(|error| LineError::Shape(format!("`scriptName`: {error}")))?;
         let first = *self.lines.entry(script_name.clone()).or_insert(number);
         if first != number {
             return Err(LineError::Repeated(first));
