@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -759,6 +760,139 @@ def test_a_certificate_of_an_unknown_issuer_is_refused_at_once(tmp_path):
         assert "the service answered 501" in trusted, trusted
     finally:
         server.shutdown()
+
+
+class Tunnels:
+    """A proxy that opens tunnels (CONNECT) to this machine, whatever the host's name, and forwards plain requests. It refuses all
+    with `refusal`, if there is one. `asked` has each host, or address of a plain request."""
+
+    def __init__(self, refusal=None):
+        self.asked = []
+        tunnels = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_CONNECT(self):
+                tunnels.asked.append(self.path)
+                if refusal:
+                    self.send_error(refusal)
+                    return
+                with socket.create_connection(("127.0.0.1", int(self.path.rsplit(":", 1)[1]))) as service:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=copy, args=(service, self.connection), daemon=True)
+                    back.start()
+                    copy(self.connection, service)
+                    back.join()
+
+            def forward(self):
+                tunnels.asked.append(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                port, path = re.fullmatch(r"http://service\.internal:([0-9]+)(/.*)", self.path).groups()
+                headers = {name: self.headers[name] for name in ["Content-Type", "Authorization"] if name in self.headers}
+                answered = requests.request(self.command, f"http://127.0.0.1:{port}{path}", data=body, headers=headers, timeout=60)
+                self.send_response(answered.status_code)
+                self.send_header("Content-Length", str(len(answered.content)))
+                self.end_headers()
+                self.wfile.write(answered.content)
+
+            do_GET = do_POST = forward
+
+            def log_message(self, *_):
+                pass
+
+        def copy(source, target):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(data)
+                target.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def small_service(tls=None):
+    """A service that issues tokens and lists nothing, and the calls that it gets."""
+    calls = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            calls.append(self.path.split("?")[0])
+            body = b'{"access_token": "t"}' if self.path == "/oauth/token" else b"[]"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port, calls
+
+
+def private_ca(folder, host):
+    """A certificate authority of its own, in a file, and TLS with a certificate of it for a host."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    def certificate(name, public, issuer, key, *extensions):
+        builder = (
+            x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)])).public_key(public)
+            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(1))
+            .not_valid_after(now + datetime.timedelta(1))
+        )
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    ca, pem = folder / "ca.pem", folder / "service.pem"
+    ca.write_bytes(certificate("a private CA", ca_key.public_key(), "a private CA", ca_key, x509.BasicConstraints(True, None)))
+    pem.write_bytes(
+        certificate(host, key.public_key(), "a private CA", ca_key, x509.SubjectAlternativeName([x509.DNSName(host)]))
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+    return ca, tls
+
+
+def test_a_proxy_and_a_private_ca_serve_the_token_call_too(tmp_path):
+    # Only the proxy knows this host.
+    host = "service.internal"
+    ca, tls = private_ca(tmp_path, host)
+    for scheme, variable in [("https", "HTTPS_PROXY"), ("http", "HTTP_PROXY")]:
+        port, calls = small_service(tls if scheme == "https" else None)
+        service = {"SAIL_BASE_URL": f"{scheme}://{host}:{port}", "SAIL_CLIENT_ID": "i", "SAIL_CLIENT_SECRET": "s3cret"}
+        proxy = Tunnels()
+        through = service | {variable: proxy.url, "SSL_CERT_FILE": str(ca)}
+        assert Terminal(tmp_path, **through).run("connector", "list", "-o", "json").stdout.strip() == "[]"
+        assert calls == ["/oauth/token", "/v2025/connectors"]
+        if scheme == "https":
+            assert set(proxy.asked) == {f"{host}:{port}"}
+        else:
+            assert [asked.split("?")[0] for asked in proxy.asked] == [service["SAIL_BASE_URL"] + path for path in calls]
+        # Around the proxy, the host is not known.
+        around = Terminal(tmp_path, **through, NO_PROXY="internal").run("connector", "list", code=1).stderr
+        assert "failed to lookup address" in around and "s3cret" not in around, around
+    port, _ = small_service(tls)
+    service = {"SAIL_BASE_URL": f"https://{host}:{port}", "SAIL_CLIENT_ID": "i", "SAIL_CLIENT_SECRET": "s3cret"}
+    untrusted = Terminal(tmp_path, **service, HTTPS_PROXY=Tunnels().url).run("connector", "list", code=1).stderr
+    assert "does not trust the issuer of the server's certificate" in untrusted, untrusted
+    for refusal in [403, 407, 502]:
+        refused = Terminal(tmp_path, **service, HTTPS_PROXY=Tunnels(refusal).url).run("connector", "list", code=1).stderr
+        assert "the proxy opens no tunnel to it (" in refused and "s3cret" not in refused, refused
 
 
 def test_environments_promotion_and_differences(start, tmp_path):

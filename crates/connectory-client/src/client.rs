@@ -226,7 +226,9 @@ impl Client {
         }
         match self.0.read("/oauth/info").await {
             Ok(answer) => Ok(answer.json().ok().map(|info: Info| info.tenant_id)),
-            Err(Error::Api(error)) if error.status.is_client_error() && error.status.as_u16() != 429 => Ok(None),
+            // A redirect, a refusal or a page is the answer of a service that does not have the operation.
+            Err(Error::Api(error)) if !error.status.is_server_error() && error.status.as_u16() != 429 => Ok(None),
+            Err(Error::Decoding { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -172,6 +172,13 @@ fn reasons(url: &str, error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
+    // The type of this error is not public.
+    if let Some(refusal) = causes(error).map(ToString::to_string).find(|text| text.starts_with("tunnel error: ")) {
+        let refusal = refusal.trim_start_matches("tunnel error: ");
+        return format!(
+            "the proxy opens no tunnel to it ({refusal}); HTTPS_PROXY and NO_PROXY say which proxy is used"
+        );
+    }
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     if scheme == "https" && causes(error).any(is_no_tls) {

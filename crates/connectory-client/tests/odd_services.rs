@@ -528,3 +528,22 @@ async fn a_rate_limit_without_an_end_is_an_error_at_once() {
         assert_eq!(timeout(Duration::from_secs(20), client.list().page()).await.unwrap().unwrap().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_service_that_does_not_say_its_tenant_says_none() {
+    for (answered, expected) in [
+        (ResponseTemplate::new(200).set_body_json(json!({"tenantId": "t", "new": 1})), Some(Some("t"))),
+        (ResponseTemplate::new(200).set_body_json(json!({})), Some(None)),
+        (ResponseTemplate::new(200).set_body_raw("<html>", "text/html"), Some(None)),
+        (ResponseTemplate::new(302).insert_header("Location", "/sign-in"), Some(None)),
+        (ResponseTemplate::new(204), Some(None)),
+        (ResponseTemplate::new(403), Some(None)),
+        (ResponseTemplate::new(404), Some(None)),
+        (ResponseTemplate::new(500), None),
+        (ResponseTemplate::new(429), None),
+    ] {
+        let (server, client) = service().await;
+        answer(&server, "/oauth/info", answered).await;
+        assert_eq!(client.tenant_id().await.ok(), expected.map(|id| id.map(str::to_owned)));
+    }
+}

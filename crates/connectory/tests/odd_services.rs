@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use connectory_model::ScriptName;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use wiremock::matchers::{any, method, path};
+use wiremock::matchers::{any, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use self::support::{Operator, Printed};
@@ -285,4 +285,71 @@ async fn a_script_name_that_a_service_cannot_give_is_told_and_nothing_is_left() 
         assert!(apply.code == 1 && apply.stderr.contains(expected), "{apply:?}");
         assert_eq!(user.script_names().await, []);
     }
+}
+
+impl User {
+    /// Answers every request but that for a token so.
+    async fn answer_all(&self, answer: ResponseTemplate) {
+        Mock::given(any()).respond_with(answer).with_priority(9).mount(&self.server).await;
+    }
+}
+
+/// A command of each kind: reading one, reading many, comparing, changing.
+const COMMANDS: [&str; 9] = [
+    "connector list",
+    "connector list --count",
+    "connector get a",
+    "connector get-source-config a",
+    "connector create A --class-name x.Y",
+    "pull p",
+    "export",
+    "plan d",
+    "apply d --yes",
+];
+
+#[tokio::test]
+async fn every_command_fails_with_a_reason_where_a_service_answers_nothing_of_the_api() {
+    let json = |text: &str| ResponseTemplate::new(200).set_body_raw(text, "application/json");
+    let html = |status| ResponseTemplate::new(status).set_body_raw("<html>Sign in</html>", "text/html");
+    let redirect = ResponseTemplate::new(302).insert_header("Location", "https://login.example.com");
+    for (answer, expected, is_success) in [
+        (html(200), "an HTML page instead of an answer", false),
+        (redirect, "a redirect to https://login.example.com", false),
+        (html(400), "an HTML page instead of an answer", false),
+        (ResponseTemplate::new(403).set_body_json(json!({"message": "no"})), "403 Forbidden: no", false),
+        (ResponseTemplate::new(500), "500 Internal Server Error", false),
+        (json("\u{b}").insert_header("Content-Encoding", "br"), "the content coding `br`", true),
+        (json("[[["), "cannot read the answer of", true),
+    ] {
+        let user = User::new().await;
+        user.answer_all(answer).await;
+        user.write("a", "A");
+        for command in COMMANDS {
+            // A document is whatever bytes the service sends, and a count is in a header.
+            if is_success && ["connector list --count", "connector get-source-config a"].contains(&command) {
+                continue;
+            }
+            let printed = user.run(command).await;
+            assert_eq!((printed.code, printed.stdout.as_str()), (1, ""), "{command}: {printed:?}");
+            assert!(printed.stderr.contains(expected), "{command}: {expected}: {printed:?}");
+        }
+        assert!(!user.operator.path("p/a").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_250_and_a_refusal_is_pulled_whole() {
+    let user = User::new().await;
+    let all: Vec<_> = (0..250).map(|number| connector(&format!("c-{number}"))).collect();
+    let refusal = ResponseTemplate::new(400).set_body_json(json!({"message": "no such page"}));
+    let beyond = Mock::given(path(LIST)).and(query_param("offset", "250"));
+    beyond.respond_with(refusal).with_priority(1).mount(&user.server).await;
+    user.serve(all).await;
+    let pull = user.run("pull d").await;
+    assert!(
+        pull.stdout == "pulled 250 connectors, 500 files changed\n" && !pull.stderr.contains("warning"),
+        "{pull:?}"
+    );
+    let list: Vec<Value> = serde_json::from_str(&user.run("connector list -o json").await.ok()).unwrap();
+    assert_eq!(list.len(), 250);
 }
