@@ -16,11 +16,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use connectory_model::create::{DEFAULT_CLASS_NAME, NewConnector, default_type};
-use connectory_model::document::{Document, DocumentError, DocumentKind};
+use connectory_model::document::{Document, DocumentError, DocumentKind, DocumentText};
 use connectory_model::file_names::{locale_file, locale_tag};
 use connectory_model::translations::{Properties, PropertiesError, Translations};
 use connectory_model::wire::{ConnectorDetail, DetailShape, Open, Origin};
-use connectory_model::{Connector, Locale, ScriptName, Status, UnknownLocale};
+use connectory_model::{Connector, ScriptName, Status, UnknownLocale};
 
 use crate::description::{CONNECTOR_FILE, Description};
 use crate::error::{FileError, FolderError};
@@ -33,15 +33,15 @@ pub type Files<'a> = BTreeMap<String, Cow<'a, [u8]>>;
 pub struct Folder {
     /// The content of `connector.yaml`.
     pub description: Description,
-    /// The text of each document that the folder has.
-    pub documents: BTreeMap<DocumentKind, String>,
+    /// Each document that the folder has.
+    pub documents: BTreeMap<DocumentKind, DocumentText>,
     /// The texts of each locale.
     pub translations: Translations,
 }
 
 impl From<Connector> for Folder {
     fn from(connector: Connector) -> Self {
-        let documents = DocumentKind::ALL.map(|kind| (kind, connector.document(kind).to_owned()));
+        let documents = DocumentKind::ALL.map(|kind| (kind, connector.document_text(kind).clone()));
         Self {
             documents: documents.into(),
             description: Description {
@@ -113,7 +113,7 @@ impl Folder {
                 translations.0.insert(*locale, Properties::parse(text.as_bytes())?);
             }
         }
-        let documents = DocumentKind::ALL.map(|kind| (kind, detail.document(kind).to_owned()));
+        let documents = DocumentKind::ALL.map(|kind| (kind, detail.document_text(kind)));
         Ok(Self {
             description: Description {
                 members: NewConnector {
@@ -128,7 +128,7 @@ impl Folder {
                 },
                 connector_metadata: detail.connector_metadata.clone(),
             },
-            documents: documents.into_iter().filter(|(_, text)| !text.is_empty()).collect(),
+            documents: documents.into_iter().filter(|(_, text)| !text.as_str().is_empty()).collect(),
             translations,
         })
     }
@@ -146,7 +146,7 @@ impl Folder {
 
     /// The custom connector of this script name with the content of this folder, as a server sends it.
     pub fn into_detail(self, script_name: ScriptName) -> ConnectorDetail {
-        ConnectorDetail::of(self.into_connector(script_name), Origin::Custom, Locale::En, DetailShape::Plain)
+        ConnectorDetail::with_bytes(self.into_connector(script_name), Origin::Custom, DetailShape::Plain)
     }
 
     /// This folder with the documents that it lacks, as another one has them.
@@ -161,7 +161,7 @@ impl Folder {
 
     /// The files by their path in the folder.
     pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
-        let documents = self.documents.iter().map(|(kind, text)| (kind.file_name().to_owned(), text.clone().into()));
+        let documents = self.documents.iter().map(|(kind, text)| (kind.file_name().to_owned(), text.bytes().to_vec()));
         let translations = self.translations.0.iter().map(|(locale, text)| (locale_file(*locale), text.to_bytes()));
         let description = (CONNECTOR_FILE.to_owned(), self.description.to_yaml().into_bytes());
         std::iter::once(description).chain(documents).chain(translations).collect()
@@ -170,6 +170,7 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
+    use connectory_model::Locale;
     use proptest::prelude::*;
 
     use super::*;

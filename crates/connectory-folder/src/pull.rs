@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use connectory_model::document::{DocumentKind, DocumentText};
 use connectory_model::file_names::locale_tag;
 use connectory_model::lines::with_line_feeds;
 use connectory_model::translations::Properties;
@@ -326,6 +327,11 @@ fn is_same(file: &str, one: &[u8], other: &[u8]) -> bool {
     if file == CONNECTOR_FILE {
         let [one, other] = [one, other].map(Description::parse);
         return matches!((one, other), (Ok(one), Ok(other)) if one == other);
+    }
+    if DocumentKind::ALL.iter().any(|kind| kind.file_name() == file) {
+        // A service may tell the text only, and not the encoding.
+        let [one, other] = [one, other].map(|bytes| DocumentText::stored(bytes.to_vec()));
+        return one.zip(other).is_some_and(|(one, other)| one.as_str() == other.as_str());
     }
     if locale_tag(file).is_none() {
         return false;

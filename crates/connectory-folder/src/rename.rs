@@ -7,7 +7,7 @@
 use std::mem;
 
 use connectory_model::create::default_type;
-use connectory_model::document::{DocumentKind, xml};
+use connectory_model::document::{DocumentKind, DocumentText, xml};
 use connectory_model::name_key;
 
 use crate::folder::Folder;
@@ -52,7 +52,8 @@ impl Folder {
             _ => Some(name.to_owned()),
         };
         for (kind, text) in &mut self.documents {
-            let Ok(tree) = xml::parse(text) else { continue };
+            let decoded = Text::decode(text.bytes());
+            let Ok(tree) = xml::parse(&decoded.text) else { continue };
             let naming = naming(*kind, &tree);
             let derived = DERIVED.iter().filter(|(of, ..)| of == kind).filter_map(|(_, derived, derive)| {
                 let derived = attribute(tree.root_element(), derived)?;
@@ -66,8 +67,8 @@ impl Folder {
             });
             let naming = naming.iter().filter_map(|naming| Some(set(naming, &named(naming.value())?)));
             let fixes: Vec<_> = naming.chain(derived).collect();
-            let fixed = Text::decode(text.as_bytes()).fixed(fixes);
-            *text = String::from_utf8(fixed).expect("a text of UTF-8 stays one");
+            let fixed = decoded.fixed(fixes);
+            *text = DocumentText::stored(fixed).expect("a text stays in its encoding");
         }
         self
     }
@@ -75,7 +76,7 @@ impl Folder {
     /// The name and the type that the source template gives to the connector.
     fn named_in_template(&self) -> (Option<String>, Option<String>) {
         let text = self.documents.get(&DocumentKind::SourceTemplate);
-        let Some(tree) = text.and_then(|text| xml::parse(text).ok()) else { return (None, None) };
+        let Some(tree) = text.and_then(|text| xml::parse(text.as_str()).ok()) else { return (None, None) };
         let value = |name| tree.root_element().attribute(name).map(str::to_owned);
         (value("name"), value("type"))
     }
@@ -114,21 +115,21 @@ mod tests {
             (DocumentKind::SourceTemplate, "<Application type='custom IT'/>"),
             (DocumentKind::CorrelationConfig, "<CorrelationConfig name='Ours'/>"),
         ] {
-            folder.documents.insert(kind, text.to_owned());
+            folder.documents.insert(kind, text.to_owned().into());
         }
         let renamed = folder.clone().renamed(ODD);
         assert_eq!(renamed.description.members.name, ODD);
         assert_eq!(renamed.description.members.connector_type, "custom IT");
         assert_eq!(
-            renamed.documents[&DocumentKind::SourceConfig],
+            renamed.documents[&DocumentKind::SourceConfig].as_str(),
             "<Form connectorName='Ä &amp; &lt;b&gt; &quot;x&quot;' name='Ä &amp; &lt;b&gt; &quot;x&quot;'>\
              <Field name='HR'/></Form>"
         );
         for kind in [DocumentKind::SourceTemplate, DocumentKind::CorrelationConfig] {
             assert_eq!(renamed.documents[&kind], folder.documents[&kind]);
         }
-        folder.documents.insert(DocumentKind::SourceConfig, "<Form".to_owned());
-        assert_eq!(folder.renamed("IT").documents[&DocumentKind::SourceConfig], "<Form", "it is no XML");
+        folder.documents.insert(DocumentKind::SourceConfig, "<Form".to_owned().into());
+        assert_eq!(folder.renamed("IT").documents[&DocumentKind::SourceConfig].as_str(), "<Form", "it is no XML");
     }
 
     /// A folder whose documents have these attributes.
@@ -136,8 +137,10 @@ mod tests {
         let mut folder = new("Acme");
         folder.description.members.connector_type = connector_type.to_owned();
         folder.documents.remove(&DocumentKind::CorrelationConfig);
-        folder.documents.insert(DocumentKind::SourceConfig, format!("<Form xmlns=\"{FORM_NAMESPACE}\" {form}/>"));
-        folder.documents.insert(DocumentKind::SourceTemplate, format!("<Application {template}/>"));
+        folder
+            .documents
+            .insert(DocumentKind::SourceConfig, format!("<Form xmlns=\"{FORM_NAMESPACE}\" {form}/>").into());
+        folder.documents.insert(DocumentKind::SourceTemplate, format!("<Application {template}/>").into());
         folder
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{CorrelationConfig, Document, DocumentKind, SourceConfig, SourceTemplate};
+use crate::document::{CorrelationConfig, Document, DocumentKind, DocumentText, SourceConfig, SourceTemplate};
 use crate::metadata::{self, Metadata};
 use crate::translations::Translations;
 use crate::{Locale, ScriptName, Status};
@@ -39,18 +39,23 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// The stored text of a document.
+    /// The text of a document.
     pub fn document(&self, kind: DocumentKind) -> &str {
+        self.document_text(kind).as_str()
+    }
+
+    /// The text of a document and its bytes.
+    pub const fn document_text(&self, kind: DocumentKind) -> &DocumentText {
         match kind {
-            DocumentKind::SourceConfig => self.source_config.as_str(),
-            DocumentKind::SourceTemplate => self.source_template.as_str(),
-            DocumentKind::CorrelationConfig => self.correlation_config.as_str(),
+            DocumentKind::SourceConfig => self.source_config.text(),
+            DocumentKind::SourceTemplate => self.source_template.text(),
+            DocumentKind::CorrelationConfig => self.correlation_config.text(),
         }
     }
 
     /// How many bytes the documents and translations have.
     pub fn size(&self) -> usize {
-        let documents: usize = DocumentKind::ALL.iter().map(|kind| self.document(*kind).len()).sum();
+        let documents: usize = DocumentKind::ALL.iter().map(|kind| self.document_text(*kind).size()).sum();
         let translations: usize = self.translations.0.values().map(|text| text.text().len()).sum();
         documents + translations
     }

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use crate::create::{DEFAULT_CLASS_NAME, NewConnector};
@@ -65,6 +67,14 @@ pub enum ObjectError {
         /// What is wrong with it.
         error: DocumentError,
     },
+    /// The bytes of a document are not those of its text.
+    #[error("`documentBytes.{}` is not `{member}` in another encoding; leave out the bytes, or give the text that they have", .kind.name())]
+    OtherBytes {
+        /// The member that holds the text.
+        member: &'static str,
+        /// The document.
+        kind: DocumentKind,
+    },
     /// A locale is not supported.
     #[error("`translationProperties`: {0}")]
     Locale(#[from] UnknownLocale),
@@ -115,6 +125,9 @@ enum Reading {
     Catalog,
 }
 
+/// The member with the bytes of documents that are not UTF-8.
+const DOCUMENT_BYTES: &str = "documentBytes";
+
 /// The members of a whole connector.
 const WHOLE: [&str; 11] = [
     "name",
@@ -131,7 +144,8 @@ const WHOLE: [&str; 11] = [
 ];
 
 /// The members of a detail that are derived from the others.
-const DERIVED: [&str; 7] = [
+const DERIVED: [&str; 8] = [
+    DOCUMENT_BYTES,
     "fileUpload",
     "provisioningPolicies",
     "s3Location",
@@ -309,11 +323,30 @@ fn document(members: Members<'_>, kind: DocumentKind, reading: Reading) -> Resul
     if text.is_empty() {
         return Ok(None);
     }
-    let document = match reading {
-        Reading::Strict => Document::parse(kind, text.as_bytes()),
-        Reading::Catalog => Document::of_catalog(kind, text.as_bytes()),
+    let bytes = own_bytes(members, kind)?;
+    let parse = match reading {
+        Reading::Strict => Document::parse,
+        Reading::Catalog => Document::of_catalog,
     };
-    document.map(Some).map_err(|error| ObjectError::Document { member, error })
+    let document = parse(kind, bytes.as_deref().unwrap_or(text.as_bytes()));
+    let document = document.map_err(|error| ObjectError::Document { member, error })?;
+    if bytes.is_some() && document.text().as_str() != text {
+        return Err(ObjectError::OtherBytes { member, kind });
+    }
+    Ok(Some(document))
+}
+
+/// The bytes of a document that are not its text in UTF-8, if the object has them (D71).
+fn own_bytes(members: Members<'_>, kind: DocumentKind) -> Result<Option<Vec<u8>>, ObjectError> {
+    let Some(all) = members.get(DOCUMENT_BYTES) else { return Ok(None) };
+    let wrong = || Members::wrong_type(DOCUMENT_BYTES, "an object of texts in base64", all);
+    let all = all.as_object().ok_or_else(wrong)?;
+    if let Some(other) = all.keys().find(|name| DocumentKind::ALL.iter().all(|kind| kind.name() != *name)) {
+        return Err(ObjectError::Unknown(format!("{DOCUMENT_BYTES}.{}", shown(other, QUOTED_CHARS))));
+    }
+    let Some(text) = all.get(kind.name()) else { return Ok(None) };
+    let bytes = text.as_str().and_then(|text| BASE64_STANDARD.decode(text).ok());
+    Ok(Some(bytes.ok_or_else(wrong)?))
 }
 
 #[cfg(test)]

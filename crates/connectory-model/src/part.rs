@@ -71,10 +71,17 @@ impl Connector {
     /// The text of a part, if the connector has it.
     pub fn part(&self, part: Part) -> Option<PartText<'_>> {
         Some(match part {
-            Part::Document(kind) => PartText { text: self.document(kind), is_latin1: false },
+            Part::Document(kind) => {
+                let document = self.document_text(kind);
+                PartText { text: document.as_str(), is_latin1: false, own_bytes: document.own_bytes() }
+            }
             Part::Translation(locale) => {
                 let properties = self.translations.0.get(&locale)?;
-                PartText { text: properties.text(), is_latin1: matches!(properties, Properties::Latin1 { .. }) }
+                PartText {
+                    text: properties.text(),
+                    is_latin1: matches!(properties, Properties::Latin1 { .. }),
+                    own_bytes: None,
+                }
             }
         })
     }
@@ -85,14 +92,20 @@ impl Connector {
 pub struct PartText<'a> {
     /// The decoded text.
     pub text: &'a str,
-    /// Whether its bytes are ISO-8859-1, not UTF-8.
+    /// Whether its bytes are ISO-8859-1, not UTF-8. The bytes of a document say this themselves.
     pub is_latin1: bool,
+    /// The bytes of a document, if they are others than those of the text.
+    own_bytes: Option<&'a [u8]>,
 }
 
 impl<'a> PartText<'a> {
     /// The bytes, as they were uploaded.
     pub fn bytes(&self) -> Cow<'a, [u8]> {
-        if self.is_latin1 { encoding_rs::mem::encode_latin1_lossy(self.text) } else { self.text.as_bytes().into() }
+        match self.own_bytes {
+            Some(bytes) => bytes.into(),
+            None if self.is_latin1 => encoding_rs::mem::encode_latin1_lossy(self.text),
+            None => self.text.as_bytes().into(),
+        }
     }
 }
 

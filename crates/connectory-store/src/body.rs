@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use connectory_model::document::{CorrelationConfig, DocumentKind, SourceConfig, SourceTemplate};
+use connectory_model::document::{CorrelationConfig, DocumentKind, DocumentText, SourceConfig, SourceTemplate};
 use connectory_model::json;
 use connectory_model::limits::{BODY_BYTES, INLINE_BYTES, JSON_VALUES, MOST_CONNECTOR_BYTES, SUMMARY_PART_BYTES};
 use connectory_model::translations::{Properties, Translations};
@@ -108,7 +108,7 @@ impl Body {
     /// same part.
     pub fn new(connector: &Connector, before: Option<(&Connector, &Holders)>) -> Self {
         let text = |part| connector.part(part).expect("a connector has its parts");
-        let has_separator = |part| memchr::memchr(SEPARATOR, text(part).text.as_bytes()).is_some();
+        let has_separator = |part| memchr::memchr(SEPARATOR, &text(part).bytes()).is_some();
         let is_whole = connector.size() <= INLINE_BYTES && !connector.parts().any(has_separator);
         let (mut parts, mut named) = (Vec::new(), Vec::new());
         for part in connector.parts() {
@@ -172,7 +172,7 @@ impl<'a> Head<'a> {
             let bytes = bytes_of(stored)?;
             match stored.part {
                 Part::Document(kind) => {
-                    documents[kind] = Some(String::from_utf8(bytes).map_err(unreadable)?);
+                    documents[kind] = Some(document(bytes)?);
                 }
                 Part::Translation(locale) => {
                     let properties = Properties::stored(bytes, stored.is_latin1).map_err(unreadable)?;
@@ -180,12 +180,12 @@ impl<'a> Head<'a> {
                 }
             }
         }
-        let mut document =
+        let mut of =
             |kind: DocumentKind| documents[kind].take().ok_or_else(|| unreadable(format_args!("no {}", kind.name())));
         Ok(Connector {
-            source_config: SourceConfig::stored(document(DocumentKind::SourceConfig)?),
-            source_template: SourceTemplate::stored(document(DocumentKind::SourceTemplate)?),
-            correlation_config: CorrelationConfig::stored(document(DocumentKind::CorrelationConfig)?),
+            source_config: SourceConfig::stored(of(DocumentKind::SourceConfig)?),
+            source_template: SourceTemplate::stored(of(DocumentKind::SourceTemplate)?),
+            correlation_config: CorrelationConfig::stored(of(DocumentKind::CorrelationConfig)?),
             translations,
             name: self.name.into_owned(),
             script_name: self.script_name.into_owned(),
@@ -362,11 +362,10 @@ impl OutlinedPart {
         }
         let says = match self.part {
             Part::Document(DocumentKind::SourceTemplate) => {
-                let text = String::from_utf8(bytes).map_err(unreadable)?;
-                Contribution::Features(SourceTemplate::stored(text).features())
+                Contribution::Features(SourceTemplate::stored(document(bytes)?).features())
             }
             Part::Document(_) => {
-                std::str::from_utf8(&bytes).map_err(unreadable)?;
+                document(bytes)?;
                 Contribution::Document
             }
             Part::Translation(_) => {
@@ -400,6 +399,10 @@ fn expect_plausible(compressed: &[u8], most: usize) -> Result<()> {
         return Err(unreadable(format_args!("{} bytes that would become {bytes}", compressed.len())));
     }
     Ok(())
+}
+
+fn document(bytes: Vec<u8>) -> Result<DocumentText> {
+    DocumentText::stored(bytes).ok_or_else(|| unreadable("the bytes of a document are in no encoding"))
 }
 
 pub(crate) fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T> {

@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
-use connectory_folder::lint::{Level, lint_file};
+use connectory_folder::lint::{Level, Text, lint_file};
 use connectory_folder::{Files, Folder};
 use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
 use connectory_model::limits::{EDITOR_TIMES, FINDINGS};
@@ -146,10 +146,13 @@ async fn store(
     bytes: Bytes,
     condition: Condition,
 ) -> Result<Response, PageError> {
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = Text::decode(&bytes).text.into_owned();
     let size = bytes.len();
     let parsed = console.server.work.run(size, move |_| Document::parse(kind, &bytes)).await?;
     let document = match parsed {
+        Ok(document) if document.text().measure() > console.server.options.max_document => {
+            return Err(too_large(console, kind));
+        }
         Ok(document) => document,
         Err(error) => {
             let Finding { line, message, .. } = Finding::of(&error);
@@ -186,7 +189,7 @@ pub async fn download(page: ConnectorPage, KindPath(kind): KindPath) -> Response
         (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
         (header::CONTENT_DISPOSITION, attachment(&name)),
     ];
-    (headers, page.connector.document(kind).to_owned()).into_response()
+    (headers, page.connector.document_text(kind).bytes().to_vec()).into_response()
 }
 
 fn too_large(console: &Console, kind: DocumentKind) -> PageError {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use connectory_model::document::encoding::decode;
 use connectory_model::document::{DocumentKind, Malformed, xml};
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::lines::Lines;
@@ -12,13 +13,17 @@ use super::findings::Findings;
 use super::rules::{MALFORMED_XML, ROOT_ELEMENT};
 use super::text::Text;
 
-/// The elements of a document. `None` where they cannot be read.
-pub(super) fn tree<'a>(findings: &mut Findings<'_>, kind: DocumentKind, bytes: &'a [u8]) -> Option<Tree<'a>> {
+/// The elements of a document, given the text of the file and its bytes. `None` where they cannot be read.
+pub(super) fn tree<'a>(
+    findings: &mut Findings<'_>,
+    kind: DocumentKind,
+    text: &'a Text<'_>,
+    bytes: &[u8],
+) -> Option<Tree<'a>> {
     let file = kind.file_name();
-    let tree = match xml::utf8(bytes).and_then(xml::parse) {
+    let tree = match decode(bytes).and_then(|_| xml::parse(&text.text)) {
         Ok(tree) => tree,
         Err(Malformed { line, column, reason }) => {
-            let text = Text::decode(bytes);
             findings.push(&MALFORMED_XML, file, rest_of_line(&text.text, line, column), reason);
             return None;
         }

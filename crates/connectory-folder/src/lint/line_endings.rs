@@ -9,9 +9,14 @@ use super::rules::LINE_ENDINGS;
 use super::text::{Fix, Text};
 use crate::folder::Files;
 
-/// Checks the files that are text: one with a zero byte has an encoding that no file of a connector has.
+/// Checks the files that are text: one with a zero byte in its text has an encoding that no file of a connector has.
 pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) {
-    let is_wrong = |bytes: &[u8]| bytes.contains(&b'\r') && !bytes.contains(&0);
+    let is_wrong = |bytes: &[u8]| {
+        bytes.contains(&b'\r') && {
+            let text = Text::decode(bytes).text;
+            text.contains('\r') && !text.contains('\0')
+        }
+    };
     for (file, bytes) in files.iter().filter(|(file, bytes)| is_part(file) && is_wrong(bytes)) {
         let endings = line_endings(&Text::decode(bytes).text);
         let message = format!("the file has {endings} line endings; end each line in LF");

@@ -64,9 +64,13 @@ fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) -> O
         name: &members.name,
         connector_type: &members.connector_type,
     });
-    let trees = DocumentKind::ALL.map(|kind| {
-        let file = kind.file_name();
-        Some((file, document::tree(findings, kind, files.get(file)?)?))
+    let texts = DocumentKind::ALL.map(|kind| {
+        let bytes = files.get(kind.file_name())?;
+        Some((kind, Text::decode(bytes), bytes))
+    });
+    let trees = texts.each_ref().map(|file| {
+        let (kind, text, bytes) = file.as_ref()?;
+        Some((kind.file_name(), document::tree(findings, *kind, text, bytes)?))
     });
     let [form, template, correlation] = &trees;
     let keys = form.as_ref().map(|(file, tree)| form::check(findings, file, tree));

@@ -1,7 +1,9 @@
 //! Checks that nothing in a folder is larger than a server takes.
 
+use std::collections::BTreeMap;
+
 use connectory_model::bounds::check_metadata;
-use connectory_model::document::DocumentKind;
+use connectory_model::document::{DocumentKind, DocumentText};
 use connectory_model::file_names::{locale_file, locale_tag};
 use connectory_model::limits::{CONNECTOR_BYTES, DOCUMENT_BYTES, METADATA_BYTES};
 use connectory_model::translations::{Properties, Translations};
@@ -12,7 +14,6 @@ use super::description::line_of_member;
 use super::findings::Findings;
 use super::layout::is_part;
 use super::rules::TOO_LARGE;
-use super::text::Text;
 use crate::description::{CONNECTOR_FILE, Description};
 use crate::folder::{Files, Folder};
 
@@ -49,8 +50,15 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, description:
     }
     // The documents were checked, and a connector's size does not depend on its script name.
     let any_name = ScriptName::derive(&description.members.name);
-    let text = |kind: DocumentKind| Some((kind, Text::decode(files.get(kind.file_name())?).text.into_owned()));
-    let documents = DocumentKind::ALL.into_iter().filter_map(text).collect();
+    let text = |kind: DocumentKind| Some((kind, DocumentText::stored(files.get(kind.file_name())?.to_vec())?));
+    let documents: BTreeMap<_, _> = DocumentKind::ALL.into_iter().filter_map(text).collect();
+    for (kind, document) in documents.iter().filter(|(_, document)| document.as_str().len() > limits.document) {
+        let message =
+            format!("the text has {} bytes as UTF-8; a server takes {}", document.as_str().len(), limits.document);
+        if document.bytes().len() <= limits.document {
+            findings.push(&TOO_LARGE, kind.file_name(), 0..0, message);
+        }
+    }
     let texts = files
         .iter()
         .filter_map(|(path, bytes)| Some((locale_tag(path)?.parse().ok()?, Properties::parse(bytes).ok()?)));

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use connectory_model::document::encoding::{self, Decoded, Encoding};
 use connectory_model::lines::with_line_feeds;
 
-/// A file's text, decoded from UTF-8 or, where the bytes are not UTF-8, from ISO-8859-1.
+/// A file's text. A document is decoded from what it declares (D23), other files from UTF-8 or, where the bytes are not UTF-8, from
+/// ISO-8859-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<'a> {
     /// The decoded text.
     pub text: Cow<'a, str>,
-    is_latin1: bool,
+    encoding: Encoding,
 }
 
 /// A mechanical correction of a file's [`Text`].
@@ -30,9 +32,17 @@ pub enum Fix {
 impl<'a> Text<'a> {
     /// Decodes a file.
     pub fn decode(bytes: &'a [u8]) -> Self {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self { text: text.into(), is_latin1: false },
-            Err(_) => Self { text: encoding_rs::mem::decode_latin1(bytes), is_latin1: true },
+        if let Ok(text) = std::str::from_utf8(bytes)
+            && !text.contains('\0')
+        {
+            return Self { text: text.into(), encoding: Encoding::Utf8 };
+        }
+        match encoding::decode(bytes) {
+            Ok(Decoded { text, encoding }) => Self { text, encoding },
+            Err(_) => match std::str::from_utf8(bytes) {
+                Ok(text) => Self { text: text.into(), encoding: Encoding::Utf8 },
+                Err(_) => Self { text: encoding_rs::mem::decode_latin1(bytes), encoding: Encoding::Latin1 },
+            },
         }
     }
 
@@ -58,6 +68,6 @@ impl<'a> Text<'a> {
         if has_line_feeds {
             fixed = with_line_feeds(&fixed).into_owned();
         }
-        if self.is_latin1 { encoding_rs::mem::encode_latin1_lossy(&fixed).into_owned() } else { fixed.into_bytes() }
+        self.encoding.encode(&fixed).into_owned()
     }
 }

@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem;
+use quick_xml::XmlVersion;
 use quick_xml::events::Event;
-use quick_xml::{Reader, XmlVersion};
 
-use super::xml::is_xml_char;
+use super::xml::{Events, is_xml_char};
 
 /// An attribute of the root element of a text that was checked before. It reads no further than the tag of the root,
 /// because lists and writes ask for an attribute of every document.
 pub(super) fn root_attribute(text: &str, name: &str) -> Option<String> {
     // A search for the name is much faster than reading the document, and most documents lack the attribute.
     memmem::find(text.as_bytes(), name.as_bytes())?;
-    let mut reader = Reader::from_str(text);
+    let mut events = Events::of(text);
     loop {
-        match reader.read_event().ok()? {
+        match events.next().ok()? {
             Event::Start(tag) | Event::Empty(tag) => {
                 let attribute = tag
                     .attributes()
@@ -79,6 +79,7 @@ mod tests {
             "\u{feff}<?xml version='1.0'?>\n<!-- <a b='0'> --><!DOCTYPE a SYSTEM 'x'><?p b='0'?><a c='2' b='&lt;&#10;&#xe4;\n\tü'><b b='3'/></a>",
             "<x:a xmlns:x='y' x:b='1'><b b='2'/></x:a>",
             "<a b=\"it's &quot;x&quot;\r\n\" />",
+            "<!DOCTYPE a PUBLIC \"it's [\" '>[' [ ]><a b='1'/>",
         ] {
             let tree = parse(text).expect(text);
             assert_eq!(root_attribute(text, "b").as_deref(), tree.root_element().attribute("b"), "{text}");

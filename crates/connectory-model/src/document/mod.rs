@@ -1,15 +1,17 @@
 //! The three XML documents that define a connector.
 //!
-//! A document is stored as the text that was uploaded, byte for byte. Its type is the proof that it was checked.
+//! A document is stored as the bytes that were uploaded. Its type is the proof that it was checked.
 
 mod attributes;
 mod correlation_config;
+pub mod encoding;
 mod error;
 pub mod form;
 mod kind;
 mod scaffold;
 mod source_config;
 mod source_template;
+mod text;
 mod values;
 pub mod xml;
 
@@ -19,6 +21,7 @@ pub use kind::DocumentKind;
 pub use scaffold::Scaffold;
 pub use source_config::{FORM_NAMESPACE, SourceConfig, TRANSLATED};
 pub use source_template::{PolicyField, ProvisioningPolicy, SourceTemplate};
+pub use text::DocumentText;
 pub use xml::Malformed;
 
 /// A checked document of any kind.
@@ -46,13 +49,14 @@ impl Document {
     /// root element: it is served as it is, and nobody changes it. It is well-formed.
     pub fn of_catalog(kind: DocumentKind, bytes: &[u8]) -> Result<Self, DocumentError> {
         match Self::parse(kind, bytes) {
-            Err(DocumentError::Unacceptable(_)) => Ok(Self::stored(kind, xml::utf8(bytes)?.to_owned())),
+            Err(DocumentError::Unacceptable(_)) => Ok(Self::stored(kind, DocumentText::read(bytes)?.0)),
             read => read,
         }
     }
 
     /// A document of a text that was checked as this kind before.
-    pub fn stored(kind: DocumentKind, text: String) -> Self {
+    pub fn stored(kind: DocumentKind, text: impl Into<DocumentText>) -> Self {
+        let text = text.into();
         match kind {
             DocumentKind::SourceConfig => Self::SourceConfig(SourceConfig(text)),
             DocumentKind::SourceTemplate => Self::SourceTemplate(SourceTemplate(text)),
@@ -69,8 +73,17 @@ impl Document {
         }
     }
 
-    /// The text of the document.
-    pub fn into_text(self) -> String {
+    /// The text of the document and its bytes.
+    pub const fn text(&self) -> &DocumentText {
+        match self {
+            Self::SourceConfig(SourceConfig(text))
+            | Self::SourceTemplate(SourceTemplate(text))
+            | Self::CorrelationConfig(CorrelationConfig(text)) => text,
+        }
+    }
+
+    /// The text of the document and its bytes, without a copy.
+    pub fn into_text(self) -> DocumentText {
         match self {
             Self::SourceConfig(SourceConfig(text))
             | Self::SourceTemplate(SourceTemplate(text))
@@ -84,18 +97,23 @@ macro_rules! document_text {
     ($($document:ident),+) => {$(
         impl $document {
             /// A document that was checked before it was stored.
-            pub const fn stored(text: String) -> Self {
-                Self(text)
+            pub fn stored(text: impl Into<DocumentText>) -> Self {
+                Self(text.into())
             }
 
-            /// The text as it was stored.
+            /// The text.
             pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+
+            /// The text and the bytes.
+            pub const fn text(&self) -> &DocumentText {
                 &self.0
             }
 
             /// The text, without a copy.
             pub(crate) fn into_text(self) -> String {
-                self.0
+                self.0.into_text()
             }
         }
     )+};

@@ -32,7 +32,7 @@ impl Scaffold<'_> {
     pub fn source_config(&self) -> SourceConfig {
         let (name, direct_connect) = (escape(self.name), self.direct_connect);
         let status = self.status.as_str().to_ascii_lowercase();
-        SourceConfig(format!(
+        SourceConfig::stored(format!(
             r#"<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <Form xmlns="{FORM_NAMESPACE}" connectorName="{name}" directConnect="{direct_connect}" fileUpload="true" name="{name}" status="{status}" type="SourceConfig">
     <BaseConfig>
@@ -52,7 +52,7 @@ impl Scaffold<'_> {
         } else {
             format!(" featuresString=\"{}\"", escape(self.features.join(", ")))
         };
-        SourceTemplate(format!(
+        SourceTemplate::stored(format!(
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE Application PUBLIC "sailpoint.dtd" "sailpoint.dtd">
 <Application connector="{class_name}" name="{name}" type="{connector_type}"{features}/>
@@ -63,7 +63,7 @@ impl Scaffold<'_> {
     /// A correlation config without rules.
     pub fn correlation_config(&self) -> CorrelationConfig {
         let name = escape(self.name);
-        CorrelationConfig(format!(
+        CorrelationConfig::stored(format!(
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE CorrelationConfig PUBLIC "sailpoint.dtd" "sailpoint.dtd">
 <CorrelationConfig name="{name} Account Correlation Config">

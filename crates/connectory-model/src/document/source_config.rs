@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{self, Replacement};
 use super::error::{DocumentError, Unacceptable, expect_root};
 use super::kind::DocumentKind;
+use super::text::DocumentText;
 use super::xml;
 use crate::limits::{LOCALIZED_BYTES, QUOTED_CHARS};
 use crate::translations::Translations;
@@ -24,13 +25,13 @@ pub const TRANSLATED: [&str; 5] = ["label", "sectionInfo", "displayName", "place
 /// A checked source config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SourceConfig(pub(super) String);
+pub struct SourceConfig(pub(super) DocumentText);
 
 impl SourceConfig {
     /// Checks a source config.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let text = xml::utf8(bytes)?;
-        let tree = xml::parse(text)?;
+        let (document, text) = DocumentText::read(bytes)?;
+        let tree = xml::parse(&text)?;
         expect_root(&tree, DocumentKind::SourceConfig)?;
         let form = tree.root_element();
         if form.tag_name().namespace() != Some(FORM_NAMESPACE) {
@@ -54,17 +55,17 @@ impl SourceConfig {
             ))
             .into());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(document))
     }
 
     /// Whether a source of this connector takes uploaded files.
     pub fn file_upload(&self) -> bool {
-        attributes::root_attribute(&self.0, "fileUpload").is_some_and(|flag| flag == "true")
+        attributes::root_attribute(self.as_str(), "fileUpload").is_some_and(|flag| flag == "true")
     }
 
     /// The values of the attributes that are translation keys, in the order of the document.
     pub fn translation_keys(&self) -> Vec<String> {
-        let tree = xml::parse_checked(&self.0);
+        let tree = xml::parse_checked(self.as_str());
         let attributes = tree.descendants().flat_map(|node| node.attributes());
         attributes
             .filter(|attribute| TRANSLATED.contains(&attribute.name()) && !attribute.value().is_empty())
@@ -77,13 +78,13 @@ impl SourceConfig {
     /// text may appear in every element.
     pub fn localized(&self, translations: &Translations, locale: Locale) -> String {
         let texts = translations.texts(locale);
-        if texts.is_empty() { self.0.clone() } else { self.with_texts(&texts) }
+        if texts.is_empty() { self.as_str().to_owned() } else { self.with_texts(&texts) }
     }
 
     fn with_texts(&self, texts: &HashMap<String, String>) -> String {
-        let tree = xml::parse_checked(&self.0);
+        let tree = xml::parse_checked(self.as_str());
         let mut escaped = HashMap::new();
-        let mut length = self.0.len();
+        let mut length = self.as_str().len();
         let keys: Vec<_> = tree
             .descendants()
             .flat_map(|node| node.attributes())
@@ -94,12 +95,12 @@ impl SourceConfig {
             let value = escaped.entry(key.as_str()).or_insert_with(|| attributes::attribute_value(text));
             length = length - range.len() + value.len();
             if length > LOCALIZED_BYTES {
-                return self.0.clone();
+                return self.as_str().to_owned();
             }
         }
         let replacements =
             keys.into_iter().map(|(range, (key, _))| Replacement { range, value: &escaped[key.as_str()] });
-        attributes::with_values(&self.0, length, replacements.collect())
+        attributes::with_values(self.as_str(), length, replacements.collect())
     }
 }
 

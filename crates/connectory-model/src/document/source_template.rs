@@ -9,12 +9,13 @@ use serde_json::{Map, Value};
 use super::attributes;
 use super::error::{DocumentError, expect_root};
 use super::kind::DocumentKind;
+use super::text::DocumentText;
 use super::{values, xml};
 
 /// A checked source template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SourceTemplate(pub(super) String);
+pub struct SourceTemplate(pub(super) DocumentText);
 
 /// A default provisioning policy, one for each `Form` of the template's `ProvisioningForms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,20 +57,20 @@ pub struct PolicyField {
 impl SourceTemplate {
     /// Checks a source template.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let text = xml::utf8(bytes)?;
-        expect_root(&xml::parse(text)?, DocumentKind::SourceTemplate)?;
-        Ok(Self(text.to_owned()))
+        let (document, text) = DocumentText::read(bytes)?;
+        expect_root(&xml::parse(&text)?, DocumentKind::SourceTemplate)?;
+        Ok(Self(document))
     }
 
     /// The features of the connector, from the comma-separated `featuresString`.
     pub fn features(&self) -> Vec<String> {
-        let listed = attributes::root_attribute(&self.0, "featuresString").unwrap_or_default();
+        let listed = attributes::root_attribute(self.as_str(), "featuresString").unwrap_or_default();
         listed.split(',').map(str::trim).filter(|feature| !feature.is_empty()).map(str::to_owned).collect()
     }
 
     /// The provisioning policies, in the order of the template.
     pub fn provisioning_policies(&self) -> Vec<ProvisioningPolicy> {
-        let tree = xml::parse_checked(&self.0);
+        let tree = xml::parse_checked(self.as_str());
         tree.root_element()
             .children()
             .filter(|node| node.has_tag_name("ProvisioningForms"))

@@ -1,9 +1,9 @@
-//! XML as we accept it: well formed, UTF-8, bounded, and without entity declarations.
+//! XML as we accept it: well formed, version 1.0, bounded, and without entity declarations.
 //!
 //! Two parsers share the work. `quick-xml` streams over the text first and enforces the bounds. This also bounds the cost
 //! of the second parser, which compares every attribute of an element with every other. `roxmltree` then builds the
 //! tree, strictly: characters, names, references and nesting are as XML 1.0 requires. Nothing is fetched, and no entity
-//! is expanded: a document may name a DTD, but not contain one.
+//! is expanded: a document may name a DTD, but not contain one. `encoding` makes the text of bytes.
 
 use memchr::memmem;
 use quick_xml::Reader;
@@ -39,16 +39,6 @@ impl Malformed {
     fn at(text: &str, offset: usize, reason: impl Into<String>) -> Self {
         Self::after(&text.as_bytes()[..offset.min(text.len())], reason)
     }
-}
-
-/// Checks that the bytes are UTF-8 and not empty, and returns the text.
-pub fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
-    if bytes.is_empty() {
-        return Err(Malformed::after(&[], "the document is empty; expected an XML document"));
-    }
-    std::str::from_utf8(bytes).map_err(|error| {
-        Malformed::after(&bytes[..error.valid_up_to()], "not UTF-8; save the document in UTF-8 encoding")
-    })
 }
 
 /// Parses any text, within the bounds.
@@ -95,14 +85,12 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
     // Attributes are counted one by one only where there may be too many, because counting them is the expensive part.
     let many_namespaces = memmem::find_iter(text.as_bytes(), "xmlns").count() > XML_NAMESPACES;
     let many_attributes = memchr::memchr_iter(b'=', text.as_bytes()).count() > XML_NODES / 2;
-    let mut reader = Reader::from_str(text);
+    let mut events = Events::of(text);
     let (mut depth, mut elements, mut namespaces, mut nodes) = (0_usize, 0_usize, 0_usize, 0_usize);
     loop {
-        let start = offset(reader.buffer_position());
+        let start = events.position();
         let malformed = |reason: String| Err(Malformed::at(text, start, reason));
-        let event = reader
-            .read_event()
-            .map_err(|error| Malformed::at(text, offset(reader.error_position()), message(&error)))?;
+        let event = events.next()?;
         match event {
             Event::Start(ref tag) | Event::Empty(ref tag) => {
                 elements += 1;
@@ -134,24 +122,16 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
                 }
             }
             Event::End(_) => depth = depth.saturating_sub(1),
-            // An internal subset is where entities are declared.
-            Event::DocType(doctype) if doctype.contains('[') => {
-                return malformed(
-                    "a DTD inside the document (entity declarations) is not accepted; a DOCTYPE may only name one"
-                        .to_owned(),
-                );
-            }
-            Event::Decl(declaration) => {
-                if let Some(Ok(encoding)) = declaration.encoding()
-                    && !encoding.eq_ignore_ascii_case("utf-8")
-                    && !text.is_ascii()
-                {
-                    let encoding = shown(&encoding, QUOTED_CHARS);
-                    return malformed(format!(
-                        "the document is UTF-8 but declares encoding `{encoding}`; declare UTF-8"
-                    ));
+            // XML has no other spelling of DOCTYPE.
+            Event::DocType(_) => return malformed("expected <!DOCTYPE in capital letters".to_owned()),
+            // Many parsers read no other version, and none of the documents needs one.
+            Event::Decl(declaration) => match declaration.version() {
+                Ok(version) if version != "1.0" => {
+                    let version = shown(&version, QUOTED_CHARS);
+                    return malformed(format!("the document declares XML version `{version}`; declare version 1.0"));
                 }
-            }
+                _ => {}
+            },
             Event::Eof => return Ok(()),
             _ => {
                 nodes += 1;
@@ -163,6 +143,72 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
             }
         }
     }
+}
+
+/// The events of a text without its DOCTYPE: the first parser does not know the literals of one.
+pub(super) struct Events<'a> {
+    text: &'a str,
+    reader: Reader<&'a [u8]>,
+    /// Where the reader began.
+    base: usize,
+}
+
+impl<'a> Events<'a> {
+    /// The events from the beginning of a text.
+    pub fn of(text: &'a str) -> Self {
+        // The reader does not count a byte order mark.
+        let base = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        Self { text, reader: Reader::from_str(&text[base..]), base }
+    }
+
+    /// Where the next event begins, or the DOCTYPE before it.
+    fn position(&self) -> usize {
+        self.base + offset(self.reader.buffer_position())
+    }
+
+    /// The next event.
+    pub fn next(&mut self) -> Result<Event<'a>, Malformed> {
+        loop {
+            let start = self.position();
+            let rest = self.text.get(start..).filter(|rest| rest.starts_with(DOCTYPE));
+            let Some(rest) = rest else { break };
+            self.base = start + doctype(rest).map_err(|reason| Malformed::at(self.text, start, reason))?;
+            self.reader = Reader::from_str(&self.text[self.base..]);
+        }
+        self.reader.read_event().map_err(|error| {
+            Malformed::at(self.text, self.base + offset(self.reader.error_position()), message(&error))
+        })
+    }
+}
+
+const DOCTYPE: &str = "<!DOCTYPE";
+
+/// The length of a DOCTYPE at the beginning of a text. An internal subset is where entities are declared, so it has to be empty.
+fn doctype(text: &str) -> Result<usize, String> {
+    let bytes = text.as_bytes();
+    let mut at = DOCTYPE.len();
+    let outside_of_literals = |from: usize, wanted: &[u8]| {
+        let mut at = from;
+        loop {
+            let found =
+                at + bytes.get(at..)?.iter().position(|byte| wanted.contains(byte) || matches!(byte, b'"' | b'\''))?;
+            match bytes[found] {
+                quote @ (b'"' | b'\'') => at = found + 2 + memchr::memchr(quote, &bytes[found + 1..])?,
+                _ => return Some(found),
+            }
+        }
+    };
+    let unclosed = || "the DOCTYPE has no end; expected `>`".to_owned();
+    at = outside_of_literals(at, b"[>").ok_or_else(unclosed)?;
+    if bytes[at] == b'[' {
+        let subset = text[at + 1..].trim_start_matches([' ', '\t', '\r', '\n']);
+        if !subset.starts_with(']') {
+            return Err("a DTD inside the document (entity declarations) is not accepted; a DOCTYPE may only name one"
+                .to_owned());
+        }
+        at = outside_of_literals(text.len() - subset.len(), b">").ok_or_else(unclosed)?;
+    }
+    Ok(at + 1)
 }
 
 /// The nodes of a tree, in words.
@@ -203,6 +249,33 @@ mod tests {
         let laughs = "<?xml version='1.0'?>\n<!DOCTYPE A [<!ENTITY a 'b'>]>\n<A>&a;</A>";
         assert!(error(laughs).contains("entity declarations"), "{}", error(laughs));
         assert!(error("<!DOCTYPE A SYSTEM \"file:///etc/passwd\" [<!ENTITY x SYSTEM 'y'>]><A/>").contains("DTD"));
+        assert!(error("<!DOCTYPE A SYSTEM 'a[b]' [ %x; ]><A/>").contains("DTD"));
+        for declares_nothing in ["[]", " [ ]", "[\r\n\t] "] {
+            let named = format!("<!DOCTYPE A PUBLIC \"sailpoint.dtd\" \"sailpoint.dtd\"{declares_nothing}>\n<A/>");
+            assert!(parse(&named).is_ok(), "{named}");
+        }
+        for literal in ["'a[b'", "\"a[b]\"", "'a>b'", "\"it's [\""] {
+            assert!(parse(&format!("<!-- [ --><!DOCTYPE A SYSTEM {literal}><A/>")).is_ok(), "{literal}");
+        }
+        for unclosed in ["<!DOCTYPE A", "<!DOCTYPE A SYSTEM 'x", "<!DOCTYPE A [", "<!DOCTYPE A []", "<!DOCTYPE"] {
+            assert!(error(unclosed).contains("DTD") || error(unclosed).contains("no end"), "{}", error(unclosed));
+        }
+        for wrong in ["<!DOCTYPE A []x><A/>", "<!doctype A><A/>", "<!DOCTYPE A><!DOCTYPE A><A/>", "<A><!DOCTYPE A></A>"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn another_version_of_xml_is_told() {
+        for version in ["1.1", "2.0", "1"] {
+            let text = format!("<?xml version='{version}'?><A/>");
+            assert_eq!(
+                error(&text),
+                format!("line 1, column 1: the document declares XML version `{version}`; declare version 1.0")
+            );
+        }
+        assert!(parse("\u{feff}<?xml version=\"1.0\"?><A/>").is_ok());
     }
 
     #[test]
@@ -216,7 +289,6 @@ mod tests {
         assert_eq!(error("<A>\n  <B>\n</A>").split(':').next(), Some("line 3, column 1"));
         assert!(error("<A x=\"1\" x=\"2\"/>").contains("line 1, column 10"), "{}", error("<A x=\"1\" x=\"2\"/>"));
         assert!(error("<A>&nbsp;</A>").contains("nbsp"));
-        assert!(utf8(b"<A>\n\xff</A>").unwrap_err().to_string().starts_with("line 2, column 1: not UTF-8"));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::open::{Open, derived, flag, or_empty, present};
-use crate::document::{DocumentKind, ProvisioningPolicy};
+use crate::document::{DocumentKind, DocumentText, ProvisioningPolicy};
 use crate::origin::Origin;
 use crate::{Connector, Locale, Metadata, ScriptName, Status};
 
@@ -76,6 +78,11 @@ pub struct ConnectorDetail {
     #[cfg_attr(feature = "openapi", schema(required, value_type = BTreeMap<String, String>))]
     #[serde(default, deserialize_with = "present")]
     pub translation_properties: BTreeMap<Open<Locale>, String>,
+    /// Extension, only in the lines of an export and of an apply (D71): the bytes, in base64, of each document whose bytes are not its
+    /// text in UTF-8.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
+    #[serde(default, deserialize_with = "or_empty", skip_serializing_if = "BTreeMap::is_empty")]
+    pub document_bytes: BTreeMap<DocumentKind, String>,
     /// Free-form members that user interfaces read.
     #[cfg_attr(feature = "openapi", schema(required, value_type = Object))]
     #[serde(default, deserialize_with = "or_empty")]
@@ -121,10 +128,25 @@ impl ConnectorDetail {
                 .collect(),
             connector_metadata: connector.connector_metadata,
             status: Open::Known(connector.status),
+            document_bytes: BTreeMap::new(),
         }
     }
 
-    /// The stored text of a document.
+    /// The detail in English, with the bytes of documents that are not UTF-8.
+    pub fn with_bytes(connector: Connector, origin: Origin, shape: DetailShape) -> Self {
+        let bytes = |kind| Some((kind, BASE64_STANDARD.encode(connector.document_text(kind).own_bytes()?)));
+        let document_bytes = DocumentKind::ALL.into_iter().filter_map(bytes).collect();
+        Self { document_bytes, ..Self::of(connector, origin, Locale::En, shape) }
+    }
+
+    /// The document with its bytes, as far as the service told them.
+    pub fn document_text(&self, kind: DocumentKind) -> DocumentText {
+        let bytes = self.document_bytes.get(&kind).and_then(|bytes| BASE64_STANDARD.decode(bytes).ok());
+        let told = bytes.and_then(DocumentText::stored).filter(|told| told.as_str() == self.document(kind));
+        told.unwrap_or_else(|| self.document(kind).to_owned().into())
+    }
+
+    /// The text of a document.
     pub fn document(&self, kind: DocumentKind) -> &str {
         match kind {
             DocumentKind::SourceConfig => &self.source_config_xml,

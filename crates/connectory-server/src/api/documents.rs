@@ -18,7 +18,7 @@ use crate::http::conditional::Condition;
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
 use crate::http::response::json_of;
-use crate::registry::{Edited, Expected};
+use crate::registry::{Edited, Expected, RegistryError};
 use crate::state::ServerState;
 
 /// A form with a file, as it is documented.
@@ -116,7 +116,8 @@ async fn document(
     let content_type = HeaderValue::from_static("application/xml");
     let part = Tagged::Document(kind);
     let etag = server.catalog.tag(caller.tenant(), found.entry.source, part, &found.connector).await?;
-    Ok((etag, [(header::CONTENT_TYPE, content_type)], found.connector.document(kind).to_owned()).into_response())
+    Ok((etag, [(header::CONTENT_TYPE, content_type)], found.connector.document_text(kind).bytes().to_vec())
+        .into_response())
 }
 
 async fn replace(
@@ -146,6 +147,10 @@ async fn replace(
                 Err(DocumentError::Unacceptable(reason)) => {
                     registry.check(tenant, &script_name, expected()).await?;
                     (UpdateStatus::Error, Some(reason.to_string()))
+                }
+                Ok(document) if document.text().measure() > server.options.max_document => {
+                    let limit = server.options.max_document;
+                    return Err(RegistryError::DocumentTooLarge { kind, limit }.into());
                 }
                 Ok(document) => {
                     let origin = caller.origin();

@@ -21,7 +21,7 @@ impl Tagged {
     /// Makes the tag of the part: the hash of its bytes, as reads answer them.
     pub fn tag(self, connector: &Connector) -> ETag {
         match self {
-            Self::Document(kind) => ETag::of(connector.document(kind)),
+            Self::Document(kind) => ETag::of(connector.document_text(kind).bytes()),
             Self::Translations(locale) => {
                 ETag::of(connector.translations.shown(locale).map(Properties::to_bytes).unwrap_or_default())
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use connectory_folder::Folder;
+use connectory_folder::lint::Text;
 use connectory_model::limits::PLAIN_DIFF_TIMEOUT;
 use connectory_model::{Connector, ScriptName};
 use connectory_store::{Action, RevisionNumber};
@@ -79,7 +80,7 @@ fn unified(before: Option<&Connector>, after: Option<&Connector>) -> String {
             Some(_) => format!("{letter}/{name}"),
             None => "/dev/null".to_owned(),
         };
-        let of = |file: Option<&Vec<u8>>| String::from_utf8_lossy(file.map_or(&[], Vec::as_slice)).into_owned();
+        let of = |file: Option<&Vec<u8>>| Text::decode(file.map_or(&[], Vec::as_slice)).text.into_owned();
         let (old_text, new_text) = (of(old), of(new));
         // A line ends with a line feed alone, as git reads it.
         let [old_lines, new_lines] = [&old_text, &new_text].map(|text| text.split_inclusive('\n').collect::<Vec<_>>());

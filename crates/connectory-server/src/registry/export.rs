@@ -8,9 +8,9 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use connectory_model::ScriptName;
 use connectory_model::limits::{EXPORT_PART_BYTES, EXPORT_TIMEOUT, ZSTD_WINDOW_LOG};
 use connectory_model::wire::{ConnectorDetail, ConnectorLine, DetailShape, ExportEnd, ExportHead};
-use connectory_model::{Locale, ScriptName};
 use connectory_store::{RevisionId, RevisionNumber, StoreError};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -177,7 +177,7 @@ impl Lines {
             Source::BuiltIn(_) => 0,
         };
         let connector = Arc::unwrap_or_clone(connector);
-        let detail = ConnectorDetail::of(connector, source.origin(), Locale::En, DetailShape::WithPolicies);
+        let detail = ConnectorDetail::with_bytes(connector, source.origin(), DetailShape::WithPolicies);
         Ok(ConnectorLine { script_name: script_name.clone(), revision, connector: Some(detail) })
     }
 }

@@ -41,8 +41,9 @@ pub fn patched(
 ) -> Result<Connector, RegistryError> {
     let detail = |connector: &_| ConnectorDetail::new(connector, Provenance::Custom, Locale::En, shape);
     let next = patch.apply(connector, detail, limit)?;
-    let is_too_large =
-        |kind: &DocumentKind| next.document(*kind).len() > limit && next.document(*kind) != connector.document(*kind);
+    let is_too_large = |kind: &DocumentKind| {
+        next.document_text(*kind).measure() > limit && next.document(*kind) != connector.document(*kind)
+    };
     match DocumentKind::ALL.into_iter().find(is_too_large) {
         Some(kind) => Err(RegistryError::DocumentTooLarge { kind, limit }),
         None => Ok(next),

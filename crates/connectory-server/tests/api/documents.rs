@@ -152,3 +152,159 @@ async fn no_accept_header_is_refused() {
         assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/xml")), "{accept}");
     }
 }
+
+/// Templates in other encodings than UTF-8: the bytes, and the text of the member.
+fn encoded() -> Vec<(Vec<u8>, &'static str)> {
+    let utf16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(to_bytes).collect::<Vec<_>>();
+    let declared =
+        "\u{feff}<?xml version=\"1.0\" encoding=\"utf-16\"?>\r\n<Application name='Größe €' featuresString='A, B'/>";
+    let text = "<?xml version=\"1.0\"?>\r\n<Application name='Größe €' featuresString='A, B'/>";
+    vec![
+        (utf16(declared, u16::to_le_bytes), text),
+        (utf16(declared, u16::to_be_bytes), text),
+        (utf16("\u{feff}<Application name='ä'/>", u16::to_le_bytes), "<Application name='ä'/>"),
+        (
+            b"<?xml version='1.0' encoding='ISO-8859-1'?><Application name='Gr\xf6\xdfe'/>".to_vec(),
+            "<?xml version='1.0'?><Application name='Größe'/>",
+        ),
+        (
+            b"<?xml version='1.0' encoding='Windows-1252'?><Application name='\x80'/>".to_vec(),
+            "<?xml version='1.0'?><Application name='€'/>",
+        ),
+        (
+            "<?xml version='1.0' encoding='utf8'?><Application name='ä'/>".as_bytes().to_vec(),
+            "<?xml version='1.0'?><Application name='ä'/>",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn the_bytes_of_other_encodings_stay_and_members_have_their_text() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let template = format!("{path}/source-template");
+    let mut tags = std::collections::HashSet::new();
+    for (bytes, text) in encoded() {
+        assert_eq!(app.put(&template, &bytes).await.ok()["status"], "UPDATED", "{text}");
+        assert_eq!(app.put(&template, &bytes).await.ok()["status"], "UNCHANGED", "{text}");
+        let served = app.get(&template).await;
+        assert_eq!(served.body, bytes);
+        assert!(tags.insert(served.header("etag").unwrap().to_owned()), "a tag is that of the bytes");
+        assert_eq!(app.get(&path).await.ok()["applicationXml"], text);
+        // A patch sees the text. One that changes nothing changes no bytes.
+        let test = json!({"op": "test", "path": "/applicationXml", "value": text});
+        let same = json!([test, {"op": "replace", "path": "/applicationXml", "value": text}]);
+        assert_eq!(app.patch(&path, &same).await.ok()["applicationXml"], text);
+        let other = json!([test, {"op": "add", "path": "/connectorMetadata/n", "value": bytes.len()}]);
+        app.patch(&path, &other).await.ok();
+        assert_eq!(app.get(&template).await.body, bytes);
+    }
+    // Another text is UTF-8.
+    let new = "<?xml version='1.0'?><Application name='€'/>";
+    app.patch(&path, &json!([{"op": "replace", "path": "/applicationXml", "value": new}])).await.ok();
+    assert_eq!(app.get(&template).await.text(), new);
+    let (first, _) = &encoded()[0];
+    app.put(&template, first).await.ok();
+    let listed = app.get("/v3/connectors?custom=true").await.ok();
+    assert_eq!(listed[0]["features"], json!(["A", "B"]));
+    let diff = app.get("/connectory/v1/connectors/hr/diff").await;
+    assert!(diff.text().contains("+<Application name='Größe €' featuresString='A, B'/>"), "{}", diff.text());
+    // They are in the database, and come back from the history.
+    let app = app.restart(connectory_server::Service::new).await;
+    assert_eq!(&app.get(&template).await.body, first);
+    let revisions = app.get("/connectory/v1/connectors/hr/revisions?limit=250").await.ok();
+    let latin1 =
+        revisions.as_array().unwrap().iter().rev().filter(|revision| revision["changed"] == json!(["applicationXml"]));
+    let latin1 = latin1.map(|revision| revision["revision"].as_u64().unwrap()).nth(3).unwrap();
+    app.post(&format!("/connectory/v1/connectors/hr/revisions/{latin1}/restore"), &json!({})).await.ok();
+    assert_eq!(app.get(&template).await.body, encoded()[3].0);
+}
+
+#[tokio::test]
+async fn what_a_document_declares_and_what_it_is_agree_or_both_are_named() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let utf16 = "<?xml version='1.0' encoding='utf-16'?><Application name='a'/>";
+    for (bytes, expected) in [
+        (utf16.as_bytes().to_vec(), "declares encoding `utf-16`, but its bytes are UTF-8"),
+        (
+            b"<?xml version='1.0' encoding='UTF-8'?><Application name='\xe4'/>".to_vec(),
+            "declares encoding `UTF-8`, but its bytes are not UTF-8",
+        ),
+        (b"<Application name='\xe4'/>".to_vec(), "not UTF-8, and the document declares no other encoding"),
+        (b"<?xml version='1.1'?><Application/>".to_vec(), "declares XML version `1.1`; declare version 1.0"),
+        (b"<!DOCTYPE Application [<!ENTITY a 'b'>]><Application/>".to_vec(), "a DTD inside the document"),
+    ] {
+        let refusal = app.put(&format!("{path}/source-template"), &bytes).await.refusal(400);
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    let patch = json!([{"op": "replace", "path": "/applicationXml", "value": utf16}]);
+    let refusal = app.patch(&path, &patch).await.refusal(400);
+    assert!(refusal.contains("declares encoding `utf-16`, but its bytes are UTF-8"), "{refusal}");
+    let dotnet =
+        b"<!DOCTYPE Application PUBLIC \"sailpoint.dtd\" \"sail[point.dtd\"[]><Application featuresString='A'/>";
+    assert_eq!(app.put(&format!("{path}/source-template"), dotnet).await.ok()["status"], "UPDATED");
+    assert_eq!(app.get("/v3/connectors?custom=true").await.ok()[0]["features"], json!(["A"]));
+}
+
+#[tokio::test]
+async fn the_text_of_a_document_counts_against_the_limit_too() {
+    let app = TestApp::with(Options { max_document: 1000, ..Options::default() }).await;
+    let path = format!("/v3/connectors/{}/source-template", app.create("HR").await);
+    // In UTF-8, such a character has two bytes.
+    let latin1 = |n: usize| {
+        [b"<?xml version='1.0' encoding='ISO-8859-1'?><Application name='", vec![0xe4; n].as_slice(), b"'/>"].concat()
+    };
+    app.put(&path, &latin1(400)).await.ok();
+    assert!(latin1(600).len() < 1000);
+    let refusal = app.put(&path, &latin1(600)).await.refusal(413);
+    assert!(refusal.contains("1000"), "{refusal}");
+    assert_eq!(app.get(&path).await.body, latin1(400));
+}
+
+#[tokio::test]
+async fn an_export_that_is_applied_brings_the_bytes_back() {
+    let (from, to) = (TestApp::start().await, TestApp::start().await);
+    let lines = |answer: crate::support::Answer| -> Vec<serde_json::Value> {
+        answer
+            .text()
+            .lines()
+            .filter(|line| line.contains("scriptName"))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let apply = async |app: &TestApp, line: &serde_json::Value| {
+        app.call(Method::POST, "/connectory/v1/apply", "application/x-ndjson", format!("{line}\n")).await
+    };
+    let path = format!("/v3/connectors/{}", from.create("HR").await);
+    let template = format!("{path}/source-template");
+    for (n, (bytes, text)) in encoded().into_iter().enumerate() {
+        from.put(&template, &bytes).await.ok();
+        assert_eq!(
+            from.get("/connectors/v1/hr").await.ok().get("documentBytes"),
+            None,
+            "the vendor's paths do not have it"
+        );
+        let mut line = lines(from.get("/connectory/v1/connectors").await).remove(0);
+        assert_eq!(line["connector"]["applicationXml"], text);
+        let there = lines(to.get("/connectory/v1/connectors").await);
+        line["revision"] = there.first().map_or(json!(0), |there| there["revision"].clone());
+        apply(&to, &line).await.ok();
+        assert_eq!(to.get(&template).await.body, bytes, "{n}");
+        // A client that knows texts only changes no bytes.
+        let mut line = lines(to.get("/connectory/v1/connectors").await).remove(0);
+        line["connector"].as_object_mut().unwrap().remove("documentBytes");
+        assert_eq!(apply(&to, &line).await.ok()["unchanged"], 1);
+        assert_eq!(to.get(&template).await.body, bytes);
+        // Bytes and text agree.
+        let mut line = lines(to.get("/connectory/v1/connectors").await).remove(0);
+        line["connector"]["applicationXml"] = json!("<Application name='other'/>");
+        let refused = apply(&to, &line).await;
+        assert_eq!(refused.status, 400);
+        assert!(
+            refused.text().contains("`documentBytes.source-template` is not `applicationXml` in another encoding"),
+            "{}",
+            refused.text()
+        );
+    }
+}

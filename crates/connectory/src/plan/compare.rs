@@ -6,6 +6,7 @@ use anyhow::Result;
 use connectory_client::{Client, ConnectorDetail, DocumentKind, Locale, ServiceInfo};
 use connectory_folder::Folder;
 use connectory_model::ScriptName;
+use connectory_model::document::DocumentText;
 use connectory_model::limits::REQUEST_BYTES;
 use connectory_model::lines::with_line_feeds;
 use connectory_model::translations::{Properties, Translations};
@@ -122,14 +123,14 @@ pub fn is_same(found: &Folder, wanted: &Folder) -> bool {
 }
 
 /// The wanted documents that differ from those that were found, with the text before and after. All of them, without a
-/// text before, where the connector was not found.
+/// text before, where the connector was not found. Only texts count: a document in another encoding is the same (D23).
 pub fn changed_documents<'a>(
     found: Option<&'a Folder>,
     wanted: &'a Folder,
-) -> impl Iterator<Item = (DocumentKind, Option<&'a str>, &'a str)> {
+) -> impl Iterator<Item = (DocumentKind, Option<&'a str>, &'a DocumentText)> {
     wanted.documents.iter().filter_map(move |(kind, after)| {
-        let before = found.map(|found| found.documents.get(kind).map(String::as_str).unwrap_or_default());
-        (before != Some(after)).then_some((*kind, before, after.as_str()))
+        let before = found.map(|found| found.documents.get(kind).map(DocumentText::as_str).unwrap_or_default());
+        (before != Some(after.as_str())).then_some((*kind, before, after))
     })
 }
 

@@ -193,7 +193,8 @@ pub fn diffs(before: Option<&Folder>, after: Option<&Folder>) -> Vec<FileDiff> {
         diffs.insert(CONNECTOR_FILE.to_owned(), (yaml(before), yaml(after)));
     }
     for kind in DocumentKind::ALL {
-        let text = |folder: Option<&Folder>| folder.and_then(|folder| folder.documents.get(&kind).cloned());
+        let text =
+            |folder: Option<&Folder>| folder.and_then(|folder| Some(folder.documents.get(&kind)?.as_str().to_owned()));
         let (before_text, after_text) = (text(before), text(after));
         // A document that the wanted connector lacks is not changed.
         let stays = after.is_some() && after_text.is_none();

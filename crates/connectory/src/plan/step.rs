@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, anyhow};
 use connectory_client::{Client, ConnectorDetail, DocumentKind, Open, Patch, UpdateDetail, UpdateStatus};
 use connectory_folder::Folder;
+use connectory_model::document::DocumentText;
 use connectory_model::translations::{Properties, Translations};
 use serde_json::{Value, json};
 
@@ -301,14 +302,14 @@ impl Steps<'_> {
     ) -> Result<()> {
         let mut patches: Vec<Vec<Value>> = Vec::new();
         let mut size = usize::MAX;
-        let mut uploads: Vec<(DocumentKind, &str)> = Vec::new();
+        let mut uploads: Vec<(DocumentKind, &DocumentText)> = Vec::new();
         let (before, after) =
             (found.map(|found| &found.description.connector_metadata), &wanted.description.connector_metadata);
         let is_changed = before.map_or(!after.is_empty(), |before| before != after);
         let metadata =
             is_changed.then(|| ("/connectorMetadata".to_owned(), before.map(|it| json!(it)), json!(after), None));
         let documents = changed_documents(found, wanted).map(|(kind, before, after)| {
-            (format!("/{}", kind.member()), before.map(|it| json!(it)), json!(after), Some((kind, after)))
+            (format!("/{}", kind.member()), before.map(|it| json!(it)), json!(after.as_str()), Some((kind, after)))
         });
         for (path, before, after, document) in metadata.into_iter().chain(documents) {
             let mut operations = Vec::new();
@@ -317,8 +318,10 @@ impl Steps<'_> {
             // One more byte for each operation, for the comma after it.
             let bytes = json!(operations).to_string().len() + operations.len();
             match document {
-                // It does not fit into a patch.
-                Some(document) if bytes > self.max_request => uploads.push(document),
+                // It does not fit into a patch, or it is not UTF-8.
+                Some((kind, text)) if bytes > self.max_request || text.own_bytes().is_some() => {
+                    uploads.push((kind, text));
+                }
                 _ => {
                     size = size.saturating_add(bytes);
                     match patches.last_mut() {
@@ -337,7 +340,7 @@ impl Steps<'_> {
             *is_begun = true;
         }
         for (kind, text) in uploads {
-            accepted(self.client.set_document(name, kind, text.as_bytes()).await?).context(kind.file_name())?;
+            accepted(self.client.set_document(name, kind, text.bytes()).await?).context(kind.file_name())?;
             *is_begun = true;
         }
         let none = Translations::default();
@@ -375,7 +378,7 @@ fn is_between(there: &Folder, found: &Folder, wanted: &Folder) -> bool {
     let parts = (there.documents.keys(), there.translations.0.keys());
     (there.description == a.description || there.description == b.description)
         && parts.0.into_iter().all(|kind| {
-            let text = |folder: &Folder| folder.documents.get(kind).cloned();
+            let text = |folder: &Folder| Some(folder.documents.get(kind)?.as_str().to_owned());
             text(there) == text(a) || text(there) == text(b)
         })
         && parts.1.into_iter().all(|locale| {

@@ -14,7 +14,7 @@ use crate::translations::Translations;
 impl SourceConfig {
     /// The form with the texts of a locale. Where the locale has no text the English one is shown, or else the key.
     pub fn form(&self, translations: &Translations, locale: Locale) -> Form {
-        let tree = xml::parse_checked(&self.0);
+        let tree = xml::parse_checked(self.as_str());
         let texts = translations.texts(locale).into_iter().map(|(key, text)| (key, text.into())).collect();
         let reading = Reading { texts };
         let root = tree.root_element();

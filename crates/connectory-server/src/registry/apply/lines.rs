@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use connectory_model::document::DocumentKind;
+use connectory_model::document::{Document, DocumentKind};
 use connectory_model::json::JsonError;
 use connectory_model::limits::{APPLY_LINE_TIMES, APPLY_LINES, JSON_VALUES, QUOTED_CHARS, ZSTD_WINDOW_LOG};
 use connectory_model::{Connector, ScriptName, import, json, name_key, shown};
@@ -204,11 +204,18 @@ impl Reader {
                 self.read.insert(script_name, id.number);
                 let before = self.runtime.block_on(self.catalog.whole(Source::Stored(id)))?;
                 let holders = self.runtime.block_on(self.catalog.holders(id, &before))?;
-                let Some(wanted) = wanted else {
+                let Some(mut wanted) = wanted else {
                     self.freed.insert(name_key(&before.name));
                     let change = Change::Delete { expected: id.number };
                     return Ok(Some(Edit::new(change, &before, &[], Some((&before, &holders)))));
                 };
+                // A client that knows texts only means no other encoding.
+                for kind in DocumentKind::ALL {
+                    let (there, given) = (before.document_text(kind), wanted.document_text(kind));
+                    if given.own_bytes().is_none() && given.as_str() == there.as_str() {
+                        wanted.set_document(Document::stored(kind, there.clone()));
+                    }
+                }
                 self.change(number, id, (&before, &holders), &wanted)
             }
         }
@@ -272,8 +279,8 @@ impl Reader {
     fn check_documents(&self, before: Option<&Connector>, wanted: &Connector) -> Result<(), LineError> {
         let limit = self.bounds.document;
         let is_too_large = |kind: &DocumentKind| {
-            let document = wanted.document(*kind);
-            document.len() > limit && before.is_none_or(|before| before.document(*kind) != document)
+            let document = wanted.document_text(*kind);
+            document.measure() > limit && before.is_none_or(|before| before.document_text(*kind) != document)
         };
         match DocumentKind::ALL.into_iter().find(is_too_large) {
             Some(kind) => Err(RegistryError::DocumentTooLarge { kind, limit }.into()),

@@ -1,0 +1,116 @@
+//! The text of a document, and its bytes.
+//!
+//! A document is stored and served as the bytes that were sent. Everything else sees their text, without the encoding that they
+//! declare: a text has none. Most documents are UTF-8 and have no other bytes than their text.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::encoding::{self, decode, without_encoding};
+use super::xml::Malformed;
+
+/// The text of a document, and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentText {
+    text: String,
+    /// The bytes, if they are others than those of the text.
+    bytes: Option<Box<[u8]>>,
+}
+
+impl DocumentText {
+    /// Reads bytes whose encoding is what they declare. Also returns the text as its author sees it, with the whole declaration.
+    pub(super) fn read(bytes: &[u8]) -> Result<(Self, Cow<'_, str>), Malformed> {
+        let encoding::Decoded { text, .. } = decode(bytes)?;
+        Ok((Self::of(&text, bytes), text))
+    }
+
+    /// The document of bytes that were stored. Those of older versions may declare another encoding than theirs: they were always
+    /// UTF-8. `None` if no version stores such bytes.
+    pub fn stored(bytes: Vec<u8>) -> Option<Self> {
+        if let Ok(encoding::Decoded { text, .. }) = decode(&bytes) {
+            return Some(if text.as_bytes() == bytes && without_encoding(&text).len() == text.len() {
+                drop(text);
+                Self { text: String::from_utf8(bytes).ok()?, bytes: None }
+            } else {
+                Self::of(&text, &bytes)
+            });
+        }
+        let text = std::str::from_utf8(&bytes).ok()?;
+        Some(Self::of(text, &bytes))
+    }
+
+    fn of(text: &str, bytes: &[u8]) -> Self {
+        let text = without_encoding(text).into_owned();
+        let bytes = (text.as_bytes() != bytes).then(|| bytes.into());
+        Self { text, bytes }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The text, without a copy.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// The bytes, as they were sent.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
+    }
+
+    /// The bytes, if they are others than those of the text.
+    pub fn own_bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
+    }
+
+    /// How many bytes it takes in memory.
+    pub fn size(&self) -> usize {
+        self.text.len() + self.bytes.as_ref().map_or(0, |bytes| bytes.len())
+    }
+
+    /// The larger one of text and bytes, which is what the limit of a document is about.
+    pub fn measure(&self) -> usize {
+        self.text.len().max(self.bytes().len())
+    }
+}
+
+impl From<String> for DocumentText {
+    fn from(text: String) -> Self {
+        Self::stored(text.into_bytes()).expect("a text is UTF-8")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Json<'a> {
+    Text(Cow<'a, str>),
+    Bytes { base64: String, text: Cow<'a, str> },
+}
+
+impl Serialize for DocumentText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Cow::from(self.text.as_str());
+        match &self.bytes {
+            None => Json::Text(text),
+            Some(bytes) => Json::Bytes { base64: BASE64_STANDARD.encode(bytes), text },
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for DocumentText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::Text(text) => Ok(text.into_owned().into()),
+            Json::Bytes { base64, .. } => {
+                let bytes = BASE64_STANDARD.decode(base64).map_err(de::Error::custom)?;
+                Self::stored(bytes).ok_or_else(|| de::Error::custom("the bytes are not those of a document"))
+            }
+        }
+    }
+}
