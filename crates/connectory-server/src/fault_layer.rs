@@ -81,7 +81,7 @@ fn answer(outcome: Outcome, path: &str, retry_after: u64) -> Response {
     match outcome {
         Outcome::Html => (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], GATEWAY_PAGE).into_response(),
         Outcome::Status(status) if path == oauth::TOKEN_PATH => oauth::fault(status, MESSAGE, retry_after),
-        Outcome::Status(StatusCode::UNAUTHORIZED) => AuthError::Token(MESSAGE).into_response(),
+        Outcome::Status(StatusCode::UNAUTHORIZED) => AuthError::Token(MESSAGE.into()).into_response(),
         Outcome::Status(StatusCode::TOO_MANY_REQUESTS) => AuthError::RateLimit(retry_after).into_response(),
         Outcome::Status(status) => {
             let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(retry_after);

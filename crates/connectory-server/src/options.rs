@@ -9,6 +9,7 @@ use std::time::Duration;
 use connectory_model::limits;
 use connectory_store::{StoreError, TenantId};
 use futures_util::future::BoxFuture;
+use http::HeaderValue;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tempfile::TempDir;
@@ -52,6 +53,8 @@ pub struct Options {
     pub played_nodes: Option<PlayedNodes>,
     /// The proxies whose forwarded client addresses are trusted.
     pub trusted_proxies: Arc<TrustedProxies>,
+    /// The origins whose programs in browsers may use the API, or `*`. None may by default (D83).
+    pub cors_origins: Arc<[HeaderValue]>,
     /// The clock of the server. Only tests turn it.
     pub clock: Clock,
     /// Takes the requests to reset the server. Only a server for tests can be reset.
@@ -174,6 +177,7 @@ impl Default for Options {
             reads: Reads::default(),
             played_nodes: None,
             trusted_proxies: Arc::default(),
+            cors_origins: Arc::default(),
             clock: Clock::default(),
             resets: None,
             stopping: Arc::default(),

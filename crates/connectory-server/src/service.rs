@@ -37,14 +37,16 @@ use crate::fault_layer::{Injector, inject};
 use crate::faults::{Faults, UNFAULTED};
 use crate::http::coding::{Decoding, decode, encode};
 use crate::http::conditional::Condition;
+use crate::http::cors::CrossOrigin;
 use crate::http::error::ApiError;
 use crate::http::host;
 use crate::http::listen::Traffic;
+use crate::http::path::join;
 use crate::http::response::{ResponseFacts, facts_of};
 use crate::http::telemetry::{RequestFacts, Trace};
 use crate::share::Share;
 use crate::state::ServerState;
-use crate::version::{ApiVersion, Operations, VERSIONS, VersionName};
+use crate::version::{ApiVersion, Operations, VERSIONS, VersionName, is_of_api};
 use crate::work::{Left, Work};
 
 /// The service that responds to requests.
@@ -80,6 +82,30 @@ impl Service {
     /// the panic does not look like a network failure. A response that must not be sent because of a fault has the
     /// extension [`Dropped`](crate::http::broken::Dropped).
     pub async fn answer<B>(self: Arc<Self>, mut request: Request<B>, peer: IpAddr) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        join(&mut request, |path| is_of_api(path) || path.starts_with("/health/") || path == "/openapi.json");
+        let origins = &self.server.options.cors_origins;
+        if origins.is_empty() || !is_of_api(request.uri().path()) {
+            return self.answer_clean(request, peer).await;
+        }
+        let cross_origin = CrossOrigin::of(origins, &request);
+        let response = match cross_origin.preflight(&request).filter(|_| host::check(&request).is_ok()) {
+            Some(response) => {
+                let client = self.server.options.trusted_proxies.client(peer, request.headers());
+                let (method, path) = (request.method(), request.uri().path());
+                let facts = RequestFacts { method, path, client, waits: false, share: None };
+                Trace::start().finish(&self.server.telemetry, &facts, response, None)
+            }
+            None => Box::pin(self.answer_clean(request, peer)).await,
+        };
+        cross_origin.allow(response)
+    }
+
+    /// Responds to a request whose path is as the routes have it.
+    async fn answer_clean<B>(self: Arc<Self>, mut request: Request<B>, peer: IpAddr) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,

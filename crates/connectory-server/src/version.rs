@@ -74,6 +74,13 @@ versions! {
         detail_shape: DetailShape::WithPolicies;
 }
 
+/// Whether a path is one of the API: of one of its versions, of this server's own operations, or of OAuth. The console and
+/// the pages for people are beside it.
+pub fn is_of_api(path: &str) -> bool {
+    let below = |base: &str| path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    VERSIONS.values().any(|version| below(version.base)) || below("/connectory/v1") || below("/oauth")
+}
+
 impl VersionName {
     /// Returns the version with this name.
     pub fn version(self) -> &'static ApiVersion {

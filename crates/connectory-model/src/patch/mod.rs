@@ -42,6 +42,11 @@ impl PatchSet {
     pub fn from_json(body: Value, scope: PatchScope) -> Result<Self, PatchError> {
         let operations = match body {
             Value::Array(operations) => operations,
+            // PowerShell makes of an array with one element that element.
+            Value::Object(_) => {
+                let text = "expected an array of operations, got an object; wrap it in [ ]";
+                return Err(PatchError::Body(text.to_owned()));
+            }
             other => return Err(PatchError::Body(format!("expected an array of operations, got {}", kind(&other)))),
         };
         if operations.len() > PATCH_OPERATIONS {

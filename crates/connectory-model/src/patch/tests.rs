@@ -211,7 +211,11 @@ fn removing_the_metadata_empties_it() {
 #[test]
 fn an_error_names_the_operation_and_its_path() {
     let table = [
-        (json!({}), "expected an array of operations, got an object"),
+        (json!({}), "expected an array of operations, got an object; wrap it in [ ]"),
+        (
+            json!({"op": "remove", "path": "/connectorMetadata/a"}),
+            "expected an array of operations, got an object; wrap it in [ ]",
+        ),
         (json!([1]), "operation 0 (? ?): expected an object"),
         (json!([{"path": "/connectorMetadata"}]), "operation 0 (? /connectorMetadata): `op` is missing"),
         (

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::errors;
 use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
-use super::parameters::{DetailLocale, ListParameters, LocaleParameter, list_query};
+use super::parameters::{DetailLocale, ListParameters, LocaleParameter, OF_DETAIL, OF_LIST, list_query, tell_unknown};
 use crate::auth::Caller;
 use crate::catalog::{Detail, ListPage, Source};
 use crate::http::coding::Accepted;
@@ -54,18 +54,26 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
     if let Some(page) = server.catalog.cached_page(caller.tenant(), &query, accepted) {
-        return Ok(list_response(page));
+        return Ok(list_response(page, &query));
     }
     let (selection, window) = list_query(&query)?;
-    Ok(list_response(server.catalog.page(caller.tenant(), &query, selection, window, accepted).await?))
+    Ok(list_response(server.catalog.page(caller.tenant(), &query, selection, window, accepted).await?, &query))
 }
 
-/// Makes the response for a list page.
-pub fn list_response(page: ListPage) -> Response {
+/// Makes the response for a list page and its query.
+pub fn list_response(page: ListPage, query: &str) -> Response {
     let mut response = coded_json(page.json, page.etag, page.coding);
     if let Some(total) = page.total {
         response.headers_mut().insert(TOTAL_COUNT, HeaderValue::from(total));
     }
+    tell_unknown(&mut response, query, OF_LIST);
+    response
+}
+
+/// Makes the response for a detail.
+pub fn detail_response(detail: Detail, query: &str) -> Response {
+    let mut response = coded_json(detail.json, detail.etag, detail.coding);
+    tell_unknown(&mut response, query, OF_DETAIL);
     response
 }
 
@@ -152,11 +160,12 @@ pub async fn get(
     ScriptNamePath(script_name): ScriptNamePath,
     DetailLocale(locale): DetailLocale,
     accepted: Accepted,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let entry = server.registry.entry(caller.tenant(), &script_name)?;
     let key = (entry.source, locale, caller.version().detail_shape);
     let detail = server.catalog.coded_detail(caller.tenant(), key, accepted).await?;
-    Ok(coded_json(detail.json, detail.etag, detail.coding))
+    Ok(detail_response(detail, &query.unwrap_or_default()))
 }
 
 /// Deletes a custom connector

@@ -113,7 +113,7 @@ async fn document(
     kind: DocumentKind,
 ) -> Result<Response, ApiError> {
     let found = server.registry.find(caller.tenant(), script_name).await?;
-    let content_type = HeaderValue::from_static("application/xml");
+    let content_type = HeaderValue::from_static("application/xml; charset=utf-8");
     let part = Tagged::Document(kind);
     let etag = server.catalog.tag(caller.tenant(), found.entry.source, part, &found.connector).await?;
     Ok((etag, [(header::CONTENT_TYPE, content_type)], found.connector.document_text(kind).bytes().to_vec())

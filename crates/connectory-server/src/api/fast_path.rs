@@ -15,14 +15,14 @@ use axum::response::{IntoResponse, Response};
 use connectory_model::ScriptName;
 use http::{Method, Request};
 
-use super::connectors::list_response;
+use super::connectors::{detail_response, list_response};
 use super::parameters::{detail_locale, list_query};
 use crate::auth::layer::{IsCurrent, LetIn};
 use crate::auth::{Caller, NotAdmitted};
 use crate::budget::Charge;
 use crate::catalog::{Need, NotCurrent};
 use crate::http::coding::Accepted;
-use crate::http::response::{ResponseFacts, coded_json, take_facts};
+use crate::http::response::{ResponseFacts, take_facts};
 use crate::state::ServerState;
 use crate::version::{ApiVersion, Operations, VERSIONS};
 
@@ -148,13 +148,13 @@ impl Asked {
             let key = (source, detail_locale(query), version.detail_shape);
             let detail = server.catalog.cached_detail(caller.tenant(), &key, accepted)?;
             count(&caller).ok()?;
-            let mut response = coded_json(detail.json, detail.etag, detail.coding);
+            let mut response = detail_response(detail, query);
             server.catalog.note_revision(caller.tenant(), &mut response);
             return Some(answered(version.detail, caller, response, None));
         }
         if let Some(page) = server.catalog.cached_page(caller.tenant(), query, accepted) {
             count(&caller).ok()?;
-            let mut response = list_response(page);
+            let mut response = list_response(page, query);
             server.catalog.note_revision(caller.tenant(), &mut response);
             return Some(answered(version.base, caller, response, None));
         }
@@ -167,7 +167,7 @@ impl Asked {
             request.extensions_mut().insert(LetIn(caller));
             return None;
         };
-        let mut response = list_response(page);
+        let mut response = list_response(page, query);
         server.catalog.note_revision(caller.tenant(), &mut response);
         Some(answered(version.base, caller, response, Some(charge)))
     }

@@ -2,15 +2,20 @@
 //!
 //! Unknown parameters are ignored, as the vendor's service does. If a parameter occurs twice, the last value is used.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
 use axum::body::Body;
 use axum::extract::FromRequestParts;
+use axum::response::Response;
 use connectory_model::filter::Filter;
 use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, JSON_VALUES, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_model::wire::Origin;
 use connectory_model::{InvalidSearch, Locale, Status};
-use http::Uri;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use utoipa::IntoParams;
 
@@ -78,6 +83,49 @@ pub fn expect_no_parameters(uri: &Uri) -> Result<(), ApiError> {
 fn unknown(kind: &str, name: &str) -> ApiError {
     let name = shown(name, QUOTED_CHARS);
     ApiError::bad_request(format!("the {kind} `{name}` is unknown; this operation has none"))
+}
+
+/// The parameters of the list.
+pub const OF_LIST: &[&str] = &["filters", "limit", "offset", "count", "locale", "statuses", "custom", "q"];
+/// The parameters of a detail.
+pub const OF_DETAIL: &[&str] = &["locale"];
+
+/// The header that names a parameter which is ignored, and the one that may be meant.
+const UNKNOWN_PARAMETER: HeaderName = HeaderName::from_static("connectory-unknown-parameter");
+/// Bytes of such a name. What is longer than that is like none of the known ones.
+const MOST_SIMILAR: usize = 40;
+
+/// Tells a client of a parameter that is ignored and is nearly one of the known ones, in a header and once a second in the
+/// log (D84).
+pub fn tell_unknown(response: &mut Response, query: &str, known: &'static [&'static str]) {
+    if query.is_empty() {
+        return;
+    }
+    let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    let mut unknown = names.filter(|name| !name.is_empty() && name.len() <= MOST_SIMILAR && !known.contains(name));
+    let found = unknown.find_map(|name| Some((name, similar(name, known)?)));
+    if let Some((parameter, similar)) = found
+        && let Ok(value) = HeaderValue::try_from(format!("{parameter}; similar={similar}"))
+    {
+        static SAID: AtomicU64 = AtomicU64::new(0);
+        response.headers_mut().insert(UNKNOWN_PARAMETER, value);
+        let second = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        if SAID.swap(second, Ordering::Relaxed) != second {
+            tracing::info!(parameter, similar, "a request has a parameter that is ignored; a similar one is known");
+        }
+    }
+}
+
+/// The known parameter that differs from a name by brackets, by case or by one letter.
+fn similar(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
+    let name = percent_decode_str(name).decode_utf8().ok()?;
+    if known.contains(&&*name) {
+        return None;
+    }
+    let start = name.split('[').next().unwrap_or_default().trim().to_lowercase();
+    // Every letter is like `q`.
+    let mut known = known.iter().copied().filter(|known| known.len() > 1);
+    known.find(|known| strsim::osa_distance(&start, &known.to_lowercase()) <= 1)
 }
 
 /// Reads the query of the list.

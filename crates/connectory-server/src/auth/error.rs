@@ -1,5 +1,7 @@
 //! The errors of authentication and authorization.
 
+use std::borrow::Cow;
+
 use connectory_model::access::Denied;
 use connectory_store::StoreError;
 
@@ -8,7 +10,7 @@ use connectory_store::StoreError;
 pub enum AuthError {
     /// The token is missing or not valid.
     #[error("JWT validation failed: {0}")]
-    Token(&'static str),
+    Token(Cow<'static, str>),
     /// The client made too many requests. The number is the seconds to wait.
     #[error("too many requests; try again in {}", seconds(*.0))]
     RateLimit(u64),

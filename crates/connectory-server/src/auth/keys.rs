@@ -3,6 +3,7 @@
 //! The server fixes the algorithm and never reads it from a token. This prevents `alg: none`, and the use of a public
 //! key as an HMAC secret.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -163,14 +164,21 @@ impl Keys {
     /// Verifies a token and returns its claims. The token must be signed and issued by this server. At `now`, in seconds
     /// since 1970-01-01 UTC, it must not have expired, and must have been issued already. Otherwise returns the error
     /// text.
-    pub fn verify(&self, token: &str, now: u64) -> Result<Claims, &'static str> {
+    pub fn verify(&self, token: &str, now: u64) -> Result<Claims, Cow<'static, str>> {
         let header = decode_header(token).map_err(|error| reason(error.kind()))?;
         let set = self.set.load();
         let key = header.kid.as_ref().and_then(|id| set.verifying.get(id)).ok_or("JWT signature is invalid")?;
         let decoded = decode::<Claims>(token, key, &self.validation).map_err(|error| reason(error.kind()))?;
         match decoded.claims {
-            Claims { exp, .. } if exp <= now => Err(EXPIRED),
-            Claims { iat, .. } if iat > now + IAT_LEEWAY => Err("JWT was issued in the future"),
+            Claims { iat, exp, .. } if exp <= now => {
+                let lifetime = exp.saturating_sub(iat);
+                Err(format!(
+                    "{EXPIRED}: it was valid for {lifetime} seconds; get a new one from /oauth/token before that, or start the \
+                     server with a longer --token-lifetime"
+                )
+                .into())
+            }
+            Claims { iat, .. } if iat > now + IAT_LEEWAY => Err("JWT was issued in the future".into()),
             claims => Ok(claims),
         }
     }

@@ -1,7 +1,6 @@
 //! The layer in front of every operation of an API version. It checks the token, the rate limit and the permission, in
 //! this order.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -102,7 +101,7 @@ impl IntoResponse for AuthError {
     /// Makes the bodies that the specification defines for 401 and 429. They differ from its other error bodies.
     fn into_response(self) -> Response {
         let reason = match &self {
-            Self::Token(reason) => Some(Cow::Borrowed(*reason)),
+            Self::Token(reason) => Some(reason.clone()),
             Self::RateLimit(_) => Some(self.to_string().into()),
             // These are errors for the outermost layer, which logs their texts.
             Self::Denied(_) | Self::Store(_) => None,

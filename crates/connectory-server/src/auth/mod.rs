@@ -82,7 +82,7 @@ impl Auth {
 
     /// Returns the caller of a request, whose token is checked.
     pub async fn caller(&self, version: &'static ApiVersion, headers: &HeaderMap) -> Result<Caller, AuthError> {
-        let token = bearer(headers).map_err(AuthError::Token)?;
+        let token = bearer(headers).map_err(|reason| AuthError::Token(reason.into()))?;
         Ok(Caller::new(self.principal(token).await?, version))
     }
 
@@ -134,10 +134,10 @@ impl Auth {
         let claims = self.keys.verify(token, now).map_err(AuthError::Token)?;
         let Some(client) = self.store.client(claims.client_id.clone()).await? else {
             self.tokens.forget(token, &claims.client_id);
-            return Err(AuthError::Token("the client of the JWT does not exist any more"));
+            return Err(AuthError::Token("the client of the JWT does not exist any more".into()));
         };
         if claims.tenant_id != client.tenant.uuid {
-            return Err(AuthError::Token("the JWT was issued for another tenant"));
+            return Err(AuthError::Token("the JWT was issued for another tenant".into()));
         }
         // A token has only the scopes that it was issued with and that its client has now.
         let scopes = client.scopes.narrowed(&claims.scope);

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::coding;
 use super::error::ApiError;
+use super::multipart::{self, Unfolding};
 use crate::budget::Budget;
 use crate::work::{Work, charge, hold};
 
@@ -81,8 +82,7 @@ impl Bodies {
     /// Reads the file of a multipart body: the part with this name, or the first part if the name is none.
     pub async fn upload(&self, request: Request, part: Option<&str>) -> Result<UploadedFile, ApiError> {
         let (head, body) = request.into_parts();
-        let boundary = content_type(&head.headers).map(multer::parse_boundary);
-        let Some(Ok(boundary)) = boundary else {
+        let Some(boundary) = content_type(&head.headers).and_then(multipart::boundary) else {
             // The official clients send no body and no media type if they have no file.
             return match self.read_in(BODY_TIMEOUT, body, self.max_request).await? {
                 bytes if bytes.is_empty() => Ok(UploadedFile::Nothing),
@@ -97,8 +97,9 @@ impl Bodies {
         }
         let mut stream = body.into_data_stream();
         let mut charge = charge(&self.budget);
+        let mut unfolding = Unfolding::new(&boundary);
         let counted = (&mut stream).map(|chunk| match chunk {
-            Ok(chunk) if charge.add(chunk.len()) => Ok(chunk),
+            Ok(chunk) if charge.add(chunk.len()) => Ok(unfolding.pass(chunk)),
             Ok(_) => Err(TooManyBodies.into()),
             Err(error) => Err(BoxError::from(error)),
         });
@@ -130,7 +131,7 @@ impl Bodies {
             let Some(mut field) = parts.next_field().await.map_err(refuse)? else {
                 return Ok(UploadedFile::NoSuchPart);
             };
-            if part.is_none_or(|name| field.name() == Some(name)) {
+            if part.is_none_or(|name| multipart::part_name(field.headers()).as_deref() == Some(name)) {
                 return field.bytes().await.map(UploadedFile::File).map_err(refuse);
             }
             // Read the rest of this part, because the next part begins after it. Its bytes count for the limits.

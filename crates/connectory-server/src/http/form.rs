@@ -11,6 +11,7 @@ use multer::Multipart;
 
 use super::body::Bodies;
 use super::error::ApiError;
+use super::multipart::{self, Unfolding};
 
 /// The fields of a form, and its file if it has one.
 #[derive(Debug, Default)]
@@ -58,16 +59,17 @@ impl Bodies {
         let max_fields = limits.fields;
         let too_many = || ApiError::bad_request(format!("the form has more than {max_fields} fields"));
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if let Ok(boundary) = multer::parse_boundary(content_type) {
+        if let Some(boundary) = multipart::boundary(content_type) {
             let wrong =
                 |error: multer::Error| ApiError::bad_request(format!("the form cannot be read: {}", reason(&error)));
+            let bytes = Unfolding::new(&boundary).pass(bytes);
             let stream = futures_util::stream::once(async { Ok::<_, std::io::Error>(bytes) });
             let mut parts = Multipart::new(stream, boundary);
             while let Some(part) = parts.next_field().await.map_err(wrong)? {
                 if form.fields.len() == max_fields {
                     return Err(too_many());
                 }
-                let name = part.name().unwrap_or_default().to_owned();
+                let name = multipart::part_name(part.headers()).unwrap_or_default();
                 if name == "file" {
                     form.file = Some(part.bytes().await.map_err(wrong)?);
                 } else {

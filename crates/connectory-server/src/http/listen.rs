@@ -7,6 +7,7 @@
 //! responses yet. If a limit is reached, the server ends the connections that look most like an attack ([`Opened`]). So
 //! connections that send nothing, or that never end a request, cannot keep other clients out.
 
+mod explained;
 mod opened;
 mod paced;
 mod peers;
@@ -34,6 +35,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::explained::Explained;
 use self::opened::Opened;
 use self::paced::Paced;
 use self::peers::Peers;
@@ -165,7 +167,8 @@ pub async fn serve<R>(
             })
         };
         let paced = Paced::new(stream, Arc::clone(&traffic));
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(paced), service).into_owned());
+        let explained = Explained::new(paced, Arc::clone(&traffic), peer);
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(explained), service).into_owned());
         let ends = until_it_ends(connection, Arc::clone(&traffic));
         let task = tokio::spawn(async move {
             let _until_the_end = (permit, share);

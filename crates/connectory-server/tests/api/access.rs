@@ -216,7 +216,11 @@ async fn a_token_that_is_not_ours_or_has_ended_is_refused_by_name() {
     let expired = call(Some(format!("Bearer {good}"))).await;
     assert_eq!(
         (expired.status.as_u16(), expired.text()),
-        (401, r#"{"error":"JWT validation failed: JWT is expired"}"#)
+        (
+            401,
+            "{\"error\":\"JWT validation failed: JWT is expired: it was valid for 720 seconds; get a new one from /oauth/token \
+             before that, or start the server with a longer --token-lifetime\"}"
+        )
     );
 }
 

@@ -30,7 +30,10 @@ async fn every_document_is_stored_byte_for_byte() {
             json!({"scriptName": "hr", "status": "UPDATED", "updatedFiles": [format!("custom-connector/hr/{document}.xml")]})
         );
         let stored = app.get(&path).await;
-        assert_eq!((stored.text(), stored.header("content-type")), (text.as_str(), Some("application/xml")));
+        assert_eq!(
+            (stored.text(), stored.header("content-type")),
+            (text.as_str(), Some("application/xml; charset=utf-8"))
+        );
         assert_eq!(
             app.put(&path, text.as_bytes()).await.ok(),
             json!({"scriptName": "hr", "status": "UNCHANGED", "updatedFiles": []})
@@ -149,7 +152,11 @@ async fn no_accept_header_is_refused() {
             .header("accept", accept)
             .body(Body::empty());
         let answer = app.send(request.unwrap()).await;
-        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("application/xml")), "{accept}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("content-type")),
+            (200, Some("application/xml; charset=utf-8")),
+            "{accept}"
+        );
     }
 }
 
@@ -307,4 +314,55 @@ async fn an_export_that_is_applied_brings_the_bytes_back() {
             refused.text()
         );
     }
+}
+
+#[tokio::test]
+async fn a_document_says_its_charset() {
+    let app = TestApp::start().await;
+    app.create("HR").await;
+    let text = "<Form xmlns=\"http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd\" name=\"Größe\"/>";
+    app.put("/v3/connectors/hr/source-config", text.as_bytes()).await.ok();
+    for document in ["source-config", "source-template", "correlation-config"] {
+        for version in ["/v3/connectors", "/connectors/v1"] {
+            let answer = app.get(&format!("{version}/hr/{document}")).await;
+            assert_eq!(answer.header("content-type"), Some("application/xml; charset=utf-8"), "{document}");
+        }
+    }
+    assert_eq!(app.get("/v3/connectors/hr/source-config").await.text(), text);
+}
+
+#[tokio::test]
+async fn a_form_is_read_as_clients_write_it() {
+    let app = TestApp::start().await;
+    app.create("HR").await;
+    let dispositions = [
+        "Content-Disposition: form-data; name=file",
+        "CONTENT-DISPOSITION: Form-Data; NAME=\"file\"",
+        "content-disposition:form-data;filename=\"a; name=b.xml\";name=\"file\"",
+        "Content-Disposition: form-data;\r\n name=\"file\";\r\n\tfilename=\"Gr\u{f6}\u{df}e.xml\"",
+        "Content-Disposition: form-data; filename*=UTF-8''Gr%C3%B6%C3%9Fe.xml; name = \"file\"",
+        "Content-Disposition: form-data; filename=\"=?utf-8?B?R3LDtsOfZQ==?=\"; name=\"file\"",
+        "Content-Type: application/xml;\r\n charset=utf-8\r\nContent-Disposition: form-data; name=\"file\"",
+        "Content-Disposition: form-data; name*=UTF-8''%66ile",
+    ];
+    let boundaries = [
+        ("multipart/form-data; boundary=b", "b"),
+        ("Multipart/Form-Data; BOUNDARY=\"b c\"", "b c"),
+        ("multipart/form-data; charset=utf-8; boundary=----=_Part_1_2.3;", "----=_Part_1_2.3"),
+    ];
+    let mut n = 0;
+    for (content_type, boundary) in boundaries {
+        for disposition in dispositions {
+            n += 1;
+            let file = format!("<Application name=\"HR {n}\" type=\"custom HR\">\r\n <!-- \r\n --></Application>");
+            let body = format!("--{boundary}\r\n{disposition}\r\n\r\n{file}\r\n--{boundary}--\r\n");
+            let path = "/v3/connectors/hr/source-template";
+            let answer = app.call(Method::PUT, path, content_type, body).await;
+            assert_eq!(answer.ok()["status"], "UPDATED", "{content_type} {disposition}");
+            assert_eq!(app.get(path).await.text(), file, "{disposition}");
+        }
+    }
+    let token = "--b\r\nContent-Disposition: form-data;\r\n NAME=grant_type\r\n\r\nx\r\n--b--\r\n";
+    let answer = app.call(Method::POST, "/oauth/token", "multipart/form-data; boundary=b", token).await;
+    assert_eq!(answer.json()["error"], "unsupported_grant_type");
 }

@@ -203,3 +203,46 @@ async fn a_filter_of_too_many_comparisons_is_refused_with_its_column() {
     let refusal = app.get(&format!("/v3/connectors?filters=labels%20ca%20({values})")).await.refusal(400);
     assert!(refusal.contains("column 212: more than 100 comparisons; a filter may have at most 100"), "{refusal}");
 }
+
+#[tokio::test]
+async fn a_parameter_that_is_nearly_a_known_one_is_told_and_ignored() {
+    let app = TestApp::start().await;
+    app.create("HR").await;
+    let told = async |path: &str| {
+        let answer = app.get(path).await;
+        assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.text());
+        answer.header("connectory-unknown-parameter").map(str::to_owned)
+    };
+    for (name, expected) in [
+        ("filters[]", Some("filters[]; similar=filters")),
+        ("filters%5B%5D", Some("filters%5B%5D; similar=filters")),
+        ("filters[0]", Some("filters[0]; similar=filters")),
+        ("filter", Some("filter; similar=filters")),
+        ("Filters", Some("Filters; similar=filters")),
+        ("Limit", Some("Limit; similar=limit")),
+        ("limt", Some("limt; similar=limit")),
+        ("lmiit", Some("lmiit; similar=limit")),
+        ("ofset", Some("ofset; similar=offset")),
+        ("counts", Some("counts; similar=count")),
+        ("status", None),
+        ("statuse", Some("statuse; similar=statuses")),
+        ("local", Some("local; similar=locale")),
+        ("sorters", None),
+        ("n", None),
+        ("%FF", None),
+        ("filters", None),
+        ("f%69lters", None),
+    ] {
+        // The second time the answer is cached.
+        for _ in 0..2 {
+            assert_eq!(told(&format!("/v3/connectors?limit=9&{name}=")).await.as_deref(), expected, "{name}");
+        }
+    }
+    assert_eq!(told("/v3/connectors").await, None);
+    for _ in 0..2 {
+        assert_eq!(told("/v3/connectors/hr?locale[]=de").await.as_deref(), Some("locale[]; similar=locale"));
+        assert_eq!(told("/v3/connectors/hr?locale=de&filters=x").await, None);
+    }
+    // Whatever a client sends is told whole or not at all.
+    assert_eq!(told(&format!("/v3/connectors?filters[{}]=", "x".repeat(5000))).await, None);
+}

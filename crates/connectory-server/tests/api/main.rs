@@ -7,6 +7,7 @@ mod apply;
 mod coding;
 mod conditional;
 mod connectors;
+mod cors;
 mod documents;
 mod ephemeral;
 mod events;

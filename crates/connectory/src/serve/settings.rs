@@ -16,6 +16,7 @@ use connectory_server::options::{BackupMetrics, OidcOptions, Options, Reads, Ret
 use connectory_server::trusted_proxies::TrustedProxies;
 use connectory_store::Retention;
 use directories::ProjectDirs;
+use http::HeaderValue;
 
 use super::backup_options::BackupArguments;
 use super::backups::Schedule;
@@ -23,7 +24,7 @@ use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
     ClockOffset, Database, Drain, HOST, Issuer, KeepRevisions, LogFilter, PORT, PublicUrl, RateLimitSetting,
-    ReadsSetting, Staleness, address, at_least_one, connector_bytes, proxy, seconds,
+    ReadsSetting, Staleness, address, at_least_one, connector_bytes, origin, proxy, seconds,
 };
 
 /// The options of `connectory serve`.
@@ -135,6 +136,11 @@ pub struct ServeArguments {
     /// believes its X-Forwarded-For header; may be given several times
     #[arg(long, env = "CONNECTORY_TRUSTED_PROXY", value_name = "ADDRESS|CIDR", value_delimiter = ',', value_parser = proxy)]
     trusted_proxy: Vec<String>,
+
+    /// An origin whose programs in browsers may use the API, such as `http://localhost:4200`, or `*` for all; may be given
+    /// several times [default: none]
+    #[arg(long, env = "CONNECTORY_CORS_ORIGIN", value_name = "ORIGIN|*", value_delimiter = ',', value_parser = origin)]
+    cors_origin: Vec<String>,
 
     /// How long the server goes on after SIGTERM while `/health/ready` is 503, so that a load balancer takes it out first:
     /// from `0s` to `8s` [default: 5s]
@@ -361,6 +367,7 @@ impl ServeArguments {
             reads,
             max_staleness,
             trusted_proxy,
+            cors_origin,
             drain,
             public_url,
             backups,
@@ -402,6 +409,7 @@ impl ServeArguments {
             per_peer: max_connections_per_peer.map_or(CONNECTIONS_PER_PEER, NonZeroUsize::get),
             options: Options {
                 trusted_proxies: Arc::new(TrustedProxies::new(&trusted_proxy).context("--trusted-proxy")?),
+                cors_origins: cors_origin.into_iter().filter_map(|origin| HeaderValue::try_from(origin).ok()).collect(),
                 max_apply: max_apply.map_or(defaults.max_apply, NonZeroUsize::get),
                 max_bodies: max_bodies.map_or(defaults.max_bodies, NonZeroUsize::get),
                 reads,
@@ -455,6 +463,7 @@ impl ServeArguments {
             reads: self.reads.or(file.reads),
             max_staleness: self.max_staleness.or(file.max_staleness),
             trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
+            cors_origin: if self.cors_origin.is_empty() { file.cors_origin } else { self.cors_origin },
             drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
             backups: self.backups.or(file.backups),

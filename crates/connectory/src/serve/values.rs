@@ -11,6 +11,7 @@ use connectory_model::limits::{
     BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_CONNECTOR_BYTES, MOST_DRAIN, RETENTION_AGE, RETENTION_MIN,
     STALENESS_BOUNDS,
 };
+use connectory_server::http::cors;
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
 use connectory_store::{Address, Retention};
@@ -57,6 +58,16 @@ pub fn seconds(text: &str) -> Result<NonZeroU32, String> {
 pub fn proxy(text: &str) -> Result<String, String> {
     let text = text.to_owned();
     TrustedProxies::new(std::slice::from_ref(&text)).map(|_| text).map_err(|error| error.to_string())
+}
+
+/// Reads an origin of programs in browsers.
+pub fn origin(text: &str) -> Result<String, String> {
+    if cors::is_origin(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is no origin; expected one as browsers send it, such as http://localhost:4200, or `*` for all"
+    ))
 }
 
 /// A database, written as `sqlite:PATH` or as an address of PostgreSQL.
