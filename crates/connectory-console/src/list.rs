@@ -7,7 +7,7 @@ use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
-use connectory_model::{Status, metadata, visible};
+use connectory_model::{Status, metadata, name_key, visible};
 use connectory_server::catalog::{Entry, Facet, Facets, Selection, SortBy, Source};
 use connectory_server::work::Stop;
 use http::HeaderValue;
@@ -198,13 +198,13 @@ pub async fn show(
 fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
     let any = view.text("facet.any");
     let choice = |name: &str, label: &str, chosen: &str, values: &[(String, String)]| {
-        let known = chosen.is_empty() || values.iter().any(|(value, _)| value.eq_ignore_ascii_case(chosen));
+        let known = chosen.is_empty() || values.iter().any(|(value, _)| name_key(value) == name_key(chosen));
         html! {
             label { (label)
                 select name=(name) {
                     option value="" { (any) }
                     @for (value, text) in values {
-                        option value=(value) selected[value.eq_ignore_ascii_case(chosen)] { (visible(text)) }
+                        option value=(value) selected[name_key(value) == name_key(chosen)] { (visible(text)) }
                     }
                     @if !known { option value=(chosen) selected { (visible(chosen)) } }
                 }

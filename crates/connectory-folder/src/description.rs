@@ -2,11 +2,12 @@
 
 use connectory_model::create::NewConnector;
 use connectory_model::limits::QUOTED_CHARS;
-use connectory_model::members::Members;
+use connectory_model::members::{Members, kind};
 use connectory_model::{Metadata, reason, shown};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::as_written::{as_written, lost_digits};
 use crate::error::{FileError, UnknownMember};
 use crate::similar::{closest, question};
 
@@ -15,6 +16,12 @@ pub const CONNECTOR_FILE: &str = "connector.yaml";
 
 /// The members of `connector.yaml`.
 const MEMBERS: [&str; 6] = ["name", "type", "className", "directConnect", "status", "connectorMetadata"];
+
+/// The members of it that are texts.
+const TEXTS: [&str; 4] = ["name", "type", "className", "status"];
+
+/// The words that YAML reads as nothing.
+const NOTHING: [&str; 4] = ["null", "Null", "NULL", "~"];
 
 /// Where other members of a connector are that people paste from an answer of the API.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -54,11 +61,14 @@ impl Description {
         if let Some(unknown) = unknown_members(&description).next() {
             return Err(unknown.into());
         }
-        Self::of(&description)
+        Self::of(&description, bytes)
     }
 
-    /// Reads the members of `connector.yaml`. It does not look at others.
-    pub(crate) fn of(description: &Value) -> Result<Self, FileError> {
+    /// Reads the members of `connector.yaml`, which has these bytes. It does not look at others.
+    pub(crate) fn of(description: &Value, bytes: &[u8]) -> Result<Self, FileError> {
+        if let Some(error) = unquoted(description, bytes) {
+            return Err(error);
+        }
         let members = Members::of(description)?;
         Ok(Self {
             members: NewConnector::from_members(members, None)?,
@@ -72,8 +82,40 @@ impl Description {
     }
 }
 
+/// The error of a text that YAML reads as something else, because it is not in quotes. It begins with the member.
+fn unquoted(description: &Value, bytes: &[u8]) -> Option<FileError> {
+    TEXTS.iter().find_map(|member| {
+        let read = description.get(*member)?;
+        let is_required = matches!(*member, "name" | "className");
+        let found = match read {
+            Value::Null if is_required => "is required, and YAML reads",
+            Value::Bool(_) | Value::Number(_) => "must be a string, and YAML reads",
+            _ => return None,
+        };
+        let word = if read.is_null() {
+            let after = |line: &str| Some(line.strip_prefix(member)?.strip_prefix(':')?.trim().to_owned());
+            let text = std::str::from_utf8(bytes).unwrap_or_default();
+            text.lines().find_map(after).filter(|word| NOTHING.contains(&word.as_str()))?
+        } else {
+            as_written(bytes, description)[*member].as_str()?.to_owned()
+        };
+        let word = shown(&word, QUOTED_CHARS);
+        let read = if read.is_null() { "nothing".to_owned() } else { kind(read) };
+        let reason = format!("`{member}` {found} `{word}` as {read}; put it in quotes: {member}: \"{word}\"");
+        Some(FileError::Unquoted(reason))
+    })
+}
+
 /// Reads a YAML text that has members.
 pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
+    let error = |reason: &str, line| FileError::Yaml { reason: reason.to_owned(), line };
+    if [[0xff, 0xfe], [0xfe, 0xff]].iter().any(|mark| bytes.starts_with(mark)) {
+        return Err(error("the file is in UTF-16; save it in UTF-8", None));
+    }
+    if let Err(invalid) = std::str::from_utf8(bytes) {
+        let line = bytes[..invalid.valid_up_to()].split(|byte| *byte == b'\n').count();
+        return Err(error("the file is not in UTF-8; save it in UTF-8", Some(line)));
+    }
     let description: Value = serde_saphyr::from_slice(bytes).map_err(|error: serde_saphyr::Error| {
         let line = error.location().and_then(|location| usize::try_from(location.line()).ok());
         let reason = match (error.without_snippet(), line) {
@@ -84,7 +126,17 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
         };
         FileError::Yaml { reason, line }
     })?;
-    if description.is_object() { Ok(description) } else { Err(FileError::NoMembers) }
+    if !description.is_object() {
+        return Err(FileError::NoMembers);
+    }
+    if let Some(number) = lost_digits(bytes, &description) {
+        let line = String::from_utf8_lossy(bytes).lines().position(|line| line.contains(&number)).map(|line| line + 1);
+        return Err(error(
+            &format!("the number `{}` would lose digits; put it in quotes", shown(&number, QUOTED_CHARS)),
+            line,
+        ));
+    }
+    Ok(description)
 }
 
 /// The members that `connector.yaml` does not have.
@@ -187,6 +239,91 @@ mod tests {
             let members = serde_json::json!({"name": text, "className": "x"});
             Some(NewConnector::from_members(Members::of(&members).ok()?, None).ok()?.name)
         })
+    }
+
+    #[test]
+    fn a_word_or_number_that_yaml_reads_as_something_else_is_to_be_put_in_quotes() {
+        let error = |yaml: &str| Description::parse(yaml.as_bytes()).expect_err(yaml).to_string();
+        for (member, written, read) in [
+            ("name", "No", "the boolean false"),
+            ("name", "on # a comment", "the boolean true"),
+            ("name", "1.10", "the number 1.1"),
+            ("name", "007", "the number 7.0"),
+            ("name", "1_000", "the number 1000"),
+            ("type", "Yes", "the boolean true"),
+            ("className", "0x1f", "the number 31"),
+            ("status", "off", "the boolean false"),
+        ] {
+            let others = if member == "name" { "className: x.Y\n" } else { "name: HR\n" };
+            let word = written.split(' ').next().expect("a word");
+            let expected = format!(
+                "`{member}` must be a string, and YAML reads `{word}` as {read}; put it in quotes: {member}: \"{word}\""
+            );
+            assert_eq!(error(&format!("{others}{member}: {written}\n")), expected);
+            assert_eq!(error(&format!("{{{member}: {word}, directConnect: true}}")), expected);
+            let quoted = format!("name: HR\nclassName: x.Y\n{member}: \"{word}\"\n");
+            let quoted = quoted.replace(if member == "name" { "name: HR\n" } else { "none" }, "");
+            let quoted = quoted.replace(if member == "className" { "className: x.Y\n" } else { "none" }, "");
+            let read = Description::parse(quoted.as_bytes()).map_err(|error| error.to_string());
+            // `off` is no status, in quotes neither.
+            assert!(read.is_ok() || member == "status", "{quoted} {read:?}");
+        }
+        for written in ["null", "~", "Null"] {
+            let expected = format!(
+                "`name` is required, and YAML reads `{written}` as nothing; put it in quotes: name: \"{written}\""
+            );
+            assert_eq!(error(&format!("className: x.Y\nname: {written}\n")), expected);
+        }
+        assert_eq!(error("name: [a]"), "`name` must be a string, got an array");
+        assert_eq!(error("name:\nclassName: x"), "`name` is required and must not be blank");
+    }
+
+    #[test]
+    fn a_number_that_would_lose_digits_is_to_be_put_in_quotes() {
+        let parse = |value: &str| {
+            Description::parse(format!("name: HR\nclassName: x.Y\nconnectorMetadata:\n  a: {value}\n").as_bytes())
+        };
+        for (value, number) in [
+            ("18446744073709551617", "18446744073709551617"),
+            ("[1, {b: -9223372036854775809}]", "-9223372036854775809"),
+            ("0.1234567890123456789 # 0.5", "0.1234567890123456789"),
+            ("9007199254740993.0", "9007199254740993.0"),
+            ("[~, No, x, -0.1234567890123456789]", "-0.1234567890123456789"),
+        ] {
+            let error = parse(value).expect_err(value);
+            assert!(matches!(error, FileError::Yaml { line: Some(4), .. }), "{error:?}");
+            let expected =
+                format!("not YAML of a connector: the number `{number}` would lose digits; put it in quotes");
+            assert_eq!(error.to_string().replace("not YAML:", "not YAML of a connector:"), expected);
+        }
+        // What is no number, or keeps its digits.
+        for value in [
+            "'18446744073709551617'",
+            "1.5 # 0.1234567890123456789",
+            "[1.10, 1e2, .5, 1., +1.5, 007, 1_000.5]",
+            "3.141592653589793\n  # 3.14159265358979323846",
+            "18446744073709551615",
+            "~\n  b: 1.5",
+            "&x 1.5\n  b: *x",
+        ] {
+            assert!(parse(value).is_ok(), "{value} {:?}", parse(value));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_read_over_and_another_encoding_is_named() {
+        let text = "name: Gr\u{f6}\u{df}e\nclassName: x.Y\n";
+        let marked = format!("\u{feff}{text}");
+        let read = Description::parse(marked.as_bytes()).expect("valid");
+        assert_eq!(read, Description::parse(text.as_bytes()).expect("valid"));
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| marked.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+        for utf16 in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)] {
+            let error = Description::parse(&utf16).expect_err("UTF-16").to_string();
+            assert_eq!(error, "not YAML: the file is in UTF-16; save it in UTF-8");
+        }
+        let latin1 = Description::parse(b"name: HR\nclassName: Gr\xf6\xdfe\n").expect_err("ISO-8859-1");
+        assert_eq!(latin1.to_string(), "not YAML: the file is not in UTF-8; save it in UTF-8");
+        assert!(matches!(latin1, FileError::Yaml { line: Some(2), .. }), "{latin1:?}");
     }
 
     #[test]

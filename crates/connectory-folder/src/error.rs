@@ -42,6 +42,9 @@ pub enum FileError {
     /// The file has no members.
     #[error("the file has no members; it has at least a line `name: NAME` and a line `className: CLASS`")]
     NoMembers,
+    /// A text is not in quotes, and YAML reads it as something else.
+    #[error("{0}")]
+    Unquoted(String),
     /// The file has a member that `connector.yaml` does not have.
     #[error(transparent)]
     UnknownMember(#[from] UnknownMember),
@@ -54,6 +57,9 @@ pub enum FileError {
     /// The file's name is not a locale.
     #[error(transparent)]
     Locale(#[from] UnknownLocale),
+    /// Another file is of the same locale.
+    #[error("`{0}` is of the same locale; remove one of them")]
+    LocaleTwice(String),
     /// The file is not a `.properties` text.
     #[error(transparent)]
     Properties(#[from] PropertiesError),

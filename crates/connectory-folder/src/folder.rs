@@ -76,9 +76,13 @@ impl Folder {
                 folder.documents.insert(kind, document.into_text());
             }
         }
+        let mut of_locale = BTreeMap::new();
         for (path, bytes) in files {
             let Some(tag) = locale_tag(path) else { continue };
             let locale = tag.parse().map_err(|error: UnknownLocale| in_file(path)(error.into()))?;
+            if let Some(first) = of_locale.insert(locale, path) {
+                return Err(in_file(path)(FileError::LocaleTwice(first.clone())));
+            }
             let properties = Properties::parse(bytes).map_err(|error| in_file(path)(error.into()))?;
             folder.translations.0.insert(locale, properties);
         }
@@ -205,6 +209,18 @@ mod tests {
             (
                 vec![(CONNECTOR_FILE, DESCRIPTION), ("source-config.xml", "<Form/>")],
                 "source-config.xml: unsupported xsd",
+            ),
+            (
+                vec![
+                    (CONNECTOR_FILE, DESCRIPTION),
+                    ("translations/zh-TW.properties", "a=1"),
+                    ("translations/zh-tw.properties", "a=2"),
+                ],
+                "translations/zh-tw.properties: `translations/zh-TW.properties` is of the same locale; remove one of them",
+            ),
+            (
+                vec![(CONNECTOR_FILE, DESCRIPTION), ("translations/zh_TW.properties", "")],
+                "translations/zh_TW.properties: `zh_TW` is not a supported locale; did you mean `zh-TW`?",
             ),
             (
                 vec![(CONNECTOR_FILE, DESCRIPTION), ("translations/xx.properties", "")],

@@ -4,6 +4,7 @@
 //! [`lint`] checks them without a server. Only [`local`] and [`pull`] do I/O.
 #![doc = include_str!("../README.md")]
 
+mod as_written;
 mod description;
 pub mod disk;
 mod error;

@@ -9,12 +9,6 @@ use crate::metadata::{self, Metadata};
 use crate::translations::Translations;
 use crate::{Locale, ScriptName, Status};
 
-/// A text in Unicode lower case: filters compare members by it, so that `ÄRZTE` and `ärzte` are equal. Names are compared
-/// by [`crate::name_key`].
-pub fn lower_key(text: &str) -> String {
-    text.to_lowercase()
-}
-
 /// A whole connector, as one revision stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

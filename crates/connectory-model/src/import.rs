@@ -3,12 +3,13 @@
 //! Documents that an object lacks are scaffolded as on create. The features of a list item are written into its
 //! scaffolded source template.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
 use crate::create::{DEFAULT_CLASS_NAME, NewConnector};
 use crate::document::{Document, DocumentError, DocumentKind};
+use crate::json::{self, JsonError};
 use crate::limits::QUOTED_CHARS;
 use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
@@ -17,9 +18,9 @@ use crate::{Connector, InvalidScriptName, Locale, ScriptName, UnknownLocale, sho
 /// Why connectors are not imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The text is not JSON.
-    #[error("not JSON: {0}")]
-    Json(#[from] serde_json::Error),
+    /// The text is not JSON, or a number in it would lose digits.
+    #[error(transparent)]
+    Json(#[from] JsonError),
     /// The text is JSON, but not an array.
     #[error("expected an array of connectors, got {0}")]
     NotAnArray(String),
@@ -67,6 +68,14 @@ pub enum ObjectError {
     /// A locale is not supported.
     #[error("`translationProperties`: {0}")]
     Locale(#[from] UnknownLocale),
+    /// Two spellings of a locale are there.
+    #[error("`translationProperties`: `{first}` and `{second}` are one locale; leave one of them out")]
+    LocaleTwice {
+        /// The first spelling.
+        first: String,
+        /// The second spelling.
+        second: String,
+    },
     /// A text is not in `.properties` format.
     #[error("`translationProperties.{locale}`: {error}")]
     Properties {
@@ -136,7 +145,7 @@ fn missing(object: &Value) -> Option<ObjectError> {
 }
 
 fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<Vec<Connector>, ImportError> {
-    let objects = match serde_json::from_slice(text)? {
+    let objects = match json::from_slice(text, usize::MAX)? {
         Value::Array(objects) => objects,
         other => return Err(ImportError::NotAnArray(kind(&other))),
     };
@@ -187,8 +196,13 @@ fn connector(
     if let Some(value) = members.get("translationProperties") {
         let texts =
             value.as_object().ok_or_else(|| Members::wrong_type("translationProperties", "an object", value))?;
+        let mut tags = BTreeMap::new();
         for (tag, text) in texts {
             let locale: Locale = tag.parse()?;
+            if let Some(first) = tags.insert(locale, tag) {
+                let [first, second] = [first, tag].map(Clone::clone);
+                return Err(ObjectError::LocaleTwice { first, second });
+            }
             let text = text.as_str().ok_or_else(|| Members::wrong_type(tag, "a string", text))?;
             let properties =
                 Properties::parse(text.as_bytes()).map_err(|error| ObjectError::Properties { locale, error })?;
@@ -274,12 +288,25 @@ mod tests {
                 json!([{"name": "a", "translationProperties": {"xx": ""}}]),
                 "connector 1 (a): `translationProperties`: `xx`",
             ),
+            (
+                json!([{"name": "a", "translationProperties": {"zh-TW": "a=1", "zh-tw": "a=2"}}]),
+                "connector 1 (a): `translationProperties`: `zh-TW` and `zh-tw` are one locale; leave one of them out",
+            ),
             (json!([{"className": "a"}]), "connector 1: `name` is required"),
         ];
         for (value, expected) in table {
             let error = import(&value).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_may_begin_with_a_byte_order_mark_and_no_number_loses_digits() {
+        let file =
+            |metadata: &str| format!("\u{feff}[{{\"name\": \"HR\", \"connectorMetadata\": {{\"a\": {metadata}}}}}]");
+        assert_eq!(from_json(file("1.5").as_bytes()).expect("valid")[0].connector_metadata["a"], 1.5);
+        let error = from_json(file("18446744073709551617").as_bytes()).expect_err("lost").to_string();
+        assert!(error.contains("the number `18446744073709551617` at line 1,"), "{error}");
     }
 
     /// A value for any member: of the right type, of another, or odd.

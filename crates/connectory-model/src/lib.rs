@@ -27,7 +27,7 @@ pub mod translations;
 mod visible;
 pub mod wire;
 
-pub use connector::{Connector, Summary, lower_key};
+pub use connector::{Connector, Summary};
 pub use locale::{Locale, UnknownLocale};
 pub use metadata::Metadata;
 pub use name_key::name_key;

@@ -67,8 +67,54 @@ impl fmt::Display for Locale {
 
 /// A tag that is not one of the 19.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a supported locale; the locales are {list}", list = Locale::ALL.iter().map(|l| l.tag()).collect::<Vec<_>>().join(", "))]
+#[error("`{0}` is not a supported locale; {hint}", hint = hint(.0))]
 pub struct UnknownLocale(pub String);
+
+/// What other systems call a locale: languages and countries by ISO 639 and 3166 that are not our tags, Chinese by its script,
+/// and what YAML and spreadsheets make of `no`.
+const OTHER_TAGS: &[(&str, Locale)] = &[
+    ("false", Locale::No),
+    ("nb", Locale::No),
+    ("nn", Locale::No),
+    ("nor", Locale::No),
+    ("nob", Locale::No),
+    ("zh", Locale::ZhCn),
+    ("zh-hans", Locale::ZhCn),
+    ("zh-sg", Locale::ZhCn),
+    ("cn", Locale::ZhCn),
+    ("zh-hant", Locale::ZhTw),
+    ("zh-hk", Locale::ZhTw),
+    ("zh-mo", Locale::ZhTw),
+    ("tw", Locale::ZhTw),
+    ("jp", Locale::Ja),
+    ("kr", Locale::Ko),
+    ("cz", Locale::Cs),
+    ("dk", Locale::Da),
+    ("se", Locale::Sv),
+];
+
+/// The locale that the author of an unknown tag probably meant: the tag with `_`, with a script or a region, or what other
+/// systems call it.
+fn meant(tag: &str) -> Option<Locale> {
+    let tag = tag.trim().replace('_', "-").to_ascii_lowercase();
+    // `zh-Hant-TW` and `de-DE.UTF-8`: what is behind the first parts is left out, one part after the other.
+    let ends = tag.match_indices(['-', '.', '@']).map(|(at, _)| at).rev();
+    std::iter::once(tag.len()).chain(ends).map(|end| &tag[..end]).find_map(|tag| {
+        let known = Locale::ALL.iter().copied().find(|locale| locale.tag().eq_ignore_ascii_case(tag));
+        known.or_else(|| OTHER_TAGS.iter().find(|(other, _)| *other == tag).map(|(_, locale)| *locale))
+    })
+}
+
+/// The question whether a locale was meant, as the end of a sentence.
+fn hint(tag: &str) -> String {
+    let Some(locale) = meant(tag) else {
+        let tags = Locale::ALL.iter().map(|locale| locale.tag()).collect::<Vec<_>>();
+        return format!("the locales are {}", tags.join(", "));
+    };
+    let yaml =
+        if tag.eq_ignore_ascii_case("false") { " (YAML reads `no` as false; put it in quotes there)" } else { "" };
+    format!("did you mean `{locale}`?{yaml}")
+}
 
 impl FromStr for Locale {
     type Err = UnknownLocale;
@@ -103,6 +149,41 @@ mod tests {
         assert_eq!(Locale::or_english(Some("ja")), Locale::Ja);
         let error = "xx".parse::<Locale>().unwrap_err().to_string();
         assert!(error.starts_with("`xx` is not a supported locale; the locales are de, no, fi"), "{error}");
+    }
+
+    #[test]
+    fn what_other_systems_call_a_locale_is_proposed_and_not_taken() {
+        for (tag, locale) in [
+            ("nb", "no"),
+            ("nb-NO", "no"),
+            ("nn_NO", "no"),
+            ("no-NO", "no"),
+            ("de-DE", "de"),
+            ("de_AT", "de"),
+            ("de_DE.UTF-8", "de"),
+            ("en-US", "en"),
+            ("pt_BR", "pt"),
+            ("zh_CN", "zh-CN"),
+            ("zh", "zh-CN"),
+            ("zh-Hans", "zh-CN"),
+            ("zh-Hans-CN", "zh-CN"),
+            ("zh_TW", "zh-TW"),
+            ("zh-Hant-TW", "zh-TW"),
+            ("ZH-HK", "zh-TW"),
+            ("jp", "ja"),
+            ("cz", "cs"),
+            (" de ", "de"),
+        ] {
+            let error = tag.parse::<Locale>().unwrap_err().to_string();
+            assert_eq!(error, format!("`{tag}` is not a supported locale; did you mean `{locale}`?"));
+        }
+        let error = "false".parse::<Locale>().unwrap_err().to_string();
+        assert!(error.ends_with("did you mean `no`? (YAML reads `no` as false; put it in quotes there)"), "{error}");
+        for tag in ["", "xx", "tlh-DE", "true", "d-e", "-", "é"] {
+            assert!(tag.parse::<Locale>().unwrap_err().to_string().contains("; the locales are de, no"), "{tag}");
+        }
+        // A read of another locale stays a read of English, as the specification says.
+        assert_eq!(Locale::or_english(Some("de-DE")), Locale::En);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! The name key: by what names are unique, compared and sorted. It is computed here and never by a database, so that every
+//! The name key: by what names are unique, compared and sorted, and by what filters compare texts. It is computed here and never by a database, so that every
 //! engine and every node agrees on it.
 
 use icu_casemap::CaseMapper;

@@ -38,7 +38,7 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) -> Option<De
     };
     let members = yaml(bytes).map_err(&mut push).ok()?;
     unknown_members(&members).for_each(|unknown| push(unknown.into()));
-    let description = Description::of(&members).map_err(push).ok()?;
+    let description = Description::of(&members, bytes).map_err(push).ok()?;
     if description.members.status == Status::Deprecated {
         let message = "the status is DEPRECATED, with which only connectory creates a connector; \
                        one that is there already may have it";
@@ -51,6 +51,7 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>) -> Option<De
 pub(crate) fn line_of_member(files: &Files<'_>, member: &str) -> Option<Range<usize>> {
     let text = Text::decode(files.get(CONNECTOR_FILE)?).text;
     let start = format!("{member}:");
-    let line = text.lines().position(|line| line.starts_with(&start))?;
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines();
+    let line = lines.position(|line| line.starts_with(&start))?;
     Some(Lines::of(&text).span(line + 1))
 }

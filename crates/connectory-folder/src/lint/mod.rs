@@ -12,6 +12,7 @@ mod form;
 pub(crate) mod layout;
 mod line_endings;
 pub(crate) mod names;
+mod properties;
 pub mod rules;
 pub(crate) mod size;
 mod text;

@@ -112,6 +112,13 @@ rules! {
     UNUSED_TRANSLATION: Warning, "unused-translation", "A translation key is used in the source config.",
         fix: "removes the line, unless a key that is used has no text: it may be misspelt";
     UNTRANSLATED: Warning, "untranslated", "A locale's text differs from the English one.";
+    UNESCAPED_KEY: Warning, "unescaped-key", "A space, `=` or `:` in a key of the translations has a backslash in front of it.",
+        fix: "writes the backslashes, if the source config uses the key";
+    DUPLICATE_KEY: Warning, "duplicate-key", "A translations file has each key once.";
+    TRAILING_SPACE: Warning, "trailing-space", "A text of the translations does not end in white space.",
+        fix: "removes the white space";
+    BACKSLASH: Warning, "backslash", "A backslash in a text of the translations is doubled, unless it begins an escape.";
+    MIXED_ENCODINGS: Warning, "mixed-encodings", "A translations file is in one encoding, and encoded once.";
     LINE_ENDINGS: Warning, "line-endings", "Lines end in a line feed (LF).", fix: "ends each line in LF";
     UNKNOWN_ATTRIBUTE: Warning, "unknown-attribute", "Elements of a source config have known attributes.";
     UNKNOWN_FIELD_TYPE: Warning, "unknown-field-type", "Fields have known types.";

@@ -85,6 +85,24 @@ const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
         ],
         "untranslated translations/de.properties k = a",
     ),
+    (
+        &[
+            ("source-config.xml", "{<Menu label='my key'/>}"),
+            ("translations/en.properties", "my\\ key=a"),
+            ("translations/de.properties", "my\\ key=b\nmy key=c"),
+        ],
+        "unescaped-key translations/de.properties my key",
+    ),
+    (
+        &[("translations/de.properties", "ShortDesc=a\nShortDesc=b")],
+        "duplicate-key translations/de.properties ShortDesc=b",
+    ),
+    (&[("translations/de.properties", "ShortDesc=a ")], "trailing-space translations/de.properties  "),
+    (&[("translations/de.properties", "ShortDesc=\\d")], "backslash translations/de.properties \\"),
+    (
+        &[("translations/de.properties", "ShortDesc=Gr\u{c3}\u{b6}\u{df}e")],
+        "mixed-encodings translations/de.properties \u{c3}\u{b6}",
+    ),
     (&[("translations/de.properties", "# Texte\r\n")], "line-endings translations/de.properties "),
     (
         &[("correlation-config.xml", "<CorrelationConfig><Filter property='a' value='mial'/></CorrelationConfig>")],
@@ -184,7 +202,8 @@ fn what_a_server_refuses_for_its_size_is_found() {
 #[test]
 fn only_a_warning_can_be_allowed() {
     assert_eq!(Rule::warning("status"), Ok(&rules::STATUS));
-    let warnings = "status, missing-translation, unused-translation, untranslated, line-endings, unknown-attribute, unknown-field-type";
+    let warnings = "status, missing-translation, unused-translation, untranslated, unescaped-key, duplicate-key, trailing-space, \
+                    backslash, mixed-encodings, line-endings, unknown-attribute, unknown-field-type";
     let error = |id: &str| Rule::warning(id).expect_err(id).to_string();
     assert_eq!(
         error("symlink"),
@@ -200,8 +219,15 @@ fn only_a_warning_can_be_allowed() {
 
 #[test]
 fn only_rules_that_have_a_fix_fix_something() {
-    let form = form("").replace("connectorName=\"HR\"", "connectorName=\"IT\"");
-    let given = files(&with(&[("source-config.xml", &form), ("translations/de.properties", "a=b\r\n")], ""));
+    let form = form("<Menu label='m n'/>").replace("connectorName=\"HR\"", "connectorName=\"IT\"");
+    let texts = "a=b \r\nm n=b\r\n";
+    let english = "m\\ n=a";
+    let changed = [
+        ("source-config.xml", form.as_str()),
+        ("translations/de.properties", texts),
+        ("translations/en.properties", english),
+    ];
+    let given = files(&with(&changed, ""));
     let findings = lint("hr", &given);
     let fixable: BTreeSet<_> =
         findings.iter().filter(|finding| finding.fix.is_some()).map(|finding| finding.rule.id).collect();

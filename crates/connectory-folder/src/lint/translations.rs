@@ -12,6 +12,7 @@ use connectory_model::translations::{Properties, PropertiesError, Property, SHOR
 
 use super::findings::Findings;
 use super::form::Keys;
+use super::properties;
 use super::rules::{MISSING_TRANSLATION, PROPERTIES_SYNTAX, UNKNOWN_LOCALE, UNTRANSLATED, UNUSED_TRANSLATION};
 use super::text::{Fix, Text};
 use crate::folder::Files;
@@ -36,6 +37,10 @@ impl Texts<'_> {
 /// Checks every locale's file. `used` are the keys of the source config, if it could be read.
 pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, used: Option<&Keys<'_>>) {
     let locales = read(findings, files);
+    let mut misread = BTreeMap::new();
+    for (locale, Texts { file, properties, entries }) in &locales {
+        misread.insert(*locale, properties::check(findings, file, properties, entries, used));
+    }
     let Some(used) = used else { return };
     let english: HashMap<_, _> = locales
         .get(&Locale::En)
@@ -44,6 +49,7 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, used: Option
         .collect();
     let translated: BTreeSet<_> = locales.values().flat_map(Texts::keys).collect();
     let has_slips = check_untranslated(findings, used, &translated);
+    let none = HashSet::new();
     for (locale, texts) in &locales {
         if !findings.wants(texts.file) {
             continue;
@@ -59,7 +65,8 @@ pub(super) fn check(findings: &mut Findings<'_>, files: &Files<'_>, used: Option
             findings.push(&MISSING_TRANSLATION, texts.file, 0..0, message);
         }
         let has_fix = !has_slips && findings.has_suggestions();
-        check_entries(findings, texts, used, (*locale != Locale::En).then_some(&english), has_fix);
+        let misread = misread.get(locale).unwrap_or(&none);
+        check_entries(findings, texts, used, misread, (*locale != Locale::En).then_some(&english), has_fix);
     }
 }
 
@@ -116,16 +123,18 @@ fn read<'f>(findings: &mut Findings<'_>, files: &'f Files<'_>) -> BTreeMap<Local
 }
 
 /// Checks each text of a locale: whether its key is used, and whether it differs from the English text, if there are
-/// any to compare with. With `has_fix`, the fix of an unused text removes it.
+/// any to compare with. It leaves out the lines whose key is probably another one. With `has_fix`, the fix of an unused text
+/// removes it.
 fn check_entries(
     findings: &mut Findings<'_>,
     texts: &Texts<'_>,
     used: &Keys<'_>,
+    misread: &HashSet<usize>,
     english: Option<&HashMap<&str, &str>>,
     has_fix: bool,
 ) {
     let lines = Lines::of_properties(texts.properties.text());
-    for Property { line, key, value } in &texts.entries {
+    for Property { line, key, value } in texts.entries.iter().filter(|entry| !misread.contains(&entry.line)) {
         if !findings.wants(texts.file) {
             break;
         }

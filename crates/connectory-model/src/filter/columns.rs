@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::metadata::labels;
-use crate::{Summary, lower_key};
+use crate::{Summary, name_key};
 
 /// The largest number of rows.
 pub const MAX_ROWS: usize = 256;
@@ -81,7 +81,7 @@ impl Rows {
     }
 }
 
-/// The texts of one field, in lower case.
+/// The texts of one field, as name keys.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
@@ -108,7 +108,7 @@ impl Texts {
             if encoded.len() == 1 {
                 encoded.push(TEXT);
             }
-            encoded.extend_from_slice(lower_key(text).as_bytes());
+            encoded.extend_from_slice(name_key(text).as_bytes());
             encoded.push(TEXT);
         }
         let start = self.start(row);
@@ -181,7 +181,7 @@ pub(super) enum Match {
 
 /// The bytes that a comparison looks for.
 pub(super) fn finder(value: &str, how: Match) -> Finder<'static> {
-    let value = lower_key(value);
+    let value = name_key(value);
     let needle = match how {
         Match::Whole => [&[TEXT], value.as_bytes(), &[TEXT]].concat(),
         Match::Start => [&[TEXT], value.as_bytes()].concat(),
@@ -249,12 +249,12 @@ impl Columns {
         }
     }
 
-    /// A row's type in lower case, by which it can be sorted.
+    /// A row's type as name keys, by which it can be sorted.
     pub fn connector_type(&self, row: usize) -> &[u8] {
         self.connector_type.first(row)
     }
 
-    /// A row's category in lower case, or nothing.
+    /// A row's category as name keys, or nothing.
     pub fn category(&self, row: usize) -> &[u8] {
         self.category.first(row)
     }

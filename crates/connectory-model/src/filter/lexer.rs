@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::OffsetError;
+use super::pasted::{check_word, instead, is_quote};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
@@ -38,10 +39,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, OffsetError> {
                 at = end;
                 Kind::Text(value)
             }
-            '\'' => return Err(OffsetError::new(start, "write texts in double quotes, as in name co \"base\"")),
             _ => {
                 let ends = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '"');
                 at = text[start..].find(ends).map_or(text.len(), |length| start + length);
+                check_word(start, &text[start..at])?;
                 Kind::Word(&text[start..at])
             }
         };
@@ -57,7 +58,11 @@ fn quoted(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), OffsetError
     let mut at = start;
     loop {
         let Some(found) = text[at..].find(['"', '\\']) else {
-            return Err(OffsetError::new(start - 1, "this text has no closing quote"));
+            // One of them was probably to be the closing one.
+            return Err(match text.char_indices().find(|(_, c)| *c != '\'' && is_quote(*c)) {
+                Some((at, c)) => OffsetError::new(at, format!("a text has no closing quote; {}", instead(c, '"'))),
+                None => OffsetError::new(start - 1, "this text has no closing quote"),
+            });
         };
         let special = at + found;
         if text.as_bytes()[special] == b'"' {

@@ -5,12 +5,13 @@
 //! so that the error for `name gt "a"` is another than that for nonsense. The parser is written by hand: the grammar is
 //! small, and every error names the column where it starts and says what would be right.
 //!
-//! Strings are compared without case. A filter selects rows of [`Columns`], which are in lower case.
+//! Strings are compared by their name keys (D14), so without case. A filter selects rows of [`Columns`], which have the keys.
 
 mod columns;
 mod error;
 mod fields;
 mod lexer;
+mod pasted;
 mod syntax;
 
 use std::borrow::Cow;

@@ -30,7 +30,10 @@ fn the_documented_fields_and_operators_match_without_case() {
     let table = [
         (r#"name co "LDAP""#, true),
         (r#"name co "größe""#, true),
-        (r#"name co "\"GRÖSSE\"""#, false),
+        (r#"name co "\"GRÖSSE\"""#, true),
+        ("name co \"\\\"gro\u{308}ße\\\"\"", true),
+        ("name co \"GRO\u{308}\"", true),
+        (r#"name co "grosse""#, false),
         (r#"name co "\"größe\"""#, true),
         (r#"name sw "ldap""#, false),
         (r"name sw openldap", true),
@@ -97,7 +100,41 @@ fn an_error_names_the_column_and_what_would_be_right() {
         ("directconnect eq true", "column 1: unknown field `directconnect`; did you mean `directConnect`?".to_owned()),
         ("name co \"ö\" und type eq a", "column 13: expected `and` or `or`, got `und`".to_owned()),
         ("name co \"a", "column 9: this text has no closing quote".to_owned()),
-        ("name co 'a'", "column 9: write texts in double quotes, as in name co \"base\"".to_owned()),
+        ("name co 'a'", "column 9: write texts in double quotes: `\"` (U+0022), not `'` (U+0027)".to_owned()),
+        ("name co “LDAP”", "column 9: write texts in double quotes: `\"` (U+0022), not `“` (U+201C)".to_owned()),
+        ("name co LDAP”", "column 13: write texts in double quotes: `\"` (U+0022), not `”` (U+201D)".to_owned()),
+        (
+            "name co \"LDAP” and type eq \"x\"",
+            "column 14: a text has no closing quote; write texts in double quotes: `\"` (U+0022), not `”` (U+201D)"
+                .to_owned(),
+        ),
+        (
+            "name co \"LDAP″",
+            "column 14: a text has no closing quote; write texts in double quotes: `\"` (U+0022), not `″` (U+2033)"
+                .to_owned(),
+        ),
+        (
+            "features ca (\"A\", „B“)",
+            "column 19: write texts in double quotes: `\"` (U+0022), not `„` (U+201E)".to_owned(),
+        ),
+        ("name co &quot;LDAP&quot;", "column 9: write texts in double quotes: `\"` (U+0022), not `&quot;`".to_owned()),
+        ("name co %22LDAP%22", "column 9: write texts in double quotes: `\"` (U+0022), not `%22`".to_owned()),
+        (
+            "name co \\\"LDAP\\\"",
+            "column 9: write `\"` without a backslash in front of it where a text begins".to_owned(),
+        ),
+        ("（name co a）", "column 1: write `(` (U+0028), not `（` (U+FF08)".to_owned()),
+        ("features ca (a， b)", "column 15: write `,` (U+002C), not `，` (U+FF0C)".to_owned()),
+        (
+            "name\u{200b} co a",
+            "column 5: here is U+200B, a character that nobody sees; remove it, or write the text in double quotes"
+                .to_owned(),
+        ),
+        (
+            "\u{feff}name co a",
+            "column 1: here is U+FEFF, a character that nobody sees; remove it, or write the text in double quotes"
+                .to_owned(),
+        ),
         ("name co \"a\\n\"", "column 11: a backslash in a text may only be in front of `\"` or `\\`".to_owned()),
         ("(name co a", "column 11: the filter ends here; expected `)`".to_owned()),
         ("name co a)", "column 10: this `)` closes nothing".to_owned()),
@@ -109,6 +146,55 @@ fn an_error_names_the_column_and_what_would_be_right() {
     ];
     for (text, expected) in table {
         assert_eq!(Filter::parse(text).expect_err(text).to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_quotation_mark_of_unicode_is_refused_outside_of_a_text_and_found_in_one() {
+    let marks = "'«»‘’‚‛“”„‟‹›⹂「」『』〝〞〟﹁﹂﹃﹄＂＇｢｣`´′″❝❞";
+    for mark in marks.chars() {
+        for filter in [
+            format!("type eq {mark}a b{mark}"),
+            format!("type eq {mark}a{mark}"),
+            format!("type eq a{mark}"),
+            format!("features ca ({mark}a{mark})"),
+        ] {
+            let error = Filter::parse(&filter).expect_err(&filter).to_string();
+            assert!(
+                error.ends_with(&format!("`\"` (U+0022), not `{mark}` (U+{:04X})", u32::from(mark))),
+                "{filter}: {error}"
+            );
+        }
+        let named = columns(&json!({"name": format!("a {mark}b{mark}"), "type": format!("O{mark}Brien")}));
+        for filter in [format!("name co \"{mark}b{mark}\""), format!("type eq O{mark}Brien")] {
+            assert!(Filter::parse(&filter).expect(&filter).matches(&named), "{filter}");
+        }
+    }
+    // White space that pages have is white space.
+    assert!(Filter::parse("name\u{a0}co\u{3000}\"ldap\"").expect("valid").matches(&ldap()));
+}
+
+#[test]
+fn texts_that_look_the_same_are_the_same() {
+    let cafe = columns(&json!({
+        "name": "Cafe\u{301} Straße İ", "type": "STRASSE", "features": ["Größe"],
+        "connectorMetadata": {"category": "ÉTÉ", "labels": ["e\u{301}te\u{301}"]}
+    }));
+    for filter in [
+        "name co \"caf\u{e9}\"",
+        "name sw \"CAFÉ str\"",
+        "name co \"STRASSE\"",
+        "name co \"i\u{307}\"",
+        "name co \"İ\"",
+        "type eq \"straße\"",
+        "features ca \"GRÖSSE\"",
+        "category eq \"été\"",
+        "labels ca \"ÉTÉ\"",
+    ] {
+        assert!(Filter::parse(filter).expect(filter).matches(&cafe), "{filter}");
+    }
+    for filter in ["name co \"cafes\"", "name co \"ı\"", "category eq \"ete\"", "type eq \"strase\""] {
+        assert!(!Filter::parse(filter).expect(filter).matches(&cafe), "{filter}");
     }
 }
 

@@ -4,6 +4,7 @@ use crate::shown;
 use json_patch::{CopyOperation, MoveOperation, PatchOperation};
 use serde_json::Value;
 
+use super::equal::equal;
 use super::pointer::{METADATA_PATH, PatchScope, first_token, is_metadata};
 use crate::bounds::json_bytes;
 use crate::document::DocumentKind;
@@ -89,6 +90,19 @@ pub(super) fn check_value(
         }
     }
     Ok(())
+}
+
+/// Checks that the path of a `test`, or of a `remove` with a value, holds that value.
+pub(super) fn check_expected(operation: &PatchOperation, expected: &Value, members: &Value) -> Result<(), String> {
+    match (members.pointer(operation.path().as_str()), operation) {
+        (Some(found), _) if equal(found, expected) => Ok(()),
+        (Some(found), PatchOperation::Test(_)) => Err(format!("the test failed: the path holds {}", kind(found))),
+        (Some(found), _) => Err(format!(
+            "nothing is removed, because the path does not hold the `value` but {}; leave `value` out to remove what is there",
+            kind(found)
+        )),
+        (None, _) => Err("the path does not exist".to_owned()),
+    }
 }
 
 /// How many bytes the texts in a value have.

@@ -4,7 +4,6 @@ use json_patch::{PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
 use crate::limits::QUOTED_CHARS;
-use crate::members::kind;
 use crate::{reason, shown};
 
 /// Why a patch is not applied.
@@ -58,12 +57,8 @@ const fn op(operation: &PatchOperation) -> &'static str {
 }
 
 /// Says why an operation failed.
-pub(super) fn explain(error: &PatchErrorKind, operation: &PatchOperation, members: &Value) -> String {
+pub(super) fn explain(error: &PatchErrorKind) -> String {
     match error {
-        PatchErrorKind::TestFailed => {
-            let found = members.pointer(operation.path().as_str()).map_or("nothing".to_owned(), kind);
-            format!("the test failed: the path holds {found}")
-        }
         PatchErrorKind::InvalidPointer => "the path does not exist".to_owned(),
         PatchErrorKind::InvalidFromPointer => "the `from` path does not exist".to_owned(),
         other => reason(other),

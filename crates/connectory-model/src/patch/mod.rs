@@ -3,15 +3,19 @@
 //! The `json-patch` crate applies the operations to a copy of the connector's detail, one at a time, so that an error
 //! names the operation. Then the patched members are read back and checked as an upload would be. The connector itself
 //! is not touched, so a patch that fails changes nothing.
+//!
+//! `test` is ours: the crate takes `1` and `1.0` for different numbers (D72). So is the `value` of a `remove`, which the RFC
+//! ignores (D73).
 
 mod check;
+mod equal;
 mod error;
 mod pointer;
 
 use json_patch::{CopyOperation, MoveOperation, PatchOperation};
 use serde_json::Value;
 
-use self::check::{check_shape, check_value, weight};
+use self::check::{check_expected, check_shape, check_value, weight};
 pub use self::error::PatchError;
 use self::error::{described, display, explain};
 pub use self::pointer::PatchScope;
@@ -28,6 +32,8 @@ use crate::{Connector, Metadata, reason};
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchSet {
     operations: Vec<PatchOperation>,
+    /// What the value at the path must be, for each operation: that of a `test`, or of a `remove` that has one (D73).
+    expected: Vec<Option<Value>>,
     scope: PatchScope,
 }
 
@@ -42,30 +48,28 @@ impl PatchSet {
             let count = operations.len();
             return Err(PatchError::Body(format!("{count} operations; a patch may have {PATCH_OPERATIONS}")));
         }
-        operations
-            .into_iter()
-            .enumerate()
-            .map(|(index, operation)| {
-                let description = described(&operation);
-                check_shape(&operation, scope)
-                    .and_then(|()| serde_json::from_value(operation).map_err(|error| reason(&error)))
-                    .map_err(|reason| PatchError::Operation { index, operation: description, reason })
-            })
-            .collect::<Result<_, _>>()
-            .map(|operations| Self { operations, scope })
+        let mut set = Self { operations: Vec::new(), expected: Vec::new(), scope };
+        for (index, mut operation) in operations.into_iter().enumerate() {
+            let description = described(&operation);
+            check_shape(&operation, scope)
+                .and_then(|()| {
+                    set.expected.push(expected(&mut operation));
+                    set.operations.push(serde_json::from_value(operation).map_err(|error| reason(&error))?);
+                    Ok(())
+                })
+                .map_err(|reason| PatchError::Operation { index, operation: description, reason })?;
+        }
+        Ok(set)
     }
 
     /// How many bytes the texts in its operations have.
     pub fn size(&self) -> usize {
-        self.operations
-            .iter()
-            .map(|operation| match operation {
-                PatchOperation::Add(operation) => weight(&operation.value),
-                PatchOperation::Replace(operation) => weight(&operation.value),
-                PatchOperation::Test(operation) => weight(&operation.value),
-                PatchOperation::Remove(_) | PatchOperation::Move(_) | PatchOperation::Copy(_) => 0,
-            })
-            .sum()
+        let written = self.operations.iter().map(|operation| match operation {
+            PatchOperation::Add(operation) => weight(&operation.value),
+            PatchOperation::Replace(operation) => weight(&operation.value),
+            _ => 0,
+        });
+        written.chain(self.expected.iter().flatten().map(weight)).sum()
     }
 
     /// Applies the patch to a connector. The operations see its detail in English, which `detail` makes. A copy into a
@@ -81,11 +85,15 @@ impl PatchSet {
         let max_metadata =
             json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
         let mut copied = 0;
-        for (index, operation) in self.operations.iter().enumerate() {
+        for (index, (operation, expected)) in self.operations.iter().zip(&self.expected).enumerate() {
             check_value(operation, &members, max_document, &mut copied)
+                .and_then(|()| expected.as_ref().map_or(Ok(()), |value| check_expected(operation, value, &members)))
                 .and_then(|()| {
+                    if matches!(operation, PatchOperation::Test(_)) {
+                        return Ok(());
+                    }
                     json_patch::patch_unsafe(&mut members, std::slice::from_ref(operation))
-                        .map_err(|error| explain(&error.kind, operation, &members))
+                        .map_err(|error| explain(&error.kind))
                 })
                 .and_then(|()| match operation {
                     PatchOperation::Test(_) | PatchOperation::Remove(_) => Ok(()),
@@ -208,6 +216,16 @@ impl PatchSet {
         let index = self.operations.iter().rposition(touches).unwrap_or_default();
         let operation = self.operations.get(index).map(display).unwrap_or_default();
         PatchError::Result { index, operation, reason }
+    }
+}
+
+/// Takes out the value that the path must have: that of a `test`, or of a `remove`. Some serializers write `null` for a
+/// member that is not given, so the null of a `remove` is none.
+fn expected(operation: &mut Value) -> Option<Value> {
+    match operation["op"].as_str() {
+        Some("test") => operation.get_mut("value").map(Value::take),
+        Some("remove") => operation.get_mut("value").map(Value::take).filter(|value| !value.is_null()),
+        _ => None,
     }
 }
 

@@ -43,6 +43,89 @@ fn every_operation_of_the_rfc_works() {
 }
 
 #[test]
+fn a_test_compares_numbers_by_their_values() {
+    let numbers = json!({"n": 1, "f": 2.0, "list": [{"n": 10}]});
+    let test = |path: &str, value: &str| {
+        let value: Value = serde_json::from_str(value).expect("JSON");
+        apply(json!([
+            {"op": "add", "path": "/connectorMetadata/x", "value": numbers},
+            {"op": "test", "path": path, "value": value}
+        ]))
+    };
+    for (path, value) in [
+        ("/connectorMetadata/x/n", "1.0"),
+        ("/connectorMetadata/x/n", "10e-1"),
+        ("/connectorMetadata/x/f", "2"),
+        ("/connectorMetadata/x/list", "[{\"n\": 1e1}]"),
+        ("/connectorMetadata/x", "{\"list\": [{\"n\": 10.0}], \"f\": 2, \"n\": 1.00}"),
+    ] {
+        assert!(test(path, value).is_ok(), "{path} {value}");
+    }
+    for (path, value, found) in [
+        ("/connectorMetadata/x/n", "1.5", "the path holds the number 1"),
+        ("/connectorMetadata/x/n", "\"1\"", "the path holds the number 1"),
+        ("/connectorMetadata/x/list", "[]", "the path holds an array"),
+        ("/connectorMetadata/x/no", "1", "the path does not exist"),
+        ("/connectorMetadata/x/list/-", "1", "the path does not exist"),
+    ] {
+        let error = test(path, value).expect_err(value).to_string();
+        assert!(error.starts_with("operation 1 (test ") && error.ends_with(found), "{error}");
+    }
+}
+
+#[test]
+fn a_remove_with_a_value_removes_only_that_value() {
+    let remove = |path: &str, value: Value| json!({"op": "remove", "path": path, "value": value});
+    for (path, value) in [
+        ("/connectorMetadata/category", json!("HR")),
+        ("/connectorMetadata/labels", json!(["a"])),
+        ("/connectorMetadata/labels/0", json!("a")),
+        // Serializers write null for what is not given.
+        ("/connectorMetadata/category", Value::Null),
+    ] {
+        let patched = apply(json!([remove(path, value)])).expect(path);
+        assert!(
+            Value::from(patched.connector_metadata).pointer(&path["/connectorMetadata".len()..]).is_none(),
+            "{path}"
+        );
+    }
+    for (path, value, found) in [
+        ("/connectorMetadata/category", json!("hr"), "the string \"HR\""),
+        ("/connectorMetadata/category", json!(["HR"]), "the string \"HR\""),
+        ("/connectorMetadata/labels", json!("a"), "an array"),
+        ("/connectorMetadata/labels/0", json!("b"), "the string \"a\""),
+    ] {
+        let error = apply(json!([remove(path, value)])).expect_err(path).to_string();
+        let expected = format!(
+            "operation 0 (remove {path}): nothing is removed, because the path does not hold the `value` but {found}; leave \
+             `value` out to remove what is there"
+        );
+        assert_eq!(error, expected);
+    }
+    let missing = apply(json!([remove("/connectorMetadata/no", json!(1))])).expect_err("nothing there").to_string();
+    assert!(missing.ends_with("the path does not exist"), "{missing}");
+    // All or nothing, and as of the operation's turn.
+    let patch = json!([
+        {"op": "replace", "path": "/connectorMetadata/category", "value": 1},
+        remove("/connectorMetadata/category", json!(1.0)),
+    ]);
+    assert!(!apply(patch).expect("applies").connector_metadata.contains_key("category"));
+    let document = remove("/applicationXml", json!("<Application/>"));
+    let added = json!({"op": "add", "path": "/applicationXml", "value": "<Application a='1'/>"});
+    let error = apply(json!([document, added])).expect_err("another document").to_string();
+    assert!(error.starts_with("operation 0 (remove /applicationXml): nothing is removed"), "{error}");
+}
+
+#[test]
+fn the_values_that_a_patch_compares_count_for_its_size() {
+    let size = |patch: Value| PatchSet::from_json(patch, PatchScope::Specified).expect("a patch").size();
+    let long = "x".repeat(1000);
+    for op in ["test", "remove", "add", "replace"] {
+        assert_eq!(size(json!([{"op": op, "path": "/connectorMetadata/a", "value": long}])), 1000, "{op}");
+    }
+}
+
+#[test]
 fn a_patch_of_the_whole_connector_changes_what_it_was_created_with() {
     let before = connector();
     let whole = |patch: Value| {

@@ -7,6 +7,7 @@ use encoding_rs::mem::{decode_latin1, encode_latin1_lossy};
 use serde::{Deserialize, Serialize};
 
 use super::read::{self, PropertiesError, Property, lines_that_may_have};
+use super::write;
 
 /// The translation key of a connector's short description.
 pub const SHORT_DESCRIPTION: &str = "ShortDesc";
@@ -26,6 +27,11 @@ pub enum Properties {
 }
 
 impl Properties {
+    /// A key as it is written in a text, with its spaces, `=` and `:` escaped.
+    pub fn escaped_key(key: &str) -> String {
+        write::escaped_key(key)
+    }
+
     /// Checks a `.properties` text in UTF-8 or, where it is not valid UTF-8, in ISO-8859-1.
     pub fn parse(bytes: &[u8]) -> Result<Self, PropertiesError> {
         if let Some(offset) = memchr::memchr(0, bytes) {

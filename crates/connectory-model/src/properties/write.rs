@@ -2,6 +2,12 @@
 
 use std::fmt::Write;
 
+/// A key as a text in UTF-8 has it.
+pub(super) fn escaped_key(key: &str) -> String {
+    let line = line(key, "", true);
+    line.strip_suffix('=').unwrap_or(&line).to_owned()
+}
+
 /// A line with a key and its value, without its end. It escapes characters that the encoding does not have.
 ///
 /// The parser's own writer is not used: it escapes every space, and writes `\u` with fewer than four digits.

@@ -99,16 +99,19 @@ pub async fn put(
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
         }
         UploadedFile::File(bytes) => {
-            let properties = if bytes.is_empty() {
-                None
+            let (properties, doubt) = if bytes.is_empty() {
+                (None, None)
             } else {
-                let parsed = server.work.run(bytes.len(), move |_| Properties::parse(&bytes)).await?;
-                Some(parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?)
+                let size = bytes.len();
+                let read = move |_: &_| Properties::parse(&bytes).map(|read| (read.encoding_doubt(), read));
+                let parsed = server.work.run(size, read).await?;
+                let (doubt, read) = parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
+                (Some(read), doubt.map(|doubt| format!("line {}: {}", doubt.line, doubt.reason)))
             };
             let (tenant, origin) = (caller.tenant(), caller.origin());
             let registry = &server.registry;
             let replaced = registry.replace_translations(tenant, &origin, &script_name, locale, properties, condition);
-            (update_status(&replaced.await?), None)
+            (update_status(&replaced.await?), doubt)
         }
     };
     Ok(json_of(&UpdateDetail::new(script_name, UploadTarget::Translations(locale), status, message)))

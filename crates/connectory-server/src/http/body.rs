@@ -68,8 +68,12 @@ impl Bodies {
     pub async fn parse(&self, bytes: Bytes) -> Result<Value, ApiError> {
         let parsed = self.work.run(bytes.len(), move |_| json::from_slice(&bytes, JSON_VALUES)).await?;
         parsed.map_err(|error| {
-            let verb = if matches!(error, JsonError::Syntax(_)) { "is" } else { "has" };
-            ApiError::bad_request(format!("the body {verb} {error}"))
+            let found = match error {
+                JsonError::Syntax(_) | JsonError::Utf16 => " is",
+                JsonError::TooManyValues(_) => " has",
+                JsonError::Digits { .. } => ":",
+            };
+            ApiError::bad_request(format!("the body{found} {error}"))
         })
     }
 

@@ -93,6 +93,8 @@ enum LineError {
     #[error("it is {0}")]
     Json(json::JsonError),
     #[error("{0}")]
+    Digits(json::JsonError),
+    #[error("{0}")]
     Shape(String),
     #[error(transparent)]
     ScriptName(#[from] InvalidScriptName),

@@ -83,6 +83,47 @@ async fn the_own_patch_of_this_server_changes_status_name_type_class_and_connect
 }
 
 #[tokio::test]
+async fn numbers_are_compared_by_their_values_and_none_loses_digits() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let send = async |operations: &str| {
+        app.call(Method::PATCH, &path, "application/json-patch+json", operations.to_owned()).await
+    };
+    // A byte order mark in front of a body is no part of it.
+    let add =
+        "\u{feff}[{\"op\": \"add\", \"path\": \"/connectorMetadata/n\", \"value\": [1, 18446744073709551615, 0.10]}]";
+    assert_eq!(send(add).await.ok()["connectorMetadata"]["n"].to_string(), "[1,18446744073709551615,0.1]");
+    let test = "[{\"op\": \"test\", \"path\": \"/connectorMetadata/n\", \"value\": [1.0, 18446744073709551615, 1e-1]}]";
+    send(test).await.ok();
+    for number in ["18446744073709551617", "-9223372036854775809", "0.1234567890123456789"] {
+        for op in ["add", "test"] {
+            let operations = format!("[{{\"op\": \"{op}\", \"path\": \"/connectorMetadata/n\", \"value\": {number}}}]");
+            let refusal = send(&operations).await.refusal(400);
+            assert!(refusal.contains(&format!("the body: the number `{number}` at line 1, column ")), "{refusal}");
+        }
+        let create =
+            format!("{{\"name\": \"IT\", \"className\": \"x.Y\", \"connectorMetadata\": {{\"a\": {number}}}}}");
+        let refusal = app.call(Method::POST, "/v3/connectors", "application/json", create).await.refusal(400);
+        assert!(refusal.contains("would lose digits; "), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_remove_with_a_value_is_refused_where_another_value_is() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let set = json!([{"op": "add", "path": "/connectorMetadata/f", "value": "a"}]);
+    let before = app.patch(&path, &set).await.ok();
+    let remove = |value: &str| json!([{"op": "remove", "path": "/connectorMetadata/f", "value": value}]);
+    for path in [path.clone(), path.replace("/v3", "/connectory/v1")] {
+        let refusal = app.patch(&path, &remove("b")).await.refusal(400);
+        assert!(refusal.contains("operation 0 (remove /connectorMetadata/f): nothing is removed"), "{refusal}");
+    }
+    assert_eq!(app.get(&path).await.ok(), before);
+    assert_eq!(app.patch(&path, &remove("a")).await.ok()["connectorMetadata"], json!({}));
+}
+
+#[tokio::test]
 async fn a_refused_patch_names_the_operation_and_changes_nothing() {
     let app = TestApp::start().await;
     let path = format!("/v3/connectors/{}", app.create("HR").await);

@@ -50,11 +50,35 @@ async fn an_empty_request_is_skipped_as_the_official_clients_send_it() {
 }
 
 #[tokio::test]
+async fn a_file_of_two_encodings_is_stored_as_it_is_and_told() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}/translations/de", app.create("HR").await);
+    let mixed = b"k1=\xe4\nk2=\xc3\xa4\n";
+    for status in ["UPDATED", "UNCHANGED"] {
+        let answer = app.put(&path, mixed).await.ok();
+        assert_eq!(answer["status"], status);
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.starts_with("line 2: the file is not UTF-8, so it is read as ISO-8859-1, and `"), "{message}");
+    }
+    assert_eq!(app.get(&path).await.body, mixed);
+    for one in [&b"k1=\xe4\n"[..], "k1=\u{e4}\n".as_bytes()] {
+        assert_eq!(app.put(&path, one).await.ok().get("message"), None);
+    }
+}
+
+#[tokio::test]
 async fn unknown_locales_and_broken_texts_are_refused() {
     let app = TestApp::start().await;
     let path = format!("/v3/connectors/{}/translations", app.create("HR").await);
     let refusal = app.put(&format!("{path}/tlh"), b"a=b").await.refusal(400);
     assert!(refusal.starts_with("`tlh` is not a supported locale; the locales are de, no,"), "{refusal}");
+    for (tag, meant) in [("false", "no"), ("nb", "no"), ("de-DE", "de"), ("zh_CN", "zh-CN")] {
+        let refusal = app.put(&format!("{path}/{tag}"), b"a=b").await.refusal(400);
+        assert!(
+            refusal.starts_with(&format!("`{tag}` is not a supported locale; did you mean `{meant}`?")),
+            "{refusal}"
+        );
+    }
     let table: [(&[u8], &str); 2] =
         [(b"a=b\nc=\\u12", "the file, line 2: "), (b"a=\0", "the file, the file holds a NUL byte at offset 2")];
     for (text, expected) in table {

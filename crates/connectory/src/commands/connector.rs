@@ -7,10 +7,11 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use connectory_client::{
-    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Status, UpdateDetail, UpdateStatus,
+    Client, ConnectorItem, DocumentKind, Filter, Locale, NewConnector, Open, Patch, Status, UpdateDetail, UpdateStatus,
 };
-use connectory_model::{UnknownStatus, visible};
+use connectory_model::{UnknownStatus, json, visible};
 use futures_util::TryStreamExt;
+use serde_json::Value;
 
 use crate::before;
 use crate::environment::EnvironmentArgument;
@@ -239,7 +240,7 @@ pub async fn run(ConnectorArguments { environment, quiet, command }: ConnectorAr
             Ok(())
         }
         ConnectorCommand::Patch { script_name, file } => {
-            let patch = serde_json::from_slice(&read(&file)?).context("the file is no JSON Patch (RFC 6902)")?;
+            let patch = patch_of(&read(&file)?).context("the file is no JSON Patch (RFC 6902)")?;
             client.patch(&script_name, &patch).await?;
             say(format!("Patched {script_name}."));
             Ok(())
@@ -304,6 +305,20 @@ fn describe_update(UpdateDetail { message, script_name, updated_files, status }:
     Ok([script_name.to_string(), status.to_string(), files, message].join(" ").trim_end().to_owned())
 }
 
+/// The JSON Patch of a file. The SDK sends a `remove` without a value, so a `test` in front of it is the guard that the
+/// value is.
+fn patch_of(text: &[u8]) -> Result<Patch> {
+    let Value::Array(operations) = json::from_slice(text, usize::MAX)? else {
+        bail!("expected an array of operations; wrap a single one in [ ]");
+    };
+    let guarded = operations.into_iter().flat_map(|operation| {
+        let value = operation.get("value").filter(|value| operation["op"] == "remove" && !value.is_null());
+        let test = value.map(|value| serde_json::json!({"op": "test", "path": operation["path"], "value": value}));
+        test.into_iter().chain([operation])
+    });
+    Ok(serde_json::from_value(guarded.collect())?)
+}
+
 fn read(file: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
@@ -318,5 +333,29 @@ fn write(file: Option<&Path>, bytes: &[u8]) -> Result<()> {
     match file {
         Some(file) => files::write(file, bytes, Readers::AsBefore),
         None => terminal::bytes(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_remove_is_tested_before_it() {
+        let text = "\u{feff}[{\"op\": \"remove\", \"path\": \"/connectorMetadata/a\", \"value\": 1}, \
+                    {\"op\": \"remove\", \"path\": \"/connectorMetadata/b\", \"value\": null}]";
+        let sent = serde_json::to_value(patch_of(text.as_bytes()).expect("a patch")).expect("JSON");
+        let expected = serde_json::json!([
+            {"op": "test", "path": "/connectorMetadata/a", "value": 1},
+            {"op": "remove", "path": "/connectorMetadata/a"},
+            {"op": "remove", "path": "/connectorMetadata/b"},
+        ]);
+        assert_eq!(sent, expected);
+        for (text, reason) in [
+            ("{\"op\": \"remove\", \"path\": \"/connectorMetadata/a\"}", "wrap a single one in [ ]"),
+            ("[{\"op\": \"add\", \"path\": \"/a\", \"value\": 18446744073709551617}]", "would lose digits"),
+        ] {
+            assert!(patch_of(text.as_bytes()).expect_err(text).to_string().contains(reason));
+        }
     }
 }

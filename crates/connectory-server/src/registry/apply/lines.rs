@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use connectory_model::document::DocumentKind;
+use connectory_model::json::JsonError;
 use connectory_model::limits::{APPLY_LINE_TIMES, APPLY_LINES, JSON_VALUES, QUOTED_CHARS, ZSTD_WINDOW_LOG};
 use connectory_model::{Connector, ScriptName, import, json, name_key, shown};
 use connectory_store::{Change, Edit, Holders, RevisionId, RevisionNumber};
@@ -287,7 +288,11 @@ impl Line {
         let shape = |reason: &str| {
             LineError::Shape(format!("{reason}; a line is {{\"scriptName\": …, \"revision\": …, \"connector\": …}}"))
         };
-        let Value::Object(mut members) = json::from_slice(text, JSON_VALUES).map_err(LineError::Json)? else {
+        let unread = |error| match error {
+            JsonError::Digits { .. } => LineError::Digits(error),
+            _ => LineError::Json(error),
+        };
+        let Value::Object(mut members) = json::from_slice(text, JSON_VALUES).map_err(unread)? else {
             return Err(shape("it is not an object"));
         };
         let script_name = members.remove("scriptName");
