@@ -113,7 +113,7 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
         return Err(error("the file is in UTF-16; save it in UTF-8", None));
     }
     if let Err(invalid) = std::str::from_utf8(bytes) {
-        let line = bytes[..invalid.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = bytes[..invalid.valid_up_to()].split(|byte| *byte == b'\n').count();
         return Err(error("the file is not in UTF-8; save it in UTF-8", Some(line)));
     }
     let description: Value = serde_saphyr::from_slice(bytes).map_err(|error: serde_saphyr::Error| {

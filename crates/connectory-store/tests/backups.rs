@@ -553,13 +553,20 @@ fn databases_of_every_schema_are_backed_up_and_restored() {
         let dump = dump.replace("'pem'", &format!("'{}'", signing_key("k").pem));
         rusqlite::Connection::open(&path).unwrap().execute_batch(&dump).unwrap();
         let source = BackupSource::open(&path).unwrap();
-        assert_eq!(check(&source), Vec::<String>::new(), "schema {schema}");
+        // Two connectors of these databases have one name since schema 5. Nothing else is wrong.
+        let findings = check(&source);
+        assert!(
+            findings.iter().all(|finding| finding.contains("`strasse-2`: the connector `strasse` has the same name"))
+        );
+        assert!(schema > 4 || findings.len() == 1, "schema {schema}: {findings:?}");
         let mut backup = Vec::new();
         let counts = source.write(&mut backup, &mut |_, _| {}).unwrap();
         assert!(counts.revisions >= 10 && counts.clients == 2 && counts.tenants == 2, "schema {schema}: {counts:?}");
-        assert_eq!(verify(&backup).unwrap(), (counts, vec![]), "schema {schema}");
+        let (verified, in_backup) = verify(&backup).unwrap();
+        assert_eq!(verified, counts, "schema {schema}");
+        assert_eq!(in_backup.iter().map(ToString::to_string).collect::<Vec<_>>(), findings, "schema {schema}");
         let again = folder.path().join("again.db");
-        assert_eq!(restore(&backup, &again).unwrap(), 0);
+        assert_eq!(restore(&backup, &again).unwrap(), findings.len() as u64);
         expect_same(&BackupSource::open(&again).unwrap(), &backup);
         if cluster::is_wanted() {
             let cluster = cluster::shared();
@@ -567,7 +574,7 @@ fn databases_of_every_schema_are_backed_up_and_restored() {
             let target = BackupTarget::Postgres(&address);
             Backup::open(backup.as_slice()).unwrap().restore(target, Keys::Keep, &mut |_| {}).unwrap();
             let source = BackupSource::open_postgres(&address).unwrap();
-            assert_eq!(check(&source), Vec::<String>::new(), "schema {schema}");
+            assert_eq!(check(&source), findings, "schema {schema}");
             expect_same(&source, &backup);
         }
     }

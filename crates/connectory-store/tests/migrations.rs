@@ -261,8 +261,20 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
         let namesake = Edit::new(Change::Create, &namesake, &[], None);
         store.commit(tenant, vec![namesake], origin()).await
     };
+    let clashes = || {
+        let mut found = Vec::new();
+        let source = connectory_store::BackupSource::open(&path).unwrap();
+        source.check(&mut |_, _| {}, &mut |finding| found.push(finding.to_string())).unwrap();
+        found.retain(|finding| finding.contains("has the same name"));
+        found
+    };
+    let both = "connector `strasse-2`: the connector `strasse` has the same name; both can be read; give one of them \
+                another name, because no other change of them is made before";
+    let found = clashes();
+    assert!(found.len() == 1 && found[0].ends_with(both), "{found:?}");
     assert!(matches!(taken().await, Err(Refusal::NameTaken { edit: 0 })));
     delete(4, "strasse").await;
+    assert_eq!(clashes(), Vec::<String>::new());
     assert!(matches!(taken().await, Err(Refusal::NameTaken { edit: 0 })), "the other one has the name");
     // It may still be changed.
     let mut changed = states["strasse-2"].clone();

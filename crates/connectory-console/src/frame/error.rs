@@ -141,6 +141,7 @@ fn registry_message(error: &RegistryError) -> Message {
         }
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
+        RegistryError::NameShared { other, .. } => Message::new("error.name_shared").with(other),
         RegistryError::Quota(QuotaExceeded::Connectors(most)) => Message::new("error.quota_connectors").with(most),
         RegistryError::Quota(QuotaExceeded::Bytes(most)) => Message::new("error.quota_bytes").with(most),
         RegistryError::Conflict | RegistryError::Unexpected(_) => Message::new("error.conflict"),

@@ -97,7 +97,9 @@ fn longer_keys<'k>(used: Option<&'k Keys<'_>>) -> BTreeMap<&'k str, Vec<&'k str>
         }
     }
     // The longest first: `a b c` in front of `a b`.
-    longer.values_mut().for_each(|keys| keys.sort_by_key(|key| std::cmp::Reverse(key.len())));
+    for keys in longer.values_mut() {
+        keys.sort_by_key(|key| std::cmp::Reverse(key.len()));
+    }
     longer
 }
 

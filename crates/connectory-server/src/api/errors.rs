@@ -30,6 +30,7 @@ impl From<RegistryError> for ApiError {
             }
             RegistryError::BuiltIn(_)
             | RegistryError::NameTaken
+            | RegistryError::NameShared { .. }
             | RegistryError::Quota(_)
             | RegistryError::Patch(_) => Self::bad_request(error.to_string()),
             RegistryError::Conflict => Self::conflict(),

@@ -4,13 +4,14 @@
 //! The list consists of chunks of up to 256 connectors, because filters are fast on contiguous columns and writes are
 //! cheap on small columns.
 
+use std::cmp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use connectory_model::filter::MAX_ROWS;
 use connectory_model::limits::LIST_BYTES;
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Summary, name_key};
+use connectory_model::{Locale, ScriptName, Summary, name_key};
 use connectory_store::RevisionNumber;
 
 use super::chunk::Chunk;
@@ -106,6 +107,20 @@ impl Snapshot {
         let chunk = self.chunks.binary_search_by(|chunk| chunk.entries[0].name_key().cmp(&key));
         let Some(chunk) = chunk.map_or_else(|after| after.checked_sub(1), Some) else { return false };
         self.chunks[chunk].entries.binary_search_by(|entry| entry.name_key().cmp(&key)).is_ok()
+    }
+
+    /// Another connector than this one that has this name. There is one only if both are older than the present rule for names
+    /// (D14).
+    pub fn namesake(&self, name: &str, script_name: &ScriptName) -> Option<ScriptName> {
+        let key = name_key(name);
+        // The last chunk that begins before the key may end with it.
+        let first =
+            self.chunks.binary_search_by(|chunk| chunk.entries[0].name_key().cmp(&key).then(cmp::Ordering::Greater));
+        let first = first.unwrap_or_else(|after| after.saturating_sub(1));
+        let from_there = self.chunks.iter().skip(first).flat_map(|chunk| &chunk.entries);
+        let mut same =
+            from_there.skip_while(|entry| entry.name_key() < key.as_str()).take_while(|entry| entry.name_key() == key);
+        same.find(|entry| entry.order().1 != script_name).map(|entry| entry.order().1.clone())
     }
 
     /// Inserts an entry at its place. Replaces the entry with the same name and script name, if there is one.

@@ -102,6 +102,9 @@ impl Registry {
                 if members.is_empty() {
                     return Ok(None);
                 }
+                if !is_renamed && let Some(other) = names.snapshot().namesake(&connector.name, &connector.script_name) {
+                    return Err(RegistryError::NameShared { script_name: connector.script_name.clone(), other });
+                }
                 changed.check_growth(&connector, bounds.connector)?;
                 let change = Change::Update { expected: read.number };
                 let edit = finish(Edit::new(change, &changed, &members, Some((&connector, &holders))));

@@ -52,6 +52,17 @@ pub enum RegistryError {
     /// Another connector of the tenant has the name.
     #[error("`name` is taken: a connector of this name exists already")]
     NameTaken,
+    /// Another connector has had the same name since before the present rule for names, and the change keeps it.
+    #[error(
+        "`{other}` has the same name as `{script_name}`: names are compared without case, and by NFC with full case folding; \
+         first give one of them another name, with the path `/name` of a patch of `/connectory/v1/connectors/{{scriptName}}`"
+    )]
+    NameShared {
+        /// The script name of the connector.
+        script_name: ScriptName,
+        /// The script name of the other connector.
+        other: ScriptName,
+    },
     /// The connector changed after the caller read it.
     #[error("someone else changed this meanwhile; read it again and repeat the change")]
     Conflict,

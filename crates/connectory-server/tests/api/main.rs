@@ -16,6 +16,7 @@ mod fresh;
 mod history;
 mod list;
 mod metrics;
+mod names;
 mod neighbours;
 mod nodes;
 mod once;

@@ -54,6 +54,9 @@ pub(crate) const RESTORE: &str = "restore a backup that `connectory backup verif
 const SAVE_AGAIN: &str = "change the connector once, which writes this row again, and start the server again";
 /// What to do about a wrong key of a name.
 const RENAME: &str = "give the connector another name and then this one, and start the server again";
+/// What to do about a name that two connectors have.
+const OTHER_NAME: &str =
+    "both can be read; give one of them another name, because no other change of them is made before";
 /// What to do about totals.
 const RENEW: &str = "only quotas use it; to have it right, make a backup and restore it into a new database";
 /// What to do about parts that nothing needs.
@@ -139,6 +142,8 @@ pub(crate) struct Checker {
     removed: (i64, Option<i64>),
     ended: Option<(i64, i64)>,
     last_name_key: Option<String>,
+    /// The name key of the connector before, without a suffix, and the script name of the first connector that has it.
+    named: Option<(String, String)>,
     last_event: i64,
 }
 
@@ -411,11 +416,20 @@ impl Checker {
     }
 
     fn connector(&mut self, row: &ConnectorRow, report: &mut Report<'_>) {
+        // Of connectors that have one name since before names were compared like this, all but the first have a suffix.
+        let key_of_name = row.name_key.split('\u{1}').next().unwrap_or_default();
+        let namesake = self.named.as_ref().filter(|(key, _)| key == key_of_name).map(|(_, first)| first.clone());
+        if namesake.is_none() {
+            self.named = Some((key_of_name.to_owned(), row.script_name.clone()));
+        }
         let last = self.last_name_key.replace(row.name_key.clone());
         let is_ordered = last.is_none_or(|last| last < row.name_key);
         let found = |what: String, advice| self.finding(Some(&row.script_name), None, what, advice);
         if !is_ordered {
             report(found("another connector has the same key of its name".to_owned(), RENAME));
+        }
+        if let Some(first) = namesake {
+            report(found(format!("the connector `{first}` has the same name"), OTHER_NAME));
         }
         let Some(latest) = self.connectors.get(row.script_name.as_str()).filter(|latest| !latest.is_deleted) else {
             return report(found(
@@ -435,7 +449,7 @@ impl Checker {
                 Err(_) => report(found("its summary cannot be read".to_owned(), RESTORE)),
             }
             // A key may have a suffix since names are compared by full case folding.
-            let is_key = sum(row.name_key.split('\u{1}').next().unwrap_or_default()) == key;
+            let is_key = sum(key_of_name) == key;
             if !is_key {
                 report(found(format!("the key of its name is wrong: `{}`", row.name_key), RENAME));
             }

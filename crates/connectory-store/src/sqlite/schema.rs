@@ -61,7 +61,7 @@ fn renew_name_keys(transaction: &Transaction<'_>) -> HookResult {
                     name,
                     script_name,
                     "another connector has the same name: names are compared by full case folding from now on; both stay, \
-                     delete one and create it under another name"
+                     and the next change of either must give it another name"
                 );
                 key = format!("{key}\u{1}{script_name}");
             }

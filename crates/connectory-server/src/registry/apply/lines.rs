@@ -255,6 +255,8 @@ impl Reader {
         if name_before != name_key(&wanted.name) {
             self.take_name(number, wanted)?;
             self.freed.insert(name_before);
+        } else if let Some(other) = self.snapshot.namesake(&before.name, &before.script_name) {
+            return Err(RegistryError::NameShared { script_name: before.script_name.clone(), other }.into());
         }
         self.check_documents(Some(before), wanted)?;
         wanted.check_growth(before, self.bounds.connector).map_err(RegistryError::from)?;
