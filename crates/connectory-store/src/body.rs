@@ -434,6 +434,30 @@ mod tests {
     }
 
     #[test]
+    fn a_document_in_any_encoding_is_read_as_it_was_written() {
+        let mut connector = import::from_json(br#"[{"name": "HR"}]"#).unwrap().remove(0);
+        let utf16: Vec<_> =
+            "\u{feff}<Application featuresString='Ä, B'/>".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let latin1 = b"<?xml version='1.0' encoding='ISO-8859-1'?><Application featuresString='\xc4, B'/>".to_vec();
+        // An older version stored what another one would refuse.
+        let legacy = b"<?xml version='1.0' encoding='utf-16'?><Application featuresString='A, B'/>".to_vec();
+        for (bytes, format) in [(utf16, format::HEAD), (latin1, format::WHOLE), (legacy, format::WHOLE)] {
+            connector.source_template = SourceTemplate::stored(DocumentText::stored(bytes.clone()).unwrap());
+            let body = Body::new(&connector, None);
+            assert_eq!(body.format, format);
+            let part = |of: Part, _| Ok(body.parts.iter().find(|(part, _)| *part == of).unwrap().1.clone());
+            let found = read(body.format, &body.bytes, usize::MAX, part).unwrap();
+            assert_eq!(found, Found::Connector(Box::new(connector.clone())));
+            assert_eq!(connector.source_template.text().bytes(), bytes);
+            let outline = outline(body.format, &body.bytes).unwrap();
+            let features = outline.parts.iter().find(|of| of.part == Part::Document(DocumentKind::SourceTemplate));
+            let features = features.map(|of| of.read(&part(of.part, None).unwrap()).unwrap());
+            let expected = connector.source_template.features();
+            assert!(features.is_none_or(|says| says == Contribution::Features(expected.clone())));
+        }
+    }
+
+    #[test]
     fn bodies_of_every_format_are_read() {
         let mut connector = import::from_json(br#"[{"name": "HR"}]"#).unwrap().remove(0);
         let latin1 = Properties::parse(b"a=\xe4\n").unwrap();

@@ -140,6 +140,50 @@ fn every_rule_finds_its_example_in_its_place() {
 }
 
 #[test]
+fn a_document_in_another_encoding_is_checked_and_fixed_in_it() {
+    let body =
+        format!("<Form xmlns=\"{FORM_NAMESPACE}\" connectorName=\"Größe\">\r\n<Field name='ä' type='b'/>\r\n</Form>");
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let latin1 = |text: &str| text.chars().map(|c| u8::try_from(c).expect("ISO-8859-1")).collect::<Vec<_>>();
+    let declared = |label: &str, body: &str| format!("<?xml version='1.0' encoding='{label}'?>{body}");
+    let fixed_body = body.replace("Größe", "HR").replace('\r', "");
+    for (before, after) in [
+        (
+            utf16(&format!("\u{feff}{}", declared("utf-16", &body))),
+            utf16(&format!("\u{feff}{}", declared("utf-16", &fixed_body))),
+        ),
+        (latin1(&declared("iso-8859-1", &body)), latin1(&declared("iso-8859-1", &fixed_body))),
+    ] {
+        let mut given = files(&with(&[("source-config.xml", "")], ""));
+        given.insert("source-config.xml".to_owned(), before.clone().into());
+        let findings = lint("hr", &given);
+        let text = Text::decode(&before);
+        let found: Vec<_> =
+            findings.iter().map(|finding| (finding.rule.id, &text.text[finding.span.clone()])).collect();
+        assert_eq!(found, [("line-endings", ""), ("connector-name", "Größe"), ("unknown-field-type", "b")]);
+        let fixed = text.fixed(findings.into_iter().filter_map(|finding| finding.fix));
+        assert_eq!(fixed, after);
+        given.insert("source-config.xml".to_owned(), before.clone().into());
+        let folder = Folder::read(&given).expect("a folder");
+        assert_eq!(folder.files()["source-config.xml"], before);
+        // What a server sends has the bytes too.
+        let detail = folder.clone().into_detail("hr".parse().expect("a script name"));
+        assert_eq!(Folder::of(&detail).expect("a folder").files()["source-config.xml"], before);
+        let renamed = folder.renamed("Ä").files().remove("source-config.xml").expect("a form");
+        assert_eq!(Text::decode(&renamed).text, text.text.replace("Größe", "Ä"));
+        assert!(renamed.len() < before.len());
+    }
+    let wrong = [("source-config.xml", "<?xml version='1.0' encoding='utf-16'?><Form/>")];
+    let findings = lint("hr", &files(&with(&wrong, "")));
+    assert_eq!(findings[0].rule, &rules::MALFORMED_XML);
+    assert!(
+        findings[0].message.contains("declares encoding `utf-16`, but its bytes are UTF-8"),
+        "{}",
+        findings[0].message
+    );
+}
+
+#[test]
 fn the_documentation_has_the_table_of_rules() {
     const HEADER: &str = "| rule | level | wants | `--fix` |\n|---|---|---|---|\n";
     let docs = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).expect("the documentation");

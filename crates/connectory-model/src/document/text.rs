@@ -114,3 +114,35 @@ impl<'de> Deserialize<'de> for DocumentText {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_older_versions_stored_stays_readable() {
+        for (stored, text) in [
+            ("<?xml version='1.0' encoding='utf-16'?><A/>", "<?xml version='1.0'?><A/>"),
+            ("<?xml version='1.0' encoding='klingon'?><A/>", "<?xml version='1.0'?><A/>"),
+            ("<A>ä</A>", "<A>ä</A>"),
+            ("", ""),
+        ] {
+            let document = DocumentText::stored(stored.as_bytes().to_vec()).expect(stored);
+            assert_eq!((document.as_str(), document.bytes()), (text, stored.as_bytes()));
+            assert_eq!(document.own_bytes().is_some(), text != stored);
+        }
+        assert_eq!(DocumentText::stored(b"<A>\xe4</A>".to_vec()), None);
+    }
+
+    #[test]
+    fn json_has_the_bytes_where_they_are_others() {
+        for bytes in
+            [b"<A/>".as_slice(), b"<?xml version='1.0' encoding='ISO-8859-1'?><A>\xe4</A>", b"\xff\xfe<\0A\0/\0>\0"]
+        {
+            let document = DocumentText::stored(bytes.to_vec()).expect("a document");
+            let json = serde_json::to_string(&document).expect("JSON");
+            assert_eq!(serde_json::from_str::<DocumentText>(&json).expect("a document"), document);
+            assert_eq!(document.bytes(), bytes);
+        }
+    }
+}
