@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
