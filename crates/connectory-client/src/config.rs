@@ -260,7 +260,8 @@ pub fn home_file() -> Option<PathBuf> {
 
 fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+        // Editors on Windows write a byte order mark, which is no part of the text.
+        Ok(text) => Ok(Some(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(path, &error)),
     }
@@ -305,6 +306,14 @@ mod tests {
             (environment.base_url.as_str(), source),
             ("https://local", EnvironmentSource::LocalFile(local.clone()))
         );
+        // Files as editors on Windows save them.
+        for file in [&local, &home] {
+            let marked = format!("\u{feff}{}", std::fs::read_to_string(file).unwrap());
+            std::fs::write(file, marked).unwrap();
+        }
+        assert_eq!(load(Parts::default()).unwrap().0.base_url, "https://local");
+        let named = Environment::from_home(&home, Some("dev")).unwrap().unwrap().0;
+        assert_eq!(named.base_url, "https://home");
         let (environment, source) = load(parts("https://variables")).unwrap();
         assert_eq!(source, EnvironmentSource::Variables);
         assert_eq!(environment.base_url, "https://variables");
