@@ -49,6 +49,18 @@ pub struct Decoded<'a> {
 }
 
 impl Encoding {
+    /// The name for a `Content-Type` (RFC 7303). UTF-16 with a mark is `utf-16`.
+    pub fn charset(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Utf16 { has_mark: true, .. } => "utf-16",
+            Self::Utf16 { is_big_endian: true, .. } => "utf-16be",
+            Self::Utf16 { .. } => "utf-16le",
+            Self::Latin1 => "iso-8859-1",
+            Self::Other(known) => known.name(),
+        }
+    }
+
     /// The bytes of a text. A character that the encoding does not have becomes a character reference, which means the same in XML.
     pub fn encode(self, text: &str) -> Cow<'_, [u8]> {
         match self {

@@ -63,6 +63,11 @@ impl DocumentText {
         self.bytes.as_deref().unwrap_or(self.text.as_bytes())
     }
 
+    /// The charset of the bytes, for a `Content-Type`.
+    pub fn charset(&self) -> &'static str {
+        self.own_bytes().and_then(|bytes| decode(bytes).ok()).map_or("utf-8", |decoded| decoded.encoding.charset())
+    }
+
     /// The bytes, if they are others than those of the text.
     pub fn own_bytes(&self) -> Option<&[u8]> {
         self.bytes.as_deref()

@@ -113,11 +113,12 @@ async fn document(
     kind: DocumentKind,
 ) -> Result<Response, ApiError> {
     let found = server.registry.find(caller.tenant(), script_name).await?;
-    let content_type = HeaderValue::from_static("application/xml; charset=utf-8");
+    let text = found.connector.document_text(kind);
+    let content_type = HeaderValue::try_from(format!("application/xml; charset={}", text.charset()));
+    let content_type = content_type.unwrap_or(HeaderValue::from_static("application/xml"));
     let part = Tagged::Document(kind);
     let etag = server.catalog.tag(caller.tenant(), found.entry.source, part, &found.connector).await?;
-    Ok((etag, [(header::CONTENT_TYPE, content_type)], found.connector.document_text(kind).bytes().to_vec())
-        .into_response())
+    Ok((etag, [(header::CONTENT_TYPE, content_type)], text.bytes().to_vec()).into_response())
 }
 
 async fn replace(

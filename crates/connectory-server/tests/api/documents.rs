@@ -329,6 +329,12 @@ async fn a_document_says_its_charset() {
         }
     }
     assert_eq!(app.get("/v3/connectors/hr/source-config").await.text(), text);
+    let charsets = ["utf-16", "utf-16", "utf-16", "iso-8859-1", "windows-1252", "utf-8"];
+    for ((bytes, _), charset) in encoded().into_iter().zip(charsets) {
+        app.put("/v3/connectors/hr/source-template", &bytes).await.ok();
+        let answer = app.get("/v3/connectors/hr/source-template").await;
+        assert_eq!(answer.header("content-type").unwrap(), format!("application/xml; charset={charset}"));
+    }
 }
 
 #[tokio::test]
