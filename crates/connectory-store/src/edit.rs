@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use connectory_model::document::DocumentKind;
 use connectory_model::{Connector, ScriptName, Summary, name_key};
 use uuid::Uuid;
 
@@ -44,6 +45,8 @@ pub struct Edit {
     pub(crate) name_key: String,
     /// Whether the connector may have had another name. The store knows which.
     pub(crate) may_rename: bool,
+    /// Whether a document has bytes that are not UTF-8, which servers of older versions cannot read.
+    pub(crate) is_encoded: bool,
     pub(crate) body: Body,
     pub(crate) summary_json: String,
 }
@@ -72,6 +75,8 @@ impl Edit {
             name_key: name_key(&connector.name),
             may_rename: matches!(change, Change::Update { .. })
                 && before.is_none_or(|(before, _)| before.name != connector.name),
+            is_encoded: action != Action::Delete
+                && DocumentKind::ALL.into_iter().any(|kind| !connector.document_text(kind).is_utf8()),
             body: Body::new(connector, before),
             summary_json: serde_json::to_string(&summary).expect("a summary is JSON"),
             summary: Arc::new(summary),

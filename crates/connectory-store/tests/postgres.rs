@@ -20,7 +20,7 @@ use connectory_store::{
     Store, StoreError, TenantId, Unavailable,
 };
 use futures_util::StreamExt;
-use support::{by, client, commit, connector, connector_at, create, edit, number, origin, summaries, tenant};
+use support::{by, client, commit, connector, connector_at, create, edit, encoded, number, origin, summaries, tenant};
 use tokio::time::{sleep, timeout};
 
 /// Runs many futures, as many at a time as a busy server has requests.
@@ -988,12 +988,16 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     // That was the start of a newer server. Older ones read the first number only.
     assert_eq!(database.psql(SCHEMA), "4|6");
     commit(&older, tenant, create("HR")).await;
+    // Older ones could not read this.
+    let refused = older.commit(tenant, vec![edit(Change::Create, encoded("Latin"))], origin()).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Store(StoreError::Unfinished)), "{refused:?}");
     let access = database.access();
     let (before, now) = access.schema(false).unwrap().unwrap();
     assert_eq!((before, now.version, now.expanded), (now, 4, 6));
     let (before, now) = access.schema(true).unwrap().unwrap();
     assert_eq!((before.version, now.version, now.expanded), (4, 6, 6));
     assert_eq!(database.psql(SCHEMA), "6|6");
+    commit(&older, tenant, edit(Change::Create, encoded("Latin"))).await;
     // As a server sees it that does not know the schema any more: nothing is done, and it says why.
     database.psql("UPDATE connectory_schema SET version = 99");
     let refused = older.commit(tenant, vec![create("IT")], origin()).await.unwrap_err();
@@ -1009,7 +1013,7 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     older.fresh(tenant).await.unwrap();
     commit(&older, tenant, create("IT")).await;
     assert_eq!(followed.lost(), 0);
-    assert_eq!(summaries(&database.open().await, tenant).await.len(), 2);
+    assert_eq!(summaries(&database.open().await, tenant).await.len(), 3);
     let refused = access.schema(true).unwrap_err().to_string();
     assert!(refused.contains("a newer connectory has prepared the schema 99"), "{refused}");
 }

@@ -73,6 +73,11 @@ impl DocumentText {
         self.bytes.as_deref()
     }
 
+    /// Whether the bytes are UTF-8.
+    pub fn is_utf8(&self) -> bool {
+        self.own_bytes().is_none_or(|bytes| std::str::from_utf8(bytes).is_ok())
+    }
+
     /// How many bytes it takes in memory.
     pub fn size(&self) -> usize {
         self.text.len() + self.bytes.as_ref().map_or(0, |bytes| bytes.len())

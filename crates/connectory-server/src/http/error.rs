@@ -158,7 +158,7 @@ impl From<StoreError> for ApiError {
             StoreError::BodyRemoved(_) => Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) },
             StoreError::Exists(_) => Self::conflict(),
             StoreError::Suspended => Self::forbidden(error.to_string()),
-            StoreError::ClientLimit(_) => Self::bad_request(error.to_string()),
+            StoreError::ClientLimit(_) | StoreError::Unfinished => Self::bad_request(error.to_string()),
             StoreError::Unavailable(Unavailable::Full) => Self {
                 retry_after: Some(RETRY_AFTER),
                 ..Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; nothing was changed"))

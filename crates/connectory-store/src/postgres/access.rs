@@ -22,6 +22,8 @@ use crate::revision::AuthorKind;
 
 /// The version of the schema that has the states of tenants.
 const STATES: i64 = 6;
+/// The version of the schema whose servers know documents that are not UTF-8.
+const ENCODINGS: i64 = 6;
 
 /// Reads up to `limit` clients of a tenant, ordered by name and then by id, after the client with a name and an id.
 pub(super) async fn clients(
@@ -116,10 +118,20 @@ pub(super) async fn set_quotas(transaction: &Transaction, name: &str, quotas: Qu
     access_events::record(transaction, tenant.id, AccessAction::QuotasChanged, Some(&subject), by).await
 }
 
+const FINISHED: &str = "SELECT version FROM connectory_schema";
+
 /// Refuses what older servers could not read, until the update to a version of the schema is finished.
 async fn expect_finished(transaction: &Transaction, version: i64) -> Result<()> {
-    let row = transaction.query_one("SELECT version FROM connectory_schema", &[]).await?.ok_or(StoreError::Closed)?;
-    if column::<i64>(&row, 0)? >= version { Ok(()) } else { Err(StoreError::Unfinished) }
+    is_finished(transaction.query_one(FINISHED, &[]).await?, version)
+}
+
+/// Refuses documents that are not UTF-8, which older servers could not read.
+pub(super) async fn expect_encodings(pool: &Arc<Pool>) -> Result<()> {
+    is_finished(pool.query_one(FINISHED, &[]).await?, ENCODINGS)
+}
+
+fn is_finished(row: Option<Row>, version: i64) -> Result<()> {
+    if column::<i64>(&row.ok_or(StoreError::Closed)?, 0)? >= version { Ok(()) } else { Err(StoreError::Unfinished) }
 }
 
 /// Gives a tenant another name.

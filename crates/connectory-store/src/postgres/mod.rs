@@ -38,6 +38,7 @@ mod value;
 mod writer;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,8 @@ struct Engine {
     heads: Heads,
     /// The commits that wait, by tenant.
     queues: Mutex<HashMap<TenantId, mpsc::Sender<Job>>>,
+    /// Whether every server of the database knows documents that are not UTF-8.
+    knows_encodings: AtomicBool,
     /// The timeline of the server that answered last.
     timeline: Mutex<Option<String>>,
     /// The time of the last write, and why it failed.
@@ -169,6 +172,7 @@ impl Postgres {
             following: Following::default(),
             heads: Heads::default(),
             queues: Mutex::default(),
+            knows_encodings: AtomicBool::default(),
             timeline: Mutex::default(),
             last_write: Mutex::default(),
             measures,
@@ -236,6 +240,11 @@ impl Postgres {
     }
 
     pub async fn commit(&self, commit: Commit) -> Result<Vec<RevisionNumber>, Refusal> {
+        if commit.edits.iter().any(|edit| edit.is_encoded) && !self.0.knows_encodings.load(Ordering::Relaxed) {
+            access::expect_encodings(&self.0.reads).await?;
+            // The update is never taken back.
+            self.0.knows_encodings.store(true, Ordering::Relaxed);
+        }
         self.0.commit(commit).await
     }
 

@@ -12,7 +12,9 @@ use connectory_store::{
 };
 use tempfile::TempDir;
 
-use super::support::{by, client, commit, connector, create, edit, number, origin, signing_key, summaries, tenant};
+use super::support::{
+    by, client, commit, connector, connector_at, create, edit, encoded, number, origin, signing_key, summaries, tenant,
+};
 use super::{Database, Postgres, Sqlite};
 
 /// The bytes of a backup.
@@ -125,7 +127,7 @@ pub(crate) async fn fill(store: &Store) {
     third.translations.0.insert(Locale::Fr, Properties::parse(b"ShortDesc=Court\n").unwrap());
     let change = Edit::new(Change::Update { expected: at }, &third, &[], Some((&second, &holders)));
     commit(store, ours, change.restoring()).await;
-    commit(store, other, create("HR")).await;
+    commit(store, other, edit(Change::Create, encoded("HR"))).await;
     let address = "192.0.2.9".parse().unwrap();
     let refused = RefusedSignIns { tenant: other, minute: 7, client_id: "theirs".to_owned(), address, count: 3 };
     store.add_refused_sign_ins(vec![refused]).await.unwrap();
@@ -158,6 +160,8 @@ pub(super) async fn what_is_restored_is_what_was_there<D: Restorable>(database: 
     let restored = D::new().unwrap();
     assert_eq!(restored.restore(backup.clone(), Keys::Keep).await.unwrap(), 0);
     let store = restored.open();
+    let other = store.tenant(Some("other".to_owned())).await.unwrap().unwrap().id;
+    assert_eq!(connector_at(&store, other, number(1)).await, encoded("HR"));
     assert_eq!(records(&back_up(&store).await), records(&backup));
     assert_eq!(check(&store).await, (counts, vec![]));
     assert_eq!(summaries(&store, ours).await, listed);

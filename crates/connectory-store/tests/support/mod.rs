@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use connectory_model::access::{Scope, UserLevel};
+use connectory_model::document::{DocumentText, SourceTemplate};
 use connectory_model::{Connector, Summary, import};
 use connectory_store::{
     AccessOrigin, Author, AuthorKind, Change, Edit, NewClient, Origin, RevisionId, RevisionNumber, SigningKey, Store,
@@ -15,6 +16,13 @@ use uuid::Uuid;
 pub fn connector(name: &str) -> Arc<Connector> {
     let list = serde_json::json!([{"name": name}]).to_string();
     Arc::new(import::from_json(list.as_bytes()).unwrap().remove(0))
+}
+
+/// A connector with a document that is not UTF-8.
+pub fn encoded(name: &str) -> Connector {
+    let bytes = b"<?xml version='1.0' encoding='ISO-8859-1'?><Application name='\xe4'/>".to_vec();
+    let source_template = SourceTemplate::stored(DocumentText::stored(bytes).unwrap());
+    Connector { source_template, ..Connector::clone(&connector(name)) }
 }
 
 /// An edit of two members.

@@ -7,17 +7,20 @@
 
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
-use connectory_model::limits::HEAD_BYTES;
+use connectory_model::limits::{HEAD_BYTES, LOGGED_REFUSALS};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use uuid::Uuid;
 
 use super::traffic::Traffic;
 use crate::http::error::ApiError;
+use crate::rate_limit::{RateLimit, RateWindow};
 
 /// The most bytes of an answer of hyper without a body.
 const MOST: usize = 512;
@@ -82,6 +85,9 @@ fn refusal(answer: &[u8]) -> Option<StatusCode> {
     is_empty.then_some(status).filter(StatusCode::is_client_error)
 }
 
+/// The rate limit of the log, because whoever connects can have such a line.
+static LOGGED: LazyLock<(Instant, RateWindow)> = LazyLock::new(|| (Instant::now(), RateWindow::default()));
+
 /// The answer that says why.
 fn explained(status: StatusCode, peer: IpAddr) -> Vec<u8> {
     let text = match status {
@@ -94,7 +100,10 @@ fn explained(status: StatusCode, peer: IpAddr) -> Vec<u8> {
     };
     let tracking_id = Uuid::from_u128(rand::random()).simple().to_string();
     let status_code = status.as_u16();
-    tracing::info!(tracking_id, %peer, status = status_code, reason = text, "request refused");
+    let limit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
+    if LOGGED.1.admit(limit, LOGGED.0.elapsed()).is_ok() {
+        tracing::info!(tracking_id, %peer, status = status_code, reason = text, "request refused");
+    }
     let error = ApiError { status, ..ApiError::bad_request(text) };
     let body = serde_json::to_string(&error.body(&tracking_id)).expect("errors are JSON");
     let reason = status.canonical_reason().unwrap_or("Refused");
