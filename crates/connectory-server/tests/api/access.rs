@@ -161,7 +161,7 @@ async fn the_server_tells_its_version_extensions_and_limits_without_a_token() {
     let service = || Request::get("/connectory/v1").body(Body::empty()).unwrap();
     let told = TestApp::with(options).await.send(service()).await.ok();
     let expected = json!({"name": "connectory", "version": env!("CARGO_PKG_VERSION"),
-                          "capabilities": ["statuses", "custom", "idempotencyKey", "updateInPlace", "export", "apply",
+                          "capabilities": ["statuses", "custom", "search", "idempotencyKey", "updateInPlace", "export", "apply",
                                            "history", "events", "conditionalRequests"],
                           "limits": limits});
     assert_eq!(told, expected);

@@ -372,3 +372,40 @@ async fn a_form_is_read_as_clients_write_it() {
     let answer = app.call(Method::POST, "/oauth/token", "multipart/form-data; boundary=b", token).await;
     assert_eq!(answer.json()["error"], "unsupported_grant_type");
 }
+
+#[tokio::test]
+async fn unusual_documents_that_are_right_are_taken_and_served_as_they_are() {
+    let app = TestApp::start().await;
+    let path = format!("/v3/connectors/{}", app.create("HR").await);
+    let form = "http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd";
+    let large = format!("<Application name='HR' note='{}'/>", "ä".repeat(1_800_000));
+    for (document, text) in [
+        ("source-template", "\u{feff}<Application name='HR'/>".to_owned()),
+        ("source-template", "<!-- a --><?pi b?>\n<Application name='HR'/>\n<?pi c?><!-- d -->".to_owned()),
+        (
+            "source-template",
+            "<Application name='HR'><Attributes><![CDATA[<a> & ]] >]]></Attributes></Application>".to_owned(),
+        ),
+        ("source-template", "<Application name='HR'\r>\r<!-- \r\n -->\r</Application>".to_owned()),
+        ("source-template", "<Application\r\n name='HR'>\r\n</Application>\r\n".to_owned()),
+        ("source-template", "<Application name='HR &#x1F600; \u{1F600}'/>".to_owned()),
+        ("source-template", large),
+        ("source-config", format!("<f:Form xmlns:f=\"{form}\" name=\"HR\"/>")),
+    ] {
+        let path = format!("{path}/{document}");
+        assert_eq!(app.put(&path, text.as_bytes()).await.ok()["status"], "UPDATED", "{document}");
+        assert_eq!(app.get(&path).await.body, text.as_bytes(), "{document}");
+    }
+    // In JSON, a character outside of the basic plane is two escapes.
+    let patch = r#"[{"op": "replace", "path": "/applicationXml", "value": "<Application name='\ud83d\ude00'/>"}]"#;
+    let patched = app.call(Method::PATCH, &path, "application/json-patch+json", patch).await;
+    assert_eq!(patched.ok()["applicationXml"], "<Application name='\u{1F600}'/>");
+    let patch = json!([
+        {"op": "add", "path": "/connectorMetadata/a~1b", "value": 1},
+        {"op": "add", "path": "/connectorMetadata/labels", "value": ["x"]},
+        {"op": "add", "path": "/connectorMetadata/labels/-", "value": "y"},
+        {"op": "add", "path": "/connectorMetadata/n", "value": null},
+    ]);
+    let metadata = app.patch(&path, &patch).await.ok()["connectorMetadata"].clone();
+    assert_eq!(metadata, json!({"a/b": 1, "labels": ["x", "y"], "n": null}));
+}
