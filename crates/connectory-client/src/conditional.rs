@@ -11,8 +11,8 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use crate::error::{ApiError, Error};
 use crate::etag::ETag;
 use crate::http::Answer;
+use crate::items;
 use crate::transport::Transport;
-use crate::unreadable;
 
 /// Something that was read, and its entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl IfNoneMatch<'_> {
     ) -> Result<Option<Tagged<ConnectorDetail>>, Error> {
         let locale = locale.map(|locale| ("locale", locale.tag()));
         let with = |request: RequestBuilder| request.query(locale.as_slice());
-        self.read(&[script_name], &with, |answer| unreadable::one(&answer)).await
+        self.read(&[script_name], &with, |answer| items::one(&answer)).await
     }
 
     /// As [`Client::document`](crate::Client::document).

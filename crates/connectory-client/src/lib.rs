@@ -84,6 +84,7 @@ mod events;
 mod filter;
 mod history;
 mod http;
+mod items;
 mod list;
 mod retries;
 mod token;

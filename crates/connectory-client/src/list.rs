@@ -17,8 +17,9 @@ use crate::error::Error;
 use crate::etag::ETag;
 use crate::filter::Filter;
 use crate::http::Answer;
+use crate::items;
 use crate::transport::Transport;
-use crate::unreadable::{self, Unreadable};
+use crate::unreadable::Unreadable;
 
 /// The maximum number of connectors in a page (the specification's limit).
 pub const MAX_PAGE: usize = 250;
@@ -213,7 +214,7 @@ pub struct Listed {
 
 impl Listed {
     fn of(answer: &Answer) -> Result<Self, Error> {
-        unreadable::items(answer).map(|(connectors, unreadable)| Self { connectors, unreadable })
+        items::items(answer).map(|(connectors, unreadable)| Self { connectors, unreadable })
     }
 }
 

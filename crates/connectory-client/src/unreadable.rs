@@ -1,14 +1,9 @@
-//! Connectors of an answer that cannot be read, beside those that can: one odd connector costs no other.
+//! Connectors of an answer that cannot be read.
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-
-use crate::error::Error;
-use crate::error_body::without_mark;
-use crate::http::Answer;
 
 /// Characters of a name, and of an item without one, that are shown.
 const SHOWN: usize = 100;
@@ -66,38 +61,4 @@ fn wrong_member<T: DeserializeOwned>(object: &Map<String, Value>) -> Option<Stri
         let error = serde_json::from_value::<T>(alone).err()?;
         Some(format!("`{}`: {error}", name.chars().take(SHOWN).collect::<String>()))
     })
-}
-
-/// Reads a connector.
-pub(crate) fn one<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
-    let error = match serde_json::from_slice(without_mark(&answer.body)) {
-        Ok(connector) => return Ok(connector),
-        Err(error) => error,
-    };
-    let text = String::from_utf8_lossy(without_mark(&answer.body));
-    if serde_json::from_str::<Map<String, Value>>(&text).is_ok() {
-        return Err(Error::Unreadable(Box::new(Unreadable::of::<T>(&text, &error))));
-    }
-    answer.json()
-}
-
-/// Reads the items of an array, each on its own.
-pub(crate) fn items<T: DeserializeOwned>(answer: &Answer) -> Result<(Vec<T>, Vec<Unreadable>), Error> {
-    if let Ok(items) = serde_json::from_slice(without_mark(&answer.body)) {
-        return Ok((items, Vec::new()));
-    }
-    // Bytes that are not UTF-8 are in one item, too.
-    let text = String::from_utf8_lossy(without_mark(&answer.body));
-    let Ok(raw) = serde_json::from_str::<Vec<&RawValue>>(&text) else {
-        // Its error says what is wrong with the whole.
-        return answer.json().map(|items| (items, Vec::new()));
-    };
-    let (mut items, mut unreadable) = (Vec::new(), Vec::new());
-    for raw in raw {
-        match serde_json::from_str(raw.get()) {
-            Ok(item) => items.push(item),
-            Err(error) => unreadable.push(Unreadable::of::<T>(raw.get(), &error)),
-        }
-    }
-    Ok((items, unreadable))
 }

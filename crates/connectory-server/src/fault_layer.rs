@@ -15,7 +15,7 @@ use http::{Method, StatusCode, header};
 use crate::api::oauth;
 use crate::auth::AuthError;
 use crate::faults::{Fate, Faults, Outcome};
-use crate::http::body;
+use crate::http::drain::drain;
 use crate::http::error::ApiError;
 use crate::http::response::facts_of;
 
@@ -63,7 +63,7 @@ pub async fn inject(
     let Some(fate) = injector.fate(request.method(), path) else { return next.run(request).await };
     let mut response = match fate.outcome {
         Some(outcome) if !outcome.reaches_the_handler() => {
-            body::drain(request.into_body()).await;
+            drain(request.into_body()).await;
             let mut response = answer(outcome, path, fate.retry_after);
             let facts = facts_of(&mut response);
             facts.is_planned = true;

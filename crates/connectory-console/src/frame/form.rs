@@ -9,7 +9,7 @@ use connectory_model::access::Permission;
 use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::shown;
 use connectory_server::auth::Caller;
-use connectory_server::http::body::drain;
+use connectory_server::http::drain::drain;
 use connectory_server::http::form::{FormBody, FormLimits};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;

@@ -12,9 +12,10 @@ use serde_json::json;
 
 use super::{Auth, AuthError, Caller};
 use crate::catalog::Need;
+use crate::http::IDEMPOTENCY_KEY;
+use crate::http::drain::drain;
 use crate::http::error::ApiError;
 use crate::http::response::{facts_of, json_response};
-use crate::http::{IDEMPOTENCY_KEY, body};
 use crate::version::ApiVersion;
 use crate::work::made_by;
 
@@ -70,7 +71,7 @@ pub async fn authorize(
             response
         }
         Err(response) => {
-            body::drain(request.into_body()).await;
+            drain(request.into_body()).await;
             response
         }
     };

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use axum::BoxError;
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use connectory_model::json::{self, JsonError};
-use connectory_model::limits::{BODY_TIMEOUT, DRAIN_PAUSE, DRAIN_TIMEOUT, DRAINED_BYTES, FORM_FIELDS, JSON_VALUES};
+use connectory_model::limits::{BODY_TIMEOUT, FORM_FIELDS, JSON_VALUES};
 use connectory_model::reason;
 use futures_util::{Stream, StreamExt};
 use http::request::Parts;
@@ -19,7 +19,8 @@ use http_body::Body as _;
 use multer::{Constraints, Multipart, SizeLimit};
 use serde_json::Value;
 
-use super::coding;
+use super::decode;
+use super::drain::{drain, drain_stream};
 use super::error::ApiError;
 use super::multipart::{self, Unfolding};
 use crate::budget::Budget;
@@ -120,7 +121,7 @@ impl Bodies {
             multer::Error::StreamSizeExceeded { .. } => ApiError::too_large("the request", self.max_request),
             multer::Error::FieldSizeExceeded { .. } => ApiError::too_large("the file", self.max_document),
             multer::Error::StreamReadFailed(cause) if cause.is::<TooManyBodies>() => TooManyBodies.into(),
-            multer::Error::StreamReadFailed(cause) if coding::is_too_large(&*cause) => {
+            multer::Error::StreamReadFailed(cause) if decode::is_too_large(&*cause) => {
                 ApiError::too_large("the request", self.max_request)
             }
             multer::Error::StreamReadFailed(cause) => ApiError::bad_request(broken(&*cause)),
@@ -154,7 +155,7 @@ impl Bodies {
         let read = within(time, async {
             while let Some(chunk) = stream.next().await {
                 let chunk = chunk.map_err(|error| {
-                    if coding::is_too_large(&error) { too_large() } else { ApiError::bad_request(broken(&error)) }
+                    if decode::is_too_large(&error) { too_large() } else { ApiError::bad_request(broken(&error)) }
                 })?;
                 if bytes.len() + chunk.len() > limit {
                     return Err(too_large());
@@ -190,31 +191,10 @@ impl From<TooManyBodies> for ApiError {
 
 /// Why a body cannot be read: it is not in the coding that its head names, or the connection broke.
 pub fn broken(error: &(dyn std::error::Error + 'static)) -> String {
-    match coding::undecodable(error) {
+    match decode::undecodable(error) {
         Some(error) => error.to_string(),
         None => format!("the body broke off: {error}"),
     }
-}
-
-/// Reads a body up to a limit and drops it.
-pub async fn drain(body: Body) {
-    drain_stream(&mut body.into_data_stream()).await;
-}
-
-/// Reads a rest of a body up to a limit and drops it.
-pub async fn drain_stream(stream: &mut BodyDataStream) {
-    let mut left = DRAINED_BYTES;
-    let reading = async {
-        // A client that pauses has probably sent everything and waits for the response.
-        while let Ok(Some(Ok(chunk))) = tokio::time::timeout(DRAIN_PAUSE, stream.next()).await {
-            left = left.saturating_sub(chunk.len());
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    // If the time is over, the connection handles the rest.
-    let _late = tokio::time::timeout(DRAIN_TIMEOUT, reading).await;
 }
 
 async fn within<T>(limit: Duration, reading: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {

@@ -5,8 +5,11 @@
 pub mod body;
 pub mod broken;
 pub mod coding;
+pub mod compress;
 pub mod conditional;
 pub mod cors;
+pub mod decode;
+pub mod drain;
 pub mod error;
 pub mod etag;
 pub mod form;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use connectory_model::limits::RECORDED_BODY_BYTES;
-use connectory_server::http::coding::{self, Whole};
+use connectory_server::http::decode::{self, Whole};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -91,7 +91,7 @@ impl Passed {
     /// have more bytes than are recorded.
     pub fn decode(&mut self, headers: &HeaderMap) {
         let is_whole = self.end == End::Whole && self.bytes.len() as u64 == self.size;
-        match coding::decode_whole(headers, &self.bytes, RECORDED_BODY_BYTES) {
+        match decode::decode_whole(headers, &self.bytes, RECORDED_BODY_BYTES) {
             Whole::Plain => {}
             Whole::Decoded(bytes) if is_whole => self.bytes = bytes,
             Whole::Decoded(_) | Whole::Unreadable => self.is_coded = true,
