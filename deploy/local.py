@@ -6,6 +6,7 @@ that it starts listens on this machine alone. Ctrl-C ends everything. The tests 
 """
 
 import argparse
+import fcntl
 import os
 import pathlib
 import secrets
@@ -271,12 +272,20 @@ def main():
     if given.command != "run" and not given.keep:
         arguments.error(f"{given.command} needs --keep, the folder of the deployment")
     folder = given.keep.absolute() if given.keep else pathlib.Path(tempfile.mkdtemp(prefix="connectory-"))
+    if given.command != "run" and not (folder / "pg1").is_dir():
+        sys.exit(f"deploy/local.py: {folder} is not the folder of a deployment")
     folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0 and not given.keep:
         # The user of PostgreSQL passes through it.
         folder.chmod(0o711)
     try:
         if given.command == "run":
+            # It is free again when this process ends.
+            lock = open(folder / "lock", "w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise Failure(f"a deployment runs in {folder}; end it first, or take another folder") from None
             serve(Deployment(folder, binary(given.binary), port=given.port))
             return
         deployment = Deployment(folder, None)

@@ -10,10 +10,15 @@ use connectory_model::limits::{FOLDER_NAME_BYTES, QUOTED_CHARS};
 use connectory_model::{ScriptName, UnreadableScriptName, shown};
 use percent_encoding::percent_decode_str;
 
+use crate::description::CONNECTOR_FILE;
+
 /// Names that Windows has for devices, with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul"];
 /// The same, followed by a digit from 1.
 const NUMBERED_DEVICES: &[&str] = &["com", "lpt"];
+
+/// Files beside the folders of connectors, or in one.
+const FILES: &[&str] = &[CONNECTOR_FILE, "lint.toml"];
 
 /// Why a script name has no folder, or a folder no script name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,13 +70,13 @@ fn other(folder: &str, script_name: &str, right: &str) -> String {
 pub fn folder_name(script_name: &ScriptName) -> Result<String, FolderNameError> {
     let name = script_name.as_str();
     let last = name.len() - 1;
-    let is_device = is_device(name);
+    let is_taken = is_device(name) || FILES.contains(&name);
     let mut folder = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {
         let is_plain = match byte {
             // A name that begins with `.` is hidden, and Windows drops a `.` at the end.
             b'.' => at != 0 && at != last,
-            b'a'..=b'z' => at != 0 || !is_device,
+            b'a'..=b'z' => at != 0 || !is_taken,
             _ => byte.is_ascii_digit() || matches!(byte, b'-' | b'_'),
         };
         if is_plain {
@@ -118,6 +123,8 @@ mod tests {
     fn a_folder_is_named_in_characters_that_every_disk_takes() {
         for (script_name, folder) in [
             ("hr-system_2.0", "hr-system_2.0"),
+            ("lint.toml", "%6cint.toml"),
+            ("connector.yaml", "%63onnector.yaml"),
             ("HR", "%48%52"),
             ("größe", "gr%c3%b6%c3%9fe"),
             ("a:b \\", "a%3ab%20%5c"),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::create::{DEFAULT_CLASS_NAME, NewConnector};
 use crate::document::{Document, DocumentError, DocumentKind};
@@ -41,6 +42,9 @@ pub enum ImportError {
 /// Why an object is not a connector.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Json(String),
     /// A member is missing or has the wrong type.
     #[error(transparent)]
     Member(#[from] InvalidMember),
@@ -167,10 +171,18 @@ pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
 
 /// Reads a catalog that nobody changes from a JSON array. Documents need to be well-formed only, and what cannot be read is left out.
 pub fn catalog_from_json(text: &[u8]) -> Result<Catalog, ImportError> {
-    let objects = array(text)?;
+    let objects = objects(text)?;
     let mut catalog = Catalog { connectors: Vec::with_capacity(objects.len()), left_out: Vec::new() };
     let mut taken = HashSet::with_capacity(objects.len());
     for (position, object) in objects.iter().enumerate() {
+        let object = match object {
+            Ok(object) => object,
+            Err(error) => {
+                let error = ObjectError::Json(error.clone());
+                catalog.left_out.push(LeftOut::Connector(about(position, &Value::Null, error)));
+                continue;
+            }
+        };
         let mut unknown = Vec::new();
         let read = connector_of(object, Reading::Catalog, &mut unknown, |new| script_name(object, new, &mut taken));
         let about = |error| about(position, object, error);
@@ -233,6 +245,19 @@ fn array(text: &[u8]) -> Result<Vec<Value>, ImportError> {
     match json::from_slice(text, usize::MAX)? {
         Value::Array(objects) => Ok(objects),
         other => Err(ImportError::NotAnArray(kind(&other))),
+    }
+}
+
+/// The objects of an array of which some may not be readable, such as one with a number that would lose digits.
+fn objects(text: &[u8]) -> Result<Vec<Result<Value, String>>, ImportError> {
+    match array(text) {
+        Err(ImportError::Json(error)) => {
+            let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+            let raw: Vec<&RawValue> = serde_json::from_slice(text).map_err(|_| error)?;
+            let read = |raw: &RawValue| json::from_slice(raw.get().as_bytes(), usize::MAX).map_err(|it| it.to_string());
+            Ok(raw.into_iter().map(read).collect())
+        }
+        objects => Ok(objects?.into_iter().map(Ok).collect()),
     }
 }
 
@@ -433,6 +458,11 @@ mod tests {
             assert!(said.starts_with(start) && said.ends_with(end), "{said}");
         }
         assert_eq!(left_out.len(), 7);
+        let number = br#"[{"name": "A", "connectorMetadata": {"n": 18446744073709551617}}, {"name": "B"}]"#;
+        let catalog = catalog_from_json(number).expect("an array");
+        assert_eq!((catalog.connectors.len(), catalog.connectors[0].name.as_str()), (1, "B"));
+        let left_out = catalog.left_out[0].to_string();
+        assert!(left_out.starts_with("connector 1: the number `18446744073709551617`"), "{left_out}");
         assert!(catalog_from_json(b"{}").is_err() && catalog_from_json(b"[").is_err());
         // Connectors that may be changed are read strictly.
         assert!(import(&json!([objects[0]])).expect_err("an old form").to_string().contains("unsupported xsd version"));

@@ -477,8 +477,7 @@ fn wrong_totals_and_orphans_of_postgresql_are_found_and_what_is_not_checked_is_s
     };
     let (findings, unchecked) = check();
     assert_eq!(findings, Vec::<String>::new());
-    let why =
-        "the indexes were not checked: the extension amcheck is not there (`CREATE EXTENSION amcheck` installs it)";
+    let why = "the indexes were not checked: the extension amcheck is not there (a superuser installs it with `CREATE EXTENSION amcheck`)";
     assert_eq!(unchecked.as_deref(), Some(why));
     cluster.psql(&name, "CREATE EXTENSION amcheck");
     assert_eq!(check(), (vec![], None));

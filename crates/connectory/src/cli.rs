@@ -63,7 +63,7 @@ enum LocalCommand {
     /// Make backups of a database, verify them, and restore them.
     #[command(subcommand)]
     Backup(BackupCommand),
-    /// Check a database.
+    /// Check, copy or update a database.
     #[command(subcommand)]
     Database(DatabaseCommand),
     /// Make a connector folder, without a server.

@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use connectory_model::json::{self, JsonError};
-use connectory_model::limits::{BODY_TIMEOUT, FORM_FIELDS, JSON_VALUES};
-use connectory_model::reason;
+use connectory_model::limits::{BODY_TIMEOUT, FORM_FIELDS, JSON_VALUES, QUOTED_CHARS};
+use connectory_model::{reason, shown};
 use futures_util::{Stream, StreamExt};
 use http::request::Parts;
 use http::{HeaderMap, header};
@@ -133,6 +133,7 @@ impl Bodies {
                 return Ok(UploadedFile::NoSuchPart);
             };
             if part.is_none_or(|name| multipart::part_name(field.headers()).as_deref() == Some(name)) {
+                expect_as_it_is(field.headers())?;
                 return field.bytes().await.map(UploadedFile::File).map_err(refuse);
             }
             // Read the rest of this part, because the next part begins after it. Its bytes count for the limits.
@@ -176,6 +177,19 @@ impl Bodies {
         }
         Ok(bytes.freeze())
     }
+}
+
+/// Refuses a file that is written in another alphabet, as mail is. No client of the API does so (RFC 7578, section 4.7).
+fn expect_as_it_is(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(encoding) = headers.get("content-transfer-encoding") else { return Ok(()) };
+    let encoding = String::from_utf8_lossy(encoding.as_bytes());
+    if ["7bit", "8bit", "binary"].iter().any(|known| encoding.trim().eq_ignore_ascii_case(known)) {
+        return Ok(());
+    }
+    let encoding = shown(encoding.trim(), QUOTED_CHARS);
+    Err(ApiError::bad_request(format!(
+        "the part has the Content-Transfer-Encoding `{encoding}`; send the bytes of the file as they are, without this header"
+    )))
 }
 
 /// The error that the bodies of a client, of a tenant or of all have reached their memory limit.

@@ -368,6 +368,10 @@ async fn a_form_is_read_as_clients_write_it() {
             assert_eq!(app.get(path).await.text(), file, "{disposition}");
         }
     }
+    let mail = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\nContent-Transfer-Encoding: base64\r\n\r\nPEEvPg==\r\n--b--\r\n";
+    let path = "/v3/connectors/hr/source-template";
+    let refusal = app.call(Method::PUT, path, "multipart/form-data; boundary=b", mail).await.refusal(400);
+    assert!(refusal.contains("Content-Transfer-Encoding `base64`"), "{refusal}");
     let token = "--b\r\nContent-Disposition: form-data;\r\n NAME=grant_type\r\n\r\nx\r\n--b--\r\n";
     let answer = app.call(Method::POST, "/oauth/token", "multipart/form-data; boundary=b", token).await;
     assert_eq!(answer.json()["error"], "unsupported_grant_type");

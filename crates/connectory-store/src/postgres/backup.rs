@@ -309,12 +309,21 @@ impl Moment<'_> {
     /// read after that.
     pub fn check_indexes(&self, found: &mut dyn FnMut(String)) -> Result<Option<String>> {
         let installed =
-            "SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+            "SELECT quote_ident(n.nspname),
+                                   has_function_privilege(quote_ident(n.nspname) || '.bt_index_check(regclass, boolean)', 'EXECUTE')
+                             FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
                              WHERE e.extname = 'amcheck'";
         let Some(row) = self.query(installed, &[])?.pop() else {
-            return Ok(Some("the extension amcheck is not there (`CREATE EXTENSION amcheck` installs it)".to_owned()));
+            return Ok(Some(
+                "the extension amcheck is not there (a superuser installs it with `CREATE EXTENSION amcheck`)"
+                    .to_owned(),
+            ));
         };
         let schema: String = column(&row, 0)?;
+        if !column::<bool>(&row, 1)? {
+            let grant = format!("GRANT EXECUTE ON FUNCTION {schema}.bt_index_check(regclass, boolean) TO this role");
+            return Ok(Some(format!("this role may not use the extension amcheck (a superuser allows it: `{grant}`)")));
+        }
         let indexes = "SELECT i.indexrelid::bigint, i.indexrelid::regclass::text
                            FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS a ON a.oid = c.relam
                            WHERE a.amname = 'btree' AND i.indrelid = ANY (
