@@ -268,7 +268,8 @@ def test_tokens_expire(double):
     assert names(session, server) == []
     time.sleep(max(claims(session.token)["exp"] - time.time(), 0) + 0.1)
     expired = session.get(server.connectors, timeout=30)
-    assert (expired.status_code, expired.json()) == (401, {"error": "JWT validation failed: JWT is expired"})
+    assert expired.status_code == 401
+    assert expired.json()["error"].startswith("JWT validation failed: JWT is expired: it was valid for 3 seconds; ")
 
 
 @pytest.mark.parametrize("offset, seconds", [("-1h", -3600), ("2h 30m", 9000)])

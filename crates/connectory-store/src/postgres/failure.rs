@@ -46,9 +46,11 @@ impl From<&Error> for StoreError {
 }
 
 /// Whether a code is about a table, a function or a right that is missing: a syntax error or violation of access rules
-/// (class 42), or a schema that does not exist (class 3F).
+/// (class 42), or a schema that does not exist (class 3F). Beside a restore, a row may lack the one that it names, and a
+/// statement may find that a table was dropped after it was planned, which is an internal error.
 pub(super) fn is_of_tables(code: &SqlState) -> bool {
-    code.code().starts_with("42") || *code == SqlState::INVALID_SCHEMA_NAME
+    let others = [SqlState::INVALID_SCHEMA_NAME, SqlState::FOREIGN_KEY_VIOLATION, SqlState::INTERNAL_ERROR];
+    code.code().starts_with("42") || others.contains(code)
 }
 
 /// Whether a statement was refused because another transaction took its key first.
