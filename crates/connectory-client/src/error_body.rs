@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use connectory_model::json::without_mark;
 use serde_json::{Map, Value};
 
 /// Characters of a text that are kept. A sentence of a service is shorter.
@@ -116,11 +117,6 @@ fn texts(value: &Value) -> Vec<String> {
         Value::Array(values) => values.iter().flat_map(texts).take(MOST_TEXTS).collect(),
         _ => Vec::new(),
     }
-}
-
-/// A body without the mark that some systems write in front of UTF-8. RFC 8259, section 8.1, lets a reader ignore it.
-pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// What a body is that should be JSON and is a page or another XML text.

@@ -5,13 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use connectory_model::json::without_mark;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::error::{ApiError, Error, causes};
-use crate::error_body::{page, without_mark};
+use crate::error_body::page;
 use crate::etag::ETag;
 
 /// An answer with its whole body.

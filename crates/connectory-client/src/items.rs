@@ -1,11 +1,11 @@
 //! The connectors of an answer: one odd connector costs no other.
 
+use connectory_model::json::without_mark;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::error_body::without_mark;
 use crate::http::Answer;
 use crate::unreadable::Unreadable;
 

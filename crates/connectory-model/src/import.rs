@@ -252,8 +252,7 @@ fn array(text: &[u8]) -> Result<Vec<Value>, ImportError> {
 fn objects(text: &[u8]) -> Result<Vec<Result<Value, String>>, ImportError> {
     match array(text) {
         Err(ImportError::Json(error)) => {
-            let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-            let raw: Vec<&RawValue> = serde_json::from_slice(text).map_err(|_| error)?;
+            let raw: Vec<&RawValue> = serde_json::from_slice(json::without_mark(text)).map_err(|_| error)?;
             let read = |raw: &RawValue| json::from_slice(raw.get().as_bytes(), usize::MAX).map_err(|it| it.to_string());
             Ok(raw.into_iter().map(read).collect())
         }
@@ -296,40 +295,51 @@ fn connector_of(
     let members = Members::of(object)?;
     let new = NewConnector::from_members(members, Some(DEFAULT_CLASS_NAME))?;
     let features = features(members)?;
-    let mut connector = new.clone().build(ScriptName::derive(&new.name), &features);
-    if let Some(metadata) = members.metadata()? {
+    let metadata = members.metadata()?;
+    let mut documents = Vec::new();
+    for kind in DocumentKind::ALL {
+        documents.extend(document(members, kind, reading)?);
+    }
+    let texts = texts(members, reading, unknown)?;
+    // An object that cannot be read takes no script name from others.
+    let script_name = script_name(&new)?;
+    let mut connector = new.build(script_name, &features);
+    if let Some(metadata) = metadata {
         connector.connector_metadata = metadata;
     }
-    for kind in DocumentKind::ALL {
-        if let Some(document) = document(members, kind, reading)? {
-            connector.set_document(document);
-        }
+    for document in documents {
+        connector.set_document(document);
     }
-    if let Some(value) = members.get("translationProperties") {
-        let texts =
-            value.as_object().ok_or_else(|| Members::wrong_type("translationProperties", "an object", value))?;
-        let mut tags = BTreeMap::new();
-        for (tag, text) in texts {
-            let locale: Locale = match tag.parse() {
-                Err(error) if reading == Reading::Catalog => {
-                    unknown.push(error);
-                    continue;
-                }
-                locale => locale?,
-            };
-            if let Some(first) = tags.insert(locale, tag) {
-                let [first, second] = [first, tag].map(Clone::clone);
-                return Err(ObjectError::LocaleTwice { first, second });
-            }
-            let text = text.as_str().ok_or_else(|| Members::wrong_type(tag, "a string", text))?;
-            let properties =
-                Properties::parse(text.as_bytes()).map_err(|error| ObjectError::Properties { locale, error })?;
-            connector.translations.0.insert(locale, properties);
-        }
-    }
-    // An object that cannot be read takes no script name from others.
-    connector.script_name = script_name(&new)?;
+    connector.translations.0.extend(texts);
     Ok(connector)
+}
+
+/// Reads the texts of all locales. Of a catalog, the locales that are not known are left out, and added to `unknown`.
+fn texts(
+    members: Members<'_>,
+    reading: Reading,
+    unknown: &mut Vec<UnknownLocale>,
+) -> Result<BTreeMap<Locale, Properties>, ObjectError> {
+    let Some(value) = members.get("translationProperties") else { return Ok(BTreeMap::new()) };
+    let all = value.as_object().ok_or_else(|| Members::wrong_type("translationProperties", "an object", value))?;
+    let (mut texts, mut tags) = (BTreeMap::new(), BTreeMap::new());
+    for (tag, text) in all {
+        let locale: Locale = match tag.parse() {
+            Err(error) if reading == Reading::Catalog => {
+                unknown.push(error);
+                continue;
+            }
+            locale => locale?,
+        };
+        if let Some(first) = tags.insert(locale, tag) {
+            let [first, second] = [first, tag].map(Clone::clone);
+            return Err(ObjectError::LocaleTwice { first, second });
+        }
+        let text = text.as_str().ok_or_else(|| Members::wrong_type(tag, "a string", text))?;
+        let read = Properties::parse(text.as_bytes()).map_err(|error| ObjectError::Properties { locale, error })?;
+        texts.insert(locale, read);
+    }
+    Ok(texts)
 }
 
 fn features(members: Members<'_>) -> Result<Vec<String>, InvalidMember> {

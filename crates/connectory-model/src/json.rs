@@ -57,7 +57,7 @@ pub fn from_slice(text: &[u8], max_values: usize) -> Result<Value, JsonError> {
     if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
         return Err(JsonError::Utf16);
     }
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let text = without_mark(text);
     let (left, has_float) = (Cell::new(Some(max_values)), Cell::new(false));
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let counted = Counted { left: &left, has_float: &has_float };
@@ -70,6 +70,11 @@ pub fn from_slice(text: &[u8], max_values: usize) -> Result<Value, JsonError> {
         None => Ok(value),
         Some(at) => Err(JsonError::Digits { number: at.number.to_owned(), line: at.line, column: at.column }),
     }
+}
+
+/// A text without the mark that some systems write in front of UTF-8. RFC 8259, section 8.1, lets a reader ignore it.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
 /// Reads a value and counts it.

@@ -9,43 +9,50 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::encoding::{self, decode, without_encoding};
+use super::encoding::{Decoded, Encoding, decode, without_encoding};
 use super::xml::Malformed;
 
 /// The text of a document, and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentText {
-    text: String,
-    /// The bytes, if they are others than those of the text.
-    bytes: Option<Box<[u8]>>,
+    text: Box<str>,
+    /// The bytes, if they are others than those of the text. Few documents have any, and connectors are moved a lot.
+    own: Option<Box<Own>>,
+}
+
+/// Bytes that are not those of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Own {
+    bytes: Box<[u8]>,
+    encoding: Encoding,
 }
 
 impl DocumentText {
     /// Reads bytes whose encoding is what they declare. Also returns the text as its author sees it, with the whole declaration.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, Cow<'_, str>), Malformed> {
-        let encoding::Decoded { text, .. } = decode(bytes)?;
-        Ok((Self::of(&text, bytes), text))
+        let Decoded { text, encoding } = decode(bytes)?;
+        Ok((Self::of(&text, bytes, encoding), text))
     }
 
     /// The document of bytes that were stored. Those of older versions may declare another encoding than theirs: they were always
     /// UTF-8. `None` if no version stores such bytes.
     pub fn stored(bytes: Vec<u8>) -> Option<Self> {
-        if let Ok(encoding::Decoded { text, .. }) = decode(&bytes) {
+        if let Ok(Decoded { text, encoding }) = decode(&bytes) {
             return Some(if text.as_bytes() == bytes && without_encoding(&text).len() == text.len() {
                 drop(text);
-                Self { text: String::from_utf8(bytes).ok()?, bytes: None }
+                Self { text: String::from_utf8(bytes).ok()?.into(), own: None }
             } else {
-                Self::of(&text, &bytes)
+                Self::of(&text, &bytes, encoding)
             });
         }
         let text = std::str::from_utf8(&bytes).ok()?;
-        Some(Self::of(text, &bytes))
+        Some(Self::of(text, &bytes, Encoding::Utf8))
     }
 
-    fn of(text: &str, bytes: &[u8]) -> Self {
-        let text = without_encoding(text).into_owned();
-        let bytes = (text.as_bytes() != bytes).then(|| bytes.into());
-        Self { text, bytes }
+    fn of(text: &str, bytes: &[u8], encoding: Encoding) -> Self {
+        let text: Box<str> = without_encoding(text).into();
+        let own = (text.as_bytes() != bytes).then(|| Own { bytes: bytes.into(), encoding }.into());
+        Self { text, own }
     }
 
     /// The text.
@@ -55,22 +62,22 @@ impl DocumentText {
 
     /// The text, without a copy.
     pub fn into_text(self) -> String {
-        self.text
+        self.text.into()
     }
 
     /// The bytes, as they were sent.
     pub fn bytes(&self) -> &[u8] {
-        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
+        self.own_bytes().unwrap_or(self.text.as_bytes())
     }
 
     /// The charset of the bytes, for a `Content-Type`.
     pub fn charset(&self) -> &'static str {
-        self.own_bytes().and_then(|bytes| decode(bytes).ok()).map_or("utf-8", |decoded| decoded.encoding.charset())
+        self.own.as_ref().map_or(Encoding::Utf8, |own| own.encoding).charset()
     }
 
     /// The bytes, if they are others than those of the text.
     pub fn own_bytes(&self) -> Option<&[u8]> {
-        self.bytes.as_deref()
+        self.own.as_ref().map(|own| &*own.bytes)
     }
 
     /// Whether the bytes are UTF-8.
@@ -80,7 +87,7 @@ impl DocumentText {
 
     /// How many bytes it takes in memory.
     pub fn size(&self) -> usize {
-        self.text.len() + self.bytes.as_ref().map_or(0, |bytes| bytes.len())
+        self.text.len() + self.own_bytes().map_or(0, <[u8]>::len)
     }
 
     /// The larger one of text and bytes, which is what the limit of a document is about.
@@ -104,8 +111,8 @@ enum Json<'a> {
 
 impl Serialize for DocumentText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = Cow::from(self.text.as_str());
-        match &self.bytes {
+        let text = Cow::from(self.as_str());
+        match self.own_bytes() {
             None => Json::Text(text),
             Some(bytes) => Json::Bytes { base64: BASE64_STANDARD.encode(bytes), text },
         }

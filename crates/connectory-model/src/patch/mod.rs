@@ -31,10 +31,15 @@ use crate::{Connector, Metadata, reason};
 /// A list of operations. Each is complete, and changes only members that it may change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchSet {
-    operations: Vec<PatchOperation>,
-    /// What the value at the path must be, for each operation: that of a `test`, or of a `remove` that has one (D73).
-    expected: Vec<Option<Value>>,
+    steps: Vec<Step>,
     scope: PatchScope,
+}
+
+/// An operation, and what the value at its path must be: that of a `test`, or of a `remove` that has one (D73).
+#[derive(Debug, Clone, PartialEq)]
+struct Step {
+    operation: PatchOperation,
+    expected: Option<Value>,
 }
 
 impl PatchSet {
@@ -53,28 +58,31 @@ impl PatchSet {
             let count = operations.len();
             return Err(PatchError::Body(format!("{count} operations; a patch may have {PATCH_OPERATIONS}")));
         }
-        let mut set = Self { operations: Vec::new(), expected: Vec::new(), scope };
-        for (index, mut operation) in operations.into_iter().enumerate() {
-            let description = described(&operation);
-            check_shape(&operation, scope)
-                .and_then(|()| {
-                    set.expected.push(expected(&mut operation));
-                    set.operations.push(serde_json::from_value(operation).map_err(|error| reason(&error))?);
-                    Ok(())
-                })
-                .map_err(|reason| PatchError::Operation { index, operation: description, reason })?;
-        }
-        Ok(set)
+        operations
+            .into_iter()
+            .enumerate()
+            .map(|(index, mut operation)| {
+                let description = described(&operation);
+                check_shape(&operation, scope)
+                    .and_then(|()| {
+                        let expected = expected(&mut operation);
+                        let operation = serde_json::from_value(operation).map_err(|error| reason(&error))?;
+                        Ok(Step { operation, expected })
+                    })
+                    .map_err(|reason| PatchError::Operation { index, operation: description, reason })
+            })
+            .collect::<Result<_, _>>()
+            .map(|steps| Self { steps, scope })
     }
 
     /// How many bytes the texts in its operations have.
     pub fn size(&self) -> usize {
-        let written = self.operations.iter().map(|operation| match operation {
+        let written = self.steps.iter().map(|step| match &step.operation {
             PatchOperation::Add(operation) => weight(&operation.value),
             PatchOperation::Replace(operation) => weight(&operation.value),
             _ => 0,
         });
-        written.chain(self.expected.iter().flatten().map(weight)).sum()
+        written.chain(self.steps.iter().filter_map(|step| step.expected.as_ref()).map(weight)).sum()
     }
 
     /// Applies the patch to a connector. The operations see its detail in English, which `detail` makes. A copy into a
@@ -90,7 +98,7 @@ impl PatchSet {
         let max_metadata =
             json_bytes(&members[METADATA], usize::MAX).map_or(METADATA_BYTES, |bytes| bytes.max(METADATA_BYTES));
         let mut copied = 0;
-        for (index, (operation, expected)) in self.operations.iter().zip(&self.expected).enumerate() {
+        for (index, Step { operation, expected }) in self.steps.iter().enumerate() {
             check_value(operation, &members, max_document, &mut copied)
                 .and_then(|()| expected.as_ref().map_or(Ok(()), |value| check_expected(operation, value, &members)))
                 .and_then(|()| {
@@ -134,7 +142,7 @@ impl PatchSet {
 
     /// The members that the operations name, repeated if they are named repeatedly.
     fn named(&self) -> impl Iterator<Item = &str> {
-        self.operations.iter().flat_map(|operation| {
+        self.steps.iter().flat_map(|Step { operation, .. }| {
             let from = match operation {
                 PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }) => {
                     Some(from.as_str())
@@ -211,15 +219,15 @@ impl PatchSet {
     }
 
     fn result(&self, member: &str, reason: String) -> PatchError {
-        let touches = |operation: &PatchOperation| {
+        let touches = |Step { operation, .. }: &Step| {
             let from = match operation {
                 PatchOperation::Move(moved) => first_token(moved.from.as_str()),
                 _ => "",
             };
             first_token(operation.path().as_str()) == member || from == member
         };
-        let index = self.operations.iter().rposition(touches).unwrap_or_default();
-        let operation = self.operations.get(index).map(display).unwrap_or_default();
+        let index = self.steps.iter().rposition(touches).unwrap_or_default();
+        let operation = self.steps.get(index).map(|step| display(&step.operation)).unwrap_or_default();
         PatchError::Result { index, operation, reason }
     }
 }

@@ -306,6 +306,6 @@ mod tests {
     #[test]
     fn the_futures_of_changes_are_small() {
         let sizes = [without_path(create), with_path(delete), with_path(patch)];
-        assert!(sizes.iter().all(|size| *size < 6 * 1024 + 512), "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size < 6 * 1024), "{sizes:?}");
     }
 }

@@ -197,6 +197,9 @@ fn rendered(
     (rendered, Some(error))
 }
 
+/// How many errors of a kind are logged.
+pub(super) const LOGGED: RateLimit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
+
 /// The rate limit of the log for errors: one for each status from 400, so that a flood of errors is sampled.
 struct LoggedErrors {
     started: Instant,
@@ -215,9 +218,8 @@ impl LoggedErrors {
     /// Decides whether to log an error with this status. If so, returns the number of errors that were not logged since
     /// the last logged one.
     fn admit(&self, status: u16) -> Option<u64> {
-        let limit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
         let window = self.logged.get(usize::from(status.checked_sub(400)?))?;
-        if window.admit(limit, self.started.elapsed()).is_err() {
+        if window.admit(LOGGED, self.started.elapsed()).is_err() {
             self.unsaid.fetch_add(1, Ordering::Relaxed);
             return None;
         }

@@ -7,20 +7,20 @@
 
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use connectory_model::limits::{HEAD_BYTES, LOGGED_REFUSALS};
+use connectory_model::limits::HEAD_BYTES;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use uuid::Uuid;
 
 use super::traffic::Traffic;
 use crate::http::error::ApiError;
-use crate::rate_limit::{RateLimit, RateWindow};
+use crate::http::telemetry::LOGGED;
+use crate::rate_limit::RateWindow;
 
 /// The most bytes of an answer of hyper without a body.
 const MOST: usize = 512;
@@ -86,7 +86,7 @@ fn refusal(answer: &[u8]) -> Option<StatusCode> {
 }
 
 /// The rate limit of the log, because whoever connects can have such a line.
-static LOGGED: LazyLock<(Instant, RateWindow)> = LazyLock::new(|| (Instant::now(), RateWindow::default()));
+static SAID: LazyLock<(Instant, RateWindow)> = LazyLock::new(|| (Instant::now(), RateWindow::default()));
 
 /// The answer that says why.
 fn explained(status: StatusCode, peer: IpAddr) -> Vec<u8> {
@@ -100,8 +100,7 @@ fn explained(status: StatusCode, peer: IpAddr) -> Vec<u8> {
     };
     let tracking_id = Uuid::from_u128(rand::random()).simple().to_string();
     let status_code = status.as_u16();
-    let limit = RateLimit { requests: LOGGED_REFUSALS, seconds: NonZeroU32::MIN };
-    if LOGGED.1.admit(limit, LOGGED.0.elapsed()).is_ok() {
+    if SAID.1.admit(LOGGED, SAID.0.elapsed()).is_ok() {
         tracing::info!(tracking_id, %peer, status = status_code, reason = text, "request refused");
     }
     let error = ApiError { status, ..ApiError::bad_request(text) };
