@@ -283,36 +283,19 @@ impl IntoResponse for NotCurrent {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use connectory_model::access::{Scopes, UserLevel};
-    use connectory_store::{AccessOrigin, Follow, NewClient};
+    use connectory_store::Follow;
     use futures_util::FutureExt;
+    use tempfile::TempDir;
 
+    use super::super::testing::with_tenant;
     use super::*;
-    use crate::budget::Budget;
-    use crate::http::metrics::CatalogMetrics;
-    use crate::share::Pool;
-    use crate::work::Work;
 
     #[tokio::test]
     async fn a_tenant_whose_history_is_lost_is_not_fresh_and_is_loaded_anew() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open_without_syncs(&folder.path().join("c.db")).unwrap();
-        let (client, _) = NewClient::generate("first".to_owned(), UserLevel::OrgAdmin, Scopes::default());
-        let by = AccessOrigin::operator("test".to_owned());
-        store.bootstrap("default".to_owned(), client, by).await.unwrap();
-        let id = store.tenant(None).await.unwrap().unwrap().id;
         let played = PlayedNodes { fresh: Arc::new(|_| async { Ok(()) }.boxed()), lag: Duration::ZERO };
         let options = Options { played_nodes: Some(played), ..Options::default() };
-        let freshness = Freshness::new(store.clone(), &options, NodeMetrics::default());
-        let answers = Budget::new(Pool::Answers, 1);
-        let catalog = Catalog::new(
-            store,
-            Vec::new(),
-            Work::default(),
-            answers,
-            freshness,
-            (usize::MAX, CatalogMetrics::default()),
-        );
+        let folder = TempDir::new().unwrap();
+        let (catalog, id) = with_tenant(&folder, &options).await;
         let now = Instant::now();
 
         let before = catalog.asked(id, now).await.unwrap();

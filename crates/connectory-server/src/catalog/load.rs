@@ -14,7 +14,7 @@ use super::Catalog;
 use super::entry::{Entry, Source};
 use super::follow::Found;
 use super::snapshot::Snapshot;
-use super::tenant::{TenantCatalog, memory_of};
+use super::tenant::{Published, TenantCatalog, memory_of};
 use crate::share::Share;
 
 impl Catalog {
@@ -91,13 +91,14 @@ impl Catalog {
             }
         }
         snapshot.number = head.number;
-        let published = Mutex::new(snapshot.clone());
+        let published = Mutex::new(Published::new(snapshot.clone()));
         let counted = self.tenants.count(memory_of(&snapshot));
         let tenant = Arc::new(TenantCatalog {
             id,
             base,
             by_script_name,
             published,
+            is_showing: AtomicBool::new(false),
             current: ArcSwap::from_pointee(snapshot),
             shown: watch::Sender::new(head.number),
             facets: ArcSwapOption::empty(),

@@ -131,3 +131,28 @@ impl Catalog {
         self.builtins.len()
     }
 }
+
+#[cfg(test)]
+mod testing {
+    use connectory_model::access::{Scopes, UserLevel};
+    use connectory_store::{AccessOrigin, NewClient, TenantId};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::options::Options;
+    use crate::share::Pool;
+
+    /// Makes a catalog with one tenant and no connectors, in a database of this folder.
+    pub(super) async fn with_tenant(folder: &TempDir, options: &Options) -> (Catalog, TenantId) {
+        let store = Store::open_without_syncs(&folder.path().join("c.db")).unwrap();
+        let (client, _) = NewClient::generate("first".to_owned(), UserLevel::OrgAdmin, Scopes::default());
+        let by = AccessOrigin::operator("test".to_owned());
+        store.bootstrap("default".to_owned(), client, by).await.unwrap();
+        let id = store.tenant(None).await.unwrap().unwrap().id;
+        let freshness = Freshness::new(store.clone(), options, Default::default());
+        let answers = Budget::new(Pool::Answers, 1);
+        let limits = (usize::MAX, CatalogMetrics::default());
+        (Catalog::new(store, Vec::new(), Work::default(), answers, freshness, limits), id)
+    }
+}
