@@ -4,10 +4,14 @@
 
 use std::borrow::Cow;
 
+use icu_properties::CodePointSetData;
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint};
+
 /// The text with every character escaped that nobody sees and that may deceive a reader.
 ///
-/// These are control characters except tabs and newlines, the controls of text direction, and invisible format characters.
-/// The joiners U+200C and U+200D stay after a character that is not ASCII: Persian, Hindi and emoji need them there.
+/// These are control characters except tabs and newlines, the controls of text direction, and what Unicode says that fonts leave
+/// out (`Default_Ignorable_Code_Point`). Joiners such as U+200D and selectors of variants stay after a character that is not
+/// ASCII: Persian, Hindi and emoji need them there.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) {
         return text.into();
@@ -33,21 +37,23 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 fn deceives(before: char, char: char) -> bool {
     match char {
         '\t' | '\n' => false,
-        '\u{200c}' | '\u{200d}' => before.is_ascii(),
-        // Marks, embeddings, overrides and isolates of direction; separators of lines and paragraphs; spaces without width,
-        // the byte order mark, invisible operators, and what Unicode deprecates.
-        '\u{61c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{ad}'
-        | '\u{180e}'
-        | '\u{200b}'
-        | '\u{feff}' => true,
+        // Joiners and selectors of variants belong to the character before them.
+        '\u{34f}'
+        | '\u{180b}'..='\u{180d}'
+        | '\u{180f}'
+        | '\u{200c}'
+        | '\u{200d}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0100}'..='\u{e01ef}' => before.is_ascii(),
         // Tags after a black flag are the flag of a region.
         '\u{e0000}'..='\u{e007f}' => !matches!(before, '\u{1f3f4}' | '\u{e0000}'..='\u{e007f}'),
-        char => char.is_control(),
+        // Separators of lines and paragraphs, the blank of Braille, and marks of annotations.
+        '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{fff9}'..='\u{fffb}' => true,
+        char => {
+            char.is_control()
+                || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
+                || CodePointSetData::new::<BidiControl>().contains(char)
+        }
     }
 }
 
@@ -64,6 +70,9 @@ mod tests {
             ("HR\u{200b}", "HR\\u{200b}"),
             ("HR\u{200d}\u{200d}", "HR\\u{200d}\\u{200d}"),
             ("\u{feff}HR", "\\u{feff}HR"),
+            ("HR\u{fe0f}", "HR\\u{fe0f}"),
+            ("\u{3164}", "\\u{3164}"),
+            ("人事\u{2800}", "人事\\u{2800}"),
             ("\u{1b}[2Ja\u{9b}b\r", "\\u{1b}[2Ja\\u{9b}b\\r"),
         ] {
             assert_eq!(visible(name), seen);

@@ -10,6 +10,7 @@ use quick_xml::Reader;
 use quick_xml::errors::IllFormedError;
 use quick_xml::events::Event;
 
+use super::markup;
 use crate::limits::{QUOTED_CHARS, XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
 use crate::{reason, shown};
 
@@ -91,6 +92,7 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
         let start = events.position();
         let malformed = |reason: String| Err(Malformed::at(text, start, reason));
         let event = events.next()?;
+        markup::check(&event).map_err(|(at, reason)| Malformed::at(text, start + at, reason))?;
         match event {
             Event::Start(ref tag) | Event::Empty(ref tag) => {
                 elements += 1;
@@ -276,6 +278,47 @@ mod tests {
             );
         }
         assert!(parse("\u{feff}<?xml version=\"1.0\"?><A/>").is_ok());
+    }
+
+    #[test]
+    fn what_strict_parsers_refuse_is_refused_with_its_place() {
+        for (text, expected) in [
+            ("<A>&#xD800;</A>", "column 4: `&#xD800;` is no character that XML 1.0 can hold; remove it"),
+            ("<A>a&#x110000;</A>", "column 5: `&#x110000;` is no character that XML 1.0 can hold; remove it"),
+            ("<A>&#99999999999999999999;</A>", "column 4: `&#99999999999999999999;` is no character"),
+            ("<A>&#1;</A>", "column 4: `&#1;` is no character that XML 1.0 can hold; remove it"),
+            ("<A>&#0;</A>", "column 4: `&#0;` is no character that XML 1.0 can hold; remove it"),
+            ("<A b='&#x41;' c='é&#xFFFF;'/>", "column 19: `&#xFFFF;` is no character that XML 1.0 can hold; remove it"),
+            ("<?xml version='1.0' encoding=' utf-8 '?><A/>", "column 1: ` utf-8 ` is not the name of an encoding"),
+            ("<?xml version='1.0' encoding=''?><A/>", "column 1: `` is not the name of an encoding"),
+            (
+                "<?xml version='1.0' standalone='maybe'?><A/>",
+                "column 1: `standalone` is `maybe`; expected `yes` or `no`",
+            ),
+            (
+                "<?xml version='1.0' standalone='no' encoding='UTF-8'?><A/>",
+                "column 1: `encoding` is not expected there",
+            ),
+            ("<?xml encoding='UTF-8' version='1.0'?><A/>", "column 1: `version` is not expected there"),
+            ("<?xml encoding='UTF-8'?><A/>", "column"),
+            ("<?xml version='1.0' author='me'?><A/>", "column 1: `author` is not expected there"),
+            ("<A><?XML a?></A>", "column 4: `<?XML` is reserved"),
+            ("<?Xml a?><A/>", "column 1: `<?Xml` is reserved"),
+            ("<?a:b c?><A/>", "column 1: the instruction `<?a:b` has a colon in its name"),
+            ("<A xmlns:a=''/>", "column 4: the prefix `a` has no namespace"),
+            ("<A xmlns:xmlns='urn:x'/>", "column 4: `xmlns` declares namespaces"),
+        ] {
+            assert!(error(text).starts_with(&format!("line 1, {expected}")), "{text}: {}", error(text));
+        }
+        for right in [
+            "<?xml version='1.0' encoding='UTF-8' standalone='yes'?><A/>",
+            "<?xml version='1.0' standalone='no'?><A/>",
+            "<?xml-stylesheet href='a'?><A>&#9;&#x1F600;&#xE000;</A>",
+            "<A xmlns='' xmlns:a='urn:a' a:b='xmlns:b=&quot;&quot;'><![CDATA[&#1;]]><!-- &#1; --></A>",
+            "<A xmlns:xml='http://www.w3.org/XML/1998/namespace'/>",
+        ] {
+            assert!(parse(right).is_ok(), "{right}: {}", error(right));
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn quoted(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), OffsetError
     loop {
         let Some(found) = text[at..].find(['"', '\\']) else {
             // One of them was probably to be the closing one.
-            return Err(match text.char_indices().find(|(_, c)| *c != '\'' && is_quote(*c)) {
+            return Err(match text.char_indices().find(|(_, c)| !matches!(c, '\'' | '"') && is_quote(*c)) {
                 Some((at, c)) => OffsetError::new(at, format!("a text has no closing quote; {}", instead(c, '"'))),
                 None => OffsetError::new(start - 1, "this text has no closing quote"),
             });

@@ -1,31 +1,25 @@
 //! Characters that pages and word processors write in the place of those of a filter. Outside of texts in double quotes they
 //! are refused: as part of a word they would be looked for, and the list would be empty without a word.
 
+use icu_properties::CodePointSetData;
+use icu_properties::props::QuotationMark;
+use percent_encoding::percent_decode_str;
+use quick_xml::escape::{resolve_predefined_entity, unescape_with};
+
 use super::error::OffsetError;
 use crate::visible;
 
-/// Characters that look like a double quote or stand for one: Unicode's property `Quotation_Mark`, and marks that are like them.
-const QUOTES: &[char] = &[
-    '\'',
+/// Marks that are like those with Unicode's property `Quotation_Mark`.
+const LIKE_QUOTES: &[char] = &[
     '`',
-    '«',
-    '»',
     '´',
-    '‘',
-    '’',
-    '‚',
-    '‛',
-    '“',
-    '”',
-    '„',
-    '‟',
-    '‹',
-    '›',
+    'ˋ',
     '′',
     '″',
     '‴',
     '‵',
     '‶',
+    '‷',
     'ʹ',
     'ʺ',
     'ʻ',
@@ -33,26 +27,20 @@ const QUOTES: &[char] = &[
     'ʽ',
     'ˮ',
     '˝',
-    '⹂',
-    '「',
-    '」',
-    '『',
-    '』',
-    '〝',
-    '〞',
-    '〟',
-    '﹁',
-    '﹂',
-    '﹃',
-    '﹄',
-    '＂',
-    '＇',
-    '｢',
-    '｣',
+    '՚',
+    '׳',
+    '״',
+    '〈',
+    '〉',
+    '《',
+    '》',
+    '｀',
     '❛',
     '❜',
     '❝',
     '❞',
+    '❟',
+    '❠',
     '❮',
     '❯',
     '\u{1f676}',
@@ -60,33 +48,23 @@ const QUOTES: &[char] = &[
     '\u{1f678}',
 ];
 
-/// Encodings of a quote, which pages and addresses have: the filter was encoded twice.
-const ENCODED: &[&str] = &[
-    "&quot;",
-    "&#34;",
-    "&#x22;",
-    "&apos;",
-    "&#39;",
-    "&#x27;",
-    "&ldquo;",
-    "&rdquo;",
-    "&bdquo;",
-    "&lsquo;",
-    "&rsquo;",
-    "&laquo;",
-    "&raquo;",
-    "%22",
-    "%27",
-    "%E2%80%9C",
-    "%E2%80%9D",
-];
+/// The longest encoding of a quote: `%25E2%2580%259C`.
+const LONGEST_ENCODED: usize = 15;
+
+/// Entities of HTML that stand for a quote, beside those of XML.
+fn html_entity(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "ldquo" | "rdquo" | "bdquo" | "lsquo" | "rsquo" | "sbquo" | "laquo" | "raquo" | "lsaquo" | "rsaquo" => "\"",
+        name => return resolve_predefined_entity(name),
+    })
+}
 
 /// Punctuation of full width, and what it stands for.
 const WIDE: &[(char, char)] = &[('（', '('), ('）', ')'), ('，', ','), ('﹙', '('), ('﹚', ')'), ('、', ',')];
 
 /// Whether a character is taken for a double quote.
 pub(super) fn is_quote(c: char) -> bool {
-    QUOTES.contains(&c)
+    CodePointSetData::new::<QuotationMark>().contains(c) || LIKE_QUOTES.contains(&c)
 }
 
 /// Refuses a word, which begins at this byte of the filter, with a character that was pasted. Inside of a word a mark may be
@@ -103,12 +81,7 @@ pub(super) fn check_word(at: usize, word: &str) -> Result<(), OffsetError> {
             return Err(OffsetError::new(at + place, instead(c, *meant)));
         }
     }
-    let is_at_edge = |encoded: &&&str| {
-        let bytes = encoded.len();
-        let has = |part: Option<&str>| part.is_some_and(|part| part.eq_ignore_ascii_case(encoded));
-        has(word.get(..bytes)) || word.len() >= bytes && has(word.get(word.len() - bytes..))
-    };
-    if let Some(encoded) = ENCODED.iter().find(is_at_edge) {
+    if let Some(encoded) = encoded_quote(word) {
         return Err(OffsetError::new(at, format!("write texts in double quotes: `\"` (U+0022), not `{encoded}`")));
     }
     if word == "\\" {
@@ -124,6 +97,34 @@ pub(super) fn check_word(at: usize, word: &str) -> Result<(), OffsetError> {
         return Err(OffsetError::new(at + place, reason));
     }
     Ok(())
+}
+
+/// An encoded quote at the beginning or the end of a word. Pages, addresses and JSON have them: the filter was encoded twice.
+fn encoded_quote(word: &str) -> Option<&str> {
+    if !word.contains(['&', '%', '\\']) {
+        return None;
+    }
+    let (length, most) = (word.len(), LONGEST_ENCODED.min(word.len()));
+    let starts = (2..=most).filter_map(|length| word.get(..length));
+    let ends = (2..=most).filter_map(|of| word.get(length - of..));
+    starts.chain(ends).find(|part| is_encoded_quote(part))
+}
+
+fn is_encoded_quote(part: &str) -> bool {
+    let is_one = |decoded: &str| {
+        let mut chars = decoded.chars();
+        decoded != part && chars.next().is_some_and(is_quote) && chars.next().is_none()
+    };
+    match part.as_bytes()[0] {
+        b'&' => unescape_with(&part.to_ascii_lowercase(), html_entity).is_ok_and(|decoded| is_one(&decoded)),
+        b'%' => {
+            let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            let decoded = decode(part);
+            is_one(&decoded) || is_one(&decode(&decoded))
+        }
+        b'\\' => serde_json::from_str::<String>(&format!("\"{part}\"")).is_ok_and(|decoded| is_one(&decoded)),
+        _ => false,
+    }
 }
 
 /// What to type in the place of a character.

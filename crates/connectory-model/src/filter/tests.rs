@@ -151,7 +151,7 @@ fn an_error_names_the_column_and_what_would_be_right() {
 
 #[test]
 fn every_quotation_mark_of_unicode_is_refused_outside_of_a_text_and_found_in_one() {
-    let marks = "'«»‘’‚‛“”„‟‹›⹂「」『』〝〞〟﹁﹂﹃﹄＂＇｢｣`´′″❝❞";
+    let marks = "'«»‘’‚‛“”„‟‹›⹂「」『』〝〞〟﹁﹂﹃﹄＂＇｢｣`´′″❝❞｀״׳՚ˋ❟❠‷《》〈〉";
     for mark in marks.chars() {
         for filter in [
             format!("type eq {mark}a b{mark}"),
@@ -172,6 +172,54 @@ fn every_quotation_mark_of_unicode_is_refused_outside_of_a_text_and_found_in_one
     }
     // White space that pages have is white space.
     assert!(Filter::parse("name\u{a0}co\u{3000}\"ldap\"").expect("valid").matches(&ldap()));
+}
+
+#[test]
+fn an_encoded_quote_is_refused_outside_of_a_text_and_found_in_one() {
+    for quote in [
+        "&quot;",
+        "&QUOT;",
+        "&apos;",
+        "&#34;",
+        "&#x22;",
+        "&#X22;",
+        "&#8220;",
+        "&#x201D;",
+        "&ldquo;",
+        "&lsaquo;",
+        "%22",
+        "%27",
+        "%E2%80%9C",
+        "%e2%80%9d",
+        "%2522",
+        "%25E2%2580%259C",
+        "\\u0022",
+        "\\u201c",
+    ] {
+        for filter in [format!("type eq {quote}LDAP{quote}"), format!("type eq LDAP{quote}")] {
+            let error = Filter::parse(&filter).expect_err(&filter).to_string();
+            let expected = format!("column 9: write texts in double quotes: `\"` (U+0022), not `{quote}`");
+            assert_eq!(error, expected, "{filter}");
+        }
+    }
+    for word in ["R&D", "50%", "a%22b", "&amp;", "%41", "a&#34;b"] {
+        let named = columns(&json!({"name": "a", "type": word}));
+        assert!(Filter::parse(&format!("type eq {word}")).expect(word).matches(&named), "{word}");
+    }
+}
+
+#[test]
+fn characters_that_nobody_sees_are_refused_outside_of_a_text() {
+    for hidden in
+        "\u{34f}\u{115f}\u{1160}\u{17b4}\u{200b}\u{2800}\u{3164}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{e0100}".chars()
+    {
+        let filter = format!("type eq LDAP{hidden}");
+        let error = Filter::parse(&filter).expect_err(&filter).to_string();
+        assert!(error.starts_with(&format!("column 13: here is U+{:04X}, a character", u32::from(hidden))), "{error}");
+    }
+    for seen in ["❤\u{fe0f}", "می\u{200c}خواهم", "葛\u{e0100}"] {
+        assert!(Filter::parse(&format!("type eq {seen}")).is_ok(), "{seen}");
+    }
 }
 
 #[test]
