@@ -140,8 +140,9 @@ impl List {
         IfNoneMatch { transport, etag }.read(&[], &|request| request.query(&query), |answer| Listed::of(&answer)).await
     }
 
-    /// All connectors. The stream fetches a page when the one before it has been read, and ends at the first page that is
-    /// not full. It also ends at a page that the service refuses after a full one, as some do at the end of a list.
+    /// All connectors. The stream fetches a page when the one before it has been read. It ends at the first page that is not full,
+    /// if the service's count does not say that there is more: some give shorter pages than they are asked for. It also ends at a
+    /// page that the service refuses after another one, as some do at the end of a list.
     ///
     /// A connector that cannot be read is an [`Error::Unreadable`] in its place, and the stream goes on after it. [`Self::all`]
     /// keeps them apart.
@@ -187,8 +188,7 @@ impl List {
     /// The number of connectors, without regard to the offset.
     pub async fn count(&self) -> Result<u64, Error> {
         let answer = self.fetch(1, true).await?;
-        let total = answer.headers.get("x-total-count").and_then(|total| total.to_str().ok()?.parse().ok());
-        total.ok_or_else(|| answer.unreadable("there is no X-Total-Count header with a number"))
+        total_of(&answer).ok_or_else(|| answer.unreadable("there is no X-Total-Count header with a number"))
     }
 
     async fn fetch(&self, limit: usize, count: bool) -> Result<Answer, Error> {
@@ -200,6 +200,11 @@ impl List {
         let numbers = [("limit", limit.to_string()), ("offset", self.offset.to_string()), ("count", count.to_string())];
         self.query.iter().cloned().chain(numbers).collect()
     }
+}
+
+/// The number of connectors in the whole list, if the service counts them.
+fn total_of(answer: &Answer) -> Option<u64> {
+    answer.headers.get("x-total-count")?.to_str().ok()?.parse().ok()
 }
 
 /// Connectors of a list. It is used as a slice or an iterator of those that can be read.
@@ -240,6 +245,8 @@ struct Pages {
     list: List,
     is_first: bool,
     is_end: bool,
+    /// The number of connectors in the whole list, as the service counted them with the first page.
+    total: Option<u64>,
     /// The connectors of the pages before. One that moves between two pages is in both.
     seen: HashSet<ScriptName>,
     /// The items of the pages before that cannot be read.
@@ -248,16 +255,21 @@ struct Pages {
 
 impl Pages {
     fn of(list: List) -> Self {
-        Self { list, is_first: true, is_end: false, seen: HashSet::new(), seen_unreadable: HashSet::new() }
+        let (seen, seen_unreadable) = (HashSet::new(), HashSet::new());
+        Self { list, is_first: true, is_end: false, total: None, seen, seen_unreadable }
     }
 
     /// The connectors of the next page that were not in one before.
     async fn next(&mut self) -> Result<Listed, Error> {
         let is_first = mem::replace(&mut self.is_first, false);
-        let mut page = match self.list.page().await {
+        let answer = match self.list.fetch(self.list.page_size, is_first).await {
             Err(error) if !is_first && is_past_end(&error) => return self.end(error).await.map(|()| Listed::default()),
-            page => page?,
+            answer => answer?,
         };
+        if is_first {
+            self.total = total_of(&answer);
+        }
+        let mut page = Listed::of(&answer)?;
         let found = page.connectors.len() + page.unreadable.len();
         page.connectors.retain(|item| self.seen.insert(item.script_name.clone()));
         page.unreadable.retain(|item| self.seen_unreadable.insert(item.json.clone()));
@@ -267,7 +279,8 @@ impl Pages {
             return self.end(Error::Decoding { url, reason }).await.map(|()| page);
         }
         self.list.offset += found;
-        self.is_end = found < self.list.page_size;
+        let is_more_counted = self.total.is_some_and(|total| total > self.list.offset as u64);
+        self.is_end = found < self.list.page_size && (found == 0 || !is_more_counted);
         Ok(page)
     }
 

@@ -148,6 +148,23 @@ async fn a_refusal_of_another_page_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_service_that_gives_shorter_pages_is_read_to_its_end() {
+    let capped = |total: &'static str| {
+        listed(move |request| {
+            let first = number(request, "offset").unwrap().min(120);
+            let page = items(first..(first + 50).min(120));
+            let is_counted = request.url.query_pairs().any(|pair| pair == ("count".into(), "true".into()));
+            if is_counted { page.insert_header("X-Total-Count", total) } else { page }
+        })
+    };
+    assert_eq!(capped("120").await.unwrap(), 120);
+    // The list became shorter, or the count is wrong.
+    assert_eq!(capped("9000").await.unwrap(), 120);
+    assert_eq!(capped("50").await.unwrap(), 50);
+    assert_eq!(capped("many").await.unwrap(), 50);
+}
+
+#[tokio::test]
 async fn a_list_that_changes_while_it_is_read_has_each_connector_once() {
     // A connector is created in front: the last one of the first page is the first one of the second.
     let grows = listed(|request| match number(request, "offset") {
