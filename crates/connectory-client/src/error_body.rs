@@ -125,7 +125,10 @@ pub(crate) fn page(body: &[u8]) -> Option<&'static str> {
     let begins = |word: &str| body.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()));
     match body.first() {
         Some(b'<') if begins("<?xml") => Some("an XML text instead of an answer of the API"),
-        Some(b'<') => Some("an HTML page instead of an answer of the API"),
+        Some(b'<') if begins("<html") || begins("<!doctype html") => {
+            Some("an HTML page instead of an answer of the API")
+        }
+        Some(b'<') => Some("an HTML or XML text instead of an answer of the API"),
         _ => None,
     }
 }
@@ -206,6 +209,8 @@ mod tests {
             (b"".as_slice(), ""),
             (b" \r\n", ""),
             (b"no\n", "no"),
+            (b"<Error><Code>AccessDenied</Code></Error>", "an HTML or XML text instead of an answer of the API"),
+            (b"<h1>502</h1>", "an HTML or XML text instead of an answer of the API"),
             (b"<html>", "an HTML page instead of an answer of the API"),
             (b"\xef\xbb\xbf\n <!DOCTYPE html>", "an HTML page instead of an answer of the API"),
             (b"<?XML version='1.0'?><Error/>", "an XML text instead of an answer of the API"),

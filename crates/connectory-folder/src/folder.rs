@@ -107,12 +107,7 @@ impl Folder {
     pub fn of(detail: &ConnectorDetail) -> Result<Self, PropertiesError> {
         let or =
             |text: &str, default: &dyn Fn() -> String| if text.trim().is_empty() { default() } else { text.to_owned() };
-        let mut translations = Translations::default();
-        for (locale, text) in &detail.translation_properties {
-            if let Open::Known(locale) = locale {
-                translations.0.insert(*locale, Properties::parse(text.as_bytes())?);
-            }
-        }
+        let translations = detail.translations()?;
         let documents = DocumentKind::ALL.map(|kind| (kind, detail.document_text(kind)));
         Ok(Self {
             description: Description {

@@ -79,6 +79,9 @@ pub enum ObjectError {
         /// The document.
         kind: DocumentKind,
     },
+    /// A text is said to be in ISO-8859-1, and is not.
+    #[error("`latin1Translations` has `{0}`, but `translationProperties.{0}` is no text in ISO-8859-1; leave it out")]
+    NotLatin1(Locale),
     /// A locale is not supported.
     #[error("`translationProperties`: {0}")]
     Locale(#[from] UnknownLocale),
@@ -132,6 +135,9 @@ enum Reading {
 /// The member with the bytes of documents that are not UTF-8.
 const DOCUMENT_BYTES: &str = "documentBytes";
 
+/// The member with the locales whose texts are in ISO-8859-1.
+const LATIN1: &str = "latin1Translations";
+
 /// The members of a whole connector.
 const WHOLE: [&str; 11] = [
     "name",
@@ -148,8 +154,9 @@ const WHOLE: [&str; 11] = [
 ];
 
 /// The members of a detail that are derived from the others.
-const DERIVED: [&str; 8] = [
+const DERIVED: [&str; 9] = [
     DOCUMENT_BYTES,
+    LATIN1,
     "fileUpload",
     "provisioningPolicies",
     "s3Location",
@@ -321,6 +328,7 @@ fn texts(
     unknown: &mut Vec<UnknownLocale>,
 ) -> Result<BTreeMap<Locale, Properties>, ObjectError> {
     let Some(value) = members.get("translationProperties") else { return Ok(BTreeMap::new()) };
+    let in_latin1 = in_latin1(members)?;
     let all = value.as_object().ok_or_else(|| Members::wrong_type("translationProperties", "an object", value))?;
     let (mut texts, mut tags) = (BTreeMap::new(), BTreeMap::new());
     for (tag, text) in all {
@@ -336,10 +344,21 @@ fn texts(
             return Err(ObjectError::LocaleTwice { first, second });
         }
         let text = text.as_str().ok_or_else(|| Members::wrong_type(tag, "a string", text))?;
-        let read = Properties::parse(text.as_bytes()).map_err(|error| ObjectError::Properties { locale, error })?;
-        texts.insert(locale, read);
+        let read = if in_latin1.contains(&tag.as_str()) {
+            Properties::in_latin1(text).ok_or(ObjectError::NotLatin1(locale))?
+        } else {
+            Properties::parse(text.as_bytes())
+        };
+        texts.insert(locale, read.map_err(|error| ObjectError::Properties { locale, error })?);
     }
     Ok(texts)
+}
+
+/// The tags of the locales whose texts are in ISO-8859-1, if the object has them (D71).
+fn in_latin1(members: Members<'_>) -> Result<Vec<&str>, InvalidMember> {
+    let Some(value) = members.get(LATIN1) else { return Ok(Vec::new()) };
+    let tags = value.as_array().and_then(|tags| tags.iter().map(Value::as_str).collect());
+    tags.ok_or_else(|| Members::wrong_type(LATIN1, "an array of locales", value))
 }
 
 fn features(members: Members<'_>) -> Result<Vec<String>, InvalidMember> {

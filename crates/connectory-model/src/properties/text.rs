@@ -46,6 +46,12 @@ impl Properties {
         Ok(properties)
     }
 
+    /// Checks a text whose bytes are ISO-8859-1. None if no bytes in ISO-8859-1 are read as this text.
+    pub fn in_latin1(text: &str) -> Option<Result<Self, PropertiesError>> {
+        let has_bytes = encoding_rs::mem::is_str_latin1(text) && !is_utf8_too(text);
+        has_bytes.then(|| Self::parse(&encode_latin1_lossy(text)))
+    }
+
     /// A text that was checked before it was stored. UTF-8 bytes are not copied.
     pub fn stored(bytes: Vec<u8>, is_latin1: bool) -> Result<Self, FromUtf8Error> {
         if is_latin1 {
@@ -74,6 +80,11 @@ impl Properties {
             Self::Utf8(text) => text.clone().into_bytes(),
             Self::Latin1 { text } => encode_latin1_lossy(text).into_owned(),
         }
+    }
+
+    /// Whether the bytes are ISO-8859-1.
+    pub const fn is_latin1(&self) -> bool {
+        matches!(self, Self::Latin1 { .. })
     }
 
     /// The `charset` of [`Self::to_bytes`].
@@ -133,9 +144,13 @@ impl Properties {
     /// Another text, in the same encoding if its bytes read back the same.
     pub(super) fn with_text(&self, text: String) -> Self {
         match self {
-            // Bytes that are UTF-8 by chance, or because no other character is left, would be read as UTF-8.
-            Self::Latin1 { .. } if std::str::from_utf8(&encode_latin1_lossy(&text)).is_err() => Self::Latin1 { text },
+            Self::Latin1 { .. } if !is_utf8_too(&text) => Self::Latin1 { text },
             Self::Latin1 { .. } | Self::Utf8(_) => Self::Utf8(text),
         }
     }
+}
+
+/// Whether the bytes of a text in ISO-8859-1 are UTF-8 by chance, or because no other character is left. They would be read as UTF-8.
+fn is_utf8_too(text: &str) -> bool {
+    std::str::from_utf8(&encode_latin1_lossy(text)).is_ok()
 }

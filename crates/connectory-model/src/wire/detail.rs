@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::open::{Open, derived, flag, or_empty, present};
 use crate::document::{DocumentKind, DocumentText, ProvisioningPolicy};
 use crate::origin::Origin;
+use crate::translations::{Properties, PropertiesError, Translations};
 use crate::{Connector, Locale, Metadata, ScriptName, Status};
 
 /// Which members a detail has; an API version decides it.
@@ -78,6 +79,10 @@ pub struct ConnectorDetail {
     #[cfg_attr(feature = "openapi", schema(required, value_type = BTreeMap<String, String>))]
     #[serde(default, deserialize_with = "present")]
     pub translation_properties: BTreeMap<Open<Locale>, String>,
+    /// Extension, only in the lines of an export and of an apply (D71): the locales whose texts are stored in ISO-8859-1.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[serde(default, deserialize_with = "or_empty", skip_serializing_if = "Vec::is_empty")]
+    pub latin1_translations: Vec<Open<Locale>>,
     /// Extension, only in the lines of an export and of an apply (D71): the bytes, in base64, of each document whose bytes are not its
     /// text in UTF-8.
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
@@ -129,14 +134,28 @@ impl ConnectorDetail {
             connector_metadata: connector.connector_metadata,
             status: Open::Known(connector.status),
             document_bytes: BTreeMap::new(),
+            latin1_translations: Vec::new(),
         }
     }
 
-    /// The detail in English, with the bytes of documents that are not UTF-8.
+    /// The detail in English, with the bytes of documents and the encodings of texts that are not UTF-8.
     pub fn with_bytes(connector: Connector, origin: Origin, shape: DetailShape) -> Self {
         let bytes = |kind| Some((kind, BASE64_STANDARD.encode(connector.document_text(kind).own_bytes()?)));
         let document_bytes = DocumentKind::ALL.into_iter().filter_map(bytes).collect();
-        Self { document_bytes, ..Self::of(connector, origin, Locale::En, shape) }
+        let in_latin1 = connector.translations.0.iter().filter(|(_, properties)| properties.is_latin1());
+        let latin1_translations = in_latin1.map(|(locale, _)| Open::Known(*locale)).collect();
+        Self { latin1_translations, document_bytes, ..Self::of(connector, origin, Locale::En, shape) }
+    }
+
+    /// The texts of the locales that are known, in the encoding that the service told.
+    pub fn translations(&self) -> Result<Translations, PropertiesError> {
+        let mut translations = Translations::default();
+        for (locale, text) in &self.translation_properties {
+            let Open::Known(known) = locale else { continue };
+            let in_latin1 = self.latin1_translations.contains(locale).then(|| Properties::in_latin1(text)).flatten();
+            translations.0.insert(*known, in_latin1.unwrap_or_else(|| Properties::parse(text.as_bytes()))?);
+        }
+        Ok(translations)
     }
 
     /// The document with its bytes, as far as the service told them.

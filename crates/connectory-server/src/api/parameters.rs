@@ -124,8 +124,8 @@ fn similar(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
     }
     let start = name.split('[').next().unwrap_or_default().trim().to_lowercase();
     // Every letter is like `q`.
-    let mut known = known.iter().copied().filter(|known| known.len() > 1);
-    known.find(|known| strsim::osa_distance(&start, &known.to_lowercase()) <= 1)
+    let most = |known: &str| usize::from(known.len() > 1);
+    known.iter().copied().find(|known| strsim::osa_distance(&start, &known.to_lowercase()) <= most(known))
 }
 
 /// Reads the query of the list.

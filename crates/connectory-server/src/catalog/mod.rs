@@ -140,6 +140,7 @@ mod testing {
 
     use super::*;
     use crate::budget::Budget;
+    use crate::http::metrics::NodeMetrics;
     use crate::options::Options;
     use crate::share::Pool;
 
@@ -150,7 +151,7 @@ mod testing {
         let by = AccessOrigin::operator("test".to_owned());
         store.bootstrap("default".to_owned(), client, by).await.unwrap();
         let id = store.tenant(None).await.unwrap().unwrap().id;
-        let freshness = Freshness::new(store.clone(), options, Default::default());
+        let freshness = Freshness::new(store.clone(), options, NodeMetrics::default());
         let answers = Budget::new(Pool::Answers, 1);
         let limits = (usize::MAX, CatalogMetrics::default());
         (Catalog::new(store, Vec::new(), Work::default(), answers, freshness, limits), id)

@@ -317,6 +317,57 @@ async fn an_export_that_is_applied_brings_the_bytes_back() {
 }
 
 #[tokio::test]
+async fn an_export_that_is_applied_brings_texts_in_latin1_back() {
+    let (from, to) = (TestApp::start().await, TestApp::start().await);
+    let exported = async |app: &TestApp| -> serde_json::Value {
+        let answer = app.get("/connectory/v1/connectors").await;
+        let text = answer.text();
+        serde_json::from_str(text.lines().find(|line| line.contains("scriptName")).unwrap()).unwrap()
+    };
+    let apply = async |line: &serde_json::Value| {
+        to.call(Method::POST, "/connectory/v1/apply", "application/x-ndjson", format!("{line}\n")).await
+    };
+    let path = format!("/v3/connectors/{}", from.create("HR").await);
+    let latin1 = b"a=Gr\xf6\xdfe\n".as_slice();
+    from.put(&format!("{path}/translations/de"), latin1).await.ok();
+    from.put(&format!("{path}/translations/fr"), "a=Größe\n".as_bytes()).await.ok();
+    let mut line = exported(&from).await;
+    assert_eq!(line["connector"]["latin1Translations"], json!(["de"]));
+    assert_eq!(from.get(&path).await.ok().get("latin1Translations"), None, "the vendor's paths do not have it");
+    line["revision"] = json!(0);
+    apply(&line).await.ok();
+    assert_eq!(to.get(&format!("{path}/translations/de")).await.body, latin1);
+    assert_eq!(to.get(&format!("{path}/translations/fr")).await.body, "a=Größe\n".as_bytes());
+
+    // A client that knows texts only changes no bytes.
+    let mut line = exported(&to).await;
+    line["connector"].as_object_mut().unwrap().remove("latin1Translations");
+    assert_eq!(apply(&line).await.ok()["unchanged"], 1);
+    assert_eq!(to.get(&format!("{path}/translations/de")).await.body, latin1);
+
+    let mut line = exported(&to).await;
+    for (text, tags, refusal) in [
+        (
+            "a=\u{142}\n",
+            json!(["de"]),
+            "`latin1Translations` has `de`, but `translationProperties.de` is no text in ISO-8859-1",
+        ),
+        (
+            "a=b\n",
+            json!(["de"]),
+            "`latin1Translations` has `de`, but `translationProperties.de` is no text in ISO-8859-1",
+        ),
+        ("a=b\n", json!("de"), "`latin1Translations`"),
+    ] {
+        line["connector"]["translationProperties"]["de"] = json!(text);
+        line["connector"]["latin1Translations"] = tags;
+        let refused = apply(&line).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.text().contains(refusal), "{}", refused.text());
+    }
+}
+
+#[tokio::test]
 async fn a_document_says_its_charset() {
     let app = TestApp::start().await;
     app.create("HR").await;

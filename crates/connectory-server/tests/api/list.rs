@@ -229,6 +229,8 @@ async fn a_parameter_that_is_nearly_a_known_one_is_told_and_ignored() {
         ("local", Some("local; similar=locale")),
         ("sorters", None),
         ("n", None),
+        ("Q", Some("Q; similar=q")),
+        ("q[]", Some("q[]; similar=q")),
         ("%FF", None),
         ("filters", None),
         ("f%69lters", None),

@@ -29,15 +29,27 @@ pub async fn start(wanted: Option<(Retention, RetentionMetrics)>, store: &Store,
     Some(Retaining(tokio::spawn(async move {
         let mut pass = None;
         loop {
-            let wait = step(retention, &mut pass, (&store, &leasing, &clock), &metrics).await.unwrap_or_else(|error| {
+            let stepped = step(retention, &mut pass, (&store, &leasing, &clock), &metrics).await;
+            let wait = stepped.unwrap_or_else(|error| {
                 metrics.failures.inc();
-                let again_in = format!("{RETENTION_RETRY:?}");
-                tracing::error!(%error, again_in, "bodies of old revisions could not be removed");
-                RETENTION_RETRY
+                failed(&error)
             });
             tokio::time::sleep(wait).await;
         }
     })))
+}
+
+/// Logs why a step failed. Returns the time until the next attempt.
+fn failed(error: &StoreError) -> Duration {
+    let message = "bodies of old revisions could not be removed";
+    if matches!(error, StoreError::Unavailable(_)) {
+        // The database comes back, or this server was stopped in the middle of a step.
+        let wait = LEASE / 3;
+        tracing::warn!(%error, again_in = format!("{wait:?}"), "{message}");
+        return wait;
+    }
+    tracing::error!(%error, again_in = format!("{RETENTION_RETRY:?}"), "{message}");
+    RETENTION_RETRY
 }
 
 /// Makes a step, if this server has the lease. Returns the time until the next one.

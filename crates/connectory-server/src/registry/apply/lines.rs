@@ -216,6 +216,12 @@ impl Reader {
                         wanted.set_document(Document::stored(kind, there.clone()));
                     }
                 }
+                for (locale, given) in &mut wanted.translations.0 {
+                    if let Some(there) = before.translations.0.get(locale).filter(|there| there.text() == given.text())
+                    {
+                        given.clone_from(there);
+                    }
+                }
                 self.change(number, id, (&before, &holders), &wanted)
             }
         }
