@@ -602,6 +602,26 @@ def test_pull_keeps_what_was_edited_and_tells_it(terminal):
     assert "d/a is a connector folder" in terminal.run("pull", "d/a", "a", code=1).stderr
 
 
+def test_what_is_not_utf8_keeps_its_bytes_on_every_way(terminal):
+    write_connector(terminal, "c/a", "A")
+    files = {
+        "correlation-config.xml": "<?xml version='1.0' encoding='ISO-8859-1'?>\n<CorrelationConfig name='Größe'/>\n",
+        "translations/de.properties": "menuLabel_Connection=Größe\n",
+    }
+    for name, text in files.items():
+        (terminal.folder / "c/a" / name).parent.mkdir(exist_ok=True)
+        (terminal.folder / "c/a" / name).write_bytes(text.encode("latin-1"))
+    terminal.run("apply", "c", "--yes")
+    terminal.run("pull", "whole")
+    terminal.run("pull", "named", "a")
+    terminal.run("clone", "a", "B")
+    terminal.run("pull", "cloned", "b")
+    for folder in "whole/a", "named/a", "cloned/b":
+        for name, text in files.items():
+            assert (terminal.folder / folder / name).read_bytes() == text.encode("latin-1"), (folder, name)
+    assert "0 to create, 0 to change, 0 to delete" in terminal.run("plan", "whole").stdout
+
+
 def test_a_pull_removes_the_folders_of_deleted_connectors_on_demand(terminal):
     for name in "abcd":
         write_connector(terminal, f"c/{name}", name.upper())

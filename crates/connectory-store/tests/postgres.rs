@@ -85,6 +85,15 @@ impl Database {
         }
     }
 
+    /// Waits until someone has locked a table. Other tests lock those of their databases in the same cluster.
+    fn wait_for_locked_table(&self, table: &str) {
+        self.wait_for(&format!(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid
+                 WHERE relation = '{table}'::regclass AND mode = 'AccessExclusiveLock' AND granted
+                     AND datname = current_database()"
+        ));
+    }
+
     /// Waits until someone holds the lock of a tenant.
     fn wait_for_lock(&self) {
         let held = "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid
@@ -219,7 +228,7 @@ async fn statements_that_are_late_leave_no_connection() {
     let (name, socket) = (database.name.clone(), database.cluster.socket());
     let sql = "BEGIN; LOCK TABLE revisions; SELECT pg_sleep(8); COMMIT";
     let held = std::thread::spawn(move || drop(cluster::psql(&socket, &name, sql)));
-    database.wait_for("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted");
+    database.wait_for_locked_table("revisions");
     while !held.is_finished() {
         let late = store.fresh(ours).await;
         assert!(late.is_ok() || matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
@@ -568,9 +577,7 @@ async fn a_read_does_not_wait_for_one_that_was_cancelled() {
         let (name, socket) = (database.name.clone(), database.cluster.socket());
         move || cluster::psql(&socket, &name, "BEGIN; LOCK TABLE revisions; SELECT pg_sleep(6); COMMIT")
     });
-    while database.psql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted") == "0" {
-        sleep(Duration::from_millis(5)).await;
-    }
+    database.wait_for_locked_table("revisions");
     // More than there are connections.
     for _ in 0..10 {
         let found = store.find(RevisionId { tenant: ours, number: number(1) }, 9);
@@ -890,10 +897,7 @@ async fn what_takes_too_long_to_read_is_loaded_anew() {
         let sql = "BEGIN; LOCK TABLE connectors IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(9); COMMIT";
         std::thread::spawn(move || drop(cluster::psql(&socket, &name, sql)))
     };
-    database.wait_for(
-        "SELECT count(*) FROM pg_locks
-             WHERE relation = 'connectors'::regclass AND mode = 'AccessExclusiveLock' AND granted",
-    );
+    database.wait_for_locked_table("connectors");
     let began = Instant::now();
     while followed.lost() == 0 {
         assert!(other.fresh(ours).await.is_err());

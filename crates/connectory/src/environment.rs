@@ -151,11 +151,9 @@ pub async fn whole(client: &Client, list: List, with_built_in: bool) -> Result<V
     Ok(found)
 }
 
-/// Connectors in the order of their names. In a few calls if they are many and the service can export.
+/// Connectors in the order of their names. In a few calls and with the bytes of what is not UTF-8, if the service can export.
 pub async fn details(client: &Client, names: Vec<ScriptName>) -> Result<Vec<ConnectorDetail>, Error> {
-    let are_many = names.len() > PARALLEL;
-    let exported = if are_many { if_able(client, export_named(client, &names)).await? } else { None };
-    let Some((_, mut found)) = exported else {
+    let Some((_, mut found)) = if_able(client, export_named(client, &names)).await? else {
         return one_by_one(client, &names).await.into_iter().collect();
     };
     let mut details = Vec::with_capacity(names.len());

@@ -10,14 +10,14 @@ use connectory_client::Client;
 use connectory_model::{ScriptName, name_key, visible};
 
 use crate::commands::init::new_connector;
-use crate::environment::{EnvironmentArgument, find, folder_of};
+use crate::environment::{EnvironmentArgument, details, find, folder_of};
 use crate::plan::apply::{ApplyOptions, plan_and_apply};
 use crate::plan::wanted::Wanted;
 
 #[derive(Args)]
 pub struct CloneArguments {
     /// The script name of the connector to copy, a built-in one too
-    script_name: String,
+    script_name: ScriptName,
     /// The name of the new connector
     new_name: String,
     /// Print nothing
@@ -31,7 +31,7 @@ pub struct CloneArguments {
 pub async fn run(CloneArguments { script_name, new_name, quiet, environment }: CloneArguments) -> Result<()> {
     let name = new_connector(&new_name)?.name;
     let client = environment.client()?;
-    let folder = folder_of(&client.get(&script_name, None).await?)?.renamed(&name);
+    let folder = folder_of(&details(&client, vec![script_name]).await?[0])?.renamed(&name);
     let script_name = free_script_name(&client, &name).await?;
     let wanted = vec![Wanted { script_name: script_name.clone(), folder }];
     plan_and_apply(&environment, wanted.into(), None, None, &ApplyOptions::SILENT).await?;
