@@ -704,6 +704,20 @@ def test_connectors_of_one_script_name_with_numbers_are_created_in_order_and_rep
     assert terminal.run("export").stdout == before
 
 
+def test_prune_spares_what_pull_cannot_write(terminal):
+    long = "A" * 90
+    terminal.write("i.json", json.dumps([{"name": name, "scriptName": name, "className": "x.Y"} for name in (long, "lint.toml")]))
+    terminal.run("import", "i.json", "--yes")
+    assert "it is left out" in terminal.run("pull", "d").stderr
+    # A folder may have a name that is nearly that of a file.
+    write_connector(terminal, "d/lint-toml", "Lint.toml")
+    applied = terminal.run("apply", "d", "--prune", "--yes")
+    assert "created 1, changed 0, deleted 0" in applied.stdout and "it is left out" in applied.stderr
+    assert terminal.run("connector", "get", long).stdout
+    assert "a value is required" in terminal.run("connector", "get", "", code=2).stderr
+    assert "an argument is empty" in terminal.run("diff", "", "lint-toml", code=1).stderr
+
+
 def test_prune_refuses_to_delete_what_is_there_in_another_form(terminal):
     write_connector(terminal, "c/a", "A")
     write_connector(terminal, "c/b", "B")

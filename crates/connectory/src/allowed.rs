@@ -129,7 +129,9 @@ fn lint_file(local: &LocalFolders) -> Result<Option<PathBuf>> {
         // The folder around a connector folder may be one that cannot be listed.
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if is_almost(&name, LINT_FILE) {
+            // A connector may have such a name.
+            let is_folder = entry.file_type().is_ok_and(|entry| entry.is_dir());
+            if !is_folder && is_almost(&name, LINT_FILE) {
                 let path = entry.path().display().to_string();
                 bail!("{} is not read; did you mean `{LINT_FILE}`?", visible(&path));
             }

@@ -48,9 +48,10 @@ impl PatchSet {
         let operations = match body {
             Value::Array(operations) => operations,
             // PowerShell makes of an array with one element that element.
-            Value::Object(_) => {
-                let text = "expected an array of operations, got an object; wrap it in [ ]";
-                return Err(PatchError::Body(text.to_owned()));
+            Value::Object(object) => {
+                let is_operation = object.contains_key("op") || object.contains_key("path");
+                let advice = if is_operation { "; wrap it in [ ]" } else { "" };
+                return Err(PatchError::Body(format!("expected an array of operations, got an object{advice}")));
             }
             other => return Err(PatchError::Body(format!("expected an array of operations, got {}", kind(&other)))),
         };

@@ -211,7 +211,7 @@ fn removing_the_metadata_empties_it() {
 #[test]
 fn an_error_names_the_operation_and_its_path() {
     let table = [
-        (json!({}), "expected an array of operations, got an object; wrap it in [ ]"),
+        (json!({"value": [], "Count": 0}), "expected an array of operations, got an object"),
         (
             json!({"op": "remove", "path": "/connectorMetadata/a"}),
             "expected an array of operations, got an object; wrap it in [ ]",

@@ -133,8 +133,14 @@ pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
     let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None, search: None };
     let mut window = PageRequest { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
     let mut search = None;
+    let is_utf8 = |value: &str| !value.contains('\u{fffd}') || percent_decode_str(query).decode_utf8().is_ok();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
+            "filters" | "q" if !is_utf8(&value) => {
+                let text =
+                    format!("`{name}` is not UTF-8; write a character such as `ö` as its bytes in UTF-8, `%C3%B6`");
+                return Err(ApiError::bad_request(text));
+            }
             "filters" => selection.filter = filter(&value)?,
             "limit" => window.limit = integer("limit", &value, MAX_LIMIT)?,
             "offset" => window.offset = integer("offset", &value, usize::MAX)?,

@@ -205,6 +205,21 @@ async fn a_filter_of_too_many_comparisons_is_refused_with_its_column() {
 }
 
 #[tokio::test]
+async fn a_query_that_is_not_utf8_is_refused() {
+    let app = TestApp::start().await;
+    app.create("Größe").await;
+    let found = app.get("/v3/connectors?filters=name%20sw%20%22Gr%C3%B6%22").await.ok();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    for query in ["filters=name%20sw%20%22Gr%F6%22", "q=Gr%F6", "limit=1&q=%C3"] {
+        // The second time the refusal could be cached.
+        for _ in 0..2 {
+            let refusal = app.get(&format!("/v3/connectors?{query}")).await.refusal(400);
+            assert!(refusal.contains("` is not UTF-8; write a character such as `ö`"), "{refusal}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_parameter_that_is_nearly_a_known_one_is_told_and_ignored() {
     let app = TestApp::start().await;
     app.create("HR").await;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use connectory_client::{
     Client, ConnectorItem, DocumentKind, Error, Filter, Locale, NewConnector, Open, Patch, Search, Status,
@@ -37,6 +38,7 @@ enum ConnectorCommand {
     /// Print a connector
     Get {
         /// The connector's script name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         script_name: String,
         /// The locale of the texts in the source config
         #[arg(long)]
@@ -68,6 +70,7 @@ enum ConnectorCommand {
     /// Delete a custom connector
     Delete {
         /// The connector's script name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         script_name: String,
         /// Do not ask
         #[arg(long, short)]
@@ -76,6 +79,7 @@ enum ConnectorCommand {
     /// Change a custom connector with a JSON Patch (RFC 6902)
     Patch {
         /// The connector's script name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         script_name: String,
         /// The file with the patch, or `-` for standard input
         file: PathBuf,
@@ -95,6 +99,7 @@ enum ConnectorCommand {
     /// Print the translations of a locale, or the English ones if it has none
     GetTranslations {
         /// The connector's script name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         script_name: String,
         /// The locale
         locale: Locale,
@@ -105,6 +110,7 @@ enum ConnectorCommand {
     /// Upload the translations of a locale; an empty file removes them
     SetTranslations {
         /// The connector's script name
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         script_name: String,
         /// The locale
         locale: Locale,
@@ -162,6 +168,7 @@ struct ListArguments {
 #[derive(Args)]
 struct DownloadArguments {
     /// The connector's script name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     script_name: String,
     /// The file to write to [default: standard output]
     #[arg(long, short, value_name = "FILE")]
@@ -171,6 +178,7 @@ struct DownloadArguments {
 #[derive(Args)]
 struct UploadArguments {
     /// The connector's script name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     script_name: String,
     /// The file, or `-` for standard input
     file: PathBuf,

@@ -73,6 +73,9 @@ impl Side {
 }
 
 async fn side(operand: &str, environment: &EnvironmentArgument) -> Result<Side> {
+    if operand.is_empty() {
+        bail!("an argument is empty; expected SCRIPT-NAME, ENV:SCRIPT-NAME, ENV: or a folder");
+    }
     let path = Path::new(operand);
     if path.is_dir() {
         let local = LocalFolders::read(path, Limits::default())?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use connectory_client::{Client, ConnectorDetail, DocumentKind, Locale, ServiceInfo};
 use connectory_folder::Folder;
+use connectory_folder::folder_name::folder_name;
 use connectory_model::ScriptName;
 use connectory_model::document::DocumentText;
 use connectory_model::limits::REQUEST_BYTES;
@@ -15,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::refusals::refusals;
 use super::wanted::{Goal, Wanted};
 use super::{Action, Plan, Refusal, Step, Way, at_once};
-use crate::environment::{PARALLEL, custom, find, folder_of};
+use crate::environment::{PARALLEL, custom, find, folder_of, left_out};
 use crate::progress::Progress;
 
 /// Makes a plan: in one commit if the server can do that.
@@ -102,6 +103,13 @@ fn steps(goal: &Goal, mut found: BTreeMap<ScriptName, ConnectorDetail>, way: Way
     }
     let is_unwanted = |name: &ScriptName| goal.prune || goal.unwanted.contains(name);
     for (script_name, detail) in found.into_iter().filter(|(name, detail)| detail.is_custom() && is_unwanted(name)) {
+        // `pull` cannot write it, so it means nothing that its folder is not there.
+        if let Err(error) = folder_name(&script_name)
+            && !goal.unwanted.contains(&script_name)
+        {
+            left_out(&error);
+            continue;
+        }
         let folder = folder_of(&detail)?;
         plan.steps.push(Step {
             script_name,
