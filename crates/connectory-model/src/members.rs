@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::xml::is_xml_char;
+use crate::document::markup::is_xml_char;
 use crate::limits::MEMBER_CHARS;
 use crate::{Metadata, Status};
 

@@ -9,7 +9,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::document::DocumentKind;
-use crate::translations::Properties;
 use crate::{Connector, Locale};
 
 /// How the names of translations begin.
@@ -77,11 +76,7 @@ impl Connector {
             }
             Part::Translation(locale) => {
                 let properties = self.translations.0.get(&locale)?;
-                PartText {
-                    text: properties.text(),
-                    is_latin1: matches!(properties, Properties::Latin1 { .. }),
-                    own_bytes: None,
-                }
+                PartText { text: properties.text(), is_latin1: properties.is_latin1(), own_bytes: None }
             }
         })
     }

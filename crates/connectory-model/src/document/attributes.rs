@@ -7,7 +7,8 @@ use memchr::memmem;
 use quick_xml::XmlVersion;
 use quick_xml::events::Event;
 
-use super::xml::{Events, is_xml_char};
+use super::markup::is_xml_char;
+use super::xml::Events;
 
 /// An attribute of the root element of a text that was checked before. It reads no further than the tag of the root,
 /// because lists and writes ask for an attribute of every document.

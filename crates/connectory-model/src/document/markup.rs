@@ -4,7 +4,6 @@
 use memchr::memmem;
 use quick_xml::events::{BytesDecl, BytesPI, BytesStart, Event};
 
-use super::xml::is_xml_char;
 use crate::limits::QUOTED_CHARS;
 use crate::shown;
 
@@ -63,7 +62,7 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), String> {
     let mut rest = &["version", "encoding", "standalone"][..];
     for attribute in BytesStart::from_content(content, "xml".len()).attributes() {
         // What is no attribute is told by the parser of the tree.
-        let Ok(attribute) = attribute else { return Ok(()) };
+        let Ok(attribute) = attribute else { break };
         let name = attribute.key.as_ref();
         let Some(at) = rest.iter().position(|expected| *expected == name) else {
             return Err(format!(
@@ -84,7 +83,14 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), String> {
             _ => {}
         }
     }
-    Ok(())
+    // Many parsers read no other version, and none of the documents needs one.
+    match declaration.version() {
+        Ok(version) if version != "1.0" => {
+            let version = shown(&version, QUOTED_CHARS);
+            Err(format!("the document declares XML version `{version}`; declare version 1.0"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Section 4.3.3.
@@ -103,4 +109,9 @@ fn check_instruction(instruction: &BytesPI<'_>) -> Result<(), String> {
         return Err(format!("the instruction `<?{}` has a colon in its name", shown(target, QUOTED_CHARS)));
     }
     Ok(())
+}
+
+/// Whether XML 1.0 can hold the character (section 2.2).
+pub fn is_xml_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }

@@ -8,7 +8,7 @@ pub mod encoding;
 mod error;
 pub mod form;
 mod kind;
-mod markup;
+pub(crate) mod markup;
 mod scaffold;
 mod source_config;
 mod source_template;

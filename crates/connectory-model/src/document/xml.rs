@@ -11,8 +11,8 @@ use quick_xml::errors::IllFormedError;
 use quick_xml::events::Event;
 
 use super::markup;
-use crate::limits::{QUOTED_CHARS, XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
-use crate::{reason, shown};
+use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
+use crate::reason;
 
 /// A text that is not XML as we accept it, and the place of the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -126,14 +126,7 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
             Event::End(_) => depth = depth.saturating_sub(1),
             // XML has no other spelling of DOCTYPE.
             Event::DocType(_) => return malformed("expected <!DOCTYPE in capital letters".to_owned()),
-            // Many parsers read no other version, and none of the documents needs one.
-            Event::Decl(declaration) => match declaration.version() {
-                Ok(version) if version != "1.0" => {
-                    let version = shown(&version, QUOTED_CHARS);
-                    return malformed(format!("the document declares XML version `{version}`; declare version 1.0"));
-                }
-                _ => {}
-            },
+            Event::Decl(_) => {}
             Event::Eof => return Ok(()),
             _ => {
                 nodes += 1;
@@ -218,11 +211,6 @@ const NODES: &str = "elements, attributes, texts, comments and instructions";
 
 fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
-}
-
-/// Whether XML 1.0 can hold the character (section 2.2).
-pub fn is_xml_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 #[cfg(test)]

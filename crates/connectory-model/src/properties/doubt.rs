@@ -23,7 +23,7 @@ impl Properties {
     /// The first place whose encoding is in doubt.
     pub fn encoding_doubt(&self) -> Option<EncodingDoubt> {
         let text = self.text();
-        let is_latin1 = matches!(self, Self::Latin1 { .. });
+        let is_latin1 = self.is_latin1();
         let in_doubt = |range: Range<usize>, reason| {
             let line = Lines::of_properties(text).number(range.start);
             EncodingDoubt { range, line, reason }

@@ -140,12 +140,16 @@ impl TenantCatalog {
 
     /// Finds the visible connector with a script name. A list that is asked for later is not older than what this finds.
     pub fn entry(&self, script_name: &ScriptName) -> Option<Arc<Entry>> {
-        let custom = self.by_script_name.pin().get(script_name).cloned();
+        let custom = self.custom_entry(script_name);
         if self.is_showing.load(Ordering::Acquire) {
             // The lists have it when the lock is free.
             drop(self.published());
         }
         custom.or_else(|| self.base_entry(script_name))
+    }
+
+    fn custom_entry(&self, script_name: &ScriptName) -> Option<Arc<Entry>> {
+        self.by_script_name.pin().get(script_name).cloned()
     }
 
     fn base_entry(&self, script_name: &ScriptName) -> Option<Arc<Entry>> {
@@ -154,8 +158,7 @@ impl TenantCatalog {
 
     /// Finds the published custom connector with a script name.
     fn published_entry(&self, published: &Published, script_name: &ScriptName) -> Option<Arc<Entry>> {
-        let visible = || self.by_script_name.pin().get(script_name).cloned();
-        published.changes.get(script_name).cloned().unwrap_or_else(visible)
+        published.changes.get(script_name).cloned().unwrap_or_else(|| self.custom_entry(script_name))
     }
 
     /// Applies a change to the published state. `entry` is the rendered connector, if the caller of the commit rendered
