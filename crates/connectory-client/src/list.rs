@@ -279,6 +279,14 @@ impl Pages {
             return self.end(Error::Decoding { url, reason }).await.map(|()| page);
         }
         self.list.offset += found;
+        if let Some(total) =
+            self.total.filter(|total| self.list.offset as u64 > total.saturating_mul(2) + MAX_PAGE as u64)
+        {
+            let url = format!("{}{}", self.list.transport.base, self.list.transport.api_path);
+            let reason =
+                format!("the list has {} connectors and does not end, but its count was {total}", self.list.offset);
+            return Err(Error::Decoding { url, reason });
+        }
         let is_more_counted = self.total.is_some_and(|total| total > self.list.offset as u64);
         self.is_end = found < self.list.page_size && (found == 0 || !is_more_counted);
         Ok(page)

@@ -181,6 +181,16 @@ async fn a_list_that_changes_while_it_is_read_has_each_connector_once() {
 }
 
 #[tokio::test]
+async fn a_list_that_goes_on_far_beyond_its_count_is_an_error() {
+    let endless = listed(|request| {
+        let first = number(request, "offset").unwrap();
+        items(first..first + 250).insert_header("X-Total-Count", "300")
+    });
+    let error = endless.await.unwrap_err().to_string();
+    assert!(error.ends_with(": the list has 1000 connectors and does not end, but its count was 300"), "{error}");
+}
+
+#[tokio::test]
 async fn a_service_that_does_not_know_offsets_ends() {
     assert_eq!(listed(|_| items(0..250)).await.unwrap(), 250);
     // It does not know limits either.

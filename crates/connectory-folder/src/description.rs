@@ -122,7 +122,10 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
             (serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. }, Some(line)) => {
                 format!("the key `{}` is there again in line {line}", shown(key, QUOTED_CHARS))
             }
-            (plain, _) => reason(plain).trim().to_owned(),
+            (plain, _) => {
+                let advice = line.and_then(|line| quotes_needed(bytes, line)).unwrap_or_default();
+                format!("{}{advice}", reason(plain).trim())
+            }
         };
         FileError::Yaml { reason, line }
     })?;
@@ -137,6 +140,18 @@ pub(crate) fn yaml(bytes: &[u8]) -> Result<Value, FileError> {
         ));
     }
     Ok(description)
+}
+
+/// Advice for a line whose text means something else to YAML.
+fn quotes_needed(bytes: &[u8], line: usize) -> Option<String> {
+    let line = std::str::from_utf8(bytes).ok()?.lines().nth(line.checked_sub(1)?)?;
+    let (key, text) = line.split_once(": ")?;
+    let text = text.trim();
+    let is_special = text.starts_with(['@', '`', '*', '&', '!', '%', '|', '>', '{', '[', ']', '}', ',', '#'])
+        || text.contains(": ")
+        || text.ends_with(':');
+    let quoted = Value::from(shown(text, QUOTED_CHARS));
+    is_special.then(|| format!("; put the text in quotes: {}: {quoted}", shown(key.trim(), QUOTED_CHARS)))
 }
 
 /// The members that `connector.yaml` does not have.
@@ -324,6 +339,15 @@ mod tests {
         let latin1 = Description::parse(b"name: HR\nclassName: Gr\xf6\xdfe\n").expect_err("ISO-8859-1");
         assert_eq!(latin1.to_string(), "not YAML: the file is not in UTF-8; save it in UTF-8");
         assert!(matches!(latin1, FileError::Yaml { line: Some(2), .. }), "{latin1:?}");
+    }
+
+    #[test]
+    fn a_text_that_means_something_to_yaml_is_shown_in_quotes() {
+        for text in ["@hr", "*hr", "HR: Cloud", "`hr`", "%hr", "&hr HR: x"] {
+            let yaml = format!("className: x.Y\nname: {text}\n");
+            let error = Description::parse(yaml.as_bytes()).expect_err(text).to_string();
+            assert!(error.ends_with(&format!("; put the text in quotes: name: \"{text}\"")), "{error}");
+        }
     }
 
     #[test]

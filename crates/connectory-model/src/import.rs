@@ -24,6 +24,9 @@ pub enum ImportError {
     /// The text is not JSON, or a number in it would lose digits.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// The file is compressed.
+    #[error("the file is compressed ({0}); decompress it first")]
+    Compressed(&'static str),
     /// The text is JSON, but not an array.
     #[error("expected an array of connectors, got {0}")]
     NotAnArray(String),
@@ -248,7 +251,13 @@ fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<
         .collect()
 }
 
+/// How the files of tools that compress begin, and the name of the format.
+const COMPRESSED: [(&[u8], &str); 3] = [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip")];
+
 fn array(text: &[u8]) -> Result<Vec<Value>, ImportError> {
+    if let Some((_, format)) = COMPRESSED.iter().find(|(beginning, _)| text.starts_with(beginning)) {
+        return Err(ImportError::Compressed(format));
+    }
     match json::from_slice(text, usize::MAX)? {
         Value::Array(objects) => Ok(objects),
         other => Err(ImportError::NotAnArray(kind(&other))),
@@ -511,6 +520,16 @@ mod tests {
                 "{member}"
             );
             detail[member] = before;
+        }
+    }
+
+    #[test]
+    fn a_compressed_file_is_named() {
+        for (bytes, format) in
+            [(&b"\x1f\x8b\x08\0"[..], "gzip"), (b"PK\x03\x04", "zip"), (b"\x28\xb5\x2f\xfd\0", "zstd")]
+        {
+            let error = from_json(bytes).expect_err(format).to_string();
+            assert_eq!(error, format!("the file is compressed ({format}); decompress it first"));
         }
     }
 

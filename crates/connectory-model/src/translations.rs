@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::Locale;
-pub use crate::properties::{EncodingDoubt, Properties, PropertiesError, Property, SHORT_DESCRIPTION};
+pub use crate::properties::{Doubt, Properties, PropertiesError, Property, SHORT_DESCRIPTION};
 
 /// The translations of a connector.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -90,6 +90,10 @@ pub(crate) fn wrong(path: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     };
     if folder == TRANSLATIONS {
         let files = Locale::ALL.iter().map(|locale| locale_file(*locale)).collect::<Vec<_>>();
+        // A copy that an editor made.
+        if !has_ending(path) && files.iter().any(|file| path.starts_with(file) && has(file)) {
+            return None;
+        }
         let question = question(similar(path, files.iter().map(String::as_str)));
         return Some(format!("{TRANSLATIONS}/ has nothing but a file LOCALE.properties for each locale{question}"));
     }
@@ -184,6 +188,10 @@ mod tests {
         let copy = "source-config.xml~";
         assert!(wrong(copy, |_| false).is_some() && wrong(copy, |path| path == "source-config.xml").is_none());
         assert!(wrong("source-config.xml.bak", |path| path == "source-config.xml").is_none());
+        for copy in ["translations/de.properties~", "translations/de.properties.orig"] {
+            assert!(wrong(copy, |_| false).is_some(), "{copy}");
+            assert_eq!(wrong(copy, |path| path == "translations/de.properties"), None, "{copy}");
+        }
         assert!(wrong("source-config.txt", |_| true).is_some() && wrong("translations.zip", |_| true).is_some());
         assert!(wrong("source-confg.xml", |_| true).is_some_and(|message| !message.contains("did you mean")));
         for (folder, is_right) in [

@@ -10,7 +10,7 @@ use connectory_model::translations::{Properties, Property};
 
 use super::findings::Findings;
 use super::form::Keys;
-use super::rules::{BACKSLASH, DUPLICATE_KEY, MIXED_ENCODINGS, TRAILING_SPACE, UNESCAPED_KEY};
+use super::rules::{BACKSLASH, DUPLICATE_KEY, MIXED_ENCODINGS, OTHER_FORMAT, TRAILING_SPACE, UNESCAPED_KEY};
 use super::text::Fix;
 
 /// White space in a line, as Java sees it.
@@ -64,6 +64,10 @@ pub(super) fn check(
     }
     let text = properties.text();
     let lines = Lines::of_properties(text);
+    if let Some(doubt) = properties.format_doubt() {
+        findings.push(&OTHER_FORMAT, file, doubt.range, doubt.reason);
+        return entries.iter().map(|entry| entry.line).collect();
+    }
     if let Some(doubt) = properties.encoding_doubt() {
         findings.push(&MIXED_ENCODINGS, file, doubt.range, doubt.reason);
     }

@@ -119,6 +119,7 @@ rules! {
         fix: "removes the white space";
     BACKSLASH: Warning, "backslash", "A backslash in a text of the translations is doubled, unless it begins an escape.";
     MIXED_ENCODINGS: Warning, "mixed-encodings", "A translations file is in one encoding, and encoded once.";
+    OTHER_FORMAT: Warning, "other-format", "A translations file is in `.properties` format, not in XML, HTML or JSON.";
     LINE_ENDINGS: Warning, "line-endings", "Lines end in a line feed (LF).", fix: "ends each line in LF";
     UNKNOWN_ATTRIBUTE: Warning, "unknown-attribute", "Elements of a source config have known attributes.";
     UNKNOWN_FIELD_TYPE: Warning, "unknown-field-type", "Fields have known types.";

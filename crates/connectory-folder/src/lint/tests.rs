@@ -103,6 +103,7 @@ const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
         &[("translations/de.properties", "ShortDesc=Gr\u{c3}\u{b6}\u{df}e")],
         "mixed-encodings translations/de.properties \u{c3}\u{b6}",
     ),
+    (&[("translations/de.properties", "<html>")], "other-format translations/de.properties <"),
     (&[("translations/de.properties", "# Texte\r\n")], "line-endings translations/de.properties "),
     (
         &[("correlation-config.xml", "<CorrelationConfig><Filter property='a' value='mial'/></CorrelationConfig>")],
@@ -247,7 +248,7 @@ fn what_a_server_refuses_for_its_size_is_found() {
 fn only_a_warning_can_be_allowed() {
     assert_eq!(Rule::warning("status"), Ok(&rules::STATUS));
     let warnings = "status, missing-translation, unused-translation, untranslated, unescaped-key, duplicate-key, trailing-space, \
-                    backslash, mixed-encodings, line-endings, unknown-attribute, unknown-field-type";
+                    backslash, mixed-encodings, other-format, line-endings, unknown-attribute, unknown-field-type";
     let error = |id: &str| Rule::warning(id).expect_err(id).to_string();
     assert_eq!(
         error("symlink"),

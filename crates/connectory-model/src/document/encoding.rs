@@ -24,7 +24,7 @@ const ASCII: [&str; 3] = ["us-ascii", "ascii", "iso646-us"];
 /// How the bytes of a text are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// UTF-8. A byte order mark is part of the text.
+    /// UTF-8. A byte order mark is at the beginning of the decoded text.
     Utf8,
     /// UTF-16.
     Utf16 {
@@ -216,13 +216,13 @@ fn declared(text: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     Some((start..value.end + 1, value))
 }
 
-/// The text of a document without the encoding that it declares, unless that is UTF-8: a text has none.
+/// The text of a document without a byte order mark, and without the encoding that it declares, unless that is UTF-8: a text
+/// has none.
 pub(super) fn without_encoding(text: &str) -> Cow<'_, str> {
-    let mark = if text.starts_with(BOM) { BOM.len_utf8() } else { 0 };
-    match declared(&text.as_bytes()[mark..]) {
-        Some((attribute, value)) if !text[mark..][value.clone()].eq_ignore_ascii_case("utf-8") => {
-            let (attribute, rest) = (mark + attribute.start, mark + attribute.end);
-            [&text[..attribute], &text[rest..]].concat().into()
+    let text = text.strip_prefix(BOM).unwrap_or(text);
+    match declared(text.as_bytes()) {
+        Some((attribute, value)) if !text[value.clone()].eq_ignore_ascii_case("utf-8") => {
+            [&text[..attribute.start], &text[attribute.end..]].concat().into()
         }
         _ => text.into(),
     }
@@ -253,7 +253,8 @@ mod tests {
             ),
             ("<?xml version='1.0'\n\tencoding = 'UTF-8' ?><A/>", "<?xml version='1.0'\n\tencoding = 'UTF-8' ?><A/>"),
             ("<?xml version='1.0' encoding='utf-8'?><A/>", "<?xml version='1.0' encoding='utf-8'?><A/>"),
-            ("\u{feff}<?xml version='1.0' encoding='utf8'?><A/>", "\u{feff}<?xml version='1.0'?><A/>"),
+            ("\u{feff}<?xml version='1.0' encoding='utf8'?><A/>", "<?xml version='1.0'?><A/>"),
+            ("\u{feff}<A>ä</A>", "<A>ä</A>"),
             ("<?xml version='1.0' encoding='iso-8859-1'?><A/>", "<?xml version='1.0'?><A/>"),
             ("<?xml version='1.0' encoding='us-ascii'?><A/>", "<?xml version='1.0'?><A/>"),
             ("<A encoding='utf-16'>encoding='utf-16'</A>", "<A encoding='utf-16'>encoding='utf-16'</A>"),

@@ -1,7 +1,7 @@
 //! The text of a document, and its bytes.
 //!
-//! A document is stored and served as the bytes that were sent. Everything else sees their text, without the encoding that they
-//! declare: a text has none. Most documents are UTF-8 and have no other bytes than their text.
+//! A document is stored and served as the bytes that were sent. Everything else sees their text, without their byte order
+//! mark and the encoding that they declare: a text has none. Most documents are UTF-8 and have no other bytes than their text.
 
 use std::borrow::Cow;
 
@@ -142,6 +142,7 @@ mod tests {
             ("<?xml version='1.0' encoding='utf-16'?><A/>", "<?xml version='1.0'?><A/>"),
             ("<?xml version='1.0' encoding='klingon'?><A/>", "<?xml version='1.0'?><A/>"),
             ("<A>ä</A>", "<A>ä</A>"),
+            ("\u{feff}<A>ä</A>", "<A>ä</A>"),
             ("", ""),
         ] {
             let document = DocumentText::stored(stored.as_bytes().to_vec()).expect(stored);

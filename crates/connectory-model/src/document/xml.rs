@@ -12,7 +12,7 @@ use quick_xml::events::Event;
 
 use super::markup;
 use crate::limits::{XML_ATTRIBUTES, XML_DEPTH, XML_ELEMENTS, XML_NAMESPACES, XML_NODES};
-use crate::reason;
+use crate::{reason, visible};
 
 /// A text that is not XML as we accept it, and the place of the error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,9 +43,9 @@ impl Malformed {
 }
 
 /// Parses any text, within the bounds.
-pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
-    check_bounds(text)?;
-    tree(text).map_err(|error| {
+pub fn parse(document: &str) -> Result<roxmltree::Document<'_>, Malformed> {
+    check_bounds(document)?;
+    tree(document).map_err(|error| {
         let at = error.pos();
         let text = reason(&error);
         let position = format!(" at {}:{}", at.row, at.col);
@@ -55,9 +55,44 @@ pub fn parse(text: &str) -> Result<roxmltree::Document<'_>, Malformed> {
             roxmltree::Error::InvalidChar(b'\'' | b'"', b'<', _) => "; write `&lt;` for `<`",
             _ => "",
         };
-        let reason = format!("{}{hint}", text.strip_suffix(&position).unwrap_or(&text));
+        let said = text.strip_suffix(&position).unwrap_or(&text);
+        let reason = expected_instead(document, &error).unwrap_or_else(|| format!("{said}{hint}"));
         Malformed { line: at.row as usize, column: at.col as usize, reason }
     })
+}
+
+/// What would be right, where the parser's words do not say it.
+fn expected_instead(text: &str, error: &roxmltree::Error) -> Option<String> {
+    let at = error.pos();
+    let found = text[before(text, at).len()..].chars().next()?;
+    let found = format!("`{}` (U+{:04X})", visible(found.encode_utf8(&mut [0; 4])), u32::from(found));
+    match error {
+        // The parser names a byte, which is a part of the character.
+        roxmltree::Error::InvalidChar2("a quote", ..) => {
+            Some(format!("write the value of an attribute in double quotes: `\"` (U+0022), not {found}"))
+        }
+        roxmltree::Error::UnknownToken(_) => match tree(before(text, at)) {
+            Ok(_) => {
+                Some(format!("{found} is after the end of the root element; a document has one, and nothing behind it"))
+            }
+            Err(roxmltree::Error::NoRootNode) => {
+                Some(format!("{found} is before the root element; a document begins with `<`"))
+            }
+            Err(_) => None,
+        },
+        roxmltree::Error::UnexpectedDeclaration(_) => Some(
+            "`<?xml` is only at the beginning of a document; remove what is before it, or the declaration".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// The text before a position.
+fn before(text: &str, at: roxmltree::TextPos) -> &str {
+    let line_start: usize = text.split_inclusive('\n').take(at.row.saturating_sub(1) as usize).map(str::len).sum();
+    let line = &text[line_start..];
+    let column = line.char_indices().nth(at.col.saturating_sub(1) as usize).map_or(line.len(), |(column, _)| column);
+    &text[..line_start + column]
 }
 
 /// Parses a text that was checked before.
@@ -230,6 +265,39 @@ mod tests {
             ("<A a='1<2'/>", "expected ''' not '<'; write `&lt;` for `<`"),
         ] {
             assert!(error(text).ends_with(expected), "{}", error(text));
+        }
+    }
+
+    #[test]
+    fn an_error_shows_the_character_and_what_would_be_right() {
+        for (text, expected) in [
+            (
+                "<A/>\n<B/>",
+                "line 2, column 1: `<` (U+003C) is after the end of the root element; a document has one, and nothing behind it",
+            ),
+            ("<A></A>ä", "line 1, column 8: `ä` (U+00E4) is after the end of the root element; a document has one"),
+            (
+                "\u{feff}\u{feff}<A/>",
+                "line 1, column 2: `\\u{feff}` (U+FEFF) is before the root element; a document begins with `<`",
+            ),
+            (
+                "HTTP/1.1 200\n\n<A/>",
+                "line 1, column 1: `H` (U+0048) is before the root element; a document begins with `<`",
+            ),
+            (
+                "\n<?xml version='1.0'?><A/>",
+                "line 2, column 1: `<?xml` is only at the beginning of a document; remove what is before it",
+            ),
+            (
+                "<A b=“c”/>",
+                "line 1, column 6: write the value of an attribute in double quotes: `\"` (U+0022), not `“` (U+201C)",
+            ),
+            (
+                "<A b=c/>",
+                "line 1, column 6: write the value of an attribute in double quotes: `\"` (U+0022), not `c` (U+0063)",
+            ),
+        ] {
+            assert!(error(text).starts_with(expected), "{}\n{expected}", error(text));
         }
     }
 

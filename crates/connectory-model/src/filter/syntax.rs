@@ -34,6 +34,45 @@ operators! {
     Pr = "pr", IsNull = "isnull",
 }
 
+/// What other languages write, and what it is here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("&&", "and"),
+    ("&", "and"),
+    ("||", "or"),
+    ("|", "or"),
+    ("!", "not"),
+    ("==", "eq"),
+    ("=", "eq"),
+    ("!=", "ne"),
+    ("<>", "ne"),
+    (">=", "ge"),
+    (">", "gt"),
+    ("<=", "le"),
+    ("<", "lt"),
+    ("contains", "co"),
+    ("like", "co"),
+    ("startswith", "sw"),
+    ("equals", "eq"),
+];
+/// The words between comparisons.
+const JOINING: [&str; 2] = ["and", "or"];
+/// What opens a list in other languages.
+const BRACKETS: [char; 2] = ['[', '{'];
+
+/// What a word of another language, or in another case, is here.
+fn meant(word: &str) -> Option<&'static str> {
+    let own = JOINING.into_iter().chain(["not"]).chain(Operator::ALL.iter().map(|operator| operator.as_str()));
+    let foreign = FOREIGN.iter().find(|(foreign, _)| foreign.eq_ignore_ascii_case(word));
+    foreign.map(|(_, own)| *own).or_else(|| own.into_iter().find(|own| own.eq_ignore_ascii_case(word)))
+}
+
+/// What there is in the place of one of these words, and which of them was probably meant.
+fn got(token: &Token<'_>, expected: &[&str]) -> String {
+    let word = if let Kind::Word(word) = token.kind { word } else { "" };
+    let advice = meant(word).filter(|own| expected.contains(own)).map(|own| format!("; write `{own}`"));
+    format!("got {}{}", named(token), advice.unwrap_or_default())
+}
+
 #[derive(Debug)]
 pub(super) enum Condition<'a> {
     And(Vec<Condition<'a>>),
@@ -64,7 +103,7 @@ pub(super) fn parse<'a>(text: &str, tokens: &[Token<'a>]) -> Result<Condition<'a
     match parser.peek() {
         None => Ok(condition),
         Some(Token { at, kind: Kind::Close }) => Err(OffsetError::new(*at, "this `)` closes nothing")),
-        Some(token) => Err(OffsetError::new(token.at, format!("expected `and` or `or`, got {}", named(token)))),
+        Some(token) => Err(OffsetError::new(token.at, format!("expected `and` or `or`, {}", got(token, &JOINING)))),
     }
 }
 
@@ -127,10 +166,14 @@ impl<'t, 'a> Parser<'t, 'a> {
                 match parser.take("`)`")? {
                     Token { kind: Kind::Close, .. } => Ok(condition),
                     other => {
-                        Err(OffsetError::new(other.at, format!("expected `and`, `or` or `)`, got {}", named(other))))
+                        let got = got(other, &JOINING);
+                        Err(OffsetError::new(other.at, format!("expected `and`, `or` or `)`, {got}")))
                     }
                 }
             }),
+            Kind::Word(word) if meant(word) == Some("not") => {
+                Err(OffsetError::new(token.at, format!("expected a field such as `name`, {}", got(token, &["not"]))))
+            }
             Kind::Word(word) => self.comparison(token.at, word),
             _ => Err(OffsetError::new(token.at, format!("expected a field such as `name`, got {}", named(token)))),
         }
@@ -164,6 +207,17 @@ impl<'t, 'a> Parser<'t, 'a> {
 
     fn comparison(&mut self, at: usize, word: &'a str) -> Result<Condition<'a>, OffsetError> {
         let none = |at| Values { at, is_list: false, items: Vec::new() };
+        // No field has such a character.
+        if let Some(sign) = word.find(['=', '<', '>', '!', '&', '|']) {
+            let length = word[sign..].find(char::is_alphanumeric).unwrap_or(word.len() - sign);
+            let found = &word[sign..sign + length];
+            let advice = meant(found).map(|own| format!(", and `{own}` for it")).unwrap_or_default();
+            let reason = format!(
+                "`{}` is no operator; write operators as words between spaces{advice}",
+                shown(found, QUOTED_CHARS)
+            );
+            return Err(OffsetError::new(at + sign, reason));
+        }
         let (field, operator, values) = if word == "pr" {
             let token = self.take("a field, as in `pr name`")?;
             let Kind::Word(field) = token.kind else {
@@ -185,7 +239,7 @@ impl<'t, 'a> Parser<'t, 'a> {
                         format!("`pr` is written in front of its field: `pr {}`", shown(word, QUOTED_CHARS)),
                     ));
                 }
-                _ => self.values(at)?,
+                operator => self.values(at, operator)?,
             };
             ((at, word), (token.at, operator), values)
         };
@@ -193,8 +247,14 @@ impl<'t, 'a> Parser<'t, 'a> {
     }
 
     /// The values of a comparison that begins at `start`.
-    fn values(&mut self, start: usize) -> Result<Values<'a>, OffsetError> {
+    fn values(&mut self, start: usize, operator: Operator) -> Result<Values<'a>, OffsetError> {
         let token = self.take("a value such as \"text\"")?;
+        if let Kind::Word(word) = token.kind
+            && matches!(operator, Operator::Ca | Operator::In)
+            && word.starts_with(BRACKETS)
+        {
+            return Err(OffsetError::new(token.at, format!("write a list in `(` and `)`, not in `{}`", &word[..1])));
+        }
         if token.kind != Kind::Open {
             self.count(start)?;
             return Ok(Values { at: token.at, is_list: false, items: vec![value(token)?] });
@@ -231,8 +291,9 @@ fn operator(token: &Token<'_>) -> Result<Operator, OffsetError> {
             return Err(OffsetError::new(token.at, reason));
         }
     }
-    let known = Operator::ALL.iter().map(|operator| operator.as_str()).collect::<Vec<_>>().join(", ");
-    Err(OffsetError::new(token.at, format!("expected an operator ({known}), got {}", named(token))))
+    let known: Vec<_> = Operator::ALL.iter().map(|operator| operator.as_str()).collect();
+    let reason = format!("expected an operator ({}), {}", known.join(", "), got(token, &known));
+    Err(OffsetError::new(token.at, reason))
 }
 
 fn named(token: &Token<'_>) -> String {

@@ -5,6 +5,7 @@ use json_patch::{CopyOperation, MoveOperation, PatchOperation};
 use serde_json::Value;
 
 use super::equal::equal;
+use super::error::missing;
 use super::pointer::{METADATA_PATH, PatchScope, first_token, is_metadata};
 use crate::bounds::json_bytes;
 use crate::document::DocumentKind;
@@ -41,10 +42,30 @@ pub(super) fn check_shape(operation: &Value, scope: PatchScope) -> Result<(), St
     let targets = [changes.then_some(path), from.filter(|_| op == "move")];
     for target in targets.into_iter().flatten() {
         if !scope.pointers().contains(&target) && !is_metadata(target) {
+            let meant = scope.pointers().iter().find(|known| known.eq_ignore_ascii_case(target.trim_end_matches('/')));
             let target = shown(target, QUOTED_CHARS);
+            if let Some(meant) = meant {
+                return Err(format!("`{target}` cannot be changed; write `{meant}`"));
+            }
             let patchable = scope.pointers().join(", ");
             return Err(format!("`{target}` cannot be changed; only {patchable}, and what is below {METADATA_PATH}"));
         }
+    }
+    for pointer in [Some(path), from].into_iter().flatten() {
+        check_pointer(pointer)?;
+    }
+    Ok(())
+}
+
+/// Checks the form of a pointer (RFC 6901, section 3).
+fn check_pointer(pointer: &str) -> Result<(), String> {
+    let quoted = shown(pointer, QUOTED_CHARS);
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return Err(format!("`{quoted}` is no JSON pointer; expected `/` at its beginning"));
+    }
+    let escapes_nothing = |(at, _)| !matches!(pointer.as_bytes().get(at + 1), Some(b'0' | b'1'));
+    if pointer.match_indices('~').any(escapes_nothing) {
+        return Err(format!("`{quoted}` is no JSON pointer; in a name, write `~0` for `~`, and `~1` for `/`"));
     }
     Ok(())
 }
@@ -101,7 +122,7 @@ pub(super) fn check_expected(operation: &PatchOperation, expected: &Value, membe
             "nothing is removed, because the path does not hold the `value` but {}; leave `value` out to remove what is there",
             kind(found)
         )),
-        (None, _) => Err("the path does not exist".to_owned()),
+        (None, _) => Err(missing("the path", operation.path().as_str(), members, false)),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Why a patch is not applied: the operation, and what would be right.
 
-use json_patch::{PatchErrorKind, PatchOperation};
+use json_patch::{CopyOperation, MoveOperation, PatchErrorKind, PatchOperation};
 use serde_json::Value;
 
 use crate::limits::QUOTED_CHARS;
+use crate::members::kind;
 use crate::{reason, shown};
 
 /// Why a patch is not applied.
@@ -56,11 +57,53 @@ const fn op(operation: &PatchOperation) -> &'static str {
     }
 }
 
-/// Says why an operation failed.
-pub(super) fn explain(error: &PatchErrorKind) -> String {
-    match error {
-        PatchErrorKind::InvalidPointer => "the path does not exist".to_owned(),
-        PatchErrorKind::InvalidFromPointer => "the `from` path does not exist".to_owned(),
-        other => reason(other),
+/// Says why an operation on these members failed.
+pub(super) fn explain(error: &PatchErrorKind, operation: &PatchOperation, members: &Value) -> String {
+    match (error, operation) {
+        (PatchErrorKind::InvalidPointer, _) => {
+            let adds = !matches!(operation, PatchOperation::Remove(_) | PatchOperation::Replace(_));
+            missing("the path", operation.path().as_str(), members, adds)
+        }
+        (
+            PatchErrorKind::InvalidFromPointer,
+            PatchOperation::Move(MoveOperation { from, .. }) | PatchOperation::Copy(CopyOperation { from, .. }),
+        ) => missing("the `from` path", from.as_str(), members, false),
+        (other, _) => reason(other),
     }
+}
+
+/// Why a path leads nowhere: the first part of it that is not there, and what would be right. An operation that adds may
+/// name the place behind the last item of an array.
+pub(super) fn missing(what: &str, path: &str, members: &Value, adds: bool) -> String {
+    let mut parent = members;
+    for part in path.split('/').skip(1) {
+        let name = part.replace("~1", "/").replace("~0", "~");
+        let found = match parent {
+            Value::Object(members) => members.get(&name),
+            Value::Array(items) => {
+                let index = part.parse().ok().filter(|index: &usize| index.to_string() == part);
+                index.and_then(|index| items.get(index))
+            }
+            _ => None,
+        };
+        if let Some(found) = found {
+            parent = found;
+            continue;
+        }
+        let part = shown(&name, QUOTED_CHARS);
+        let why = match parent {
+            Value::Object(members) => match members.keys().find(|known| known.eq_ignore_ascii_case(&name)) {
+                Some(known) => format!("there is no `{part}`; write `{}`", shown(known, QUOTED_CHARS)),
+                None => format!("there is no `{part}`"),
+            },
+            Value::Array(items) if adds => {
+                format!("`{part}` is not an index from 0 to {}, nor `-` for the end of the array", items.len())
+            }
+            Value::Array(items) if items.is_empty() => format!("the array that `{part}` is to be in is empty"),
+            Value::Array(items) => format!("`{part}` is not an index from 0 to {}", items.len() - 1),
+            other => format!("what `{part}` is to be in is {}", kind(other)),
+        };
+        return format!("{what} does not exist: {why}");
+    }
+    format!("{what} does not exist")
 }

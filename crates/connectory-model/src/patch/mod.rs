@@ -107,7 +107,7 @@ impl PatchSet {
                         return Ok(());
                     }
                     json_patch::patch_unsafe(&mut members, std::slice::from_ref(operation))
-                        .map_err(|error| explain(&error.kind))
+                        .map_err(|error| explain(&error.kind, operation, &members))
                 })
                 .and_then(|()| match operation {
                     PatchOperation::Test(_) | PatchOperation::Remove(_) => Ok(()),

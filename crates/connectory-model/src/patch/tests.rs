@@ -65,8 +65,12 @@ fn a_test_compares_numbers_by_their_values() {
         ("/connectorMetadata/x/n", "1.5", "the path holds the number 1"),
         ("/connectorMetadata/x/n", "\"1\"", "the path holds the number 1"),
         ("/connectorMetadata/x/list", "[]", "the path holds an array"),
-        ("/connectorMetadata/x/no", "1", "the path does not exist"),
-        ("/connectorMetadata/x/list/-", "1", "the path does not exist"),
+        ("/connectorMetadata/x/no", "1", "the path does not exist: there is no `no`"),
+        ("/connectorMetadata/X/n", "1", "the path does not exist: there is no `X`; write `x`"),
+        ("/connectorMetadata/x/list/-", "1", "the path does not exist: `-` is not an index from 0 to 0"),
+        ("/connectorMetadata/x/list/00", "1", "the path does not exist: `00` is not an index from 0 to 0"),
+        ("/connectorMetadata/x/list/[0]", "1", "the path does not exist: `[0]` is not an index from 0 to 0"),
+        ("/connectorMetadata/x/n/m", "1", "the path does not exist: what `m` is to be in is the number 1"),
     ] {
         let error = test(path, value).expect_err(value).to_string();
         assert!(error.starts_with("operation 1 (test ") && error.ends_with(found), "{error}");
@@ -103,7 +107,7 @@ fn a_remove_with_a_value_removes_only_that_value() {
         assert_eq!(error, expected);
     }
     let missing = apply(json!([remove("/connectorMetadata/no", json!(1))])).expect_err("nothing there").to_string();
-    assert!(missing.ends_with("the path does not exist"), "{missing}");
+    assert!(missing.ends_with("the path does not exist: there is no `no`"), "{missing}");
     // All or nothing, and as of the operation's turn.
     let patch = json!([
         {"op": "replace", "path": "/connectorMetadata/category", "value": 1},
@@ -242,11 +246,33 @@ fn an_error_names_the_operation_and_its_path() {
         ),
         (
             json!([{"op": "remove", "path": "/connectorMetadata/nope"}]),
-            "operation 0 (remove /connectorMetadata/nope): the path does not exist",
+            "operation 0 (remove /connectorMetadata/nope): the path does not exist: there is no `nope`",
+        ),
+        (
+            json!([{"op": "add", "path": "/connectorMetadata/labels/7", "value": "b"}]),
+            "operation 0 (add /connectorMetadata/labels/7): the path does not exist: `7` is not an index from 0 to 1, nor `-` \
+             for the end of the array",
+        ),
+        (
+            json!([{"op": "replace", "path": "/ConnectorMetadata", "value": {}}]),
+            "operation 0 (replace /ConnectorMetadata): `/ConnectorMetadata` cannot be changed; write `/connectorMetadata`",
+        ),
+        (
+            json!([{"op": "replace", "path": "/applicationXml/", "value": ""}]),
+            "operation 0 (replace /applicationXml/): `/applicationXml/` cannot be changed; write `/applicationXml`",
+        ),
+        (
+            json!([{"op": "add", "path": "/connectorMetadata/m~2n", "value": 1}]),
+            "operation 0 (add /connectorMetadata/m~2n): `/connectorMetadata/m~2n` is no JSON pointer; in a name, write `~0` \
+             for `~`, and `~1` for `/`",
+        ),
+        (
+            json!([{"op": "test", "path": "name", "value": 1}]),
+            "operation 0 (test name): `name` is no JSON pointer; expected `/` at its beginning",
         ),
         (
             json!([{"op": "copy", "from": "/nope", "path": "/connectorMetadata/x"}]),
-            "operation 0 (copy /connectorMetadata/x): the `from` path does not exist",
+            "operation 0 (copy /connectorMetadata/x): the `from` path does not exist: there is no `nope`",
         ),
         (
             json!([{"op": "replace", "path": "/applicationXml", "value": "<Application>"}]),
@@ -331,7 +357,7 @@ fn only_the_whole_of_a_document_is_changed_and_always_by_a_text() {
     }
     let read =
         apply(json!([{"op": "test", "path": "/applicationXml/0", "value": 1}])).expect_err("a test reads anything");
-    assert!(read.to_string().ends_with("the path does not exist"), "{read}");
+    assert!(read.to_string().contains("the path does not exist: what `0` is to be in is a string"), "{read}");
     let there_and_back = json!([
         {"op": "copy", "from": "/applicationXml", "path": "/connectorMetadata/copied"},
         {"op": "remove", "path": "/applicationXml"},

@@ -1,5 +1,6 @@
-//! Whether a text was probably read in another encoding than its author's. ISO-8859-1 has a character for every byte, so
-//! reading never fails, and a file that was put together from two encodings is read wrongly without a word.
+//! Whether a text was probably read in another way than its author meant. ISO-8859-1 has a character for every byte, so
+//! reading never fails, and a file that was put together from two encodings is read wrongly without a word. So is a file of
+//! another format: every line of it has a key.
 
 use std::ops::Range;
 
@@ -8,9 +9,12 @@ use encoding_rs::WINDOWS_1252;
 use super::text::Properties;
 use crate::lines::Lines;
 
-/// A place of a text whose encoding is in doubt.
+/// The byte order mark of UTF-8, read as ISO-8859-1.
+const MARK_AS_LATIN1: &str = "\u{ef}\u{bb}\u{bf}";
+
+/// A place of a text that was probably meant in another way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodingDoubt {
+pub struct Doubt {
     /// The bytes in the decoded text.
     pub range: Range<usize>,
     /// The line, from 1.
@@ -20,14 +24,36 @@ pub struct EncodingDoubt {
 }
 
 impl Properties {
+    /// The format that the text probably has, if it is another one: no key begins like the first character.
+    pub fn format_doubt(&self) -> Option<Doubt> {
+        let text = self.text();
+        let at = text.find(|c: char| !c.is_whitespace() && c != '\u{feff}')?;
+        let (first, format) = [('<', "XML and HTML"), ('{', "JSON"), ('[', "JSON")]
+            .into_iter()
+            .find(|(first, _)| text[at..].starts_with(*first))?;
+        let reason = format!(
+            "the file begins with `{first}`, as {format} does; expected Java properties, such as `menuLabel_Settings=Settings`"
+        );
+        Some(self.doubt(at..at + 1, reason))
+    }
+
+    fn doubt(&self, range: Range<usize>, reason: String) -> Doubt {
+        Doubt { line: Lines::of_properties(self.text()).number(range.start), range, reason }
+    }
+
     /// The first place whose encoding is in doubt.
-    pub fn encoding_doubt(&self) -> Option<EncodingDoubt> {
+    pub fn encoding_doubt(&self) -> Option<Doubt> {
         let text = self.text();
         let is_latin1 = self.is_latin1();
-        let in_doubt = |range: Range<usize>, reason| {
-            let line = Lines::of_properties(text).number(range.start);
-            EncodingDoubt { range, line, reason }
-        };
+        let in_doubt = |range, reason| self.doubt(range, reason);
+        if is_latin1 && text.starts_with(MARK_AS_LATIN1) {
+            let valid = std::str::from_utf8(&self.to_bytes()).map_or_else(|error| error.valid_up_to(), str::len);
+            // Each byte is a character.
+            let end = text.char_indices().nth(valid).map_or(text.len(), |(at, _)| at);
+            let reason = "the file begins with the byte order mark of UTF-8, and this line is not UTF-8, so all of it is read as \
+                          ISO-8859-1; save the file in UTF-8";
+            return Some(in_doubt(end..end, reason.to_owned()));
+        }
         let mixed = text
             .char_indices()
             .find_map(|(at, c)| sequence(&text[at..], c).map(|(length, meant)| (at..at + length, meant)));
@@ -96,6 +122,11 @@ mod tests {
             reason,
             "the file is not UTF-8, so it is read as ISO-8859-1, and `\u{c3}\u{a4}` is `\u{e4}` in UTF-8; save all of the file in UTF-8"
         );
+        let (line, reason) = doubt(b"\xef\xbb\xbfa=\xc3\xa4\nb=\xe4").expect("a mark");
+        assert!(
+            line == 2 && reason.starts_with("the file begins with the byte order mark of UTF-8"),
+            "{line} {reason}"
+        );
         for (bytes, place) in
             [(&b"a=\xe2\x82\xac\r\nb=\xfc"[..], 1), (b"a=\xfc\rb=1\rc=\xf0\x9f\x98\x80", 3), (b"# \xc3\xbc\na=\xfc", 1)]
         {
@@ -106,6 +137,22 @@ mod tests {
         assert!(line == 2 && reason.contains("the byte 0x93; it is `\u{201c}` in Windows-1252"), "{reason}");
         for twice in ["a=Gr\u{c3}\u{b6}\u{df}e", "a=It\u{e2}\u{20ac}\u{2122}s"] {
             assert!(doubt(twice.as_bytes()).expect("twice").1.contains("encoded twice"));
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_format_is_told() {
+        for (text, line, format) in [
+            ("<!DOCTYPE html>\n<html></html>", 1, "`<`, as XML and HTML does"),
+            ("\u{feff}<?xml version=\"1.0\"?>", 1, "`<`, as XML and HTML does"),
+            ("\n {\"a\": \"b\"}", 2, "`{`, as JSON does"),
+            ("[section]\na=b", 1, "`[`, as JSON does"),
+        ] {
+            let doubt = Properties::parse(text.as_bytes()).expect("valid").format_doubt().expect(text);
+            assert!(doubt.line == line && doubt.reason.contains(format), "{doubt:?}");
+        }
+        for text in ["a={}", "# <a>\n", "", " \n", "\\{a=b"] {
+            assert_eq!(Properties::parse(text.as_bytes()).expect("valid").format_doubt(), None, "{text}");
         }
     }
 

@@ -9,7 +9,7 @@ mod read;
 mod text;
 mod write;
 
-pub use doubt::EncodingDoubt;
+pub use doubt::Doubt;
 pub use read::{PropertiesError, Property};
 pub use text::{Properties, SHORT_DESCRIPTION};
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use connectory_model::ScriptName;
 use connectory_model::document::{Document, DocumentError, DocumentKind};
+use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::wire::{UpdateDetail, UpdateStatus, UploadTarget};
+use connectory_model::{ScriptName, shown};
 use http::{HeaderValue, header};
 use utoipa::ToSchema;
 
@@ -136,8 +137,11 @@ async fn replace(
             registry.check(tenant, &script_name, expected()).await?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
         }
-        UploadedFile::NoSuchPart => {
-            return Err(ApiError::bad_request("the form has no part named `file`; send the document under that name"));
+        UploadedFile::NoSuchPart(other) => {
+            let other = other.map(|name| format!(", but `{}`", shown(&name, QUOTED_CHARS))).unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "the form has no part named `file`{other}; send the document under that name"
+            )));
         }
         UploadedFile::File(file) => {
             let bytes = file.len();

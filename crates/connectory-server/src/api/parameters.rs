@@ -92,14 +92,22 @@ pub const OF_DETAIL: &[&str] = &["locale"];
 
 /// The header that names a parameter which is ignored, and the one that may be meant.
 const UNKNOWN_PARAMETER: HeaderName = HeaderName::from_static("connectory-unknown-parameter");
+/// The header that names a parameter of which only the last value counts.
+const REPEATED_PARAMETER: HeaderName = HeaderName::from_static("connectory-repeated-parameter");
 /// Bytes of such a name. What is longer than that is like none of the known ones.
 const MOST_SIMILAR: usize = 40;
 
 /// Tells a client of a parameter that is ignored and is nearly one of the known ones, in a header and once a second in the
-/// log (D84).
+/// log (D84), and of one that is there twice (D77).
 pub fn tell_unknown(response: &mut Response, query: &str, known: &'static [&'static str]) {
     if query.is_empty() {
         return;
+    }
+    let times = |parameter: &str| query.split('&').filter(|pair| pair.split('=').next() == Some(parameter)).count();
+    if query.contains('&')
+        && let Some(repeated) = known.iter().find(|parameter| times(parameter) > 1)
+    {
+        response.headers_mut().insert(REPEATED_PARAMETER, HeaderValue::from_static(repeated));
     }
     let names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     let mut unknown = names.filter(|name| !name.is_empty() && name.len() <= MOST_SIMILAR && !known.contains(name));

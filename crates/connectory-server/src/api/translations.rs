@@ -93,7 +93,7 @@ pub async fn put(
     let uploaded = server.bodies.upload(request, None).await?;
     let locale: Locale = locale.parse().map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let (status, message) = match uploaded {
-        UploadedFile::Nothing | UploadedFile::NoSuchPart => {
+        UploadedFile::Nothing | UploadedFile::NoSuchPart(_) => {
             let expected = Expected::of_part(condition, Tagged::Translations(locale));
             server.registry.check(caller.tenant(), &script_name, expected).await?;
             (UpdateStatus::Skipped, Some("nothing was sent".to_owned()))
@@ -103,7 +103,9 @@ pub async fn put(
                 (None, None)
             } else {
                 let size = bytes.len();
-                let read = move |_: &_| Properties::parse(&bytes).map(|read| (read.encoding_doubt(), read));
+                let read = move |_: &_| {
+                    Properties::parse(&bytes).map(|read| (read.format_doubt().or(read.encoding_doubt()), read))
+                };
                 let parsed = server.work.run(size, read).await?;
                 let (doubt, read) = parsed.map_err(|error| ApiError::bad_request(format!("the file, {error}")))?;
                 (Some(read), doubt.map(|doubt| format!("line {}: {}", doubt.line, doubt.reason)))

@@ -44,8 +44,8 @@ pub enum UploadedFile {
     Nothing,
     /// The content of the file.
     File(Bytes),
-    /// The multipart body has no part with the expected name.
-    NoSuchPart,
+    /// The multipart body has no part with the expected name. The first part with another one has this one.
+    NoSuchPart(Option<String>),
 }
 
 impl Bodies {
@@ -128,14 +128,27 @@ impl Bodies {
             error => ApiError::bad_request(format!("the body is not valid multipart/form-data: {}", reason(&error))),
         };
         let mut parts = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limit));
+        let (mut file, mut other) = (None, None);
         for _ in 0..FORM_FIELDS {
             let Some(mut field) = parts.next_field().await.map_err(refuse)? else {
-                return Ok(UploadedFile::NoSuchPart);
+                return Ok(file.map_or(UploadedFile::NoSuchPart(other), UploadedFile::File));
             };
-            if part.is_none_or(|name| multipart::part_name(field.headers()).as_deref() == Some(name)) {
+            let name = multipart::part_name(field.headers());
+            if part.is_none() || name.as_deref() == part {
+                if file.is_some() {
+                    let name = shown(part.unwrap_or_default(), QUOTED_CHARS);
+                    return Err(ApiError::bad_request(format!("the form has two parts named `{name}`; send one file")));
+                }
                 expect_as_it_is(field.headers())?;
-                return field.bytes().await.map(UploadedFile::File).map_err(refuse);
+                let bytes = field.bytes().await.map_err(refuse)?;
+                // A part with any name is the first one.
+                if part.is_none() {
+                    return Ok(UploadedFile::File(bytes));
+                }
+                file = Some(bytes);
+                continue;
             }
+            other = other.or(name);
             // Read the rest of this part, because the next part begins after it. Its bytes count for the limits.
             while field.chunk().await.map_err(refuse)?.is_some() {}
         }
@@ -179,17 +192,22 @@ impl Bodies {
     }
 }
 
-/// Refuses a file that is written in another alphabet, as mail is. No client of the API does so (RFC 7578, section 4.7).
+/// Refuses a file that is compressed, or written in another alphabet, as mail is. No client of the API does so (RFC 7578,
+/// section 4.7).
 fn expect_as_it_is(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(encoding) = headers.get("content-transfer-encoding") else { return Ok(()) };
-    let encoding = String::from_utf8_lossy(encoding.as_bytes());
-    if ["7bit", "8bit", "binary"].iter().any(|known| encoding.trim().eq_ignore_ascii_case(known)) {
-        return Ok(());
+    const PLAIN: [(&str, &[&str]); 2] =
+        [("Content-Transfer-Encoding", &["7bit", "8bit", "binary"]), ("Content-Encoding", &["identity"])];
+    for (header, plain) in PLAIN {
+        let Some(encoding) = headers.get(header) else { continue };
+        let encoding = String::from_utf8_lossy(encoding.as_bytes());
+        if !plain.iter().any(|known| encoding.trim().eq_ignore_ascii_case(known)) {
+            let encoding = shown(encoding.trim(), QUOTED_CHARS);
+            return Err(ApiError::bad_request(format!(
+                "the part has the {header} `{encoding}`; send the bytes of the file as they are, without this header"
+            )));
+        }
     }
-    let encoding = shown(encoding.trim(), QUOTED_CHARS);
-    Err(ApiError::bad_request(format!(
-        "the part has the Content-Transfer-Encoding `{encoding}`; send the bytes of the file as they are, without this header"
-    )))
+    Ok(())
 }
 
 /// The error that the bodies of a client, of a tenant or of all have reached their memory limit.

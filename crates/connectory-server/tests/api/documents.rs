@@ -419,6 +419,21 @@ async fn a_form_is_read_as_clients_write_it() {
             assert_eq!(app.get(path).await.text(), file, "{disposition}");
         }
     }
+    let part = |head: &str| format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n<A/>\r\n");
+    let put = async |parts: &[&str], expected: &str| {
+        let body = parts.iter().map(|head| part(head)).collect::<String>() + "--b--\r\n";
+        let path = "/v3/connectors/hr/source-template";
+        let refusal = app.call(Method::PUT, path, "multipart/form-data; boundary=b", body).await.refusal(400);
+        assert!(refusal.contains(expected), "{refusal}");
+    };
+    put(
+        &["name=upload", "name=b"],
+        "the form has no part named `file`, but `upload`; send the document under that name",
+    )
+    .await;
+    put(&["filename=file"], "the form has no part named `file`; send").await;
+    put(&["name=a", "name=file", "name=file"], "the form has two parts named `file`; send one file").await;
+    put(&["name=file\r\nContent-Encoding: gzip"], "the part has the Content-Encoding `gzip`; send the bytes").await;
     let mail = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\nContent-Transfer-Encoding: base64\r\n\r\nPEEvPg==\r\n--b--\r\n";
     let path = "/v3/connectors/hr/source-template";
     let refusal = app.call(Method::PUT, path, "multipart/form-data; boundary=b", mail).await.refusal(400);

@@ -260,6 +260,14 @@ async fn a_parameter_that_is_nearly_a_known_one_is_told_and_ignored() {
         assert_eq!(told("/v3/connectors/hr?locale[]=de").await.as_deref(), Some("locale[]; similar=locale"));
         assert_eq!(told("/v3/connectors/hr?locale=de&filters=x").await, None);
     }
+    let repeated = async |query: &str| {
+        let answer = app.get(&format!("/v3/connectors?{query}")).await;
+        answer.header("connectory-repeated-parameter").map(str::to_owned)
+    };
+    for _ in 0..2 {
+        assert_eq!(repeated("filters=name%20co%20a&limit=1&filters=").await.as_deref(), Some("filters"));
+        assert_eq!(repeated("limit=1&limits=2&x=1&x=2").await, None);
+    }
     // Whatever a client sends is told whole or not at all.
     assert_eq!(told(&format!("/v3/connectors?filters[{}]=", "x".repeat(5000))).await, None);
 }
