@@ -36,7 +36,12 @@ impl response::ErrorPage for ErrorPage {
         let content = html! {
             h1 { (title) }
             p.problem role="alert" { (message.text(view.language)) }
-            p { a.button href="/" { (view.text("error.home")) } }
+            p.actions {
+                @if let Some(page) = view.form_page.as_deref().filter(|page| *page != "/") {
+                    a.button.primary href=(page) { (view.text("error.form")) }
+                }
+                a.button href="/" { (view.text("error.home")) }
+            }
             p.faint { (view.text("error.tracking")) " " code { (tracking_id) } }
         };
         let mut response = view.render_with_status(error.status, Place::Elsewhere, title, &content);
