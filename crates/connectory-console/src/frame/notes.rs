@@ -44,10 +44,12 @@ pub fn cell_drafts(view: &View, table: &str) -> Markup {
             p data-elsewhere=(view.text("draft.elsewhere")) data-table=(table) hidden {}
         }
         template #cell-draft {
-            div.cell-draft data-when=(view.text("draft.cell")) data-failed=(view.text("draft.cell_failed")) {
+            div.cell-draft data-when=(view.text("draft.cell")) data-new=(view.text("draft.cell_new")) data-failed=(view.text("draft.cell_failed")) {
                 p {}
-                button.primary type="button" data-saves { (view.text("action.save")) }
-                button type="button" data-discards { (view.text("draft.discard")) }
+                div.actions {
+                    button.primary type="button" data-saves { (view.text("action.save")) }
+                    button type="button" data-discards { (view.text("draft.discard")) }
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, header};
 use maud::{Markup, html};
 use url::{Position, Url};
 
+use super::form::FORM_TOKEN;
 use super::texts::Language;
 use crate::sign_in::back::local_path;
 use crate::sign_in::cookie::{Cookies, PREFERENCES};
@@ -73,6 +74,8 @@ pub struct View {
     pub path_and_query: String,
     /// The address of the page with the form that the request sends, without its host, if it is known.
     pub form_page: Option<String>,
+    /// Whether a script of a page sends the request. Its errors are texts.
+    pub is_from_script: bool,
 }
 
 impl View {
@@ -87,6 +90,7 @@ impl View {
             theme: Theme::from_word(theme),
             signed_in: None,
             path_and_query: if path_and_query.len() <= BACK_BYTES { path_and_query } else { "/" }.to_owned(),
+            is_from_script: headers.contains_key(FORM_TOKEN),
             form_page: if method.is_safe() { None } else { referring_page(headers) },
         }
     }

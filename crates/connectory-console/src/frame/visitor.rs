@@ -10,7 +10,6 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::error::PageError;
-use super::form::FORM_TOKEN;
 use super::view::View;
 
 /// A reader, signed in or not.
@@ -41,7 +40,7 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
         let Visitor(view) = Visitor::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
         let Some((_, caller)) = view.signed_in.clone() else {
             // A script tells its reader, and leaves what they typed where it is.
-            if parts.headers.contains_key(FORM_TOKEN) {
+            if view.is_from_script {
                 return Err(StatusCode::UNAUTHORIZED.into_response());
             }
             // The address of a form that is sent may have no page.

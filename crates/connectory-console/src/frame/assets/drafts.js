@@ -150,7 +150,7 @@ const drafts = (() => {
   const restoreCell = (cell, draft) => {
     fill(cell, draft);
     cell.dataset.base = draft.base;
-    noteInCell(cell, "when", timeOf(draft), cell.defaultValue);
+    noteInCell(cell, cell.defaultValue ? "when" : "new", timeOf(draft), cell.defaultValue);
   };
 
   // Shows the draft of a holder, if it has one. A cell that is being edited is left alone.
@@ -245,12 +245,12 @@ const drafts = (() => {
     } else if (cell && event.target.closest("[data-saves]")) {
       cell.dispatchEvent(new Event("change", { bubbles: true }));
     } else if (discards) {
+      isLeaving = true;
       for (const form of holders().filter(isForm)) {
         forget(form);
         remove(keyOf(form));
         if (!discards.href) location.assign(form.action);
       }
-      isLeaving = true;
     }
   });
 
@@ -260,7 +260,7 @@ const drafts = (() => {
     if (base !== undefined) ctx.request.body.set("was", base);
   });
   const failed = (ctx) => {
-    const why = requests.reason(ctx.response?.status, ctx.text ?? "");
+    const why = requests.reason(ctx.response, ctx.text);
     if ("draft" in ctx.sourceElement.dataset) noteInCell(ctx.sourceElement, "failed", why);
     requests.interrupt(ctx.response?.status, why);
     countCells();

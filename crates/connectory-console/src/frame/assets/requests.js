@@ -6,12 +6,13 @@ const requests = (() => {
   // Puts values into the places {0}, {1}… of a text.
   const format = (text, ...values) => text.replace(/\{(\d)\}/g, (place, at) => String(values[at] ?? place));
 
-  // What a reader is told of a response that is no success, or of none. The message of an error page is taken as text.
-  const reason = (status, html) => {
-    if (!status) return note?.dataset.unreachable ?? "";
-    if (status === 401) return note?.dataset.signedOut ?? "";
-    const message = new DOMParser().parseFromString(html, "text/html").querySelector(".problem")?.textContent.trim();
-    return message || format(note?.dataset.failed ?? "", status);
+  // What a reader is told of a response that is no success, or of none. The server answers a script with a message; a
+  // proxy in front of it may answer with a page.
+  const reason = (response, body) => {
+    if (!response) return note?.dataset.unreachable ?? "";
+    if (response.status === 401) return note?.dataset.signedOut ?? "";
+    const isMessage = body && response.headers.get("content-type")?.startsWith("text/plain");
+    return isMessage ? body.slice(0, 500) : format(note?.dataset.failed ?? "", response.status);
   };
 
   // Shows that a request failed. A page whose session has ended, or whose token is of another one, is opened again: the
@@ -43,7 +44,7 @@ const requests = (() => {
       resume();
       return { response };
     }
-    const why = reason(response?.status, response ? await response.text().catch(() => "") : "");
+    const why = reason(response, await response?.text().catch(() => ""));
     interrupt(response?.status, why);
     return { why };
   };
