@@ -39,7 +39,7 @@ pub fn draft(view: &View) -> Markup {
 pub fn cell_drafts(view: &View, table: &str) -> Markup {
     html! {
         section.draft #draft hidden aria-labelledby="draft-title" {
-            h2 #draft-title { (view.text("draft.title")) }
+            h2 #draft-title { (view.text("draft.cells_title")) }
             p data-shown=(view.text("draft.cells")) role="status" {}
             p data-elsewhere=(view.text("draft.elsewhere")) data-table=(table) hidden {}
         }
