@@ -144,6 +144,16 @@ def test_a_check_that_did_not_run_looks_neither_fine_nor_current(admin):
     assert admin.written() == stored and keys(admin) == []
 
 
+def test_a_page_without_a_text_says_that_its_session_has_ended(admin):
+    admin.open("/")
+    end_session(admin)
+    admin.page.get_by_role("searchbox").fill("jdbc")
+    expect(admin.page.locator("#interruption p")).to_have_text("You are signed out.")
+    admin.page.locator("#interruption").get_by_role("link", name="Sign in").click()
+    sign_in_again(admin)
+    expect(admin.page.get_by_role("heading", level=1)).to_have_text("Connectors")
+
+
 @pytest.mark.parametrize("status, kind, body, why", [
     (503, "text/plain; charset=utf-8", "Busy <b>now</b>.", "Busy <b>now</b>."),
     (502, "text/html", "<p>Bad gateway</p><img src=x onerror=alert(1)>", "The server answered with the status 502."),
