@@ -8,7 +8,8 @@ const drafts = (() => {
   const MOST = 100;
   // Browsers give a site about five million characters.
   const MOST_CHARS = 4_000_000;
-  const author = document.body.dataset.author;
+  // Encoded, it has no space, so that it ends at the first one in a key.
+  const author = encodeURIComponent(document.body.dataset.author ?? "");
   const { format } = requests;
 
   // The storage. It may be turned off or full; then nothing is kept, and the page works as without it.
