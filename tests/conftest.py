@@ -92,6 +92,8 @@ class Server:
             self.path = pathlib.Path(database) if database else self.folder / "connectory.db"
             self.database = f"sqlite:{self.path}"
         self.ephemeral = ephemeral
+        # The next start listens there; 0 is any port.
+        self.port = 0
         self.arguments = arguments
         self.prepare = prepare
         self.stderr = stderr
@@ -105,7 +107,7 @@ class Server:
         place = ["--ephemeral"] if self.ephemeral else ["--database", self.database]
         with open(self.folder / "log", "a") as log, open(output, "w") as stdout:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--listen", "127.0.0.1:0", *place, *self.arguments],
+                [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", *place, *self.arguments],
                 env=environment(**{"CONNECTORY_DRAIN": "0s"} | self.variables), stdout=stdout, stderr=self.stderr or log, preexec_fn=self.prepare,
             )
         while not (found := re.match(r"connectory \S+ is ready at (http://\S+): .* database (.*)\n", output.read_text())):

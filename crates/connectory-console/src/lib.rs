@@ -1,6 +1,7 @@
 //! The console for administrators: pages that the server renders, at `/`.
 //!
-//! Every page works without a script. `htmx` replaces parts of a page, and `console.js` adds the editor.
+//! Every page works without a script. `htmx` replaces parts of a page, `console.js` adds the editor, and `drafts.js` keeps
+//! what is typed until it is saved.
 //! A handler that reads asks for a session ([`frame::visitor::SignedIn`]). A handler that changes something asks for a
 //! form ([`frame::form::Submitted`]), which also has the session's token and a caller who may change connectors. Without
 //! one of them a handler does not know the caller. All changes to connectors go through the server's registry, as those
@@ -43,8 +44,10 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/documents/{kind}", get(documents::show).post(documents::save))
         .route("/documents/{kind}/file", get(documents::download).post(documents::upload))
         .route("/documents/{kind}/check", post(documents::check))
+        .route("/documents/{kind}/compare", post(documents::compare))
         .route("/preview", get(preview::show))
         .route("/metadata", get(metadata::show).post(metadata::save))
+        .route("/metadata/compare", post(metadata::compare))
         .route("/translations", get(translations::show).post(translations::import))
         .route("/translations/{locale}", get(translations::export))
         .route("/translations/{locale}/text", post(translations::save_text))

@@ -101,7 +101,9 @@ async fn without_a_session_nothing_is_told_and_nothing_changes() {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}");
         assert!(answer.header("location").unwrap().starts_with("/console/sign-in?back="), "{path}");
     }
-    for path in ["/console/new", "/console/clients", &format!("{name}/delete"), &format!("{name}/metadata")] {
+    let forms = ["delete", "metadata", "metadata/compare", "documents/source-config/compare"];
+    let forms = forms.map(|form| format!("{name}/{form}"));
+    for path in ["/console/new", "/console/clients"].into_iter().chain(forms.iter().map(String::as_str)) {
         assert_eq!(post(&app, path, "", &[("name", "x")]).await.status, StatusCode::SEE_OTHER, "{path}");
     }
 }
@@ -483,7 +485,10 @@ async fn metadata_that_is_refused_is_shown_again() {
 
 /// What a form sends back to show what it began with.
 async fn base_of(session: &Session<'_>, path: &str) -> String {
-    let text = page(session, path).await;
+    base_in(&page(session, path).await)
+}
+
+fn base_in(text: &str) -> String {
     let (_, rest) = text.split_once("name=\"base\" value=\"").unwrap_or_else(|| panic!("no base in {text}"));
     rest.split_once("\">").unwrap().0.replace("&quot;", "\"")
 }
@@ -526,6 +531,163 @@ async fn a_form_that_began_with_something_else_shows_both_and_saves_nothing() {
     assert!(conflict.text().contains("Someone else") && conflict.text().contains("mine"), "{:.3000}", conflict.text());
     assert_eq!(save("mine", &base).await.header("location"), Some(format!("{path}?done=unchanged").as_str()));
     assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "mine");
+}
+
+/// A form that is refused for another reason is shown again, and still notices the change.
+#[tokio::test]
+async fn a_refused_form_keeps_what_it_began_with() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = "/console/connectors/hr/documents/correlation-config";
+    let base = base_of(&session, path).await;
+    app.put("/v3/connectors/hr/correlation-config", b"<CorrelationConfig name='theirs'/>").await.ok();
+    let refused = session.post(path, &[("text", "<CorrelationConfig>"), ("base", &base)]).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(base_in(refused.text()), base);
+
+    let path = "/console/connectors/hr/metadata";
+    let base = base_of(&session, path).await;
+    let theirs = json!([{"op": "add", "path": "/connectorMetadata/category", "value": "theirs"}]);
+    app.patch("/v3/connectors/hr", &theirs).await.ok();
+    for others in ["{", r#"{"connectorName": 1}"#] {
+        let refused = session.post(path, &[("others", others), ("base", &base)]).await;
+        if refused.status == StatusCode::UNPROCESSABLE_ENTITY {
+            assert_eq!(base_in(refused.text()), base, "{others}");
+        }
+    }
+    let conflict = session.post(path, &[("others", "{}"), ("base", &base)]).await;
+    assert_eq!(conflict.status, StatusCode::CONFLICT);
+    assert_ne!(base_in(conflict.text()), base, "its reader has seen what is stored now");
+}
+
+/// Sends a form with headers of a browser.
+async fn post_with(app: &TestApp, path: &str, headers: &[(&str, &str)], body: &'static str) -> Answer {
+    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    app.send(request.body(body.into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn signing_in_comes_back_to_the_page_of_the_form_that_was_sent() {
+    let app = start().await;
+    let editor = "/console/connectors/hr/documents/source-config";
+    let page = format!("https://connectory.example{editor}");
+    for (sent, referrer, back) in [
+        (editor.to_owned(), page.clone(), editor.to_owned()),
+        // There is no page at the address of an upload. And nothing was saved this time.
+        (format!("{editor}/file"), format!("{page}?done=saved#x"), editor.to_owned()),
+        (
+            "/console/connectors/hr/translations".to_owned(),
+            format!("{page}?locale=de&page=2"),
+            format!("{editor}?locale=de&page=2"),
+        ),
+        (editor.to_owned(), "https://evil.example//evil.example/x".to_owned(), "/".to_owned()),
+        (editor.to_owned(), "about:client".to_owned(), "/client".to_owned()),
+        (editor.to_owned(), "no address".to_owned(), "/".to_owned()),
+        (editor.to_owned(), format!("https://connectory.example/{}", "x".repeat(9000)), "/".to_owned()),
+    ] {
+        let answer = post_with(&app, &sent, &[("referer", &referrer)], "text=x").await;
+        let back = form_urlencoded::Serializer::new(String::new()).append_pair("back", &back).finish();
+        let sign_in = format!("/console/sign-in?{back}");
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        assert_eq!(answer.header("location"), Some(sign_in.as_str()), "{referrer}");
+    }
+    assert_eq!(post_with(&app, editor, &[], "text=x").await.header("location"), Some("/console/sign-in?back=%2F"));
+}
+
+#[tokio::test]
+async fn a_script_is_told_why_its_request_is_refused() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let page = "/console/connectors/hr/documents/source-config";
+    let check = format!("{page}/check");
+    // Its session has ended: no other page takes the place of what was typed.
+    for cookie in ["", "connectory_session=made-up"] {
+        let ended = post_with(&app, &check, &[("cookie", cookie), ("x-csrf-token", &session.token)], "text=x").await;
+        assert_eq!((ended.status, ended.header("location")), (StatusCode::UNAUTHORIZED, None));
+    }
+    // Someone signed in again, in another tab.
+    let (cookie, german) = (("cookie", session.cookie.as_str()), ("accept-language", "de"));
+    let other = post_with(&app, &check, &[cookie, german, ("x-csrf-token", "made-up")], "text=x").await;
+    assert_eq!(other.status, StatusCode::FORBIDDEN);
+    assert_eq!(other.text(), "Das Formular gehört nicht zu dieser Sitzung. Öffnen Sie seine Seite neu.");
+    assert_eq!(other.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(other.header("x-content-type-options"), Some("nosniff"));
+    // A form that was sent without a script gets a page, which leads back to it.
+    let referrer = format!("http://127.0.0.1{page}");
+    let refused = post_with(&app, page, &[cookie, ("referer", &referrer)], "csrf=made-up").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text().contains(&format!("href=\"{page}\">Back to the form")), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn a_draft_is_compared_with_what_is_stored() {
+    let app = with(Options { rate_limit: None, max_document: 10_000, ..Options::default() }).await;
+    app.create("HR").await;
+    let reader = new_client("reader", UserLevel::OrgAdmin, [Scope::ReadConnectors].into());
+    app.access().create_client("default", &reader, &operator()).unwrap();
+    app.access().create_tenant("other", &operator()).unwrap();
+    let stranger = new_client("stranger", UserLevel::OrgAdmin, [Scope::All].into());
+    app.access().create_client("other", &stranger, &operator()).unwrap();
+    app.put("/v3/connectors/hr/correlation-config", b"<CorrelationConfig>\r\n</CorrelationConfig>").await.ok();
+    let session = Session::of(&app, CLIENT_ID).await;
+    let path = "/console/connectors/hr/documents/correlation-config/compare";
+    let compare = async |text: &str| session.post(path, &[("text", text)]).await;
+    for same in ["<CorrelationConfig>\n</CorrelationConfig>", "<CorrelationConfig>\r\n</CorrelationConfig>"] {
+        assert_eq!(compare(same).await.status, StatusCode::NO_CONTENT);
+    }
+    let differs = compare("<CorrelationConfig>\n<script>alert(1)</script>").await;
+    assert_eq!(differs.status, StatusCode::OK);
+    assert!(differs.text().contains("&lt;script&gt;") && !differs.text().contains("<script"), "{}", differs.text());
+    assert!(differs.text().contains("Stored now") && differs.text().contains("Your draft"));
+    assert_eq!(compare(&"x".repeat(10_001)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    for (who, status) in [("reader", StatusCode::FORBIDDEN), ("stranger", StatusCode::NOT_FOUND)] {
+        let other = Session::of(&app, who).await;
+        for path in [path, "/console/connectors/hr/metadata/compare"] {
+            assert_eq!(other.post(path, &[("text", "x"), ("others", "{}")]).await.status, status, "{who} {path}");
+        }
+    }
+
+    let platform = json!([{"op": "add", "path": "/connectorMetadata/platform", "value": "ccg"}]);
+    app.patch("/v3/connectors/hr", &platform).await.ok();
+    let compare =
+        async |others: &str| session.post("/console/connectors/hr/metadata/compare", &[("others", others)]).await;
+    assert_eq!(compare(r#"{"platform":  "ccg"}"#).await.status, StatusCode::NO_CONTENT);
+    // Members that are not JSON yet are compared as they are written.
+    for others in [r#"{"platform": "<b>"}"#, r#"{"platform": "<b>"#] {
+        let differs = compare(others).await;
+        assert_eq!(differs.status, StatusCode::OK, "{others}");
+        assert!(differs.text().contains("ccg") && differs.text().contains("&lt;b&gt;"), "{}", differs.text());
+    }
+}
+
+#[tokio::test]
+async fn a_page_names_whose_drafts_it_may_show_and_which_form_it_has() {
+    let app = start().await;
+    app.create("HR").await;
+    let other = new_client("a\"<b>", UserLevel::OrgAdmin, [Scope::All].into());
+    app.access().create_client("default", &other, &operator()).unwrap();
+    let session = Session::of(&app, CLIENT_ID).await;
+    let author =
+        |text: &str| text.split_once("data-author=\"").map(|(_, rest)| rest.split_once('"').unwrap().0.to_owned());
+    let mine = author(&page(&session, "/").await).unwrap();
+    assert!(mine.ends_with(&format!(" client {CLIENT_ID}")), "{mine}");
+    let other = Session::of(&app, "a\"<b>").await;
+    let theirs = author(&page(&other, "/").await).unwrap();
+    assert!(theirs.ends_with(" client a&quot;&lt;b&gt;"), "{theirs}");
+    assert_eq!(author(get(&app, "/console/sign-in", "").await.text()), None);
+    for rest in ["documents/source-config", "metadata"] {
+        let path = format!("/console/connectors/hr/{rest}");
+        assert!(page(&session, &path).await.contains(&format!("data-draft=\"{path}\"")), "{rest}");
+        let built_in = page(&session, &format!("/console/connectors/jdbc/{rest}")).await;
+        assert!(!built_in.contains("data-draft=\""), "{rest}");
+    }
+    let cell = "data-draft=\"/console/connectors/hr/translations/en/text ShortDesc\"";
+    assert!(page(&session, "/console/connectors/hr/translations").await.contains(cell));
 }
 
 #[tokio::test]

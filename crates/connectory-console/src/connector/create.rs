@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
+use crate::frame::notes;
 use crate::frame::query::parameter;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
@@ -58,7 +59,8 @@ fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Opti
         nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
         h1 { (view.text("list.create")) }
         @if let Some(error) = error { p.problem role="alert" { (error) } }
-        form.narrow method="post" action="/console/new" {
+        (notes::draft(view))
+        form.narrow method="post" action="/console/new" data-draft="/console/new" data-typed[error.is_some()] {
             (view.csrf_input())
             label { (view.text("column.name"))
                 input name="name" value=(typed) required maxlength="255" autofocus autocomplete="off"

@@ -33,6 +33,7 @@ use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::frame::html_bytes::html_bytes;
+use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::state::Console;
 
@@ -47,24 +48,32 @@ pub async fn show(
     editor_page(&console, page, kind, None, move |page, _, _| success_note(&page.view, &query)).await
 }
 
-/// A page with something above the editor. The editor has the stored text, or else another one. The page is counted
+/// What was typed and is not saved.
+struct Typed {
+    text: String,
+    /// The entity tag that the form began with. None if its sender has seen what is stored now.
+    base: Option<String>,
+}
+
+/// A page with something above the editor. The editor has the stored text, or else what was typed. The page is counted
 /// before it is made, because a text may be six times as long in it.
 async fn editor_page(
     console: &Console,
     page: ConnectorPage,
     kind: DocumentKind,
-    other: Option<String>,
+    typed: Option<Typed>,
     above: impl FnOnce(&ConnectorPage, &str, &Stop) -> Markup + Send + 'static,
 ) -> Result<Response, PageError> {
-    let bytes = html_bytes(other.as_deref().unwrap_or(page.connector.document(kind)));
+    let typed_text = typed.as_ref().map(|typed| typed.text.as_str());
+    let bytes = html_bytes(typed_text.unwrap_or(page.connector.document(kind)));
     let is_shown = bytes <= EDITOR_TIMES * console.server.options.max_document;
     let bytes = if is_shown { bytes } else { 0 };
     reserve(&console.server.answers, bytes)?;
     let response = console.server.work.run(page.connector.size() + bytes, move |stop| {
-        let text = other.as_deref().unwrap_or(page.connector.document(kind));
+        let text = typed.as_ref().map_or(page.connector.document(kind), |typed| &typed.text);
         let content = html! {
             (above(&page, text, stop))
-            (editor(&page, kind, is_shown.then_some(text)))
+            (editor(&page, kind, is_shown.then_some(text), typed.as_ref()))
         };
         page.render(Tab::Document(kind), &content)
     });
@@ -72,20 +81,26 @@ async fn editor_page(
 }
 
 /// The editor with a text, or without one that is too long.
-fn editor(page: &ConnectorPage, kind: DocumentKind, text: Option<&str>) -> Markup {
+fn editor(page: &ConnectorPage, kind: DocumentKind, text: Option<&str>, typed: Option<&Typed>) -> Markup {
     let view = &page.view;
     let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
     let is_form = kind == DocumentKind::SourceConfig;
+    let tag = Tagged::Document(kind).tag(&page.connector);
+    let base = typed.and_then(|typed| typed.base.as_deref()).unwrap_or(tag.as_str());
     let title = view.text(Tab::Document(kind).title_key());
     let download = html! {
         a.button href=(of_document("/file")) download=(kind.file_name()) { (view.text("action.download")) }
     };
     html! {
         (page.read_only_note())
+        (notes::draft(view))
         div.editing[is_form] {
-            @if let Some(text) = text { form.editor method="post" action=(of_document("")) {
+            @if let Some(text) = text { form.editor method="post" action=(of_document(""))
+                data-draft=[page.is_writable().then(|| of_document(""))] data-compare=(of_document("/compare"))
+                data-typed[typed.is_some()]
+            {
                 (view.csrf_input())
-                input type="hidden" name="base" value=(Tagged::Document(kind).tag(&page.connector).as_str());
+                input type="hidden" name="base" value=(base);
                 label.visually-hidden for="text" { (title) }
                 textarea #text name="text" rows="24" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off"
                     readonly[!page.is_writable()]
@@ -93,7 +108,8 @@ fn editor(page: &ConnectorPage, kind: DocumentKind, text: Option<&str>) -> Marku
                     data-check=(of_document("/check"))
                     data-error=(view.text("document.error")) data-warning=(view.text("document.warning"))
                 { "\n" (text) }
-                p.verdict #verdict role="status" data-fine=(view.text("document.fine")) data-problems=(view.text("document.problems")) {}
+                p.verdict #verdict role="status" data-fine=(view.text("document.fine")) data-problems=(view.text("document.problems"))
+                    data-checking=(view.text("document.checking")) data-unchecked=(view.text("document.unchecked")) {}
                 div.actions {
                     @if page.is_writable() { button.primary type="submit" { (view.text("action.save")) } }
                     (download)
@@ -124,7 +140,7 @@ pub async fn save(
     if text.len() > console.server.options.max_document {
         return Err(too_large(&console, kind));
     }
-    store(&console, page, kind, text.into(), Condition::if_match(form.get("base")?)).await
+    store(&console, page, kind, text.into(), Some(form.get("base")?)).await
 }
 
 /// Stores an uploaded document.
@@ -135,16 +151,17 @@ pub async fn upload(
     Submitted { form, .. }: Submitted,
 ) -> Result<Response, PageError> {
     let bytes = form.file(console.server.options.max_document)?;
-    store(&console, page, kind, bytes, Condition::default()).await
+    store(&console, page, kind, bytes, None).await
 }
 
-/// Replaces the document and redirects to its page, or shows why that failed.
+/// Replaces the document and redirects to its page, or shows why that failed. With a base, nothing is saved if what is
+/// stored has another entity tag.
 async fn store(
     console: &Console,
     page: ConnectorPage,
     kind: DocumentKind,
     bytes: Bytes,
-    condition: Condition,
+    base: Option<&str>,
 ) -> Result<Response, PageError> {
     let text = Text::decode(&bytes).text.into_owned();
     let size = bytes.len();
@@ -156,7 +173,8 @@ async fn store(
         Ok(document) => document,
         Err(error) => {
             let Finding { line, message, .. } = Finding::of(&error);
-            let response = editor_page(console, page, kind, Some(text), move |page, _, _| {
+            let typed = Typed { text, base: base.map(str::to_owned) };
+            let response = editor_page(console, page, kind, Some(typed), move |page, _, _| {
                 html! { p.problem role="alert" { (page.view.format("document.line", &[&line, &message])) } }
             });
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, response.await?).into_response());
@@ -166,6 +184,7 @@ async fn store(
     let done = |word: &str| Ok(Redirect::to(&format!("{address}?done={word}")).into_response());
     let (registry, tenant, script_name) = (&console.server.registry, page.caller.tenant(), &page.connector.script_name);
     let origin = page.caller.origin();
+    let condition = base.map(Condition::if_match).unwrap_or_default();
     match registry.replace_document(tenant, &origin, script_name, document, size, condition).await {
         Ok(edited) => done(outcome(&edited)),
         Err(RegistryError::Unexpected(_)) => {
@@ -173,7 +192,8 @@ async fn store(
             if theirs.connector.document(kind) == text {
                 return done(UNCHANGED);
             }
-            let response = editor_page(console, theirs, kind, Some(text), move |theirs, text, stop| {
+            let typed = Typed { text, base: None };
+            let response = editor_page(console, theirs, kind, Some(typed), move |theirs, text, stop| {
                 diff::conflict(&theirs.view, theirs.connector.document(kind), text, &address, stop)
             });
             Ok((StatusCode::CONFLICT, response.await?).into_response())
@@ -194,6 +214,23 @@ pub async fn download(page: ConnectorPage, KindPath(kind): KindPath) -> Response
 
 fn too_large(console: &Console, kind: DocumentKind) -> PageError {
     RegistryError::DocumentTooLarge { kind, limit: console.server.options.max_document }.into()
+}
+
+/// Answers the difference of a draft to the stored document.
+pub async fn compare(
+    State(console): State<Arc<Console>>,
+    page: ConnectorPage,
+    KindPath(kind): KindPath,
+    Submitted { form, .. }: Submitted,
+) -> Result<Response, PageError> {
+    let text = form.lines("text", page.connector.document(kind), usize::MAX)?;
+    if text.len() > console.server.options.max_document {
+        return Err(too_large(&console, kind));
+    }
+    let answer = console.server.work.run(text.len() + page.connector.size(), move |stop| {
+        diff::draft_difference(&page.view, page.connector.document(kind), &text, stop)
+    });
+    Ok(answer.await?)
 }
 
 /// The result of a check.

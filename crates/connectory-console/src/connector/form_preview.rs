@@ -38,6 +38,7 @@ pub fn preview_pane(page: &ConnectorPage, locale: Locale) -> Markup {
                 h2 { (view.text("tab.preview")) }
                 label { span.visually-hidden { (view.text("preview.locale")) } (locale_select(locale, LocaleSelect::RenewsPreview)) }
             }
+            p.note #preview-earlier hidden { (view.text("preview.earlier")) }
             div.preview #preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
         }
     }

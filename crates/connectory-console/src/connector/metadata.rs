@@ -25,6 +25,7 @@ use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::html_bytes::html_bytes;
+use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::frame::texts::Message;
 use crate::state::Console;
@@ -78,6 +79,11 @@ impl MetadataFields {
         })
     }
 
+    /// All of them as one text, for members that are not JSON yet.
+    fn lines(&self) -> String {
+        [&self.category, &self.labels, &self.description, &self.others].map(|text| format!("{text}\n")).concat()
+    }
+
     /// How long they are in a page.
     fn html_bytes(&self) -> usize {
         [&self.category, &self.labels, &self.description, &self.others].map(|text| html_bytes(text)).iter().sum()
@@ -124,7 +130,17 @@ pub async fn show(
 ) -> Result<Response, PageError> {
     let fields = MetadataFields::from_metadata(&page.connector.connector_metadata);
     let query = query.unwrap_or_default();
-    metadata_page(&console, page, fields, move |page, _| success_note(&page.view, &query)).await
+    metadata_page(&console, page, fields, Filled::Stored, move |page, _| success_note(&page.view, &query)).await
+}
+
+/// What the form is filled with.
+enum Filled {
+    /// What is stored.
+    Stored,
+    /// What was typed, by someone who has seen what is stored now.
+    Typed,
+    /// What was typed in a form that began with this entity tag.
+    TypedSince(String),
 }
 
 /// A page with something above the form. The page is counted before it is made, because a text may be six times as long
@@ -133,12 +149,13 @@ async fn metadata_page(
     console: &Console,
     page: ConnectorPage,
     fields: MetadataFields,
+    filled: Filled,
     above: impl FnOnce(&ConnectorPage, &Stop) -> Markup + Send + 'static,
 ) -> Result<Response, PageError> {
     let bytes = fields.html_bytes();
     reserve(&console.server.answers, bytes)?;
     let response = console.server.work.run(bytes, move |stop| {
-        let content = html! { (above(&page, stop)) (metadata_form(&page, &fields)) };
+        let content = html! { (above(&page, stop)) (metadata_form(&page, &fields, &filled)) };
         page.render(Tab::Metadata, &content)
     });
     Ok(response.await?)
@@ -149,23 +166,30 @@ async fn refused(
     console: &Console,
     page: ConnectorPage,
     fields: MetadataFields,
+    base: String,
     error: String,
 ) -> Result<Response, PageError> {
     let above = move |_: &ConnectorPage, _: &Stop| html! { p.problem role="alert" { (error) } };
-    let response = metadata_page(console, page, fields, above).await?;
+    let response = metadata_page(console, page, fields, Filled::TypedSince(base), above).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, response).into_response())
 }
 
-fn metadata_form(page: &ConnectorPage, fields: &MetadataFields) -> Markup {
+fn metadata_form(page: &ConnectorPage, fields: &MetadataFields, filled: &Filled) -> Markup {
     let view = &page.view;
     let readonly = !page.is_writable();
     let snapshot = page.caller.tenant().snapshot();
     let facets = page.caller.tenant().facets(&snapshot);
+    let tag = Tagged::Metadata.tag(&page.connector);
+    let base = if let Filled::TypedSince(base) = filled { base } else { tag.as_str() };
     html! {
         (page.read_only_note())
-        form.narrow method="post" action=(page.url("/metadata")) {
+        (notes::draft(view))
+        form.narrow method="post" action=(page.url("/metadata"))
+            data-draft=[(!readonly).then(|| page.url("/metadata"))] data-compare=(page.url("/metadata/compare"))
+            data-typed[!matches!(filled, Filled::Stored)]
+        {
             (view.csrf_input())
-            input type="hidden" name="base" value=(Tagged::Metadata.tag(&page.connector).as_str());
+            input type="hidden" name="base" value=(base);
             label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
             datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
             label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }
@@ -183,9 +207,10 @@ pub async fn save(
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
     let fields = MetadataFields::from_metadata(&page.connector.connector_metadata).typed(&form)?;
+    let base = form.get("base")?;
     let metadata = match fields.metadata(&page.connector.connector_metadata) {
         Ok(metadata) => metadata,
-        Err(message) => return refused(&console, page, fields, message.text(view.language)).await,
+        Err(message) => return refused(&console, page, fields, base.to_owned(), message.text(view.language)).await,
     };
     let mine = pretty(&metadata);
     let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
@@ -194,7 +219,7 @@ pub async fn save(
     let next = move |connector: &Connector| patched(&patch, connector, DetailShape::Plain, limit).map(Some);
     let address = page.url("/metadata");
     let (origin, script_name) = (caller.origin(), &page.connector.script_name);
-    let expected = Expected::of_part(Condition::if_match(form.get("base")?), Tagged::Metadata);
+    let expected = Expected::of_part(Condition::if_match(base), Tagged::Metadata);
     let given = Given::bytes(mine.len()).expecting(expected);
     match console.server.registry.edit(caller.tenant(), &origin, script_name, given, next).await {
         Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
@@ -203,15 +228,34 @@ pub async fn save(
             if pretty(&theirs.connector.connector_metadata) == mine {
                 return Ok(Redirect::to(&format!("{address}?done={UNCHANGED}")).into_response());
             }
-            let response = metadata_page(&console, theirs, fields, move |theirs, stop| {
+            let response = metadata_page(&console, theirs, fields, Filled::Typed, move |theirs, stop| {
                 let stored = pretty(&theirs.connector.connector_metadata);
                 diff::conflict(&theirs.view, &stored, &mine, &address, stop)
             });
             Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
         Err(error @ (RegistryError::Patch(_) | RegistryError::TooLarge(_))) => {
-            refused(&console, page, fields, PageError::from(error).text(view.language)).await
+            refused(&console, page, fields, base.to_owned(), PageError::from(error).text(view.language)).await
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Answers the difference of a draft to the stored metadata.
+pub async fn compare(
+    State(console): State<Arc<Console>>,
+    page: ConnectorPage,
+    Submitted { form, .. }: Submitted,
+) -> Result<Response, PageError> {
+    let stored = MetadataFields::from_metadata(&page.connector.connector_metadata);
+    let typed = stored.typed(&form)?;
+    let answer = console.server.work.run(page.connector.size() + typed.html_bytes(), move |stop| {
+        let before = &page.connector.connector_metadata;
+        let [stored, typed] = match typed.metadata(before) {
+            Ok(metadata) => [pretty(before), pretty(&metadata)],
+            Err(_) => [stored, typed].map(|fields| fields.lines()),
+        };
+        diff::draft_difference(&page.view, &stored, &typed, stop)
+    });
+    Ok(answer.await?)
 }

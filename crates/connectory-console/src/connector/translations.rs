@@ -24,6 +24,7 @@ use super::page::{ConnectorPage, Tab};
 use super::path::{LocalePath, ScriptNamePath, unknown_locale};
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
+use crate::frame::notes;
 use crate::frame::query::parameter;
 use crate::frame::success::{outcome, success_note};
 use crate::frame::texts::Message;
@@ -79,6 +80,7 @@ fn render_translations(page: &ConnectorPage, query: &str) -> Response {
     let on_page = &keys.all[first..keys.all.len().min(first + KEYS_PER_PAGE)];
     let content = html! {
         (success_note(&page.view, query))
+        (notes::cell_drafts(&page.view, &page.url("/translations/")))
         (locale_choice(page, &keys, &shown))
         @if last > 1 {
             p.count { (page.view.format("translations.count", &[&(first + 1), &(first + on_page.len()), &keys.all.len()])) }
@@ -189,17 +191,19 @@ impl Cell<'_> {
             };
         };
         *room = left;
+        let address = page.url(&format!("/translations/{locale}/text"));
         html! {
             td.missing[text.is_none()] lang=(locale) {
                 @if page.is_writable() {
                     textarea rows="1" name="text" aria-label=(format!("{key}, {locale}")) maxlength=(TEXT_CHARS)
                         placeholder=(view.text("translations.missing"))
-                        hx-post=(page.url(&format!("/translations/{locale}/text"))) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
+                        hx-post=(address) hx-trigger="change" hx-target="closest td" hx-swap="outerHTML"
                         hx-vals=(json!({"key": key, "was": stored}))
+                        data-draft=(format!("{address} {key}")) data-typed[conflicting.is_some()]
                     { "\n" (conflicting.unwrap_or(stored)) }
                     @if conflicting.is_some() {
                         p.problem role="alert" { (view.format("translations.late", &[&stored])) }
-                        button.quiet type="button" data-take=(stored) { (view.text("conflict.take_theirs")) }
+                        button.quiet type="button" data-discards data-take=(stored) { (view.text("conflict.take_theirs")) }
                     }
                 } @else if let Some(text) = text { (visible(text)) }
                 @else { span.faint { (view.text("translations.missing")) } }

@@ -4,8 +4,10 @@
 
 use std::time::Instant;
 
+use axum::response::{IntoResponse, Response};
 use connectory_model::limits::{DIFF_BYTES, DIFF_LINES, DIFF_TIMEOUT};
 use connectory_server::work::Stop;
+use http::StatusCode;
 use maud::{Markup, html};
 use similar::{ChangeTag, DiffOp, TextDiff};
 
@@ -73,6 +75,14 @@ pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &
     }
 }
 
+/// What a script shows of a draft: its difference to what is stored, or 204 if there is none.
+pub fn draft_difference(view: &View, stored: &str, typed: &str, stop: &Stop) -> Response {
+    if stored == typed {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    side_by_side(view, stored, typed, ["draft.stored", "draft.typed"], &mut DiffBudget::of(stop)).into_response()
+}
+
 /// The note for a user whose change conflicts with one that was saved first: both changes, and a link to keep the saved
 /// one.
 pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
@@ -82,7 +92,7 @@ pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: 
             h2 { (view.text("conflict.title")) }
             p { (view.text("conflict.lead")) }
             (side_by_side(view, theirs, mine, ["conflict.theirs", "conflict.mine"], &mut budget))
-            p { a.button href=(keep_theirs) { (view.text("conflict.take_theirs")) } }
+            p { a.button href=(keep_theirs) data-discards { (view.text("conflict.take_theirs")) } }
             p { (view.text("conflict.keep_mine")) }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use connectory_server::http::error::ApiError;
 use connectory_server::http::response;
 use http::{HeaderValue, StatusCode, header};
@@ -13,7 +13,7 @@ use super::layout::{Place, protect};
 use super::texts::Message;
 use super::view::View;
 
-/// Renders an error as a page. The outermost layer calls it with the request's tracking id.
+/// Renders an error as a page, or as a text for a script. The outermost layer calls it with the request's tracking id.
 pub struct ErrorPage {
     /// How the page is shown.
     pub view: Arc<View>,
@@ -26,24 +26,40 @@ pub struct ErrorPage {
 impl response::ErrorPage for ErrorPage {
     fn render(&self, error: &ApiError, tracking_id: &str) -> Response {
         let view = &self.view;
+        let message = self.message.clone().unwrap_or_else(|| server_message(error)).text(view.language);
+        let mut response = if view.is_from_script {
+            (error.status, message).into_response()
+        } else {
+            self.page(error, &message, tracking_id)
+        };
+        protect(response.headers_mut());
+        if let Some(cookie) = &self.cookie {
+            response.headers_mut().insert(header::SET_COOKIE, cookie.clone());
+        }
+        response
+    }
+}
+
+impl ErrorPage {
+    fn page(&self, error: &ApiError, message: &str, tracking_id: &str) -> Response {
+        let view = &self.view;
         let title = view.text(match error.status {
             StatusCode::FORBIDDEN => "error.forbidden",
             StatusCode::NOT_FOUND => "error.not_found",
             status if status.is_server_error() => "error.internal",
             _ => "error.refused",
         });
-        let message = self.message.clone().unwrap_or_else(|| server_message(error));
         let content = html! {
             h1 { (title) }
-            p.problem role="alert" { (message.text(view.language)) }
-            p { a.button href="/" { (view.text("error.home")) } }
+            p.problem role="alert" { (message) }
+            p.actions {
+                @if let Some(page) = view.form_page.as_deref().filter(|page| *page != "/") {
+                    a.button.primary href=(page) { (view.text("error.form")) }
+                }
+                a.button href="/" { (view.text("error.home")) }
+            }
             p.faint { (view.text("error.tracking")) " " code { (tracking_id) } }
         };
-        let mut response = view.render_with_status(error.status, Place::Elsewhere, title, &content);
-        protect(response.headers_mut());
-        if let Some(cookie) = &self.cookie {
-            response.headers_mut().insert(header::SET_COOKIE, cookie.clone());
-        }
-        response
+        view.render_with_status(error.status, Place::Elsewhere, title, &content)
     }
 }

@@ -20,6 +20,9 @@ use super::view::View;
 use super::visitor::SignedIn;
 use crate::state::Console;
 
+/// The header with the session's token, which every request of a script has.
+pub const FORM_TOKEN: &str = "x-csrf-token";
+
 /// The fields of a form, and its file if it has one. There may be a secret among them, so it has no `Debug`.
 #[derive(Default)]
 pub struct PostedForm(FormBody);
@@ -121,7 +124,7 @@ impl FromRequest<Arc<Console>> for Submitted {
         };
         let read = async {
             let form = PostedForm::read(console, &parts.headers, body).await?;
-            let header = parts.headers.get("x-csrf-token").and_then(|token| token.to_str().ok());
+            let header = parts.headers.get(FORM_TOKEN).and_then(|token| token.to_str().ok());
             if !view.is_csrf_token(header.map_or_else(|| form.get("csrf"), Ok)?) {
                 return Err(PageError::forbidden(Message::new("error.form_token")));
             }

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
+use super::notes;
 use super::texts::Language;
 use super::view::{Theme, View};
 
@@ -45,18 +46,19 @@ impl View {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":"reload"}"#;
+                    meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":"reload","noSwap":["204","304","4xx","5xx"]}"#;
                     title { (visible(title)) " · connectory" }
                     link rel="icon" href=(assets::url("icon.svg")) type="image/svg+xml";
                     link rel="stylesheet" href=(assets::url("codemirror.css"));
                     link rel="stylesheet" href=(assets::url("console.css"));
                     script defer src=(assets::url("htmx.min.js")) {}
                     script defer src=(assets::url("codemirror.min.js")) {}
-                    script defer src=(assets::url("console.js")) {}
+                    @for script in ["requests.js", "drafts.js", "console.js"] { script defer src=(assets::url(script)) {} }
                 }
-                body hx-headers:inherited=[headers] {
+                body hx-headers:inherited=[headers] data-author=[self.author_key()] {
                     a.skip href="#content" { (self.text("nav.skip")) }
                     (self.header(place))
+                    @if self.signed_in.is_some() { (notes::interruption(self)) }
                     main #content tabindex="-1" { (content) }
                     (self.footer())
                 }
@@ -80,7 +82,7 @@ impl View {
                             (link(Place::Clients, "/console/clients", self.text("nav.clients")))
                         }
                     }
-                    form.who method="post" action="/console/sign-out" {
+                    form.who method="post" action="/console/sign-out" data-signs-out {
                         (self.csrf_input())
                         span.tenant title=(self.text("nav.tenant")) { (visible(&caller.tenant_record().name)) }
                         span.level title=(visible(caller.client_id())) { (caller.level()) }
@@ -95,7 +97,7 @@ impl View {
         html! {
             footer {
                 form method="post" action="/console/preferences" {
-                    input type="hidden" name="back" value=(self.path_and_query);
+                    input type="hidden" name="back" value=(self.back());
                     label { (self.text("nav.language"))
                         select name="language" data-submits {
                             @for language in Language::ALL {

@@ -10,6 +10,7 @@ pub mod form;
 pub mod html_bytes;
 pub mod layer;
 pub mod layout;
+pub mod notes;
 pub mod older;
 pub mod query;
 pub mod revision_table;

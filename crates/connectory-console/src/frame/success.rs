@@ -20,5 +20,5 @@ pub fn outcome(edited: &Edited) -> &'static str {
 /// The note for the word of a query, if there is one.
 pub fn success_note(view: &View, query: &str) -> Markup {
     let text = view.language.text(&format!("done.{}", parameter(query, "done")));
-    html! { @if let Some(text) = text { p.done role="status" { (text) } } }
+    html! { @if let Some(text) = text { p.done role="status" data-done { (text) } } }
 }

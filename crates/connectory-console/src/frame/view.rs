@@ -7,10 +7,13 @@ use connectory_model::Locale;
 use connectory_model::access::Permission;
 use connectory_model::limits::BACK_BYTES;
 use connectory_server::auth::Caller;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use maud::{Markup, html};
+use url::{Position, Url};
 
+use super::form::FORM_TOKEN;
 use super::texts::Language;
+use crate::sign_in::back::local_path;
 use crate::sign_in::cookie::{Cookies, PREFERENCES};
 use crate::sign_in::session::Session;
 
@@ -53,6 +56,12 @@ impl Theme {
     }
 }
 
+/// The page that a browser says a request comes from, as a path of this server.
+fn referring_page(headers: &HeaderMap) -> Option<String> {
+    let referrer = Url::parse(headers.get(header::REFERER)?.to_str().ok()?).ok()?;
+    Some(local_path(&referrer[Position::BeforePath..Position::AfterQuery]))
+}
+
 /// How a page is shown, and to whom.
 pub struct View {
     /// The language of the console's own texts.
@@ -61,13 +70,17 @@ pub struct View {
     pub theme: Theme,
     /// The session and its caller, if someone is signed in.
     pub signed_in: Option<(Arc<Session>, Caller)>,
-    /// The address of the page, without its host. `/` if it is too long for the page to repeat it.
+    /// The address of the request, without its host. `/` if it is too long for the page to repeat it.
     pub path_and_query: String,
+    /// The address of the page with the form that the request sends, without its host, if it is known.
+    pub form_page: Option<String>,
+    /// Whether a script of a page sends the request. Its errors are texts.
+    pub is_from_script: bool,
 }
 
 impl View {
     /// The view of a request, before it is known who sent it.
-    pub fn new(cookies: Cookies, headers: &HeaderMap, path_and_query: &str) -> Self {
+    pub fn new(cookies: Cookies, method: &Method, headers: &HeaderMap, path_and_query: &str) -> Self {
         let preferences = cookies.value(headers, PREFERENCES).unwrap_or_default();
         let (tag, theme) = preferences.split_once('.').unwrap_or_default();
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
@@ -77,7 +90,21 @@ impl View {
             theme: Theme::from_word(theme),
             signed_in: None,
             path_and_query: if path_and_query.len() <= BACK_BYTES { path_and_query } else { "/" }.to_owned(),
+            is_from_script: headers.contains_key(FORM_TOKEN),
+            form_page: if method.is_safe() { None } else { referring_page(headers) },
         }
+    }
+
+    /// The page that a reader comes back to after signing in, or after another language was chosen.
+    pub fn back(&self) -> &str {
+        self.form_page.as_deref().unwrap_or(&self.path_and_query)
+    }
+
+    /// Whose drafts the browser may show: the tenant and the author, if someone is signed in.
+    pub fn author_key(&self) -> Option<String> {
+        let (_, caller) = self.signed_in.as_ref()?;
+        let author = caller.author();
+        Some(format!("{} {} {}", caller.tenant_record().uuid, author.kind.as_str(), author.id))
     }
 
     /// The text of a key.

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
 use connectory_server::auth::Caller;
+use http::StatusCode;
 use http::request::Parts;
 
 use super::error::PageError;
@@ -38,13 +39,14 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
         let Visitor(view) = Visitor::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
         let Some((_, caller)) = view.signed_in.clone() else {
-            let back = if parts.method.is_safe() { view.path_and_query.as_str() } else { "/" };
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
-            let sign_in = format!("/console/sign-in?{query}");
-            if parts.headers.contains_key("hx-request") {
-                return Err(([("hx-redirect", sign_in)], ()).into_response());
+            // A script tells its reader, and leaves what they typed where it is.
+            if view.is_from_script {
+                return Err(StatusCode::UNAUTHORIZED.into_response());
             }
-            return Err(Redirect::to(&sign_in).into_response());
+            // The address of a form that is sent may have no page.
+            let back = if parts.method.is_safe() { view.back() } else { view.form_page.as_deref().unwrap_or("/") };
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+            return Err(Redirect::to(&format!("/console/sign-in?{query}")).into_response());
         };
         caller.has(Permission::Read).map_err(|denied| PageError::from(denied).into_response())?;
         Ok(Self { view, caller })

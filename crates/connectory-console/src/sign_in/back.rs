@@ -3,7 +3,7 @@
 use connectory_model::limits::BACK_BYTES;
 
 /// The path, if it is one of this server and not too long for a page to repeat it, or `/`. A forged link must not
-/// redirect to another site after signing in.
+/// redirect to another site after signing in. The word for what was done is left out, because it was not done again.
 pub fn local_path(path: &str) -> String {
     local_path_up_to(path, BACK_BYTES)
 }
@@ -14,7 +14,9 @@ pub fn local_path_up_to(path: &str, most: usize) -> String {
     let joined =
         base.join(path).ok().filter(|joined| joined.origin() == base.origin() && joined.as_str().len() <= most);
     let Some(joined) = joined else { return "/".to_owned() };
-    let query = joined.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query: Vec<_> = joined.query().unwrap_or_default().split('&').filter(|one| !one.starts_with("done=")).collect();
+    let query = Some(query.join("&")).filter(|query| !query.is_empty()).map(|query| format!("?{query}"));
+    let query = query.unwrap_or_default();
     // A path that starts with two slashes would name a host.
     format!("/{}{query}", joined.path().trim_start_matches('/'))
 }
@@ -27,6 +29,9 @@ mod tests {
     fn a_path_to_another_site_is_replaced() {
         for (asked, expected) in [
             ("/console/activity?before=3", "/console/activity?before=3"),
+            ("/console/connectors/hr?done=saved", "/console/connectors/hr"),
+            ("/?q=a+b&done=deleted&sort=%2D", "/?q=a+b&sort=%2D"),
+            ("/?abandoned=1", "/?abandoned=1"),
             ("", "/"),
             ("https://evil.example/x", "/"),
             ("//evil.example/x", "/"),

@@ -128,7 +128,7 @@ pub async fn show_sign_out(Visitor(view): Visitor) -> Response {
             h1 { (view.text("nav.sign_out")) }
             @if view.signed_in.is_some() {
                 p.faint { (view.text("sign_out.lead")) }
-                form method="post" action="/console/sign-out" {
+                form method="post" action="/console/sign-out" data-signs-out {
                     (view.csrf_input())
                     button.primary.wide type="submit" { (view.text("nav.sign_out")) }
                 }

@@ -2,8 +2,6 @@
 // input, and selects that send their form. Without it the editor is a plain text field, without colors and checks.
 "use strict";
 (() => {
-  const token = () => document.querySelector('input[name="csrf"]')?.value ?? "";
-
   // A select that sends its form when it changes.
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("[data-submits]")) event.target.form.requestSubmit();
@@ -57,26 +55,21 @@
     input.setAttribute("role", "textbox");
     input.setAttribute("aria-multiline", "true");
     if (text.readOnly) input.setAttribute("aria-readonly", "true");
-    const saved = editor.getValue();
-    let sending = false;
-    text.form.addEventListener("submit", () => (sending = true));
-    addEventListener("beforeunload", (event) => {
-      if (!sending && editor.getValue() !== saved) event.preventDefault();
-    });
     if (text.readOnly) continue;
 
     const verdict = document.getElementById("verdict");
     const preview = document.getElementById("preview");
+    const earlier = document.getElementById("preview-earlier");
     const locale = document.querySelector("[data-locale]");
     let widgets = [];
     let asked = 0;
-    const check = async () => {
-      const round = ++asked;
-      const body = new URLSearchParams({ text: editor.getValue(), locale: locale?.value ?? "" });
-      const answer = await fetch(text.dataset.check, { method: "POST", headers: { "X-CSRF-Token": token() }, body }).catch(() => null);
-      if (!answer?.ok || round !== asked) return;
-      const { findings, preview: html } = await answer.json();
-      if (round !== asked) return;
+    let hasFailed = false;
+    // The mood is `fine` or `bad`, or neither while a text is checked.
+    const say = (mood, said) => {
+      verdict.className = `verdict ${mood}`;
+      if (verdict.textContent !== said) verdict.textContent = said;
+    };
+    const showFindings = (findings) =>
       editor.operation(() => {
         widgets.forEach((widget) => widget.clear());
         widgets = findings.map(({ line, level, message }) => {
@@ -86,34 +79,46 @@
           return editor.addLineWidget(Math.min(line, editor.lineCount()) - 1, node);
         });
       });
-      const template = findings.length ? verdict.dataset.problems : verdict.dataset.fine;
-      verdict.textContent = template.replace("{0}", findings.length);
-      verdict.classList.toggle("bad", findings.length > 0);
-      if (preview && html !== null) {
-        preview.innerHTML = html;
-        follow(preview);
-      }
+    const showPreview = (html) => {
+      if (!preview) return;
+      earlier.hidden = html !== null;
+      if (html === null) return;
+      preview.innerHTML = html;
+      follow(preview);
+    };
+    // What was found in an earlier text says nothing about this one.
+    const begin = () => {
+      hasFailed = false;
+      say("", verdict.dataset.checking);
+      return ++asked;
+    };
+    const check = async () => {
+      const round = begin();
+      const { response, why } = await requests.send(text.dataset.check, { text: editor.getValue(), locale: locale?.value ?? "" });
+      const checked = await response?.json().catch(() => null);
+      if (round !== asked) return;
+      showFindings(checked?.findings ?? []);
+      showPreview(checked?.preview ?? null);
+      hasFailed = !checked;
+      if (!checked) return say("bad", requests.format(verdict.dataset.unchecked, why ?? requests.reason()));
+      const count = checked.findings.length;
+      say(count ? "bad" : "fine", requests.format(count ? verdict.dataset.problems : verdict.dataset.fine, count));
     };
     let timer;
     editor.on("change", () => {
+      editor.save();
+      text.dispatchEvent(new Event("input", { bubbles: true }));
+      begin();
       clearTimeout(timer);
       timer = setTimeout(check, 250);
     });
     locale?.addEventListener("change", check);
+    // The server may be there again, or the reader may be signed in again.
+    const checkAgain = () => hasFailed && check();
+    addEventListener("online", checkAgain);
+    addEventListener("focus", checkAgain);
     check();
   }
-
-  // Translations: take the stored text after a conflict.
-  document.addEventListener("click", (event) => {
-    const taken = event.target.closest?.("[data-take]");
-    if (!taken) return;
-    const cell = taken.closest("td");
-    const text = cell.querySelector("textarea");
-    text.value = taken.dataset.take;
-    cell.querySelector(".problem")?.remove();
-    taken.remove();
-    text.focus();
-  });
 
   // The slash key moves to the search.
   document.addEventListener("keydown", (event) => {
