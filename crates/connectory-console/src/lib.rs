@@ -24,7 +24,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use connectory_server::options::Pages;
 
-use connector::{create, delete, documents, history, metadata, overview, preview, translations};
+use connector::{create, delete, documents, history, metadata, overview, preview, release, settings, translations};
 use frame::error::PageError;
 use frame::texts::Message;
 use sign_in::oidc_pages;
@@ -44,6 +44,9 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/documents/{kind}/file", get(documents::download).post(documents::upload))
         .route("/documents/{kind}/check", post(documents::check))
         .route("/preview", get(preview::show))
+        .route("/settings", get(settings::show).post(settings::save))
+        .route("/status", post(overview::set_status))
+        .route("/release", get(release::show))
         .route("/metadata", get(metadata::show).post(metadata::save))
         .route("/translations", get(translations::show).post(translations::import))
         .route("/translations/{locale}", get(translations::export))

@@ -73,6 +73,11 @@ impl PageError {
         self.error.status
     }
 
+    /// The message, in any language.
+    pub fn message(&self) -> Message {
+        self.message.clone()
+    }
+
     /// The message for a reader.
     pub fn text(&self, language: Language) -> String {
         self.message.text(language)

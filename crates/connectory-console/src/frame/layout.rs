@@ -53,6 +53,7 @@ impl View {
                     script defer src=(assets::url("htmx.min.js")) {}
                     script defer src=(assets::url("codemirror.min.js")) {}
                     script defer src=(assets::url("console.js")) {}
+                    script defer src=(assets::url("copy.js")) {}
                 }
                 body hx-headers:inherited=[headers] {
                     a.skip href="#content" { (self.text("nav.skip")) }

@@ -3,6 +3,7 @@
 pub mod activity_tabs;
 pub mod assets;
 pub mod badges;
+pub mod copy;
 pub mod diff;
 pub mod error;
 pub mod error_page;
