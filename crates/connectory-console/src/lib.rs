@@ -10,6 +10,7 @@ mod access;
 mod activity;
 mod clients;
 mod connector;
+mod deleted;
 mod frame;
 mod list;
 mod sign_in;
@@ -66,6 +67,7 @@ pub fn routes(console: Arc<Console>) -> Router {
         .nest("/console/connectors/{scriptName}", connector_pages)
         .route("/console/clients", get(clients::show).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
+        .route(frame::list_tabs::DELETED, get(deleted::show))
         .route("/console/activity", get(activity::show))
         .route("/console/activity/access", get(access::show))
         .route("/console/activity/refused", get(access::refused))

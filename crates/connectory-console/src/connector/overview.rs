@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use connectory_model::limits::{FEATURES, INLINE_BYTES, LABELS};
+use connectory_model::limits::{FEATURES, LABELS};
 use connectory_model::patch::{PatchScope, PatchSet};
 use connectory_model::wire::DetailShape;
 use connectory_model::{Connector, Locale, Status, metadata, visible};
@@ -19,7 +19,7 @@ use maud::{Markup, html};
 use super::coverage::{Keys, coverage};
 use super::life_cycle::{buttons, done_word};
 use super::page::{ConnectorPage, Tab};
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, check_apart};
 use crate::frame::badges::feature_chips;
 use crate::frame::copy::copy_button;
 use crate::frame::error::PageError;
@@ -46,9 +46,8 @@ pub async fn show(
 async fn overview_page(console: &Console, page: ConnectorPage, note: Markup) -> Result<Response, PageError> {
     let (tenant, script_name) = (page.caller.tenant(), &page.connector.script_name);
     let revisions = console.server.registry.history(tenant, script_name, None, RECENT).await?;
-    // The linter takes longer than other work on as many bytes, so it never runs on an async worker.
-    let bytes = page.connector.size().max(INLINE_BYTES + 1);
-    Ok(console.server.work.run(bytes, move |stop| render_overview(&page, &note, &revisions, stop)).await?)
+    let bytes = page.connector.size();
+    Ok(check_apart(&console.server.work, bytes, move |stop| render_overview(&page, &note, &revisions, stop)).await?)
 }
 
 /// Gives the connector a status, unless someone changed it since the page was made.

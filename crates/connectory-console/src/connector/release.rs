@@ -6,13 +6,12 @@ use axum::extract::State;
 use axum::response::Response;
 use connectory_model::Status;
 use connectory_model::access::Permission;
-use connectory_model::limits::INLINE_BYTES;
 use maud::html;
 
 use super::coverage::Keys;
 use super::life_cycle::status_form;
 use super::page::{ConnectorPage, Tab};
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, check_apart};
 use crate::frame::error::PageError;
 use crate::state::Console;
 
@@ -20,7 +19,7 @@ use crate::state::Console;
 pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> Result<Response, PageError> {
     page.caller.has(Permission::Write)?;
     console.server.registry.custom(page.caller.tenant(), &page.connector.script_name)?;
-    let response = console.server.work.run(page.connector.size().max(INLINE_BYTES + 1), move |stop| {
+    let response = check_apart(&console.server.work, page.connector.size(), move |stop| {
         let unfinished = Unfinished::of(&page.connector, &Keys::of(&page.connector), stop);
         let view = &page.view;
         let content = html! {

@@ -8,11 +8,11 @@ use connectory_folder::lint::{Finding, Level, Text, lint_first};
 use connectory_folder::{Files, Folder};
 use connectory_model::document::DocumentKind;
 use connectory_model::file_names::locale_tag;
-use connectory_model::limits::FINDINGS;
+use connectory_model::limits::{FINDINGS, INLINE_BYTES};
 use connectory_model::lines::Lines;
 use connectory_model::metadata::SHORT_DESC;
 use connectory_model::{Connector, Locale, Status, visible};
-use connectory_server::work::Stop;
+use connectory_server::work::{Stop, Work, WorkError};
 use maud::{Markup, html};
 
 use super::coverage::Keys;
@@ -23,6 +23,16 @@ use crate::frame::view::View;
 const SHOWN: usize = 5;
 /// The number of locales with missing texts that a page shows.
 const LOCALES: usize = 5;
+
+/// Runs the check of a connector of so many bytes, and what is made of it, on a thread of its own: the linter takes longer
+/// than other work on as many bytes.
+pub async fn check_apart<T: Send + 'static>(
+    work: &Work,
+    bytes: usize,
+    check: impl FnOnce(&Stop) -> T + Send + 'static,
+) -> Result<T, WorkError> {
+    if bytes > INLINE_BYTES { work.run(bytes, check).await } else { work.search(check).await }
+}
 
 /// What is unfinished.
 pub struct Unfinished {

@@ -11,6 +11,7 @@ pub mod form;
 pub mod html_bytes;
 pub mod layer;
 pub mod layout;
+pub mod list_tabs;
 pub mod older;
 pub mod query;
 pub mod revision_table;
