@@ -35,9 +35,9 @@ pub async fn show(
     let is_narrowed = wanted.is_some() || before.is_some();
     let content = html! {
         div.heading { h1 { (view.text("nav.connectors")) } }
+        (list_tabs(&view, ListTab::Deleted, |tab| (tab.address(search), None)))
         (search_form(&view, search))
         section #results aria-live="polite" {
-            (list_tabs(&view, ListTab::Deleted, |tab| (tab.address(search), None)))
             @if page.deleted.is_empty() {
                 p.empty { (view.text(if is_narrowed { "deleted.nothing_found" } else { "deleted.none" })) }
             } @else { (table(&view, &page.deleted)) }
@@ -61,8 +61,8 @@ fn older(search: &str, before: RevisionNumber) -> String {
 
 fn search_form(view: &View, search: &str) -> Markup {
     html! {
-        form #filters.filters method="get" action=(DELETED) role="search" hx-get=(DELETED) hx-trigger="input delay:150ms, submit"
-            hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-sync="this:replace" hx-replace-url="true" {
+        form #filters.filters.only-search method="get" action=(DELETED) role="search" hx-get=(DELETED) hx-trigger="input delay:150ms, submit"
+            hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" hx-replace-url="true" {
             label.search { (view.text("list.search"))
                 input type="search" name="q" value=(search) placeholder=(view.text("deleted.search_hint")) autocomplete="off" spellcheck="false" data-search;
             }

@@ -218,15 +218,15 @@ pub async fn show(
             h1 { (view.text("nav.connectors")) }
             @if view.may_write() { a.button.primary href="/console/new" { (view.text("list.create")) } }
         }
+        (list_tabs(&view, tab, |of| {
+            let count = match of {
+                ListTab::Deleted => None,
+                of => Some(if of == tab { listing.total } else { others }),
+            };
+            (query.in_tab(of), count)
+        }))
         (filters(&view, &query, &facets.1))
         section #results aria-live="polite" {
-            (list_tabs(&view, tab, |of| {
-                let count = match of {
-                    ListTab::Deleted => None,
-                    of => Some(if of == tab { listing.total } else { others }),
-                };
-                (query.in_tab(of), count)
-            }))
             p.count {
                 @if listing.entries.is_empty() { (view.format("list.none_of", &[&listing.total])) }
                 @else { (view.format("list.count", &[&first, &last, &listing.total])) }
@@ -282,7 +282,7 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
     let statuses: Vec<_> = Status::ALL.iter().map(|status| (status.to_string(), status.to_string())).collect();
     html! {
         form #filters.filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
-            hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-sync="this:replace" {
+            hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" {
             label.search { (view.text("list.search"))
                 input type="search" name="q" value=(query.search) placeholder=(view.text("list.search_hint")) autocomplete="off" spellcheck="false" data-search;
             }

@@ -150,8 +150,8 @@ fn text_field(view: &View, (member, label): (&str, &str), text: &str, readonly: 
             input name=(member) value=(text) required maxlength=(MEMBER_CHARS.max(text.chars().count())) readonly[readonly]
                 autocomplete="off" spellcheck="false" aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| &problem)]
                 autofocus[error.is_some()];
-            @if let Some(error) = error { span.problem #(problem) role="alert" { (error) } }
         }
+        @if let Some(error) = error { p.problem.of-field #(problem) role="alert" { (error) } }
     }
 }
 

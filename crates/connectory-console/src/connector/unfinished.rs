@@ -118,11 +118,11 @@ impl Unfinished {
                 }
                 @if found > SHOWN { li.faint { (view.format("list.more", &[&(found - SHOWN)])) } }
                 @for (tab, text, _) in &self.empty {
-                    li { a href=(page.url(&tab.path())) { (view.text(tab.title_key())) } " " (view.text(text)) }
+                    li { a href=(page.url(&tab.path())) { (view.text(tab.title_key())) ":" } " " (view.text(text)) }
                 }
                 @for (locale, many) in self.missing.iter().take(LOCALES) {
                     li {
-                        a href=(page.url(&format!("/translations?locale={locale}"))) { (language(view, *locale)) }
+                        a href=(page.url(&format!("/translations?locale={locale}"))) { (language(view, *locale)) ":" }
                         " " (view.format(if *many == 1 { "unfinished.text" } else { "unfinished.texts" }, &[many]))
                     }
                 }

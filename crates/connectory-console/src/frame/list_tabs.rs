@@ -51,7 +51,7 @@ impl ListTab {
 /// Links to all lists: the address of each, and how many connectors it has, if that is known.
 pub fn list_tabs(view: &View, at: ListTab, of: impl Fn(ListTab) -> (String, Option<usize>)) -> Markup {
     html! {
-        nav.tabs aria-label=(view.text("list.lists")) {
+        nav.tabs #lists aria-label=(view.text("list.lists")) {
             @for tab in ListTab::ALL {
                 @let (address, count) = of(tab);
                 a href=(address) aria-current=[(tab == at).then_some("page")] {
