@@ -24,9 +24,9 @@ impl ListTab {
 
     const fn title_key(self) -> &'static str {
         match self {
-            Self::Custom => "facet.custom",
-            Self::BuiltIn => "facet.built_in",
-            Self::Deleted => "facet.deleted",
+            Self::Custom => "list.custom",
+            Self::BuiltIn => "list.built_in",
+            Self::Deleted => "list.deleted",
         }
     }
 
