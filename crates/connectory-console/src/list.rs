@@ -144,8 +144,8 @@ impl ListQuery {
     }
 
     fn is_filtered(&self) -> bool {
-        let [sort, page, origin, size] = [const { String::new() }; 4];
-        Self { sort, page, origin, size, ..self.clone() } != Self::default()
+        let [origin, sort, size, page] = [const { String::new() }; 4];
+        Self { origin, sort, size, page, ..self.clone() } != Self::default()
     }
 
     /// What is selected, of every origin.
