@@ -66,7 +66,8 @@ def test_the_list_is_searched_narrowed_and_sorted_and_its_url_is_the_state(admin
     page.keyboard.type("zebra")
     expect(page.locator(".connectors tbody tr")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"/\?q=zebra$"))
-    page.get_by_label("Origin").select_option("built-in")
+    page.get_by_role("link", name="Built-in 0").click()
+    expect(page).to_have_url(re.compile(r"/\?q=zebra&origin=built-in$"))
     expect(page.locator(".empty")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
     page.get_by_label("Category").select_option("Directory")
@@ -75,7 +76,7 @@ def test_the_list_is_searched_narrowed_and_sorted_and_its_url_is_the_state(admin
     expect(names.first).to_have_text("Active Directory (LDAP)")
     shared = page.url
     page.get_by_role("link", name="Name").click()
-    expect(page).to_have_url(re.compile(r"category=Directory&sort=-name"))
+    expect(page).to_have_url(re.compile(r"category=Directory&origin=built-in&sort=-name"))
     expect(names.last).to_have_text("Active Directory (LDAP)")
     page.goto(shared)
     expect(page.get_by_label("Category")).to_have_value("Directory")

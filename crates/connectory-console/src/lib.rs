@@ -11,6 +11,7 @@ mod access;
 mod activity;
 mod clients;
 mod connector;
+mod deleted;
 mod frame;
 mod list;
 mod sign_in;
@@ -25,7 +26,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use connectory_server::options::Pages;
 
-use connector::{create, delete, documents, history, metadata, overview, preview, translations};
+use connector::{create, delete, documents, history, metadata, overview, preview, release, settings, translations};
 use frame::error::PageError;
 use frame::texts::Message;
 use sign_in::oidc_pages;
@@ -46,6 +47,9 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/documents/{kind}/check", post(documents::check))
         .route("/documents/{kind}/compare", post(documents::compare))
         .route("/preview", get(preview::show))
+        .route("/settings", get(settings::show).post(settings::save))
+        .route("/status", post(overview::set_status))
+        .route("/release", get(release::show))
         .route("/metadata", get(metadata::show).post(metadata::save))
         .route("/metadata/compare", post(metadata::compare))
         .route("/translations", get(translations::show).post(translations::import))
@@ -66,6 +70,7 @@ pub fn routes(console: Arc<Console>) -> Router {
         .nest("/console/connectors/{scriptName}", connector_pages)
         .route("/console/clients", get(clients::show).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
+        .route(frame::list_tabs::DELETED, get(deleted::show))
         .route("/console/activity", get(activity::show))
         .route("/console/activity/access", get(access::show))
         .route("/console/activity/refused", get(access::refused))

@@ -1,5 +1,6 @@
 //! The list of connectors: searched, filtered and sorted, with everything in the URL, so that a view can be shared.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -7,16 +8,20 @@ use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits::{self, MEMBER_CHARS};
 use connectory_model::wire::Origin;
-use connectory_model::{Locale, Status, metadata, name_key, visible};
+use connectory_model::{Locale, ScriptName, Status, metadata, name_key, visible};
+use connectory_server::auth::Caller;
 use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, SortBy, Source};
 use connectory_server::work::Stop;
+use connectory_store::{Action, Revision, RevisionNumber};
 use http::HeaderValue;
 use maud::{Markup, html};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::frame::badges::{feature_chips, status_badge};
+use crate::frame::badges::{author_name, feature_chips, status_badge, time_ago};
 use crate::frame::error::PageError;
 use crate::frame::layout::Place;
+use crate::frame::list_tabs::{ListTab, list_tabs};
+use crate::frame::query::parameter;
 use crate::frame::success::success_note;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
@@ -24,8 +29,12 @@ use crate::state::Console;
 use crate::urls::connector_url;
 use connectory_model::shown;
 
-/// The number of connectors on a page (D28).
+/// The numbers of connectors that a page may have (D94).
+const PAGE_SIZES: [usize; 3] = [25, 50, 100];
+/// The number of connectors on a page, unless the reader chose another one (D28).
 const PAGE_SIZE: usize = 50;
+/// The word in the URL for the built-in connectors.
+const BUILT_IN: &str = "built-in";
 /// The number of features that a row shows.
 const FEATURES: usize = 4;
 
@@ -51,6 +60,8 @@ struct ListQuery {
     origin: String,
     #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
     sort: String,
+    #[serde(deserialize_with = "last_value", skip_serializing_if = "String::is_empty")]
+    size: String,
     #[serde(deserialize_with = "last_value", skip_serializing_if = "is_first_page")]
     page: String,
 }
@@ -89,6 +100,36 @@ impl ListQuery {
         Sorting { by, is_descending }
     }
 
+    /// The number of connectors on a page.
+    fn page_size(&self) -> usize {
+        let chosen = self.size.parse().ok();
+        chosen.filter(|size| PAGE_SIZES.contains(size)).unwrap_or(PAGE_SIZE)
+    }
+
+    fn with_size(&self, size: usize) -> String {
+        let size = if size == PAGE_SIZE { String::new() } else { size.to_string() };
+        Self { size, page: String::new(), ..self.clone() }.url()
+    }
+
+    fn tab(&self) -> ListTab {
+        if self.origin == BUILT_IN { ListTab::BuiltIn } else { ListTab::Custom }
+    }
+
+    /// The address of this view in another list. Deleted connectors can only be searched.
+    fn in_tab(&self, tab: ListTab) -> String {
+        let origin = match tab {
+            ListTab::Custom => String::new(),
+            ListTab::BuiltIn => BUILT_IN.to_owned(),
+            ListTab::Deleted => return tab.address(&self.search),
+        };
+        Self { origin, page: String::new(), ..self.clone() }.url()
+    }
+
+    /// The address without filters.
+    fn reset(&self) -> String {
+        Self { origin: self.origin.clone(), size: self.size.clone(), ..Self::default() }.url()
+    }
+
     fn at_page(&self, page: usize) -> String {
         Self { page: page.to_string(), ..self.clone() }.url()
     }
@@ -103,16 +144,13 @@ impl ListQuery {
     }
 
     fn is_filtered(&self) -> bool {
-        Self { sort: String::new(), page: String::new(), ..self.clone() } != Self::default()
+        let [origin, sort, size, page] = [const { String::new() }; 4];
+        Self { origin, sort, size, page, ..self.clone() } != Self::default()
     }
 
+    /// What is selected, of every origin.
     fn selection(&self, locale: Locale) -> Selection {
         let status: Option<Status> = self.status.parse().ok();
-        let origin = match self.origin.as_str() {
-            "custom" => Some(Origin::Custom),
-            "built-in" => Some(Origin::BuiltIn),
-            _ => None,
-        };
         let mut conditions = Vec::new();
         let mut add = |template: &str, value: &str| {
             if !value.is_empty() {
@@ -128,7 +166,7 @@ impl ListQuery {
         let filter = Filter::parse(&conditions.join(" and ")).ok();
         // Of a text that is too long, `last_value` has kept the beginning.
         let search = self.search.parse().ok().map(|text| Searched { text, locale });
-        Selection { statuses: status.map_or(Status::ALL.to_vec(), |status| vec![status]), origin, filter, search }
+        Selection { statuses: status.map_or(Status::ALL.to_vec(), |status| vec![status]), origin: None, filter, search }
     }
 }
 
@@ -150,42 +188,64 @@ pub async fn show(
     let raw = query.unwrap_or_default();
     let query = ListQuery::parse(&raw);
     let sorting = query.sorting();
-    let number = query.page.parse().unwrap_or(1).clamp(1, usize::MAX / PAGE_SIZE);
+    let size = query.page_size();
+    let number = query.page.parse().unwrap_or(1).clamp(1, usize::MAX / size);
+    let tab = query.tab();
     let snapshot = caller.tenant().snapshot();
     let tenant = Arc::clone(caller.tenant());
     let selection = query.selection(view.locale());
     // Counting and sorting many connectors takes milliseconds.
     let search = move |stop: &Stop| {
-        let listing =
-            snapshot.listing(&selection, sorting.by, sorting.is_descending, (number - 1) * PAGE_SIZE, PAGE_SIZE, stop);
-        (tenant.facets(&snapshot), listing)
+        let [here, there] = match tab {
+            ListTab::BuiltIn => [Origin::BuiltIn, Origin::Custom],
+            _ => [Origin::Custom, Origin::BuiltIn],
+        };
+        let of = |origin| Selection { origin: Some(origin), ..selection.clone() };
+        let listing = snapshot.listing(&of(here), sorting.by, sorting.is_descending, (number - 1) * size, size, stop);
+        let others = snapshot.listing(&of(there), SortBy::Name, false, 0, 0, stop).total;
+        (tenant.facets(&snapshot), listing, others)
     };
-    let (facets, listing) = console.server.work.search(search).await?;
+    let (facets, listing, others) = console.server.work.search(search).await?;
+    let changes = last_changes(&console, &caller, &listing.entries).await?;
 
-    let first = (number - 1) * PAGE_SIZE + 1;
+    let first = (number - 1) * size + 1;
     let last = first + listing.entries.len().saturating_sub(1);
     let filtered = query.is_filtered();
     let content = html! {
         (success_note(&view, &raw))
+        (undo_note(&console, &view, &caller, &raw).await?)
         div.heading {
             h1 { (view.text("nav.connectors")) }
             @if view.may_write() { a.button.primary href="/console/new" { (view.text("list.create")) } }
         }
+        (list_tabs(&view, tab, |of| {
+            let count = match of {
+                ListTab::Deleted => None,
+                of => Some(if of == tab { listing.total } else { others }),
+            };
+            (query.in_tab(of), count)
+        }))
         (filters(&view, &query, &facets.1))
         section #results aria-live="polite" {
             p.count {
                 @if listing.entries.is_empty() { (view.format("list.none_of", &[&listing.total])) }
                 @else { (view.format("list.count", &[&first, &last, &listing.total])) }
-                @if filtered { " " a href="/" { (view.text("list.reset")) } }
+                @if filtered { " " a href=(query.reset()) { (view.text("list.reset")) } }
             }
             @if listing.entries.is_empty() {
                 p.empty { (view.text(if filtered { "list.nothing_found" } else { "list.nothing_yet" })) }
             } @else {
-                (table(&view, &query, sorting, &listing.entries))
+                (table(&view, &query, sorting, &listing.entries, &changes))
             }
             nav.pages aria-label=(view.text("list.pages")) {
                 @if number > 1 { a.button rel="prev" href=(query.at_page(number - 1)) { (view.text("list.previous")) } }
                 @if last < listing.total { a.button rel="next" href=(query.at_page(number + 1)) { (view.text("list.next")) } }
+                @if listing.total > PAGE_SIZES[0] {
+                    span.sizes {
+                        (view.text("list.size"))
+                        @for of in PAGE_SIZES { " " a href=(query.with_size(of)) aria-current=[(of == size).then_some("true")] { (of) } }
+                    }
+                }
             }
         }
     };
@@ -222,7 +282,7 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
     let statuses: Vec<_> = Status::ALL.iter().map(|status| (status.to_string(), status.to_string())).collect();
     html! {
         form #filters.filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
-            hx-target="#results" hx-select="#results" hx-swap="outerHTML" hx-sync="this:replace" {
+            hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" {
             label.search { (view.text("list.search"))
                 input type="search" name="q" value=(query.search) placeholder=(view.text("list.search_hint")) autocomplete="off" spellcheck="false" data-search;
             }
@@ -235,19 +295,59 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
             (choice("feature", view.text("facet.feature"), &query.feature, &counted(Facet::Feature)))
             (choice("label", view.text("facet.label"), &query.label, &counted(Facet::Label)))
             (choice("direct", view.text("facet.direct"), &query.direct, &words(&[("true", "facet.yes"), ("false", "facet.no")])))
-            (choice("origin", view.text("facet.origin"), &query.origin, &words(&[("custom", "facet.custom"), ("built-in", "facet.built_in")])))
-            input type="hidden" name="sort" value=(query.sort);
+            @for (name, value) in [("origin", &query.origin), ("size", &query.size), ("sort", &query.sort)] {
+                @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
+            }
             button.no-script type="submit" { (view.text("list.search")) }
         }
     }
 }
 
-fn table(view: &View, query: &ListQuery, sorting: Sorting, entries: &[Arc<Entry>]) -> Markup {
+/// The newest revision of each of these connectors, by its number. One read for all of them.
+async fn last_changes(
+    console: &Console,
+    caller: &Caller,
+    entries: &[Arc<Entry>],
+) -> Result<HashMap<RevisionNumber, Revision>, PageError> {
+    let numbers = entries.iter().filter_map(|entry| match entry.source {
+        Source::Stored(id) => Some(id.number),
+        Source::BuiltIn(_) => None,
+    });
+    let revisions = console.server.registry.revisions_at(caller.tenant(), numbers.collect()).await?;
+    Ok(revisions.into_iter().map(|revision| (revision.number, revision)).collect())
+}
+
+/// After a deletion, a button that undoes it: while the connector is not there again, and for those who may restore it.
+async fn undo_note(console: &Console, view: &View, caller: &Caller, query: &str) -> Result<Markup, PageError> {
+    let deleted = parameter(query, "deleted").parse().ok().filter(|_| view.may_write());
+    let Some(script_name): Option<ScriptName> = deleted else { return Ok(html! {}) };
+    let newest = console.server.registry.history(caller.tenant(), &script_name, None, 1).await?;
+    let deletion = newest.first().filter(|newest| newest.action == Action::Delete && newest.has_body);
+    Ok(html! {
+        @if let Some(deletion) = deletion {
+            form.done.undo method="post" action=(connector_url(&script_name, &format!("/history/{}/restore", deletion.number))) {
+                (view.csrf_input())
+                span role="status" { (view.format("deleted.done", &[&script_name])) }
+                button type="submit" { (view.text("action.undo")) }
+            }
+        }
+    })
+}
+
+fn table(
+    view: &View,
+    query: &ListQuery,
+    sorting: Sorting,
+    entries: &[Arc<Entry>],
+    changes: &HashMap<RevisionNumber, Revision>,
+) -> Markup {
+    // Built-in connectors have no revisions.
+    let columns = COLUMNS.into_iter().filter(|(_, by, _)| query.tab() == ListTab::Custom || *by != SortBy::Changed);
     let direction = if sorting.is_descending { "descending" } else { "ascending" };
     html! {
         table.connectors {
             thead { tr {
-                @for (word, by, title) in COLUMNS {
+                @for (word, by, title) in columns {
                     th scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
                         a href=(query.sorted_by(word)) { (view.text(title)) }
                     }
@@ -255,12 +355,12 @@ fn table(view: &View, query: &ListQuery, sorting: Sorting, entries: &[Arc<Entry>
                 th scope="col" { (view.text("column.features")) }
                 th scope="col" { (view.text("column.locales")) }
             } }
-            tbody { @for entry in entries { (row(view, entry)) } }
+            tbody { @for entry in entries { (row(view, entry, changes)) } }
         }
     }
 }
 
-fn row(view: &View, entry: &Entry) -> Markup {
+fn row(view: &View, entry: &Entry, changes: &HashMap<RevisionNumber, Revision>) -> Markup {
     let item = entry.item(view.locale());
     let metadata = |name: &str| item.connector_metadata.get(name).and_then(serde_json::Value::as_str);
     let features = item.features.as_deref().unwrap_or_default();
@@ -268,15 +368,18 @@ fn row(view: &View, entry: &Entry) -> Markup {
         tr {
             th scope="row" {
                 a.name href=(connector_url(&item.script_name, "")) { (visible(&item.name)) }
+                " " code.script-name { (visible(item.script_name.as_str())) }
                 @if let Some(description) = metadata(metadata::SHORT_DESC) { p.faint.clipped { (visible(description)) } }
             }
             td data-label=(view.text("column.type")) { (visible(&item.connector_type)) }
             td data-label=(view.text("column.category")) { (visible(metadata("category").unwrap_or_default())) }
             td data-label=(view.text("column.status")) { (status_badge(entry.status)) }
-            td data-label=(view.text("column.changed")) {
-                @match entry.source {
-                    Source::BuiltIn(_) => span.faint { (view.text("facet.built_in")) },
-                    Source::Stored(id) => a href=(connector_url(&item.script_name, "/history")) { (view.format("list.revision", &[&id.number])) },
+            @if let Source::Stored(id) = entry.source {
+                td data-label=(view.text("column.changed")) {
+                    @if let Some(change) = changes.get(&id.number) {
+                        (author_name(&change.author)) " "
+                        a.when href=(connector_url(&item.script_name, "/history")) { (time_ago(view, change.created_at)) }
+                    }
                 }
             }
             td data-label=(view.text("column.features")) {

@@ -1169,7 +1169,11 @@ async fn a_name_with_controls_of_direction_is_shown_escaped_and_never_changed() 
     );
     assert!(page(&session, &format!("{path}/metadata")).await.contains(&format!("name=\"category\" value=\"{name}\"")));
     let deleted = session.post(&format!("{path}/delete"), &[("name", name)]).await;
-    assert_eq!(deleted.header("location"), Some("/?done=deleted"));
+    assert!(deleted.header("location").unwrap().starts_with("/?deleted="));
+    for path in [deleted.header("location").unwrap(), "/console/deleted"] {
+        let page = page(&session, path).await;
+        assert!(!page.contains('\u{202e}'), "{path}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -522,6 +522,10 @@ pub const DIFF_BYTES: usize = 512 * KIB;
 pub const DIFF_LINES: usize = 20_000;
 /// Time in which a page looks for the smallest differences; after that, larger ones have to do.
 pub const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
+/// Deleted connectors that a search reads at once.
+pub const DELETED_READ: usize = 250;
+/// Deleted connectors that a search looks at. Then the answer says where to go on.
+pub const DELETED_SCANNED: usize = 2000;
 /// Revisions that a request reads at once.
 pub const REVISIONS_READ: usize = 1000;
 /// Revisions that a request looks at to find those that it wants. Then the answer says where to go on.

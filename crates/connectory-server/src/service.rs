@@ -227,6 +227,7 @@ fn changes() -> OpenApiRouter<Arc<ServerState>> {
     OpenApiRouter::new()
         .routes(routes!(extensions::apply))
         .routes(routes!(history::of_tenant))
+        .routes(routes!(history::deleted))
         .routes(routes!(events::stream))
 }
 

@@ -205,6 +205,11 @@ impl Work {
         apart(self.wait(Queue::Searches, 1).await?, WORK_TIMEOUT, search).await
     }
 
+    /// Waits for a turn to search what the store has.
+    pub async fn search_turn(&self) -> Result<Turn, WorkError> {
+        self.wait(Queue::Searches, 1).await
+    }
+
     /// Waits for a turn to export.
     pub async fn export_turn(&self) -> Result<Turn, WorkError> {
         self.wait(Queue::Exports, 1).await

@@ -272,6 +272,26 @@ pub(crate) fn holders(format: i64, compressed: &[u8], number: RevisionNumber) ->
     Ok(Holders(head.parts.iter().map(|stored| (stored.part, stored.revision.unwrap_or(number))).collect()))
 }
 
+/// Reads the name and the type of a body's connector, without its parts.
+pub(crate) fn name_and_type(format: i64, compressed: &[u8]) -> Result<(String, String)> {
+    let head = |json: &[u8]| -> Result<_> {
+        let end = memchr::memchr(SEPARATOR, json).unwrap_or(json.len());
+        let Head { name, connector_type, .. } = from_json(&json[..end])?;
+        Ok((name.into_owned(), connector_type.into_owned()))
+    };
+    match format {
+        format::JSON_TEXT => head(compressed),
+        format::JSON => head(&decompress_size_prepended(compressed).map_err(unreadable)?),
+        format::JSON_WITH_DICTIONARY => {
+            head(&decompress_size_prepended_with_dict(compressed, JSON_DICTIONARY).map_err(unreadable)?)
+        }
+        format::WHOLE | format::HEAD => {
+            head(&decompress_size_prepended_with_dict(compressed, DICTIONARY).map_err(unreadable)?)
+        }
+        other => Err(unknown(other)),
+    }
+}
+
 /// The length of compressed bytes when they are decompressed, as they say it.
 pub(crate) fn length(compressed: &[u8]) -> Result<usize> {
     Ok(uncompressed_size(compressed).map_err(unreadable)?.0)

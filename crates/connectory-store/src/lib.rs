@@ -88,7 +88,7 @@ pub use error::{Refusal, Result, StoreError, Unavailable};
 pub use lease::{Lease, LeasedWork};
 pub use measures::Measures;
 pub use once::{Done, Once};
-pub use past::{Left, Moment};
+pub use past::{Deleted, Left, Moment};
 pub use permits::{Granted, PermitLimit, PermitRequest};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError, Schema};
@@ -344,6 +344,17 @@ impl Store {
     /// Reads up to `limit` revisions of a tenant with numbers after one, the oldest first.
     pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
         both!(self.revisions_after(after, limit).await)
+    }
+
+    /// Reads the revisions of a tenant with these numbers, in any order. Numbers that the tenant does not have are left out.
+    pub async fn revisions_at(&self, tenant: TenantId, numbers: Vec<RevisionNumber>) -> Result<Vec<Revision>> {
+        both!(self.revisions_at(tenant, numbers).await)
+    }
+
+    /// Reads up to `limit` connectors of a tenant that were deleted and are not there again, with numbers of their deletions
+    /// below `before`, the last deleted first. It looks at all rows of deleted connectors of the tenant.
+    pub async fn deleted(&self, tenant: TenantId, before: Option<RevisionNumber>, limit: u32) -> Result<Vec<Deleted>> {
+        both!(self.deleted(tenant, before, limit).await)
     }
 
     /// Finds the newest revision of a tenant up to a number.

@@ -3,7 +3,7 @@
 use connectory_model::ScriptName;
 
 use crate::error::Result;
-use crate::revision::RevisionNumber;
+use crate::revision::{Revision, RevisionNumber};
 
 /// A revision as a moment of its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,25 @@ pub struct Left {
     pub number: Option<RevisionNumber>,
     /// Whether the connector at that revision can be read.
     pub has_body: bool,
+}
+
+/// A connector that was deleted and is not there again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// The revision that deleted it.
+    pub deletion: Revision,
+    /// The name that it had. None if retention removed the connector.
+    pub name: Option<String>,
+    /// The type that it had.
+    pub connector_type: Option<String>,
+}
+
+impl Deleted {
+    /// A deleted connector with its name and type, if they can be read.
+    pub(crate) fn new(deletion: Revision, named: Option<(String, String)>) -> Self {
+        let (name, connector_type) = named.unzip();
+        Self { deletion, name, connector_type }
+    }
 }
 
 /// Finds the newest revision that was committed at a time or before it. `read` reads the newest revision up to a number.

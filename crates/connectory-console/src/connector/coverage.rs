@@ -55,8 +55,7 @@ impl Keys {
 }
 
 /// The coverage of each locale that has texts.
-pub fn coverage(page: &ConnectorPage) -> Markup {
-    let keys = Keys::of(&page.connector);
+pub fn coverage(page: &ConnectorPage, keys: &Keys) -> Markup {
     html! {
         @if keys.translated.is_empty() { p.faint { (page.view.text("translations.none")) } }
         ul.coverage {

@@ -53,5 +53,6 @@ pub async fn delete(
     }
     let (registry, origin) = (&console.server.registry, caller.origin());
     registry.delete(caller.tenant(), &origin, None, &script_name, Condition::default()).await?;
-    Ok(Redirect::to("/?done=deleted").into_response())
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("deleted", script_name.as_str()).finish();
+    Ok(Redirect::to(&format!("/?{query}")).into_response())
 }

@@ -12,7 +12,7 @@ use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale};
 use connectory_server::catalog::Source;
 use connectory_server::http::conditional::Condition;
-use connectory_server::registry;
+use connectory_server::registry::{self, RegistryError};
 use connectory_store::Action;
 use maud::{Markup, html};
 
@@ -25,6 +25,7 @@ use crate::frame::form::Submitted;
 use crate::frame::older::{PAGE_SIZE, parse_before};
 use crate::frame::revision_table::{RevisionsOf, revision_page, revision_table};
 use crate::frame::success::success_note;
+use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
@@ -129,6 +130,13 @@ pub async fn restore(
     Submitted { caller, .. }: Submitted,
 ) -> Result<Response, PageError> {
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    console.server.registry.restore(tenant, &origin, None, &script_name, (number, Condition::default())).await?;
-    Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response())
+    let was_deleted = tenant.entry(&script_name).is_none();
+    let restored =
+        console.server.registry.restore(tenant, &origin, None, &script_name, (number, Condition::default())).await;
+    match restored {
+        Ok(_) if was_deleted => Ok(Redirect::to(&connector_url(&script_name, "?done=there_again")).into_response()),
+        Ok(_) => Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response()),
+        Err(RegistryError::NameTaken) => Err(PageError::conflict(Message::new("error.restore_name"))),
+        Err(error) => Err(error.into()),
+    }
 }

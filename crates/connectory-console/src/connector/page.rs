@@ -32,6 +32,8 @@ pub enum Tab {
     Preview,
     /// The metadata.
     Metadata,
+    /// Name, type, class name, direct connect and status.
+    Settings,
     /// The translations.
     Translations,
     /// The revisions.
@@ -39,13 +41,14 @@ pub enum Tab {
 }
 
 /// The tabs in the order of the page.
-const TABS: [Tab; 8] = [
+const TABS: [Tab; 9] = [
     Tab::Overview,
     Tab::Document(DocumentKind::SourceConfig),
     Tab::Document(DocumentKind::SourceTemplate),
     Tab::Document(DocumentKind::CorrelationConfig),
     Tab::Preview,
     Tab::Metadata,
+    Tab::Settings,
     Tab::Translations,
     Tab::History,
 ];
@@ -60,18 +63,20 @@ impl Tab {
             Self::Document(DocumentKind::CorrelationConfig) => "tab.correlation_config",
             Self::Preview => "tab.preview",
             Self::Metadata => "tab.metadata",
+            Self::Settings => "tab.settings",
             Self::Translations => "tab.translations",
             Self::History => "tab.history",
         }
     }
 
     /// The address of the tab, after that of the connector.
-    fn path(self) -> String {
+    pub fn path(self) -> String {
         match self {
             Self::Overview => String::new(),
             Self::Document(kind) => format!("/documents/{}", kind.name()),
             Self::Preview => "/preview".to_owned(),
             Self::Metadata => "/metadata".to_owned(),
+            Self::Settings => "/settings".to_owned(),
             Self::Translations => "/translations".to_owned(),
             Self::History => "/history".to_owned(),
         }

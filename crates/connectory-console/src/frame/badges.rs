@@ -2,7 +2,10 @@
 
 use connectory_model::{Status, visible};
 use connectory_store::Author;
+use jiff::Timestamp;
 use maud::{Markup, html};
+
+use super::view::View;
 
 /// The first features, as chips.
 pub fn feature_chips(features: &[String], most: usize) -> Markup {
@@ -16,8 +19,25 @@ pub fn status_badge(status: Status) -> Markup {
 
 /// A time, given in milliseconds since 1970.
 pub fn timestamp(milliseconds: i64) -> Markup {
-    let Ok(time) = jiff::Timestamp::from_millisecond(milliseconds) else { return html! { "?" } };
+    let Ok(time) = Timestamp::from_millisecond(milliseconds) else { return html! { "?" } };
     html! { time datetime=(time) { (time.strftime("%Y-%m-%d %H:%M UTC")) } }
+}
+
+/// How long ago a time was, given in milliseconds since 1970, with the time as its title. After a month it is the day.
+pub fn time_ago(view: &View, milliseconds: i64) -> Markup {
+    let Ok(time) = Timestamp::from_millisecond(milliseconds) else { return html! { "?" } };
+    let minutes = (Timestamp::now().as_millisecond() - milliseconds) / 60_000;
+    let text = match (minutes, minutes / 60, minutes / 1440) {
+        (..1, ..) => view.text("time.now").to_owned(),
+        (1, ..) => view.text("time.minute").to_owned(),
+        (_, 0, _) => view.format("time.minutes", &[&minutes]),
+        (_, 1, _) => view.text("time.hour").to_owned(),
+        (_, hours, 0) => view.format("time.hours", &[&hours]),
+        (_, _, 1) => view.text("time.day").to_owned(),
+        (_, _, days @ ..31) => view.format("time.days", &[&days]),
+        _ => time.strftime("%Y-%m-%d").to_string(),
+    };
+    html! { time datetime=(time) title=(time.strftime("%Y-%m-%d %H:%M UTC")) { (text) } }
 }
 
 /// The name of an author, with the id as its title. A name may change, and the id may not.

@@ -53,6 +53,11 @@ impl PageError {
         Self::not_found(no_connector(script_name))
     }
 
+    /// 409: what is there does not allow it.
+    pub fn conflict(message: Message) -> Self {
+        Self::new(|text| ApiError { status: StatusCode::CONFLICT, ..ApiError::bad_request(text) }, message)
+    }
+
     /// 413: a file or a document is too large.
     pub fn too_large(message: Message) -> Self {
         Self::new(ApiError::payload_too_large, message)
@@ -71,6 +76,11 @@ impl PageError {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.error.status
+    }
+
+    /// The message, in any language.
+    pub fn message(&self) -> Message {
+        self.message.clone()
     }
 
     /// The message for a reader.

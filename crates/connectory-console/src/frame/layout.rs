@@ -53,7 +53,7 @@ impl View {
                     link rel="stylesheet" href=(assets::url("console.css"));
                     script defer src=(assets::url("htmx.min.js")) {}
                     script defer src=(assets::url("codemirror.min.js")) {}
-                    @for script in ["requests.js", "drafts.js", "console.js"] { script defer src=(assets::url(script)) {} }
+                    @for script in ["requests.js", "drafts.js", "console.js", "copy.js"] { script defer src=(assets::url(script)) {} }
                 }
                 body hx-headers:inherited=[headers] data-author=[self.author_key()] {
                     a.skip href="#content" { (self.text("nav.skip")) }

@@ -3,6 +3,7 @@
 pub mod activity_tabs;
 pub mod assets;
 pub mod badges;
+pub mod copy;
 pub mod diff;
 pub mod error;
 pub mod error_page;
@@ -10,6 +11,7 @@ pub mod form;
 pub mod html_bytes;
 pub mod layer;
 pub mod layout;
+pub mod list_tabs;
 pub mod notes;
 pub mod older;
 pub mod query;

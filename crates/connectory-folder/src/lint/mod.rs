@@ -55,6 +55,13 @@ pub fn lint_file(folder_name: &str, files: &Files<'_>, file: &str, max: usize) -
     findings.sorted()
 }
 
+/// Checks the files of a folder, but neither their sizes nor their line endings, and returns at most `max` findings.
+pub fn lint_first(folder_name: &str, files: &Files<'_>, max: usize) -> Vec<Finding> {
+    let mut findings = Findings::new(None, max);
+    check(&mut findings, folder_name, files);
+    findings.sorted()
+}
+
 /// Runs every check but those of sizes and line endings, and returns what `connector.yaml` has.
 fn check(findings: &mut Findings<'_>, folder_name: &str, files: &Files<'_>) -> Option<Description> {
     description::check_folder_name(findings, folder_name);

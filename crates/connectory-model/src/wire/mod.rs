@@ -19,8 +19,8 @@ pub use item::ConnectorItem;
 pub use line::{APPLY_PATH, Applied, ConnectorLine, ExportEnd, ExportHead, LINES_TYPE};
 pub use open::Open;
 pub use revision::{
-    ConnectorRevision, DIFF_TYPE, EVENTS_PATH, EventKind, EventReset, REVISIONS_PATH, RevisionAction, RevisionAuthor,
-    RevisionAuthorKind,
+    ConnectorRevision, DELETED_PATH, DIFF_TYPE, DeletedConnector, EVENTS_PATH, EventKind, EventReset, REVISIONS_PATH,
+    RevisionAction, RevisionAuthor, RevisionAuthorKind,
 };
 pub use service::{CONNECTORS_PATH, Capability, RESET_PATH, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
 pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};

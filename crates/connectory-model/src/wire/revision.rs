@@ -10,6 +10,9 @@ use crate::ScriptName;
 /// The path of the revisions of a tenant.
 pub const REVISIONS_PATH: &str = "/connectory/v1/revisions";
 
+/// The path of the deleted connectors of a tenant.
+pub const DELETED_PATH: &str = "/connectory/v1/deleted-connectors";
+
 /// The path of the events of a tenant.
 pub const EVENTS_PATH: &str = "/connectory/v1/events";
 
@@ -45,6 +48,25 @@ pub struct ConnectorRevision {
     pub created: String,
     /// Whether the connector at the revision can be read. It is false if the retention of the server removed it.
     pub body: bool,
+}
+
+/// A connector that was deleted and is not there again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedConnector {
+    /// The script name of the connector.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "hr-system"))]
+    pub script_name: ScriptName,
+    /// The name that it had. None if the retention of the server removed the connector.
+    #[cfg_attr(feature = "openapi", schema(example = "HR system"))]
+    pub name: Option<String>,
+    /// The type that it had.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "openapi", schema(example = "custom HR system"))]
+    pub connector_type: Option<String>,
+    /// The revision that deleted it. To restore the connector, restore this revision.
+    pub deletion: ConnectorRevision,
 }
 
 /// The author of a change, as known at the time of the change.

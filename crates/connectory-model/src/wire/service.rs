@@ -60,6 +60,8 @@ pub enum Capability {
     /// The history of connectors can be read, compared and restored, below `/connectory/v1/connectors/{scriptName}/revisions`
     /// and at `/connectory/v1/revisions` (D53).
     History,
+    /// `GET /connectory/v1/deleted-connectors` answers the connectors that can be restored (D93).
+    DeletedConnectors,
     /// `GET /connectory/v1/events` sends what changes (D54).
     Events,
     /// Reads have entity tags, and reads and changes take conditions (D49 to D52).
@@ -72,7 +74,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 10] = [
+    pub const ALWAYS: [Self; 11] = [
         Self::Statuses,
         Self::Custom,
         Self::Search,
@@ -81,6 +83,7 @@ impl Capability {
         Self::Export,
         Self::Apply,
         Self::History,
+        Self::DeletedConnectors,
         Self::Events,
         Self::ConditionalRequests,
     ];

@@ -10,20 +10,21 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::wire::{
-    ConnectorDetail, ConnectorRevision, DIFF_TYPE, Open, REVISIONS_PATH, RevisionAction, RevisionAuthor,
-    RevisionAuthorKind,
+    ConnectorDetail, ConnectorRevision, DELETED_PATH, DIFF_TYPE, DeletedConnector, Open, REVISIONS_PATH,
+    RevisionAction, RevisionAuthor, RevisionAuthorKind,
 };
-use connectory_model::{Locale, ScriptName, shown};
-use connectory_store::{Action, AuthorKind, Revision, RevisionNumber};
+use connectory_model::{Locale, ScriptName, Search, shown};
+use connectory_store::{Action, AuthorKind, Deleted, Revision, RevisionNumber};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
+use serde::Serialize;
 use utoipa::IntoParams;
 
 use super::errors;
 use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
-use super::parameters::expect_no_fields;
+use super::parameters::{expect_no_fields, search_text};
 use crate::auth::Caller;
 use crate::catalog::{Detail, Source};
 use crate::http::conditional::Condition;
@@ -70,6 +71,16 @@ pub struct FilterParameters {
     until: Option<String>,
 }
 
+/// The search in deleted connectors, as it is documented.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents what `Query` reads")]
+pub struct SearchParameters {
+    /// Only those whose name, type or script name contains this text, compared as names are. A blank text selects all.
+    #[param(example = "directory", max_length = 255)]
+    q: Option<String>,
+}
+
 /// The query of a difference, as it is documented.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -90,6 +101,7 @@ struct Query {
     before: Option<RevisionNumber>,
     from: Option<RevisionNumber>,
     to: Option<RevisionNumber>,
+    search: Option<Search>,
     wanted: RevisionsWanted,
 }
 
@@ -108,6 +120,7 @@ impl Query {
                 "before" => read.before = Some(number("before", &value)?),
                 "from" => read.from = Some(number("from", &value)?),
                 "to" => read.to = Some(number("to", &value)?),
+                "q" => read.search = search_text(query, &value)?,
                 "scriptName" => read.wanted.script_name = Some(parsed("scriptName", &value)?),
                 "author" => read.wanted.author = Some(value.into_owned()),
                 "action" => read.wanted.action = Some(action(&value)?),
@@ -203,13 +216,18 @@ pub fn item(revision: Revision) -> ConnectorRevision {
     }
 }
 
-/// Makes the response for a page of revisions, with a link to the next one (RFC 8288).
+/// Makes the response for a page of revisions.
 fn page(path: &str, query: &str, page: RevisionsPage) -> Response {
     let revisions: Vec<_> = page.revisions.into_iter().map(item).collect();
-    let json = Bytes::from(serde_json::to_vec(&revisions).expect("answers are JSON"));
+    linked(path, query, &revisions, page.next)
+}
+
+/// Makes the response for a page, with a link to the next one (RFC 8288).
+fn linked(path: &str, query: &str, items: &impl Serialize, next: Option<RevisionNumber>) -> Response {
+    let json = Bytes::from(serde_json::to_vec(items).expect("answers are JSON"));
     let etag = ETag::of(&json);
     let mut response = tagged_json(json, etag);
-    if let Some(next) = page.next {
+    if let Some(next) = next {
         let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "before");
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(others).append_pair("before", &next.to_string());
@@ -244,6 +262,38 @@ pub async fn of_tenant(
     let limit = read.limit.unwrap_or(LIMIT);
     let found = server.registry.revisions(caller.tenant(), &read.wanted, read.before, limit).await?;
     Ok(page(REVISIONS_PATH, &query, found))
+}
+
+/// Lists the deleted connectors of a tenant
+///
+/// Those that are not there again, the last deleted first. To restore one, restore the revision of its deletion. A page may
+/// have fewer connectors than its limit, even none, where more follow: a search looks at 2,000 connectors at most. The header
+/// `Link` says where to go on.
+#[utoipa::path(
+    get, path = DELETED_PATH, operation_id = "listDeletedConnectors", tag = "History",
+    params(PageParameters, SearchParameters, IfNoneMatch),
+    responses(
+        (status = 200, description = "A page of deleted connectors.", body = Vec<DeletedConnector>,
+         headers(("Link" = String, description = "The address of the next page, with `rel=\"next\"`, if there may be one."))),
+        NotModified, Refusals,
+    ),
+    security(("oauth2" = ["idn:connector-config:read"]))
+)]
+pub async fn deleted(
+    State(server): State<Arc<ServerState>>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let read = Query::read(&query, &["limit", "before", "q"])?;
+    let limit = read.limit.unwrap_or(LIMIT);
+    let found = server.registry.deleted(caller.tenant(), read.search.as_ref(), read.before, limit).await?;
+    let connectors: Vec<_> = found.deleted.into_iter().map(deleted_item).collect();
+    Ok(linked(DELETED_PATH, &query, &connectors, found.next))
+}
+
+fn deleted_item(Deleted { deletion, name, connector_type }: Deleted) -> DeletedConnector {
+    DeletedConnector { script_name: deletion.script_name.clone(), name, connector_type, deletion: item(deletion) }
 }
 
 /// Lists the revisions of a connector

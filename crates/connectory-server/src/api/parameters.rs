@@ -12,7 +12,7 @@ use connectory_model::filter::Filter;
 use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, JSON_VALUES, QUOTED_CHARS};
 use connectory_model::shown;
 use connectory_model::wire::Origin;
-use connectory_model::{InvalidSearch, Locale, Status};
+use connectory_model::{InvalidSearch, Locale, Search, Status};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
@@ -136,32 +136,42 @@ fn similar(name: &str, known: &'static [&'static str]) -> Option<&'static str> {
     known.iter().copied().find(|known| strsim::osa_distance(&start, &known.to_lowercase()) <= most(known))
 }
 
+/// Reads the parameter `q`. A blank text is none.
+pub fn search_text(query: &str, value: &str) -> Result<Option<Search>, ApiError> {
+    expect_utf8(query, "q", value)?;
+    match value.parse() {
+        Ok(search) => Ok(Some(search)),
+        Err(InvalidSearch::Blank) => Ok(None),
+        Err(error) => Err(ApiError::bad_request(format!("`q`: {error}"))),
+    }
+}
+
+/// Refuses the value of a parameter that is not UTF-8 (D77).
+fn expect_utf8(query: &str, name: &str, value: &str) -> Result<(), ApiError> {
+    if !value.contains('\u{fffd}') || percent_decode_str(query).decode_utf8().is_ok() {
+        return Ok(());
+    }
+    let text = format!("`{name}` is not UTF-8; write a character such as `ö` as its bytes in UTF-8, `%C3%B6`");
+    Err(ApiError::bad_request(text))
+}
+
 /// Reads the query of the list.
 pub fn list_query(query: &str) -> Result<(Selection, PageRequest), ApiError> {
     let mut selection = Selection { statuses: Vec::new(), origin: None, filter: None, search: None };
     let mut window = PageRequest { offset: 0, limit: MAX_LIMIT, locale: Locale::En, count: false };
     let mut search = None;
-    let is_utf8 = |value: &str| !value.contains('\u{fffd}') || percent_decode_str(query).decode_utf8().is_ok();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
-            "filters" | "q" if !is_utf8(&value) => {
-                let text =
-                    format!("`{name}` is not UTF-8; write a character such as `ö` as its bytes in UTF-8, `%C3%B6`");
-                return Err(ApiError::bad_request(text));
+            "filters" => {
+                expect_utf8(query, &name, &value)?;
+                selection.filter = filter(&value)?;
             }
-            "filters" => selection.filter = filter(&value)?,
             "limit" => window.limit = integer("limit", &value, MAX_LIMIT)?,
             "offset" => window.offset = integer("offset", &value, usize::MAX)?,
             "count" => window.count = flag("count", &value)?,
             "locale" => window.locale = Locale::or_english(Some(&value)),
             "statuses" => selection.statuses = statuses(&value)?,
-            "q" => {
-                search = match value.parse() {
-                    Ok(text) => Some(text),
-                    Err(InvalidSearch::Blank) => None,
-                    Err(error) => return Err(ApiError::bad_request(format!("`q`: {error}"))),
-                };
-            }
+            "q" => search = search_text(query, &value)?,
             "custom" => {
                 let origin = if flag("custom", &value)? { Origin::Custom } else { Origin::BuiltIn };
                 selection.origin = Some(origin);

@@ -1,5 +1,6 @@
 //! The parts of a connector that have entity tags of their own, which requests read and replace one by one.
 
+use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale};
@@ -15,6 +16,8 @@ pub enum Tagged {
     Translations(Locale),
     /// The metadata.
     Metadata,
+    /// The members that a connector is created with: its name, type, class name, direct connect and status.
+    Settings,
 }
 
 impl Tagged {
@@ -26,13 +29,14 @@ impl Tagged {
                 ETag::of(connector.translations.shown(locale).map(Properties::to_bytes).unwrap_or_default())
             }
             Self::Metadata => ETag::of(serde_json::to_vec(&connector.connector_metadata).expect("metadata is JSON")),
+            Self::Settings => ETag::of(serde_json::to_vec(&NewConnector::of(connector)).expect("texts are JSON")),
         }
     }
 
     /// Whether the connector has the part itself. A locale without texts gets the English ones.
     pub fn exists(self, connector: &Connector) -> bool {
         match self {
-            Self::Document(_) | Self::Metadata => true,
+            Self::Document(_) | Self::Metadata | Self::Settings => true,
             Self::Translations(locale) => connector.translations.0.contains_key(&locale),
         }
     }

@@ -8,6 +8,7 @@ mod changed;
 mod clients;
 mod create;
 mod delete;
+mod deleted;
 mod diff;
 mod edit;
 mod error;
@@ -30,6 +31,7 @@ use crate::catalog::{Catalog, TenantCatalog};
 use crate::work::Work;
 
 pub use self::apply::{ApplyError, Changes};
+pub use self::deleted::DeletedPage;
 pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
 pub use self::expected::{Expected, Unexpected};

@@ -308,3 +308,53 @@ async fn the_history_has_entity_tags_and_a_restore_takes_a_condition() {
     assert_eq!(send(Method::POST, &restore, "if-match", "*").await.status, StatusCode::NOT_FOUND);
     assert_eq!(send(Method::POST, &restore, "if-none-match", "*").await.status, StatusCode::OK);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_connectors_are_listed_searched_and_restored() {
+    const DELETED: &str = "/connectory/v1/deleted-connectors";
+    let app = TestApp::start().await;
+    assert_eq!(app.get(DELETED).await.ok(), json!([]));
+    for name in ["Payroll", "Größe", "HR"] {
+        app.create(name).await;
+    }
+    for script_name in ["payroll", "grosse", "hr"] {
+        app.delete(&format!("/v3/connectors/{script_name}")).await;
+    }
+    let found = async |query: &str| {
+        let page = app.get(&format!("{DELETED}?{query}")).await.ok();
+        page.as_array().unwrap().iter().map(|item| item["scriptName"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("").await, ["hr", "grosse", "payroll"], "the last deleted first");
+    let first = app.get(DELETED).await.ok()[0].clone();
+    assert_eq!((&first["name"], &first["type"]), (&json!("HR"), &json!("custom HR")));
+    assert_eq!((&first["deletion"]["action"], &first["deletion"]["revision"]), (&json!("delete"), &json!(6)));
+    assert_eq!(first["deletion"]["author"]["name"], "client first");
+    assert_eq!(found("q=GR%C3%96SSE").await, ["grosse"]);
+    assert_eq!(found("q=custom").await.len(), 3, "types too");
+    assert_eq!(found("q=%20").await.len(), 3);
+    assert_eq!(found("q=nothing").await, Vec::<String>::new());
+    // Pages are followed by their links, with the search.
+    for start in [format!("{DELETED}?limit=2"), format!("{DELETED}?limit=2&q=custom")] {
+        let answer = app.get(&start).await;
+        let link = answer.header("link").unwrap();
+        let next = link.strip_prefix('<').unwrap().split_once('>').unwrap().0.to_owned();
+        assert_eq!(next, format!("{start}&before=5"));
+        let last = app.get(&next).await;
+        assert_eq!(last.header("link"), None);
+        assert_eq!(last.ok()[0]["scriptName"], "payroll");
+    }
+    for (query, expected) in [
+        ("q=%F6", "`q` is not UTF-8; write a character such as `ö` as its bytes in UTF-8, `%C3%B6`"),
+        ("limit=0", "`limit` must be an integer from 1 to 250, got `0`"),
+        ("offset=1", "the parameter `offset` is unknown; this operation has `limit`, `before`, `q`"),
+    ] {
+        assert_eq!(app.get(&format!("{DELETED}?{query}")).await.refusal(400), expected);
+    }
+    let restore = format!("{BASE}/hr/revisions/6/restore");
+    app.call(Method::POST, &restore, "", "").await.ok();
+    assert_eq!(found("").await, ["grosse", "payroll"]);
+    let reader = app.client("reader", "default", UserLevel::OrgAdmin, &[Scope::ReadConnectors]).await;
+    assert_eq!(app.call_as(&reader, Method::GET, DELETED, "", "").await.ok().as_array().unwrap().len(), 2);
+    let other = app.client("other", "default", UserLevel::Helpdesk, &[Scope::All]).await;
+    app.call_as(&other, Method::GET, DELETED, "", "").await.refusal(403);
+}

@@ -68,7 +68,7 @@ use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::lease::{Lease, LeasedWork};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
-use crate::past::{Left, Moment};
+use crate::past::{Deleted, Left, Moment};
 use crate::permits::{Granted, PermitLimit, PermitRequest};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
@@ -302,6 +302,14 @@ impl Postgres {
 
     pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
         past::revisions_after(&self.0.reads, after, limit).await
+    }
+
+    pub async fn revisions_at(&self, tenant: TenantId, numbers: Vec<RevisionNumber>) -> Result<Vec<Revision>> {
+        past::revisions_at(&self.0.reads, tenant, &numbers).await
+    }
+
+    pub async fn deleted(&self, tenant: TenantId, before: Option<RevisionNumber>, limit: u32) -> Result<Vec<Deleted>> {
+        past::deleted(&self.0.reads, tenant, before, limit).await
     }
 
     pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {

@@ -8,8 +8,9 @@ use super::pool::Pool;
 use super::reads::revision;
 use super::value::{column, number, optional_number, script_name};
 use crate::access::TenantId;
+use crate::body;
 use crate::error::Result;
-use crate::past::{Left, Moment, Search};
+use crate::past::{Deleted, Left, Moment, Search};
 use crate::revision::{Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
@@ -19,6 +20,44 @@ const AFTER: &str =
 pub(super) async fn revisions_after(pool: &Arc<Pool>, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
     let rows = pool.query(AFTER, &[&after.tenant.get(), &after.number.get(), &i64::from(limit)]).await?;
     rows.iter().map(revision).collect()
+}
+
+const AT: &str = concat!("SELECT ", columns!(""), " FROM revisions WHERE tenant_id = $1 AND number = ANY ($2)");
+
+/// Reads the revisions with these numbers.
+pub(super) async fn revisions_at(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    numbers: &[RevisionNumber],
+) -> Result<Vec<Revision>> {
+    let numbers: Vec<_> = numbers.iter().map(|number| number.get()).collect();
+    pool.query(AT, &[&tenant.get(), &numbers]).await?.iter().map(revision).collect()
+}
+
+const DELETED: &str = concat!(
+    "SELECT ",
+    columns!("found."),
+    ", found.format, found.body
+         FROM (SELECT number FROM deleted WHERE tenant_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3) AS last
+         JOIN revisions AS found ON found.tenant_id = $1 AND found.number = last.number
+         ORDER BY found.number DESC"
+);
+
+/// Reads the connectors that were deleted last.
+pub(super) async fn deleted(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    before: Option<RevisionNumber>,
+    limit: u32,
+) -> Result<Vec<Deleted>> {
+    let before = before.map_or(i64::MAX, RevisionNumber::get);
+    let rows = pool.query(DELETED, &[&tenant.get(), &before, &i64::from(limit)]).await?;
+    let deleted = |row: &Row| {
+        let body: &[u8] = column(row, 14)?;
+        let named = (!body.is_empty()).then(|| body::name_and_type(column(row, 13)?, body)).transpose()?;
+        Ok(Deleted::new(revision(row)?, named))
+    };
+    rows.iter().map(deleted).collect()
 }
 
 fn moment(row: &Row) -> Result<Moment> {

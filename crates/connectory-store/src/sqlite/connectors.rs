@@ -408,7 +408,7 @@ pub(super) fn holders(connection: &Connection, id: RevisionId) -> Result<Holders
 }
 
 /// Reads the bytes of a body. Bodies of the first schema are texts, all others are blobs.
-fn bytes_of(body: ValueRef<'_>) -> Result<&[u8]> {
+pub(super) fn bytes_of(body: ValueRef<'_>) -> Result<&[u8]> {
     body.as_bytes().map_err(unreadable)
 }
 

@@ -46,7 +46,7 @@ use crate::changes::{Changes, Follow, Head};
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::once::{Done, Once};
-use crate::past::{Left, Moment};
+use crate::past::{Deleted, Left, Moment};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
@@ -164,6 +164,14 @@ impl Sqlite {
 
     pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
         self.readers.read(move |connection| past::revisions_after(connection, after, limit)).await
+    }
+
+    pub async fn revisions_at(&self, tenant: TenantId, numbers: Vec<RevisionNumber>) -> Result<Vec<Revision>> {
+        self.readers.read(move |connection| past::revisions_at(connection, tenant, &numbers)).await
+    }
+
+    pub async fn deleted(&self, tenant: TenantId, before: Option<RevisionNumber>, limit: u32) -> Result<Vec<Deleted>> {
+        self.readers.read(move |connection| past::deleted(connection, tenant, before, limit)).await
     }
 
     pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {

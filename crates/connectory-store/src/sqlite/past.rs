@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::connectors::{revision, script_name};
+use super::connectors::{bytes_of, revision, script_name};
 use super::key::{end_key, first_key, key};
 use crate::access::TenantId;
+use crate::body;
 use crate::error::Result;
-use crate::past::{self, Left, Moment};
+use crate::past::{self, Deleted, Left, Moment};
 use crate::revision::{Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
@@ -17,6 +18,51 @@ pub(super) fn revisions_after(connection: &Connection, after: RevisionId, limit:
     let mut statement = connection.prepare_cached(AFTER)?;
     let rows = statement.query_map(params![key(after), end_key(after.tenant), limit], revision)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+const ONE: &str = concat!("SELECT ", columns!(""), " FROM revisions WHERE key = ?1");
+
+/// Reads the revisions with these numbers.
+pub(super) fn revisions_at(
+    connection: &Connection,
+    tenant: TenantId,
+    numbers: &[RevisionNumber],
+) -> Result<Vec<Revision>> {
+    let mut statement = connection.prepare_cached(ONE)?;
+    let mut found = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        found.extend(statement.query_row([key(RevisionId { tenant, number: *number })], revision).optional()?);
+    }
+    Ok(found)
+}
+
+const DELETED: &str = concat!(
+    "SELECT ",
+    columns!("found."),
+    ", found.format, found.body
+         FROM (SELECT number FROM deleted WHERE tenant_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3) AS last
+         JOIN revisions AS found ON found.key = ?4 + last.number
+         ORDER BY found.key DESC"
+);
+
+/// Reads the connectors that were deleted last.
+pub(super) fn deleted(
+    connection: &Connection,
+    tenant: TenantId,
+    before: Option<RevisionNumber>,
+    limit: u32,
+) -> Result<Vec<Deleted>> {
+    let before = before.map_or(i64::MAX, RevisionNumber::get);
+    let mut statement = connection.prepare_cached(DELETED)?;
+    let mut rows = statement.query(params![tenant.get(), before, limit, first_key(tenant)])?;
+    let mut deleted = Vec::new();
+    while let Some(row) = rows.next()? {
+        let deletion = revision(row)?;
+        let body = bytes_of(row.get_ref(14)?)?;
+        let named = (!body.is_empty()).then(|| body::name_and_type(row.get(13)?, body)).transpose()?;
+        deleted.push(Deleted::new(deletion, named));
+    }
+    Ok(deleted)
 }
 
 /// Reads the newest revision up to a number: its number, its change and its time.

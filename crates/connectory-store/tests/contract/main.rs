@@ -184,6 +184,8 @@ macro_rules! engines {
                 revisions_after_a_number_are_in_the_order_of_commits,
                 a_moment_is_found_by_its_number_and_by_its_time,
                 what_connectors_were_at_a_revision_is_known,
+                revisions_are_read_by_their_numbers,
+                deleted_connectors_are_read_from_the_last_deleted_on,
             }
             reads {
                 a_connector_lives_through_revisions_and_a_restart,

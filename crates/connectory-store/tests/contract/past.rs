@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use connectory_store::{Change, Left, RevisionId, RevisionNumber};
+use connectory_model::Connector;
+use connectory_model::document::SourceTemplate;
+use connectory_store::{Action, Change, Left, RevisionId, RevisionNumber};
 
 use super::Database;
 use super::support::{commit, connector, create, edit, number, origin, tenant};
@@ -76,4 +78,61 @@ pub async fn what_connectors_were_at_a_revision_is_known(database: impl Database
     assert_eq!(left(10).await, told(&[("new", Some(10))]));
     assert_eq!(left(11).await, []);
     assert_eq!(left(0).await.len(), 5);
+}
+
+pub async fn revisions_are_read_by_their_numbers(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let theirs = store.tenants().await.unwrap()[1].id;
+    for name in ["A", "B", "C"] {
+        commit(&store, ours, create(name)).await;
+    }
+    commit(&store, theirs, create("Other")).await;
+    let at = async |tenant, numbers: &[i64]| {
+        let numbers = numbers.iter().copied().map(number).collect();
+        let mut found = store.revisions_at(tenant, numbers).await.unwrap();
+        found.sort_by_key(|revision| revision.number);
+        found.into_iter().map(|revision| (revision.number.get(), revision.script_name.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(at(ours, &[3, 1, 9]).await, [(1, "a".to_owned()), (3, "c".to_owned())]);
+    assert_eq!(at(theirs, &[1, 2, 3]).await, [(1, "other".to_owned())], "a number is one of its tenant");
+    assert_eq!(at(ours, &[]).await, []);
+}
+
+pub async fn deleted_connectors_are_read_from_the_last_deleted_on(database: impl Database) {
+    let store = database.open();
+    let ours = tenant(&store).await;
+    database.create_tenant("other");
+    let theirs = store.tenants().await.unwrap()[1].id;
+    for (at, name) in [(1, "A"), (2, "B"), (3, "C"), (4, "D")] {
+        assert_eq!(commit(&store, ours, create(name)).await, number(at));
+    }
+    let large = {
+        let mut large = (*connector("Large")).clone();
+        large.source_template = SourceTemplate::stored(format!("<Application>{}</Application>", "x".repeat(100_000)));
+        large
+    };
+    commit(&store, ours, edit(Change::Create, large.clone())).await;
+    let delete = |at, connector: Connector| edit(Change::Delete { expected: number(at) }, connector);
+    for (at, name) in [(2, "B"), (1, "A"), (3, "C")] {
+        commit(&store, ours, delete(at, (*connector(name)).clone())).await;
+    }
+    commit(&store, ours, delete(5, large)).await;
+    // One that is there again is not deleted any more.
+    commit(&store, ours, create("C")).await;
+    commit(&store, theirs, create("Other")).await;
+    let of = async |tenant, before: Option<i64>, limit| {
+        let deleted = store.deleted(tenant, before.map(number), limit).await.unwrap();
+        deleted.into_iter().map(|deleted| (deleted.deletion.number.get(), deleted.name.unwrap())).collect::<Vec<_>>()
+    };
+    let told = |told: &[(i64, &str)]| told.iter().map(|(at, name)| (*at, (*name).to_owned())).collect::<Vec<_>>();
+    assert_eq!(of(ours, None, 9).await, told(&[(9, "Large"), (7, "A"), (6, "B")]));
+    assert_eq!(of(ours, None, 1).await, told(&[(9, "Large")]));
+    assert_eq!(of(ours, Some(9), 1).await, told(&[(7, "A")]));
+    assert_eq!(of(ours, Some(6), 9).await, []);
+    assert_eq!(of(theirs, None, 9).await, []);
+    let first = store.deleted(ours, None, 1).await.unwrap().remove(0);
+    assert_eq!((first.deletion.action, first.deletion.has_body), (Action::Delete, true));
+    assert_eq!(first.connector_type.as_deref(), Some("custom Large"));
 }

@@ -1,0 +1,37 @@
+//! The question before a connector with errors is released. The API allows such a release, so the console does too.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use connectory_model::Status;
+use connectory_model::access::Permission;
+use maud::html;
+
+use super::coverage::Keys;
+use super::life_cycle::status_form;
+use super::page::{ConnectorPage, Tab};
+use super::unfinished::{Unfinished, check_apart};
+use crate::frame::error::PageError;
+use crate::state::Console;
+
+/// Shows what is unfinished, and asks whether the connector is released nevertheless.
+pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> Result<Response, PageError> {
+    page.caller.has(Permission::Write)?;
+    console.server.registry.custom(page.caller.tenant(), &page.connector.script_name)?;
+    let response = check_apart(&console.server.work, page.connector.size(), move |stop| {
+        let unfinished = Unfinished::of(&page.connector, &Keys::of(&page.connector), stop);
+        let view = &page.view;
+        let content = html! {
+            h2 { (view.text("release.title")) }
+            p { (view.text("release.lead")) }
+            section.card.life { (unfinished.list(&page)) }
+            div.actions {
+                (status_form(&page, Status::Released, view.text("release.submit"), false))
+                a.button href=(page.url("")) { (view.text("action.cancel")) }
+            }
+        };
+        page.render(Tab::Overview, &content)
+    });
+    Ok(response.await?)
+}

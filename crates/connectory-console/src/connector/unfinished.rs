@@ -1,0 +1,211 @@
+//! What is unfinished in a connector, and the next step: findings of the linter, empty documents, and missing texts.
+
+use std::borrow::Cow;
+
+use connectory_folder::folder_name::folder_name;
+use connectory_folder::lint::rules::{MISSING_TRANSLATION, STATUS};
+use connectory_folder::lint::{Finding, Level, Text, lint_first};
+use connectory_folder::{Files, Folder};
+use connectory_model::document::DocumentKind;
+use connectory_model::file_names::locale_tag;
+use connectory_model::limits::{FINDINGS, INLINE_BYTES};
+use connectory_model::lines::Lines;
+use connectory_model::metadata::SHORT_DESC;
+use connectory_model::{Connector, Locale, Status, visible};
+use connectory_server::work::{Stop, Work, WorkError};
+use maud::{Markup, html};
+
+use super::coverage::Keys;
+use super::page::{ConnectorPage, Tab};
+use crate::frame::view::View;
+
+/// The number of findings that a page shows.
+const SHOWN: usize = 5;
+/// The number of locales with missing texts that a page shows.
+const LOCALES: usize = 5;
+
+/// Runs the check of a connector of so many bytes, and what is made of it, on a thread of its own: the linter takes longer
+/// than other work on as many bytes.
+pub async fn check_apart<T: Send + 'static>(
+    work: &Work,
+    bytes: usize,
+    check: impl FnOnce(&Stop) -> T + Send + 'static,
+) -> Result<T, WorkError> {
+    if bytes > INLINE_BYTES { work.run(bytes, check).await } else { work.search(check).await }
+}
+
+/// What is unfinished.
+pub struct Unfinished {
+    /// The first findings, the errors first.
+    findings: Vec<Problem>,
+    errors: usize,
+    warnings: usize,
+    /// How many errors the file of the first one has.
+    errors_in_first: usize,
+    /// Parts that are still as they were created, as the tab and the keys of what is said of them and of the next step.
+    empty: Vec<(Tab, &'static str, &'static str)>,
+    /// The locales that have texts, but not all, with the number of missing ones. The fewest first.
+    missing: Vec<(Locale, usize)>,
+}
+
+/// A finding of the linter.
+struct Problem {
+    level: Level,
+    file: String,
+    line: usize,
+    message: String,
+}
+
+impl Unfinished {
+    /// Checks a connector. After a deadline only texts are counted.
+    pub fn of(connector: &Connector, keys: &Keys, stop: &Stop) -> Self {
+        let files = Folder::from(connector.clone()).files();
+        let files: Files<'_> = files.into_iter().map(|(path, bytes)| (path, Cow::from(bytes))).collect();
+        let folder = folder_name(&connector.script_name).unwrap_or_else(|_| connector.script_name.to_string());
+        let found = if stop.is_due() { Vec::new() } else { lint_first(&folder, &files, FINDINGS) };
+        let mut found: Vec<_> = found.into_iter().filter(is_shown).collect();
+        // The order within a level stays.
+        found.sort_by_key(|finding| finding.rule.level);
+        let errors = found.iter().filter(|finding| finding.rule.level == Level::Error).count();
+        let first = found.first().map(|finding| finding.file.clone()).unwrap_or_default();
+        let errors_in_first = found.iter().take(errors).filter(|finding| finding.file == first).count();
+        let warnings = found.len() - errors;
+        let findings = found.into_iter().take(SHOWN).map(|finding| Problem::of(finding, &files)).collect();
+        Self { findings, errors, warnings, errors_in_first, empty: empty_parts(connector), missing: missing(keys) }
+    }
+
+    /// Whether the linter found an error.
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// The next step, as a sentence.
+    pub fn next_step(&self, view: &View, status: Status) -> String {
+        if status == Status::Deprecated {
+            return view.text("next.delete").to_owned();
+        }
+        if let Some(first) = self.findings.first().filter(|_| self.has_errors()) {
+            let title = first.title(view);
+            return match self.errors_in_first {
+                1 => view.format("next.error", &[&title]),
+                many => view.format("next.errors", &[&many, &title]),
+            };
+        }
+        if let Some((_, _, next)) = self.empty.first() {
+            return view.text(next).to_owned();
+        }
+        match (self.missing.first(), status) {
+            (Some((locale, 1)), _) => view.format("next.translate_one", &[&language(view, *locale)]),
+            (Some((locale, many)), _) => view.format("next.translate", &[many, &language(view, *locale)]),
+            (None, Status::Released) => view.text("next.nothing").to_owned(),
+            (None, _) => view.text("next.release").to_owned(),
+        }
+    }
+
+    /// All that is unfinished, with links to the places.
+    pub fn list(&self, page: &ConnectorPage) -> Markup {
+        let view = &page.view;
+        let found = self.errors + self.warnings;
+        html! {
+            @if found > 0 {
+                p.faint { (view.format("unfinished.found", &[&self.errors, &self.warnings])) }
+            }
+            ul.unfinished {
+                @for problem in &self.findings {
+                    li data-level=(problem.level_word()) {
+                        a href=(page.url(&problem.path())) { (problem.place(view)) } " " (visible(&problem.message))
+                    }
+                }
+                @if found > SHOWN { li.faint { (view.format("list.more", &[&(found - SHOWN)])) } }
+                @for (tab, text, _) in &self.empty {
+                    li { a href=(page.url(&tab.path())) { (view.text(tab.title_key())) ":" } " " (view.text(text)) }
+                }
+                @for (locale, many) in self.missing.iter().take(LOCALES) {
+                    li {
+                        a href=(page.url(&format!("/translations?locale={locale}"))) { (language(view, *locale)) ":" }
+                        " " (view.format(if *many == 1 { "unfinished.text" } else { "unfinished.texts" }, &[many]))
+                    }
+                }
+                @if self.missing.len() > LOCALES { li.faint { (view.format("list.more", &[&(self.missing.len() - LOCALES)])) } }
+            }
+        }
+    }
+}
+
+/// Whether a finding is shown by itself. Missing texts are counted for each locale. A status is no fault here.
+fn is_shown(finding: &Finding) -> bool {
+    let is_counted = finding.rule == &MISSING_TRANSLATION && locale_tag(&finding.file).is_some();
+    !is_counted && finding.rule != &STATUS
+}
+
+fn empty_parts(connector: &Connector) -> Vec<(Tab, &'static str, &'static str)> {
+    let has_description = connector.connector_metadata.contains_key(SHORT_DESC)
+        || !connector.translations.short_descriptions().is_empty();
+    let (form, template) = (Tab::Document(DocumentKind::SourceConfig), Tab::Document(DocumentKind::SourceTemplate));
+    [
+        (connector.source_config.translation_keys().is_empty(), (form, "unfinished.form", "next.form")),
+        (!connector.source_template.as_str().contains("Schema"), (template, "unfinished.schema", "next.schema")),
+        (!has_description, (Tab::Metadata, "unfinished.description", "next.description")),
+    ]
+    .into_iter()
+    .filter_map(|(is_empty, part)| is_empty.then_some(part))
+    .collect()
+}
+
+fn missing(keys: &Keys) -> Vec<(Locale, usize)> {
+    let missing = keys.translated.iter().map(|(locale, there)| (*locale, keys.all.len().saturating_sub(*there)));
+    let mut missing: Vec<_> = missing.filter(|(_, many)| *many > 0).collect();
+    missing.sort_by_key(|(_, many)| *many);
+    missing
+}
+
+/// The name of a locale's language.
+fn language(view: &View, locale: Locale) -> &'static str {
+    view.text(&format!("locale.{locale}"))
+}
+
+impl Problem {
+    fn of(finding: Finding, files: &Files<'_>) -> Self {
+        let text = files.get(&finding.file).map(|bytes| Text::decode(bytes).text).unwrap_or_default();
+        let line = Lines::of(&text).number(finding.span.start.min(text.len()));
+        Self { level: finding.rule.level, file: finding.file, line, message: finding.message }
+    }
+
+    const fn level_word(&self) -> &'static str {
+        match self.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+        }
+    }
+
+    fn kind(&self) -> Option<DocumentKind> {
+        DocumentKind::ALL.into_iter().find(|kind| kind.file_name() == self.file)
+    }
+
+    /// The title of the page that has the place.
+    fn title(&self, view: &View) -> String {
+        match (self.kind(), locale_tag(&self.file)) {
+            (Some(kind), _) => view.text(Tab::Document(kind).title_key()).to_owned(),
+            (None, Some(tag)) => format!("{} {tag}", view.text("tab.translations")),
+            (None, None) => view.text("tab.settings").to_owned(),
+        }
+    }
+
+    /// The title, and the line in a document or a file.
+    fn place(&self, view: &View) -> String {
+        let title = self.title(view);
+        if self.kind().is_none() && locale_tag(&self.file).is_none() {
+            return title;
+        }
+        view.format("unfinished.place", &[&title, &self.line])
+    }
+
+    /// The address of the place, after that of the connector.
+    fn path(&self) -> String {
+        match (self.kind(), locale_tag(&self.file)) {
+            (Some(kind), _) => format!("/documents/{}?line={}", kind.name(), self.line),
+            (None, Some(tag)) => format!("/translations?locale={tag}"),
+            (None, None) => "/settings".to_owned(),
+        }
+    }
+}
