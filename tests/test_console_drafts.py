@@ -383,6 +383,35 @@ def test_metadata_is_kept(admin):
     expect(page.locator("#draft")).to_be_hidden()
 
 
+def test_settings_are_kept_and_still_conflict_after_a_refusal(admin):
+    page = admin.page
+    path = admin.create("Set again")
+    admin.create("Taken name")
+    admin.open(f"{path}/settings")
+    page.get_by_label("Type", exact=True).fill("custom other")
+    page.get_by_label("Direct connect").check()
+    end_session(admin)
+    page.get_by_role("button", name="Save").click()
+    sign_in_again(admin)
+    expect(page).to_have_url(f"{admin.server.url}{path}/settings")
+    expect(page.locator("#draft td.added").first).to_contain_text("custom other")
+    expect(page.get_by_label("Direct connect")).to_be_checked()
+    page.get_by_label("Name", exact=True).fill("Taken name")
+    admin.server.session().patch(
+        f"{admin.server.url}/connectory/v1/connectors/set-again",
+        json=[{"op": "replace", "path": "/type", "value": "custom theirs"}],
+        headers={"Content-Type": "application/json-patch+json"},
+    ).raise_for_status()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert").first).to_contain_text("taken")
+    page.get_by_label("Name", exact=True).fill("Set once more")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Someone else changed this")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
+    assert keys(admin) == []
+
+
 def test_texts_of_the_translations_are_kept(admin):
     page = admin.page
     path = admin.create("Spoken")

@@ -48,6 +48,7 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/documents/{kind}/compare", post(documents::compare))
         .route("/preview", get(preview::show))
         .route("/settings", get(settings::show).post(settings::save))
+        .route("/settings/compare", post(settings::compare))
         .route("/status", post(overview::set_status))
         .route("/release", get(release::show))
         .route("/metadata", get(metadata::show).post(metadata::save))

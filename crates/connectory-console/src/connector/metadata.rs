@@ -19,6 +19,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::filled::Filled;
 use super::page::{ConnectorPage, Tab};
 use super::pretty::pretty;
 use crate::frame::diff;
@@ -133,16 +134,6 @@ pub async fn show(
     metadata_page(&console, page, fields, Filled::Stored, move |page, _| success_note(&page.view, &query)).await
 }
 
-/// What the form is filled with.
-enum Filled {
-    /// What is stored.
-    Stored,
-    /// What was typed, by someone who has seen what is stored now.
-    Typed,
-    /// What was typed in a form that began with this entity tag.
-    TypedSince(String),
-}
-
 /// A page with something above the form. The page is counted before it is made, because a text may be six times as long
 /// in it.
 async fn metadata_page(
@@ -180,16 +171,15 @@ fn metadata_form(page: &ConnectorPage, fields: &MetadataFields, filled: &Filled)
     let snapshot = page.caller.tenant().snapshot();
     let facets = page.caller.tenant().facets(&snapshot);
     let tag = Tagged::Metadata.tag(&page.connector);
-    let base = if let Filled::TypedSince(base) = filled { base } else { tag.as_str() };
     html! {
         (page.read_only_note())
         (notes::draft(view))
         form.narrow method="post" action=(page.url("/metadata"))
             data-draft=[(!readonly).then(|| page.url("/metadata"))] data-compare=(page.url("/metadata/compare"))
-            data-typed[!matches!(filled, Filled::Stored)]
+            data-typed[filled.is_typed()]
         {
             (view.csrf_input())
-            input type="hidden" name="base" value=(base);
+            input type="hidden" name="base" value=(filled.base(tag.as_str()));
             label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
             datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
             label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }

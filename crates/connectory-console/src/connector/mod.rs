@@ -5,6 +5,7 @@ pub mod create;
 pub mod delete;
 pub mod documents;
 mod download;
+mod filled;
 mod form_preview;
 pub mod history;
 mod life_cycle;

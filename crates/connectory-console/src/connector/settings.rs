@@ -19,12 +19,14 @@ use http::StatusCode;
 use maud::{Markup, html};
 use serde_json::json;
 
+use super::filled::Filled;
 use super::life_cycle::STATUSES;
 use super::page::{ConnectorPage, Tab};
 use crate::frame::copy::copy_button;
 use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
+use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::frame::texts::Message;
 use crate::frame::view::View;
@@ -105,23 +107,34 @@ impl Settings {
 /// Shows the form.
 pub async fn show(page: ConnectorPage, RawQuery(query): RawQuery) -> Response {
     let above = success_note(&page.view, &query.unwrap_or_default());
-    settings_page(&page, &Settings::of(&page.connector), &[], &above)
+    settings_page(&page, &Settings::of(&page.connector), &Filled::Stored, &[], &above)
 }
 
-fn settings_page(page: &ConnectorPage, settings: &Settings, errors: &[FieldError], above: &Markup) -> Response {
-    let content = html! { (above) (settings_form(page, settings, errors)) };
+fn settings_page(
+    page: &ConnectorPage,
+    settings: &Settings,
+    filled: &Filled,
+    errors: &[FieldError],
+    above: &Markup,
+) -> Response {
+    let content = html! { (above) (settings_form(page, settings, filled, errors)) };
     page.render(Tab::Settings, &content)
 }
 
-fn settings_form(page: &ConnectorPage, settings: &Settings, errors: &[FieldError]) -> Markup {
+fn settings_form(page: &ConnectorPage, settings: &Settings, filled: &Filled, errors: &[FieldError]) -> Markup {
     let view = &page.view;
     let readonly = !page.is_writable();
     let script_name = page.connector.script_name.as_str();
+    let tag = Tagged::Settings.tag(&page.connector);
     html! {
         (page.read_only_note())
-        form.narrow method="post" action=(page.url("/settings")) {
+        (notes::draft(view))
+        form.narrow method="post" action=(page.url("/settings"))
+            data-draft=[(!readonly).then(|| page.url("/settings"))] data-compare=(page.url("/settings/compare"))
+            data-typed[filled.is_typed()]
+        {
             (view.csrf_input())
-            input type="hidden" name="base" value=(Tagged::Settings.tag(&page.connector).as_str());
+            input type="hidden" name="base" value=(filled.base(tag.as_str()));
             @for ((member, label), text) in FIELDS.iter().zip(&settings.texts) {
                 @let error = errors.iter().find(|(of, _)| of == member).map(|(_, error)| error.text(view.language));
                 (text_field(view, (member, label), text, readonly, error.as_deref()))
@@ -167,7 +180,7 @@ pub async fn save(
     let typed = stored.typed(&form)?;
     let errors = typed.errors(&stored);
     if !errors.is_empty() {
-        return Ok(refused(&page, &typed, &errors));
+        return Ok(refused(&page, &typed, form.get("base")?, &errors));
     }
     let (patch, limit) = (typed.patch(&stored)?, console.server.options.max_document);
     let next = move |connector: &Connector| patched(&patch, connector, DetailShape::Plain, limit).map(Some);
@@ -186,18 +199,34 @@ pub async fn save(
             let response = console.server.work.run(0, move |stop| {
                 let (stored, mine) = (stored.lines(&theirs.view), typed.lines(&theirs.view));
                 let above = diff::conflict(&theirs.view, &stored, &mine, &address, stop);
-                settings_page(&theirs, &typed, &[], &above)
+                settings_page(&theirs, &typed, &Filled::Typed, &[], &above)
             });
             Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
         Err(error @ RegistryError::NameTaken) => {
-            Ok(refused(&page, &typed, &[("name", PageError::from(error).message())]))
+            Ok(refused(&page, &typed, form.get("base")?, &[("name", PageError::from(error).message())]))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// The page with what was typed, and what is wrong with it.
-fn refused(page: &ConnectorPage, typed: &Settings, errors: &[FieldError]) -> Response {
-    (StatusCode::UNPROCESSABLE_ENTITY, settings_page(page, typed, errors, &html! {})).into_response()
+/// The page with what was typed in a form that began with a tag, and what is wrong with it.
+fn refused(page: &ConnectorPage, typed: &Settings, base: &str, errors: &[FieldError]) -> Response {
+    let filled = Filled::TypedSince(base.to_owned());
+    (StatusCode::UNPROCESSABLE_ENTITY, settings_page(page, typed, &filled, errors, &html! {})).into_response()
+}
+
+/// Answers the difference of a draft to the stored settings.
+pub async fn compare(
+    State(console): State<Arc<Console>>,
+    page: ConnectorPage,
+    Submitted { form, .. }: Submitted,
+) -> Result<Response, PageError> {
+    let stored = Settings::of(&page.connector);
+    let typed = stored.typed(&form)?;
+    let answer = console.server.work.run(0, move |stop| {
+        let [stored, typed] = [stored, typed].map(|settings| settings.lines(&page.view));
+        diff::draft_difference(&page.view, &stored, &typed, stop)
+    });
+    Ok(answer.await?)
 }
