@@ -18,7 +18,7 @@ use connectory_model::document::FORM_NAMESPACE;
 use connectory_model::limits::{CLIENTS_PER_TENANT, PROVIDER_REQUESTS};
 use connectory_server::options::{OidcOptions, PlayedNodes, Reads};
 use connectory_server::{Options, ServerState, Service};
-use connectory_store::{Ended, NewClient, RefusedSignIns, SessionHash, Unavailable};
+use connectory_store::{Ended, NewClient, RefusedFilter, RefusedSignIns, SessionHash, Unavailable};
 use futures_util::FutureExt;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -737,7 +737,7 @@ async fn a_client_that_may_not_read_is_refused_at_the_sign_in() {
     }
     let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
     until(async || {
-        let refused = app.server.store.refused_sign_ins(tenant, 0, 10).await.unwrap();
+        let refused = app.server.store.refused_sign_ins(tenant, RefusedFilter::default(), None, 10).await.unwrap();
         let of = |id: &str| {
             let of_it = refused.iter().filter(|refused| refused.client_id == id);
             of_it.map(|RefusedSignIns { count, .. }| count).sum::<u32>()

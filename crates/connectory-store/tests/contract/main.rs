@@ -13,6 +13,7 @@ mod access_events;
 mod backups;
 mod commits;
 mod copies;
+mod find;
 mod once;
 mod past;
 mod reads;
@@ -184,6 +185,13 @@ macro_rules! engines {
                 revisions_after_a_number_are_in_the_order_of_commits,
                 a_moment_is_found_by_its_number_and_by_its_time,
                 what_connectors_were_at_a_revision_is_known,
+            }
+            find {
+                revisions_are_found_by_what_they_have,
+                the_first_revision_of_each_change_is_found,
+                access_events_are_found_by_what_they_have,
+                a_search_of_access_events_ends_and_says_where,
+                refused_sign_ins_are_found_by_what_they_have,
             }
             reads {
                 a_connector_lives_through_revisions_and_a_restart,
