@@ -60,6 +60,9 @@ pub enum Capability {
     /// The history of connectors can be read, compared and restored, below `/connectory/v1/connectors/{scriptName}/revisions`
     /// and at `/connectory/v1/revisions` (D53).
     History,
+    /// `GET /connectory/v1/activity` answers who did what in the tenant, and revisions can be selected by what they changed
+    /// (D97 to D99).
+    Activity,
     /// `GET /connectory/v1/events` sends what changes (D54).
     Events,
     /// Reads have entity tags, and reads and changes take conditions (D49 to D52).
@@ -72,7 +75,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 10] = [
+    pub const ALWAYS: [Self; 11] = [
         Self::Statuses,
         Self::Custom,
         Self::Search,
@@ -81,6 +84,7 @@ impl Capability {
         Self::Export,
         Self::Apply,
         Self::History,
+        Self::Activity,
         Self::Events,
         Self::ConditionalRequests,
     ];

@@ -361,3 +361,111 @@ fn merged(changes: FoundChanges, events: AccessEvents, refused: Vec<RefusedSignI
     let next = (!is_end).then_some(ActivityCursor { change, event, refused });
     ActivityPage { items, next, is_cut }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use connectory_store::{AccessOrigin, Author, AuthorKind, TenantId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn change(number: i64, created_at: i64) -> ActivityChange {
+        let number = RevisionNumber::new(number).unwrap();
+        let author = Author { kind: AuthorKind::Client, id: "a".to_owned(), name: None };
+        let revision = Revision {
+            number,
+            change: number,
+            previous: None,
+            script_name: "a".parse().unwrap(),
+            action: Action::Create,
+            changed: Vec::new(),
+            author,
+            tracking_id: None,
+            created_at,
+            commit: None,
+            has_body: true,
+        };
+        ActivityChange { change: number, size: 1, revisions: vec![revision] }
+    }
+
+    fn event(number: i64, created_at: i64) -> AccessEvent {
+        let by = AccessOrigin::operator("root".to_owned());
+        AccessEvent { number, action: AccessAction::SignIn, subject: None, by, created_at }
+    }
+
+    fn refused(minute: i64) -> RefusedSignIns {
+        let (tenant, address) = (TenantId::new(1).unwrap(), "::1".parse().unwrap());
+        RefusedSignIns { tenant, minute, client_id: "a,b".to_owned(), address, count: 1 }
+    }
+
+    /// What a source has from a place on, if one request looks at `scanned` of it. Every third one is not wanted.
+    fn from_place<T: Clone>(all: &[T], place: usize, scanned: usize, limit: usize) -> (Vec<T>, Option<usize>) {
+        let place = place.min(all.len());
+        let found: Vec<_> = (place..all.len().min(place + scanned))
+            .filter(|at| at % 3 != 2)
+            .take(limit)
+            .map(|at| all[at].clone())
+            .collect();
+        let rest = (found.len() < limit && place + scanned < all.len()).then_some(place + scanned);
+        (found, rest)
+    }
+
+    proptest! {
+        /// Whatever has the same time, and however much of a source is looked at in one request.
+        #[test]
+        fn pages_repeat_nothing_leave_nothing_out_and_are_in_order(
+            times in proptest::collection::vec((0..3_u8, 0..2_i64), 0..60),
+            limit in 1..6_usize,
+            scanned in 1..9_usize,
+        ) {
+            let (mut changes, mut events, mut refusals, mut minute) = (Vec::new(), Vec::new(), Vec::new(), 0);
+            for (source, later) in times {
+                minute += later;
+                match source {
+                    0 => changes.push(change(changes.len() as i64 + 1, minute * MINUTE)),
+                    1 => events.push(event(events.len() as i64 + 1, minute * MINUTE)),
+                    _ if refusals.last().is_none_or(|last: &RefusedSignIns| last.minute < minute) => refusals.push(refused(minute)),
+                    _ => {}
+                }
+            }
+            changes.reverse();
+            events.reverse();
+            refusals.reverse();
+            let wanted = |at: &(usize, i64)| at.0 % 3 != 2;
+            let mut expected: Vec<_> = changes.iter().map(|change| change.revisions[0].created_at).enumerate().filter(wanted)
+                .chain(events.iter().map(|event| event.created_at).enumerate().filter(wanted))
+                .map(|(_, time)| time)
+                .chain(refusals.iter().map(|refused| refused.minute * MINUTE))
+                .collect();
+            expected.sort_unstable_by(|a, b| b.cmp(a));
+            let (mut cursor, mut items): (Option<ActivityCursor>, Vec<ActivityItem>) = (None, Vec::new());
+            for _ in 0..1000 {
+                let place = cursor.as_ref().map_or(0, |cursor| changes.len() - usize::try_from(cursor.change.get()).unwrap());
+                let (found, rest) = from_place(&changes, place, scanned, limit + 1);
+                let rest = rest.map(|at| Rest { before: after(changes[at].change), created_at: changes[at].revisions[0].created_at });
+                let found_changes = FoundChanges { changes: found, rest };
+                let place = cursor.as_ref().map_or(0, |cursor| events.len() - usize::try_from(cursor.event).unwrap());
+                let (found, rest) = from_place(&events, place, scanned, limit + 1);
+                let rest = rest.map(|at| (events[at].number, events[at].created_at));
+                let found_events = AccessEvents { events: found, rest };
+                let from = cursor.as_ref().map(|cursor| cursor.refused.clone());
+                let follows = |refused: &&RefusedSignIns| from.as_ref().is_none_or(|from| from.as_ref().is_some_and(|from| refused.minute <= from.minute));
+                let found_refused = refusals.iter().filter(follows).take(limit + 1).cloned().collect();
+                let page = merged(found_changes, found_events, found_refused, limit);
+                prop_assert!(page.items.len() == limit || page.is_cut || page.next.is_none());
+                items.extend(page.items);
+                // A cursor is read as it was written.
+                cursor = page.next.map(|next| next.to_string().parse().unwrap());
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            prop_assert!(cursor.is_none(), "it ends");
+            let times: Vec<_> = items.iter().map(ActivityItem::created_at).collect();
+            prop_assert_eq!(times, expected);
+            let keys: std::collections::HashSet<_> = items.iter().map(|item| format!("{item:?}")).collect();
+            prop_assert_eq!(keys.len(), items.len(), "each is there once");
+        }
+    }
+}
