@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
-use connectory_model::limits::{ACTIVITY_PARTS, REVISIONS_SCANNED};
+use connectory_model::limits::{ACTIVITY_PARTS, ACTIVITY_SCANNED};
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{Author, AuthorKind, Change, Edit, Origin, RefusedSignIns};
 use http::{Request, StatusCode, header};
@@ -284,12 +284,12 @@ async fn a_search_says_how_much_it_looked_at() {
     app.create("HR").await;
     let session = Session::of(&app, CLIENT_ID).await;
     for commit in 0..3 {
-        let names = (0..REVISIONS_SCANNED / 2).map(|part| format!("C {commit} {part}"));
+        let names = (0..ACTIVITY_SCANNED / 2).map(|part| format!("C {commit} {part}"));
         create_together(&app, "ada", names).await;
     }
     let path = format!("{ACTIVITY}?what=create&who=first");
     let page = session.page(&path).await;
-    assert!(page.contains("This page looked at the last 20000 changes.") && rows(&page) == 0, "{page}");
+    assert!(page.contains("This page looked at the last 5000 changes.") && rows(&page) == 0, "{page}");
     assert!(page.contains(">Search further back</a>"));
     let older = session.page(&next_page(&page).unwrap()).await;
     assert_eq!((rows(&older), next_page(&older)), (1, None));

@@ -6,6 +6,7 @@ use connectory_model::access::Permission;
 use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::visible;
 use connectory_server::registry::{ActivityCursor, ActivityItem, ActivityWanted, What};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -157,10 +158,10 @@ impl Filters {
                 }))
                 @for field in [Field::From, Field::To] {
                     (self.field(view, errors, field, &html! {
-                        input type="date" name=(field.name()) value=(self.value(field)) aria-describedby=[described(errors, field)];
+                        input type="date" name=(field.name()) value=[Some(self.value(field)).filter(|text| day(text).is_some())] aria-describedby=[described(errors, field)];
                     }))
                 }
-                div.filter-actions {
+                div.filter-actions.whole-row {
                     button.primary type="submit" { (view.text("activity.show")) }
                     @if !self.is_empty() { " " a href=(ADDRESS) { (view.text("list.reset")) } }
                 }
@@ -170,7 +171,7 @@ impl Filters {
 
     fn field(&self, view: &View, errors: &[FieldError], field: Field, control: &Markup) -> Markup {
         html! {
-            div {
+            div.whole-row[field == Field::Connector] {
                 label { (view.text(field.label_key())) (control) }
                 @for error in errors.iter().filter(|error| error.field == field) {
                     p.problem id=(error_id(field)) role="alert" {
@@ -243,23 +244,23 @@ fn groups(view: &View) -> Vec<(&'static str, Vec<Choice>)> {
 
 /// The names of those who did something, for proposals.
 fn authors(found: &[ActivityItem]) -> BTreeSet<&str> {
-    let name = |item| match item {
-        &ActivityItem::Change(ref change) => {
-            change.revisions.first().map(|revision| revision.author.name.as_ref().unwrap_or(&revision.author.id))
-        }
-        ActivityItem::Access(event) => {
-            let author = &event.by.origin.author;
-            Some(author.name.as_ref().unwrap_or(&author.id))
-        }
-        ActivityItem::Refused(refused) => Some(&refused.client_id),
+    found.iter().filter_map(name_of_author).collect()
+}
+
+/// The name of who did something, or the id if there is no name.
+fn name_of_author(item: &ActivityItem) -> Option<&str> {
+    let author = match item {
+        ActivityItem::Change(change) => &change.revisions.first()?.author,
+        ActivityItem::Access(event) => &event.by.origin.author,
+        ActivityItem::Refused(refused) => return Some(&refused.client_id),
     };
-    found.iter().filter_map(name).map(String::as_str).collect()
+    Some(author.name.as_ref().unwrap_or(&author.id))
 }
 
 /// The first and the last millisecond of a day in UTC.
 fn day(text: &str) -> Option<(i64, i64)> {
     let day: Date = text.parse().ok().filter(|day: &Date| day.to_string() == text)?;
-    let begin = |day: Date| TimeZone::UTC.to_timestamp(day.into()).ok().map(|begin| begin.as_millisecond());
+    let begin = |day: Date| TimeZone::UTC.to_timestamp(day.into()).ok().map(Timestamp::as_millisecond);
     Some((begin(day)?, begin(day.tomorrow().ok()?)? - 1))
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::access::Permission;
-use connectory_model::limits::REVISIONS_SCANNED;
+use connectory_model::limits::ACTIVITY_SCANNED;
 use connectory_server::registry::{ActivityPage, What};
 use http::StatusCode;
 use maud::{Markup, html};
@@ -68,7 +68,7 @@ fn found(view: &View, filters: &Filters, page: &ActivityPage, is_first: bool) ->
     html! {
         @if !page.items.is_empty() { (rows::table(view, &page.items)) }
         @else if !page.is_cut { p.empty { (view.text(none)) } }
-        @if page.is_cut { p.note role="status" { (view.format("activity.cut", &[&REVISIONS_SCANNED])) } }
+        @if page.is_cut { p.note role="status" { (view.format("activity.cut", &[&ACTIVITY_SCANNED])) } }
         nav.pages aria-label=(view.text("list.pages")) {
             @if !is_first { a.button href=(filters.url(None)) { (view.text("activity.newest")) } }
             @if let Some(next) = &page.next {

@@ -131,7 +131,7 @@ fn address(view: &View, item: &ActivityItem) -> Option<Markup> {
                 None => span.faint { (view.text("access.command_line")) },
             }
             @if let Some(id) = by.origin.tracking_id {
-                br; code.faint title=(view.text("access.tracking")) { (id.simple()) }
+                br; code.faint.tracking title=(view.text("access.tracking")) { (id.simple()) }
             }
         }),
         ActivityItem::Refused(refused) => Some(html! { code { (refused.address) } }),

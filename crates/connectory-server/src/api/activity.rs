@@ -121,7 +121,7 @@ fn entry(of: ActivityItem) -> ActivityEntry {
 ///
 /// The newest first. One change is one entry, however many connectors it changed. Changes of access, sign-ins and refused
 /// sign-ins are there for those who may manage API clients. A page may have fewer entries than its limit, even none, where
-/// more follow: a request looks at 20,000 revisions at most. The header `Link` says where to go on.
+/// more follow: a request looks at 5,000 revisions at most. The header `Link` says where to go on.
 #[utoipa::path(
     get, path = ACTIVITY_PATH, operation_id = "listActivity", tag = "History", params(Parameters, IfNoneMatch),
     responses(

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use connectory_model::ScriptName;
-use connectory_model::limits::{ACTIVITY_PARTS, ACTIVITY_READS};
+use connectory_model::limits::{ACTIVITY_PARTS, ACTIVITY_READS, ACTIVITY_SCANNED};
 use connectory_store::{
     AccessAction, AccessEvent, AccessEvents, AccessFilter, Action, RefusedFilter, RefusedPlace, RefusedSignIns,
     Revision, RevisionFilter, RevisionNumber,
@@ -252,7 +252,8 @@ impl Registry {
         let mut found = FoundChanges::default();
         let read = limit + ACTIVITY_PARTS;
         for _ in 0..ACTIVITY_READS {
-            let Looked { revisions, rest } = self.look(tenant, &wanted, (oldest, before), read).await?;
+            let Looked { revisions, rest } =
+                self.look(tenant, &wanted, (oldest, before), (read, ACTIVITY_SCANNED)).await?;
             let is_full = revisions.len() == read;
             let mut changes = self.grouped(tenant, revisions).await?;
             // The last change may have more revisions than were read. Then it is read again, unless it has enough.
@@ -303,8 +304,12 @@ impl Registry {
         limit: usize,
     ) -> Result<AccessEvents, RegistryError> {
         let Some(filter) = filter else { return Ok(AccessEvents::default()) };
-        let up_to = cursor.map(|cursor| cursor.event);
-        Ok(self.store.access_events(tenant.id(), filter, up_to, u32::try_from(limit).unwrap_or(u32::MAX)).await?)
+        let (up_to, since) = (cursor.map(|cursor| cursor.event), filter.since);
+        let rows = u32::try_from(limit).unwrap_or(u32::MAX);
+        let found = self.store.access_events(tenant.id(), filter, up_to, rows).await?;
+        // Before the first wanted time, nothing is wanted.
+        let rest = found.rest.filter(|(_, created_at)| since.is_none_or(|since| *created_at >= since));
+        Ok(AccessEvents { rest, ..found })
     }
 
     async fn refused_of(

@@ -97,7 +97,7 @@ impl Registry {
     ) -> Result<RevisionsPage, RegistryError> {
         let between = self.between(tenant, wanted, before).await?;
         // One more than are wanted, to know whether more follow.
-        let Looked { mut revisions, rest } = self.look(tenant, wanted, between, limit + 1).await?;
+        let Looked { mut revisions, rest } = self.look(tenant, wanted, between, (limit + 1, REVISIONS_SCANNED)).await?;
         let is_full = revisions.len() > limit;
         revisions.truncate(limit);
         let last = revisions.last().map(|last| last.number).filter(|_| is_full);
@@ -129,25 +129,27 @@ impl Registry {
                 }
                 _ => None,
             };
-            between.0 = between.0.max(first.map_or(change, |first| self::before(first)));
+            between.0 = between.0.max(first.map_or(change, self::before));
             between.1 = between.1.min(after(change));
         }
         Ok(between)
     }
 
-    /// Finds up to `limit` revisions with numbers between two, the newest first.
+    /// Finds up to `limit` revisions with numbers between two, the newest first. It looks at `scanned` revisions at most.
     pub(super) async fn look(
         &self,
         tenant: &TenantCatalog,
         wanted: &RevisionsWanted,
         (after, before): (RevisionNumber, RevisionNumber),
-        limit: usize,
+        (limit, scanned): (usize, usize),
     ) -> Result<Looked, RegistryError> {
         if let Some(script_name) = &wanted.script_name {
-            return self.look_in_connector(tenant, script_name, &wanted.filter, (after, before), limit).await;
+            return self
+                .look_in_connector(tenant, script_name, &wanted.filter, (after, before), (limit, scanned))
+                .await;
         }
         // Numbers have no gaps, so this bounds how many revisions the database looks at.
-        let scanned = i64::try_from(REVISIONS_SCANNED).ok().filter(|_| !wanted.filter.is_empty()).unwrap_or(i64::MAX);
+        let scanned = i64::try_from(scanned).ok().filter(|_| !wanted.filter.is_empty()).unwrap_or(i64::MAX);
         let floor =
             RevisionNumber::new(before.get().saturating_sub(1).saturating_sub(scanned)).unwrap_or(after).max(after);
         let rows = u32::try_from(limit).unwrap_or(u32::MAX);
@@ -169,9 +171,9 @@ impl Registry {
         script_name: &ScriptName,
         filter: &RevisionFilter,
         (after, mut before): (RevisionNumber, RevisionNumber),
-        limit: usize,
+        (limit, scanned): (usize, usize),
     ) -> Result<Looked, RegistryError> {
-        let (mut revisions, mut scanned) = (Vec::new(), 0);
+        let (mut revisions, mut looked) = (Vec::new(), 0);
         loop {
             let left = limit - revisions.len();
             let read = if filter.is_empty() { left.min(REVISIONS_READ) } else { REVISIONS_READ };
@@ -182,8 +184,8 @@ impl Registry {
                 if link.number <= after {
                     return Ok(Looked { revisions, rest: None });
                 }
-                (before, scanned) = (link.number, scanned + 1);
-                if scanned > REVISIONS_SCANNED {
+                (before, looked) = (link.number, looked + 1);
+                if looked > scanned {
                     let rest = Rest { before: self::after(link.number), created_at: link.created_at };
                     return Ok(Looked { revisions, rest: Some(rest) });
                 }

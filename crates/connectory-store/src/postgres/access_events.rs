@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use connectory_model::limits::{
-    REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, REVISIONS_SCANNED, SIGN_INS, SIGN_INS_PER_AUTHOR,
+    ACTIVITY_SCANNED, REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR,
 };
 use tokio_postgres::Row;
 
@@ -84,7 +84,8 @@ pub(super) async fn events(
                      WHERE ($4 IS NULL OR author_id = $4 OR author_name = $4) AND ($5 IS NULL OR action = $5)
                        AND ($6 IS NULL OR created_at >= $6) AND ($7 IS NULL OR created_at <= $7)
                      ORDER BY number DESC LIMIT $3";
-    let (tenant, up_to, scanned) = (tenant.get(), up_to.unwrap_or(i64::MAX), REVISIONS_SCANNED as i64);
+    let (tenant, up_to) = (tenant.get(), up_to.unwrap_or(i64::MAX));
+    let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap_or(i64::MAX);
     let (author, action) = (filter.author.as_deref().map(text), filter.action.map(AccessAction::number));
     let values: [&dyn Value; 8] =
         [&tenant, &up_to, &i64::from(limit), &author, &action, &filter.since, &filter.until, &scanned];

@@ -1,7 +1,7 @@
 //! The rows of access events and refused sign-ins.
 
 use connectory_model::limits::{
-    REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, REVISIONS_SCANNED, SIGN_INS, SIGN_INS_PER_AUTHOR,
+    ACTIVITY_SCANNED, REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -103,10 +103,10 @@ pub(super) fn events(
         })
     };
     let AccessFilter { author: of, action, since, until } = filter;
-    let values = params![first, end, limit, of, action.map(AccessAction::number), since, until, REVISIONS_SCANNED];
+    let values = params![first, end, limit, of, action.map(AccessAction::number), since, until, ACTIVITY_SCANNED];
     let events: Vec<_> = statement.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
     let may_lack = !filter.is_empty() && events.len() < limit as usize;
-    let rest = if may_lack { nth_event(connection, (first, end), REVISIONS_SCANNED)? } else { None };
+    let rest = if may_lack { nth_event(connection, (first, end), ACTIVITY_SCANNED)? } else { None };
     Ok(AccessEvents { events, rest })
 }
 

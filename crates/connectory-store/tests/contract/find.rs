@@ -1,6 +1,6 @@
 //! What is found in the history and among the access events: each filter, all of them together, and pages of what is found.
 
-use connectory_model::limits::REVISIONS_SCANNED;
+use connectory_model::limits::ACTIVITY_SCANNED;
 use connectory_store::{
     AccessAction, AccessEvent, AccessFilter, AccessOrigin, Action, Author, AuthorKind, Change, Edit, Origin,
     RefusedFilter, RefusedSignIns, Revision, RevisionFilter, RevisionNumber, Store, TenantId,
@@ -177,7 +177,7 @@ pub async fn access_events_are_found_by_what_they_have(database: impl Database) 
 pub async fn a_search_of_access_events_ends_and_says_where(database: impl Database) {
     let store = database.open();
     let ours = tenant(&store).await;
-    let scanned = i64::try_from(REVISIONS_SCANNED).unwrap();
+    let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap();
     let first = events(&store, ours, &AccessFilter::default()).await.len() as i64;
     let columns = "action, subject, author_kind, author_id, author_name, address, created_at";
     let values = "3, 'x', 3, 'root', NULL, NULL, 7";
