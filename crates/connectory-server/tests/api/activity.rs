@@ -71,7 +71,7 @@ async fn a_change_that_is_larger_than_a_read_is_one_entry_too() {
     let list = activity(&app, "what=changes&limit=250").await;
     assert_eq!(changes(&list), [801, 800, 400]);
     let first = app.get(&format!("{ACTIVITY}?what=changes&limit=2")).await;
-    let next = next(&first.header("link").unwrap().to_owned());
+    let next = next(first.header("link").unwrap());
     assert_eq!(changes(&first.json().as_array().unwrap().clone()), [801, 800]);
     let second = app.get(&next).await;
     assert_eq!((changes(&second.json().as_array().unwrap().clone()), second.header("link")), (vec![400], None));
