@@ -1,6 +1,5 @@
 //! The rows of the activity, as sentences.
 
-use connectory_model::access::Permission;
 use connectory_model::visible;
 use connectory_server::registry::{ActivityChange, ActivityItem};
 use connectory_store::{AccessEvent, Author, AuthorKind, RefusedSignIns, Revision};
@@ -11,16 +10,16 @@ use crate::frame::badges::{author_name, timestamp};
 use crate::frame::view::View;
 use crate::urls::connector_url;
 
-/// A table of what happened. The column of addresses is for those who see access events.
+/// A table of what happened. It has a column of addresses if something has one.
 pub fn table(view: &View, items: &[ActivityItem]) -> Markup {
-    let with_access = view.may(Permission::ManageClients);
+    let with_address = items.iter().any(|item| !matches!(item, ActivityItem::Change(_)));
     html! {
         table.revisions.activity {
             thead { tr {
                 th scope="col" { (view.text("history.when")) }
                 th scope="col" { (view.text("history.who")) }
                 th scope="col" { (view.text("history.what")) }
-                @if with_access { th scope="col" { (view.text("access.address")) } }
+                @if with_address { th scope="col" { (view.text("access.address")) } }
             } }
             tbody {
                 @for item in items {
@@ -28,7 +27,7 @@ pub fn table(view: &View, items: &[ActivityItem]) -> Markup {
                         th scope="row" { (timestamp(item.created_at())) }
                         td data-label=(view.text("history.who")) { (who(view, item)) }
                         td data-label=(view.text("history.what")) { (what(view, item)) }
-                        @if with_access {
+                        @if with_address {
                             @let address = address(view, item);
                             td data-label=[address.is_some().then(|| view.text("access.address"))] { @if let Some(address) = address { (address) } }
                         }
