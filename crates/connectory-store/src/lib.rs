@@ -489,7 +489,8 @@ impl Store {
     /// Finds up to `limit` access events of a tenant, the newest first, among those with numbers up to `up_to`. Changes of
     /// access stay; of the sign-ins and sign-outs of a tenant, at least the newest
     /// [`SIGN_INS`](connectory_model::limits::SIGN_INS). It looks at
-    /// [`ACTIVITY_SCANNED`](connectory_model::limits::ACTIVITY_SCANNED) events at most.
+    /// [`ACTIVITY_SCANNED`](connectory_model::limits::ACTIVITY_SCANNED) events at most, unless more
+    /// are wanted.
     pub async fn access_events(
         &self,
         tenant: TenantId,

@@ -85,7 +85,7 @@ pub(super) async fn events(
                        AND ($6 IS NULL OR created_at >= $6) AND ($7 IS NULL OR created_at <= $7)
                      ORDER BY number DESC LIMIT $3";
     let (tenant, up_to) = (tenant.get(), up_to.unwrap_or(i64::MAX));
-    let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap_or(i64::MAX);
+    let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap_or(i64::MAX).max(i64::from(limit));
     let (author, action) = (filter.author.as_deref().map(text), filter.action.map(AccessAction::number));
     let values: [&dyn Value; 8] =
         [&tenant, &up_to, &i64::from(limit), &author, &action, &filter.since, &filter.until, &scanned];

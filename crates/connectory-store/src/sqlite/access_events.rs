@@ -102,11 +102,12 @@ pub(super) fn events(
             created_at: row.get(8)?,
         })
     };
+    let scanned = ACTIVITY_SCANNED.max(limit as usize);
     let AccessFilter { author: of, action, since, until } = filter;
-    let values = params![first, end, limit, of, action.map(AccessAction::number), since, until, ACTIVITY_SCANNED];
+    let values = params![first, end, limit, of, action.map(AccessAction::number), since, until, scanned];
     let events: Vec<_> = statement.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
     let may_lack = !filter.is_empty() && events.len() < limit as usize;
-    let rest = if may_lack { nth_event(connection, (first, end), ACTIVITY_SCANNED)? } else { None };
+    let rest = if may_lack { nth_event(connection, (first, end), scanned)? } else { None };
     Ok(AccessEvents { events, rest })
 }
 
