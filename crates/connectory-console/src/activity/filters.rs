@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use connectory_model::access::Permission;
 use connectory_model::limits::MEMBER_CHARS;
-use connectory_model::visible;
+use connectory_model::{shown, visible};
 use connectory_server::registry::{ActivityCursor, ActivityItem, ActivityWanted, What};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -74,6 +74,11 @@ impl Filters {
 
     fn value(&self, field: Field) -> &str {
         &self.values[field as usize]
+    }
+
+    /// The value as the page repeats it, which is not longer than a name may be.
+    fn repeated(&self, field: Field) -> &str {
+        shown(self.value(field), MEMBER_CHARS)
     }
 
     /// Whether everything is wanted.
@@ -147,18 +152,18 @@ impl Filters {
         html! {
             form #filters.filters.activity-filters method="get" action=(ADDRESS) role="search" {
                 (self.field(view, errors, Field::Who, &html! {
-                    input name="who" value=(self.value(Field::Who)) list="authors" placeholder=(view.text("activity.who_hint"))
+                    input name="who" value=(self.repeated(Field::Who)) list="authors" placeholder=(view.text("activity.who_hint"))
                         autocomplete="off" spellcheck="false" aria-describedby=[described(errors, Field::Who)];
                 }))
                 datalist #authors { @for author in authors(found) { option value=(author) {} } }
                 (self.field(view, errors, Field::What, &self.choice(view, errors)))
                 (self.field(view, errors, Field::Connector, &html! {
-                    input name="connector" value=(self.value(Field::Connector)) placeholder=(view.text("overview.script_name"))
+                    input name="connector" value=(self.repeated(Field::Connector)) placeholder=(view.text("overview.script_name"))
                         autocomplete="off" spellcheck="false" aria-describedby=[described(errors, Field::Connector)];
                 }))
                 @for field in [Field::From, Field::To] {
                     (self.field(view, errors, field, &html! {
-                        input type="date" name=(field.name()) value=[Some(self.value(field)).filter(|text| day(text).is_some())] aria-describedby=[described(errors, field)];
+                        input type="date" name=(field.name()) value=[Some(self.repeated(field)).filter(|text| day(text).is_some())] aria-describedby=[described(errors, field)];
                     }))
                 }
                 div.filter-actions.whole-row {
@@ -176,7 +181,7 @@ impl Filters {
                 @for error in errors.iter().filter(|error| error.field == field) {
                     p.problem id=(error_id(field)) role="alert" {
                         // The browser does not show a date that is not one.
-                        @if matches!(field, Field::From | Field::To) { code { (visible(self.value(field))) } " " }
+                        @if matches!(field, Field::From | Field::To) { code { (visible(self.repeated(field))) } " " }
                         (error.message.text(view.language))
                     }
                 }
@@ -186,7 +191,7 @@ impl Filters {
 
     /// The choice of what was done. A word that it does not have is chosen if it is in the URL.
     fn choice(&self, view: &View, errors: &[FieldError]) -> Markup {
-        let chosen = self.value(Field::What);
+        let chosen = self.repeated(Field::What);
         let groups = groups(view);
         let is_known = chosen.is_empty() || groups.iter().flat_map(|(_, words)| words).any(|(word, _)| *word == chosen);
         html! {
