@@ -358,33 +358,6 @@ def test_a_restart_keeps_a_browser_signed_in(browser):
     server.kill()
 
 
-def test_access_and_refused_sign_ins_are_views_of_the_activity(admin, someone):
-    client_id = admin.server.client_id
-    stranger = someone(viewport={"width": 1280, "height": 860})
-    stranger.sign_in(client_id, "wrong")
-    expect(stranger.page.get_by_role("alert")).to_have_text("The client ID or the client secret is wrong.")
-    admin.open("/console/activity")
-    admin.page.get_by_role("link", name="Access and sign-ins").click()
-    expect(admin.page.locator(".revisions tbody tr").first).to_contain_text("Signed in")
-    admin.look("access")
-    admin.page.get_by_role("link", name="Refused sign-ins").click()
-    for _ in range(20):
-        if admin.page.locator(".revisions tbody tr").count():
-            break
-        admin.page.wait_for_timeout(250)
-        admin.page.reload()
-    expect(admin.page.locator(".revisions tbody tr").first).to_contain_text(client_id)
-    admin.look("refused-sign-ins")
-    for width, name in [(1280, "wide"), (380, "phone")]:
-        dark = someone(viewport={"width": width, "height": 860}, color_scheme="dark").sign_in()
-        dark.page.get_by_label("Language").select_option("de")
-        expect(dark.page.get_by_role("heading", level=1)).to_have_text("Konnektoren")
-        dark.open("/console/activity/access")
-        dark.look(f"access-{name}-dark")
-        dark.open("/console/activity/refused")
-        dark.look(f"refused-sign-ins-{name}-dark")
-
-
 def test_the_second_who_saves_is_told_and_chooses(admin, someone):
     other = someone(viewport={"width": 1280, "height": 860}).sign_in()
     path = admin.create("Contested")

@@ -36,7 +36,7 @@ impl Revisions {
         Self { transport, of, query: Vec::new() }
     }
 
-    /// Only those of the author with this id or name. Only for the revisions of a tenant, as the next four.
+    /// Only those of the author with this id or name. Only for the revisions of a tenant, as the next six.
     pub fn author(self, author: &str) -> Self {
         self.with("author", author.to_owned())
     }
@@ -44,6 +44,17 @@ impl Revisions {
     /// Only those with this action.
     pub fn action(self, action: RevisionAction) -> Self {
         self.with("action", action.to_string())
+    }
+
+    /// Only those that changed this member, such as `sourceConfigXml` or `translations/de`; `translations` stands for the texts
+    /// of all locales. Needs [`Capability::Activity`](crate::Capability::Activity), as the next one.
+    pub fn changed(self, member: &str) -> Self {
+        self.with("changed", member.to_owned())
+    }
+
+    /// Only those of the change with this number, which is [`ConnectorRevision::change`].
+    pub fn change(self, number: u64) -> Self {
+        self.with("change", number.to_string())
     }
 
     /// Only those of the connector with this script name.

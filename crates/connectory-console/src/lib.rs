@@ -7,7 +7,6 @@
 //! one of them a handler does not know the caller. All changes to connectors go through the server's registry, as those
 //! of the API do.
 
-mod access;
 mod activity;
 mod clients;
 mod connector;
@@ -73,8 +72,9 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/clients/{id}/delete", post(clients::delete))
         .route(frame::list_tabs::DELETED, get(deleted::show))
         .route("/console/activity", get(activity::show))
-        .route("/console/activity/access", get(access::show))
-        .route("/console/activity/refused", get(access::refused))
+        .route("/console/activity/access", get(|| async { Redirect::permanent(activity::ACCESS) }))
+        .route("/console/activity/refused", get(|| async { Redirect::permanent(activity::REFUSED) }))
+        .route("/console/activity/changes/{number}", get(activity::change::show))
         .route("/console", get(|| async { Redirect::to("/") }))
         .route("/console/{*rest}", get(not_found))
         .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))

@@ -530,6 +530,13 @@ pub const DELETED_SCANNED: usize = 2000;
 pub const REVISIONS_READ: usize = 1000;
 /// Revisions that a request looks at to find those that it wants. Then the answer says where to go on.
 pub const REVISIONS_SCANNED: usize = 20_000;
+/// Revisions and access events that a page of the activity looks at to find those that it wants: some milliseconds' worth.
+/// Then the page says where to go on.
+pub const ACTIVITY_SCANNED: usize = 5000;
+/// Revisions of one change that the activity names. A reader sees what it was about; the change has a page of its own.
+pub const ACTIVITY_PARTS: usize = 5;
+/// Reads that a page of the activity makes at most. One is enough unless many changes are of several connectors.
+pub const ACTIVITY_READS: usize = 16;
 /// Time in which the smallest difference of two states of a connector is looked for; after that, a larger one has to do.
 pub const PLAIN_DIFF_TIMEOUT: Duration = Duration::from_secs(2);
 /// Streams of events at a time. Each costs a task, and a read for each batch of changes.

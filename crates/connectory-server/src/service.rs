@@ -28,7 +28,7 @@ use utoipa_axum::routes;
 
 use crate::api::fast_path::Attempt;
 use crate::api::{
-    connectors, documents, events, extensions, fast_path, health, history, oauth, openapi, reference, reset,
+    activity, connectors, documents, events, extensions, fast_path, health, history, oauth, openapi, reference, reset,
     service_info, translations,
 };
 use crate::auth::Caller;
@@ -228,6 +228,7 @@ fn changes() -> OpenApiRouter<Arc<ServerState>> {
         .routes(routes!(extensions::apply))
         .routes(routes!(history::of_tenant))
         .routes(routes!(history::deleted))
+        .routes(routes!(activity::list))
         .routes(routes!(events::stream))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::access::{ApiClient, NewClient, Quotas, RemovedRows, Tenant, TenantId};
-use crate::access_event::{AccessEvent, AccessOrigin};
+use crate::access_event::AccessOrigin;
 use crate::error::{Result, StoreError};
 use crate::postgres::{Address, Postgres, Schema};
 use crate::sqlite;
@@ -132,12 +132,6 @@ impl AccessDb {
     pub fn delete_client(&self, id: &str, by: &AccessOrigin) -> Result<()> {
         either!(self, access => access.delete_client(id, by),
                 engine => engine.delete_client(None, id.to_owned(), by.clone()))
-    }
-
-    /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first.
-    pub fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
-        either!(self, access => access.access_events(tenant, before, limit),
-                engine => engine.access_events(tenant, before, limit))
     }
 }
 

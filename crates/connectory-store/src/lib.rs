@@ -52,6 +52,7 @@ mod changes;
 mod clock;
 mod edit;
 mod error;
+mod find;
 mod lease;
 mod measures;
 mod once;
@@ -85,6 +86,7 @@ pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
+pub use find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter};
 pub use lease::{Lease, LeasedWork};
 pub use measures::Measures;
 pub use once::{Done, Once};
@@ -341,6 +343,27 @@ impl Store {
         both!(self.revisions(tenant, script_name, before, limit).await)
     }
 
+    /// Finds up to `limit` revisions of a tenant that have something, the newest first, among those with numbers above
+    /// `after` and below `before`. It looks at all of these, so the caller bounds their number.
+    pub async fn find_revisions(
+        &self,
+        tenant: TenantId,
+        filter: RevisionFilter,
+        (after, before): (RevisionNumber, RevisionNumber),
+        limit: u32,
+    ) -> Result<Vec<Revision>> {
+        both!(self.find_revisions(tenant, filter, (after, before), limit).await)
+    }
+
+    /// Finds the numbers of the first revisions of changes. A change is given by the number of its last revision.
+    pub async fn first_of_changes(
+        &self,
+        tenant: TenantId,
+        changes: Vec<RevisionNumber>,
+    ) -> Result<Vec<RevisionNumber>> {
+        both!(self.first_of_changes(tenant, changes).await)
+    }
+
     /// Reads up to `limit` revisions of a tenant with numbers after one, the oldest first.
     pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
         both!(self.revisions_after(after, limit).await)
@@ -474,11 +497,19 @@ impl Store {
         both!(self.end_session(hash, by).await)
     }
 
-    /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first. Changes of access
-    /// stay; of the sign-ins and sign-outs of a tenant, at least the newest
-    /// [`SIGN_INS`](connectory_model::limits::SIGN_INS).
-    pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
-        both!(self.access_events(tenant, before, limit).await)
+    /// Finds up to `limit` access events of a tenant, the newest first, among those with numbers up to `up_to`. Changes of
+    /// access stay; of the sign-ins and sign-outs of a tenant, at least the newest
+    /// [`SIGN_INS`](connectory_model::limits::SIGN_INS). It looks at
+    /// [`ACTIVITY_SCANNED`](connectory_model::limits::ACTIVITY_SCANNED) events at most, unless more
+    /// are wanted.
+    pub async fn access_events(
+        &self,
+        tenant: TenantId,
+        filter: AccessFilter,
+        up_to: Option<i64>,
+        limit: u32,
+    ) -> Result<AccessEvents> {
+        both!(self.access_events(tenant, filter, up_to, limit).await)
     }
 
     /// Adds refused sign-ins to those of the same tenant, minute, client and address. Of those of a tenant, the newest
@@ -487,9 +518,15 @@ impl Store {
         both!(self.add_refused_sign_ins(refused).await)
     }
 
-    /// Reads up to `limit` refused sign-ins of a tenant, the newest first, without the first `skip` ones.
-    pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
-        both!(self.refused_sign_ins(tenant, skip, limit).await)
+    /// Finds up to `limit` refused sign-ins of a tenant, the newest first, from a place on.
+    pub async fn refused_sign_ins(
+        &self,
+        tenant: TenantId,
+        filter: RefusedFilter,
+        from: Option<RefusedPlace>,
+        limit: u32,
+    ) -> Result<Vec<RefusedSignIns>> {
+        both!(self.refused_sign_ins(tenant, filter, from, limit).await)
     }
 
     /// Lists all tenants, the oldest first.

@@ -13,8 +13,8 @@ use connectory_model::limits::CONNECTORS_PER_TENANT;
 use connectory_model::translations::Properties;
 use connectory_model::{Connector, Locale, name_key};
 use connectory_store::{
-    AccessAction, AccessDb, Author, AuthorKind, Ended, Quotas, Refusal, RefusedSignIns, RevisionId, RevisionNumber,
-    SigningKey, Store, StoreError, TenantId,
+    AccessAction, AccessDb, AccessFilter, Author, AuthorKind, Ended, Quotas, Refusal, RefusedFilter, RefusedSignIns,
+    RevisionId, RevisionNumber, SigningKey, Store, StoreError, TenantId,
 };
 use tempfile::TempDir;
 
@@ -89,7 +89,7 @@ async fn expect_access(store: &Store) {
     );
     let other = store.tenant(Some("other".to_owned())).await.unwrap().unwrap();
     assert_eq!(other.quotas, Quotas { connectors: CONNECTORS_PER_TENANT, bytes: None });
-    assert!(store.access_events(other.id, None, 1).await.unwrap().is_empty());
+    assert!(store.access_events(other.id, AccessFilter::default(), None, 1).await.unwrap().events.is_empty());
     let theirs = &store.clients(other.id, None, 10).await.unwrap()[0];
     assert_eq!((theirs.id.as_str(), theirs.level), ("c2", UserLevel::SourceAdmin));
     assert_eq!(theirs.scopes, [Scope::ReadConnectors, Scope::Default].into());
@@ -183,11 +183,11 @@ async fn a_database_of_the_sixth_schema_keeps_sessions_access_events_and_quotas(
     assert_eq!((&session.tenant, &session.author), (ours, &jane));
     assert_eq!(session.rights, Some((UserLevel::OrgAdmin, [Scope::All].into())));
     assert_eq!((session.created_at, session.used_at), (1_795_690_192_400, 1_795_690_192_500));
-    let events = store.access_events(ours.id, None, 9).await.unwrap();
+    let events = store.access_events(ours.id, AccessFilter::default(), None, 9).await.unwrap().events;
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((event.number, event.action, event.created_at), (1, AccessAction::SignIn, 1_795_690_192_400));
     assert_eq!((&event.by.origin.author, event.by.address), (&jane, "192.0.2.7".parse().ok()));
-    let refused = store.refused_sign_ins(theirs.id, 0, 9).await.unwrap();
+    let refused = store.refused_sign_ins(theirs.id, RefusedFilter::default(), None, 9).await.unwrap();
     let (client_id, address) = ("c2".to_owned(), "192.0.2.8".parse().unwrap());
     assert_eq!(refused, [RefusedSignIns { tenant: theirs.id, minute: 29_928_169, client_id, address, count: 3 }]);
 }

@@ -1,6 +1,5 @@
 //! What all pages have in common: the reader, the layout, forms, errors, and parts that several pages show.
 
-pub mod activity_tabs;
 pub mod assets;
 pub mod badges;
 pub mod copy;

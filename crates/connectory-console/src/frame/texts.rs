@@ -129,7 +129,7 @@ mod tests {
     fn used() -> (BTreeSet<String>, BTreeSet<String>) {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let (mut asked, mut mentioned) = (BTreeSet::new(), BTreeSet::new());
-        let folders = ["", "frame", "sign_in", "connector"].map(|folder| sources.join(folder));
+        let folders = ["", "activity", "frame", "sign_in", "connector"].map(|folder| sources.join(folder));
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("sources").flatten());
         for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs")) {
             let source = fs::read_to_string(file.path()).expect("a source");

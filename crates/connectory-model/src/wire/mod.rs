@@ -4,6 +4,7 @@
 //! is lenient, so that neither a newer nor an older server breaks a client: unknown members are ignored, words of an
 //! enumeration may be new ([`Open`]), and what is missing or null is empty.
 
+mod activity;
 mod detail;
 mod error;
 mod item;
@@ -13,6 +14,7 @@ mod revision;
 mod service;
 mod upload;
 
+pub use activity::{ACTIVITY_PATH, AccessActivity, ActivityEntry, ChangeActivity, RefusedActivity};
 pub use detail::{ConnectorDetail, DetailShape};
 pub use error::{ErrorMessage, ErrorResponse, LocaleOrigin};
 pub use item::ConnectorItem;

@@ -62,6 +62,9 @@ pub enum Capability {
     History,
     /// `GET /connectory/v1/deleted-connectors` answers the connectors that can be restored (D93).
     DeletedConnectors,
+    /// `GET /connectory/v1/activity` answers who did what in the tenant, and revisions can be selected by what they changed
+    /// (D97 to D99).
+    Activity,
     /// `GET /connectory/v1/events` sends what changes (D54).
     Events,
     /// Reads have entity tags, and reads and changes take conditions (D49 to D52).
@@ -74,7 +77,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 11] = [
+    pub const ALWAYS: [Self; 12] = [
         Self::Statuses,
         Self::Custom,
         Self::Search,
@@ -84,6 +87,7 @@ impl Capability {
         Self::Apply,
         Self::History,
         Self::DeletedConnectors,
+        Self::Activity,
         Self::Events,
         Self::ConditionalRequests,
     ];

@@ -14,7 +14,7 @@ use connectory_model::wire::{
     RevisionAction, RevisionAuthor, RevisionAuthorKind,
 };
 use connectory_model::{Locale, ScriptName, Search, shown};
-use connectory_store::{Action, AuthorKind, Deleted, Revision, RevisionNumber};
+use connectory_store::{Action, Author, AuthorKind, Deleted, Revision, RevisionNumber};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -32,13 +32,13 @@ use crate::http::error::ApiError;
 use crate::http::etag::ETag;
 use crate::http::path::{ScriptNamePath, path_parameter};
 use crate::http::response::tagged_json;
-use crate::registry::{Edited, RegistryError, RevisionsPage, RevisionsWanted, time};
+use crate::registry::{Edited, MEMBERS, RegistryError, RevisionsPage, RevisionsWanted, is_member, time};
 use crate::state::ServerState;
 
 /// The largest number of revisions in a page.
 const MAX_LIMIT: usize = 250;
 /// The number of revisions in a page whose request does not say how many.
-const LIMIT: usize = 50;
+pub(super) const LIMIT: usize = 50;
 
 /// The query of a history, as it is documented.
 #[derive(IntoParams)]
@@ -64,6 +64,12 @@ pub struct FilterParameters {
     author: Option<String>,
     /// Only those with this action.
     action: Option<RevisionAction>,
+    /// Only those that changed this member. `translations` stands for the texts of all locales.
+    #[param(example = "translations/de")]
+    changed: Option<String>,
+    /// Only those of the change with this number, which is `change` of each of its revisions.
+    #[param(minimum = 1)]
+    change: Option<u64>,
     /// Only those of this time or later (RFC 3339).
     #[param(example = "2026-05-04T00:00:00Z")]
     since: Option<String>,
@@ -122,8 +128,10 @@ impl Query {
                 "to" => read.to = Some(number("to", &value)?),
                 "q" => read.search = search_text(query, &value)?,
                 "scriptName" => read.wanted.script_name = Some(parsed("scriptName", &value)?),
-                "author" => read.wanted.author = Some(value.into_owned()),
-                "action" => read.wanted.action = Some(action(&value)?),
+                "author" => read.wanted.filter.author = Some(value.into_owned()),
+                "action" => read.wanted.filter.action = Some(action(&value)?),
+                "changed" => read.wanted.filter.changed = Some(member(&value)?),
+                "change" => read.wanted.change = Some(number("change", &value)?),
                 "since" => read.wanted.since = Some(moment("since", &value)?),
                 _ => read.wanted.until = Some(moment("until", &value)?),
             }
@@ -132,7 +140,7 @@ impl Query {
     }
 }
 
-fn limit(value: &str) -> Result<usize, ApiError> {
+pub(super) fn limit(value: &str) -> Result<usize, ApiError> {
     value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
         let value = shown(value, QUOTED_CHARS);
         ApiError::bad_request(format!("`limit` must be an integer from 1 to {MAX_LIMIT}, got `{value}`"))
@@ -153,7 +161,7 @@ fn number(name: &str, value: &str) -> Result<RevisionNumber, ApiError> {
     })
 }
 
-fn parsed<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, ApiError> {
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, ApiError> {
     value.parse().map_err(|error| ApiError::bad_request(format!("`{name}`: {error}")))
 }
 
@@ -166,7 +174,14 @@ fn action(value: &str) -> Result<Action, ApiError> {
     })
 }
 
-fn moment(name: &str, value: &str) -> Result<i64, ApiError> {
+fn member(value: &str) -> Result<String, ApiError> {
+    is_member(value).then(|| value.to_owned()).ok_or_else(|| {
+        let (value, all) = (shown(value, QUOTED_CHARS), MEMBERS.join("`, `"));
+        ApiError::bad_request(format!("`changed` must be one of `{all}`, or such as `translations/de`; got `{value}`"))
+    })
+}
+
+pub(super) fn moment(name: &str, value: &str) -> Result<i64, ApiError> {
     value.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
         let value = shown(value, QUOTED_CHARS);
         ApiError::bad_request(format!(
@@ -198,39 +213,44 @@ pub fn item(revision: Revision) -> ConnectorRevision {
         Action::Delete => RevisionAction::Delete,
         Action::Restore => RevisionAction::Restore,
     };
-    let kind = match revision.author.kind {
-        AuthorKind::Client => RevisionAuthorKind::Client,
-        AuthorKind::Person => RevisionAuthorKind::Person,
-        AuthorKind::Operator => RevisionAuthorKind::Operator,
-    };
     ConnectorRevision {
         revision: number(revision.number),
         change: number(revision.change),
         script_name: revision.script_name,
         action: Open::Known(action),
         changed: revision.changed,
-        author: RevisionAuthor { kind: Open::Known(kind), id: revision.author.id, name: revision.author.name },
+        author: author(revision.author),
         tracking_id: revision.tracking_id.map(|id| id.simple().to_string()),
         created: time(revision.created_at),
         body: revision.has_body,
     }
 }
 
+/// Makes the representation of an author.
+pub(super) fn author(author: Author) -> RevisionAuthor {
+    let kind = match author.kind {
+        AuthorKind::Client => RevisionAuthorKind::Client,
+        AuthorKind::Person => RevisionAuthorKind::Person,
+        AuthorKind::Operator => RevisionAuthorKind::Operator,
+    };
+    RevisionAuthor { kind: Open::Known(kind), id: author.id, name: author.name }
+}
+
 /// Makes the response for a page of revisions.
 fn page(path: &str, query: &str, page: RevisionsPage) -> Response {
     let revisions: Vec<_> = page.revisions.into_iter().map(item).collect();
-    linked(path, query, &revisions, page.next)
+    linked_page(&revisions, path, query, page.next.map(|next| ("before", next.to_string())))
 }
 
-/// Makes the response for a page, with a link to the next one (RFC 8288).
-fn linked(path: &str, query: &str, items: &impl Serialize, next: Option<RevisionNumber>) -> Response {
+/// Makes the response for a page, with a link to the next one (RFC 8288). `next` is the parameter of the next page.
+pub(super) fn linked_page(items: &impl Serialize, path: &str, query: &str, next: Option<(&str, String)>) -> Response {
     let json = Bytes::from(serde_json::to_vec(items).expect("answers are JSON"));
     let etag = ETag::of(&json);
     let mut response = tagged_json(json, etag);
-    if let Some(next) = next {
-        let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "before");
+    if let Some((parameter, next)) = next {
+        let others = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != parameter);
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(others).append_pair("before", &next.to_string());
+        query.extend_pairs(others).append_pair(parameter, &next);
         if let Ok(link) = HeaderValue::from_str(&format!("<{path}?{}>; rel=\"next\"", query.finish())) {
             response.headers_mut().insert(header::LINK, link);
         }
@@ -257,7 +277,7 @@ pub async fn of_tenant(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    let known = ["limit", "before", "scriptName", "author", "action", "since", "until"];
+    let known = ["limit", "before", "scriptName", "author", "action", "changed", "change", "since", "until"];
     let read = Query::read(&query, &known)?;
     let limit = read.limit.unwrap_or(LIMIT);
     let found = server.registry.revisions(caller.tenant(), &read.wanted, read.before, limit).await?;
@@ -289,7 +309,8 @@ pub async fn deleted(
     let limit = read.limit.unwrap_or(LIMIT);
     let found = server.registry.deleted(caller.tenant(), read.search.as_ref(), read.before, limit).await?;
     let connectors: Vec<_> = found.deleted.into_iter().map(deleted_item).collect();
-    Ok(linked(DELETED_PATH, &query, &connectors, found.next))
+    let next = found.next.map(|next| ("before", next.to_string()));
+    Ok(linked_page(&connectors, DELETED_PATH, &query, next))
 }
 
 fn deleted_item(Deleted { deletion, name, connector_type }: Deleted) -> DeletedConnector {

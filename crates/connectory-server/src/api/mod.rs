@@ -1,5 +1,6 @@
 //! The operations of the Connectors API, one file for each resource.
 
+pub mod activity;
 pub mod connectors;
 pub mod documents;
 mod errors;

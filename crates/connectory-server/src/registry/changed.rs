@@ -3,7 +3,26 @@
 
 use std::collections::BTreeSet;
 
-use connectory_model::Connector;
+use connectory_model::{Connector, Locale};
+
+/// The members that a revision can change, beside the texts of single locales. `translations` is for those of any locale.
+pub const MEMBERS: [&str; 10] = [
+    "name",
+    "type",
+    "className",
+    "directConnect",
+    "status",
+    "connectorMetadata",
+    "sourceConfigXml",
+    "applicationXml",
+    "correlationConfigXml",
+    "translations",
+];
+
+/// Whether a revision can change a member, such as `sourceConfigXml`, `translations` or `translations/de`.
+pub fn is_member(text: &str) -> bool {
+    MEMBERS.contains(&text) || text.strip_prefix("translations/").is_some_and(|locale| locale.parse::<Locale>().is_ok())
+}
 
 /// Lists the members in which two states of a connector differ, in the order of the API. For a new connector, it lists
 /// the members that have a value, except those that every connector has.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use connectory_model::limits::{REVISIONS_READ, REVISIONS_SCANNED};
 use connectory_model::{Connector, ScriptName};
-use connectory_store::{Action, Revision, RevisionId, RevisionNumber};
+use connectory_store::{Action, Revision, RevisionFilter, RevisionId, RevisionNumber};
 use jiff::Timestamp;
 
 use super::{Registry, RegistryError};
@@ -31,14 +31,14 @@ pub struct Change {
 }
 
 /// The revisions that a caller asks for.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevisionsWanted {
     /// Those of this connector.
     pub script_name: Option<ScriptName>,
-    /// Those of the author with this id or name.
-    pub author: Option<String>,
-    /// Those with this action.
-    pub action: Option<Action>,
+    /// Those that have this.
+    pub filter: RevisionFilter,
+    /// Those of the change with this number.
+    pub change: Option<RevisionNumber>,
     /// Those of this time or later, in milliseconds since 1970-01-01 UTC.
     pub since: Option<i64>,
     /// Those of this time or earlier.
@@ -53,22 +53,36 @@ pub struct RevisionsPage {
     pub next: Option<RevisionNumber>,
 }
 
-impl RevisionsWanted {
-    /// Whether revisions are looked at one by one.
-    fn is_filter(&self) -> bool {
-        self.author.is_some() || self.action.is_some()
-    }
+/// What one search found. It looks at so many revisions at most.
+pub(super) struct Looked {
+    /// The revisions, the newest first.
+    pub revisions: Vec<Revision>,
+    /// Where the next search begins, if this one ended before it had enough: it looks at numbers below this one.
+    pub rest: Option<Rest>,
+}
 
-    fn has(&self, revision: &Revision) -> bool {
-        let author = &revision.author;
-        let is_author = |wanted: &String| author.id == *wanted || author.name.as_ref() == Some(wanted);
-        self.author.as_ref().is_none_or(is_author) && self.action.is_none_or(|action| action == revision.action)
-    }
+/// The place where a search ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    /// The next search looks at numbers below this one.
+    pub before: RevisionNumber,
+    /// The time of the newest of them, in milliseconds since 1970-01-01 UTC.
+    pub created_at: i64,
 }
 
 /// A time in milliseconds since 1970-01-01 UTC as RFC 3339 has it.
 pub fn time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |time| format!("{time:.3}"))
+}
+
+/// The number after one.
+pub(super) fn after(number: RevisionNumber) -> RevisionNumber {
+    RevisionNumber::new(number.get() + 1).unwrap_or(RevisionNumber::MAX)
+}
+
+/// The number before one.
+pub(super) fn before(number: RevisionNumber) -> RevisionNumber {
+    RevisionNumber::new(number.get() - 1).unwrap_or(RevisionNumber::ZERO)
 }
 
 impl Registry {
@@ -78,62 +92,114 @@ impl Registry {
         &self,
         tenant: &TenantCatalog,
         wanted: &RevisionsWanted,
-        mut before: Option<RevisionNumber>,
+        before: Option<RevisionNumber>,
         limit: usize,
     ) -> Result<RevisionsPage, RegistryError> {
-        let mut page = RevisionsPage { revisions: Vec::with_capacity(limit), next: None };
-        if let Some(until) = wanted.until {
-            let Some(newest) = self.store.moment_at(tenant.id(), until).await? else { return Ok(page) };
-            let after = RevisionNumber::new(newest.number.get() + 1);
-            before = before.map_or(after, |before| Some(after.map_or(before, |after| before.min(after))));
-        }
-        let mut oldest = RevisionNumber::ZERO;
-        if let Some(since) = wanted.since {
-            let last_before = self.store.moment_at(tenant.id(), since.saturating_sub(1)).await?;
-            oldest = last_before.map_or(oldest, |moment| moment.number);
-        }
-        let mut scanned = 0;
-        loop {
-            // One more than are wanted, to know whether more follow. A filter may leave out any number of them.
-            let left = limit + 1 - page.revisions.len();
-            let read = if wanted.is_filter() { REVISIONS_READ } else { left.min(REVISIONS_READ) };
-            let rows = u32::try_from(read).unwrap_or(u32::MAX);
-            let found = self.store.revisions(tenant.id(), wanted.script_name.clone(), before, rows).await?;
-            let is_last = found.len() < read;
-            for revision in found {
-                if revision.number <= oldest {
-                    return Ok(page);
-                }
-                scanned += 1;
-                before = Some(revision.number);
-                if !wanted.has(&revision) {
-                    continue;
-                }
-                if page.revisions.len() == limit {
-                    // The one before was the last of this page.
-                    page.next = page.revisions.last().map(|last| last.number).or(before);
-                    return Ok(page);
-                }
-                page.revisions.push(revision);
-            }
-            if is_last {
-                return Ok(page);
-            }
-            if scanned >= REVISIONS_SCANNED {
-                page.next = before;
-                return Ok(page);
-            }
-        }
+        let between = self.between(tenant, wanted, before).await?;
+        // One more than are wanted, to know whether more follow.
+        let Looked { mut revisions, rest } = self.look(tenant, wanted, between, (limit + 1, REVISIONS_SCANNED)).await?;
+        let is_full = revisions.len() > limit;
+        revisions.truncate(limit);
+        let last = revisions.last().map(|last| last.number).filter(|_| is_full);
+        Ok(RevisionsPage { revisions, next: last.or(rest.map(|rest| rest.before)) })
     }
 
-    /// Lists up to `limit` revisions of a tenant with numbers below `before`, the newest first.
-    pub async fn activity(
+    /// Finds the numbers between which the wanted revisions are, of those below `before`.
+    pub(super) async fn between(
         &self,
         tenant: &TenantCatalog,
+        wanted: &RevisionsWanted,
         before: Option<RevisionNumber>,
-        limit: u32,
-    ) -> Result<Vec<Revision>, RegistryError> {
-        Ok(self.store.revisions(tenant.id(), None, before, limit).await?)
+    ) -> Result<(RevisionNumber, RevisionNumber), RegistryError> {
+        let newest = self.store.moment_of(RevisionId { tenant: tenant.id(), number: RevisionNumber::MAX }).await?;
+        let end = newest.map_or(RevisionNumber::ZERO, |newest| after(newest.number));
+        let mut between = (RevisionNumber::ZERO, before.map_or(end, |before| before.min(end)));
+        if let Some(until) = wanted.until {
+            let last = self.store.moment_at(tenant.id(), until).await?;
+            between.1 = between.1.min(last.map_or(RevisionNumber::ZERO, |last| after(last.number)));
+        }
+        if let Some(since) = wanted.since {
+            let last_before = self.store.moment_at(tenant.id(), since.saturating_sub(1)).await?;
+            between.0 = last_before.map_or(between.0, |moment| moment.number);
+        }
+        if let Some(change) = wanted.change {
+            let first = match self.store.moment_of(RevisionId { tenant: tenant.id(), number: change }).await? {
+                Some(moment) if moment.change == change => {
+                    self.store.first_of_changes(tenant.id(), vec![change]).await?.first().copied()
+                }
+                _ => None,
+            };
+            between.0 = between.0.max(first.map_or(change, self::before));
+            between.1 = between.1.min(after(change));
+        }
+        Ok(between)
+    }
+
+    /// Finds up to `limit` revisions with numbers between two, the newest first. It looks at `scanned` revisions at most.
+    pub(super) async fn look(
+        &self,
+        tenant: &TenantCatalog,
+        wanted: &RevisionsWanted,
+        (after, before): (RevisionNumber, RevisionNumber),
+        (limit, scanned): (usize, usize),
+    ) -> Result<Looked, RegistryError> {
+        if let Some(script_name) = &wanted.script_name {
+            return self
+                .look_in_connector(tenant, script_name, &wanted.filter, (after, before), (limit, scanned))
+                .await;
+        }
+        // Numbers have no gaps, so this bounds how many revisions the database looks at.
+        let scanned = i64::try_from(scanned).ok().filter(|_| !wanted.filter.is_empty()).unwrap_or(i64::MAX);
+        let floor =
+            RevisionNumber::new(before.get().saturating_sub(1).saturating_sub(scanned)).unwrap_or(after).max(after);
+        let rows = u32::try_from(limit).unwrap_or(u32::MAX);
+        let revisions = self.store.find_revisions(tenant.id(), wanted.filter.clone(), (floor, before), rows).await?;
+        if revisions.len() == limit || floor == after {
+            return Ok(Looked { revisions, rest: None });
+        }
+        // The tenants of old databases do have gaps. This skips them.
+        let next = self.store.moment_of(RevisionId { tenant: tenant.id(), number: floor }).await?;
+        let next = next.filter(|next| next.number > after);
+        let rest = next.map(|next| Rest { before: self::after(next.number), created_at: next.created_at });
+        Ok(Looked { revisions, rest })
+    }
+
+    /// Finds revisions of one connector. They are a chain, which is read from its newest link on.
+    async fn look_in_connector(
+        &self,
+        tenant: &TenantCatalog,
+        script_name: &ScriptName,
+        filter: &RevisionFilter,
+        (after, mut before): (RevisionNumber, RevisionNumber),
+        (limit, scanned): (usize, usize),
+    ) -> Result<Looked, RegistryError> {
+        let (mut revisions, mut looked) = (Vec::new(), 0);
+        loop {
+            let left = limit - revisions.len();
+            let read = if filter.is_empty() { left.min(REVISIONS_READ) } else { REVISIONS_READ };
+            let rows = u32::try_from(read).unwrap_or(u32::MAX);
+            let links = self.store.revisions(tenant.id(), Some(script_name.clone()), Some(before), rows).await?;
+            let is_last = links.len() < read;
+            for link in links {
+                if link.number <= after {
+                    return Ok(Looked { revisions, rest: None });
+                }
+                (before, looked) = (link.number, looked + 1);
+                if looked > scanned {
+                    let rest = Rest { before: self::after(link.number), created_at: link.created_at };
+                    return Ok(Looked { revisions, rest: Some(rest) });
+                }
+                if filter.has(&link) {
+                    revisions.push(link);
+                }
+                if revisions.len() == limit {
+                    return Ok(Looked { revisions, rest: None });
+                }
+            }
+            if is_last {
+                return Ok(Looked { revisions, rest: None });
+            }
+        }
     }
 
     /// Lists up to `limit` revisions of a connector with numbers below `before`, the newest first.

@@ -3,6 +3,7 @@
 //! All changes by the API and the console use this module. Of HTTP, the module knows only the conditions of requests: a
 //! refused operation returns a [`RegistryError`], which contains the reason and its values.
 
+mod activity;
 mod apply;
 mod changed;
 mod clients;
@@ -30,7 +31,9 @@ use self::queue::Queues;
 use crate::catalog::{Catalog, TenantCatalog};
 use crate::work::Work;
 
+pub use self::activity::{ActivityChange, ActivityCursor, ActivityItem, ActivityPage, ActivityWanted, What};
 pub use self::apply::{ApplyError, Changes};
+pub use self::changed::{MEMBERS, is_member};
 pub use self::deleted::DeletedPage;
 pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;

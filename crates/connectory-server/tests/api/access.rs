@@ -10,7 +10,7 @@ use connectory_model::limits::FREE_FAILURES;
 use connectory_server::Options;
 use connectory_server::auth::keys::Claims;
 use connectory_server::rate_limit::RateLimit;
-use connectory_store::Quotas;
+use connectory_store::{Quotas, RefusedFilter};
 use http::{Method, Request, header};
 use serde_json::{Value, json};
 
@@ -342,7 +342,7 @@ async fn wrong_secrets_delay_the_client_from_their_address_alone() {
     // They are kept, in one row for each minute. An unknown id is in the log only.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
-    let refused = app.server.store.refused_sign_ins(tenant, 0, 10).await.unwrap();
+    let refused = app.server.store.refused_sign_ins(tenant, RefusedFilter::default(), None, 10).await.unwrap();
     let count: u32 = refused.iter().map(|refused| refused.count).sum();
     assert_eq!(count, FREE_FAILURES + 3, "the delayed one counts too");
     assert!(refused.len() <= 2, "two minutes at most: {refused:?}");

@@ -86,6 +86,10 @@ async fn the_revisions_of_a_tenant_are_filtered() {
     assert_eq!(found("action=create").await, [2, 1]);
     assert_eq!(found("action=create&limit=1").await, [2]);
     assert_eq!(found("scriptName=hr&author=first&action=update").await, [3]);
+    assert_eq!(found("changed=connectorMetadata&action=update").await, [3]);
+    assert_eq!(found("changed=connectorMetadata&scriptName=hr&action=update").await, [3]);
+    assert_eq!(found("changed=translations/de").await, Vec::<u64>::new());
+    assert_eq!((found("change=2").await, found("change=9").await), (vec![2], vec![]));
     let times: Vec<_> = {
         let page = app.get("/connectory/v1/revisions").await.ok();
         page.as_array().unwrap().iter().map(|revision| revision["created"].as_str().unwrap().to_owned()).collect()
@@ -101,6 +105,13 @@ async fn the_revisions_of_a_tenant_are_filtered() {
             "since=yesterday",
             "`since` must be a time of RFC 3339 with its offset, such as 2026-05-04T03:02:01Z; got `yesterday`",
         ),
+        (
+            "changed=translations/xx",
+            "`changed` must be one of `name`, `type`, `className`, `directConnect`, `status`, `connectorMetadata`, \
+             `sourceConfigXml`, `applicationXml`, `correlationConfigXml`, `translations`, or such as `translations/de`; \
+             got `translations/xx`",
+        ),
+        ("change=x", "`change` must be the number of a revision, such as 42; got `x`"),
         ("before=-1", "`before` must be the number of a revision, such as 42; got `-1`"),
         (
             "before=99999999999999999999",
@@ -109,7 +120,7 @@ async fn the_revisions_of_a_tenant_are_filtered() {
         ("limit=251", "`limit` must be an integer from 1 to 250, got `251`"),
         (
             "offset=1",
-            "the parameter `offset` is unknown; this operation has `limit`, `before`, `scriptName`, `author`, `action`, `since`, `until`",
+            "the parameter `offset` is unknown; this operation has `limit`, `before`, `scriptName`, `author`, `action`, `changed`, `change`, `since`, `until`",
         ),
     ] {
         assert_eq!(app.get(&format!("/connectory/v1/revisions?{query}")).await.refusal(400), expected);

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
+use connectory_model::limits::{
+    ACTIVITY_SCANNED, REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR,
+};
 use tokio_postgres::Row;
 
 use super::pool::Pool;
 use super::transaction::Transaction;
-use super::value::{NOW, author, column, plain, text, text_column, word};
+use super::value::{NOW, Value, author, column, plain, text, text_column, word};
 use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
 use crate::error::{Result, StoreError, unreadable};
+use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace};
 use crate::revision::Origin;
 
 /// Refuses an event of a tenant that does not exist.
@@ -67,18 +70,35 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// Reads up to `limit` events with numbers below `before`, the newest first.
+/// Finds up to `limit` events with numbers up to `up_to`, the newest first.
 pub(super) async fn events(
     pool: &Arc<Pool>,
     tenant: TenantId,
-    before: Option<i64>,
+    filter: &AccessFilter,
+    up_to: Option<i64>,
     limit: u32,
-) -> Result<Vec<AccessEvent>> {
+) -> Result<AccessEvents> {
     let query = "SELECT number, action, subject, author_kind, author_id, author_name, address, tracking_id, created_at
-                     FROM access_events WHERE tenant_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
-    let before = before.unwrap_or(i64::MAX);
-    let rows = pool.query(query, &[&tenant.get(), &before, &i64::from(limit)]).await?;
-    rows.iter().map(event).collect()
+                     FROM (SELECT * FROM access_events WHERE tenant_id = $1 AND number <= $2
+                               ORDER BY number DESC LIMIT $8) AS looked
+                     WHERE ($4 IS NULL OR author_id = $4 OR author_name = $4) AND ($5 IS NULL OR action = $5)
+                       AND ($6 IS NULL OR created_at >= $6) AND ($7 IS NULL OR created_at <= $7)
+                     ORDER BY number DESC LIMIT $3";
+    let (tenant, up_to) = (tenant.get(), up_to.unwrap_or(i64::MAX));
+    let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap_or(i64::MAX).max(i64::from(limit));
+    let (author, action) = (filter.author.as_deref().map(text), filter.action.map(AccessAction::number));
+    let values: [&dyn Value; 8] =
+        [&tenant, &up_to, &i64::from(limit), &author, &action, &filter.since, &filter.until, &scanned];
+    let rows = pool.query(query, &values).await?;
+    let events = rows.iter().map(event).collect::<Result<Vec<_>>>()?;
+    if filter.is_empty() || events.len() == limit as usize {
+        return Ok(AccessEvents { events, rest: None });
+    }
+    let query = "SELECT number, created_at FROM access_events WHERE tenant_id = $1 AND number <= $2
+                     ORDER BY number DESC LIMIT 1 OFFSET $3";
+    let rest = pool.query_one(query, &[&tenant, &up_to, &scanned]).await?;
+    let rest = rest.as_ref().map(|row| Ok::<_, StoreError>((column(row, 0)?, column(row, 1)?))).transpose()?;
+    Ok(AccessEvents { events, rest })
 }
 
 fn event(row: &Row) -> Result<AccessEvent> {
@@ -123,11 +143,27 @@ pub(super) async fn add_refused(transaction: &Transaction, tenant: TenantId, ref
     Ok(())
 }
 
-/// Reads refused sign-ins of a tenant, the newest first, without the first `skip` ones.
-pub(super) async fn refused(pool: &Arc<Pool>, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
-    let query = "SELECT minute, client_id, address, count FROM refused_sign_ins WHERE tenant_id = $1
-                     ORDER BY minute DESC, client_id DESC, address DESC LIMIT $3 OFFSET $2";
-    let rows = pool.query(query, &[&tenant.get(), &i64::from(skip), &i64::from(limit)]).await?;
+/// Finds refused sign-ins of a tenant, the newest first, from a place on.
+pub(super) async fn refused(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    filter: &RefusedFilter,
+    from: Option<RefusedPlace>,
+    limit: u32,
+) -> Result<Vec<RefusedSignIns>> {
+    let query = "SELECT minute, client_id, address, count FROM refused_sign_ins
+                     WHERE tenant_id = $1 AND minute >= $2 AND minute <= $3
+                       AND ($4 IS NULL OR client_id = $4)
+                       AND ($5 IS NULL OR (minute, client_id, address) <= ($5, $6, $7))
+                     ORDER BY minute DESC, client_id DESC, address DESC LIMIT $8";
+    let last = from.as_ref().map_or(i64::MAX, |from| from.minute);
+    let (since, until) = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(i64::MAX).min(last));
+    let client = filter.client_id.as_deref().map(text);
+    let (minute, client_id, address) =
+        from.map_or_else(Default::default, |at| (Some(at.minute), at.client_id, at.address.to_string()));
+    let values: [&dyn Value; 8] =
+        [&tenant.get(), &since, &until, &client, &minute, &text(&client_id), &address, &i64::from(limit)];
+    let rows = pool.query(query, &values).await?;
     let read = |row: &Row| {
         Ok(RefusedSignIns {
             tenant,

@@ -59,12 +59,13 @@ pub use self::schema::Schema;
 use self::transaction::Transaction;
 use self::writer::Job;
 use crate::access::{ApiClient, NewClient, Quotas, RemovedRows, SigningKey, Tenant, TenantId};
-use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
 use crate::clock;
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
+use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter};
 use crate::lease::{Lease, LeasedWork};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
@@ -300,6 +301,24 @@ impl Postgres {
         reads::revisions(&self.0.reads, tenant, script_name.as_ref(), before, limit).await
     }
 
+    pub async fn find_revisions(
+        &self,
+        tenant: TenantId,
+        filter: RevisionFilter,
+        between: (RevisionNumber, RevisionNumber),
+        limit: u32,
+    ) -> Result<Vec<Revision>> {
+        past::find(&self.0.reads, tenant, &filter, between, limit).await
+    }
+
+    pub async fn first_of_changes(
+        &self,
+        tenant: TenantId,
+        changes: Vec<RevisionNumber>,
+    ) -> Result<Vec<RevisionNumber>> {
+        past::first_of_changes(&self.0.reads, tenant, &changes).await
+    }
+
     pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
         past::revisions_after(&self.0.reads, after, limit).await
     }
@@ -409,8 +428,14 @@ impl Postgres {
         .await
     }
 
-    pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
-        access_events::events(&self.0.reads, tenant, before, limit).await
+    pub async fn access_events(
+        &self,
+        tenant: TenantId,
+        filter: AccessFilter,
+        up_to: Option<i64>,
+        limit: u32,
+    ) -> Result<AccessEvents> {
+        access_events::events(&self.0.reads, tenant, &filter, up_to, limit).await
     }
 
     /// Each tenant has a transaction of its own.
@@ -428,8 +453,14 @@ impl Postgres {
         Ok(())
     }
 
-    pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
-        access_events::refused(&self.0.reads, tenant, skip, limit).await
+    pub async fn refused_sign_ins(
+        &self,
+        tenant: TenantId,
+        filter: RefusedFilter,
+        from: Option<RefusedPlace>,
+        limit: u32,
+    ) -> Result<Vec<RefusedSignIns>> {
+        access_events::refused(&self.0.reads, tenant, &filter, from, limit).await
     }
 
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {

@@ -1,17 +1,19 @@
 //! Reads of what was before: the revisions after one, the revision at a time, and the connectors at a revision.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio_postgres::Row;
 
 use super::pool::Pool;
 use super::reads::revision;
-use super::value::{column, number, optional_number, script_name};
+use super::value::{Value, column, number, optional_number, script_name, text};
 use crate::access::TenantId;
 use crate::body;
 use crate::error::Result;
+use crate::find::{Firsts, RevisionFilter};
 use crate::past::{Deleted, Left, Moment, Search};
-use crate::revision::{Revision, RevisionId, RevisionNumber, columns};
+use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
     concat!("SELECT ", columns!(""), " FROM revisions WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3");
@@ -58,6 +60,50 @@ pub(super) async fn deleted(
         Ok(Deleted::new(revision(row)?, named))
     };
     rows.iter().map(deleted).collect()
+}
+
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(""),
+    " FROM revisions WHERE tenant_id = $1 AND number > $2 AND number < $3
+          AND ($4 IS NULL OR author_id = $4 OR author_name = $4)
+          AND ($5 IS NULL OR action = $5)
+          AND ($6 IS NULL OR strpos(' ' || changed || ' ', $6) > 0)
+          ORDER BY number DESC LIMIT $7"
+);
+
+/// Finds revisions that have something, among those between two numbers, the newest first.
+pub(super) async fn find(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    filter: &RevisionFilter,
+    (after, before): (RevisionNumber, RevisionNumber),
+    limit: u32,
+) -> Result<Vec<Revision>> {
+    let (author, action) = (filter.author.as_deref().map(text), filter.action.map(Action::number));
+    let (tenant, limit) = (tenant.get(), i64::from(limit));
+    let values: [&dyn Value; 7] =
+        [&tenant, &after.get(), &before.get(), &author, &action, &filter.changed_text(), &limit];
+    pool.query(FIND, &values).await?.iter().map(revision).collect()
+}
+
+/// Finds the numbers of the first revisions of changes. Revisions never change, so the reads need not be of one moment.
+pub(super) async fn first_of_changes(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    changes: &[RevisionNumber],
+) -> Result<Vec<RevisionNumber>> {
+    let query = "SELECT number, change FROM revisions WHERE tenant_id = $1 AND number = ANY ($2)";
+    let mut firsts = Firsts::of(changes);
+    loop {
+        let probes = firsts.probes();
+        if probes.is_empty() {
+            return Ok(firsts.found());
+        }
+        let rows = pool.query(query, &[&tenant.get(), &probes]).await?;
+        let found = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?)));
+        firsts.note(&found.collect::<Result<HashMap<i64, i64>>>()?);
+    }
 }
 
 fn moment(row: &Row) -> Result<Moment> {

@@ -18,7 +18,7 @@ use super::{access_events, schema, usage};
 use crate::access::{
     ApiClient, NewClient, Quotas, REMOVED_ROWS, RemovedRows, SigningKey, Tenant, TenantId, name_of_deleted,
 };
-use crate::access_event::{AccessAction, AccessEvent, AccessOrigin};
+use crate::access_event::{AccessAction, AccessOrigin};
 use crate::clock::now;
 use crate::error::{Result, StoreError, unreadable};
 use crate::revision::AuthorKind;
@@ -130,11 +130,6 @@ impl AccessDb {
     /// Deletes a client. Its tokens end within seconds.
     pub fn delete_client(&self, id: &str, by: &AccessOrigin) -> Result<()> {
         self.write(|connection| delete_client(connection, None, id, by))
-    }
-
-    /// Reads up to `limit` access events of a tenant with numbers below `before`, the newest first.
-    pub fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
-        access_events::events(&self.connection, tenant, before, limit)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The rows of access events and refused sign-ins.
 
-use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
+use connectory_model::limits::{
+    ACTIVITY_SCANNED, REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::key::{end_key, first_key};
@@ -9,6 +11,7 @@ use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
 use crate::clock::now;
 use crate::error::{Result, StoreError};
+use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace};
 use crate::revision::Origin;
 
 /// Refuses an event of a tenant that does not exist.
@@ -70,18 +73,22 @@ pub(super) fn record(
     Ok(())
 }
 
-/// Reads up to `limit` events with numbers below `before`, the newest first.
+/// Finds up to `limit` events with numbers up to `up_to`, the newest first.
 pub(super) fn events(
     connection: &Connection,
     tenant: TenantId,
-    before: Option<i64>,
+    filter: &AccessFilter,
+    up_to: Option<i64>,
     limit: u32,
-) -> Result<Vec<AccessEvent>> {
+) -> Result<AccessEvents> {
     let first = first_key(tenant);
-    let last = before.map_or(end_key(tenant), |before| first.saturating_add(before).min(end_key(tenant)));
+    let end = up_to.map_or(end_key(tenant), |up_to| first.saturating_add(up_to).saturating_add(1).min(end_key(tenant)));
     let mut statement = connection.prepare_cached(
         "SELECT key, action, subject, author_kind, author_id, author_name, address, tracking_id, created_at
-             FROM access_events WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3",
+             FROM (SELECT * FROM access_events WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?8)
+             WHERE (?4 IS NULL OR author_id = ?4 OR author_name = ?4) AND (?5 IS NULL OR action = ?5)
+               AND (?6 IS NULL OR created_at >= ?6) AND (?7 IS NULL OR created_at <= ?7)
+             ORDER BY key DESC LIMIT ?3",
     )?;
     let read = |row: &Row<'_>| {
         let action = row.get(1)?;
@@ -95,7 +102,21 @@ pub(super) fn events(
             created_at: row.get(8)?,
         })
     };
-    Ok(statement.query_map(params![first, last, limit], read)?.collect::<rusqlite::Result<_>>()?)
+    let scanned = ACTIVITY_SCANNED.max(limit as usize);
+    let AccessFilter { author: of, action, since, until } = filter;
+    let values = params![first, end, limit, of, action.map(AccessAction::number), since, until, scanned];
+    let events: Vec<_> = statement.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
+    let may_lack = !filter.is_empty() && events.len() < limit as usize;
+    let rest = if may_lack { nth_event(connection, (first, end), scanned)? } else { None };
+    Ok(AccessEvents { events, rest })
+}
+
+/// Reads the number and the time of the event after the newest `skip` ones.
+fn nth_event(connection: &Connection, (first, end): (i64, i64), skip: usize) -> Result<Option<(i64, i64)>> {
+    let query = "SELECT key, created_at FROM access_events WHERE key > ?1 AND key < ?2
+                     ORDER BY key DESC LIMIT 1 OFFSET ?3";
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)? - first, row.get(1)?));
+    Ok(connection.prepare_cached(query)?.query_row(params![first, end, skip], read).optional()?)
 }
 
 /// Adds refused sign-ins to those of the same minute. Those of tenants that do not exist any more are left out. Deletes
@@ -136,15 +157,29 @@ pub(super) fn add_refused(connection: &Connection, refused: &[RefusedSignIns]) -
     Ok(())
 }
 
-/// Reads refused sign-ins of a tenant, the newest first, without the first `skip` ones.
-pub(super) fn refused(connection: &Connection, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
+/// Finds refused sign-ins of a tenant, the newest first, from a place on.
+pub(super) fn refused(
+    connection: &Connection,
+    tenant: TenantId,
+    filter: &RefusedFilter,
+    from: Option<RefusedPlace>,
+    limit: u32,
+) -> Result<Vec<RefusedSignIns>> {
     let mut statement = connection.prepare_cached(
-        "SELECT minute, client_id, address, count FROM refused_sign_ins WHERE tenant_id = ?1
-             ORDER BY minute DESC, client_id DESC, address DESC LIMIT ?3 OFFSET ?2",
+        "SELECT minute, client_id, address, count FROM refused_sign_ins
+             WHERE tenant_id = ?1 AND minute >= ?2 AND minute <= ?3
+               AND (?4 IS NULL OR client_id = ?4)
+               AND (?5 IS NULL OR (minute, client_id, address) <= (?5, ?6, ?7))
+             ORDER BY minute DESC, client_id DESC, address DESC LIMIT ?8",
     )?;
+    let last = from.as_ref().map_or(i64::MAX, |from| from.minute);
+    let (minute, client_id, address) =
+        from.map_or_else(Default::default, |at| (Some(at.minute), at.client_id, at.address.to_string()));
+    let (since, until) = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(i64::MAX).min(last));
     let read = |row: &Row<'_>| {
         let address = word(2, &row.get::<_, String>(2)?)?;
         Ok(RefusedSignIns { tenant, minute: row.get(0)?, client_id: row.get(1)?, address, count: row.get(3)? })
     };
-    Ok(statement.query_map(params![tenant.get(), skip, limit], read)?.collect::<rusqlite::Result<_>>()?)
+    let values = params![tenant.get(), since, until, filter.client_id, minute, client_id, address, limit];
+    Ok(statement.query_map(values, read)?.collect::<rusqlite::Result<_>>()?)
 }

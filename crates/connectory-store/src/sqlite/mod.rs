@@ -40,11 +40,12 @@ use self::reader::Readers;
 pub(crate) use self::syncs::Syncs;
 use self::writer::Writer;
 use crate::access::{ApiClient, NewClient, RemovedRows, SigningKey, Tenant, TenantId};
-use crate::access_event::{AccessEvent, AccessOrigin, RefusedSignIns};
+use crate::access_event::{AccessOrigin, RefusedSignIns};
 use crate::body::{Found, Holders};
 use crate::changes::{Changes, Follow, Head};
 use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
+use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter};
 use crate::once::{Done, Once};
 use crate::past::{Deleted, Left, Moment};
 use crate::retention::{Link, Newest, Removed, Run};
@@ -162,6 +163,24 @@ impl Sqlite {
             .await
     }
 
+    pub async fn find_revisions(
+        &self,
+        tenant: TenantId,
+        filter: RevisionFilter,
+        between: (RevisionNumber, RevisionNumber),
+        limit: u32,
+    ) -> Result<Vec<Revision>> {
+        self.readers.read(move |connection| past::find(connection, tenant, &filter, between, limit)).await
+    }
+
+    pub async fn first_of_changes(
+        &self,
+        tenant: TenantId,
+        changes: Vec<RevisionNumber>,
+    ) -> Result<Vec<RevisionNumber>> {
+        self.readers.read(move |connection| past::first_of_changes(connection, tenant, &changes)).await
+    }
+
     pub async fn revisions_after(&self, after: RevisionId, limit: u32) -> Result<Vec<Revision>> {
         self.readers.read(move |connection| past::revisions_after(connection, after, limit)).await
     }
@@ -239,16 +258,28 @@ impl Sqlite {
         self.writer.write(|reply| Job::EndSession(hash, by, reply)).await
     }
 
-    pub async fn access_events(&self, tenant: TenantId, before: Option<i64>, limit: u32) -> Result<Vec<AccessEvent>> {
-        self.readers.read(move |connection| access_events::events(connection, tenant, before, limit)).await
+    pub async fn access_events(
+        &self,
+        tenant: TenantId,
+        filter: AccessFilter,
+        up_to: Option<i64>,
+        limit: u32,
+    ) -> Result<AccessEvents> {
+        self.readers.read(move |connection| access_events::events(connection, tenant, &filter, up_to, limit)).await
     }
 
     pub async fn add_refused_sign_ins(&self, refused: Vec<RefusedSignIns>) -> Result<()> {
         self.writer.write(|reply| Job::AddRefused(refused, reply)).await
     }
 
-    pub async fn refused_sign_ins(&self, tenant: TenantId, skip: u32, limit: u32) -> Result<Vec<RefusedSignIns>> {
-        self.readers.read(move |connection| access_events::refused(connection, tenant, skip, limit)).await
+    pub async fn refused_sign_ins(
+        &self,
+        tenant: TenantId,
+        filter: RefusedFilter,
+        from: Option<RefusedPlace>,
+        limit: u32,
+    ) -> Result<Vec<RefusedSignIns>> {
+        self.readers.read(move |connection| access_events::refused(connection, tenant, &filter, from, limit)).await
     }
 
     pub async fn tenants(&self) -> Result<Vec<Tenant>> {

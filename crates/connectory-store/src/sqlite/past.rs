@@ -1,5 +1,7 @@
 //! Reads of what was before: the revisions after one, the revision at a time, and the connectors at a revision.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connectors::{bytes_of, revision, script_name};
@@ -7,8 +9,9 @@ use super::key::{end_key, first_key, key};
 use crate::access::TenantId;
 use crate::body;
 use crate::error::Result;
+use crate::find::{Firsts, RevisionFilter};
 use crate::past::{self, Deleted, Left, Moment};
-use crate::revision::{Revision, RevisionId, RevisionNumber, columns};
+use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
     concat!("SELECT ", columns!(""), " FROM revisions WHERE key > ?1 AND key < ?2 ORDER BY key LIMIT ?3");
@@ -63,6 +66,53 @@ pub(super) fn deleted(
         deleted.push(Deleted::new(deletion, named));
     }
     Ok(deleted)
+}
+
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(""),
+    " FROM revisions WHERE key > ?1 AND key < ?2
+          AND (?3 IS NULL OR author_id = ?3 OR author_name = ?3)
+          AND (?4 IS NULL OR action = ?4)
+          AND (?5 IS NULL OR instr(' ' || changed || ' ', ?5) > 0)
+          ORDER BY key DESC LIMIT ?6"
+);
+
+/// Finds revisions that have something, among those between two numbers, the newest first.
+pub(super) fn find(
+    connection: &Connection,
+    tenant: TenantId,
+    filter: &RevisionFilter,
+    (after, before): (RevisionNumber, RevisionNumber),
+    limit: u32,
+) -> Result<Vec<Revision>> {
+    let [after, before] = [after, before].map(|number| key(RevisionId { tenant, number }));
+    let action = filter.action.map(Action::number);
+    let mut statement = connection.prepare_cached(FIND)?;
+    let values = params![after, before, filter.author, action, filter.changed_text(), limit];
+    Ok(statement.query_map(values, revision)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Finds the numbers of the first revisions of changes.
+pub(super) fn first_of_changes(
+    connection: &Connection,
+    tenant: TenantId,
+    changes: &[RevisionNumber],
+) -> Result<Vec<RevisionNumber>> {
+    let mut statement = connection.prepare_cached("SELECT coalesce(change, number) FROM revisions WHERE key = ?1")?;
+    let mut firsts = Firsts::of(changes);
+    loop {
+        let probes = firsts.probes();
+        if probes.is_empty() {
+            return Ok(firsts.found());
+        }
+        let mut found = HashMap::new();
+        for number in probes {
+            let change: Option<i64> = statement.query_row([first_key(tenant) | number], |row| row.get(0)).optional()?;
+            found.extend(change.map(|change| (number, change)));
+        }
+        firsts.note(&found);
+    }
 }
 
 /// Reads the newest revision up to a number: its number, its change and its time.

@@ -3,7 +3,7 @@
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::limits::CLIENTS_PER_TENANT;
 use connectory_store::{
-    AccessAction, Author, AuthorKind, Change, NewClient, Refusal, SigningKey, Store, StoreError, TenantId,
+    AccessAction, AccessFilter, Author, AuthorKind, Change, NewClient, Refusal, SigningKey, Store, StoreError, TenantId,
 };
 
 use super::support::{by, client, commit, connector, create, edit, origin, summaries, tenant};
@@ -35,7 +35,7 @@ pub async fn clients_belong_to_a_tenant_until_they_are_deleted(database: impl Da
 
 /// What happened to a tenant, the newest first.
 async fn told(store: &Store, tenant: TenantId) -> Vec<(AccessAction, Option<String>)> {
-    let events = store.access_events(tenant, None, 2).await.unwrap();
+    let events = store.access_events(tenant, AccessFilter::default(), None, 2).await.unwrap().events;
     events.into_iter().map(|event| (event.action, event.subject)).collect()
 }
 

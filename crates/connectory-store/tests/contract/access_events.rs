@@ -1,7 +1,9 @@
 //! Who changed access, who signed in, and who was refused.
 
 use connectory_model::limits::{REFUSED_SIGN_INS, REFUSED_SIGN_INS_PER_CLIENT, SIGN_INS, SIGN_INS_PER_AUTHOR};
-use connectory_store::{AccessAction, AccessOrigin, Ended, NewSession, Quotas, RefusedSignIns, Store, TenantId};
+use connectory_store::{
+    AccessAction, AccessFilter, AccessOrigin, Ended, NewSession, Quotas, RefusedFilter, RefusedSignIns, Store, TenantId,
+};
 
 use super::support::{by, client, tenant};
 use super::{Database, all};
@@ -13,7 +15,7 @@ async fn sign_in(store: &Store, tenant: TenantId, by: &AccessOrigin) {
 }
 
 async fn actions(store: &Store, tenant: TenantId) -> Vec<(AccessAction, Option<String>)> {
-    let events = store.access_events(tenant, None, 100).await.unwrap();
+    let events = store.access_events(tenant, AccessFilter::default(), None, 100).await.unwrap().events;
     events.into_iter().map(|event| (event.action, event.subject)).collect()
 }
 
@@ -37,10 +39,10 @@ pub async fn changes_of_access_and_sign_ins_are_kept_with_who_and_from_where(dat
     assert_eq!(actions(&store, ours).await, expected);
     let theirs = store.tenants().await.unwrap()[1].id;
     assert_eq!(actions(&store, theirs).await, [(AccessAction::TenantCreated, text("other"))]);
-    let (mut before, mut numbers) = (None, Vec::new());
-    while let Some(event) = store.access_events(ours, before, 1).await.unwrap().pop() {
+    let (mut up_to, mut numbers) = (None, Vec::new());
+    while let Some(event) = store.access_events(ours, AccessFilter::default(), up_to, 1).await.unwrap().events.pop() {
         assert_eq!(event.by, by());
-        before = Some(event.number);
+        up_to = Some(event.number - 1);
         numbers.push(event.number);
     }
     assert_eq!(numbers, [6, 5, 4, 3, 2, 1]);
@@ -59,7 +61,7 @@ pub async fn the_oldest_sign_ins_go_and_changes_of_access_stay(database: impl Da
     store.create_client("default".to_owned(), client("second"), by()).await.unwrap();
     let count = usize::try_from(SIGN_INS).unwrap() + 400;
     all((0..count).map(|number| sign_in(&store, ours, &authors[number / 7 % authors.len()]))).await;
-    let events = store.access_events(ours, None, 2 * SIGN_INS).await.unwrap();
+    let events = store.access_events(ours, AccessFilter::default(), None, 2 * SIGN_INS).await.unwrap().events;
     let (sign_ins, others): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|event| event.action == AccessAction::SignIn);
     let kept = SIGN_INS..SIGN_INS + 100;
@@ -75,7 +77,7 @@ pub async fn one_author_makes_only_their_own_sign_ins_go(database: impl Database
     "hostile".clone_into(&mut hostile.origin.author.id);
     sign_in(&store, ours, &honest).await;
     all((0..3 * SIGN_INS_PER_AUTHOR).map(|_| sign_in(&store, ours, &hostile))).await;
-    let events = store.access_events(ours, None, SIGN_INS).await.unwrap();
+    let events = store.access_events(ours, AccessFilter::default(), None, SIGN_INS).await.unwrap().events;
     let of = |by: &AccessOrigin| u32::try_from(events.iter().filter(|event| event.by == *by).count()).unwrap();
     assert!((SIGN_INS_PER_AUTHOR..SIGN_INS_PER_AUTHOR + 100).contains(&of(&hostile)), "{}", of(&hostile));
     assert!(events.iter().any(|event| event.action == AccessAction::SignIn && event.by == honest));
@@ -93,7 +95,10 @@ pub async fn refused_sign_ins_are_counted_by_minute_and_the_oldest_go(database: 
         address: address.parse().unwrap(),
         count,
     };
-    let read = async |tenant, skip| store.refused_sign_ins(tenant, skip, 10).await.unwrap();
+    let read = async |tenant, skip| {
+        let all = store.refused_sign_ins(tenant, RefusedFilter::default(), None, 2 * REFUSED_SIGN_INS).await.unwrap();
+        all.into_iter().skip(skip as usize).take(10).collect::<Vec<_>>()
+    };
     let add = async |refused| store.add_refused_sign_ins(refused).await.unwrap();
     add(vec![refused(ours, 1, "192.0.2.7", 2), refused(theirs, 1, "2001:db8::1", 1)]).await;
     add(vec![refused(ours, 1, "192.0.2.7", 3), refused(ours, 2, "192.0.2.7", 1)]).await;

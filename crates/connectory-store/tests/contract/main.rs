@@ -13,6 +13,7 @@ mod access_events;
 mod backups;
 mod commits;
 mod copies;
+mod find;
 mod once;
 mod past;
 mod reads;
@@ -186,6 +187,13 @@ macro_rules! engines {
                 what_connectors_were_at_a_revision_is_known,
                 revisions_are_read_by_their_numbers,
                 deleted_connectors_are_read_from_the_last_deleted_on,
+            }
+            find {
+                revisions_are_found_by_what_they_have,
+                the_first_revision_of_each_change_is_found,
+                access_events_are_found_by_what_they_have,
+                a_search_of_access_events_ends_and_says_where,
+                refused_sign_ins_are_found_by_what_they_have,
             }
             reads {
                 a_connector_lives_through_revisions_and_a_restart,

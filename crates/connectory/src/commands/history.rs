@@ -25,6 +25,9 @@ pub struct HistoryArguments {
     /// Only those with this action
     #[arg(long, value_enum)]
     action: Option<Action>,
+    /// Only those that changed this member, such as sourceConfigXml, translations or translations/de
+    #[arg(long, value_name = "MEMBER")]
+    changed: Option<String>,
     /// Only those of this time or later. A time without an offset is one of this machine's time zone
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
@@ -113,8 +116,9 @@ fn time(text: &str) -> Result<String, NoMoment> {
 /// Prints revisions, the newest first.
 pub async fn history(arguments: HistoryArguments) -> Result<()> {
     let client = able(&arguments.environment).await?;
-    let is_filtered = [&arguments.author, &arguments.since, &arguments.until].iter().any(|value| value.is_some())
-        || arguments.action.is_some();
+    let is_filtered =
+        [&arguments.author, &arguments.changed, &arguments.since, &arguments.until].iter().any(|value| value.is_some())
+            || arguments.action.is_some();
     let revisions = match &arguments.script_name {
         Some(name) if is_filtered => client.revisions().script_name(name),
         Some(name) => client.history(name.as_str()),
@@ -125,6 +129,7 @@ pub async fn history(arguments: HistoryArguments) -> Result<()> {
         None => revisions,
     };
     let revisions = with(revisions, arguments.author, Revisions::author);
+    let revisions = with(revisions, arguments.changed, Revisions::changed);
     let revisions = with(revisions, arguments.since, Revisions::since);
     let mut revisions = with(revisions, arguments.until, Revisions::until).page_size(arguments.limit);
     if let Some(action) = arguments.action {
