@@ -275,10 +275,10 @@ def test_a_sign_in_in_another_tab_loses_nothing(admin):
     expect(other.get_by_role("heading", level=1)).to_have_text("Connectors")
     admin.write(admin.written().replace("first tab", "first tab, later"))
     banner = page.locator("#interruption")
-    expect(banner).to_contain_text("The form does not belong to this session. Open its page again. Your text is kept in this browser.")
+    expect(banner).to_contain_text("The form is from an earlier session, and nothing was saved. Open its page again. Your text is kept in this browser.")
     expect(page.locator("#verdict")).to_contain_text("Not checked.")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This request was refused")
     admin.look("form-of-another-session")
     page.get_by_role("link", name="Back to the form").click()
     expect(page.locator("#draft td.added").first).to_contain_text("first tab, later")
@@ -397,18 +397,22 @@ def test_settings_are_kept_and_still_conflict_after_a_refusal(admin):
     expect(page.locator("#draft td.added").first).to_contain_text("custom other")
     expect(page.get_by_label("Direct connect")).to_be_checked()
     page.get_by_label("Name", exact=True).fill("Taken name")
-    admin.server.session().patch(
-        f"{admin.server.url}/connectory/v1/connectors/set-again",
-        json=[{"op": "replace", "path": "/type", "value": "custom theirs"}],
-        headers={"Content-Type": "application/json-patch+json"},
-    ).raise_for_status()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert").first).to_contain_text("taken")
+    admin.server.session().patch(
+        f"{admin.server.url}/connectory/v1/connectors/set-again",
+        json=[{"op": "replace", "path": "/status", "value": "RELEASED"}],
+        headers={"Content-Type": "application/json-patch+json"},
+    ).raise_for_status()
     page.get_by_label("Name", exact=True).fill("Set once more")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert").first).to_contain_text("Someone else changed this")
+    # What was not changed here is not taken back.
+    expect(page.get_by_label("Status", exact=True)).to_have_value("RELEASED")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_have_text("Saved.")
+    detail = admin.server.session().get(f"{admin.server.url}/v3/connectors/set-again").json()
+    assert (detail["name"], detail["type"], detail["status"]) == ("Set once more", "custom other", "RELEASED")
     assert keys(admin) == []
 
 
@@ -573,6 +577,10 @@ def test_a_restart_and_a_server_that_is_gone_lose_nothing(browser):
     admin.write(admin.written().replace("the restart", "and after the restart"))
     expect(admin.page.locator("#verdict")).to_have_text("Not checked. The server cannot be reached.")
     expect(admin.page.locator("#interruption p")).to_have_text("The server cannot be reached. Your text is kept in this browser.")
+    # The page stays, and says why nothing was saved.
+    admin.page.get_by_role("button", name="Save").click()
+    expect(admin.page.locator("#interruption")).to_be_visible()
+    expect(admin.page).to_have_url(f"{server.url}{path}/documents/correlation-config")
     server.port = int(server.url.rsplit(":", 1)[1])
     server.start()
     admin.page.evaluate("dispatchEvent(new Event('focus'))")

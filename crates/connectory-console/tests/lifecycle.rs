@@ -223,6 +223,10 @@ async fn a_deletion_is_undone_and_deleted_connectors_are_restored_with_their_his
     let restored = admin.post(&format!("{HR}/history/2/restore"), &[]).await;
     assert_eq!(restored.header("location"), Some("/console/connectors/hr?done=there_again"));
     assert!(!admin.page("/?deleted=hr").await.contains(">Undo<"), "there is nothing left to undo");
+    // Old pages still have the button. What is there again stays as it is.
+    let again = admin.post(&format!("{HR}/history/2/restore"), &[("base", "")]).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert!(again.text().contains("Nothing was restored."), "{}", again.text());
     assert!(!admin.page("/?deleted=nothing").await.contains(">Undo<"));
 
     app.delete("/v3/connectors/hr").await;
@@ -244,6 +248,36 @@ async fn a_deletion_is_undone_and_deleted_connectors_are_restored_with_their_his
     let history = app.get("/connectory/v1/connectors/hr/revisions").await.ok();
     assert_eq!((&history[0]["action"], history.as_array().unwrap().len()), (&json!("restore"), 7));
     assert!(admin.page("/console/deleted").await.contains("No connector is deleted."));
+}
+
+#[tokio::test]
+async fn a_restore_overwrites_nothing_that_its_reader_has_not_seen() {
+    let app = start().await;
+    app.create("HR").await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    let change = |category: &str| json!([{"op": "add", "path": "/connectorMetadata/category", "value": category}]);
+    app.patch("/v3/connectors/hr", &change("first")).await.ok();
+    let base = field(&admin.page(&format!("{HR}/history/1")).await, "base");
+    app.patch("/v3/connectors/hr", &change("second")).await.ok();
+    for base in [base.as_str(), "", "made up"] {
+        let late = admin.post(&format!("{HR}/history/1/restore"), &[("base", base)]).await;
+        assert_eq!(late.status, StatusCode::CONFLICT, "{base}");
+    }
+    assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "second");
+    let base = field(&admin.page(&format!("{HR}/history/1")).await, "base");
+    let restored = admin.post(&format!("{HR}/history/1/restore"), &[("base", &base)]).await;
+    assert_eq!(restored.header("location"), Some("/console/connectors/hr/history?done=restored"));
+}
+
+#[tokio::test]
+async fn texts_that_may_be_meant_in_another_way_are_told() {
+    let app = start().await;
+    app.create("HR").await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    let doubt = "The texts in de are stored, but they may not be what was meant: “line 1: the file begins with `{`";
+    assert!(!admin.page(&format!("{HR}/translations")).await.contains(doubt));
+    app.put("/v3/connectors/hr/translations/de", br#"{"a": "b"}"#).await.ok();
+    assert!(admin.page(&format!("{HR}/translations")).await.contains(doubt));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use connectory_server::registry::{self, RegistryError};
 use connectory_store::Action;
 use maud::{Markup, html};
 
+use super::life_cycle::revision_tag;
 use super::page::{Tab, connector_document};
 use super::path::{RevisionPath, ScriptNamePath};
 use super::pretty::pretty;
@@ -81,6 +82,7 @@ pub async fn revision(
             @if can_restore {
                 form method="post" action=(connector_url(&script_name, &format!("/history/{number}/restore"))) {
                     (view.csrf_input())
+                    input type="hidden" name="base" value=(past.current.and_then(revision_tag).unwrap_or_default());
                     p { button type="submit" { (view.format("history.restore", &[&number])) } }
                 }
             } @else if is_current { p.note { (view.text("history.current")) } }
@@ -127,15 +129,17 @@ pub async fn restore(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
     RevisionPath(number): RevisionPath,
-    Submitted { caller, .. }: Submitted,
+    Submitted { caller, form, .. }: Submitted,
 ) -> Result<Response, PageError> {
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    let was_deleted = tenant.entry(&script_name).is_none();
-    let restored =
-        console.server.registry.restore(tenant, &origin, None, &script_name, (number, Condition::default())).await;
-    match restored {
+    let base = form.get("base")?;
+    let was_deleted = base.is_empty();
+    // What the reader has not seen is never overwritten.
+    let condition = if was_deleted { Condition::if_absent() } else { Condition::if_match(base) };
+    match console.server.registry.restore(tenant, &origin, None, &script_name, (number, condition)).await {
         Ok(_) if was_deleted => Ok(Redirect::to(&connector_url(&script_name, "?done=there_again")).into_response()),
         Ok(_) => Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response()),
+        Err(RegistryError::Unexpected(_)) => Err(PageError::conflict(Message::new("error.restore_late"))),
         Err(RegistryError::NameTaken) => Err(PageError::conflict(Message::new("error.restore_name"))),
         Err(error) => Err(error.into()),
     }

@@ -57,7 +57,7 @@ pub fn status_form(page: &ConnectorPage, status: Status, text: &str, is_primary:
     html! {
         form method="post" action=(page.url("/status")) {
             (page.view.csrf_input())
-            input type="hidden" name="base" value=[revision_tag(page)];
+            input type="hidden" name="base" value=[revision_tag(page.entry.source)];
             input type="hidden" name="status" value=(status);
             button.primary[is_primary] type="submit" { (text) }
         }
@@ -65,8 +65,8 @@ pub fn status_form(page: &ConnectorPage, status: Status, text: &str, is_primary:
 }
 
 /// A tag of the connector at its revision.
-fn revision_tag(page: &ConnectorPage) -> Option<String> {
-    match page.entry.source {
+pub fn revision_tag(source: Source) -> Option<String> {
+    match source {
         Source::Stored(id) => Some(ETag::of_revision(id.number, "").as_str().to_owned()),
         Source::BuiltIn(_) => None,
     }

@@ -17,6 +17,7 @@ use connectory_server::http::conditional::Condition;
 use connectory_server::registry::{Expected, Given, RegistryError, patched};
 use http::StatusCode;
 use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::filled::Filled;
@@ -36,13 +37,16 @@ use crate::state::Console;
 const FIELDS: [(&str, &str); 3] = [("name", "column.name"), ("type", "column.type"), ("className", "overview.class")];
 
 /// What is in the fields.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Settings {
     /// The texts of [`FIELDS`].
     texts: [String; 3],
     status: Status,
     direct_connect: bool,
 }
+
+/// The most characters of settings as JSON.
+const BEGAN_CHARS: usize = 64 * MEMBER_CHARS;
 
 /// What is wrong with a field, with its member.
 type FieldError = (&'static str, Message);
@@ -65,6 +69,28 @@ impl Settings {
             status: status.map_err(|error| PageError::bad_request(Message::new("error.invalid").with(&error)))?,
             direct_connect: form.get("directConnect")? == "true",
         })
+    }
+
+    /// These settings where they differ from those that the form began with, and else what is stored.
+    fn over(self, began: &Self, stored: &Self) -> Self {
+        let mut merged = stored.clone();
+        for ((merged, typed), began) in merged.texts.iter_mut().zip(self.texts).zip(&began.texts) {
+            if typed != *began {
+                *merged = typed;
+            }
+        }
+        if self.status != began.status {
+            merged.status = self.status;
+        }
+        if self.direct_connect != began.direct_connect {
+            merged.direct_connect = self.direct_connect;
+        }
+        merged
+    }
+
+    /// What the form began with, as it sends it. None if it does not.
+    fn began(form: &PostedForm) -> Option<Self> {
+        serde_json::from_str(form.get_up_to("began", BEGAN_CHARS).ok()?).ok()
     }
 
     /// What the API would refuse of each field. What is stored already is not checked.
@@ -107,21 +133,30 @@ impl Settings {
 /// Shows the form.
 pub async fn show(page: ConnectorPage, RawQuery(query): RawQuery) -> Response {
     let above = success_note(&page.view, &query.unwrap_or_default());
-    settings_page(&page, &Settings::of(&page.connector), &Filled::Stored, &[], &above)
+    let stored = Settings::of(&page.connector);
+    settings_page(&page, &stored, &stored, &Filled::Stored, &[], &above)
 }
 
 fn settings_page(
     page: &ConnectorPage,
     settings: &Settings,
+    began: &Settings,
     filled: &Filled,
     errors: &[FieldError],
     above: &Markup,
 ) -> Response {
-    let content = html! { (above) (settings_form(page, settings, filled, errors)) };
+    let content = html! { (above) (settings_form(page, settings, began, filled, errors)) };
     page.render(Tab::Settings, &content)
 }
 
-fn settings_form(page: &ConnectorPage, settings: &Settings, filled: &Filled, errors: &[FieldError]) -> Markup {
+/// The form. `began` is what is stored as its reader knows it.
+fn settings_form(
+    page: &ConnectorPage,
+    settings: &Settings,
+    began: &Settings,
+    filled: &Filled,
+    errors: &[FieldError],
+) -> Markup {
     let view = &page.view;
     let readonly = !page.is_writable();
     let script_name = page.connector.script_name.as_str();
@@ -135,6 +170,7 @@ fn settings_form(page: &ConnectorPage, settings: &Settings, filled: &Filled, err
         {
             (view.csrf_input())
             input type="hidden" name="base" value=(filled.base(tag.as_str()));
+            input type="hidden" name="began" value=(serde_json::to_string(began).unwrap_or_default());
             @for ((member, label), text) in FIELDS.iter().zip(&settings.texts) {
                 @let error = errors.iter().find(|(of, _)| of == member).map(|(_, error)| error.text(view.language));
                 (text_field(view, (member, label), text, readonly, error.as_deref()))
@@ -178,9 +214,10 @@ pub async fn save(
     console.server.registry.custom(caller.tenant(), &script_name)?;
     let stored = Settings::of(&page.connector);
     let typed = stored.typed(&form)?;
+    let began = Settings::began(&form).unwrap_or_else(|| stored.clone());
     let errors = typed.errors(&stored);
     if !errors.is_empty() {
-        return Ok(refused(&page, &typed, form.get("base")?, &errors));
+        return Ok(refused(&page, &typed, &began, form.get("base")?, &errors));
     }
     let (patch, limit) = (typed.patch(&stored)?, console.server.options.max_document);
     let next = move |connector: &Connector| patched(&patch, connector, DetailShape::Plain, limit).map(Some);
@@ -193,27 +230,29 @@ pub async fn save(
         Err(RegistryError::Unexpected(_)) => {
             let theirs = page.again(&console).await?;
             let stored = Settings::of(&theirs.connector);
+            // What was not changed here is not taken back there.
+            let typed = typed.over(&began, &stored);
             if stored == typed {
                 return done(UNCHANGED);
             }
             let response = console.server.work.run(0, move |stop| {
-                let (stored, mine) = (stored.lines(&theirs.view), typed.lines(&theirs.view));
-                let above = diff::conflict(&theirs.view, &stored, &mine, &address, stop);
-                settings_page(&theirs, &typed, &Filled::Typed, &[], &above)
+                let (before, mine) = (stored.lines(&theirs.view), typed.lines(&theirs.view));
+                let above = diff::conflict(&theirs.view, &before, &mine, &address, stop);
+                settings_page(&theirs, &typed, &stored, &Filled::Typed, &[], &above)
             });
             Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
         Err(error @ RegistryError::NameTaken) => {
-            Ok(refused(&page, &typed, form.get("base")?, &[("name", PageError::from(error).message())]))
+            Ok(refused(&page, &typed, &began, form.get("base")?, &[("name", PageError::from(error).message())]))
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// The page with what was typed in a form that began with a tag, and what is wrong with it.
-fn refused(page: &ConnectorPage, typed: &Settings, base: &str, errors: &[FieldError]) -> Response {
+fn refused(page: &ConnectorPage, typed: &Settings, began: &Settings, base: &str, errors: &[FieldError]) -> Response {
     let filled = Filled::TypedSince(base.to_owned());
-    (StatusCode::UNPROCESSABLE_ENTITY, settings_page(page, typed, &filled, errors, &html! {})).into_response()
+    (StatusCode::UNPROCESSABLE_ENTITY, settings_page(page, typed, began, &filled, errors, &html! {})).into_response()
 }
 
 /// Answers the difference of a draft to the stored settings.

@@ -80,6 +80,7 @@ fn render_translations(page: &ConnectorPage, query: &str) -> Response {
     let on_page = &keys.all[first..keys.all.len().min(first + KEYS_PER_PAGE)];
     let content = html! {
         (success_note(&page.view, query))
+        (doubts(page, &shown))
         (notes::cell_drafts(&page.view, &page.url("/translations/")))
         (locale_choice(page, &keys, &shown))
         @if last > 1 {
@@ -90,6 +91,16 @@ fn render_translations(page: &ConnectorPage, query: &str) -> Response {
         @if page.is_writable() { (import_form(page, &shown)) }
     };
     page.render(Tab::Translations, &content)
+}
+
+/// What is in doubt of the texts that are shown, as the API says it of an upload (D75).
+fn doubts(page: &ConnectorPage, shown: &[Locale]) -> Markup {
+    let doubt = |locale: &Locale| {
+        let texts = page.connector.translations.0.get(locale)?;
+        let doubt = texts.format_doubt().or_else(|| texts.encoding_doubt())?;
+        Some(page.view.format("translations.doubt", &[locale, &format!("line {}: {}", doubt.line, doubt.reason)]))
+    };
+    html! { @for doubt in shown.iter().filter_map(doubt) { p.note { (visible(&doubt)) } } }
 }
 
 /// Links to the pages before and after, with the locales that were asked for.

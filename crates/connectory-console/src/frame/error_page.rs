@@ -43,8 +43,10 @@ impl response::ErrorPage for ErrorPage {
 impl ErrorPage {
     fn page(&self, error: &ApiError, message: &str, tracking_id: &str) -> Response {
         let view = &self.view;
+        // Who signed in again may do it.
+        let is_old_form = self.message.as_ref().is_some_and(|message| message.is("error.form_token"));
         let title = view.text(match error.status {
-            StatusCode::FORBIDDEN => "error.forbidden",
+            StatusCode::FORBIDDEN if !is_old_form => "error.forbidden",
             StatusCode::NOT_FOUND => "error.not_found",
             status if status.is_server_error() => "error.internal",
             _ => "error.refused",

@@ -110,6 +110,11 @@ impl Message {
         self
     }
 
+    /// Whether it is the message of a key.
+    pub fn is(&self, key: &str) -> bool {
+        self.key == key
+    }
+
     /// The message in a language.
     pub fn text(&self, language: Language) -> String {
         let values: Vec<_> = self.values.iter().map(|value| value as &dyn Display).collect();

@@ -45,7 +45,12 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
             }
             // The address of a form that is sent may have no page.
             let back = if parts.method.is_safe() { view.back() } else { view.form_page.as_deref().unwrap_or("/") };
-            let query = form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("back", back);
+            if !parts.method.is_safe() {
+                query.append_pair("unsaved", "true");
+            }
+            let query = query.finish();
             return Err(Redirect::to(&format!("/console/sign-in?{query}")).into_response());
         };
         caller.has(Permission::Read).map_err(|denied| PageError::from(denied).into_response())?;

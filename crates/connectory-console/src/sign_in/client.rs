@@ -31,8 +31,13 @@ use crate::state::Console;
 
 /// Shows the form for signing in.
 pub async fn show(State(console): State<Arc<Console>>, Visitor(view): Visitor, RawQuery(query): RawQuery) -> Response {
-    let back = local_path(&parameter(&query.unwrap_or_default(), "back"));
-    let content = sign_in_form(&console, &view, &back, "", None);
+    let query = query.unwrap_or_default();
+    let back = local_path(&parameter(&query, "back"));
+    let is_unsaved = parameter(&query, "unsaved") == "true";
+    let content = html! {
+        @if is_unsaved { p.note role="status" { (view.text("sign_in.unsaved")) } }
+        (sign_in_form(&console, &view, &back, "", None))
+    };
     view.render(Place::Elsewhere, view.text("sign_in.title"), &content)
 }
 

@@ -64,8 +64,8 @@ pub fn parse(document: &str) -> Result<roxmltree::Document<'_>, Malformed> {
 /// What would be right, where the parser's words do not say it.
 fn expected_instead(text: &str, error: &roxmltree::Error) -> Option<String> {
     let at = error.pos();
-    let found = text[before(text, at).len()..].chars().next()?;
-    let found = format!("`{}` (U+{:04X})", visible(found.encode_utf8(&mut [0; 4])), u32::from(found));
+    let found_char = text[before(text, at).len()..].chars().next()?;
+    let found = format!("`{}` (U+{:04X})", visible(found_char.encode_utf8(&mut [0; 4])), u32::from(found_char));
     match error {
         // The parser names a byte, which is a part of the character.
         roxmltree::Error::InvalidChar2("a quote", ..) => {
@@ -80,6 +80,12 @@ fn expected_instead(text: &str, error: &roxmltree::Error) -> Option<String> {
             }
             Err(_) => None,
         },
+        roxmltree::Error::InvalidChar(expected, ..) if !found_char.is_ascii() => {
+            Some(format!("expected `{}`, not {found}", char::from(*expected)))
+        }
+        roxmltree::Error::InvalidChar2(expected, ..) if !found_char.is_ascii() => {
+            Some(format!("expected {expected}, not {found}"))
+        }
         roxmltree::Error::UnexpectedDeclaration(_) => Some(
             "`<?xml` is only at the beginning of a document; remove what is before it, or the declaration".to_owned(),
         ),
@@ -276,6 +282,7 @@ mod tests {
                 "line 2, column 1: `<` (U+003C) is after the end of the root element; a document has one, and nothing behind it",
             ),
             ("<A></A>ä", "line 1, column 8: `ä` (U+00E4) is after the end of the root element; a document has one"),
+            ("<A\u{a0}b='c'/>", "line 1, column 3: expected a whitespace, not `\u{a0}` (U+00A0)"),
             (
                 "\u{feff}\u{feff}<A/>",
                 "line 1, column 2: `\\u{feff}` (U+FEFF) is before the root element; a document begins with `<`",

@@ -250,10 +250,15 @@ impl<'t, 'a> Parser<'t, 'a> {
     fn values(&mut self, start: usize, operator: Operator) -> Result<Values<'a>, OffsetError> {
         let token = self.take("a value such as \"text\"")?;
         if let Kind::Word(word) = token.kind
-            && matches!(operator, Operator::Ca | Operator::In)
             && word.starts_with(BRACKETS)
         {
-            return Err(OffsetError::new(token.at, format!("write a list in `(` and `)`, not in `{}`", &word[..1])));
+            let bracket = &word[..1];
+            let reason = if matches!(operator, Operator::Ca | Operator::In) {
+                format!("write a list in `(` and `)`, not in `{bracket}`")
+            } else {
+                format!("write a text that begins with `{bracket}` in double quotes, or leave the bracket out")
+            };
+            return Err(OffsetError::new(token.at, reason));
         }
         if token.kind != Kind::Open {
             self.count(start)?;

@@ -115,6 +115,10 @@ fn an_error_names_the_column_and_what_would_be_right() {
             "column 1: `!` is no operator; write operators as words between spaces, and `not` for it".to_owned(),
         ),
         ("features ca [\"a\"]", "column 13: write a list in `(` and `)`, not in `[`".to_owned()),
+        (
+            "name co [a]",
+            "column 9: write a text that begins with `[` in double quotes, or leave the bracket out".to_owned(),
+        ),
         ("labels ca {a, b}", "column 11: write a list in `(` and `)`, not in `{`".to_owned()),
         ("name co \"ö\" und type eq a", "column 13: expected `and` or `or`, got `und`".to_owned()),
         ("name co \"a", "column 9: this text has no closing quote".to_owned()),

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 
 use super::history::{LIMIT, author, item, limit, linked_page, moment, parsed};
 use super::openapi::{IfNoneMatch, NotModified, Refusals};
+use super::parameters::expect_utf8;
 use crate::auth::Caller;
 use crate::http::error::ApiError;
 use crate::registry::{ActivityCursor, ActivityItem, ActivityWanted, What, time};
@@ -56,6 +57,9 @@ impl Query {
     fn read(query: &str) -> Result<Self, ApiError> {
         let mut read = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if KNOWN.contains(&&*name) {
+                expect_utf8(query, &name, &value)?;
+            }
             match &*name {
                 "limit" => read.limit = Some(limit(&value)?),
                 "cursor" => read.cursor = Some(cursor(&value)?),

@@ -24,7 +24,7 @@ use utoipa::IntoParams;
 use super::errors;
 use super::once::{self, IdempotencyKey, Outcome};
 use super::openapi::{IfMatch, IfNoneMatch, NotModified, Refusals, Reused, Unexpected};
-use super::parameters::{expect_no_fields, search_text};
+use super::parameters::{expect_no_fields, expect_utf8, search_text};
 use crate::auth::Caller;
 use crate::catalog::{Detail, Source};
 use crate::http::conditional::Condition;
@@ -121,6 +121,7 @@ impl Query {
                     "the parameter `{unknown}` is unknown; this operation has `{known}`"
                 )));
             }
+            expect_utf8(query, &name, &value)?;
             match &*name {
                 "limit" => read.limit = Some(limit(&value)?),
                 "before" => read.before = Some(number("before", &value)?),

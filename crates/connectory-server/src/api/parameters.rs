@@ -147,7 +147,7 @@ pub fn search_text(query: &str, value: &str) -> Result<Option<Search>, ApiError>
 }
 
 /// Refuses the value of a parameter that is not UTF-8 (D77).
-fn expect_utf8(query: &str, name: &str, value: &str) -> Result<(), ApiError> {
+pub fn expect_utf8(query: &str, name: &str, value: &str) -> Result<(), ApiError> {
     if !value.contains('\u{fffd}') || percent_decode_str(query).decode_utf8().is_ok() {
         return Ok(());
     }

@@ -83,6 +83,11 @@ impl Condition {
         Self { if_match: Some(Tags::Listed(tag.into_iter().collect())), if_none_match: None }
     }
 
+    /// The condition that nothing is there.
+    pub fn if_absent() -> Self {
+        Self { if_match: None, if_none_match: Some(Tags::Any) }
+    }
+
     /// The conditions of a change. A header that is not well-formed is refused: a change is never made without the
     /// condition that its caller meant.
     pub fn of_change(headers: &HeaderMap) -> Result<Self, ApiError> {

@@ -145,6 +145,7 @@ async fn the_activity_is_filtered() {
         ("scriptName=a%2Fb", "`scriptName`: `a/b` cannot be a script name"),
         ("since=yesterday", "`since` must be a time of RFC 3339"),
         ("limit=0", "`limit` must be an integer from 1 to 250, got `0`"),
+        ("author=%FF", "`author` is not UTF-8; write a character such as `ö`"),
         ("before=1", "the parameter `before` is unknown; this operation has `limit`, `cursor`, `author`, `what`"),
     ] {
         let refusal = app.get(&format!("{ACTIVITY}?{query}")).await.refusal(400);

@@ -214,14 +214,24 @@ const drafts = (() => {
     if (holder) keepNow(holder);
   });
 
-  addEventListener("submit", ({ target: form }) => {
+  // Sends a form if the server answers. Otherwise the browser would leave the page for one that says nothing of the text.
+  const sendIfAnswered = async (form) => {
+    const answer = await fetch("/health/live", { cache: "no-store" }).catch(() => null);
+    if (!answer || answer.status >= 502) return requests.interrupt(undefined, requests.reason(null, ""));
+    isLeaving = true;
+    HTMLFormElement.prototype.submit.call(form);
+  };
+
+  addEventListener("submit", (event) => {
+    const form = event.target;
     if ("signsOut" in form.dataset) {
       holders().forEach(forget);
       allKeys().filter((key) => key.startsWith(ownPrefix)).forEach(remove);
     } else if (author && "draft" in form.dataset) {
       keepNow(form);
       attempt(() => sessionStorage.setItem(SENT, keyOf(form)));
-      isLeaving = true;
+      event.preventDefault();
+      sendIfAnswered(form);
     }
   });
   addEventListener("pagehide", keepWaiting);
