@@ -428,8 +428,8 @@ mod tests {
             for (source, later) in times {
                 minute += later;
                 match source {
-                    0 => changes.push(change(changes.len() as i64 + 1, minute * MINUTE)),
-                    1 => events.push(event(events.len() as i64 + 1, minute * MINUTE)),
+                    0 => changes.push(change(1 + i64::try_from(changes.len()).unwrap(), minute * MINUTE)),
+                    1 => events.push(event(1 + i64::try_from(events.len()).unwrap(), minute * MINUTE)),
                     _ if refusals.last().is_none_or(|last: &RefusedSignIns| last.minute < minute) => refusals.push(refused(minute)),
                     _ => {}
                 }

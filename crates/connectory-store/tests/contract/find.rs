@@ -178,7 +178,8 @@ pub async fn a_search_of_access_events_ends_and_says_where(database: impl Databa
     let store = database.open();
     let ours = tenant(&store).await;
     let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap();
-    let first = events(&store, ours, &AccessFilter::default()).await.len() as i64;
+    let first = events(&store, ours, &AccessFilter::default()).await.len();
+    let first = i64::try_from(first).unwrap();
     let columns = "action, subject, author_kind, author_id, author_name, address, created_at";
     let values = "3, 'x', 3, 'root', NULL, NULL, 7";
     let ours_in_sql = "(SELECT id FROM tenants WHERE name = 'default')";
