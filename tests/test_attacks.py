@@ -5,6 +5,7 @@ still runs, never had more memory than `MOST_MB`, and is ready.
 """
 
 import contextlib
+import html
 import http.client
 import json
 import os
@@ -93,7 +94,8 @@ def change_all_locales(server, session, connector):
     first = newest_revision(console, server, script_name)
     fill(session, connector, 8000, 250_000, 2)
     page = console.get(f"{server.url}/console/connectors/{script_name}/history/{first}", timeout=60)
-    form = {"csrf": re.search(r'name="csrf" value="([^"]+)"', page.text)[1]}
+    field = lambda name: html.unescape(re.search(rf'name="{name}" value="([^"]+)"', page.text)[1])  # noqa: E731
+    form = {"csrf": field("csrf"), "base": field("base")}
     restore = f"{server.url}/console/connectors/{script_name}/history/{first}/restore"
     restored = console.post(restore, data=form, timeout=60, allow_redirects=False)
     assert restored.status_code == 303, restored.text[:300]

@@ -240,6 +240,7 @@ def test_history_shows_what_changed_and_restores(admin):
     first = admin.written()
     admin.write(first.replace("</CorrelationConfig>", "    <!-- second -->\n</CorrelationConfig>"))
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
     admin.open(f"{path}/history")
     expect(page.locator(".revisions tbody tr")).to_have_count(2)
     expect(page.locator(".revisions")).to_contain_text("first client")
@@ -264,6 +265,7 @@ def test_translations_are_a_grid_that_is_edited_in_place(admin):
     admin.write("""<Form xmlns="http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd" connectorName="Polyglot" type="SourceConfig">
 <Menu label="menuLabel_A"><Section label="sectionLabel_B"><Field name="c" displayName="FieldC" type="text"/></Section></Menu></Form>""")
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
     admin.open(f"{path}/translations?locale=de")
     expect(page.locator("td.missing")).to_have_count(8)
     cell = page.get_by_label("menuLabel_A, de")
@@ -417,6 +419,7 @@ def test_stored_text_is_shown_as_text_everywhere(admin):
     page.get_by_label("Labels, one a line").fill(SCRIPT)
     page.get_by_label("Short description").fill(SCRIPT)
     page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
     admin.open(f"{path}/translations?locale=de")
     page.locator(".grid tbody textarea").first.fill(SCRIPT)
     page.keyboard.press("Tab")
