@@ -408,7 +408,7 @@ def test_settings_are_kept_and_still_conflict_after_a_refusal(admin):
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert").first).to_contain_text("Someone else changed this")
     # What was not changed here is not taken back.
-    expect(page.get_by_label("Status", exact=True)).to_have_value("RELEASED")
+    expect(page.locator('select[name="status"]')).to_have_value("RELEASED")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_have_text("Saved.")
     detail = admin.server.session().get(f"{admin.server.url}/v3/connectors/set-again").json()
