@@ -274,22 +274,28 @@ impl Pages {
         page.connectors.retain(|item| self.seen.insert(item.script_name.clone()));
         page.unreadable.retain(|item| self.seen_unreadable.insert(item.json.clone()));
         if found > 0 && page.connectors.is_empty() && page.unreadable.is_empty() {
-            let url = format!("{}{}", self.list.transport.base, self.list.transport.api_path);
             let reason = format!("at offset {} are the connectors of the pages before", self.list.offset);
-            return self.end(Error::Decoding { url, reason }).await.map(|()| page);
+            let error = self.unreadable(reason);
+            return self.end(error).await.map(|()| page);
         }
         self.list.offset += found;
         if let Some(total) =
             self.total.filter(|total| self.list.offset as u64 > total.saturating_mul(2) + MAX_PAGE as u64)
         {
-            let url = format!("{}{}", self.list.transport.base, self.list.transport.api_path);
-            let reason =
-                format!("the list has {} connectors and does not end, but its count was {total}", self.list.offset);
-            return Err(Error::Decoding { url, reason });
+            let found = self.list.offset;
+            return Err(
+                self.unreadable(format!("the list has {found} connectors and does not end, but its count was {total}"))
+            );
         }
         let is_more_counted = self.total.is_some_and(|total| total > self.list.offset as u64);
         self.is_end = found < self.list.page_size && (found == 0 || !is_more_counted);
         Ok(page)
+    }
+
+    /// The error of a list that a service does not page as the API does.
+    fn unreadable(&self, reason: String) -> Error {
+        let url = format!("{}{}", self.list.transport.base, self.list.transport.api_path);
+        Error::Decoding { url, reason }
     }
 
     /// Ends the list where a service gives no further page, unless its count says that there is more.

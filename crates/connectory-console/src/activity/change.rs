@@ -9,7 +9,7 @@ use connectory_store::RevisionNumber;
 use maud::html;
 
 use super::ADDRESS;
-use super::rows::author;
+use super::rows::{author, change_url};
 use crate::frame::badges::timestamp;
 use crate::frame::error::PageError;
 use crate::frame::layout::Place;
@@ -18,11 +18,6 @@ use crate::frame::revision_table::{RevisionsOf, revision_page};
 use crate::frame::texts::Message;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-
-/// The address of the page of a change.
-pub fn change_url(change: RevisionNumber) -> String {
-    format!("{ADDRESS}/changes/{change}")
-}
 
 /// Shows the revisions of a change.
 pub async fn show(

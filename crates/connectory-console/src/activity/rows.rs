@@ -2,13 +2,18 @@
 
 use connectory_model::visible;
 use connectory_server::registry::{ActivityChange, ActivityItem};
-use connectory_store::{AccessEvent, Author, AuthorKind, RefusedSignIns, Revision};
+use connectory_store::{AccessEvent, Author, AuthorKind, RefusedSignIns, Revision, RevisionNumber};
 use maud::{Markup, html};
 
-use super::change::change_url;
+use super::ADDRESS;
 use crate::frame::badges::{author_name, timestamp};
 use crate::frame::view::View;
 use crate::urls::connector_url;
+
+/// The address of the page of a change.
+pub fn change_url(change: RevisionNumber) -> String {
+    format!("{ADDRESS}/changes/{change}")
+}
 
 /// A table of what happened. It has a column of addresses if something has one.
 pub fn table(view: &View, items: &[ActivityItem]) -> Markup {

@@ -31,7 +31,7 @@ use super::page::{ConnectorPage, Tab};
 use super::path::KindPath;
 use crate::frame::diff;
 use crate::frame::error::PageError;
-use crate::frame::form::Submitted;
+use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::html_bytes::html_bytes;
 use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
@@ -135,11 +135,7 @@ pub async fn save(
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
 ) -> Result<Response, PageError> {
-    // Its limit is in bytes.
-    let text = form.lines("text", page.connector.document(kind), usize::MAX)?;
-    if text.len() > console.server.options.max_document {
-        return Err(too_large(&console, kind));
-    }
+    let text = typed_text(&console, kind, &form, page.connector.document(kind))?;
     store(&console, page, kind, text.into(), Some(form.get("base")?)).await
 }
 
@@ -212,6 +208,12 @@ pub async fn download(page: ConnectorPage, KindPath(kind): KindPath) -> Response
     (headers, page.connector.document_text(kind).bytes().to_vec()).into_response()
 }
 
+/// The text of the editor. Its limit is in bytes.
+fn typed_text(console: &Console, kind: DocumentKind, form: &PostedForm, before: &str) -> Result<String, PageError> {
+    let text = form.lines("text", before, usize::MAX)?;
+    if text.len() > console.server.options.max_document { Err(too_large(console, kind)) } else { Ok(text) }
+}
+
 fn too_large(console: &Console, kind: DocumentKind) -> PageError {
     RegistryError::DocumentTooLarge { kind, limit: console.server.options.max_document }.into()
 }
@@ -223,10 +225,7 @@ pub async fn compare(
     KindPath(kind): KindPath,
     Submitted { form, .. }: Submitted,
 ) -> Result<Response, PageError> {
-    let text = form.lines("text", page.connector.document(kind), usize::MAX)?;
-    if text.len() > console.server.options.max_document {
-        return Err(too_large(&console, kind));
-    }
+    let text = typed_text(&console, kind, &form, page.connector.document(kind))?;
     let answer = console.server.work.run(text.len() + page.connector.size(), move |stop| {
         diff::draft_difference(&page.view, page.connector.document(kind), &text, stop)
     });
@@ -269,10 +268,7 @@ pub async fn check(
     KindPath(kind): KindPath,
     Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<CheckResult>, PageError> {
-    let text = form.lines("text", "", usize::MAX)?;
-    if text.len() > console.server.options.max_document {
-        return Err(too_large(&console, kind));
-    }
+    let text = typed_text(&console, kind, &form, "")?;
     let locale = Locale::or_english(Some(form.get("locale")?));
     let result = console.server.work.run(text.len() + page.connector.size(), move |stop| {
         let findings = findings(&page.connector, kind, &text);

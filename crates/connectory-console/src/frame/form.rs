@@ -16,12 +16,9 @@ use http::header::CONTENT_TYPE;
 
 use super::error::PageError;
 use super::texts::Message;
-use super::view::View;
+use super::view::{FORM_TOKEN, View};
 use super::visitor::SignedIn;
 use crate::state::Console;
-
-/// The header with the session's token, which every request of a script has.
-pub const FORM_TOKEN: &str = "x-csrf-token";
 
 /// The fields of a form, and its file if it has one. There may be a secret among them, so it has no `Debug`.
 #[derive(Default)]

@@ -11,11 +11,13 @@ use http::{HeaderMap, Method, header};
 use maud::{Markup, html};
 use url::{Position, Url};
 
-use super::form::FORM_TOKEN;
 use super::texts::Language;
 use crate::sign_in::back::local_path;
 use crate::sign_in::cookie::{Cookies, PREFERENCES};
 use crate::sign_in::session::Session;
+
+/// The header with the session's token, which every request of a script has.
+pub const FORM_TOKEN: &str = "x-csrf-token";
 
 /// A color scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
