@@ -64,6 +64,24 @@ class Administrator:
     def open(self, path):
         return self.page.goto(path)
 
+    def from_menu(self, role, name):
+        """Chooses something from the menu of a connector."""
+        self.page.get_by_label("More actions").click()
+        self.page.locator(".menu-of").get_by_role(role, name=name).click()
+
+    def release(self):
+        """Releases the connector of the page, which has no errors."""
+        self.page.get_by_role("link", name="Release…").click()
+        self.page.get_by_role("button", name="Release it").click()
+
+    def speak_german(self):
+        """Chooses German, and comes back."""
+        before = self.page.url
+        self.open("/console/settings")
+        self.page.get_by_label("Language").select_option("de")
+        expect(self.page.locator("html")).to_have_attribute("lang", "de")
+        self.page.goto(before)
+
     def create(self, name):
         """Creates a connector in the console and returns the path of its page."""
         self.open("/console/new")

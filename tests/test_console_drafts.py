@@ -420,8 +420,8 @@ def test_texts_of_the_translations_are_kept(admin):
     page = admin.page
     path = admin.create("Spoken")
     admin.open(f"{path}/translations?locale=de&locale=fr")
-    key = page.locator(".grid tbody textarea").first.get_attribute("aria-label").removesuffix(", en")
-    cell = page.get_by_label(f"{key}, de")
+    key = page.locator(".texts tbody textarea").first.get_attribute("aria-label").removesuffix(", English")
+    cell = page.get_by_label(f"{key}, German")
     end_session(admin)
     cell.fill("Ein <b>Text</b>")
     cell.press("Tab")
@@ -447,8 +447,8 @@ def test_texts_of_the_translations_are_kept(admin):
     admin.open(f"{path}/translations?locale=de")
     expect(note.locator("p")).to_contain_text("Stored now: “Anderer”")
     note.get_by_role("button", name="Save").click()
-    expect(page.locator(".grid .problem")).to_contain_text("Someone changed this meanwhile to: Anderer")
-    page.get_by_role("button", name="Keep theirs").click()
+    expect(page.locator(".texts .cell-conflict")).to_contain_text("Someone else changed this meanwhile to: Anderer")
+    page.get_by_role("button", name="Take theirs").click()
     expect(cell).to_have_value("Anderer")
     assert keys(admin) == []
     cell.fill("Meiner")
@@ -470,7 +470,7 @@ def test_a_text_that_is_typed_while_it_is_saved_is_not_lost(admin):
     page = admin.page
     path = admin.create("Quick")
     admin.open(f"{path}/translations?locale=de")
-    cell = page.locator(".grid tbody textarea[data-draft*='/de/']").first
+    cell = page.locator(".texts tbody textarea[data-draft*='/de/']").first
     waiting = []
     page.route("**/translations/de/text", lambda route: waiting.append(route))
     cell.fill("first")
@@ -481,7 +481,7 @@ def test_a_text_that_is_typed_while_it_is_saved_is_not_lost(admin):
     wait_for_draft(admin, "second")
     waiting[0].continue_()
     expect(page.locator(".cell-draft p")).to_contain_text("Stored now: “first”")
-    expect(page.locator(".grid tbody textarea[data-draft*='/de/']").first).to_have_value("second")
+    expect(page.locator(".texts tbody textarea[data-draft*='/de/']").first).to_have_value("second")
     page.unroute("**/translations/de/text")
 
 
@@ -602,7 +602,8 @@ def test_the_notes_fit_every_window(someone, width, scheme):
     page = who.page
     who.sign_in()
     path = who.create(f"Seen {width} {scheme}")
-    page.get_by_role("combobox", name="Language").select_option(language[:2])
+    if language == "de":
+        who.speak_german()
     expect(page.locator("html")).to_have_attribute("lang", language[:2])
     who.open(f"{path}/documents/correlation-config")
     expect(page.locator("#verdict")).to_have_class("verdict fine")
@@ -620,7 +621,7 @@ def test_the_notes_fit_every_window(someone, width, scheme):
     who.look(f"drafts-signed-out-{width}-{scheme}")
     who.context.add_cookies([session])
     who.open(f"{path}/translations?locale=de")
-    cell = page.locator(".grid tbody textarea[data-draft*='/de/']").first
+    cell = page.locator(".texts tbody textarea[data-draft*='/de/']").first
     cell.fill("Ein Text")
     wait_for_draft(who, "Ein Text")
     page.reload()

@@ -1,6 +1,6 @@
 //! The console for administrators: pages that the server renders, at `/`.
 //!
-//! Every page works without a script. `htmx` replaces parts of a page, `console.js` adds the editor, and `drafts.js` keeps
+//! Every page works without a script. `htmx` replaces parts of a page, `editor.js` adds the editor, and `drafts.js` keeps
 //! what is typed until it is saved.
 //! A handler that reads asks for a session ([`frame::visitor::SignedIn`]). A handler that changes something asks for a
 //! form ([`frame::form::Submitted`]), which also has the session's token and a caller who may change connectors. Without
@@ -9,10 +9,12 @@
 
 mod activity;
 mod clients;
+mod components;
 mod connector;
 mod deleted;
 mod frame;
 mod list;
+mod settings;
 mod sign_in;
 mod state;
 mod urls;
@@ -25,7 +27,7 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use connectory_server::options::Pages;
 
-use connector::{create, delete, documents, history, metadata, overview, preview, release, settings, translations};
+use connector::{create, delete, documents, history, metadata, overview, preview, release, translations};
 use frame::error::PageError;
 use frame::texts::Message;
 use sign_in::oidc_pages;
@@ -44,17 +46,17 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/documents/{kind}", get(documents::show).post(documents::save))
         .route("/documents/{kind}/file", get(documents::download).post(documents::upload))
         .route("/documents/{kind}/check", post(documents::check))
+        .route("/documents/{kind}/format", post(documents::format))
+        .route("/documents/{kind}/completion", get(documents::completion))
         .route("/documents/{kind}/compare", post(documents::compare))
         .route("/preview", get(preview::show))
-        .route("/settings", get(settings::show).post(settings::save))
-        .route("/settings/compare", post(settings::compare))
+        .route("/settings", get(connector::settings::show).post(connector::settings::save))
+        .route("/settings/compare", post(connector::settings::compare))
         .route("/status", post(overview::set_status))
         .route("/release", get(release::show))
         .route("/metadata", get(metadata::show).post(metadata::save))
         .route("/metadata/compare", post(metadata::compare))
-        .route("/translations", get(translations::show).post(translations::import))
-        .route("/translations/{locale}", get(translations::export))
-        .route("/translations/{locale}/text", post(translations::save_text))
+        .merge(translations::routes())
         .route("/history", get(history::show))
         .route("/history/{number}", get(history::revision))
         .route("/history/{number}/restore", post(history::restore));
@@ -68,10 +70,13 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/new", get(create::show).post(create::create))
         .route("/console/new/script-name", get(create::script_name))
         .nest("/console/connectors/{scriptName}", connector_pages)
+        .route("/console/settings", get(settings::show))
+        .route("/console/components", get(components::show))
         .route("/console/clients", get(clients::show).post(clients::create))
         .route("/console/clients/{id}/delete", post(clients::delete))
         .route(frame::list_tabs::DELETED, get(deleted::show))
         .route("/console/activity", get(activity::show))
+        .route(activity::CSV, get(activity::csv::download))
         .route("/console/activity/access", get(|| async { Redirect::permanent(activity::ACCESS) }))
         .route("/console/activity/refused", get(|| async { Redirect::permanent(activity::REFUSED) }))
         .route("/console/activity/changes/{number}", get(activity::change::show))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
-use connectory_model::limits::{self, MEMBER_CHARS};
+use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::wire::Origin;
 use connectory_model::{Locale, ScriptName, Status, metadata, name_key, visible};
 use connectory_server::auth::Caller;
@@ -17,12 +17,15 @@ use http::HeaderValue;
 use maud::{Markup, html};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::frame::badges::{author_name, feature_chips, status_badge, time_ago};
+use crate::frame::badges::{STATUSES, author_name, mark, status_badge, status_name, time_ago};
 use crate::frame::error::PageError;
+use crate::frame::icon::{Icon, icon};
 use crate::frame::layout::Place;
-use crate::frame::list_tabs::{ListTab, list_tabs};
+use crate::frame::list_tabs::{ListTab, deleted_count, list_tabs, long_search};
 use crate::frame::query::parameter;
+use crate::frame::search::search_field;
 use crate::frame::success::success_note;
+use crate::frame::undo;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
@@ -35,8 +38,8 @@ const PAGE_SIZES: [usize; 3] = [25, 50, 100];
 const PAGE_SIZE: usize = 50;
 /// The word in the URL for the built-in connectors.
 const BUILT_IN: &str = "built-in";
-/// The number of features that a row shows.
-const FEATURES: usize = 4;
+/// The number of locales that a row shows.
+const LOCALES: usize = 4;
 
 /// The parameters of the URL. Of a parameter that is repeated, the last value counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -208,45 +211,37 @@ pub async fn show(
     let (facets, listing, others) = console.server.work.search(search).await?;
     let changes = last_changes(&console, &caller, &listing.entries).await?;
 
-    let first = (number - 1) * size + 1;
-    let last = first + listing.entries.len().saturating_sub(1);
-    let filtered = query.is_filtered();
+    // What is deleted is not filtered, so its number would mean something else than the others.
+    let deleted = if query.is_filtered() { None } else { Some(deleted_count(&console, &caller).await?) };
+    let page = Page { number, size, total: listing.total, shown: listing.entries.len() };
     let content = html! {
         (success_note(&view, &raw))
+        (long_search(&view, &raw))
         (undo_note(&console, &view, &caller, &raw).await?)
-        div.heading {
-            h1 { (view.text("nav.connectors")) }
-            @if view.may_write() { a.button.primary href="/console/new" { (view.text("list.create")) } }
-        }
-        (list_tabs(&view, tab, |of| {
-            let count = match of {
-                ListTab::Deleted => None,
-                of => Some(if of == tab { listing.total } else { others }),
-            };
-            (query.in_tab(of), count)
-        }))
-        (filters(&view, &query, &facets.1))
-        section #results aria-live="polite" {
-            p.count {
-                @if listing.entries.is_empty() { (view.format("list.none_of", &[&listing.total])) }
-                @else { (view.format("list.count", &[&first, &last, &listing.total])) }
-                @if filtered { " " a href=(query.reset()) { (view.text("list.reset")) } }
-            }
-            @if listing.entries.is_empty() {
-                p.empty { (view.text(if filtered { "list.nothing_found" } else { "list.nothing_yet" })) }
-            } @else {
-                (table(&view, &query, sorting, &listing.entries, &changes))
-            }
-            nav.pages aria-label=(view.text("list.pages")) {
-                @if number > 1 { a.button rel="prev" href=(query.at_page(number - 1)) { (view.text("list.previous")) } }
-                @if last < listing.total { a.button rel="next" href=(query.at_page(number + 1)) { (view.text("list.next")) } }
-                @if listing.total > PAGE_SIZES[0] {
-                    span.sizes {
-                        (view.text("list.size"))
-                        @for of in PAGE_SIZES { " " a href=(query.with_size(of)) aria-current=[(of == size).then_some("true")] { (of) } }
-                    }
+        form #filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
+            hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" {
+            div.top {
+                h1 { (view.text("nav.connectors")) }
+                (search_field(&view, &query.search, "list.search_hint"))
+                @if view.may_write() {
+                    a.button.primary.spacer href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
                 }
             }
+            div.top {
+                (list_tabs(&view, tab, |of| {
+                    let count = match of {
+                        ListTab::Deleted => deleted.clone(),
+                        of => Some(if of == tab { listing.total } else { others }.to_string()),
+                    };
+                    (query.in_tab(of), count)
+                }))
+                div.chips { (filters(&view, &query, &facets.1)) }
+            }
+        }
+        section #results aria-live="polite" {
+            @if listing.entries.is_empty() { (nothing(&view, &query, &page)) }
+            @else { (table(&view, &query, sorting, &listing.entries, &changes)) }
+            (page_links(&view, &query, &page))
         }
     };
     let mut response = view.render(Place::Connectors, view.text("nav.connectors"), &content);
@@ -256,14 +251,80 @@ pub async fn show(
     Ok(response)
 }
 
+/// A page of the list.
+struct Page {
+    /// From 1.
+    number: usize,
+    size: usize,
+    /// The number of connectors in the list.
+    total: usize,
+    /// The number of connectors on the page.
+    shown: usize,
+}
+
+impl Page {
+    /// The number of the last page.
+    fn last(&self) -> usize {
+        self.total.div_ceil(self.size).max(1)
+    }
+}
+
+/// Why there is no connector on the page, and what to do.
+fn nothing(view: &View, query: &ListQuery, page: &Page) -> Markup {
+    let is_filtered = query.is_filtered();
+    html! {
+        div.empty {
+            @if page.total > 0 {
+                p { (view.format("list.beyond", &[&page.number, &page.last()])) }
+                div.actions { a.button href=(query.at_page(page.last())) { (view.text("list.last")) } }
+            } @else if is_filtered {
+                p { (view.text("list.nothing_found")) }
+                div.actions { a.button href=(query.reset()) { (view.text("list.reset")) } }
+            } @else {
+                p { (view.text("list.nothing_yet")) }
+                @if view.may_write() && query.tab() == ListTab::Custom {
+                    div.actions {
+                        a.button.primary href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
+                        a.button href=(query.in_tab(ListTab::BuiltIn)) { (view.text("list.see_built_in")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Which connectors the page has, links to other pages, and the choice of the page's size.
+fn page_links(view: &View, query: &ListQuery, page: &Page) -> Markup {
+    let first = (page.number - 1) * page.size + 1;
+    let last = first + page.shown.saturating_sub(1);
+    html! {
+        nav.pages aria-label=(view.text("list.pages")) {
+            p.count {
+                @if page.shown > 0 { (view.format("list.count", &[&first, &last, &page.total])) }
+                @if query.is_filtered() && page.shown > 0 { " · " a href=(query.reset()) { (view.text("list.reset")) } }
+            }
+            @if page.total > PAGE_SIZES[0] {
+                span.sizes {
+                    (view.text("list.size"))
+                    @for of in PAGE_SIZES { " " a href=(query.with_size(of)) aria-current=[(of == page.size).then_some("true")] { (of) } }
+                }
+            }
+            @if page.number > 1 && page.shown > 0 { a.button rel="prev" href=(query.at_page(page.number - 1)) { (view.text("list.previous")) } }
+            @if page.number < page.last() { a.button rel="next" href=(query.at_page(page.number + 1)) { (view.text("list.next")) } }
+        }
+    }
+}
+
+/// The choices that narrow the list. Each is a select that looks like a chip, and has the name of what it narrows while
+/// nothing is chosen.
 fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
-    let any = view.text("facet.any");
     let choice = |name: &str, label: &str, chosen: &str, values: &[(String, String)]| {
         let known = chosen.is_empty() || values.iter().any(|(value, _)| name_key(value) == name_key(chosen));
         html! {
-            label { (label)
-                select name=(name) {
-                    option value="" { (any) }
+            label.chosen {
+                span.visually-hidden { (label) }
+                select.filter name=(name) {
+                    option value="" { (label) }
                     @for (value, text) in values {
                         option value=(value) selected[name_key(value) == name_key(chosen)] { (visible(text)) }
                     }
@@ -276,30 +337,21 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
         let values = facets.of(facet).iter();
         values.map(|(value, count)| (value.to_string(), format!("{value} ({count})"))).collect()
     };
-    let words = |words: &[(&str, &str)]| -> Vec<_> {
-        words.iter().map(|(value, key)| ((*value).to_owned(), view.text(key).to_owned())).collect()
-    };
-    let statuses: Vec<_> = Status::ALL.iter().map(|status| (status.to_string(), status.to_string())).collect();
+    let direct: Vec<_> = [("true", "facet.is_direct"), ("false", "facet.is_not_direct")]
+        .map(|(value, key)| (value.to_owned(), view.text(key).to_owned()))
+        .into();
+    let statuses: Vec<_> = STATUSES.map(|status| (status.to_string(), status_name(view, status).to_owned())).into();
     html! {
-        form #filters.filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
-            hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" {
-            label.search { (view.text("list.search"))
-                input type="search" name="q" value=(query.search) placeholder=(view.text("list.search_hint")) autocomplete="off" spellcheck="false" data-search;
-            }
-            (choice("status", view.text("facet.status"), &query.status, &statuses))
-            label { (view.text("facet.type"))
-                input name="type" value=(query.connector_type) list="types" placeholder=(any) autocomplete="off" spellcheck="false";
-            }
-            datalist #types { @for (value, _) in facets.of(Facet::Type) { option value=(value) {} } }
-            (choice("category", view.text("facet.category"), &query.category, &counted(Facet::Category)))
-            (choice("feature", view.text("facet.feature"), &query.feature, &counted(Facet::Feature)))
-            (choice("label", view.text("facet.label"), &query.label, &counted(Facet::Label)))
-            (choice("direct", view.text("facet.direct"), &query.direct, &words(&[("true", "facet.yes"), ("false", "facet.no")])))
-            @for (name, value) in [("origin", &query.origin), ("size", &query.size), ("sort", &query.sort)] {
-                @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
-            }
-            button.no-script type="submit" { (view.text("list.search")) }
+        (choice("status", view.text("facet.status"), &query.status, &statuses))
+        (choice("type", view.text("facet.type"), &query.connector_type, &counted(Facet::Type)))
+        (choice("category", view.text("facet.category"), &query.category, &counted(Facet::Category)))
+        (choice("feature", view.text("facet.feature"), &query.feature, &counted(Facet::Feature)))
+        (choice("label", view.text("facet.label"), &query.label, &counted(Facet::Label)))
+        (choice("direct", view.text("facet.direct"), &query.direct, &direct))
+        @for (name, value) in [("origin", &query.origin), ("size", &query.size), ("sort", &query.sort)] {
+            @if !value.is_empty() { input type="hidden" name=(name) value=(value); }
         }
+        button.no-script type="submit" { (view.text("list.search")) }
     }
 }
 
@@ -323,14 +375,9 @@ async fn undo_note(console: &Console, view: &View, caller: &Caller, query: &str)
     let Some(script_name): Option<ScriptName> = deleted else { return Ok(html! {}) };
     let newest = console.server.registry.history(caller.tenant(), &script_name, None, 1).await?;
     let deletion = newest.first().filter(|newest| newest.action == Action::Delete && newest.has_body);
+    let done = view.format("deleted.done", &[&script_name]);
     Ok(html! {
-        @if let Some(deletion) = deletion {
-            form.done.undo method="post" action=(connector_url(&script_name, &format!("/history/{}/restore", deletion.number))) {
-                (view.csrf_input())
-                span role="status" { (view.format("deleted.done", &[&script_name])) }
-                button type="submit" { (view.text("action.undo")) }
-            }
-        }
+        @if let Some(deletion) = deletion { (undo::undo_note(view, &done, &script_name, deletion.number, None)) }
     })
 }
 
@@ -341,54 +388,69 @@ fn table(
     entries: &[Arc<Entry>],
     changes: &HashMap<RevisionNumber, Revision>,
 ) -> Markup {
-    // Built-in connectors have no revisions.
-    let columns = COLUMNS.into_iter().filter(|(_, by, _)| query.tab() == ListTab::Custom || *by != SortBy::Changed);
+    let is_custom = query.tab() == ListTab::Custom;
+    // Built-in connectors have no revisions, and nobody else writes their categories.
+    let hidden = if is_custom { SortBy::Category } else { SortBy::Changed };
     let direction = if sorting.is_descending { "descending" } else { "ascending" };
     html! {
-        table.connectors {
+        div.card.scrolls { table.connectors {
             thead { tr {
-                @for (word, by, title) in columns {
-                    th scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
+                @for (word, by, title) in COLUMNS.into_iter().filter(|(_, by, _)| *by != hidden) {
+                    th.hide-s[!matches!(by, SortBy::Name | SortBy::Status)] scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
                         a href=(query.sorted_by(word)) { (view.text(title)) }
                     }
+                    @if by == SortBy::Name { th.hide-m scope="col" { (view.text("overview.script_name")) } }
+                    @if by == SortBy::Status { th.hide-s scope="col" { (view.text("column.locales")) } }
                 }
-                th scope="col" { (view.text("column.features")) }
-                th scope="col" { (view.text("column.locales")) }
             } }
-            tbody { @for entry in entries { (row(view, entry, changes)) } }
+            tbody { @for entry in entries { (row(view, entry, is_custom, changes)) } }
+        } }
+    }
+}
+
+fn row(view: &View, entry: &Entry, is_custom: bool, changes: &HashMap<RevisionNumber, Revision>) -> Markup {
+    let item = entry.item(view.locale());
+    let metadata = |name: &str| item.connector_metadata.get(name).and_then(serde_json::Value::as_str);
+    let change = match entry.source {
+        Source::Stored(id) => changes.get(&id.number),
+        Source::BuiltIn(_) => None,
+    };
+    html! {
+        tr {
+            th scope="row" {
+                div.named {
+                    (mark(&item.name))
+                    div {
+                        a.name href=(connector_url(&item.script_name, "")) { (visible(&item.name)) }
+                        @if let Some(description) = metadata(metadata::SHORT_DESC) { p.sub.clipped title=(visible(description)) { (visible(description)) } }
+                    }
+                }
+            }
+            td.hide-m { code.script-name title=(visible(item.script_name.as_str())) { (visible(item.script_name.as_str())) } }
+            td.hide-s.one-line title=(visible(&item.connector_type)) { (visible(&item.connector_type)) }
+            @if !is_custom { td.hide-s { (visible(metadata("category").unwrap_or_default())) } }
+            td { (status_badge(view, entry.status)) }
+            td.hide-s { (locale_chips(view, &entry.locales)) }
+            @if is_custom {
+                td.hide-s.who-and-when {
+                    @if let Some(change) = change {
+                        (author_name(&change.author))
+                        a href=(connector_url(&item.script_name, "/history")) { (time_ago(view, change.created_at)) }
+                    }
+                }
+            }
         }
     }
 }
 
-fn row(view: &View, entry: &Entry, changes: &HashMap<RevisionNumber, Revision>) -> Markup {
-    let item = entry.item(view.locale());
-    let metadata = |name: &str| item.connector_metadata.get(name).and_then(serde_json::Value::as_str);
-    let features = item.features.as_deref().unwrap_or_default();
+/// The first locales, as chips with the languages as their titles, and how many more there are.
+fn locale_chips(view: &View, locales: &[Locale]) -> Markup {
+    let name = |locale: &Locale| view.text(&format!("locale.{locale}"));
+    let (first, more) = locales.split_at(locales.len().min(LOCALES));
     html! {
-        tr {
-            th scope="row" {
-                a.name href=(connector_url(&item.script_name, "")) { (visible(&item.name)) }
-                " " code.script-name { (visible(item.script_name.as_str())) }
-                @if let Some(description) = metadata(metadata::SHORT_DESC) { p.faint.clipped { (visible(description)) } }
-            }
-            td data-label=(view.text("column.type")) { (visible(&item.connector_type)) }
-            td data-label=(view.text("column.category")) { (visible(metadata("category").unwrap_or_default())) }
-            td data-label=(view.text("column.status")) { (status_badge(entry.status)) }
-            @if let Source::Stored(id) = entry.source {
-                td data-label=(view.text("column.changed")) {
-                    @if let Some(change) = changes.get(&id.number) {
-                        (author_name(&change.author)) " "
-                        a.when href=(connector_url(&item.script_name, "/history")) { (time_ago(view, change.created_at)) }
-                    }
-                }
-            }
-            td data-label=(view.text("column.features")) {
-                (feature_chips(features, FEATURES))
-                @if features.len() > FEATURES {
-                    span.more title=(visible(&features[FEATURES..features.len().min(limits::FEATURES)].join(", "))) { (view.format("list.more", &[&(features.len() - FEATURES)])) }
-                }
-            }
-            td data-label=(view.text("column.locales")) { @for locale in &entry.locales { span.locale { (locale) } " " } }
+        @for locale in first { span.chip title=(name(locale)) { (locale) } " " }
+        @if !more.is_empty() {
+            span.more title=(more.iter().map(name).collect::<Vec<_>>().join(", ")) { (view.format("list.more", &[&more.len()])) }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
-use connectory_model::limits::{ACTIVITY_PARTS, ACTIVITY_SCANNED};
+use connectory_model::limits::{ACTIVITY_FILE_ROWS, ACTIVITY_PARTS, ACTIVITY_SCANNED};
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{Author, AuthorKind, Change, Edit, Origin, RefusedSignIns};
 use http::{Request, StatusCode, header};
@@ -120,8 +120,8 @@ async fn one_change_is_one_row_with_its_parts() {
     app.put("/v3/connectors/hr/translations/de", b"a=b\n").await.ok();
     let page = session.page(&format!("{ACTIVITY}?what=changes")).await;
     assert_eq!(rows(&page), 3);
-    assert!(page.contains("Changed 60 connectors in one step:"));
-    assert!(page.contains("<a href=\"/console/connectors/c-59/history\">c-59</a>: Source config"), "{page}");
+    assert!(page.contains("changed 60 connectors in one step</a>"));
+    assert!(page.contains("<a href=\"/console/connectors/c-59/history\">c-59</a> · Source config"), "{page}");
     assert_eq!(page.matches("/console/connectors/c-").count(), 2 * ACTIVITY_PARTS);
     assert!(page.contains("<a href=\"/console/activity/changes/60\">and 55 more</a>"));
     assert!(page.contains("Translations (de)") && page.contains("/console/connectors/hr/history/62"));
@@ -143,7 +143,7 @@ async fn wrong_values_are_told_at_their_fields() {
     let session = Session::of(&app, CLIENT_ID).await;
     for (query, id, text, german) in [
         ("what=made-up", "what-problem", "This is no choice of the list.", "Das steht nicht in der Liste."),
-        ("connector=a/b", "connector-problem", "This is not valid: “`a/b` cannot be", "Das ist nicht gültig:"),
+        ("connector=a/b", "connector-problem", "“a/b” cannot be a script name.", "„a/b“ kann kein Skriptname sein."),
         ("connector=hr&what=access", "connector-problem", "Sign-ins and access are not", "Anmeldungen und Zugriff"),
         ("from=2026-02-30", "from-problem", "This is not a day.", "Das ist kein Tag."),
         ("from=2026-05-05&to=2026-05-04", "to-problem", "The last day is before", "Der letzte Tag liegt"),
@@ -218,25 +218,138 @@ async fn those_who_manage_clients_see_who_signed_in_and_who_changed_access() {
     reader.post("/console/sign-out", &[]).await;
     let all = admin.page(ACTIVITY).await;
     for told in [
-        "<span title=\"first\">client first</span> <span class=\"faint\">Client</span>",
-        "<code>127.0.0.1</code>",
-        "<span class=\"change\">Signed in</span>",
-        "<span class=\"change\">Signed out</span>",
-        &format!("<span class=\"change\">Client created:</span> <code>{new_id}</code>"),
-        &format!("title=\"Tracking id\">{}</code>", created.header("slpt-request-id").unwrap()),
-        "<span title=\"test\">test</span> <span class=\"faint\">Operator</span>",
-        "Command line",
-        "<span class=\"change\">Tenant created:</span> <code>default</code>",
-        "<span class=\"change refused\">Sign-ins refused: 77</span>",
+        "<b><span title=\"first\">client first</span></b> signed in",
+        "Client · <code>127.0.0.1</code>",
+        "<span title=\"reader\">client reader</span></b> signed out",
+        &format!("created the client <b title=\"{new_id}\">"),
+        &format!("data-copy=\"{}\"", created.header("slpt-request-id").unwrap()),
+        "<span title=\"test\">test</span></b> created the tenant <code>default</code>",
+        "Operator · Command line",
+        "<span class=\"refused\">was refused a sign-in 77 times</span>",
         "<a href=\"/console/connectors/hr/history\">hr</a>",
     ] {
         assert!(all.contains(told), "{told} in {all}");
     }
     assert!(!all.contains("neighbour") && !neighbour.page(ACTIVITY).await.contains("reader"));
     let german = admin.in_german().page(&format!("{ACTIVITY}?what=client_created")).await;
-    assert!(german.contains("Client angelegt:") && german.contains("<option value=\"refused\">Abgelehnte Anmeldungen"));
+    assert!(
+        german.contains("hat den Client <b") && german.contains("<option value=\"refused\">Abgelehnte Anmeldungen")
+    );
     let of_reader = admin.page(&format!("{ACTIVITY}?who=reader")).await;
-    assert_eq!(of_reader.matches("Sign-ins refused").count(), 3);
+    assert_eq!(of_reader.matches("was refused a sign-in").count(), 3);
+}
+
+#[tokio::test]
+async fn who_is_found_by_a_part_of_the_name_without_case() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    for (number, author) in ["Ada Lovelace", "ADAM", "Grace"].into_iter().enumerate() {
+        create_together(&app, author, [format!("C {number}")]).await;
+    }
+    let found = async |who: &str| {
+        let page = session.page(&format!("{ACTIVITY}?what=changes&who={who}")).await;
+        rows(&page)
+    };
+    for (who, count) in [("ada", 2), ("LOVE", 1), ("Ada+Lovelace", 1), ("adal", 0), ("%25", 0), ("rac", 1)] {
+        assert_eq!(found(who).await, count, "{who}");
+    }
+    // The API compares whole names (D98).
+    for (author, count) in [("ada", 0), ("ADAM", 1)] {
+        let api: Value = app.get(&format!("/connectory/v1/activity?author={author}")).await.ok();
+        assert_eq!(api.as_array().unwrap().len(), count, "{author}");
+    }
+    refuse(&app, [1]).await;
+    assert_eq!(rows(&session.page(&format!("{ACTIVITY}?what=refused&who=EAD")).await), 1);
+    assert_eq!(rows(&session.page(&format!("{ACTIVITY}?what=sign_in&who=FIRST")).await), 1);
+}
+
+#[tokio::test]
+async fn the_activity_is_a_file_without_formulas() {
+    let app = start().await;
+    let admin = Session::of(&app, CLIENT_ID).await;
+    app.create("HR").await;
+    let patch = json!([{"op": "replace", "path": "/status", "value": "DEMO"}]);
+    app.patch("/connectory/v1/connectors/hr", &patch).await.ok();
+    create_together(&app, "=1+1", ["C".to_owned()]).await;
+    let fields = [("name", "Nightly, \"export\""), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all")];
+    admin.post("/console/clients", &fields).await;
+    let file = admin.get(&format!("{ACTIVITY}.csv")).await;
+    assert_eq!(file.header("content-type"), Some("text/csv; charset=utf-8"));
+    assert_eq!(file.header("content-disposition"), Some("attachment; filename=\"connectory-activity.csv\""));
+    let lines: Vec<_> = file.text().lines().collect();
+    assert!(lines[0].starts_with("created,action,subject,name,author,"), "{}", lines[0]);
+    for told in [
+        ",client_created,",
+        ",\"Nightly, \"\"export\"\"\",client first,first,client,",
+        ",create,c,,'=1+1,'=1+1,person,sourceConfigXml,,,3,,",
+        ",update,hr,,client first,first,client,status,RELEASED,DEMO,2,,",
+        ",sign_in,,,client first,first,client,,,,,127.0.0.1,",
+    ] {
+        assert!(lines.iter().any(|line| line.contains(told)), "{told} in {}", file.text());
+    }
+    let filtered = admin.get(&format!("{ACTIVITY}.csv?what=status&who=FIRST")).await;
+    assert_eq!(filtered.text().lines().count(), 2, "{}", filtered.text());
+    assert_eq!(admin.get(&format!("{ACTIVITY}.csv?from=x")).await.status, StatusCode::BAD_REQUEST);
+    let level = new_client("reader", UserLevel::OrgAdmin, [Scope::ReadConnectors].into());
+    app.access().create_client("default", &level, &operator()).unwrap();
+    let reader = Session::of(&app, "reader").await;
+    let theirs = reader.get(&format!("{ACTIVITY}.csv")).await;
+    assert_eq!(theirs.text().lines().count(), 4, "{}", theirs.text());
+    assert_eq!(reader.get(&format!("{ACTIVITY}.csv?what=access")).await.status, StatusCode::FORBIDDEN);
+    // The page leads to the file of what it shows.
+    let page = admin.page(&format!("{ACTIVITY}?what=status")).await;
+    assert!(page.contains("href=\"/console/activity.csv?what=status\""), "{page}");
+}
+
+#[tokio::test]
+async fn a_file_of_the_activity_has_ten_thousand_rows_and_says_that_more_follow() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    refuse(&app, 1..=10).await;
+    let tenant = app.server.store.tenant(None).await.unwrap().unwrap().id;
+    let of = |number: i64| RefusedSignIns {
+        tenant,
+        minute: 100 + number,
+        client_id: format!("client {}", number % 50),
+        address: "203.0.113.7".parse().unwrap(),
+        count: 1,
+    };
+    app.server.store.add_refused_sign_ins((0..9_995).map(of).collect()).await.unwrap();
+    let file = session.get(&format!("{ACTIVITY}.csv")).await;
+    let lines: Vec<_> = file.text().lines().collect();
+    assert_eq!((lines.len(), lines[lines.len() - 1]), (ACTIVITY_FILE_ROWS + 2, ",more,,,,,,,,,,,"));
+}
+
+#[tokio::test]
+async fn chips_lead_to_days_and_refusals_and_keep_the_other_filters() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let page = session.page(&format!("{ACTIVITY}?who=ada&connector=hr")).await;
+    let today = day_ago(0);
+    for told in [
+        format!("href=\"/console/activity?who=ada&amp;connector=hr&amp;from={}\"", day_ago(6)),
+        format!("href=\"/console/activity?who=ada&amp;connector=hr&amp;from={}\"", day_ago(29)),
+        "href=\"/console/activity?who=ada&amp;what=refused\"".to_owned(),
+        "<summary class=\"filter on\">Who: ada</summary>".to_owned(),
+        "<summary class=\"filter\">What</summary>".to_owned(),
+    ] {
+        assert!(page.contains(&told), "{told} in {page}");
+    }
+    let week = session.page(&format!("{ACTIVITY}?from={}", day_ago(6))).await;
+    assert!(
+        week.contains("<a class=\"filter on\" href=\"/console/activity\" aria-current=\"true\">Last 7 days</a>"),
+        "{week}"
+    );
+    let wrong = session.get(&format!("{ACTIVITY}?to=x&from={today}")).await;
+    assert_eq!(wrong.text().matches("<details class=\"pick\" open>").count(), 1, "{}", wrong.text());
+}
+
+/// The day some days ago, in UTC.
+fn day_ago(ago: i64) -> String {
+    jiff::tz::TimeZone::UTC
+        .to_datetime(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * ago))
+        .date()
+        .to_string()
 }
 
 #[tokio::test]
@@ -246,7 +359,7 @@ async fn a_wrong_secret_is_seen() {
     let wrong = [("client_id", CLIENT_ID), ("client_secret", "wrong")];
     assert_eq!(send(&app, "/console/sign-in", "", Some(&wrong)).await.status, StatusCode::UNAUTHORIZED);
     let begun = Instant::now();
-    while !admin.page(&format!("{ACTIVITY}?what=refused")).await.contains("Sign-ins refused: 1") {
+    while !admin.page(&format!("{ACTIVITY}?what=refused")).await.contains("was refused a sign-in</span>") {
         assert!(begun.elapsed() < Duration::from_secs(10), "it is not there");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -2,75 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../../connectory-server/tests/api/support.rs"]
-#[allow(dead_code, reason = "the server's tests use more of it")]
-mod support;
+mod browser;
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
-use connectory_server::{Options, ServerState, Service};
-use http::{Request, StatusCode, header};
+use http::StatusCode;
 use serde_json::json;
 
-use self::support::{Answer, CLIENT_ID, SECRET, TestApp, new_client, operator};
+use self::browser::support::{CLIENT_ID, TestApp, new_client, operator};
+use self::browser::{Browser, field, start};
 
 const HR: &str = "/console/connectors/hr";
-
-/// A browser in which someone is signed in.
-struct Browser<'a> {
-    app: &'a TestApp,
-    cookie: String,
-    token: String,
-}
-
-impl<'a> Browser<'a> {
-    async fn of(app: &'a TestApp, id: &str) -> Self {
-        let mut this = Self { app, cookie: String::new(), token: String::new() };
-        let signed_in = this.post("/console/sign-in", &[("client_id", id), ("client_secret", SECRET)]).await;
-        signed_in.header("set-cookie").unwrap().split(';').next().unwrap().clone_into(&mut this.cookie);
-        this.token = field(this.get("/").await.text(), "csrf");
-        this
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        let request = Request::get(path).header(header::COOKIE, &self.cookie);
-        self.app.send(request.body(Body::empty()).unwrap()).await
-    }
-
-    async fn page(&self, path: &str) -> String {
-        let answer = self.get(path).await;
-        assert_eq!(answer.status, StatusCode::OK, "{path}");
-        answer.text().to_owned()
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let form = form_urlencoded::Serializer::new(String::new())
-            .append_pair("csrf", &self.token)
-            .extend_pairs(fields)
-            .finish();
-        let request = Request::post(path)
-            .header(header::COOKIE, &self.cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.app.send(request.body(form.into()).unwrap()).await
-    }
-}
-
-/// The value of the first hidden field with this name.
-fn field(page: &str, name: &str) -> String {
-    let rest = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap().1;
-    rest.split('"').next().unwrap().replace("&quot;", "\"")
-}
-
-async fn start() -> TestApp {
-    let console = |server: Arc<ServerState>| {
-        let console = Console::new(Arc::clone(&server), None).unwrap();
-        Service::with_pages(server, connectory_console::routes(console))
-    };
-    TestApp::serving(Options { rate_limit: None, ..Options::default() }, console).await
-}
 
 async fn reader(app: &TestApp) -> Browser<'_> {
     let scopes = [Scope::ReadConnectors].into();
@@ -87,20 +28,20 @@ async fn a_status_is_one_revision_and_needs_the_page_of_the_newest_one() {
     let app = start().await;
     app.create("HR").await;
     let admin = Browser::of(&app, CLIENT_ID).await;
-    let base = field(&admin.page(HR).await, "base");
-    let fields = [("base", base.as_str()), ("status", "DEPRECATED")];
+    let base = field(&admin.page(HR).await, "revision");
+    let fields = [("revision", base.as_str()), ("status", "DEPRECATED")];
     let done = admin.post(&format!("{HR}/status"), &fields).await;
     assert_eq!(done.header("location"), Some("/console/connectors/hr?done=deprecated"));
     assert!(admin.page(done.header("location").unwrap()).await.contains("The connector is deprecated now."));
     assert_eq!(app.get("/connectory/v1/connectors/hr/revisions").await.ok()[0]["changed"], json!(["status"]));
     // The page is older than the connector.
-    let late = admin.post(&format!("{HR}/status"), &[("base", &base), ("status", "RELEASED")]).await;
+    let late = admin.post(&format!("{HR}/status"), &[("revision", &base), ("status", "RELEASED")]).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
     assert!(late.text().contains("Someone else changed this connector meanwhile, so its status stays."));
     assert_eq!(status(&app).await, "DEPRECATED");
     for (fields, status) in [
-        (vec![("base", late.text()), ("status", "RELEASED")], 413),
-        (vec![("base", ""), ("status", "RELEASED")], 409),
+        (vec![("revision", late.text()), ("status", "RELEASED")], 413),
+        (vec![("revision", ""), ("status", "RELEASED")], 409),
         (vec![("status", "GONE")], 400),
     ] {
         assert_eq!(admin.post(&format!("{HR}/status"), &fields).await.status.as_u16(), status, "{status}");
@@ -125,7 +66,7 @@ async fn settings_follow_the_rules_of_the_api_and_keep_what_was_typed() {
         ("TAKEN", "x.Y", "`name` is taken"),
         ("JDBC", "x.Y", "`name` is taken"),
         (" ", "x.Y", "This field must not be empty."),
-        ("HR", "x\u{1}Y", "holds the control character"),
+        ("HR", "x\u{1}Y", "has the control character"),
     ] {
         let refused = admin.post(&path, &typed(name, class_name, &base)).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -187,7 +128,8 @@ async fn the_overview_says_what_is_unfinished_and_a_release_with_errors_is_a_que
     assert_eq!(step().await, "Fix the error in: Source config");
     let page = admin.page(HR).await;
     assert!(
-        page.contains("/console/connectors/hr/documents/source-config?line=3\">Source config, line 3:</a>"),
+        page.contains("/console/connectors/hr/documents/source-config?line=3\">")
+            && page.contains("Source config, line 3:"),
         "{page}"
     );
     assert!(page.contains("href=\"/console/connectors/hr/release\""));
@@ -195,7 +137,8 @@ async fn the_overview_says_what_is_unfinished_and_a_release_with_errors_is_a_que
     assert!(question.contains("Release this connector with errors?") && question.contains("Source config, line 3:"));
 
     set("/sourceConfigXml", &form("<Field name=\"a\" type=\"text\" displayName=\"key_a\"/>")).await;
-    assert!(!admin.page(HR).await.contains("/release\""), "without errors, a release is one click");
+    let question = admin.page(&format!("{HR}/release")).await;
+    assert!(question.contains("Release this connector?") && !question.contains("nevertheless"));
     assert_eq!(step().await, "Write the account schema in the source template.");
     set("/applicationXml", "<Application name=\"HR\" type=\"custom HR\" connector=\"x.Y\"><Schemas><Schema objectType=\"account\"/></Schemas></Application>").await;
     assert_eq!(step().await, "Write a short description.");
@@ -206,8 +149,8 @@ async fn the_overview_says_what_is_unfinished_and_a_release_with_errors_is_a_que
     assert_eq!(step().await, "Translate 2 texts into German.");
     app.put("/v3/connectors/hr/translations/de", b"key_a=B\nmenuLabel_a=N\nShortDesc=Leute").await.ok();
     assert_eq!(step().await, "Release it.");
-    let base = field(&admin.page(HR).await, "base");
-    admin.post(&format!("{HR}/status"), &[("base", &base), ("status", "RELEASED")]).await;
+    let base = field(&admin.page(HR).await, "revision");
+    admin.post(&format!("{HR}/status"), &[("revision", &base), ("status", "RELEASED")]).await;
     assert_eq!(step().await, "none, nothing is unfinished.");
 }
 
@@ -242,12 +185,67 @@ async fn a_deletion_is_undone_and_deleted_connectors_are_restored_with_their_his
     app.patch("/connectory/v1/connectors/hr-2", &json!([{"op": "replace", "path": "/name", "value": "hr"}])).await.ok();
     let taken = admin.post(&format!("{HR}/history/4/restore"), &[]).await;
     assert_eq!(taken.status, StatusCode::CONFLICT);
-    assert!(taken.text().contains("Another connector has the name of the deleted one."), "{}", taken.text());
+    assert!(taken.text().contains("The connector `hr-2` has the name of the deleted one."), "{}", taken.text());
+    assert!(
+        taken.text().contains("<a class=\"button primary\" href=\"/console/connectors/hr-2\">"),
+        "{}",
+        taken.text()
+    );
+    let page = admin.page("/console/deleted").await;
+    let told = "This connector has it: <a href=\"/console/connectors/hr-2\"><code>hr-2</code></a>";
+    assert!(page.contains(told) && !page.contains("/restore\""), "{page}");
     app.patch("/connectory/v1/connectors/hr-2", &patch).await.ok();
     admin.post(&format!("{HR}/history/4/restore"), &[]).await;
     let history = app.get("/connectory/v1/connectors/hr/revisions").await.ok();
     assert_eq!((&history[0]["action"], history.as_array().unwrap().len()), (&json!("restore"), 7));
-    assert!(admin.page("/console/deleted").await.contains("No connector is deleted."));
+    let gone = admin.page("/console/deleted").await;
+    assert!(!gone.contains("/restore\"") && gone.contains("Its script name was given to another connector."), "{gone}");
+}
+
+#[tokio::test]
+async fn a_deleted_connector_whose_script_name_was_given_again_is_listed() {
+    let app = start().await;
+    app.create("HR").await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    let count = async |path: &str| {
+        let page = admin.page(path).await;
+        page.split_once(">Deleted <span class=\"tab-count\">")
+            .map(|(_, rest)| rest.split('<').next().unwrap().to_owned())
+    };
+    assert_eq!(count("/").await.as_deref(), Some("0"));
+    app.delete("/v3/connectors/hr").await;
+    app.create("HR").await;
+    for path in ["/", "/?origin=built-in", "/console/deleted"] {
+        assert_eq!(count(path).await.as_deref(), Some("1"), "{path}");
+    }
+    assert_eq!(count("/?q=hr").await, None, "the number would not be that of the search");
+    let page = admin.page("/console/deleted?q=HR").await;
+    let told = "Its script name was given to another connector. Its history has the deleted one: \
+                <a href=\"/console/connectors/hr\"><code>hr</code></a> <a href=\"/console/connectors/hr/history/2\">";
+    assert!(page.contains(told) && !page.contains("/restore\""), "{page}");
+    // The API lists those whose script name is free (D93).
+    assert_eq!(app.get("/connectory/v1/deleted-connectors").await.ok(), json!([]));
+}
+
+#[tokio::test]
+async fn an_address_that_names_no_page_is_told() {
+    let app = start().await;
+    app.create("HR").await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    for path in ["/console/deleted", &format!("{HR}/history")] {
+        for before in ["x", "-1", "1.5", "99999999999999999999"] {
+            let answer = admin.get(&format!("{path}?before={before}")).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path} {before}");
+            assert!(answer.text().contains("not that of a page with older entries"), "{}", answer.text());
+        }
+        admin.page(&format!("{path}?before=")).await;
+        admin.page(&format!("{path}?before=7")).await;
+    }
+    for path in ["/?q=", "/console/deleted?q="] {
+        let note = "Its first 255 characters are searched for.";
+        assert!(admin.page(&format!("{path}{}", "a".repeat(256))).await.contains(note), "{path}");
+        assert!(!admin.page(&format!("{path}{}", "a".repeat(255))).await.contains(note), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -274,7 +272,7 @@ async fn texts_that_may_be_meant_in_another_way_are_told() {
     let app = start().await;
     app.create("HR").await;
     let admin = Browser::of(&app, CLIENT_ID).await;
-    let doubt = "The texts in de are stored, but they may not be what was meant: “line 1: the file begins with `{`";
+    let doubt = "The texts in German are stored, but they may not be what was meant: “line 1: the file begins with `{`";
     assert!(!admin.page(&format!("{HR}/translations")).await.contains(doubt));
     app.put("/v3/connectors/hr/translations/de", br#"{"a": "b"}"#).await.ok();
     assert!(admin.page(&format!("{HR}/translations")).await.contains(doubt));

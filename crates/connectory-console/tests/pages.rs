@@ -16,7 +16,7 @@ use connectory_console::Console;
 use connectory_model::access::{Scope, UserLevel};
 use connectory_model::document::FORM_NAMESPACE;
 use connectory_model::limits::{CLIENTS_PER_TENANT, PROVIDER_REQUESTS};
-use connectory_server::options::{OidcOptions, PlayedNodes, Reads};
+use connectory_server::options::{Environment, EnvironmentColour, OidcOptions, PlayedNodes, Reads};
 use connectory_server::{Options, ServerState, Service};
 use connectory_store::{Ended, NewClient, RefusedFilter, RefusedSignIns, SessionHash, Unavailable};
 use futures_util::FutureExt;
@@ -174,7 +174,51 @@ async fn an_error_page_has_the_tracking_id_and_the_headers_of_every_page() {
     assert_eq!(session.get("/console").await.header("location"), Some("/"));
     let script = session.get("/console/assets/console.js").await;
     assert_eq!(script.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    let font = session.get("/console/assets/inter-latin-5.3.0.woff2").await;
+    assert_eq!(font.header("content-type"), Some("font/woff2"));
     assert_eq!(session.get("/console/assets/..%2Fmod.rs").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_environment_is_on_every_page_and_its_name_is_a_text() {
+    let environment = Environment { name: "<b>Prod</b>".to_owned(), colour: EnvironmentColour::Red };
+    let options = Options { rate_limit: None, environment: Some(Arc::new(environment)), ..Options::default() };
+    let app = with(options).await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let signed_out = get(&app, "/console/sign-in", "").await;
+    for answer in [signed_out, session.get("/").await, session.get("/console/connectors/nothing").await] {
+        let page = answer.text();
+        assert!(page.contains("<title>[&lt;b&gt;Prod&lt;/b&gt;] "), "{page}");
+        assert_eq!(page.matches("<div class=\"env\" data-colour=\"red\">").count(), 1, "{page}");
+    }
+    assert!(session.get("/console/settings").await.text().contains("<dd>&lt;b&gt;Prod&lt;/b&gt;</dd>"));
+    let without = start().await;
+    assert!(!get(&without, "/console/sign-in", "").await.text().contains("class=\"env\""));
+}
+
+#[tokio::test]
+async fn a_page_beyond_the_last_one_says_which_the_last_one_is() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let beyond = page(&session, "/?page=99&q=hr").await;
+    assert!(beyond.contains("There is no page 99. The last page is 1."), "{beyond}");
+    assert!(beyond.contains("<a class=\"button\" href=\"/?q=hr\">Last page</a>"), "{beyond}");
+    assert!(page(&session, "/?q=nobody").await.contains("No connector matches."));
+}
+
+#[tokio::test]
+async fn a_revision_of_the_settings_shows_them_before_and_after() {
+    let app = start().await;
+    app.create("HR").await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let patch = json!([{"op": "replace", "path": "/status", "value": "DEPRECATED"}]);
+    app.patch("/connectory/v1/connectors/hr", &patch).await.ok();
+    let shown = page(&session, "/console/connectors/hr/history/2").await;
+    assert!(shown.contains("<h3>settings</h3>"), "{shown}");
+    for side in ["removed", "added"] {
+        assert_eq!(shown.matches(&format!("<td class=\"{side}\">")).count(), 1, "only the status: {shown}");
+    }
 }
 
 #[tokio::test]
@@ -243,6 +287,31 @@ async fn a_secret_is_shown_once_and_neither_cached_nor_logged() {
     for private in [secret, "s3cret", cookie, &session.token] {
         assert!(!log.contains(private), "{private} in {log}");
     }
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_again_creates_no_second_client() {
+    let app = start().await;
+    let session = Session::of(&app, CLIENT_ID).await;
+    let key_of = |page: &str| page.split_once("name=\"key\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    let key = key_of(session.get("/console/clients").await.text());
+    assert_ne!(key, key_of(session.get("/console/clients").await.text()));
+    let fields = |key| [("name", "twice"), ("level", "ORG_ADMIN"), ("scope", "sp:scopes:all"), ("key", key)];
+    let rows = |page: &str| page.matches("<th scope=\"row\">twice</th>").count();
+    let created = session.post("/console/clients", &fields(&key)).await;
+    let secret = created.text().split_once("id=\"new-secret\">").unwrap().1.split('<').next().unwrap();
+    for line in ["export SAIL_BASE_URL=", "export SAIL_CLIENT_ID=", &format!("export SAIL_CLIENT_SECRET={secret}")] {
+        // On the page and in the button that copies it.
+        assert_eq!(created.text().matches(line).count(), 2, "{line}");
+    }
+    let again = session.post("/console/clients", &fields(&key)).await;
+    assert!(again.text().contains("This client was already created. Its secret is shown only once."));
+    assert!(!again.text().contains("new-secret") && rows(again.text()) == 1, "{}", again.text());
+    // The same key is another client's in another session, and another key is in this one.
+    let next_key = key_of(again.text());
+    assert!(session.post("/console/clients", &fields(&next_key)).await.text().contains("new-secret"));
+    let other = Session::of(&app, CLIENT_ID).await.post("/console/clients", &fields(&key)).await;
+    assert!(other.text().contains("new-secret") && rows(other.text()) == 3, "{}", other.text());
 }
 
 fn source_config(body: &str) -> String {
@@ -342,15 +411,17 @@ async fn translations_have_pages_that_keep_the_locales() {
     assert!(first.contains("Keys 1–100 of 6001") && first.contains("k00098") && !first.contains("k00099"));
     assert!(first.contains("href=\"/console/connectors/big/translations?locale=de&amp;page=2\""));
     assert!(!first.contains("rel=\"prev\"") && first.matches("<tr>").count() == 101);
-    assert!(first.contains("id=\"coverage-de\">49 %") && first.contains("id=\"coverage-en\">99 %"));
+    assert!(first.contains("id=\"coverage-de\">3000 of 6001") && first.contains("id=\"coverage-en\">6000 of 6001"));
     let second = page(&session, &format!("{path}?locale=de&page=2")).await;
     assert!(second.contains("Keys 101–200 of 6001") && second.contains("u198") && !second.contains(">v<"));
-    assert!(second.contains("?locale=de&amp;page=1\"") && second.contains("?locale=de&amp;page=3\""));
+    assert!(second.contains("rel=\"prev\" href=\"/console/connectors/big/translations?locale=de\""));
+    assert!(second.contains("?locale=de&amp;page=3\""));
     let last = page(&session, &format!("{path}?page=99999999999999999999999")).await;
     assert!(last.contains("Keys 1–100 of 6001"), "no number is the first page");
     let last = page(&session, &format!("{path}?page=999999")).await;
     assert!(last.contains("Keys 6001–6001 of 6001") && !last.contains("rel=\"next\""));
-    assert!(page(&session, "/console/connectors/big").await.contains(" 49 %"));
+    let overview = page(&session, "/console/connectors/big").await;
+    assert!(overview.contains("value=\"49\" aria-label=\"German\"") && overview.contains("3000 of 6001"));
 }
 
 #[tokio::test]
@@ -363,11 +434,17 @@ async fn a_few_keys_need_no_pages_and_long_ones_are_not_edited() {
     let session = Session::of(&app, CLIENT_ID).await;
     let page = page(&session, "/console/connectors/hr/translations").await;
     assert!(!page.contains("class=\"pages\""));
-    assert_eq!((page.matches("<textarea").count(), page.matches("Too long to be edited here").count()), (2, 2));
+    assert_eq!(
+        (
+            page.matches("<textarea rows=\"1\" name=\"text\"").count(),
+            page.matches("Too long to be edited here").count()
+        ),
+        (2, 2)
+    );
     assert!(!page.contains(&text) && !page.contains(&key));
     let fields = [("key", "long"), ("was", "y"), ("text", "z")];
     let late = session.post("/console/connectors/hr/translations/en/text", &fields).await;
-    assert!(late.text().contains("Someone changed this meanwhile") && !late.text().contains(&text));
+    assert!(late.text().contains("Someone else changed this meanwhile") && !late.text().contains(&text));
 }
 
 #[tokio::test]

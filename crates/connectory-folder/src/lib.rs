@@ -15,6 +15,7 @@ pub mod local;
 pub mod pull;
 mod rename;
 mod similar;
+pub mod vocabulary;
 mod whole_file;
 
 pub use description::{CONNECTOR_FILE, Description};

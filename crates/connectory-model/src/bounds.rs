@@ -22,9 +22,12 @@ use crate::{Connector, Locale, Part};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{part} has {has} {}; it may have at most {max}", .part.unit())]
 pub struct TooLarge {
-    part: Bounded,
-    has: usize,
-    max: usize,
+    /// What is too large.
+    pub part: Bounded,
+    /// How much of it there is.
+    pub has: usize,
+    /// How much of it there may be.
+    pub max: usize,
 }
 
 impl TooLarge {
@@ -40,15 +43,24 @@ impl TooLarge {
 
 /// A part of a connector that has a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bounded {
+pub enum Bounded {
+    /// The bytes of the whole connector as JSON.
     Connector,
+    /// The keys of a locale.
     Keys(Locale),
+    /// The bytes of the short description in a locale.
     LocaleDescription(Locale),
+    /// The bytes of the short description in the metadata.
     Description,
+    /// The number of features.
     Features,
+    /// The bytes of the longest feature.
     Feature,
+    /// The number of labels.
     Labels,
+    /// The bytes of the longest label.
     Label,
+    /// The bytes of the category.
     Category,
 }
 

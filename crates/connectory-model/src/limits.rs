@@ -526,6 +526,8 @@ pub const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 pub const DELETED_READ: usize = 250;
 /// Deleted connectors that a search looks at. Then the answer says where to go on.
 pub const DELETED_SCANNED: usize = 2000;
+/// Deleted connectors that a page counts. Then it says that there are more.
+pub const DELETED_COUNTED: usize = 1000;
 /// Revisions that a request reads at once.
 pub const REVISIONS_READ: usize = 1000;
 /// Revisions that a request looks at to find those that it wants. Then the answer says where to go on.
@@ -537,6 +539,14 @@ pub const ACTIVITY_SCANNED: usize = 5000;
 pub const ACTIVITY_PARTS: usize = 5;
 /// Reads that a page of the activity makes at most. One is enough unless many changes are of several connectors.
 pub const ACTIVITY_READS: usize = 16;
+/// Rows of a file with the activity.
+pub const ACTIVITY_FILE_ROWS: usize = 10_000;
+/// Bytes of a file with the activity. A row has a few hundred.
+pub const ACTIVITY_FILE_BYTES: usize = 8 * MIB;
+/// Pages of the activity that a file is made of, and the items of each.
+pub const ACTIVITY_FILE_PAGES: usize = 40;
+/// Items of the activity that a file reads at once.
+pub const ACTIVITY_FILE_PAGE: usize = 250;
 /// Time in which the smallest difference of two states of a connector is looked for; after that, a larger one has to do.
 pub const PLAIN_DIFF_TIMEOUT: Duration = Duration::from_secs(2);
 /// Streams of events at a time. Each costs a task, and a read for each batch of changes.
@@ -555,3 +565,9 @@ pub const CLIENT_LOOK: Duration = Duration::from_secs(3);
 pub const EVENTS_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Findings that the check of a document answers.
 pub const FINDINGS: usize = 500;
+/// Translation keys, and attributes of a schema, that an editor proposes.
+pub const COMPLETION_KEYS: usize = 2000;
+/// Bytes of these and their texts. An editor asks for them with each page.
+pub const COMPLETION_BYTES: usize = 100 * 1000;
+/// Characters of the text beside a key that an editor proposes.
+pub const COMPLETION_TEXT_CHARS: usize = 200;

@@ -12,12 +12,42 @@ use crate::{Metadata, Status};
 
 /// A member that is missing or has a wrong value. The message names the member and says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidMember(String);
+#[error("{message}")]
+pub struct InvalidMember {
+    message: String,
+    fault: Option<(String, MemberFault)>,
+}
+
+/// What is wrong with the text of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberFault {
+    /// It is absent or blank.
+    Blank,
+    /// It has this many characters, which are too many.
+    TooLong(usize),
+    /// It holds this control character.
+    Control(char),
+}
 
 impl InvalidMember {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), fault: None }
+    }
+
+    fn text(member: &str, fault: MemberFault) -> Self {
+        let message = match fault {
+            MemberFault::Blank => format!("`{member}` is required and must not be blank"),
+            MemberFault::TooLong(length) => {
+                format!("`{member}` has {length} characters; it may have at most {MEMBER_CHARS}")
+            }
+            MemberFault::Control(c) => format!("`{member}` holds the control character {c:?}; remove it"),
+        };
+        Self { message, fault: Some((member.to_owned(), fault)) }
+    }
+
+    /// The member, and what is wrong with its text. None if something else is wrong.
+    pub fn fault(&self) -> Option<(&str, MemberFault)> {
+        self.fault.as_ref().map(|(member, fault)| (member.as_str(), *fault))
     }
 }
 
@@ -49,11 +79,10 @@ impl<'a> Members<'a> {
         let text = value.as_str().ok_or_else(|| Self::wrong_type(member, "a string", value))?.trim();
         let length = text.chars().count();
         if length > MEMBER_CHARS {
-            let reason = format!("`{member}` has {length} characters; it may have at most {MEMBER_CHARS}");
-            return Err(InvalidMember::new(reason));
+            return Err(InvalidMember::text(member, MemberFault::TooLong(length)));
         }
         if let Some(c) = text.chars().find(|&c| c.is_control() || !is_xml_char(c)) {
-            return Err(InvalidMember::new(format!("`{member}` holds the control character {c:?}; remove it")));
+            return Err(InvalidMember::text(member, MemberFault::Control(c)));
         }
         Ok((!text.is_empty()).then(|| text.to_owned()))
     }
@@ -62,7 +91,7 @@ impl<'a> Members<'a> {
     pub fn required_text(self, member: &str, default: Option<&str>) -> Result<String, InvalidMember> {
         self.text(member)?
             .or_else(|| default.map(str::to_owned))
-            .ok_or_else(|| InvalidMember::new(format!("`{member}` is required and must not be blank")))
+            .ok_or_else(|| InvalidMember::text(member, MemberFault::Blank))
     }
 
     /// A boolean, or a string with one.

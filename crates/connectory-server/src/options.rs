@@ -65,12 +65,55 @@ pub struct Options {
     pub public_url: String,
     /// The pages for people that `/oauth/info` names.
     pub pages: Pages,
+    /// What people call the environment of this server, if they have several.
+    pub environment: Option<Arc<Environment>>,
     /// What is measured of the backups that are made of the database. None if none are made.
     pub backups: Option<BackupMetrics>,
     /// What is measured of retention. None if every body is kept.
     pub retention: Option<RetentionMetrics>,
     /// The faults that requests get. None means that nothing goes wrong on purpose.
     pub faults: Option<Arc<Faults>>,
+}
+
+/// An environment, such as production, as the console shows it on every page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The colour of its badge.
+    pub colour: EnvironmentColour,
+}
+
+/// The colour of an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnvironmentColour {
+    /// Grey.
+    #[default]
+    Grey,
+    /// Blue.
+    Blue,
+    /// Green.
+    Green,
+    /// Amber.
+    Amber,
+    /// Red.
+    Red,
+}
+
+impl EnvironmentColour {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Grey, Self::Blue, Self::Green, Self::Amber, Self::Red];
+
+    /// The colour's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Grey => "grey",
+            Self::Blue => "blue",
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
 }
 
 /// What is measured of the backups of a database. Clones share the values.
@@ -183,6 +226,7 @@ impl Default for Options {
             stopping: Arc::default(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             pages: Pages::REFERENCE,
+            environment: None,
             backups: None,
             retention: None,
             faults: None,

@@ -274,10 +274,19 @@ pub(crate) fn holders(format: i64, compressed: &[u8], number: RevisionNumber) ->
 
 /// Reads the name and the type of a body's connector, without its parts.
 pub(crate) fn name_and_type(format: i64, compressed: &[u8]) -> Result<(String, String)> {
+    read_head(format, compressed, |head| (head.name.into_owned(), head.connector_type.into_owned()))
+}
+
+/// Reads the status of a body's connector, without its parts.
+pub(crate) fn status(format: i64, compressed: &[u8]) -> Result<Status> {
+    read_head(format, compressed, |head| head.status)
+}
+
+/// Reads the head of a body.
+fn read_head<T>(format: i64, compressed: &[u8], read: impl FnOnce(Head<'_>) -> T) -> Result<T> {
     let head = |json: &[u8]| -> Result<_> {
         let end = memchr::memchr(SEPARATOR, json).unwrap_or(json.len());
-        let Head { name, connector_type, .. } = from_json(&json[..end])?;
-        Ok((name.into_owned(), connector_type.into_owned()))
+        Ok(read(from_json(&json[..end])?))
     };
     match format {
         format::JSON_TEXT => head(compressed),

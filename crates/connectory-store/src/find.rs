@@ -3,17 +3,48 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use connectory_model::Search;
+
 use crate::access_event::{AccessAction, AccessEvent, RefusedSignIns};
 use crate::revision::{Action, Author, Revision, RevisionNumber};
 
 /// The word of the texts of all locales, as [`RevisionFilter::changed`] takes it.
 const TRANSLATIONS: &str = "translations";
 
+/// Whose revisions, events or sign-ins are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Those of the author with this id or name.
+    Exactly(String),
+    /// Those of the authors whose id or name contains a text.
+    Containing(Search),
+}
+
+impl Who {
+    /// Whether it is this author.
+    fn is(&self, author: &Author) -> bool {
+        let mut texts = [Some(author.id.as_str()), author.name.as_deref()].into_iter().flatten();
+        texts.any(|text| match self {
+            Self::Exactly(wanted) => text == wanted,
+            Self::Containing(search) => search.is_in(text),
+        })
+    }
+
+    /// The ids and names for it, of those that the rows have which are looked at. No database folds case as names are
+    /// compared, so it looks for whole texts only.
+    pub(crate) fn texts(&self, found: impl IntoIterator<Item = String>) -> Vec<String> {
+        match self {
+            Self::Exactly(wanted) => vec![wanted.clone()],
+            Self::Containing(search) => found.into_iter().filter(|text| search.is_in(text)).collect(),
+        }
+    }
+}
+
 /// What a revision must have. Without a value, any revision has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevisionFilter {
-    /// The id or the name of the author.
-    pub author: Option<String>,
+    /// The author.
+    pub author: Option<Who>,
     /// The action.
     pub action: Option<Action>,
     /// A member that changed: a word of [`Revision::changed`], or `translations` for the texts of any locale.
@@ -28,7 +59,7 @@ impl RevisionFilter {
 
     /// Whether a revision has it.
     pub fn has(&self, revision: &Revision) -> bool {
-        is_author(self.author.as_ref(), &revision.author)
+        self.author.as_ref().is_none_or(|who| who.is(&revision.author))
             && self.action.is_none_or(|action| action == revision.action)
             && self.changed.as_ref().is_none_or(|wanted| is_changed(wanted, &revision.changed))
     }
@@ -40,10 +71,6 @@ impl RevisionFilter {
     }
 }
 
-fn is_author(wanted: Option<&String>, author: &Author) -> bool {
-    wanted.is_none_or(|wanted| author.id == *wanted || author.name.as_ref() == Some(wanted))
-}
-
 fn is_changed(wanted: &str, changed: &[String]) -> bool {
     let of_locale = |member: &String| wanted == TRANSLATIONS && member.starts_with("translations/");
     changed.iter().any(|member| member == wanted || of_locale(member))
@@ -52,8 +79,8 @@ fn is_changed(wanted: &str, changed: &[String]) -> bool {
 /// What an access event must have. Without a value, any event has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessFilter {
-    /// The id or the name of the author.
-    pub author: Option<String>,
+    /// The author.
+    pub author: Option<Who>,
     /// The action.
     pub action: Option<AccessAction>,
     /// The earliest time, in milliseconds since 1970-01-01 UTC.
@@ -81,8 +108,8 @@ pub struct AccessEvents {
 /// What refused sign-ins must have. Without a value, any have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefusedFilter {
-    /// The id of the client or person.
-    pub client_id: Option<String>,
+    /// The client or person, of whom only the id is known.
+    pub client: Option<Who>,
     /// The first minute, in minutes since 1970-01-01 UTC.
     pub since: Option<i64>,
     /// The last minute.

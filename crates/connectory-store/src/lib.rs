@@ -65,11 +65,12 @@ mod revision;
 mod session;
 mod sqlite;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectory_model::{Connector, ScriptName, Summary};
+use connectory_model::{Connector, ScriptName, Status, Summary};
 
 pub use access::{
     ApiClient, NewClient, QuotaExceeded, Quotas, RemovedRows, SigningKey, Tenant, TenantId, hash_secret, new_id,
@@ -86,11 +87,11 @@ pub use changes::{Changed, Changes, Committed, Follow, Head};
 use edit::Commit;
 pub use edit::{Change, Edit};
 pub use error::{Refusal, Result, StoreError, Unavailable};
-pub use find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter};
+pub use find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter, Who};
 pub use lease::{Lease, LeasedWork};
 pub use measures::Measures;
 pub use once::{Done, Once};
-pub use past::{Deleted, Left, Moment};
+pub use past::{Deleted, DeletedKind, Left, Moment};
 pub use permits::{Granted, PermitLimit, PermitRequest};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError, Schema};
@@ -374,10 +375,30 @@ impl Store {
         both!(self.revisions_at(tenant, numbers).await)
     }
 
-    /// Reads up to `limit` connectors of a tenant that were deleted and are not there again, with numbers of their deletions
-    /// below `before`, the last deleted first. It looks at all rows of deleted connectors of the tenant.
-    pub async fn deleted(&self, tenant: TenantId, before: Option<RevisionNumber>, limit: u32) -> Result<Vec<Deleted>> {
-        both!(self.deleted(tenant, before, limit).await)
+    /// Reads up to `limit` connectors of a tenant that were deleted and not restored, with numbers of their deletions below
+    /// `before`, the last deleted first.
+    pub async fn deleted(
+        &self,
+        tenant: TenantId,
+        kind: DeletedKind,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<Deleted>> {
+        both!(self.deleted(tenant, kind, before, limit).await)
+    }
+
+    /// Counts the connectors of a tenant that were deleted and not restored, of all kinds, up to `most`.
+    pub async fn deleted_count(&self, tenant: TenantId, most: u32) -> Result<u64> {
+        both!(self.deleted_count(tenant, most).await)
+    }
+
+    /// Reads the statuses that the connectors of a tenant have at these revisions. Revisions without a body are left out.
+    pub async fn statuses(
+        &self,
+        tenant: TenantId,
+        numbers: Vec<RevisionNumber>,
+    ) -> Result<HashMap<RevisionNumber, Status>> {
+        both!(self.statuses(tenant, numbers).await)
     }
 
     /// Finds the newest revision of a tenant up to a number.
@@ -450,6 +471,11 @@ impl Store {
     /// Finds a client by its id.
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
         both!(self.client(id).await)
+    }
+
+    /// Reads the names of the clients of a tenant that have these ids, by id.
+    pub async fn client_names(&self, tenant: TenantId, ids: Vec<String>) -> Result<HashMap<String, String>> {
+        both!(self.client_names(tenant, ids).await)
     }
 
     /// Reads up to `limit` clients of a tenant, ordered by name and then by id: those after a name and an id.

@@ -27,7 +27,7 @@ pub struct Left {
     pub has_body: bool,
 }
 
-/// A connector that was deleted and is not there again.
+/// A connector that was deleted and not restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deleted {
     /// The revision that deleted it.
@@ -36,13 +36,24 @@ pub struct Deleted {
     pub name: Option<String>,
     /// The type that it had.
     pub connector_type: Option<String>,
+    /// Whether another connector was created with its script name since.
+    pub is_replaced: bool,
+}
+
+/// Which deleted connectors are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletedKind {
+    /// Those whose script name no connector was given since.
+    Free,
+    /// Those whose script name another connector was given since, too.
+    All,
 }
 
 impl Deleted {
     /// A deleted connector with its name and type, if they can be read.
-    pub(crate) fn new(deletion: Revision, named: Option<(String, String)>) -> Self {
+    pub(crate) fn new(deletion: Revision, named: Option<(String, String)>, is_replaced: bool) -> Self {
         let (name, connector_type) = named.unzip();
-        Self { deletion, name, connector_type }
+        Self { deletion, name, connector_type, is_replaced }
     }
 }
 

@@ -162,6 +162,7 @@ async fn databases_since_the_fifth_schema_keep_all_they_hold() {
         include_str!("fixtures/schema-6.sql"),
         include_str!("fixtures/schema-7.sql"),
         include_str!("fixtures/schema-8.sql"),
+        include_str!("fixtures/schema-9.sql"),
     ];
     for dump in dumps {
         let (_folder, path) = database(dump);
@@ -289,7 +290,7 @@ async fn a_name_that_two_connectors_have_since_a_migration_is_free_when_both_are
 fn another_schema_is_refused_with_what_to_do() {
     let (_folder, path) = database("PRAGMA user_version = 99");
     let refusal = Store::open(&path).err().unwrap().to_string();
-    let expected = "has schema version 99, this program needs 9; use the newer program that wrote it";
+    let expected = "has schema version 99, this program needs 10; use the newer program that wrote it";
     assert!(refusal.ends_with(expected), "{refusal}");
 
     // Access management beside a server does not migrate: the server has the schema of its own program.
@@ -298,7 +299,7 @@ fn another_schema_is_refused_with_what_to_do() {
     let older = rusqlite::Connection::open(&path).unwrap();
     older.pragma_update(None, "user_version", 4).unwrap();
     let refusal = AccessDb::open(&path).err().unwrap();
-    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 9, .. }));
+    assert!(matches!(refusal, StoreError::Schema { found: 4, expected: 10, .. }));
     let refusal = refusal.to_string();
     assert!(refusal.ends_with("use the version of the program that is serving it"), "{refusal}");
 }

@@ -915,7 +915,7 @@ async fn nodes_that_start_together_make_one_schema() {
     let stores = all((0..8).map(|_| database.open())).await;
     let issuers = all(stores.iter().map(|store| async { store.issuer().await.unwrap() })).await;
     assert!(issuers.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(database.psql(SCHEMA), "6|6");
+    assert_eq!(database.psql(SCHEMA), "7|7");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -957,7 +957,7 @@ async fn databases_of_every_schema_are_brought_up_to_date() {
         database.psql(&format!("{all}; INSERT INTO connectory_schema VALUES ({version})"));
         let issuer = database.psql("SELECT value FROM settings WHERE name = 'issuer'");
         let store = database.open().await;
-        assert_eq!(database.psql(SCHEMA), "4|6");
+        assert_eq!(database.psql(SCHEMA), "4|7");
         assert_eq!(store.issuer().await.unwrap(), issuer);
         assert_eq!(store.client("id".to_owned()).await.unwrap().unwrap().tenant.name, "theirs");
         assert_eq!(store.incarnation().await.unwrap().len(), 32);
@@ -990,17 +990,17 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     database.age();
     let (older, followed) = database.node(tenant).await;
     // That was the start of a newer server. Older ones read the first number only.
-    assert_eq!(database.psql(SCHEMA), "4|6");
+    assert_eq!(database.psql(SCHEMA), "4|7");
     commit(&older, tenant, create("HR")).await;
     // Older ones could not read this.
     let refused = older.commit(tenant, vec![edit(Change::Create, encoded("Latin"))], origin()).await.unwrap_err();
     assert!(matches!(refused, Refusal::Store(StoreError::Unfinished)), "{refused:?}");
     let access = database.access();
     let (before, now) = access.schema(false).unwrap().unwrap();
-    assert_eq!((before, now.version, now.expanded), (now, 4, 6));
+    assert_eq!((before, now.version, now.expanded), (now, 4, 7));
     let (before, now) = access.schema(true).unwrap().unwrap();
-    assert_eq!((before.version, now.version, now.expanded), (4, 6, 6));
-    assert_eq!(database.psql(SCHEMA), "6|6");
+    assert_eq!((before.version, now.version, now.expanded), (4, 7, 7));
+    assert_eq!(database.psql(SCHEMA), "7|7");
     commit(&older, tenant, edit(Change::Create, encoded("Latin"))).await;
     // As a server sees it that does not know the schema any more: nothing is done, and it says why.
     database.psql("UPDATE connectory_schema SET version = 99");
@@ -1013,7 +1013,7 @@ async fn older_servers_go_on_until_the_update_is_finished() {
     let refused = older.check_writes().await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(Unavailable::Newer)), "{refused:?}");
     // What a newer one has only prepared is no matter. To finish that is the newer one's.
-    database.psql("UPDATE connectory_schema SET version = 6, expanded = 99");
+    database.psql("UPDATE connectory_schema SET version = 7, expanded = 99");
     older.fresh(tenant).await.unwrap();
     commit(&older, tenant, create("IT")).await;
     assert_eq!(followed.lost(), 0);
@@ -1073,7 +1073,7 @@ async fn an_update_waits_for_open_transactions_and_holds_nobody_up() {
     assert!(began.elapsed() > Duration::from_secs(4), "it has waited for the transaction");
     assert!(longest < Duration::from_secs(3), "others have waited for {longest:?}");
     held.join().unwrap();
-    assert_eq!(database.psql(SCHEMA), "4|6");
+    assert_eq!(database.psql(SCHEMA), "4|7");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

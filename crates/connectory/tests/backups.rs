@@ -53,7 +53,7 @@ fn a_backup_beside_a_server_is_restored_with_its_clients_and_tokens_or_without_t
     let text = operator.run("backup verify nightly.backup").ok();
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].starts_with("A backup of 20") && lines[0].contains(", by connectory "), "{text}");
-    assert!(lines[0].ends_with(", of SQLite with schema 9."), "{text}");
+    assert!(lines[0].ends_with(", of SQLite with schema 10."), "{text}");
     assert!(lines[1].starts_with("It has 1 tenant, 2 API clients, 1 signing key, 0 connectors"), "{text}");
     assert_eq!(lines[2], "It is whole, and every revision is right.");
 
@@ -93,7 +93,7 @@ fn a_server_moves_to_postgresql_and_makes_its_backups_there() {
     let made = wait_for("a backup", || backups(&operator.path("backups")).pop());
     let name = made.file_name().unwrap().to_str().unwrap();
     let text = operator.run(&format!("backup verify backups/{name}")).ok();
-    assert!(text.contains(", of PostgreSQL with schema 6.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
+    assert!(text.contains(", of PostgreSQL with schema 7.\nIt has 1 tenant, 2 API clients, 1 signing key, "), "{text}");
     let text = operator.run(&format!("database check --database {address}")).ok();
     assert!(text.contains("\nthe indexes were not checked: the extension amcheck is not there"), "{text}");
     let text = operator.run(&format!("backup create b.backup --database {address}")).ok();

@@ -28,15 +28,14 @@ pub async fn show(
 ) -> Result<Response, PageError> {
     let unknown = || PageError::not_found(Message::new("error.no_such_revision"));
     let change = number.parse().ok().and_then(RevisionNumber::new).ok_or_else(unknown)?;
-    let before = parse_before(&query.unwrap_or_default());
+    let before = parse_before(&query.unwrap_or_default())?;
     let wanted = RevisionsWanted { change: Some(change), ..RevisionsWanted::default() };
     let page = console.server.registry.revisions(caller.tenant(), &wanted, before, PAGE_SIZE as usize).await?;
     let first = page.revisions.first().ok_or_else(unknown)?;
     let title = view.format("activity.change", &[&change]);
     let content = html! {
-        p { a href=(ADDRESS) { "← " (view.text("nav.activity")) } }
-        h1 { (title) }
-        p.lead { (timestamp(first.created_at)) " · " (author(&view, Some(&first.author))) }
+        nav.crumbs aria-label=(view.text("connector.crumbs")) { span { a href=(ADDRESS) { (view.text("nav.activity")) } } }
+        div.top { h1 { (title) } p.muted { (timestamp(first.created_at)) " · " (author(&view, &first.author)) } }
         (revision_page(&view, &change_url(change), before, &page.revisions, RevisionsOf::Tenant))
     };
     Ok(view.render(Place::Activity, &title, &content))

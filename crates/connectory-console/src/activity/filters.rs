@@ -1,20 +1,22 @@
 //! The filters of the activity: reading them from the URL, and their form.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use connectory_model::access::Permission;
 use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::{shown, visible};
 use connectory_server::registry::{ActivityCursor, ActivityItem, ActivityWanted, What};
-use jiff::Timestamp;
+use connectory_store::Who;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 
-use super::ADDRESS;
-use super::rows::member_name;
+use super::{ADDRESS, CSV, REFUSED_WORD};
 use crate::frame::error::PageError;
 use crate::frame::query::parameter;
+use crate::frame::sentence::member_name;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 
@@ -56,7 +58,8 @@ impl Field {
 /// What is wrong with a field.
 pub struct FieldError {
     field: Field,
-    message: Message,
+    /// The text for the reader.
+    pub message: Message,
 }
 
 /// The parameters of the URL, as they were sent but for spaces around them.
@@ -96,15 +99,11 @@ impl Filters {
 
     /// The URL of these filters, from a place on.
     pub fn url(&self, cursor: Option<&ActivityCursor>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for field in Field::ALL.into_iter().filter(|field| !self.value(*field).is_empty()) {
-            query.append_pair(field.name(), self.value(field));
-        }
+        let mut query = form_urlencoded::Serializer::new(self.query(&[]));
         if let Some(cursor) = cursor {
             query.append_pair("cursor", &cursor.to_string());
         }
-        let query = query.finish();
-        if query.is_empty() { ADDRESS.to_owned() } else { format!("{ADDRESS}?{query}") }
+        url(ADDRESS, &query.finish())
     }
 
     /// What is wanted, and what is wrong with fields.
@@ -114,10 +113,12 @@ impl Filters {
         let mut wanted = ActivityWanted::default();
         let given = |field| Some(self.value(field)).filter(|value| !value.is_empty());
         if let Some(who) = given(Field::Who) {
-            if who.chars().count() > MEMBER_CHARS {
-                note(Field::Who, Message::new("error.field_too_long").with(&Field::Who.name()).with(&MEMBER_CHARS));
+            match who.parse() {
+                Ok(search) => wanted.author = Some(Who::Containing(search)),
+                Err(_) => {
+                    note(Field::Who, Message::new("error.field_too_long").with(&Field::Who.name()).with(&MEMBER_CHARS));
+                }
             }
-            wanted.author = Some(who.to_owned());
         }
         if let Some(what) = given(Field::What) {
             match what.parse() {
@@ -128,7 +129,7 @@ impl Filters {
         if let Some(connector) = given(Field::Connector) {
             match connector.parse() {
                 Ok(script_name) => wanted.script_name = Some(script_name),
-                Err(error) => note(Field::Connector, Message::new("error.invalid").with(&error)),
+                Err(_) => note(Field::Connector, Message::new("error.script_name").with(connector)),
             }
             if wanted.what.as_ref().is_some_and(What::is_access) {
                 note(Field::Connector, Message::new("activity.no_connector"));
@@ -147,43 +148,101 @@ impl Filters {
         (wanted, errors)
     }
 
-    /// The form. `found` has the authors that it proposes.
-    pub fn form(&self, view: &View, errors: &[FieldError], found: &[ActivityItem]) -> Markup {
+    /// The URL of the file with the activity of these filters.
+    pub fn csv_url(&self) -> String {
+        url(CSV, &self.query(&[]))
+    }
+
+    /// The URL with other values of some fields.
+    fn url_with(&self, others: &[(Field, &str)]) -> String {
+        url(ADDRESS, &self.query(others))
+    }
+
+    /// The query of the fields that have a value, with other values of some.
+    fn query(&self, others: &[(Field, &str)]) -> String {
+        let value = |field| others.iter().find(|(of, _)| *of == field).map_or(self.value(field), |(_, value)| value);
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for field in Field::ALL.into_iter().filter(|field| !value(*field).is_empty()) {
+            query.append_pair(field.name(), value(field));
+        }
+        query.finish()
+    }
+
+    /// The filters, as chips of one form. `found` has the authors that it proposes, and `today` is the day in UTC.
+    pub fn form(&self, view: &View, errors: &[FieldError], found: &[ActivityItem], today: Date) -> Markup {
         html! {
-            form #filters.filters.activity-filters method="get" action=(ADDRESS) role="search" {
-                (self.field(view, errors, Field::Who, &html! {
+            form #filters.chips.wrong[!errors.is_empty()] method="get" action=(ADDRESS) role="search" {
+                @for (days, key) in [(7, "activity.days_7"), (30, "activity.days_30")] { (self.last_days(view, today, days, key)) }
+                (self.chip(view, errors, "history.who", &[(Field::Who, html! {
                     input name="who" value=(self.repeated(Field::Who)) list="authors" placeholder=(view.text("activity.who_hint"))
                         autocomplete="off" spellcheck="false" aria-describedby=[described(errors, Field::Who)];
-                }))
-                datalist #authors { @for author in authors(found) { option value=(author) {} } }
-                (self.field(view, errors, Field::What, &self.choice(view, errors)))
-                (self.field(view, errors, Field::Connector, &html! {
+                    datalist #authors { @for author in authors(found) { option value=(author) {} } }
+                })]))
+                (self.chip(view, errors, "history.what", &[(Field::What, self.choice(view, errors))]))
+                (self.chip(view, errors, "history.connector", &[(Field::Connector, html! {
                     input name="connector" value=(self.repeated(Field::Connector)) placeholder=(view.text("overview.script_name"))
                         autocomplete="off" spellcheck="false" aria-describedby=[described(errors, Field::Connector)];
-                }))
-                @for field in [Field::From, Field::To] {
-                    (self.field(view, errors, field, &html! {
-                        input type="date" name=(field.name()) value=[Some(self.repeated(field)).filter(|text| day(text).is_some())] aria-describedby=[described(errors, field)];
-                    }))
+                })]))
+                (self.chip(view, errors, "activity.days", &[Field::From, Field::To].map(|field| (field, html! {
+                    input type="date" name=(field.name()) value=[Some(self.repeated(field)).filter(|text| day(text).is_some())]
+                        aria-describedby=[described(errors, field)];
+                }))))
+                @if view.may(Permission::ManageClients) {
+                    @let is_on = self.value(Field::What) == REFUSED_WORD;
+                    @let what = if is_on { "" } else { REFUSED_WORD };
+                    (link(view.text("activity.refused_only"), is_on, &self.url_with(&[(Field::What, what), (Field::Connector, "")])))
                 }
-                div.filter-actions.whole-row {
+                @if !self.is_empty() { a.button.quiet href=(ADDRESS) { (view.text("list.reset")) } }
+            }
+        }
+    }
+
+    /// A link to what happened in the last days, today included. If that is shown already, it leads to all days.
+    fn last_days(&self, view: &View, today: Date, days: i64, key: &str) -> Markup {
+        let first = today.saturating_sub((days - 1).days()).to_string();
+        let is_on = self.value(Field::From) == first && self.value(Field::To).is_empty();
+        let from = if is_on { "" } else { &first };
+        link(view.text(key), is_on, &self.url_with(&[(Field::From, from), (Field::To, "")]))
+    }
+
+    /// A chip that opens fields of the form. It has their values, and is open if one of them is wrong.
+    fn chip(&self, view: &View, errors: &[FieldError], title: &str, fields: &[(Field, Markup)]) -> Markup {
+        let values: Vec<_> =
+            fields.iter().map(|(field, _)| self.shown(view, *field)).filter(|text| !text.is_empty()).collect();
+        let is_wrong = errors.iter().any(|error| fields.iter().any(|(field, _)| *field == error.field));
+        html! {
+            // One is open at a time, but all that are wrong.
+            details.pick name=[errors.is_empty().then_some("activity-filter")] open[is_wrong] {
+                summary.filter.on[!values.is_empty()] {
+                    (view.text(title)) @if !values.is_empty() { ": " (visible(&values.join(" – "))) }
+                }
+                div.popover {
+                    @for (field, control) in fields { (self.field(view, errors, *field, control)) }
                     button.primary type="submit" { (view.text("activity.show")) }
-                    @if !self.is_empty() { " " a href=(ADDRESS) { (view.text("list.reset")) } }
                 }
             }
         }
     }
 
+    /// The value of a field as its chip shows it.
+    fn shown<'a>(&'a self, view: &View, field: Field) -> Cow<'a, str> {
+        let value = self.repeated(field);
+        let is_chosen = |(word, text): Choice| (word == value).then_some(text);
+        match field {
+            Field::What => groups(view).into_iter().flat_map(|(_, words)| words).find_map(is_chosen).map(Cow::Owned),
+            _ => None,
+        }
+        .unwrap_or(Cow::Borrowed(value))
+    }
+
     fn field(&self, view: &View, errors: &[FieldError], field: Field, control: &Markup) -> Markup {
         html! {
-            div.whole-row[field == Field::Connector] {
-                label { (view.text(field.label_key())) (control) }
-                @for error in errors.iter().filter(|error| error.field == field) {
-                    p.problem id=(error_id(field)) role="alert" {
-                        // The browser does not show a date that is not one.
-                        @if matches!(field, Field::From | Field::To) { code { (visible(self.repeated(field))) } " " }
-                        (error.message.text(view.language))
-                    }
+            label { (view.text(field.label_key())) (control) }
+            @for error in errors.iter().filter(|error| error.field == field) {
+                p.problem id=(error_id(field)) role="alert" {
+                    // The browser does not show a date that is not one.
+                    @if matches!(field, Field::From | Field::To) { code { (visible(self.repeated(field))) } " " }
+                    (error.message.text(view.language))
                 }
             }
         }
@@ -206,6 +265,15 @@ impl Filters {
             }
         }
     }
+}
+
+fn url(path: &str, query: &str) -> String {
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// A chip that leads to another view.
+fn link(text: &str, is_on: bool, address: &str) -> Markup {
+    html! { a.filter.on[is_on] href=(address) aria-current=[is_on.then_some("true")] { (text) } }
 }
 
 /// The id of the message of a field, if it has one.
@@ -241,7 +309,7 @@ fn groups(view: &View) -> Vec<(&'static str, Vec<Choice>)> {
     if view.may(Permission::ManageClients) {
         let access = [all("access", "activity.all_access")].into_iter();
         let actions = ["sign_in", "sign_out", "client_created", "client_deleted"].map(action);
-        let refused = [all("refused", "tab.refused")];
+        let refused = [all(REFUSED_WORD, "tab.refused")];
         groups.push((view.text("tab.access"), access.chain(actions).chain(refused).collect()));
     }
     groups
@@ -281,6 +349,9 @@ mod tests {
         let cursor = "7,0,5,::1,a,b".parse().unwrap();
         assert_eq!(Filters::read("").url(Some(&cursor)), "/console/activity?cursor=7%2C0%2C5%2C%3A%3A1%2Ca%2Cb");
         assert_eq!(Filters::read("").url(None), ADDRESS);
+        assert_eq!(filters.csv_url(), "/console/activity.csv?who=Ada+L%26%22&connector=hr&from=2026-05-04");
+        let without = [(Field::Who, ""), (Field::What, "refused")];
+        assert_eq!(filters.url_with(&without), "/console/activity?what=refused&connector=hr&from=2026-05-04");
     }
 
     #[test]

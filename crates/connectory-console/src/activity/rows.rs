@@ -1,12 +1,15 @@
 //! The rows of the activity, as sentences.
 
 use connectory_model::visible;
-use connectory_server::registry::{ActivityChange, ActivityItem};
-use connectory_store::{AccessEvent, Author, AuthorKind, RefusedSignIns, Revision, RevisionNumber};
+use connectory_server::registry::{ActivityChange, ActivityDetails, ActivityItem};
+use connectory_store::{AccessEvent, Author, AuthorKind, Revision, RevisionNumber};
 use maud::{Markup, html};
 
 use super::ADDRESS;
-use crate::frame::badges::{author_name, timestamp};
+use crate::frame::badges::{author_name, face, status_name, time_ago};
+use crate::frame::copy::copy_named;
+use crate::frame::icon::{Icon, icon};
+use crate::frame::sentence::{done_to, member_names, with_object};
 use crate::frame::view::View;
 use crate::urls::connector_url;
 
@@ -15,129 +18,156 @@ pub fn change_url(change: RevisionNumber) -> String {
     format!("{ADDRESS}/changes/{change}")
 }
 
-/// A table of what happened. It has a column of addresses if something has one.
-pub fn table(view: &View, items: &[ActivityItem]) -> Markup {
-    let with_address = items.iter().any(|item| !matches!(item, ActivityItem::Change(_)));
+/// A table of what happened, as sentences.
+pub fn table(view: &View, items: &[ActivityItem], details: &ActivityDetails) -> Markup {
     html! {
-        table.revisions.activity {
-            thead { tr {
-                th scope="col" { (view.text("history.when")) }
-                th scope="col" { (view.text("history.who")) }
-                th scope="col" { (view.text("history.what")) }
-                @if with_address { th scope="col" { (view.text("access.address")) } }
-            } }
+        div.card { table.activity {
+            caption.visually-hidden { (view.text("nav.activity")) }
             tbody {
                 @for item in items {
                     tr {
-                        th scope="row" { (timestamp(item.created_at())) }
-                        td data-label=(view.text("history.who")) { (who(view, item)) }
-                        td data-label=(view.text("history.what")) { (what(view, item)) }
-                        @if with_address {
-                            @let address = address(view, item);
-                            td data-label=[address.is_some().then(|| view.text("access.address"))] { @if let Some(address) = address { (address) } }
-                        }
+                        (sentence(view, item, details))
+                        td.hide-s.small.muted { (origin(view, item)) }
+                        td.when { (time_ago(view, item.created_at())) }
                     }
+                }
+            }
+        } }
+    }
+}
+
+/// The mark of who did something, and what they did.
+fn sentence(view: &View, item: &ActivityItem, details: &ActivityDetails) -> Markup {
+    match item {
+        ActivityItem::Change(change) => {
+            let author = change.revisions.first().map(|revision| &revision.author);
+            by(author, &what_changed(view, change, details))
+        }
+        ActivityItem::Access(event) => by(Some(&event.by.origin.author), &access(view, event, details)),
+        ActivityItem::Refused(refused) => html! {
+            td.narrow-column { span.face.bad aria-hidden="true" { (icon(Icon::Cross)) } }
+            th scope="row" {
+                (client(&refused.client_id, details)) " "
+                span.refused {
+                    @if refused.count == 1 { (view.text("refused.once")) }
+                    @else { (view.format("refused.count", &[&refused.count])) }
+                }
+            }
+        },
+    }
+}
+
+fn by(author: Option<&Author>, what: &Markup) -> Markup {
+    let name = author.map(|author| author.name.as_deref().unwrap_or(&author.id)).unwrap_or_default();
+    html! {
+        td.narrow-column { (face(name)) }
+        th scope="row" { @if let Some(author) = author { b { (author_name(author)) } " " } (what) }
+    }
+}
+
+/// The name of an author with its kind.
+pub fn author(view: &View, author: &Author) -> Markup {
+    html! { (author_name(author)) " " span.faint { (author_kind(view, author)) } }
+}
+
+fn author_kind(view: &View, author: &Author) -> &'static str {
+    view.text(match author.kind {
+        AuthorKind::Client => "access.client",
+        AuthorKind::Person => "access.person",
+        AuthorKind::Operator => "access.operator",
+    })
+}
+
+fn what_changed(view: &View, change: &ActivityChange, details: &ActivityDetails) -> Markup {
+    match change.revisions.as_slice() {
+        [part] if change.size == 1 => part_of(view, part, details),
+        parts => {
+            let more = change.size.saturating_sub(parts.len() as u64);
+            html! {
+                a href=(change_url(change.change)) { (view.format("activity.several", &[&change.size])) }
+                ul.parts.sub {
+                    @for part in parts { li { (part_of_many(view, part, details)) } }
+                    @if more > 0 { li { a href=(change_url(change.change)) { (view.format("activity.more", &[&more])) } } }
                 }
             }
         }
     }
 }
 
-fn who(view: &View, item: &ActivityItem) -> Markup {
-    match item {
-        ActivityItem::Change(change) => author(view, change.revisions.first().map(|revision| &revision.author)),
-        ActivityItem::Access(event) => author(view, Some(&event.by.origin.author)),
-        ActivityItem::Refused(refused) => html! { code { (visible(&refused.client_id)) } },
-    }
-}
-
-/// An author with its kind.
-pub fn author(view: &View, author: Option<&Author>) -> Markup {
-    let kind = |kind| match kind {
-        AuthorKind::Client => "access.client",
-        AuthorKind::Person => "access.person",
-        AuthorKind::Operator => "access.operator",
-    };
+/// What was done to the only connector of a change.
+fn part_of(view: &View, part: &Revision, details: &ActivityDetails) -> Markup {
+    let members = changed_members(view, part, details);
     html! {
-        @if let Some(author) = author { (author_name(author)) " " span.faint { (view.text(kind(author.kind))) } }
-    }
-}
-
-fn what(view: &View, item: &ActivityItem) -> Markup {
-    match item {
-        ActivityItem::Change(change) if change.size == 1 => {
-            html! { @for part in &change.revisions { (part_of(view, part)) } }
-        }
-        ActivityItem::Change(change) => parts(view, change),
-        ActivityItem::Access(event) => access(view, event),
-        ActivityItem::Refused(refused) => sign_ins(view, refused),
-    }
-}
-
-/// A change of several connectors, with the parts of it that are wanted.
-fn parts(view: &View, change: &ActivityChange) -> Markup {
-    let more = change.size.saturating_sub(change.revisions.len() as u64);
-    html! {
-        span.change { (view.format("activity.several", &[&change.size])) }
-        ul.parts {
-            @for part in &change.revisions { li { (part_of(view, part)) } }
-            @if more > 0 { li { a href=(change_url(change.change)) { (view.format("activity.more", &[&more])) } } }
+        span data-action=(part.action.as_str()) { (done_to(view, part.action, &history_link(part))) }
+        p.sub {
+            @if !members.is_empty() { (visible(&members)) " · " }
+            (revision_link(view, part))
         }
     }
 }
 
-/// What was done to one connector.
-fn part_of(view: &View, part: &Revision) -> Markup {
-    let number = connector_url(&part.script_name, &format!("/history/{}", part.number));
-    let members: Vec<_> = part.changed.iter().map(|member| member_name(view, member)).collect();
+/// What was done to one of several connectors.
+fn part_of_many(view: &View, part: &Revision, details: &ActivityDetails) -> Markup {
+    let members = changed_members(view, part, details);
     html! {
-        span.change data-action=(part.action.as_str()) { (view.text(&format!("action.{}", part.action.as_str()))) } " "
-        a href=(connector_url(&part.script_name, "/history")) { (visible(part.script_name.as_str())) }
-        @if !members.is_empty() { ": " (visible(&members.join(", "))) }
-        " " a.faint href=(number) { (view.format("list.revision", &[&part.number])) }
+        (view.text(&format!("action.{}", part.action.as_str()))) ": " (history_link(part))
+        @if !members.is_empty() { " · " (visible(&members)) }
+        " · " (revision_link(view, part))
     }
 }
 
-/// The name of a member that changed, as the pages of a connector have it. Others have the name that the API has.
-pub fn member_name(view: &View, member: &str) -> String {
-    let key = match member {
-        "sourceConfigXml" => "tab.source_config",
-        "applicationXml" => "tab.source_template",
-        "correlationConfigXml" => "tab.correlation_config",
-        "connectorMetadata" => "tab.metadata",
-        "translations" => "tab.translations",
-        other => match other.strip_prefix("translations/") {
-            Some(locale) => return format!("{} ({locale})", view.text("tab.translations")),
-            None => return other.to_owned(),
-        },
-    };
-    view.text(key).to_owned()
-}
-
-fn access(view: &View, event: &AccessEvent) -> Markup {
-    html! {
-        span.change { (view.text(&format!("action.{}", event.action.as_str()))) }
-        @if let Some(subject) = &event.subject { " " code { (visible(subject)) } }
+/// What changed, and the status before and after.
+fn changed_members(view: &View, part: &Revision, details: &ActivityDetails) -> String {
+    let members = member_names(view, &part.changed);
+    match details.statuses.get(&part.number) {
+        Some((before, after)) => {
+            view.format("activity.status", &[&members, &status_name(view, *before), &status_name(view, *after)])
+        }
+        None => members,
     }
 }
 
-fn sign_ins(view: &View, refused: &RefusedSignIns) -> Markup {
-    html! { span.change.refused { (view.format("refused.count", &[&refused.count])) } }
+fn history_link(part: &Revision) -> Markup {
+    html! { a href=(connector_url(&part.script_name, "/history")) { (visible(part.script_name.as_str())) } }
 }
 
-/// Where a request came from, and its id in the log.
-fn address(view: &View, item: &ActivityItem) -> Option<Markup> {
+fn revision_link(view: &View, part: &Revision) -> Markup {
+    let address = connector_url(&part.script_name, &format!("/history/{}", part.number));
+    html! { a.faint href=(address) { (view.format("list.revision", &[&part.number])) } }
+}
+
+/// A client by its name, or by its id if it has none any more.
+fn client(id: &str, details: &ActivityDetails) -> Markup {
+    html! {
+        @match details.clients.get(id) {
+            Some(name) => b title=(visible(id)) { (visible(name)) },
+            None => code { (visible(id)) },
+        }
+    }
+}
+
+fn access(view: &View, event: &AccessEvent, details: &ActivityDetails) -> Markup {
+    let subject = html! { @if let Some(subject) = &event.subject { (client(subject, details)) } };
+    with_object(view, &format!("sentence.{}", event.action.as_str()), &subject)
+}
+
+/// What kind of author it was, where the request came from, and its id in the log.
+fn origin(view: &View, item: &ActivityItem) -> Markup {
     match item {
-        ActivityItem::Change(_) => None,
-        ActivityItem::Access(AccessEvent { by, .. }) => Some(html! {
+        ActivityItem::Change(change) => {
+            let author = change.revisions.first().map(|revision| &revision.author);
+            html! { @if let Some(author) = author { (author_kind(view, author)) } }
+        }
+        ActivityItem::Access(AccessEvent { by, .. }) => html! {
+            (author_kind(view, &by.origin.author)) " · "
             @match by.address {
                 Some(address) => code { (address) },
-                None => span.faint { (view.text("access.command_line")) },
+                None => (view.text("access.command_line")),
             }
             @if let Some(id) = by.origin.tracking_id {
-                br; code.faint.tracking title=(view.text("access.tracking")) { (id.simple()) }
+                " " (copy_named(view, "access.tracking", &id.simple().to_string()))
             }
-        }),
-        ActivityItem::Refused(refused) => Some(html! { code { (refused.address) } }),
+        },
+        ActivityItem::Refused(refused) => html! { code { (refused.address) } },
     }
 }

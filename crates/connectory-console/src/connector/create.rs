@@ -12,12 +12,12 @@ use connectory_server::auth::Caller;
 use maud::{Markup, html};
 use serde_json::json;
 
-use crate::frame::error::PageError;
+use crate::frame::badges::status_name;
+use crate::frame::error::{PageError, member_message};
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
 use crate::frame::notes;
 use crate::frame::query::parameter;
-use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
@@ -56,11 +56,11 @@ fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Opti
     let typed = fields.name;
     let chosen = fields.status.parse().unwrap_or(Status::Development);
     let content = html! {
-        nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
-        h1 { (view.text("list.create")) }
+        nav.crumbs aria-label=(view.text("connector.crumbs")) { span { a href="/" { (view.text("nav.connectors")) } } }
+        div.top { h1 { (view.text("list.create")) } }
         @if let Some(error) = error { p.problem role="alert" { (error) } }
         (notes::draft(view))
-        form.narrow method="post" action="/console/new" data-draft="/console/new" data-typed[error.is_some()] {
+        section.card.narrow { div.body { form method="post" action="/console/new" data-draft="/console/new" data-typed[error.is_some()] {
             (view.csrf_input())
             label { (view.text("column.name"))
                 input name="name" value=(typed) required maxlength="255" autofocus autocomplete="off"
@@ -76,13 +76,13 @@ fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Opti
             label { (view.text("column.status"))
                 select name="status" {
                     @for status in [Status::Development, Status::Demo, Status::Released] {
-                        option value=(status) selected[status == chosen] { (status) }
+                        option value=(status) selected[status == chosen] { (status_name(view, status)) }
                     }
                 }
             }
             label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || fields.direct_connect]; (view.text("facet.direct")) }
             button.primary type="submit" { (view.text("create.submit")) }
-        }
+        } } }
     };
     view.render(Place::Connectors, view.text("list.create"), &content)
 }
@@ -125,7 +125,7 @@ pub async fn create(
         Ok(new) => {
             console.server.registry.create(caller.tenant(), &caller.origin(), None, new).await.map_err(PageError::from)
         }
-        Err(invalid) => Err(PageError::bad_request(Message::new("error.invalid").with(&invalid))),
+        Err(invalid) => Err(PageError::bad_request(member_message(&invalid))),
     };
     match created {
         Ok(summary) => Ok(Redirect::to(&connector_url(&summary.script_name, "?done=created")).into_response()),

@@ -25,14 +25,20 @@ pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> R
 fn delete_form(page: &ConnectorPage, error: Option<&str>) -> Response {
     let view = &page.view;
     let content = html! {
-        h2 { (view.text("delete.title")) }
-        p { (view.text("delete.lead")) }
-        @if let Some(error) = error { p.problem role="alert" { (error) } }
-        form.narrow method="post" action=(page.url("/delete")) {
-            (view.csrf_input())
-            label { (view.format("delete.name", &[&page.connector.name])) input name="name" required autocomplete="off" spellcheck="false" autofocus; }
-            button.danger type="submit" { (view.text("delete.submit")) }
-            " " a.button href=(page.url("")) { (view.text("action.cancel")) }
+        section.card.narrow {
+            header { h2 { (view.text("delete.title")) } }
+            div.body {
+                p { (view.text("delete.lead")) }
+                @if let Some(error) = error { p.problem role="alert" { (error) } }
+                form method="post" action=(page.url("/delete")) {
+                    (view.csrf_input())
+                    label { (view.format("delete.name", &[&page.connector.name])) input name="name" required autocomplete="off" spellcheck="false" autofocus; }
+                    div.actions {
+                        button.danger type="submit" { (view.text("delete.submit")) }
+                        a.button href=(page.url("")) { (view.text("action.cancel")) }
+                    }
+                }
+            }
         }
     };
     page.render(Tab::Overview, &content)

@@ -12,6 +12,7 @@ use connectory_model::limits::{MARKUP_BYTES, PREVIEW_BYTES, PREVIEW_PARTS};
 use maud::{Markup, PreEscaped, html};
 
 use super::page::ConnectorPage;
+use crate::frame::locales::{in_order, locale_name};
 use crate::frame::view::View;
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -33,10 +34,11 @@ fn markup(text: &str) -> Markup {
 pub fn preview_pane(page: &ConnectorPage, locale: Locale) -> Markup {
     let view = &page.view;
     html! {
-        section.pane aria-label=(view.text("tab.preview")) {
-            div.pane-head {
-                h2 { (view.text("tab.preview")) }
-                label { span.visually-hidden { (view.text("preview.locale")) } (locale_select(locale, LocaleSelect::RenewsPreview)) }
+        section.card.as-seen aria-labelledby="as-seen" {
+            header {
+                h2 #as-seen { (view.text("preview.as_seen")) }
+                span.spacer {}
+                label { span.visually-hidden { (view.text("preview.locale")) } (locale_select(view, locale, LocaleSelect::RenewsPreview)) }
             }
             p.note #preview-earlier hidden { (view.text("preview.earlier")) }
             div.preview #preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
@@ -53,11 +55,11 @@ pub enum LocaleSelect {
     RenewsPreview,
 }
 
-/// A select with all locales.
-pub fn locale_select(chosen: Locale, on_change: LocaleSelect) -> Markup {
+/// A select with all locales, by the names of their languages.
+pub fn locale_select(view: &View, chosen: Locale, on_change: LocaleSelect) -> Markup {
     html! {
         select name="locale" data-submits[on_change == LocaleSelect::SendsForm] data-locale[on_change == LocaleSelect::RenewsPreview] {
-            @for locale in Locale::ALL { option value=(locale) selected[*locale == chosen] { (locale) } }
+            @for locale in in_order(view) { option value=(locale) selected[locale == chosen] { (locale_name(view, locale)) } }
         }
     }
 }

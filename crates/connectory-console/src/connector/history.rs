@@ -6,36 +6,50 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
 use connectory_model::file_names::locale_file;
+use connectory_model::limits::BACK_BYTES;
 use connectory_model::translations::Properties;
-use connectory_model::{Connector, Locale};
+use connectory_model::{Connector, Locale, ScriptName, visible};
 use connectory_server::catalog::Source;
 use connectory_server::http::conditional::Condition;
 use connectory_server::registry::{self, RegistryError};
 use connectory_store::Action;
+use http::StatusCode;
 use maud::{Markup, html};
 
-use super::life_cycle::revision_tag;
-use super::page::{Tab, connector_document};
+use super::life_cycle::{Subject, actions, revision_tag};
+use super::page::{Head, Tab, connector_document};
 use super::path::{RevisionPath, ScriptNamePath};
 use super::pretty::pretty;
 use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
+use crate::frame::icon::{Icon, icon};
+use crate::frame::layout::Place;
+use crate::frame::list_tabs::DELETED;
 use crate::frame::older::{PAGE_SIZE, parse_before};
 use crate::frame::revision_table::{RevisionsOf, revision_page, revision_table};
 use crate::frame::success::success_note;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
+use crate::sign_in::back::local_path;
 use crate::state::Console;
 use crate::urls::connector_url;
 
 /// Renders a page of the history of a connector that exists or existed.
 fn render_history(past: &registry::Past, view: &View, content: &Markup) -> Response {
-    let status = past.current.map(|_| past.newest.status);
-    connector_document(view, &past.newest.name, &past.newest.script_name, status, Tab::History, content)
+    let (script_name, status) = (&past.newest.script_name, past.newest.status);
+    let source = past.current.filter(|source| view.may_write() && matches!(source, Source::Stored(_)));
+    let head = Head {
+        name: &past.newest.name,
+        script_name,
+        status: past.current.map(|_| status),
+        actions: source.map(|source| actions(&Subject { view, script_name, status, source })),
+    };
+    connector_document(view, &head, Tab::History, content)
 }
 
 /// Shows the revisions.
@@ -47,7 +61,7 @@ pub async fn show(
 ) -> Result<Response, PageError> {
     let past = console.server.registry.past(caller.tenant(), &script_name).await?;
     let query = query.unwrap_or_default();
-    let before = parse_before(&query);
+    let before = parse_before(&query)?;
     let revisions = console.server.registry.history(caller.tenant(), &script_name, before, PAGE_SIZE).await?;
     let content = html! {
         (success_note(&view, &query))
@@ -76,16 +90,19 @@ pub async fn revision(
         let differences =
             if deleted { differences(Some(&after), None) } else { differences(before.as_deref(), Some(&after)) };
         let content = html! {
-            p { a href=(connector_url(&script_name, "/history")) { "← " (view.text("tab.history")) } }
-            h2 { (view.format("list.revision", &[&number])) }
-            (revision_table(&view, std::slice::from_ref(&revision), RevisionsOf::Connector))
-            @if can_restore {
-                form method="post" action=(connector_url(&script_name, &format!("/history/{number}/restore"))) {
-                    (view.csrf_input())
-                    input type="hidden" name="base" value=(past.current.and_then(revision_tag).unwrap_or_default());
-                    p { button type="submit" { (view.format("history.restore", &[&number])) } }
+            div.top {
+                a.button.only-icon href=(connector_url(&script_name, "/history")) aria-label=(view.text("tab.history")) title=(view.text("tab.history")) { (icon(Icon::Back)) }
+                h2 { (view.format("list.revision", &[&number])) }
+                @if is_current { span.status.good { (view.text("history.current")) } }
+                @if can_restore {
+                    form.spacer method="post" action=(connector_url(&script_name, &format!("/history/{number}/restore"))) {
+                        (view.csrf_input())
+                        input type="hidden" name="base" value=(past.current.and_then(revision_tag).unwrap_or_default());
+                        button type="submit" { (icon(Icon::Undo)) (view.format("history.restore", &[&number])) }
+                    }
                 }
-            } @else if is_current { p.note { (view.text("history.current")) } }
+            }
+            (revision_table(&view, std::slice::from_ref(&revision), RevisionsOf::Connector))
             @if differences.is_empty() { p.empty { (view.text("history.no_difference")) } }
             @for (part, old, new) in differences.iter().take_while(|_| !stop.has_left()) {
                 section.part-of-diff {
@@ -114,7 +131,14 @@ fn differences<'a>(old: Option<&'a Connector>, new: Option<&'a Connector>) -> Ve
         let properties = connector.and_then(|connector| connector.translations.0.get(&locale));
         properties.map(Properties::text).unwrap_or_default().into()
     };
-    let parts = [("connectorMetadata".to_owned(), metadata(old), metadata(new))].into_iter();
+    let settings = |connector: Option<&Connector>| -> Cow<'a, str> {
+        connector.map(|connector| pretty(&NewConnector::of(connector))).unwrap_or_default().into()
+    };
+    let parts = [
+        ("settings".to_owned(), settings(old), settings(new)),
+        ("connectorMetadata".to_owned(), metadata(old), metadata(new)),
+    ]
+    .into_iter();
     let documents = DocumentKind::ALL
         .into_iter()
         .map(|kind| (kind.file_name().to_owned(), document(old, kind), document(new, kind)));
@@ -129,18 +153,40 @@ pub async fn restore(
     State(console): State<Arc<Console>>,
     ScriptNamePath(script_name): ScriptNamePath,
     RevisionPath(number): RevisionPath,
-    Submitted { caller, form, .. }: Submitted,
+    Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
     let (tenant, origin) = (caller.tenant(), caller.origin());
-    let base = form.get("base")?;
+    let (base, back) = (form.get("base")?, form.get_up_to("back", BACK_BYTES)?);
     let was_deleted = base.is_empty();
     // What the reader has not seen is never overwritten.
     let condition = if was_deleted { Condition::if_absent() } else { Condition::if_match(base) };
     match console.server.registry.restore(tenant, &origin, None, &script_name, (number, condition)).await {
         Ok(_) if was_deleted => Ok(Redirect::to(&connector_url(&script_name, "?done=there_again")).into_response()),
+        Ok(_) if !back.is_empty() => Ok(Redirect::to(&format!("{}?done=undone", local_path(back))).into_response()),
         Ok(_) => Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response()),
         Err(RegistryError::Unexpected(_)) => Err(PageError::conflict(Message::new("error.restore_late"))),
-        Err(RegistryError::NameTaken) => Err(PageError::conflict(Message::new("error.restore_name"))),
+        Err(RegistryError::NameTaken) => {
+            let (_, source) = console.server.registry.revision(tenant, &script_name, number).await?;
+            let name = console.server.catalog.connector(tenant, source).await?.name.clone();
+            match tenant.snapshot().namesake(&name, &script_name) {
+                Some(other) => Ok(name_taken(&view, &other)),
+                None => Err(PageError::conflict(Message::new("error.conflict"))),
+            }
+        }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The page of a restore that is refused because another connector has the name.
+fn name_taken(view: &View, other: &ScriptName) -> Response {
+    let title = view.text("error.refused");
+    let content = html! {
+        h1 { (title) }
+        p.problem role="alert" { (view.format("error.restore_name", &[other])) }
+        p.actions {
+            a.button.primary href=(connector_url(other, "")) { (visible(other.as_str())) }
+            a.button href=(DELETED) { (view.text("deleted.title")) }
+        }
+    };
+    view.render_with_status(StatusCode::CONFLICT, Place::Connectors, title, &content)
 }

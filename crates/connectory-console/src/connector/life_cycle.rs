@@ -1,14 +1,13 @@
 //! The life cycle of a connector: its statuses, and the steps from one to the next.
 
-use connectory_model::Status;
+use connectory_model::{ScriptName, Status};
 use connectory_server::catalog::Source;
 use connectory_server::http::etag::ETag;
 use maud::{Markup, html};
 
-use super::page::ConnectorPage;
-
-/// The statuses in the order of a connector's life.
-pub const STATUSES: [Status; 4] = [Status::Development, Status::Demo, Status::Released, Status::Deprecated];
+use crate::frame::icon::{Icon, icon};
+use crate::frame::view::View;
+use crate::urls::connector_url;
 
 /// The statuses that a connector of a status usually gets next, the most usual first.
 const fn next_statuses(status: Status) -> [Status; 2] {
@@ -39,25 +38,44 @@ pub const fn done_word(status: Status) -> &'static str {
     }
 }
 
-/// Buttons for the next statuses. A release with errors is a question first.
-pub fn buttons(page: &ConnectorPage, has_errors: bool) -> Markup {
-    let view = &page.view;
+/// A connector whose status may be changed.
+pub struct Subject<'a> {
+    /// How its page is shown.
+    pub view: &'a View,
+    /// The script name.
+    pub script_name: &'a ScriptName,
+    /// The status.
+    pub status: Status,
+    /// Where the connector is stored.
+    pub source: Source,
+}
+
+/// The next step of a connector's life, and a menu with the others. A release is a question first.
+pub fn actions(subject: &Subject<'_>) -> Markup {
+    let &Subject { view, script_name, status, .. } = subject;
+    let [first, second] = next_statuses(status);
     html! {
-        @for (at, status) in next_statuses(page.connector.status).into_iter().enumerate() {
-            @let is_first = at == 0 && status == Status::Released;
-            @if status == Status::Released && has_errors {
-                a.button href=(page.url("/release")) { (view.text("life.release_question")) }
-            } @else { (status_form(page, status, view.text(button_key(status)), is_first)) }
+        @if first == Status::Released {
+            a.button.primary href=(connector_url(script_name, "/release")) { (view.text("life.release_question")) }
+        } @else { (status_form(subject, first, view.text(button_key(first)), false)) }
+        details.menu-of {
+            summary.button.only-icon aria-label=(view.text("life.more")) title=(view.text("life.more")) { (icon(Icon::More)) }
+            div {
+                (status_form(subject, second, view.text(button_key(second)), false))
+                a.button href=(connector_url(script_name, "/settings")) { (view.text("life.rename")) }
+                hr;
+                a.button.danger href=(connector_url(script_name, "/delete")) { (icon(Icon::Trash)) (view.text("delete.link")) }
+            }
         }
     }
 }
 
 /// A button that gives a connector a status, unless someone changed the connector since this page was made.
-pub fn status_form(page: &ConnectorPage, status: Status, text: &str, is_primary: bool) -> Markup {
+pub fn status_form(subject: &Subject<'_>, status: Status, text: &str, is_primary: bool) -> Markup {
     html! {
-        form method="post" action=(page.url("/status")) {
-            (page.view.csrf_input())
-            input type="hidden" name="base" value=[revision_tag(page.entry.source)];
+        form method="post" action=(connector_url(subject.script_name, "/status")) {
+            (subject.view.csrf_input())
+            input type="hidden" name="revision" value=[revision_tag(subject.source)];
             input type="hidden" name="status" value=(status);
             button.primary[is_primary] type="submit" { (text) }
         }

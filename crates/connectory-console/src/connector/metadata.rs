@@ -17,8 +17,10 @@ use connectory_server::registry::{Expected, Given, RegistryError, patched};
 use connectory_server::work::{Stop, reserve};
 use http::StatusCode;
 use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::began;
 use super::filled::Filled;
 use super::page::{ConnectorPage, Tab};
 use super::pretty::pretty;
@@ -42,6 +44,7 @@ const CATEGORY: &str = "category";
 const LABELS: &str = "labels";
 
 /// The texts in the fields.
+#[derive(Serialize, Deserialize)]
 struct MetadataFields {
     category: String,
     labels: String,
@@ -78,6 +81,18 @@ impl MetadataFields {
             description: lines("description", &self.description, SHORT_DESCRIPTION_BYTES)?.trim().to_owned(),
             others: lines("others", &self.others, METADATA_CHARS)?,
         })
+    }
+
+    /// These fields where they differ from those that the form began with, and else what is stored.
+    fn over(self, began: &Self, stored: &Self) -> Self {
+        // A browser sends other ends of lines, and what is typed is trimmed.
+        let as_sent = |text: &str| text.replace("\r\n", "\n").trim().to_owned();
+        Self {
+            category: began::over(self.category, &as_sent(&began.category), &stored.category),
+            labels: began::over(self.labels, &began.labels.replace("\r\n", "\n"), &stored.labels),
+            description: began::over(self.description, &as_sent(&began.description), &stored.description),
+            others: began::over(self.others, &began.others, &stored.others),
+        }
     }
 
     /// All of them as one text, for members that are not JSON yet.
@@ -123,6 +138,14 @@ impl MetadataFields {
     }
 }
 
+/// The form, as a page shows it.
+struct MetadataForm {
+    fields: MetadataFields,
+    /// What is stored as its reader knows it, as JSON.
+    began: String,
+    filled: Filled,
+}
+
 /// Shows the form.
 pub async fn show(
     State(console): State<Arc<Console>>,
@@ -131,7 +154,8 @@ pub async fn show(
 ) -> Result<Response, PageError> {
     let fields = MetadataFields::from_metadata(&page.connector.connector_metadata);
     let query = query.unwrap_or_default();
-    metadata_page(&console, page, fields, Filled::Stored, move |page, _| success_note(&page.view, &query)).await
+    let form = MetadataForm { began: began::json(&fields), fields, filled: Filled::Stored };
+    metadata_page(&console, page, form, move |page, _| success_note(&page.view, &query)).await
 }
 
 /// A page with something above the form. The page is counted before it is made, because a text may be six times as long
@@ -139,14 +163,13 @@ pub async fn show(
 async fn metadata_page(
     console: &Console,
     page: ConnectorPage,
-    fields: MetadataFields,
-    filled: Filled,
+    form: MetadataForm,
     above: impl FnOnce(&ConnectorPage, &Stop) -> Markup + Send + 'static,
 ) -> Result<Response, PageError> {
-    let bytes = fields.html_bytes();
+    let bytes = form.fields.html_bytes() + html_bytes(&form.began);
     reserve(&console.server.answers, bytes)?;
     let response = console.server.work.run(bytes, move |stop| {
-        let content = html! { (above(&page, stop)) (metadata_form(&page, &fields, &filled)) };
+        let content = html! { (above(&page, stop)) (metadata_form(&page, &form)) };
         page.render(Tab::Metadata, &content)
     });
     Ok(response.await?)
@@ -156,36 +179,52 @@ async fn metadata_page(
 async fn refused(
     console: &Console,
     page: ConnectorPage,
-    fields: MetadataFields,
-    base: String,
+    form: MetadataForm,
     error: String,
 ) -> Result<Response, PageError> {
     let above = move |_: &ConnectorPage, _: &Stop| html! { p.problem role="alert" { (error) } };
-    let response = metadata_page(console, page, fields, Filled::TypedSince(base), above).await?;
+    let response = metadata_page(console, page, form, above).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, response).into_response())
 }
 
-fn metadata_form(page: &ConnectorPage, fields: &MetadataFields, filled: &Filled) -> Markup {
+fn metadata_form(page: &ConnectorPage, form: &MetadataForm) -> Markup {
     let view = &page.view;
+    let MetadataForm { fields, began, filled } = form;
     let readonly = !page.is_writable();
     let snapshot = page.caller.tenant().snapshot();
     let facets = page.caller.tenant().facets(&snapshot);
     let tag = Tagged::Metadata.tag(&page.connector);
+    let hint = |name: &str, key: &str| html! { p.hint.of-field id=(format!("hint-{name}")) { (view.text(key)) } };
     html! {
         (page.read_only_note())
         (notes::draft(view))
-        form.narrow method="post" action=(page.url("/metadata"))
-            data-draft=[(!readonly).then(|| page.url("/metadata"))] data-compare=(page.url("/metadata/compare"))
-            data-typed[filled.is_typed()]
-        {
-            (view.csrf_input())
-            input type="hidden" name="base" value=(filled.base(tag.as_str()));
-            label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off"; }
-            datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
-            label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] { "\n" (fields.labels) } }
-            label { (view.text("metadata.description")) textarea name="description" rows="3" readonly[readonly] { "\n" (fields.description) } }
-            label { (view.text("metadata.others")) textarea.code name="others" rows="8" spellcheck="false" readonly[readonly] { "\n" (fields.others) } }
-            @if !readonly { button.primary type="submit" { (view.text("action.save")) } }
+        div.columns {
+            section.card aria-labelledby="metadata-title" {
+                header { h2 #metadata-title { (view.text("tab.metadata")) } }
+                form.body method="post" action=(page.url("/metadata"))
+                    data-draft=[(!readonly).then(|| page.url("/metadata"))] data-compare=(page.url("/metadata/compare"))
+                    data-typed[filled.is_typed()]
+                {
+                    (view.csrf_input())
+                    input type="hidden" name="base" value=(filled.base(tag.as_str()));
+                    (began::field(began))
+                    label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off" aria-describedby="hint-category"; }
+                    (hint("category", "metadata.category_hint"))
+                    datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
+                    label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] aria-describedby="hint-labels" { "\n" (fields.labels) } }
+                    (hint("labels", "metadata.labels_hint"))
+                    label { (view.text("metadata.description")) textarea name="description" rows="3" readonly[readonly] aria-describedby="hint-description" { "\n" (fields.description) } }
+                    (hint("description", "metadata.description_hint"))
+                    label { (view.text("metadata.others")) textarea.code name="others" rows="8" spellcheck="false" readonly[readonly] { "\n" (fields.others) } }
+                    @if !readonly { button.primary type="submit" { (view.text("action.save")) } }
+                }
+            }
+            aside.stack aria-labelledby="metadata-about" {
+                div.card {
+                    header { h2 #metadata-about { (view.text("metadata.about")) } }
+                    div.body { p { (view.text("metadata.about_lists")) } p { (view.text("metadata.about_others")) } }
+                }
+            }
         }
     }
 }
@@ -196,36 +235,57 @@ pub async fn save(
     page: ConnectorPage,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
-    let fields = MetadataFields::from_metadata(&page.connector.connector_metadata).typed(&form)?;
+    let stored = MetadataFields::from_metadata(&page.connector.connector_metadata);
+    let fields = stored.typed(&form)?;
     let base = form.get("base")?;
+    let began = began::sent(&form)?.unwrap_or(stored);
+    let typed_since = |fields, began: &_| {
+        let filled = Filled::TypedSince(base.to_owned());
+        MetadataForm { fields, began: began::json(began), filled }
+    };
     let metadata = match fields.metadata(&page.connector.connector_metadata) {
         Ok(metadata) => metadata,
-        Err(message) => return refused(&console, page, fields, base.to_owned(), message.text(view.language)).await,
+        Err(message) => {
+            return refused(&console, page, typed_since(fields, &began), message.text(view.language)).await;
+        }
     };
-    let mine = pretty(&metadata);
+    let bytes = fields.html_bytes();
     let operations = serde_json::json!([{"op": "replace", "path": "/connectorMetadata", "value": metadata}]);
     let patch = PatchSet::from_json(operations, PatchScope::Specified).map_err(RegistryError::from)?;
     let limit = console.server.options.max_document;
     let next = move |connector: &Connector| patched(&patch, connector, DetailShape::Plain, limit).map(Some);
     let address = page.url("/metadata");
+    let done = |word: &str| Ok(Redirect::to(&format!("{address}?done={word}")).into_response());
     let (origin, script_name) = (caller.origin(), &page.connector.script_name);
     let expected = Expected::of_part(Condition::if_match(base), Tagged::Metadata);
-    let given = Given::bytes(mine.len()).expecting(expected);
+    let given = Given::bytes(bytes).expecting(expected);
     match console.server.registry.edit(caller.tenant(), &origin, script_name, given, next).await {
-        Ok(edited) => Ok(Redirect::to(&format!("{address}?done={}", outcome(&edited))).into_response()),
+        Ok(edited) => done(outcome(&edited)),
         Err(RegistryError::Unexpected(_)) => {
             let theirs = page.again(&console).await?;
-            if pretty(&theirs.connector.connector_metadata) == mine {
-                return Ok(Redirect::to(&format!("{address}?done={UNCHANGED}")).into_response());
+            let before = &theirs.connector.connector_metadata;
+            let stored = MetadataFields::from_metadata(before);
+            // What was not changed here is not taken back there.
+            let fields = fields.over(&began, &stored);
+            let mine = match fields.metadata(before) {
+                Ok(metadata) => pretty(&metadata),
+                Err(message) => {
+                    return refused(&console, theirs, typed_since(fields, &began), message.text(view.language)).await;
+                }
+            };
+            if pretty(before) == mine {
+                return done(UNCHANGED);
             }
-            let response = metadata_page(&console, theirs, fields, Filled::Typed, move |theirs, stop| {
+            let form = MetadataForm { fields, began: began::json(&stored), filled: Filled::Typed };
+            let response = metadata_page(&console, theirs, form, move |theirs, stop| {
                 let stored = pretty(&theirs.connector.connector_metadata);
                 diff::conflict(&theirs.view, &stored, &mine, &address, stop)
             });
             Ok((StatusCode::CONFLICT, response.await?).into_response())
         }
         Err(error @ (RegistryError::Patch(_) | RegistryError::TooLarge(_))) => {
-            refused(&console, page, fields, base.to_owned(), PageError::from(error).text(view.language)).await
+            let why = PageError::from(error).text(view.language);
+            refused(&console, page, typed_since(fields, &began), why).await
         }
         Err(error) => Err(error.into()),
     }

@@ -1,10 +1,10 @@
 //! The pages of one connector.
 
+mod began;
 mod coverage;
 pub mod create;
 pub mod delete;
 pub mod documents;
-mod download;
 mod filled;
 mod form_preview;
 pub mod history;

@@ -17,17 +17,19 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use super::coverage::{Keys, coverage};
-use super::life_cycle::{buttons, done_word};
+use super::life_cycle::done_word;
 use super::page::{ConnectorPage, Tab};
 use super::unfinished::{Unfinished, check_apart};
-use crate::frame::badges::feature_chips;
+use crate::frame::badges::{author_name, feature_chips, time_ago};
 use crate::frame::copy::copy_button;
-use crate::frame::error::PageError;
+use crate::frame::error::{PageError, no_choice};
 use crate::frame::form::Submitted;
-use crate::frame::revision_table::{RevisionsOf, revision_table};
+use crate::frame::icon::{Icon, icon};
+use crate::frame::sentence::revision_sentence;
 use crate::frame::success::{UNCHANGED, success_note};
-use crate::frame::texts::Message;
+use crate::frame::view::View;
 use crate::state::Console;
+use crate::urls::connector_url;
 
 /// The number of revisions that the overview shows.
 const RECENT: u32 = 5;
@@ -56,13 +58,13 @@ pub async fn set_status(
     page: ConnectorPage,
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
-    let invalid = |error| PageError::bad_request(Message::new("error.invalid").with(&error));
-    let status: Status = form.get("status")?.parse().map_err(invalid)?;
+    let status = form.get("status")?;
+    let status: Status = status.parse().map_err(|_| no_choice(status))?;
     let operations = serde_json::json!([{"op": "replace", "path": "/status", "value": status}]);
     let patch = PatchSet::from_json(operations, PatchScope::Whole).map_err(RegistryError::from)?;
     let limit = console.server.options.max_document;
     let next = move |connector: &Connector| patched(&patch, connector, DetailShape::Plain, limit).map(Some);
-    let expected = Expected { condition: Condition::if_match(form.get("base")?), part: None };
+    let expected = Expected { condition: Condition::if_match(form.get("revision")?), part: None };
     let given = Given::default().expecting(expected);
     let done = |word| Ok(Redirect::to(&page.url(&format!("?done={word}"))).into_response());
     let script_name = &page.connector.script_name;
@@ -78,17 +80,19 @@ pub async fn set_status(
     }
 }
 
-/// What is unfinished, the next step, and the buttons for it.
+/// What is left before a release, and the next step.
 fn life_card(page: &ConnectorPage, keys: &Keys, stop: &Stop) -> Markup {
     let unfinished = Unfinished::of(&page.connector, keys, stop);
-    let view = &page.view;
+    let (view, status) = (&page.view, page.connector.status);
+    let (done, all) = unfinished.progress();
     html! {
-        section.card.life aria-label=(view.text("life.title")) {
-            div.pane-head {
+        section.card.life {
+            header {
+                h2 { (view.text(if status == Status::Released { "life.title_released" } else { "life.title" })) }
+                span.small.muted { (view.format("life.progress", &[&done, &all])) }
                 @if page.is_writable() {
-                    h2 { (view.text("life.next")) " " span.next { (unfinished.next_step(view, page.connector.status)) } }
-                    div.actions { (buttons(page, unfinished.has_errors())) }
-                } @else { h2 { (view.text("life.title")) } }
+                    span.small.spacer { (view.text("life.next")) " " span.next { (unfinished.next_step(view, status)) } }
+                }
             }
             (unfinished.list(page))
         }
@@ -96,53 +100,90 @@ fn life_card(page: &ConnectorPage, keys: &Keys, stop: &Stop) -> Markup {
 }
 
 fn render_overview(page: &ConnectorPage, note: &Markup, revisions: &[Revision], stop: &Stop) -> Response {
-    let ConnectorPage { view, connector, .. } = page;
-    let keys = Keys::of(connector);
-    let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
-    let descriptions = connector.translations.short_descriptions();
-    let description = descriptions.get(&view.locale()).or_else(|| descriptions.get(&Locale::En));
-    let yes_or_no = |flag: bool| view.text(if flag { "facet.yes" } else { "facet.no" });
-    let labels = connector.connector_metadata.get("labels").and_then(serde_json::Value::as_array);
-    let labels = labels.map(|labels| labels.iter().take(LABELS).filter_map(serde_json::Value::as_str));
+    let view = &page.view;
+    let keys = Keys::of(&page.connector);
+    let is_custom = matches!(page.entry.source, Source::Stored(_));
     let content = html! {
         (note)
-        @if let Some(description) = description.map(String::as_str).or_else(|| text(metadata::SHORT_DESC)) { p.lead { (visible(description)) } }
-        @if matches!(page.entry.source, Source::Stored(_)) { (life_card(page, &keys, stop)) }
+        (page.read_only_note())
         div.columns {
-            section.card {
-                div.pane-head {
-                    h2 { (view.text("overview.facts")) }
-                    @if page.is_writable() { a href=(page.url("/settings")) { (view.text("overview.edit")) } }
+            div.stack {
+                @if is_custom { (life_card(page, &keys, stop)) }
+                (details_card(page))
+            }
+            div.stack {
+                section.card {
+                    header {
+                        h2 { (view.text("tab.translations")) }
+                        a.small.spacer href=(page.url("/translations")) { (view.text("overview.all_locales")) }
+                    }
+                    div.body { (coverage(page, &keys)) }
                 }
-                dl.facts {
-                    dt { (view.text("overview.script_name")) } dd { code { (visible(connector.script_name.as_str())) } " " (copy_button(view, connector.script_name.as_str())) }
-                    dt { (view.text("column.type")) } dd { (visible(&connector.connector_type)) }
-                    dt { (view.text("overview.class")) } dd { code { (visible(&connector.class_name)) } }
-                    dt { (view.text("facet.origin")) } dd {
-                        (view.text(if matches!(page.entry.source, Source::Stored(_)) { "facet.custom" } else { "facet.built_in" }))
+                section.card {
+                    header {
+                        h2 { (view.text("overview.recent")) }
+                        @if is_custom { a.small.spacer href=(page.url("/history")) { (view.text("tab.history")) } }
                     }
-                    dt { (view.text("facet.direct")) } dd { (yes_or_no(connector.direct_connect)) }
-                    dt { (view.text("overview.upload")) } dd { (yes_or_no(connector.source_config.file_upload())) }
-                    @if let Some(category) = text("category") { dt { (view.text("column.category")) } dd { (visible(category)) } }
-                    @if let Some(labels) = labels {
-                        dt { (view.text("overview.labels")) }
-                        dd { @for label in labels { span.chip { (visible(label)) } " " } }
-                    }
-                    dt { (view.text("column.features")) }
-                    dd { (feature_chips(&connector.source_template.features(), FEATURES)) }
+                    @if revisions.is_empty() { div.body { p.muted { (view.text("overview.no_revisions")) } } }
+                    @else { (recent_changes(view, revisions)) }
                 }
             }
-            section.card {
-                h2 { (view.text("tab.translations")) }
-                (coverage(page, &keys))
-                h2 { (view.text("overview.recent")) }
-                @if revisions.is_empty() { p.faint { (view.text("overview.no_revisions")) } }
-                @else { (revision_table(view, revisions, RevisionsOf::Connector)) }
-            }
-        }
-        @if page.is_writable() {
-            p { a.button.danger href=(page.url("/delete")) { (view.text("delete.link")) } }
         }
     };
     page.render(Tab::Overview, &content)
+}
+
+/// What the connector is.
+fn details_card(page: &ConnectorPage) -> Markup {
+    let ConnectorPage { view, connector, .. } = page;
+    let text = |name: &str| connector.connector_metadata.get(name).and_then(serde_json::Value::as_str);
+    let descriptions = connector.translations.short_descriptions();
+    let description = descriptions.get(&view.locale()).or_else(|| descriptions.get(&Locale::En)).map(String::as_str);
+    let description = description.or_else(|| text(metadata::SHORT_DESC));
+    let yes_or_no = |flag: bool| view.text(if flag { "facet.yes" } else { "facet.no" });
+    let labels = connector.connector_metadata.get("labels").and_then(serde_json::Value::as_array);
+    let labels = labels.map(|labels| labels.iter().take(LABELS).filter_map(serde_json::Value::as_str));
+    let is_custom = matches!(page.entry.source, Source::Stored(_));
+    let features = connector.source_template.features();
+    html! {
+        section.card {
+            header {
+                h2 { (view.text("overview.facts")) }
+                @if page.is_writable() { a.button.quiet.spacer href=(page.url("/settings")) { (icon(Icon::Pencil)) (view.text("overview.edit")) } }
+            }
+            div.body { dl.facts {
+                @if let Some(description) = description { dt { (view.text("overview.description")) } dd { (visible(description)) } }
+                dt { (view.text("overview.script_name")) } dd { code { (visible(connector.script_name.as_str())) } " " (copy_button(view, connector.script_name.as_str())) }
+                dt { (view.text("column.type")) } dd { (visible(&connector.connector_type)) }
+                dt { (view.text("overview.class")) } dd { code { (visible(&connector.class_name)) } }
+                dt { (view.text("facet.origin")) } dd { (view.text(if is_custom { "facet.custom" } else { "facet.built_in" })) }
+                dt { (view.text("facet.direct")) } dd { (yes_or_no(connector.direct_connect)) }
+                dt { (view.text("overview.upload")) } dd { (yes_or_no(connector.source_config.file_upload())) }
+                @if let Some(category) = text("category") { dt { (view.text("column.category")) } dd { (visible(category)) } }
+                @if !features.is_empty() { dt { (view.text("column.features")) } dd { (feature_chips(&features, FEATURES)) } }
+                @if let Some(labels) = labels {
+                    dt { (view.text("overview.labels")) }
+                    dd { @for label in labels { span.chip { (visible(label)) } " " } }
+                }
+            } }
+        }
+    }
+}
+
+/// The newest revisions as sentences.
+fn recent_changes(view: &View, revisions: &[Revision]) -> Markup {
+    html! {
+        ol.line {
+            @for revision in revisions {
+                li {
+                    b { (author_name(&revision.author)) } " " (revision_sentence(view, revision))
+                    br;
+                    span.small.muted.num {
+                        (time_ago(view, revision.created_at)) " · "
+                        a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number))) { (view.format("list.revision", &[&revision.number])) }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -12,8 +12,9 @@ use connectory_server::registry::Found;
 use http::request::Parts;
 use maud::{Markup, html};
 
+use super::life_cycle::{Subject, actions};
 use super::path::ScriptNamePath;
-use crate::frame::badges::status_badge;
+use crate::frame::badges::{mark, status_badge};
 use crate::frame::error::PageError;
 use crate::frame::layout::Place;
 use crate::frame::view::View;
@@ -47,9 +48,9 @@ const TABS: [Tab; 9] = [
     Tab::Document(DocumentKind::SourceTemplate),
     Tab::Document(DocumentKind::CorrelationConfig),
     Tab::Preview,
+    Tab::Translations,
     Tab::Metadata,
     Tab::Settings,
-    Tab::Translations,
     Tab::History,
 ];
 
@@ -123,6 +124,12 @@ impl ConnectorPage {
         html! { @if !self.is_writable() { p.note { (self.view.text(why)) } } }
     }
 
+    /// The connector, as buttons for its status need it.
+    pub fn subject(&self) -> Subject<'_> {
+        let (script_name, status) = (&self.connector.script_name, self.connector.status);
+        Subject { view: &self.view, script_name, status, source: self.entry.source }
+    }
+
     /// The address of a page of the connector.
     pub fn url(&self, rest: &str) -> String {
         connector_url(&self.connector.script_name, rest)
@@ -130,14 +137,13 @@ impl ConnectorPage {
 
     /// Renders the page around its content.
     pub fn render(&self, tab: Tab, content: &Markup) -> Response {
-        connector_document(
-            &self.view,
-            &self.connector.name,
-            &self.connector.script_name,
-            Some(self.entry.status),
-            tab,
-            content,
-        )
+        let head = Head {
+            name: &self.connector.name,
+            script_name: &self.connector.script_name,
+            status: Some(self.entry.status),
+            actions: self.is_writable().then(|| actions(&self.subject())),
+        };
+        connector_document(&self.view, &head, tab, content)
     }
 }
 
@@ -152,24 +158,35 @@ impl FromRequestParts<Arc<Console>> for ConnectorPage {
     }
 }
 
-/// Renders a page of a connector. A deleted connector has no status.
-pub fn connector_document(
-    view: &View,
-    name: &str,
-    script_name: &ScriptName,
-    status: Option<Status>,
-    tab: Tab,
-    content: &Markup,
-) -> Response {
+/// What is above the tabs of a connector.
+pub struct Head<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The script name.
+    pub script_name: &'a ScriptName,
+    /// The status. A deleted connector has none.
+    pub status: Option<Status>,
+    /// What can be done with the connector.
+    pub actions: Option<Markup>,
+}
+
+/// Renders a page of a connector.
+pub fn connector_document(view: &View, head: &Head<'_>, tab: Tab, content: &Markup) -> Response {
+    let &Head { name, script_name, status, ref actions } = head;
     let title = view.text(tab.title_key());
     let framed = html! {
-        nav.crumbs aria-label=(view.text("connector.crumbs")) { a href="/" { (view.text("nav.connectors")) } }
-        div.heading {
+        nav.crumbs aria-label=(view.text("connector.crumbs")) {
+            span { a href="/" { (view.text("nav.connectors")) } }
+            span { code { (visible(script_name.as_str())) } }
+        }
+        div.top {
+            (mark(name))
             h1 { (visible(name)) }
             @match status {
-                Some(status) => (status_badge(status)),
+                Some(status) => (status_badge(view, status)),
                 None => span.status data-status="DELETED" { (view.text("connector.deleted")) },
             }
+            @if let Some(actions) = actions { div.actions.spacer { (actions) } }
         }
         @if status.is_some() {
             nav.tabs aria-label=(view.text("connector.pages")) {

@@ -1,8 +1,8 @@
-//! Metadata as text.
+//! Members as text.
 
-use connectory_model::Metadata;
+use serde::Serialize;
 
-/// Metadata as text, for differences.
-pub fn pretty(metadata: &Metadata) -> String {
-    serde_json::to_string_pretty(metadata).expect("metadata is JSON")
+/// Members as text, for differences.
+pub fn pretty(members: &impl Serialize) -> String {
+    serde_json::to_string_pretty(members).expect("members are JSON")
 }

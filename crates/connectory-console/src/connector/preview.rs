@@ -27,13 +27,17 @@ fn render_preview(page: &ConnectorPage, query: &str) -> Response {
     let (view, asked) = (&page.view, parameter(query, "locale"));
     let locale = if asked.is_empty() { view.locale() } else { Locale::or_english(Some(&asked)) };
     let content = html! {
-        h2.visually-hidden { (view.text("tab.preview")) }
-        p.note { (view.text("preview.lead")) }
-        form.locale-choice method="get" action=(page.url("/preview")) {
-            label { (view.text("preview.locale")) (locale_select(locale, LocaleSelect::SendsForm)) }
-            button.no-script type="submit" { (view.text("nav.apply")) }
+        section.card {
+            header {
+                h2 { (view.text("tab.preview")) }
+                span.small.muted { (view.text("preview.lead")) }
+                form.inline.spacer method="get" action=(page.url("/preview")) {
+                    label.inline { span.visually-hidden { (view.text("preview.locale")) } (locale_select(view, locale, LocaleSelect::SendsForm)) }
+                    button.no-script type="submit" { (view.text("nav.apply")) }
+                }
+            }
+            div.body.preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
         }
-        div.preview { (preview_form(view, page.connector.source_config.form(&page.connector.translations, locale))) }
     };
     page.render(Tab::Preview, &content)
 }

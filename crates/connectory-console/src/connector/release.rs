@@ -1,4 +1,5 @@
-//! The question before a connector with errors is released. The API allows such a release, so the console does too.
+//! The question before a connector is released, with what is unfinished. The API allows a release with errors, so the
+//! console does too.
 
 use std::sync::Arc;
 
@@ -22,13 +23,22 @@ pub async fn show(State(console): State<Arc<Console>>, page: ConnectorPage) -> R
     let response = check_apart(&console.server.work, page.connector.size(), move |stop| {
         let unfinished = Unfinished::of(&page.connector, &Keys::of(&page.connector), stop);
         let view = &page.view;
+        let [title, lead, submit] = if unfinished.has_errors() {
+            ["release.title_with_errors", "release.lead_with_errors", "release.submit_with_errors"]
+        } else {
+            ["release.title", "release.lead", "release.submit"]
+        };
         let content = html! {
-            h2 { (view.text("release.title")) }
-            p { (view.text("release.lead")) }
-            section.card.life { (unfinished.list(&page)) }
-            div.actions {
-                (status_form(&page, Status::Released, view.text("release.submit"), false))
-                a.button href=(page.url("")) { (view.text("action.cancel")) }
+            section.card.narrow {
+                header { h2 { (view.text(title)) } }
+                div.body {
+                    p { (view.text(lead)) }
+                    div.actions {
+                        (status_form(&page.subject(), Status::Released, view.text(submit), !unfinished.has_errors()))
+                        a.button href=(page.url("")) { (view.text("action.cancel")) }
+                    }
+                }
+                (unfinished.list(&page))
             }
         };
         page.render(Tab::Overview, &content)

@@ -20,13 +20,15 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::began;
 use super::filled::Filled;
-use super::life_cycle::STATUSES;
 use super::page::{ConnectorPage, Tab};
+use crate::frame::badges::{STATUSES, status_name};
 use crate::frame::copy::copy_button;
 use crate::frame::diff;
-use crate::frame::error::PageError;
+use crate::frame::error::{PageError, member_message, no_choice};
 use crate::frame::form::{PostedForm, Submitted};
+use crate::frame::icon::{Icon, icon};
 use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::frame::texts::Message;
@@ -45,9 +47,6 @@ struct Settings {
     direct_connect: bool,
 }
 
-/// The most characters of settings as JSON.
-const BEGAN_CHARS: usize = 64 * MEMBER_CHARS;
-
 /// What is wrong with a field, with its member.
 type FieldError = (&'static str, Message);
 
@@ -63,34 +62,25 @@ impl Settings {
             let max = MEMBER_CHARS.max(self.texts[at].chars().count());
             Ok(form.get_up_to(FIELDS[at].0, max)?.trim().to_owned())
         };
-        let status = form.get("status")?.parse();
+        let status = form.get("status")?;
         Ok(Self {
             texts: [text(0)?, text(1)?, text(2)?],
-            status: status.map_err(|error| PageError::bad_request(Message::new("error.invalid").with(&error)))?,
+            status: status.parse().map_err(|_| no_choice(status))?,
             direct_connect: form.get("directConnect")? == "true",
         })
     }
 
     /// These settings where they differ from those that the form began with, and else what is stored.
     fn over(self, began: &Self, stored: &Self) -> Self {
-        let mut merged = stored.clone();
-        for ((merged, typed), began) in merged.texts.iter_mut().zip(self.texts).zip(&began.texts) {
-            if typed != *began {
-                *merged = typed;
-            }
+        let mut texts = self.texts;
+        for ((typed, began), stored) in texts.iter_mut().zip(&began.texts).zip(&stored.texts) {
+            *typed = began::over(std::mem::take(typed), began, stored);
         }
-        if self.status != began.status {
-            merged.status = self.status;
+        Self {
+            texts,
+            status: began::over(self.status, &began.status, &stored.status),
+            direct_connect: began::over(self.direct_connect, &began.direct_connect, &stored.direct_connect),
         }
-        if self.direct_connect != began.direct_connect {
-            merged.direct_connect = self.direct_connect;
-        }
-        merged
-    }
-
-    /// What the form began with, as it sends it. None if it does not.
-    fn began(form: &PostedForm) -> Option<Self> {
-        serde_json::from_str(form.get_up_to("began", BEGAN_CHARS).ok()?).ok()
     }
 
     /// What the API would refuse of each field. What is stored already is not checked.
@@ -102,7 +92,7 @@ impl Settings {
             }
             let value = json!({ *member: text });
             let error = Members::of(&value).and_then(|members| members.required_text(member, None)).err()?;
-            Some((*member, Message::new("error.invalid").with(&error)))
+            Some((*member, member_message(&error)))
         };
         changed.filter_map(|(field, _)| error(field)).collect()
     }
@@ -126,7 +116,7 @@ impl Settings {
         let texts = FIELDS.iter().zip(&self.texts).map(|((_, key), text)| format!("{}: {text}\n", view.text(key)));
         let direct = view.text(if self.direct_connect { "facet.yes" } else { "facet.no" });
         let (status, direct_key) = (view.text("column.status"), view.text("facet.direct"));
-        texts.collect::<String>() + &format!("{status}: {}\n{direct_key}: {direct}\n", self.status)
+        texts.collect::<String>() + &format!("{status}: {}\n{direct_key}: {direct}\n", status_name(view, self.status))
     }
 }
 
@@ -164,29 +154,44 @@ fn settings_form(
     html! {
         (page.read_only_note())
         (notes::draft(view))
-        form.narrow method="post" action=(page.url("/settings"))
+        div.columns {
+        section.card { div.body { form method="post" action=(page.url("/settings"))
             data-draft=[(!readonly).then(|| page.url("/settings"))] data-compare=(page.url("/settings/compare"))
             data-typed[filled.is_typed()]
         {
             (view.csrf_input())
             input type="hidden" name="base" value=(filled.base(tag.as_str()));
-            input type="hidden" name="began" value=(serde_json::to_string(began).unwrap_or_default());
+            (began::field(&began::json(began)))
             @for ((member, label), text) in FIELDS.iter().zip(&settings.texts) {
                 @let error = errors.iter().find(|(of, _)| of == member).map(|(_, error)| error.text(view.language));
                 (text_field(view, (member, label), text, readonly, error.as_deref()))
             }
-            div.fixed {
-                span.label { (view.text("overview.script_name")) }
-                p { code { (visible(script_name)) } " " (copy_button(view, script_name)) }
-                p.hint { (view.text("settings.script_name")) }
-            }
             label { (view.text("column.status"))
                 select name="status" disabled[readonly] {
-                    @for status in STATUSES { option value=(status) selected[status == settings.status] { (status) } }
+                    @for status in STATUSES { option value=(status) selected[status == settings.status] { (status_name(view, status)) } }
                 }
             }
             label.check { input type="checkbox" name="directConnect" value="true" checked[settings.direct_connect] disabled[readonly]; (view.text("facet.direct")) }
             @if !readonly { button.primary type="submit" { (view.text("action.save")) } }
+        } } }
+        div.stack {
+            section.card {
+                header { h2 { (view.text("overview.script_name")) } }
+                div.body {
+                    p { code { (visible(script_name)) } " " (copy_button(view, script_name)) }
+                    p.hint { (view.text("settings.script_name")) }
+                }
+            }
+            @if !readonly {
+                section.card {
+                    header { h2 { (view.text("delete.link")) } }
+                    div.body {
+                        p { (view.text("delete.lead")) }
+                        a.button.danger href=(page.url("/delete")) { (icon(Icon::Trash)) (view.text("delete.link")) }
+                    }
+                }
+            }
+        }
         }
     }
 }
@@ -214,7 +219,7 @@ pub async fn save(
     console.server.registry.custom(caller.tenant(), &script_name)?;
     let stored = Settings::of(&page.connector);
     let typed = stored.typed(&form)?;
-    let began = Settings::began(&form).unwrap_or_else(|| stored.clone());
+    let began = began::sent(&form)?.unwrap_or_else(|| stored.clone());
     let errors = typed.errors(&stored);
     if !errors.is_empty() {
         return Ok(refused(&page, &typed, &began, form.get("base")?, &errors));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use connectory_folder::folder_name::folder_name;
-use connectory_folder::lint::rules::{MISSING_TRANSLATION, STATUS};
+use connectory_folder::lint::rules::{MISSING_TRANSLATION, Rule, STATUS};
 use connectory_folder::lint::{Finding, Level, Text, lint_first};
 use connectory_folder::{Files, Folder};
 use connectory_model::document::DocumentKind;
@@ -17,12 +17,27 @@ use maud::{Markup, html};
 
 use super::coverage::Keys;
 use super::page::{ConnectorPage, Tab};
+use crate::frame::findings::finding_text;
+use crate::frame::icon::{Icon, icon};
+use crate::frame::locales::locale_name;
 use crate::frame::view::View;
 
 /// The number of findings that a page shows.
 const SHOWN: usize = 5;
 /// The number of locales with missing texts that a page shows.
 const LOCALES: usize = 5;
+
+const SOURCE_CONFIG: Tab = Tab::Document(DocumentKind::SourceConfig);
+const SOURCE_TEMPLATE: Tab = Tab::Document(DocumentKind::SourceTemplate);
+
+/// The number of parts that a connector needs.
+const PARTS: usize = 3;
+/// The parts, and the keys of what is said of one that is there.
+const DONE: [(Tab, &str); PARTS] = [
+    (SOURCE_CONFIG, "unfinished.has_form"),
+    (SOURCE_TEMPLATE, "unfinished.has_schema"),
+    (Tab::Metadata, "unfinished.has_description"),
+];
 
 /// Runs the check of a connector of so many bytes, and what is made of it, on a thread of its own: the linter takes longer
 /// than other work on as many bytes.
@@ -50,7 +65,7 @@ pub struct Unfinished {
 
 /// A finding of the linter.
 struct Problem {
-    level: Level,
+    rule: &'static Rule,
     file: String,
     line: usize,
     message: String,
@@ -95,40 +110,75 @@ impl Unfinished {
             return view.text(next).to_owned();
         }
         match (self.missing.first(), status) {
-            (Some((locale, 1)), _) => view.format("next.translate_one", &[&language(view, *locale)]),
-            (Some((locale, many)), _) => view.format("next.translate", &[many, &language(view, *locale)]),
+            (Some((locale, 1)), _) => view.format("next.translate_one", &[&locale_name(view, *locale)]),
+            (Some((locale, many)), _) => view.format("next.translate", &[many, &locale_name(view, *locale)]),
             (None, Status::Released) => view.text("next.nothing").to_owned(),
             (None, _) => view.text("next.release").to_owned(),
         }
     }
 
-    /// All that is unfinished, with links to the places.
+    /// How many of the steps before a release are done, and how many there are: the parts, the linter's check, and the texts.
+    pub fn progress(&self) -> (usize, usize) {
+        let open =
+            self.empty.len() + usize::from(self.errors + self.warnings > 0) + usize::from(!self.missing.is_empty());
+        let all = PARTS + 2;
+        (all - open, all)
+    }
+
+    /// The steps, with links to the places. What is done comes first.
     pub fn list(&self, page: &ConnectorPage) -> Markup {
         let view = &page.view;
         let found = self.errors + self.warnings;
+        let is_writable = page.is_writable();
         html! {
-            @if found > 0 {
-                p.faint { (view.format("unfinished.found", &[&self.errors, &self.warnings])) }
-            }
-            ul.unfinished {
-                @for problem in &self.findings {
-                    li data-level=(problem.level_word()) {
-                        a href=(page.url(&problem.path())) { (problem.place(view)) } " " (visible(&problem.message))
-                    }
+            ul.todo {
+                @for (tab, done) in DONE {
+                    @if !self.empty.iter().any(|(empty, ..)| *empty == tab) { (done_step(view, &page.url(&tab.path()), done)) }
                 }
-                @if found > SHOWN { li.faint { (view.format("list.more", &[&(found - SHOWN)])) } }
+                @if found == 0 { (done_step(view, &page.url(&SOURCE_CONFIG.path()), "unfinished.no_problems")) }
+                @if self.missing.is_empty() { (done_step(view, &page.url("/translations"), "unfinished.no_missing")) }
+                @for problem in &self.findings {
+                    (step(problem.ring(), &page.url(&problem.path()), view.text("unfinished.open"), &html! {
+                        (problem.place(view)) " " (visible(&finding_text(view, problem.rule, &problem.message)))
+                    }))
+                }
+                @if found > SHOWN { li { span.step.muted { (view.format("list.more", &[&(found - SHOWN)])) } } }
                 @for (tab, text, _) in &self.empty {
-                    li { a href=(page.url(&tab.path())) { (view.text(tab.title_key())) ":" } " " (view.text(text)) }
+                    (step("", &page.url(&tab.path()), view.text(if is_writable { "overview.edit" } else { "unfinished.open" }), &html! {
+                        (view.text(tab.title_key())) ": " (view.text(text))
+                    }))
                 }
                 @for (locale, many) in self.missing.iter().take(LOCALES) {
-                    li {
-                        a href=(page.url(&format!("/translations?locale={locale}"))) { (language(view, *locale)) ":" }
-                        " " (view.format(if *many == 1 { "unfinished.text" } else { "unfinished.texts" }, &[many]))
-                    }
+                    (step("", &page.url(&format!("/translations?locale={locale}&missing=true")), view.text(if is_writable { "unfinished.translate" } else { "unfinished.open" }), &html! {
+                        (locale_name(view, *locale)) ": "
+                        (view.format(if *many == 1 { "unfinished.text" } else { "unfinished.texts" }, &[many]))
+                    }))
                 }
-                @if self.missing.len() > LOCALES { li.faint { (view.format("list.more", &[&(self.missing.len() - LOCALES)])) } }
+                @if self.missing.len() > LOCALES { li { span.step.muted { (view.format("list.more", &[&(self.missing.len() - LOCALES)])) } } }
             }
         }
+    }
+}
+
+/// A step that is done.
+fn done_step(view: &View, address: &str, text: &'static str) -> Markup {
+    html! {
+        li { a href=(address) {
+            span.ring.done { (icon(Icon::Check)) span.visually-hidden { (view.text("unfinished.done")) } }
+            span { (view.text(text)) }
+            span.go { (icon(Icon::Right)) }
+        } }
+    }
+}
+
+/// A step that is not done: the class of its ring, the address, what is done there, and what is said of it.
+fn step(ring: &str, address: &str, go: &str, text: &Markup) -> Markup {
+    html! {
+        li { a href=(address) {
+            span class=(format!("ring {ring}")) {}
+            span { (text) }
+            span.go { (go) (icon(Icon::Right)) }
+        } }
     }
 }
 
@@ -141,10 +191,9 @@ fn is_shown(finding: &Finding) -> bool {
 fn empty_parts(connector: &Connector) -> Vec<(Tab, &'static str, &'static str)> {
     let has_description = connector.connector_metadata.contains_key(SHORT_DESC)
         || !connector.translations.short_descriptions().is_empty();
-    let (form, template) = (Tab::Document(DocumentKind::SourceConfig), Tab::Document(DocumentKind::SourceTemplate));
     [
-        (connector.source_config.translation_keys().is_empty(), (form, "unfinished.form", "next.form")),
-        (!connector.source_template.as_str().contains("Schema"), (template, "unfinished.schema", "next.schema")),
+        (connector.source_config.translation_keys().is_empty(), (SOURCE_CONFIG, "unfinished.form", "next.form")),
+        (!connector.source_template.as_str().contains("Schema"), (SOURCE_TEMPLATE, "unfinished.schema", "next.schema")),
         (!has_description, (Tab::Metadata, "unfinished.description", "next.description")),
     ]
     .into_iter()
@@ -159,22 +208,18 @@ fn missing(keys: &Keys) -> Vec<(Locale, usize)> {
     missing
 }
 
-/// The name of a locale's language.
-fn language(view: &View, locale: Locale) -> &'static str {
-    view.text(&format!("locale.{locale}"))
-}
-
 impl Problem {
     fn of(finding: Finding, files: &Files<'_>) -> Self {
         let text = files.get(&finding.file).map(|bytes| Text::decode(bytes).text).unwrap_or_default();
         let line = Lines::of(&text).number(finding.span.start.min(text.len()));
-        Self { level: finding.rule.level, file: finding.file, line, message: finding.message }
+        Self { rule: finding.rule, file: finding.file, line, message: finding.message }
     }
 
-    const fn level_word(&self) -> &'static str {
-        match self.level {
-            Level::Error => "error",
-            Level::Warning => "warning",
+    /// The class of the ring of its step.
+    const fn ring(&self) -> &'static str {
+        match self.rule.level {
+            Level::Error => "bad",
+            Level::Warning => "warn",
         }
     }
 

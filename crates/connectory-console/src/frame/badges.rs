@@ -13,8 +13,37 @@ pub fn feature_chips(features: &[String], most: usize) -> Markup {
 }
 
 /// A status as a badge.
-pub fn status_badge(status: Status) -> Markup {
-    html! { span.status data-status=(status) { (status) } }
+pub fn status_badge(view: &View, status: Status) -> Markup {
+    html! { span.status data-status=(status) { (status_name(view, status)) } }
+}
+
+/// The statuses in the order of a connector's life.
+pub const STATUSES: [Status; 4] = [Status::Development, Status::Demo, Status::Released, Status::Deprecated];
+
+/// The name of a status.
+pub fn status_name(view: &View, status: Status) -> &'static str {
+    view.text(match status {
+        Status::Development => "status.development",
+        Status::Demo => "status.demo",
+        Status::Released => "status.released",
+        Status::Deprecated => "status.deprecated",
+    })
+}
+
+/// The first letters of the first two words of a name.
+fn initials(name: &str) -> String {
+    let words = name.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.take(2).filter_map(|word| word.chars().next()).flat_map(char::to_uppercase).collect()
+}
+
+/// The mark of a connector. It is decoration: the name is beside it.
+pub fn mark(name: &str) -> Markup {
+    html! { span.mark aria-hidden="true" { (visible(&initials(name))) } }
+}
+
+/// The mark of a person or a client.
+pub fn face(name: &str) -> Markup {
+    html! { span.face aria-hidden="true" { (visible(&initials(name))) } }
 }
 
 /// A time, given in milliseconds since 1970.

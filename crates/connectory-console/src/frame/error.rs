@@ -7,6 +7,9 @@ use std::fmt::Display;
 
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::{Denied, Scope, UserLevel};
+use connectory_model::bounds::{Bounded, TooLarge};
+use connectory_model::limits::MEMBER_CHARS;
+use connectory_model::members::{InvalidMember, MemberFault};
 use connectory_server::http::error::ApiError;
 use connectory_server::registry::{RegistryError, time};
 use connectory_server::work::WorkError;
@@ -146,9 +149,8 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::BodyRemoved { number, created_at } => {
             Message::new("error.body_removed").with(number).with(&time(*created_at))
         }
-        RegistryError::PastRemoved { .. } | RegistryError::NotYet(_) => {
-            server_message(&ApiError::not_found(error.to_string()))
-        }
+        RegistryError::PastRemoved { script_name, at } => Message::new("error.past_removed").with(script_name).with(at),
+        RegistryError::NotYet(number) => Message::new("error.not_yet").with(number),
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
         RegistryError::NameShared { other, .. } => Message::new("error.name_shared").with(other),
@@ -159,10 +161,45 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::DocumentTooLarge { kind, limit } => {
             Message::new("error.document_too_large").with(kind.member()).with(limit)
         }
-        RegistryError::TooLarge(error) => Message::new("error.connector_too_large").with(error),
+        RegistryError::TooLarge(error) => bound_message(error),
         RegistryError::Work(error) => work_message(*error),
         RegistryError::Store(error) => store_message(error),
     }
+}
+
+fn bound_message(TooLarge { part, has, max }: &TooLarge) -> Message {
+    let (key, locale) = match part {
+        Bounded::Connector => ("error.connector_too_large", None),
+        Bounded::Keys(locale) => ("error.too_many_keys", Some(locale)),
+        Bounded::LocaleDescription(locale) => ("error.long_description_in", Some(locale)),
+        Bounded::Description => ("error.long_description", None),
+        Bounded::Features => ("error.too_many_features", None),
+        Bounded::Feature => ("error.long_feature", None),
+        Bounded::Labels => ("error.too_many_labels", None),
+        Bounded::Label => ("error.long_label", None),
+        Bounded::Category => ("error.long_category", None),
+    };
+    let message = Message::new(key).with(has).with(max);
+    locale.map_or(message.clone(), |locale| message.with(locale))
+}
+
+/// The message for a member that is missing or wrong.
+pub fn member_message(error: &InvalidMember) -> Message {
+    match error.fault() {
+        Some((member, MemberFault::Blank)) => Message::new("error.member_blank").with(member),
+        Some((member, MemberFault::TooLong(length))) => {
+            Message::new("error.member_too_long").with(member).with(&length).with(&MEMBER_CHARS)
+        }
+        Some((member, MemberFault::Control(c))) => {
+            Message::new("error.member_control").with(member).with(&c.escape_unicode())
+        }
+        None => Message::new("error.invalid").with(error),
+    }
+}
+
+/// 400 for a word that is none of the choices of a field.
+pub fn no_choice(word: &str) -> PageError {
+    PageError::bad_request(Message::new("error.choice").with(word))
 }
 
 fn store_message(error: &StoreError) -> Message {
@@ -232,6 +269,12 @@ mod tests {
                 "In diesem Mandanten gibt es keinen Konnektor mit dem Skriptnamen `hr`.",
             ),
             (RegistryError::NoRevision(RevisionNumber::new(7).unwrap()), 404, "Der Konnektor hat keine Revision 7."),
+            (RegistryError::NotYet(RevisionNumber::new(7).unwrap()), 404, "Der Mandant hat noch keine Revision 7."),
+            (
+                RegistryError::PastRemoved { script_name: hr(), at: RevisionNumber::new(7).unwrap() },
+                410,
+                "`hr` gibt es in der Revision 7 nicht mehr",
+            ),
             (RegistryError::BuiltIn(hr()), 400, "`hr` ist ein mitgelieferter Konnektor, der sich nicht ändern"),
             (RegistryError::NameTaken, 400, "Der Name ist vergeben: "),
             (
@@ -242,7 +285,7 @@ mod tests {
             (RegistryError::Conflict, 409, "Jemand anderes hat dies inzwischen geändert. "),
             (RegistryError::Patch(patch), 400, "Die Änderung wurde abgelehnt: „expected an array of operations, got "),
             (document, 413, "Das Dokument `sourceConfigXml` ist größer als 10 Bytes."),
-            (RegistryError::TooLarge(large), 413, "Der Konnektor wäre zu groß: „the connector as JSON has "),
+            (RegistryError::TooLarge(large), 413, "Der Konnektor wäre zu groß: Als JSON hätte er "),
             (RegistryError::Work(WorkError::Busy), 503, "Der Server ist gerade ausgelastet. "),
             (no_room.into(), 507, "Für die Datenbank ist kein Platz mehr. Es wurde nichts geändert."),
             (read_only.into(), 503, "Die Datenbank ist gerade nicht verfügbar: „the database is read-only“. "),

@@ -8,6 +8,7 @@ use connectory_server::http::response;
 use http::{HeaderValue, StatusCode, header};
 use maud::html;
 
+use super::copy::copy_button;
 use super::error::server_message;
 use super::layout::{Place, protect};
 use super::texts::Message;
@@ -52,7 +53,7 @@ impl ErrorPage {
             _ => "error.refused",
         });
         let content = html! {
-            h1 { (title) }
+            div.top { h1 { (title) } }
             p.problem role="alert" { (message) }
             p.actions {
                 @if let Some(page) = view.form_page.as_deref().filter(|page| *page != "/") {
@@ -60,7 +61,7 @@ impl ErrorPage {
                 }
                 a.button href="/" { (view.text("error.home")) }
             }
-            p.faint { (view.text("error.tracking")) " " code { (tracking_id) } }
+            p.small.muted.after { (view.text("error.tracking")) " " code { (tracking_id) } " " (copy_button(view, tracking_id)) }
         };
         view.render_with_status(error.status, Place::Elsewhere, title, &content)
     }

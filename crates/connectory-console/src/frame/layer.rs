@@ -19,7 +19,7 @@ use crate::state::Console;
 /// Adds the view to a request, and to its response the facts for the outermost layer.
 pub async fn with_view(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
     let path_and_query = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut view = View::new(console.cookies, request.method(), request.headers(), path_and_query);
+    let mut view = View::new(&console, request.method(), request.headers(), path_and_query);
     let error = match console.sessions.find(request.headers()).await {
         Ok(signed_in) => {
             let mut fresh = Ok(());

@@ -6,16 +6,27 @@
 use axum::response::{IntoResponse, Response};
 use connectory_model::access::Permission;
 use connectory_model::visible;
+use connectory_server::auth::Caller;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
+use super::badges::face;
+use super::icon::{Icon, icon};
 use super::notes;
 use super::texts::Language;
 use super::view::{Theme, View};
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The style sheets of every page, in their order.
+const STYLE_SHEETS: [&str; 5] = ["tokens", "codemirror", "console", "editor", "translations"];
+/// The fonts that every page shows at once.
+const FIRST_FONTS: [&str; 1] = ["inter-latin-5.3.0.woff2"];
+/// The scripts of every page, in their order.
+const SCRIPTS: [&str; 8] =
+    ["htmx.min", "codemirror.min", "requests", "drafts", "console", "editor", "copy", "translations"];
 
 /// Where a page is in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,9 +37,49 @@ pub enum Place {
     Activity,
     /// API clients.
     Clients,
+    /// The settings.
+    Settings,
     /// None of them.
     Elsewhere,
 }
+
+/// The places of the rail: the address, the icon, and the key of the text.
+const RAIL: [(Place, &str, Icon, &str); 4] = [
+    (Place::Connectors, "/", Icon::Box, "nav.connectors"),
+    (Place::Activity, "/console/activity", Icon::Pulse, "nav.activity"),
+    (Place::Clients, "/console/clients", Icon::Key, "nav.clients"),
+    (Place::Settings, "/console/settings", Icon::Gear, "nav.settings"),
+];
+
+/// A key, and the key of what it does.
+type Key = (&'static str, &'static str);
+
+/// The keys, in groups with the keys of their titles.
+const KEYS: [(&str, &[Key]); 3] = [
+    ("keys.everywhere", &[("/", "keys.search"), ("?", "keys.help")]),
+    (
+        "keys.editor",
+        &[
+            ("Ctrl S", "action.save"),
+            ("Ctrl F", "keys.find"),
+            ("F3", "keys.find_next"),
+            ("Ctrl Space", "keys.complete"),
+            ("Shift Alt F", "keys.format"),
+            ("Alt Z", "keys.wrap"),
+            ("F8", "keys.problem"),
+        ],
+    ),
+    (
+        "tab.translations",
+        &[
+            ("Tab", "translations.key_next"),
+            ("Alt ↓", "translations.key_missing"),
+            ("Alt ↑", "translations.key_missing_before"),
+            ("Ctrl Enter", "translations.key_below"),
+            ("Esc", "translations.key_back"),
+        ],
+    ),
+];
 
 impl View {
     /// Renders a page around its content.
@@ -47,74 +98,113 @@ impl View {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     meta name="htmx-config" content=r#"{"includeIndicatorCSS":false,"history":"reload","noSwap":["204","304","4xx","5xx"]}"#;
-                    title { (visible(title)) " · connectory" }
+                    title { (self.window_title(title)) }
                     link rel="icon" href=(assets::url("icon.svg")) type="image/svg+xml";
-                    link rel="stylesheet" href=(assets::url("codemirror.css"));
-                    link rel="stylesheet" href=(assets::url("console.css"));
-                    script defer src=(assets::url("htmx.min.js")) {}
-                    script defer src=(assets::url("codemirror.min.js")) {}
-                    @for script in ["requests.js", "drafts.js", "console.js", "copy.js"] { script defer src=(assets::url(script)) {} }
+                    @for font in FIRST_FONTS { link rel="preload" href=(assets::font(font)) as="font" type="font/woff2" crossorigin; }
+                    @for sheet in STYLE_SHEETS { link rel="stylesheet" href=(assets::url(&format!("{sheet}.css"))); }
+                    @for script in SCRIPTS { script defer src=(assets::url(&format!("{script}.js"))) {} }
                 }
-                body hx-headers:inherited=[headers] data-author=[self.author_key()] {
+                body.with-rail[self.signed_in.is_some()] hx-headers:inherited=[headers] data-author=[self.author_key()] {
                     a.skip href="#content" { (self.text("nav.skip")) }
-                    (self.header(place))
-                    @if self.signed_in.is_some() { (notes::interruption(self)) }
-                    main #content tabindex="-1" { (content) }
-                    (self.footer())
+                    @if let Some((_, caller)) = &self.signed_in { (self.rail(place, caller)) }
+                    div.page {
+                        @if self.signed_in.is_some() { (notes::interruption(self)) }
+                        main #content tabindex="-1" { (content) }
+                        @if self.signed_in.is_none() { footer { (self.preferences()) } }
+                    }
+                    (self.keys())
                 }
             }
         };
         (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], document.into_string()).into_response()
     }
 
-    fn header(&self, place: Place) -> Markup {
-        let link = |at: Place, href: &str, text: &str| {
-            html! { a href=(href) aria-current=[(at == place).then_some("page")] { (text) } }
-        };
+    /// The title of the window, with the environment first, because tabs of browsers show little of it.
+    fn window_title(&self, title: &str) -> String {
+        let environment = self.environment.as_ref().map(|environment| format!("[{}] ", environment.name));
+        format!("{}{} · connectory", environment.unwrap_or_default(), visible(title))
+    }
+
+    /// The name of the server, and of its environment.
+    pub fn brand(&self) -> Markup {
         html! {
-            header.top {
-                a.brand href="/" { (PreEscaped(assets::LOGO)) span { "connectory" } }
-                @if let Some((_, caller)) = &self.signed_in {
-                    nav aria-label=(self.text("nav.main")) {
-                        (link(Place::Connectors, "/", self.text("nav.connectors")))
-                        (link(Place::Activity, "/console/activity", self.text("nav.activity")))
-                        @if self.may(Permission::ManageClients) {
-                            (link(Place::Clients, "/console/clients", self.text("nav.clients")))
+            a.brand href="/" { (PreEscaped(assets::LOGO)) span { "connectory" } }
+            @if let Some(environment) = &self.environment {
+                div.env data-colour=(environment.colour.word()) {
+                    span.visually-hidden { (self.text("nav.environment")) ": " } (visible(&environment.name))
+                }
+            }
+        }
+    }
+
+    fn rail(&self, place: Place, caller: &Caller) -> Markup {
+        let author = caller.author();
+        let name = author.name.as_deref().unwrap_or(&author.id);
+        html! {
+            header.rail {
+                (self.brand())
+                nav aria-label=(self.text("nav.main")) {
+                    @for (at, href, of, text) in RAIL {
+                        @if at != Place::Clients || self.may(Permission::ManageClients) {
+                            a href=(href) aria-current=[(at == place).then_some("page")] {
+                                (icon(of)) (self.text(text))
+                                @if at == Place::Connectors { span.tab-count { (caller.tenant().snapshot().count()) } }
+                            }
                         }
+                    }
+                }
+                div.end {
+                    nav aria-label=(self.text("nav.help")) {
+                        a href="/docs/" { (icon(Icon::Book)) (self.text("nav.api")) }
                     }
                     form.who method="post" action="/console/sign-out" data-signs-out {
                         (self.csrf_input())
-                        span.tenant title=(self.text("nav.tenant")) { (visible(&caller.tenant_record().name)) }
-                        span.level title=(visible(caller.client_id())) { (caller.level()) }
-                        button.quiet type="submit" { (self.text("nav.sign_out")) }
+                        (face(name))
+                        span title=(visible(&author.id)) {
+                            b { (visible(name)) }
+                            small { (visible(&caller.tenant_record().name)) " · " (caller.level()) }
+                        }
+                        button.quiet.only-icon type="submit" title=(self.text("nav.sign_out")) aria-label=(self.text("nav.sign_out")) { (icon(Icon::Leave)) }
                     }
                 }
             }
         }
     }
 
-    fn footer(&self) -> Markup {
+    /// The form for the language and the theme.
+    pub fn preferences(&self) -> Markup {
         html! {
-            footer {
-                form method="post" action="/console/preferences" {
-                    input type="hidden" name="back" value=(self.back());
-                    label { (self.text("nav.language"))
-                        select name="language" data-submits {
-                            @for language in Language::ALL {
-                                option value=(language.tag()) lang=(language.tag()) selected[language == self.language] { (language.name()) }
-                            }
+            form method="post" action="/console/preferences" {
+                input type="hidden" name="back" value=(self.back());
+                label { (self.text("nav.language"))
+                    select name="language" data-submits {
+                        @for language in Language::ALL {
+                            option value=(language.tag()) lang=(language.tag()) selected[language == self.language] { (language.name()) }
                         }
                     }
-                    label { (self.text("nav.theme"))
-                        select name="theme" data-submits {
-                            @for theme in Theme::ALL {
-                                option value=(theme.word()) selected[theme == self.theme] { (self.text(theme.name_key())) }
-                            }
-                        }
-                    }
-                    button.quiet.no-script type="submit" { (self.text("nav.apply")) }
                 }
-                a href="/docs/" { (self.text("nav.api")) }
+                label { (self.text("nav.theme"))
+                    select name="theme" data-submits {
+                        @for theme in Theme::ALL {
+                            option value=(theme.word()) selected[theme == self.theme] { (self.text(theme.name_key())) }
+                        }
+                    }
+                }
+                button.no-script type="submit" { (self.text("nav.apply")) }
+            }
+        }
+    }
+
+    /// The list of keys, which the script shows.
+    fn keys(&self) -> Markup {
+        html! {
+            dialog #keys aria-labelledby="keys-title" {
+                h2 #keys-title { (self.text("keys.title")) }
+                @for (title, keys) in KEYS {
+                    h3 { (self.text(title)) }
+                    dl { @for (key, text) in keys { dt { kbd { (self.key_name(key)) } } dd { (self.text(text)) } } }
+                }
+                form method="dialog" { button type="submit" autofocus { (self.text("action.close")) } }
             }
         }
     }

@@ -1,8 +1,13 @@
-//! The three lists of connectors, as links that work without a script.
+//! The three lists of connectors, as links that work without a script, and a note that all of them have.
 
+use connectory_model::limits::{DELETED_COUNTED, MEMBER_CHARS};
+use connectory_server::auth::Caller;
 use maud::{Markup, html};
 
+use super::error::PageError;
+use super::query::parameter;
 use super::view::View;
+use crate::state::Console;
 
 /// The address of the list of deleted connectors.
 pub const DELETED: &str = "/console/deleted";
@@ -48,10 +53,22 @@ impl ListTab {
     }
 }
 
+/// How many deleted connectors there are, as the tab shows it.
+pub async fn deleted_count(console: &Console, caller: &Caller) -> Result<String, PageError> {
+    let count = console.server.registry.deleted_count(caller.tenant()).await?;
+    Ok(count.map_or_else(|| format!("{DELETED_COUNTED}+"), |count| count.to_string()))
+}
+
+/// A note that a list searches for the beginning of a text only, because the text is longer than any name.
+pub fn long_search(view: &View, query: &str) -> Markup {
+    let is_cut = parameter(query, "q").trim().chars().nth(MEMBER_CHARS).is_some();
+    html! { @if is_cut { p.note role="status" { (view.format("list.search_cut", &[&MEMBER_CHARS])) } } }
+}
+
 /// Links to all lists: the address of each, and how many connectors it has, if that is known.
-pub fn list_tabs(view: &View, at: ListTab, of: impl Fn(ListTab) -> (String, Option<usize>)) -> Markup {
+pub fn list_tabs(view: &View, at: ListTab, of: impl Fn(ListTab) -> (String, Option<String>)) -> Markup {
     html! {
-        nav.tabs #lists aria-label=(view.text("list.lists")) {
+        nav.segments #lists aria-label=(view.text("list.lists")) {
             @for tab in ListTab::ALL {
                 @let (address, count) = of(tab);
                 a href=(address) aria-current=[(tab == at).then_some("page")] {

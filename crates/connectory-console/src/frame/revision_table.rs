@@ -1,11 +1,12 @@
 //! Tables of revisions.
 
 use connectory_model::visible;
-use connectory_store::{Revision, RevisionNumber};
+use connectory_store::{Action, Revision, RevisionNumber};
 use maud::{Markup, html};
 
-use super::badges::{author_name, timestamp};
+use super::badges::{author_name, face, time_ago};
 use super::older::older_and_newest;
+use super::sentence::{done_to, member_names, revision_sentence};
 use super::view::View;
 use crate::urls::connector_url;
 
@@ -14,37 +15,41 @@ use crate::urls::connector_url;
 pub enum RevisionsOf {
     /// Those of one connector.
     Connector,
-    /// Those of a tenant. The table has a column with the connectors.
+    /// Those of a tenant. Their rows name the connectors.
     Tenant,
 }
 
-/// A table of revisions.
+/// A table of revisions, as sentences.
 pub fn revision_table(view: &View, revisions: &[Revision], of: RevisionsOf) -> Markup {
     html! {
-        table.revisions {
-            thead { tr {
-                th scope="col" { (view.text("history.revision")) }
-                th scope="col" { (view.text("history.when")) }
-                th scope="col" { (view.text("history.who")) }
-                @if of == RevisionsOf::Tenant { th scope="col" { (view.text("history.connector")) } }
-                th scope="col" { (view.text("history.what")) }
-            } }
-            tbody {
-                @for revision in revisions {
-                    tr {
-                        th scope="row" { a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number))) { (revision.number) } }
-                        td data-label=(view.text("history.when")) { (timestamp(revision.created_at)) }
-                        td data-label=(view.text("history.who")) { (author_name(&revision.author)) }
-                        @if of == RevisionsOf::Tenant {
-                            td data-label=(view.text("history.connector")) { a href=(connector_url(&revision.script_name, "/history")) { (visible(revision.script_name.as_str())) } }
-                        }
-                        td data-label=(view.text("history.what")) {
-                            span.change data-action=(revision.action.as_str()) { (view.text(&format!("action.{}", revision.action.as_str()))) }
-                            " " (visible(&revision.changed.join(", ")))
-                        }
-                    }
+        div.card { table.revisions {
+            caption.visually-hidden { (view.text("tab.changes")) }
+            tbody { @for revision in revisions { (row(view, revision, of)) } }
+        } }
+    }
+}
+
+fn row(view: &View, revision: &Revision, of: RevisionsOf) -> Markup {
+    let author = &revision.author;
+    let connector = html! {
+        a href=(connector_url(&revision.script_name, "/history")) { (visible(revision.script_name.as_str())) }
+    };
+    let members = member_names(view, &revision.changed);
+    html! {
+        tr {
+            td.narrow-column { (face(author.name.as_deref().unwrap_or(&author.id))) }
+            th scope="row" {
+                b { (author_name(author)) } " "
+                @match of {
+                    RevisionsOf::Connector => (revision_sentence(view, revision)),
+                    RevisionsOf::Tenant => (done_to(view, revision.action, &connector)),
+                }
+                p.sub {
+                    a href=(connector_url(&revision.script_name, &format!("/history/{}", revision.number))) { (view.format("list.revision", &[&revision.number])) }
+                    @if !members.is_empty() && (of == RevisionsOf::Tenant || revision.action != Action::Update) { " · " (visible(&members)) }
                 }
             }
+            td.when { (time_ago(view, revision.created_at)) }
         }
     }
 }

@@ -7,14 +7,16 @@ use connectory_model::Locale;
 use connectory_model::access::Permission;
 use connectory_model::limits::BACK_BYTES;
 use connectory_server::auth::Caller;
+use connectory_server::options::Environment;
 use http::{HeaderMap, Method, header};
 use maud::{Markup, html};
 use url::{Position, Url};
 
 use super::texts::Language;
 use crate::sign_in::back::local_path;
-use crate::sign_in::cookie::{Cookies, PREFERENCES};
+use crate::sign_in::cookie::PREFERENCES;
 use crate::sign_in::session::Session;
+use crate::state::Console;
 
 /// The header with the session's token, which every request of a script has.
 pub const FORM_TOKEN: &str = "x-csrf-token";
@@ -76,14 +78,16 @@ pub struct View {
     pub path_and_query: String,
     /// The address of the page with the form that the request sends, without its host, if it is known.
     pub form_page: Option<String>,
+    /// The environment of the server.
+    pub environment: Option<Arc<Environment>>,
     /// Whether a script of a page sends the request. Its errors are texts.
     pub is_from_script: bool,
 }
 
 impl View {
     /// The view of a request, before it is known who sent it.
-    pub fn new(cookies: Cookies, method: &Method, headers: &HeaderMap, path_and_query: &str) -> Self {
-        let preferences = cookies.value(headers, PREFERENCES).unwrap_or_default();
+    pub fn new(console: &Console, method: &Method, headers: &HeaderMap, path_and_query: &str) -> Self {
+        let preferences = console.cookies.value(headers, PREFERENCES).unwrap_or_default();
         let (tag, theme) = preferences.split_once('.').unwrap_or_default();
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self {
@@ -91,6 +95,7 @@ impl View {
                 .unwrap_or_else(|| Language::from_accept_language(accepted.unwrap_or_default())),
             theme: Theme::from_word(theme),
             signed_in: None,
+            environment: console.server.options.environment.clone(),
             path_and_query: if path_and_query.len() <= BACK_BYTES { path_and_query } else { "/" }.to_owned(),
             is_from_script: headers.contains_key(FORM_TOKEN),
             form_page: if method.is_safe() { None } else { referring_page(headers) },
@@ -112,6 +117,17 @@ impl View {
     /// The text of a key.
     pub fn text(&self, key: &str) -> &'static str {
         self.language.text(key).unwrap_or("?")
+    }
+
+    /// The name of a key of the keyboard, or of several that are pressed together, as keyboards of the language have it.
+    pub fn key_name(&self, keys: &str) -> String {
+        let name = |key| match key {
+            "Ctrl" => self.text("keys.ctrl"),
+            "Shift" => self.text("keys.shift"),
+            "Space" => self.text("keys.space"),
+            other => other,
+        };
+        keys.split(' ').map(name).collect::<Vec<_>>().join(" ")
     }
 
     /// The text of a key with values in the places of `{0}`, `{1}` and so on.

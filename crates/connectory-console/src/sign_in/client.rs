@@ -100,6 +100,7 @@ fn sign_in_form(console: &Console, view: &View, back: &str, id: &str, error: Opt
     let oidc = form_urlencoded::Serializer::new("/console/oidc?".to_owned()).append_pair("back", back).finish();
     html! {
         section.sign-in {
+            (view.brand())
             h1 { (view.text("sign_in.title")) }
             p.faint { (view.text("sign_in.lead")) }
             @if let Some(error) = error { p.problem role="alert" { (error) } }
@@ -130,6 +131,7 @@ fn sign_in_form(console: &Console, view: &View, back: &str, id: &str, error: Opt
 pub async fn show_sign_out(Visitor(view): Visitor) -> Response {
     let content = html! {
         section.sign-in {
+            (view.brand())
             h1 { (view.text("nav.sign_out")) }
             @if view.signed_in.is_some() {
                 p.faint { (view.text("sign_out.lead")) }

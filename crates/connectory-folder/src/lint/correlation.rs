@@ -1,24 +1,16 @@
 //! Checks that the filters of a correlation config compare attributes of the source template's account schema.
 
-use std::collections::HashSet;
-
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::shown;
 use roxmltree::Document as Tree;
 
 use super::findings::Findings;
 use super::rules::CORRELATION_ATTRIBUTE;
+use crate::vocabulary::account_attributes_of;
 
 /// Checks a correlation config against a source template.
 pub(super) fn check(findings: &mut Findings<'_>, template: &Tree<'_>, file: &str, correlation: &Tree<'_>) {
-    let schemas = template.descendants().filter(|node| {
-        node.tag_name().name() == "Schema" && node.attribute("objectType").is_none_or(|kind| kind == "account")
-    });
-    let attributes: HashSet<_> = schemas
-        .flat_map(|schema| schema.descendants())
-        .filter(|node| node.tag_name().name() == "AttributeDefinition")
-        .filter_map(|node| node.attribute("name"))
-        .collect();
+    let attributes = account_attributes_of(template);
     // A template without a schema gets it when a source is made: its attributes are not known here.
     if attributes.is_empty() {
         return;

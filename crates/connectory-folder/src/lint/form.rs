@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
-use connectory_model::document::{FORM_NAMESPACE, TRANSLATED};
+use connectory_model::document::{DocumentKind, FORM_NAMESPACE};
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::lines::Lines;
 use connectory_model::shown;
@@ -14,56 +14,7 @@ use super::findings::Findings;
 use super::rules::{
     DUPLICATE_FIELD, FIELD_NAME, FORM_TYPE, SCHEMA_VERSION, UNKNOWN_ATTRIBUTE, UNKNOWN_FIELD_TYPE, UNKNOWN_PARENT,
 };
-
-/// The known attributes of each element of a source config.
-const ATTRIBUTES: &[(&str, &[&str])] = &[
-    ("Form", &["name", "connectorName", "type", "directConnect", "fileUpload", "status", "shortDesc"]),
-    ("BaseConfig", &[]),
-    ("Menu", &["name", "label"]),
-    ("Section", &["name", "label", "sectionInfo", "docLink", "docLinkLabel", "parentKey", "parentValue"]),
-    (
-        "Field",
-        &[
-            "name",
-            "displayName",
-            "type",
-            "required",
-            "hidden",
-            "defaultValue",
-            "parentKey",
-            "parentValue",
-            "helpKey",
-            "placeHolder",
-            "maxlength",
-            "maxFiles",
-            "maxSize",
-            "supportedExtensions",
-            "validateJSON",
-        ],
-    ),
-    ("AllowedValues", &[]),
-    ("Option", &["label", "value"]),
-];
-
-/// The known types of fields.
-const FIELD_TYPES: &[&str] = &[
-    "text",
-    "textarea",
-    "secret",
-    "url",
-    "number",
-    "radio",
-    "checkbox",
-    "toggle",
-    "select",
-    "list",
-    "keyValue",
-    "fileupload",
-    "boolean",
-];
-
-/// The attributes that may hold a translation key, beside those that the server replaces by texts.
-const ALSO_TRANSLATED: [&str; 2] = ["helpKey", "shortDesc"];
+use crate::vocabulary::{self, FIELD_TYPES, holds_key};
 
 /// The translation keys that a form uses, with the place of each.
 pub(super) type Keys<'a> = BTreeMap<&'a str, Range<usize>>;
@@ -88,7 +39,7 @@ pub(super) fn check<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<
             findings.push(&UNKNOWN_PARENT, file, parent.range_value(), message);
         }
         let element = node.tag_name().name();
-        let known = ATTRIBUTES.iter().find(|(name, _)| *name == element).map(|(_, known)| *known);
+        let known = vocabulary::element(DocumentKind::SourceConfig, element).map(|known| known.attributes);
         for attribute in node.attributes() {
             let is_unknown =
                 known.is_some_and(|known| !known.contains(&attribute.name())) && attribute.namespace().is_none();
@@ -98,7 +49,7 @@ pub(super) fn check<'a>(findings: &mut Findings<'_>, file: &str, tree: &'a Tree<
                 findings.push(&UNKNOWN_ATTRIBUTE, file, attribute.range_qname(), message);
             }
             // A misspelt attribute may hold a key.
-            if is_unknown || TRANSLATED.contains(&attribute.name()) || ALSO_TRANSLATED.contains(&attribute.name()) {
+            if is_unknown || holds_key(attribute.name()) {
                 keys.entry(attribute.value()).or_insert_with(|| attribute.range_value());
             }
         }

@@ -49,7 +49,7 @@ const EXAMPLES: &[(&[(&str, &str)], &str)] = &[
     (&[(CONNECTOR_FILE, "name: HR\nclassName: x.Y\nstatus: deprecated\n")], "status connector.yaml status: deprecated"),
     (&[("source-confg.xml", "")], "unknown-file source-confg.xml "),
     (&[("translations/notes.txt", "")], "unknown-file translations/notes.txt "),
-    (&[("source-config.xml", "<Form>\n  <Menu>\n</Form>")], "malformed-xml source-config.xml </Form>"),
+    (&[("source-config.xml", "<Form>\n  <Menu>\n</Form>")], "malformed-xml source-config.xml <Menu>"),
     (&[("source-template.xml", "<Applikation/>")], "root-element source-template.xml <Applikation"),
     (&[("source-template.xml", "<x:Applikation xmlns:x='y'/>")], "root-element source-template.xml <x:Applikation"),
     (&[("source-config.xml", "<Form/>")], "schema-version source-config.xml <Form"),

@@ -22,8 +22,21 @@ pub enum DocumentError {
 
 /// Well-formed XML that is not a document of its kind. The message says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unacceptable(pub(super) String);
+#[error("{reason}")]
+pub struct Unacceptable {
+    /// The line of the fault, from 1.
+    pub line: usize,
+    /// What is wrong there, and what would be right.
+    pub reason: String,
+}
+
+impl Unacceptable {
+    /// The error of an element. Its reason is made of the place of the element.
+    pub(super) fn of(element: roxmltree::Node<'_, '_>, reason: impl FnOnce(roxmltree::TextPos) -> String) -> Self {
+        let at = element.document().text_pos_at(element.range().start);
+        Self { line: at.row as usize, reason: reason(at) }
+    }
+}
 
 /// Checks that the root element is that of the kind.
 pub(super) fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) -> Result<(), Unacceptable> {
@@ -31,11 +44,8 @@ pub(super) fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) ->
     if root.tag_name().name() == name {
         return Ok(());
     }
-    let at = tree.text_pos_at(root.range().start);
-    Err(Unacceptable(format!(
-        "the root element is <{}> at line {}, column {}; expected <{name}>",
-        shown(root.tag_name().name(), QUOTED_CHARS),
-        at.row,
-        at.col
-    )))
+    Err(Unacceptable::of(root, |at| {
+        let found = shown(root.tag_name().name(), QUOTED_CHARS);
+        format!("the root element is <{found}> at line {}, column {}; expected <{name}>", at.row, at.col)
+    }))
 }

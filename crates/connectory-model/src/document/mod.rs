@@ -7,6 +7,7 @@ mod correlation_config;
 pub mod encoding;
 mod error;
 pub mod form;
+mod format;
 mod kind;
 pub(crate) mod markup;
 mod scaffold;
@@ -18,6 +19,7 @@ pub mod xml;
 
 pub use correlation_config::CorrelationConfig;
 pub use error::{DocumentError, Unacceptable};
+pub use format::formatted;
 pub use kind::DocumentKind;
 pub use scaffold::Scaffold;
 pub use source_config::{FORM_NAMESPACE, SourceConfig, TRANSLATED};

@@ -35,24 +35,28 @@ impl SourceConfig {
         expect_root(&tree, DocumentKind::SourceConfig)?;
         let form = tree.root_element();
         if form.tag_name().namespace() != Some(FORM_NAMESPACE) {
-            return Err(Unacceptable(format!(
-                "unsupported xsd version, please ensure latest xsd version {FORM_NAMESPACE} is used for source config"
-            ))
+            return Err(Unacceptable::of(form, |_| {
+                format!(
+                    "unsupported xsd version, please ensure latest xsd version {FORM_NAMESPACE} is used for source config"
+                )
+            })
             .into());
         }
         if let Some(other) = form.attribute("type").filter(|form_type| *form_type != "SourceConfig") {
             let other = shown(other, QUOTED_CHARS);
-            return Err(Unacceptable(format!("the form's type is `{other}`; expected `SourceConfig`")).into());
+            let reason = format!("the form's type is `{other}`; expected `SourceConfig`");
+            return Err(Unacceptable::of(form, |_| reason).into());
         }
         let nameless = form
             .descendants()
             .find(|node| node.tag_name().name() == "Field" && node.attribute("name").is_none_or(str::is_empty));
         if let Some(field) = nameless {
-            let at = tree.text_pos_at(field.range().start);
-            return Err(Unacceptable(format!(
-                "the <Field> at line {}, column {} has no name; every field needs a `name` attribute",
-                at.row, at.col
-            ))
+            return Err(Unacceptable::of(field, |at| {
+                format!(
+                    "the <Field> at line {}, column {} has no name; every field needs a `name` attribute",
+                    at.row, at.col
+                )
+            })
             .into());
         }
         Ok(Self(document))

@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::metadata::labels;
-use crate::{Summary, name_key};
+use crate::{Search, Summary, name_key};
 
 /// The largest number of rows.
 pub const MAX_ROWS: usize = 256;
@@ -252,6 +252,12 @@ impl Columns {
     /// A row's type as name keys, by which it can be sorted.
     pub fn connector_type(&self, row: usize) -> &[u8] {
         self.connector_type.first(row)
+    }
+
+    /// The rows whose name or type contains a text.
+    pub fn named(&self, search: &Search) -> Rows {
+        let finder = Finder::new(search.as_str());
+        self.name.find(&finder).or(self.connector_type.find(&finder))
     }
 
     /// A row's category as name keys, or nothing.

@@ -1,4 +1,4 @@
-//! Changing one key of a `.properties` text, while every other line stays as it is.
+//! Changing keys of a `.properties` text, while every other line stays as it is.
 
 use super::read::continues;
 use super::text::Properties;
@@ -17,7 +17,7 @@ impl Properties {
                 of_key.push(entry.line);
             }
         });
-        let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let ending = ending(text);
         let written = value.map(|value| write::line(key, value, is_utf8) + ending);
         // The last line of a key counts, so that line is changed. Without a value all lines of the key are removed.
         let changed = if value.is_some() { &of_key[of_key.len().saturating_sub(1)..] } else { &of_key };
@@ -35,16 +35,39 @@ impl Properties {
         }
         edited.push_str(&text[copied..]);
         if let (Some(written), true) = (&written, changed.is_empty()) {
-            if !edited.is_empty() && !edited.ends_with(['\n', '\r']) {
-                edited.push_str(ending);
-            }
-            // The last line may have a backslash in front of its end, and would be continued by the new one.
-            if continues(&edited) {
-                // A line feed after a carriage return is part of the same end.
-                edited.push_str(if edited.ends_with('\r') { "\r" } else { ending });
-            }
-            edited.push_str(written);
+            append(&mut edited, written, ending);
         }
         self.with_text(edited)
     }
+
+    /// The text with keys that it does not have yet, at its end. Every line that there is stays as it is.
+    #[must_use]
+    pub fn with_added<'a>(&self, added: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let is_utf8 = matches!(self, Self::Utf8(_));
+        let ending = ending(self.text());
+        let written: String = added.into_iter().map(|(key, value)| write::line(key, value, is_utf8) + ending).collect();
+        let mut edited = self.text().to_owned();
+        if !written.is_empty() {
+            append(&mut edited, &written, ending);
+        }
+        self.with_text(edited)
+    }
+}
+
+/// The end of a text's lines.
+fn ending(text: &str) -> &'static str {
+    if text.contains("\r\n") { "\r\n" } else { "\n" }
+}
+
+/// Adds lines at the end of a text.
+fn append(text: &mut String, lines: &str, ending: &str) {
+    if !text.is_empty() && !text.ends_with(['\n', '\r']) {
+        text.push_str(ending);
+    }
+    // The last line may have a backslash in front of its end, and would be continued by the new one.
+    if continues(text) {
+        // A line feed after a carriage return is part of the same end.
+        text.push_str(if text.ends_with('\r') { "\r" } else { ending });
+    }
+    text.push_str(lines);
 }

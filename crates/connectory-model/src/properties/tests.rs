@@ -54,6 +54,17 @@ fn one_key_is_changed_and_all_else_stays() {
 }
 
 #[test]
+fn many_keys_are_added_at_once_as_one_by_one() {
+    let added = [("b", " two"), ("c d", "three\nlines"), ("ł", "😀")];
+    for bytes in [&b""[..], b"a=1", b"a=1\r\n", b"a=\xe4\n", b"a=1\\\n", b"a=1\\\r"] {
+        let text = Properties::parse(bytes).expect("valid");
+        let one_by_one = added.iter().fold(text.clone(), |text, (key, value)| text.with(key, Some(value)));
+        assert_eq!(text.with_added(added), one_by_one, "{bytes:?}");
+        assert_eq!(text.with_added([]), text, "{bytes:?}");
+    }
+}
+
+#[test]
 fn a_key_on_many_lines_is_removed_in_time() {
     let text = Properties::parse("a=1\n".repeat(100_000).as_bytes()).expect("valid");
     let start = std::time::Instant::now();

@@ -8,6 +8,7 @@ use connectory_model::access::Permission;
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::shown;
 use connectory_model::wire::{ACTIVITY_PATH, AccessActivity, ActivityEntry, ChangeActivity, RefusedActivity};
+use connectory_store::Who;
 use utoipa::IntoParams;
 
 use super::history::{LIMIT, author, item, limit, linked_page, moment, parsed};
@@ -63,7 +64,7 @@ impl Query {
             match &*name {
                 "limit" => read.limit = Some(limit(&value)?),
                 "cursor" => read.cursor = Some(cursor(&value)?),
-                "author" => read.wanted.author = Some(value.into_owned()),
+                "author" => read.wanted.author = Some(Who::Exactly(value.into_owned())),
                 "what" => read.wanted.what = Some(what(&value)?),
                 "scriptName" => read.wanted.script_name = Some(parsed("scriptName", &value)?),
                 "since" => read.wanted.since = Some(moment("since", &value)?),

@@ -14,7 +14,7 @@ use connectory_model::wire::{
     RevisionAction, RevisionAuthor, RevisionAuthorKind,
 };
 use connectory_model::{Locale, ScriptName, Search, shown};
-use connectory_store::{Action, Author, AuthorKind, Deleted, Revision, RevisionNumber};
+use connectory_store::{Action, Author, AuthorKind, Deleted, DeletedKind, Revision, RevisionNumber, Who};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -129,7 +129,7 @@ impl Query {
                 "to" => read.to = Some(number("to", &value)?),
                 "q" => read.search = search_text(query, &value)?,
                 "scriptName" => read.wanted.script_name = Some(parsed("scriptName", &value)?),
-                "author" => read.wanted.filter.author = Some(value.into_owned()),
+                "author" => read.wanted.filter.author = Some(Who::Exactly(value.into_owned())),
                 "action" => read.wanted.filter.action = Some(action(&value)?),
                 "changed" => read.wanted.filter.changed = Some(member(&value)?),
                 "change" => read.wanted.change = Some(number("change", &value)?),
@@ -308,13 +308,14 @@ pub async fn deleted(
     let query = query.unwrap_or_default();
     let read = Query::read(&query, &["limit", "before", "q"])?;
     let limit = read.limit.unwrap_or(LIMIT);
-    let found = server.registry.deleted(caller.tenant(), read.search.as_ref(), read.before, limit).await?;
+    let (registry, kind) = (&server.registry, DeletedKind::Free);
+    let found = registry.deleted(caller.tenant(), kind, read.search.as_ref(), read.before, limit).await?;
     let connectors: Vec<_> = found.deleted.into_iter().map(deleted_item).collect();
     let next = found.next.map(|next| ("before", next.to_string()));
     Ok(linked_page(&connectors, DELETED_PATH, &query, next))
 }
 
-fn deleted_item(Deleted { deletion, name, connector_type }: Deleted) -> DeletedConnector {
+fn deleted_item(Deleted { deletion, name, connector_type, .. }: Deleted) -> DeletedConnector {
     DeletedConnector { script_name: deletion.script_name.clone(), name, connector_type, deletion: item(deletion) }
 }
 

@@ -9,12 +9,13 @@ use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
-use crate::version::VERSIONS;
+use crate::version::{ApiVersion, VERSIONS};
 
 /// The error response of an operation that takes `Idempotency-Key`.
 #[derive(IntoResponses)]
@@ -156,6 +157,33 @@ fn add_revisions(operation: &mut Operation) {
     }
 }
 
+/// The first part of a path, which is the version of the API that the path belongs to. None for paths of no version.
+fn version_of(path: &str) -> Option<&str> {
+    let base = |version: &ApiVersion| version.base.trim_end_matches("/connectors");
+    let bases = VERSIONS.values().map(base);
+    bases.into_iter().find(|base| path.strip_prefix(base).is_some_and(|rest| rest.starts_with('/') || rest.is_empty()))
+}
+
+/// Groups the operations by the version of the API, so that a reader of the reference finds those of one version. The groups
+/// are in the order of the versions, and operations of no version are last.
+fn group(document: &mut OpenApi) {
+    let mut found = Vec::new();
+    for (path, item) in &mut document.paths.paths {
+        let version = version_of(path);
+        let place = VERSIONS.values().position(|of| version.is_some_and(|version| of.base.starts_with(version)));
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for tag in operations.into_iter().flatten().filter_map(|operation| operation.tags.as_mut()).flatten() {
+            if let Some(version) = version {
+                *tag = format!("{version} {tag}");
+            }
+            found.push((place.unwrap_or(usize::MAX), tag.clone()));
+        }
+    }
+    found.sort();
+    found.dedup();
+    document.tags = Some(found.into_iter().map(|(_, name)| TagBuilder::new().name(name).build()).collect());
+}
+
 /// Completes the document that the router collected.
 pub fn complete(mut document: OpenApi) -> OpenApi {
     document.info = InfoBuilder::new()
@@ -179,6 +207,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
             add_revisions(operation);
         }
     }
+    group(&mut document);
     let components = document.components.get_or_insert_default();
     // The router does not collect schemas that only error responses and parameters use.
     let mut schemas = Vec::new();
@@ -194,4 +223,24 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
     let flow = Flow::ClientCredentials(ClientCredentials::new("/oauth/token", scopes));
     components.security_schemes.insert("oauth2".to_owned(), SecurityScheme::OAuth2(OAuth2::new([flow])).into());
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_of_one_version() {
+        for (path, version) in [
+            ("/v3/connectors", Some("/v3")),
+            ("/v2025/connectors/{scriptName}", Some("/v2025")),
+            ("/beta/connectors", Some("/beta")),
+            ("/connectors/v1/{scriptName}", Some("/connectors/v1")),
+            ("/connectory/v1/activity", Some("/connectory/v1")),
+            ("/oauth/token", None),
+            ("/v30/connectors", None),
+        ] {
+            assert_eq!(version_of(path), version, "{path}");
+        }
+    }
 }

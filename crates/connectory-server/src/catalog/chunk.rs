@@ -108,20 +108,19 @@ impl Chunk {
         {
             rows = rows.and(filter.select(&self.columns));
         }
-        if let Some(search) = search {
-            let mut found = Rows::default();
-            rows.iter().filter(|row| self.contains(*row, search)).for_each(|row| found.insert(row));
+        if let Some(Searched { text, locale }) = search
+            && !rows.is_empty()
+        {
+            let named = self.columns.named(text);
+            let (mut found, mut text) = (rows.and(named), text.prepared());
+            for row in rows.without(named).iter() {
+                let entry = &self.entries[row];
+                if text.is_in(entry.script_name.as_str()) || text.is_in(&entry.short_description(*locale)) {
+                    found.insert(row);
+                }
+            }
             rows = found;
         }
         rows
-    }
-
-    /// Whether a connector contains what is searched for.
-    fn contains(&self, row: usize, Searched { text, locale }: &Searched) -> bool {
-        let entry = &self.entries[row];
-        text.is_in_key(entry.name_key())
-            || text.is_in(entry.script_name.as_str())
-            || std::str::from_utf8(self.columns.connector_type(row)).is_ok_and(|name| text.is_in(name))
-            || text.is_in(&entry.short_description(*locale))
     }
 }

@@ -109,7 +109,7 @@ impl Entry {
     pub fn short_description(&self, locale: Locale) -> Cow<'_, str> {
         let Item { json, short_desc, localized, .. } = &self.item;
         let member = localized.iter().find(|(of, _)| *of == locale).map_or(&json[short_desc.clone()], |(_, text)| text);
-        let value = member.strip_prefix(SHORT_DESC_MEMBER).unwrap_or_default();
+        let Some(value) = member.strip_prefix(SHORT_DESC_MEMBER) else { return Cow::Borrowed("") };
         serde_json::from_str(value.trim_end_matches(',')).map(|Text(text)| text).unwrap_or_default()
     }
 

@@ -101,6 +101,11 @@ impl Snapshot {
         self.chunks.iter().flat_map(|chunk| &chunk.entries)
     }
 
+    /// The number of connectors.
+    pub fn count(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.entries.len()).sum()
+    }
+
     /// Whether a connector has this name, compared without case.
     pub fn has_name(&self, name: &str) -> bool {
         let key = name_key(name);
@@ -237,7 +242,8 @@ impl Snapshot {
             rows.into_iter().map(move |row| (chunk, row))
         });
         let mut sorted: Vec<_> = selected
-            .map(|(chunk, row)| {
+            .enumerate()
+            .map(|(place, (chunk, row))| {
                 let entry = &chunk.entries[row];
                 let key = match sort {
                     SortBy::Name => (0, &[][..]),
@@ -249,19 +255,31 @@ impl Snapshot {
                         Source::BuiltIn(_) => (0, &[][..]),
                     },
                 };
-                (key, entry)
+                (key, place, entry)
             })
             .collect();
+        let total = sorted.len();
+        let wanted = total.min(offset.saturating_add(limit));
         match sort {
             SortBy::Name if descending => sorted.reverse(),
             SortBy::Name => {}
-            _ if descending => sorted.sort_by(|(a, _), (b, _)| b.cmp(a)),
-            _ => sorted.sort_by_key(|(key, _)| *key),
+            // What comes after the wanted part needs no order.
+            _ if wanted > 0 => {
+                let order = |(a, at, _): &Sorted<'_>, (b, other, _): &Sorted<'_>| {
+                    if descending { b.cmp(a) } else { a.cmp(b) }.then(at.cmp(other))
+                };
+                sorted.select_nth_unstable_by(wanted - 1, order);
+                sorted[..wanted].sort_unstable_by(order);
+            }
+            _ => {}
         }
-        let entries = sorted.iter().skip(offset).take(limit).map(|(_, entry)| Arc::clone(entry)).collect();
-        Listing { entries, total: sorted.len() }
+        let entries = sorted.iter().skip(offset).take(limit).map(|(_, _, entry)| Arc::clone(entry)).collect();
+        Listing { entries, total }
     }
 }
+
+/// A selected connector: what it is sorted by, its place in the list, and its entry.
+type Sorted<'a> = ((i64, &'a [u8]), usize, &'a Arc<Entry>);
 
 /// What an entry takes in memory for its tenant. All tenants have the same built-in ones.
 fn memory(entry: &Entry) -> usize {

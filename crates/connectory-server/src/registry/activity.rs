@@ -5,18 +5,19 @@
 //! next, until it is full. Its cursor has the place of each source, so the next page repeats nothing and leaves nothing out,
 //! whatever has the same time.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use connectory_model::ScriptName;
 use connectory_model::limits::{ACTIVITY_PARTS, ACTIVITY_READS, ACTIVITY_SCANNED};
+use connectory_model::{ScriptName, Status};
 use connectory_store::{
     AccessAction, AccessEvent, AccessEvents, AccessFilter, Action, RefusedFilter, RefusedPlace, RefusedSignIns,
-    Revision, RevisionFilter, RevisionNumber,
+    Revision, RevisionFilter, RevisionNumber, Who,
 };
 
-use futures_util::future::try_join3;
+use futures_util::future::{try_join, try_join3};
 
 use super::changed::{MEMBERS, is_member};
 use super::history::{Looked, Rest, RevisionsWanted, after};
@@ -81,8 +82,8 @@ impl FromStr for What {
 /// The activity that a caller asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActivityWanted {
-    /// That of the author with this id or name. Refused sign-ins have an id only.
-    pub author: Option<String>,
+    /// That of these authors. Refused sign-ins have an id only.
+    pub author: Option<Who>,
     /// What was done.
     pub what: Option<What>,
     /// Changes of this connector.
@@ -125,7 +126,7 @@ impl ActivityWanted {
         // Of a minute, only its beginning is known.
         let since = self.since.map(|since| since.saturating_add(MINUTE - 1).div_euclid(MINUTE));
         let until = self.until.map(|until| until.div_euclid(MINUTE));
-        Some(RefusedFilter { client_id: self.author.clone(), since, until })
+        Some(RefusedFilter { client: self.author.clone(), since, until })
     }
 }
 
@@ -207,6 +208,16 @@ pub struct ActivityPage {
     pub is_cut: bool,
 }
 
+/// What the items of a page do not say themselves.
+#[derive(Debug, Default)]
+pub struct ActivityDetails {
+    /// The names of the clients that access events are about, by their ids. A client that was deleted has none.
+    pub clients: HashMap<String, String>,
+    /// The statuses before and after the revisions that changed the status. A revision is left out if retention removed it
+    /// or the one before it.
+    pub statuses: HashMap<RevisionNumber, (Status, Status)>,
+}
+
 /// Changes, and where the search for them ended before it had enough.
 #[derive(Default)]
 struct FoundChanges {
@@ -238,6 +249,46 @@ impl Registry {
         )
         .await?;
         Ok(merged(changes, events, refused, limit))
+    }
+
+    /// Reads what some items of the activity do not say themselves, with one read of clients and one of revisions.
+    pub async fn activity_details(
+        &self,
+        tenant: &TenantCatalog,
+        items: &[ActivityItem],
+    ) -> Result<ActivityDetails, RegistryError> {
+        let (mut ids, mut revisions) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                ActivityItem::Change(change) => {
+                    let is_status = |revision: &&Revision| revision.changed.iter().any(|member| member == "status");
+                    let both = |of: &Revision| of.previous.map(|previous| (previous, of.number));
+                    revisions.extend(change.revisions.iter().filter(is_status).filter_map(both));
+                }
+                ActivityItem::Access(AccessEvent {
+                    action: AccessAction::ClientCreated | AccessAction::ClientDeleted,
+                    subject: Some(id),
+                    ..
+                }) => ids.push(id.clone()),
+                ActivityItem::Access(_) => {}
+                ActivityItem::Refused(refused) => ids.push(refused.client_id.clone()),
+            }
+        }
+        let mut numbers: Vec<_> = revisions.iter().flat_map(|(before, after)| [*before, *after]).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        ids.sort_unstable();
+        ids.dedup();
+        let clients =
+            async { if ids.is_empty() { Ok(HashMap::new()) } else { self.store.client_names(tenant.id(), ids).await } };
+        let statuses = async {
+            if numbers.is_empty() { Ok(HashMap::new()) } else { self.store.statuses(tenant.id(), numbers).await }
+        };
+        let (clients, found) = try_join(clients, statuses).await?;
+        let both = |(before, after): (RevisionNumber, RevisionNumber)| {
+            Some((after, (*found.get(&before)?, *found.get(&after)?)))
+        };
+        Ok(ActivityDetails { clients, statuses: revisions.into_iter().filter_map(both).collect() })
     }
 
     async fn changes_of(

@@ -4,24 +4,29 @@ use connectory_model::access::{Scopes, UserLevel};
 use connectory_model::limits::HASHING_BYTES;
 use connectory_store::{AccessOrigin, NewClient, Origin, Tenant};
 
+use crate::auth::secret::new_secret;
+
 use super::{Registry, RegistryError};
 
 impl Registry {
-    /// Creates a client of a tenant. Returns its id and its secret, which nothing else has.
+    /// Creates a client of a tenant. Returns its secret, which nothing else has. If there is a client with the id,
+    /// that is [`StoreError::Exists`](connectory_store::StoreError::Exists).
     pub async fn create_client(
         &self,
         tenant: &Tenant,
-        name: String,
+        (id, name): (String, String),
         level: UserLevel,
         scopes: Scopes,
         by: AccessOrigin,
-    ) -> Result<(String, String), RegistryError> {
+    ) -> Result<String, RegistryError> {
+        let (new_id, secret) = (id.clone(), new_secret());
+        let given = secret.clone();
         // Hashing takes as much memory as work on a large connector, and as long.
-        let (client, secret) = self.work.run(HASHING_BYTES, move |_| NewClient::generate(name, level, scopes)).await?;
-        let id = client.id.clone();
+        let hash = move |_: &_| NewClient::with_secret(new_id, &given, name, level, scopes);
+        let client = self.work.run(HASHING_BYTES, hash).await?;
         self.store.create_client(tenant.name.clone(), client, by.clone()).await?;
         log("client created", &id, &by);
-        Ok((id, secret))
+        Ok(secret)
     }
 
     /// Deletes a client of a tenant.

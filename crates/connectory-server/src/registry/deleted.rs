@@ -1,8 +1,8 @@
 //! Connectors that were deleted and can be restored, and the newest revisions of those that exist.
 
 use connectory_model::Search;
-use connectory_model::limits::{DELETED_READ, DELETED_SCANNED};
-use connectory_store::{Deleted, Revision, RevisionNumber};
+use connectory_model::limits::{DELETED_COUNTED, DELETED_READ, DELETED_SCANNED};
+use connectory_store::{Deleted, DeletedKind, Revision, RevisionNumber};
 
 use super::{Registry, RegistryError};
 use crate::catalog::TenantCatalog;
@@ -22,18 +22,21 @@ impl Registry {
     pub async fn deleted(
         &self,
         tenant: &TenantCatalog,
+        kind: DeletedKind,
         search: Option<&Search>,
         mut before: Option<RevisionNumber>,
         limit: usize,
     ) -> Result<DeletedPage, RegistryError> {
-        // The store looks at all that were ever deleted in the tenant.
-        let _turn = self.work.search_turn().await?;
+        let _turn = match search {
+            Some(_) => Some(self.work.search_turn().await?),
+            None => None,
+        };
         let mut page = DeletedPage { deleted: Vec::with_capacity(limit), next: None };
         let read = if search.is_some() { DELETED_READ } else { limit + 1 };
         let rows = u32::try_from(read).unwrap_or(u32::MAX);
         let mut scanned = 0;
         loop {
-            let found = self.store.deleted(tenant.id(), before, rows).await?;
+            let found = self.store.deleted(tenant.id(), kind, before, rows).await?;
             let is_last = found.len() < read;
             for deleted in found {
                 let number = deleted.deletion.number;
@@ -53,6 +56,13 @@ impl Registry {
                 return Ok(page);
             }
         }
+    }
+
+    /// Counts the deleted connectors of all kinds, up to [`DELETED_COUNTED`]. None if there are more.
+    pub async fn deleted_count(&self, tenant: &TenantCatalog) -> Result<Option<usize>, RegistryError> {
+        let most = u32::try_from(DELETED_COUNTED + 1).unwrap_or(u32::MAX);
+        let count = self.store.deleted_count(tenant.id(), most).await?;
+        Ok(usize::try_from(count).ok().filter(|count| *count <= DELETED_COUNTED))
     }
 
     /// Reads the revisions of a tenant with these numbers, in any order.

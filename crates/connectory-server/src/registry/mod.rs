@@ -31,7 +31,9 @@ use self::queue::Queues;
 use crate::catalog::{Catalog, TenantCatalog};
 use crate::work::Work;
 
-pub use self::activity::{ActivityChange, ActivityCursor, ActivityItem, ActivityPage, ActivityWanted, What};
+pub use self::activity::{
+    ActivityChange, ActivityCursor, ActivityDetails, ActivityItem, ActivityPage, ActivityWanted, What,
+};
 pub use self::apply::{ApplyError, Changes};
 pub use self::changed::{MEMBERS, is_member};
 pub use self::deleted::DeletedPage;

@@ -1,5 +1,6 @@
 //! The rows of tenants, API clients and signing keys.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use connectory_model::access::Permission;
@@ -280,6 +281,18 @@ pub(super) async fn set(transaction: &Transaction, name: &str, value: &str) -> R
                   ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value <> excluded.value";
     transaction.query(upsert, &[&name, &text(value)]).await?;
     Ok(())
+}
+
+/// Reads the names of clients of a tenant by their ids.
+pub(super) async fn client_names(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    ids: &[String],
+) -> Result<HashMap<String, String>> {
+    let ids: Vec<_> = ids.iter().map(|id| text(id)).collect();
+    let query = "SELECT id, name FROM clients WHERE tenant_id = $1 AND id = ANY ($2)";
+    let rows = pool.query(query, &[&tenant.get(), &ids]).await?;
+    rows.iter().map(|row| Ok((text_column(row, 0)?, text_column(row, 1)?))).collect()
 }
 
 const CLIENTS: &str = "SELECT clients.id, clients.name, secret_hash, level, scopes, clients.created_at,

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use super::pool::Pool;
 use super::transaction::Transaction;
 use super::value::{NOW, Value, author, column, plain, text, text_column, word};
+use super::who::texts_of;
 use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
 use crate::error::{Result, StoreError, unreadable};
@@ -81,12 +82,15 @@ pub(super) async fn events(
     let query = "SELECT number, action, subject, author_kind, author_id, author_name, address, tracking_id, created_at
                      FROM (SELECT * FROM access_events WHERE tenant_id = $1 AND number <= $2
                                ORDER BY number DESC LIMIT $8) AS looked
-                     WHERE ($4 IS NULL OR author_id = $4 OR author_name = $4) AND ($5 IS NULL OR action = $5)
+                     WHERE ($4 IS NULL OR author_id = ANY ($4) OR author_name = ANY ($4)) AND ($5 IS NULL OR action = $5)
                        AND ($6 IS NULL OR created_at >= $6) AND ($7 IS NULL OR created_at <= $7)
                      ORDER BY number DESC LIMIT $3";
     let (tenant, up_to) = (tenant.get(), up_to.unwrap_or(i64::MAX));
     let scanned = i64::try_from(ACTIVITY_SCANNED).unwrap_or(i64::MAX).max(i64::from(limit));
-    let (author, action) = (filter.author.as_deref().map(text), filter.action.map(AccessAction::number));
+    let looked = "SELECT author_id, author_name FROM access_events WHERE tenant_id = $1 AND number <= $2
+                      ORDER BY number DESC LIMIT $3";
+    let author = texts_of(pool, filter.author.as_ref(), looked, &[&tenant, &up_to, &scanned]).await?;
+    let action = filter.action.map(AccessAction::number);
     let values: [&dyn Value; 8] =
         [&tenant, &up_to, &i64::from(limit), &author, &action, &filter.since, &filter.until, &scanned];
     let rows = pool.query(query, &values).await?;
@@ -153,12 +157,13 @@ pub(super) async fn refused(
 ) -> Result<Vec<RefusedSignIns>> {
     let query = "SELECT minute, client_id, address, count FROM refused_sign_ins
                      WHERE tenant_id = $1 AND minute >= $2 AND minute <= $3
-                       AND ($4 IS NULL OR client_id = $4)
+                       AND ($4 IS NULL OR client_id = ANY ($4))
                        AND ($5 IS NULL OR (minute, client_id, address) <= ($5, $6, $7))
                      ORDER BY minute DESC, client_id DESC, address DESC LIMIT $8";
     let last = from.as_ref().map_or(i64::MAX, |from| from.minute);
     let (since, until) = (filter.since.unwrap_or(i64::MIN), filter.until.unwrap_or(i64::MAX).min(last));
-    let client = filter.client_id.as_deref().map(text);
+    let looked = "SELECT client_id, NULL FROM refused_sign_ins WHERE tenant_id = $1";
+    let client = texts_of(pool, filter.client.as_ref(), looked, &[&tenant.get()]).await?;
     let (minute, client_id, address) =
         from.map_or_else(Default::default, |at| (Some(at.minute), at.client_id, at.address.to_string()));
     let values: [&dyn Value; 8] =

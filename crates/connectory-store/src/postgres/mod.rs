@@ -35,6 +35,7 @@ mod target;
 mod tls;
 mod transaction;
 mod value;
+mod who;
 mod writer;
 
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use connectory_model::{Connector, ScriptName, Summary};
+use connectory_model::{Connector, ScriptName, Status, Summary};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -69,7 +70,7 @@ use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, Revis
 use crate::lease::{Lease, LeasedWork};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
-use crate::past::{Deleted, Left, Moment};
+use crate::past::{Deleted, DeletedKind, Left, Moment};
 use crate::permits::{Granted, PermitLimit, PermitRequest};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
@@ -327,8 +328,26 @@ impl Postgres {
         past::revisions_at(&self.0.reads, tenant, &numbers).await
     }
 
-    pub async fn deleted(&self, tenant: TenantId, before: Option<RevisionNumber>, limit: u32) -> Result<Vec<Deleted>> {
-        past::deleted(&self.0.reads, tenant, before, limit).await
+    pub async fn deleted(
+        &self,
+        tenant: TenantId,
+        kind: DeletedKind,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<Deleted>> {
+        past::deleted(&self.0.reads, tenant, kind, before, limit).await
+    }
+
+    pub async fn deleted_count(&self, tenant: TenantId, most: u32) -> Result<u64> {
+        past::deleted_count(&self.0.reads, tenant, most).await
+    }
+
+    pub async fn statuses(
+        &self,
+        tenant: TenantId,
+        numbers: Vec<RevisionNumber>,
+    ) -> Result<HashMap<RevisionNumber, Status>> {
+        past::statuses(&self.0.reads, tenant, &numbers).await
     }
 
     pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {
@@ -375,6 +394,10 @@ impl Postgres {
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
         access::client(&self.0.access_reads, &id).await
+    }
+
+    pub async fn client_names(&self, tenant: TenantId, ids: Vec<String>) -> Result<HashMap<String, String>> {
+        access::client_names(&self.0.reads, tenant, &ids).await
     }
 
     pub async fn clients(

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use connectory_model::Status;
 use tokio_postgres::Row;
 
 use super::pool::Pool;
 use super::reads::revision;
-use super::value::{Value, column, number, optional_number, script_name, text};
+use super::value::{Value, column, count, number, optional_number, script_name};
+use super::who::texts_of;
 use crate::access::TenantId;
 use crate::body;
-use crate::error::Result;
+use crate::error::{Result, unreadable};
 use crate::find::{Firsts, RevisionFilter};
-use crate::past::{Deleted, Left, Moment, Search};
+use crate::past::{Deleted, DeletedKind, Left, Moment, Search};
 use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
@@ -36,11 +38,30 @@ pub(super) async fn revisions_at(
     pool.query(AT, &[&tenant.get(), &numbers]).await?.iter().map(revision).collect()
 }
 
+/// Reads the statuses of connectors at these revisions.
+pub(super) async fn statuses(
+    pool: &Arc<Pool>,
+    tenant: TenantId,
+    numbers: &[RevisionNumber],
+) -> Result<HashMap<RevisionNumber, Status>> {
+    let numbers: Vec<_> = numbers.iter().map(|number| number.get()).collect();
+    let query = "SELECT number, format, body FROM revisions
+                     WHERE tenant_id = $1 AND number = ANY ($2) AND length(body) > 0";
+    let rows = pool.query(query, &[&tenant.get(), &numbers]).await?;
+    rows.iter().map(|row| Ok((number(row, 0)?, body::status(column(row, 1)?, column(row, 2)?)?))).collect()
+}
+
 const DELETED: &str = concat!(
     "SELECT ",
     columns!("found."),
-    ", found.format, found.body
-         FROM (SELECT number FROM deleted WHERE tenant_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3) AS last
+    ", found.format, found.body, last.is_replaced
+         FROM ((SELECT number, FALSE AS is_replaced FROM deleted
+                    WHERE tenant_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3)
+               UNION ALL
+               (SELECT previous, TRUE FROM revisions
+                    WHERE tenant_id = $1 AND previous < $2 AND action = 1 AND previous IS NOT NULL
+                    ORDER BY previous DESC LIMIT $4)
+               ORDER BY number DESC LIMIT $3) AS last
          JOIN revisions AS found ON found.tenant_id = $1 AND found.number = last.number
          ORDER BY found.number DESC"
 );
@@ -49,24 +70,37 @@ const DELETED: &str = concat!(
 pub(super) async fn deleted(
     pool: &Arc<Pool>,
     tenant: TenantId,
+    kind: DeletedKind,
     before: Option<RevisionNumber>,
     limit: u32,
 ) -> Result<Vec<Deleted>> {
+    let limit = i64::from(limit);
+    let replaced = if kind == DeletedKind::All { limit } else { 0 };
     let before = before.map_or(i64::MAX, RevisionNumber::get);
-    let rows = pool.query(DELETED, &[&tenant.get(), &before, &i64::from(limit)]).await?;
+    let rows = pool.query(DELETED, &[&tenant.get(), &before, &limit, &replaced]).await?;
     let deleted = |row: &Row| {
         let body: &[u8] = column(row, 14)?;
         let named = (!body.is_empty()).then(|| body::name_and_type(column(row, 13)?, body)).transpose()?;
-        Ok(Deleted::new(revision(row)?, named))
+        Ok(Deleted::new(revision(row)?, named, column(row, 15)?))
     };
     rows.iter().map(deleted).collect()
+}
+
+/// Counts deleted connectors, up to a number.
+pub(super) async fn deleted_count(pool: &Arc<Pool>, tenant: TenantId, most: u32) -> Result<u64> {
+    let query = "SELECT count(*) FROM (SELECT 1 FROM deleted WHERE tenant_id = $1
+                                       UNION ALL
+                                       SELECT 1 FROM revisions
+                                           WHERE tenant_id = $1 AND action = 1 AND previous IS NOT NULL LIMIT $2) AS found";
+    let row = pool.query_one(query, &[&tenant.get(), &i64::from(most)]).await?.ok_or_else(|| unreadable("no count"))?;
+    count(&row, 0)
 }
 
 const FIND: &str = concat!(
     "SELECT ",
     columns!(""),
     " FROM revisions WHERE tenant_id = $1 AND number > $2 AND number < $3
-          AND ($4 IS NULL OR author_id = $4 OR author_name = $4)
+          AND ($4 IS NULL OR author_id = ANY ($4) OR author_name = ANY ($4))
           AND ($5 IS NULL OR action = $5)
           AND ($6 IS NULL OR strpos(' ' || changed || ' ', $6) > 0)
           ORDER BY number DESC LIMIT $7"
@@ -80,7 +114,10 @@ pub(super) async fn find(
     (after, before): (RevisionNumber, RevisionNumber),
     limit: u32,
 ) -> Result<Vec<Revision>> {
-    let (author, action) = (filter.author.as_deref().map(text), filter.action.map(Action::number));
+    let action = filter.action.map(Action::number);
+    let looked = "SELECT author_id, author_name FROM revisions WHERE tenant_id = $1 AND number > $2 AND number < $3";
+    let values: [&dyn Value; 3] = [&tenant.get(), &after.get(), &before.get()];
+    let author = texts_of(pool, filter.author.as_ref(), looked, &values).await?;
     let (tenant, limit) = (tenant.get(), i64::from(limit));
     let values: [&dyn Value; 7] =
         [&tenant, &after.get(), &before.get(), &author, &action, &filter.changed_text(), &limit];

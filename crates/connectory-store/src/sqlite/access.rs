@@ -3,6 +3,7 @@
 //! [`AccessDb`] manages these rows without owning the database, so it also works while a server is running: the server
 //! caches none of these rows for more than a few seconds.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -148,6 +149,21 @@ pub(super) fn clients(
     let mut statement = connection.prepare_cached(&query)?;
     let rows = statement.query_map(params![tenant.get(), name, id, limit], client_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Reads the names of clients of a tenant by their ids.
+pub(super) fn client_names(
+    connection: &Connection,
+    tenant: TenantId,
+    ids: &[String],
+) -> Result<HashMap<String, String>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM clients WHERE id = ?1 AND tenant_id = ?2")?;
+    let mut names = HashMap::new();
+    for id in ids {
+        let name = statement.query_row(params![id, tenant.get()], |row| row.get(0)).optional()?;
+        names.extend(name.map(|name| (id.clone(), name)));
+    }
+    Ok(names)
 }
 
 /// Deletes a client, of one tenant if it is given, with its sessions.

@@ -6,7 +6,7 @@ use connectory_model::limits::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::key::{end_key, first_key};
-use super::rows::{author, uuid, word};
+use super::rows::{self, author, uuid, word};
 use crate::access::TenantId;
 use crate::access_event::{AccessAction, AccessEvent, AccessOrigin, RefusedSignIns, SIGN_INS_BETWEEN_DELETES};
 use crate::clock::now;
@@ -86,7 +86,8 @@ pub(super) fn events(
     let mut statement = connection.prepare_cached(
         "SELECT key, action, subject, author_kind, author_id, author_name, address, tracking_id, created_at
              FROM (SELECT * FROM access_events WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?8)
-             WHERE (?4 IS NULL OR author_id = ?4 OR author_name = ?4) AND (?5 IS NULL OR action = ?5)
+             WHERE (?4 IS NULL OR author_id IN (SELECT value FROM json_each(?4))
+                               OR author_name IN (SELECT value FROM json_each(?4))) AND (?5 IS NULL OR action = ?5)
                AND (?6 IS NULL OR created_at >= ?6) AND (?7 IS NULL OR created_at <= ?7)
              ORDER BY key DESC LIMIT ?3",
     )?;
@@ -103,7 +104,10 @@ pub(super) fn events(
         })
     };
     let scanned = ACTIVITY_SCANNED.max(limit as usize);
-    let AccessFilter { author: of, action, since, until } = filter;
+    let AccessFilter { author, action, since, until } = filter;
+    let looked =
+        "SELECT author_id, author_name FROM access_events WHERE key > ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3";
+    let of = rows::texts_of(connection, author.as_ref(), looked, params![first, end, scanned])?;
     let values = params![first, end, limit, of, action.map(AccessAction::number), since, until, scanned];
     let events: Vec<_> = statement.query_map(values, read)?.collect::<rusqlite::Result<_>>()?;
     let may_lack = !filter.is_empty() && events.len() < limit as usize;
@@ -168,7 +172,7 @@ pub(super) fn refused(
     let mut statement = connection.prepare_cached(
         "SELECT minute, client_id, address, count FROM refused_sign_ins
              WHERE tenant_id = ?1 AND minute >= ?2 AND minute <= ?3
-               AND (?4 IS NULL OR client_id = ?4)
+               AND (?4 IS NULL OR client_id IN (SELECT value FROM json_each(?4)))
                AND (?5 IS NULL OR (minute, client_id, address) <= (?5, ?6, ?7))
              ORDER BY minute DESC, client_id DESC, address DESC LIMIT ?8",
     )?;
@@ -180,6 +184,8 @@ pub(super) fn refused(
         let address = word(2, &row.get::<_, String>(2)?)?;
         Ok(RefusedSignIns { tenant, minute: row.get(0)?, client_id: row.get(1)?, address, count: row.get(3)? })
     };
-    let values = params![tenant.get(), since, until, filter.client_id, minute, client_id, address, limit];
+    let looked = "SELECT client_id, NULL FROM refused_sign_ins WHERE tenant_id = ?1";
+    let client = rows::texts_of(connection, filter.client.as_ref(), looked, params![tenant.get()])?;
+    let values = params![tenant.get(), since, until, client, minute, client_id, address, limit];
     Ok(statement.query_map(values, read)?.collect::<rusqlite::Result<_>>()?)
 }

@@ -27,11 +27,12 @@ mod syncs;
 mod usage;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use connectory_model::{Connector, ScriptName, Summary};
+use connectory_model::{Connector, ScriptName, Status, Summary};
 
 pub(crate) use self::access::AccessDb;
 use self::job::Job;
@@ -47,7 +48,7 @@ use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter};
 use crate::once::{Done, Once};
-use crate::past::{Deleted, Left, Moment};
+use crate::past::{Deleted, DeletedKind, Left, Moment};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
@@ -189,8 +190,26 @@ impl Sqlite {
         self.readers.read(move |connection| past::revisions_at(connection, tenant, &numbers)).await
     }
 
-    pub async fn deleted(&self, tenant: TenantId, before: Option<RevisionNumber>, limit: u32) -> Result<Vec<Deleted>> {
-        self.readers.read(move |connection| past::deleted(connection, tenant, before, limit)).await
+    pub async fn deleted(
+        &self,
+        tenant: TenantId,
+        kind: DeletedKind,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<Deleted>> {
+        self.readers.read(move |connection| past::deleted(connection, tenant, kind, before, limit)).await
+    }
+
+    pub async fn deleted_count(&self, tenant: TenantId, most: u32) -> Result<u64> {
+        self.readers.read(move |connection| past::deleted_count(connection, tenant, most)).await
+    }
+
+    pub async fn statuses(
+        &self,
+        tenant: TenantId,
+        numbers: Vec<RevisionNumber>,
+    ) -> Result<HashMap<RevisionNumber, Status>> {
+        self.readers.read(move |connection| past::statuses(connection, tenant, &numbers)).await
     }
 
     pub async fn moment_of(&self, id: RevisionId) -> Result<Option<Moment>> {
@@ -223,6 +242,10 @@ impl Sqlite {
 
     pub async fn client(&self, id: String) -> Result<Option<ApiClient>> {
         self.access_readers.read(move |connection| access::client(connection, &id)).await
+    }
+
+    pub async fn client_names(&self, tenant: TenantId, ids: Vec<String>) -> Result<HashMap<String, String>> {
+        self.readers.read(move |connection| access::client_names(connection, tenant, &ids)).await
     }
 
     pub async fn clients(

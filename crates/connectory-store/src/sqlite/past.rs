@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use connectory_model::Status;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::connectors::{bytes_of, revision, script_name};
 use super::key::{end_key, first_key, key};
+use super::rows;
 use crate::access::TenantId;
 use crate::body;
 use crate::error::Result;
 use crate::find::{Firsts, RevisionFilter};
-use crate::past::{self, Deleted, Left, Moment};
+use crate::past::{self, Deleted, DeletedKind, Left, Moment};
 use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
@@ -39,11 +41,36 @@ pub(super) fn revisions_at(
     Ok(found)
 }
 
+/// Reads the statuses of connectors at these revisions.
+pub(super) fn statuses(
+    connection: &Connection,
+    tenant: TenantId,
+    numbers: &[RevisionNumber],
+) -> Result<HashMap<RevisionNumber, Status>> {
+    let mut statement = connection.prepare_cached("SELECT format, body FROM revisions WHERE key = ?1")?;
+    let mut found = HashMap::new();
+    for number in numbers {
+        let mut rows = statement.query([key(RevisionId { tenant, number: *number })])?;
+        let Some(row) = rows.next()? else { continue };
+        let body = bytes_of(row.get_ref(1)?)?;
+        if !body.is_empty() {
+            found.insert(*number, body::status(row.get(0)?, body)?);
+        }
+    }
+    Ok(found)
+}
+
 const DELETED: &str = concat!(
     "SELECT ",
     columns!("found."),
-    ", found.format, found.body
-         FROM (SELECT number FROM deleted WHERE tenant_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3) AS last
+    ", found.format, found.body, last.is_replaced
+         FROM (SELECT * FROM (SELECT number, FALSE AS is_replaced FROM deleted
+                                  WHERE tenant_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3)
+               UNION ALL
+               SELECT * FROM (SELECT previous, TRUE FROM revisions
+                                  WHERE tenant_id = ?1 AND previous < ?2 AND action = 1 AND previous IS NOT NULL
+                                  ORDER BY previous DESC LIMIT ?5)
+               ORDER BY 1 DESC LIMIT ?3) AS last
          JOIN revisions AS found ON found.key = ?4 + last.number
          ORDER BY found.key DESC"
 );
@@ -52,27 +79,39 @@ const DELETED: &str = concat!(
 pub(super) fn deleted(
     connection: &Connection,
     tenant: TenantId,
+    kind: DeletedKind,
     before: Option<RevisionNumber>,
     limit: u32,
 ) -> Result<Vec<Deleted>> {
+    let replaced = if kind == DeletedKind::All { limit } else { 0 };
     let before = before.map_or(i64::MAX, RevisionNumber::get);
     let mut statement = connection.prepare_cached(DELETED)?;
-    let mut rows = statement.query(params![tenant.get(), before, limit, first_key(tenant)])?;
+    let mut rows = statement.query(params![tenant.get(), before, limit, first_key(tenant), replaced])?;
     let mut deleted = Vec::new();
     while let Some(row) = rows.next()? {
         let deletion = revision(row)?;
         let body = bytes_of(row.get_ref(14)?)?;
         let named = (!body.is_empty()).then(|| body::name_and_type(row.get(13)?, body)).transpose()?;
-        deleted.push(Deleted::new(deletion, named));
+        deleted.push(Deleted::new(deletion, named, row.get(15)?));
     }
     Ok(deleted)
+}
+
+/// Counts deleted connectors, up to a number.
+pub(super) fn deleted_count(connection: &Connection, tenant: TenantId, most: u32) -> Result<u64> {
+    let query = "SELECT count(*) FROM (SELECT 1 FROM deleted WHERE tenant_id = ?1
+                                       UNION ALL
+                                       SELECT 1 FROM revisions
+                                           WHERE tenant_id = ?1 AND action = 1 AND previous IS NOT NULL LIMIT ?2)";
+    Ok(connection.prepare_cached(query)?.query_row(params![tenant.get(), most], |row| row.get(0))?)
 }
 
 const FIND: &str = concat!(
     "SELECT ",
     columns!(""),
     " FROM revisions WHERE key > ?1 AND key < ?2
-          AND (?3 IS NULL OR author_id = ?3 OR author_name = ?3)
+          AND (?3 IS NULL OR author_id IN (SELECT value FROM json_each(?3))
+                          OR author_name IN (SELECT value FROM json_each(?3)))
           AND (?4 IS NULL OR action = ?4)
           AND (?5 IS NULL OR instr(' ' || changed || ' ', ?5) > 0)
           ORDER BY key DESC LIMIT ?6"
@@ -88,8 +127,10 @@ pub(super) fn find(
 ) -> Result<Vec<Revision>> {
     let [after, before] = [after, before].map(|number| key(RevisionId { tenant, number }));
     let action = filter.action.map(Action::number);
+    let looked = "SELECT author_id, author_name FROM revisions WHERE key > ?1 AND key < ?2";
+    let authors = rows::texts_of(connection, filter.author.as_ref(), looked, params![after, before])?;
     let mut statement = connection.prepare_cached(FIND)?;
-    let values = params![after, before, filter.author, action, filter.changed_text(), limit];
+    let values = params![after, before, authors, action, filter.changed_text(), limit];
     Ok(statement.query_map(values, revision)?.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -1,12 +1,15 @@
 //! The columns that several tables have: a tenant, an author, and a request.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
-use rusqlite::Row;
 use rusqlite::types::Type;
+use rusqlite::{Connection, Params, Row};
 use uuid::Uuid;
 
 use crate::access::{Quotas, Tenant, TenantId};
+use crate::error::{Result, unreadable};
+use crate::find::Who;
 use crate::revision::{Author, AuthorKind};
 
 /// The columns that [`tenant`] reads.
@@ -48,4 +51,26 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// The ids and names for those who are looked for, as a JSON array. `looked` selects the authors of the rows that are looked
+/// at, an id and a name each.
+pub(super) fn texts_of(
+    connection: &Connection,
+    who: Option<&Who>,
+    looked: &str,
+    values: impl Params,
+) -> Result<Option<String>> {
+    let Some(who) = who else { return Ok(None) };
+    let found = match who {
+        Who::Exactly(_) => HashSet::new(),
+        Who::Containing(_) => {
+            let mut statement = connection.prepare_cached(&format!("SELECT DISTINCT * FROM ({looked})"))?;
+            let rows =
+                statement.query_map(values, |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)))?;
+            let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            rows.into_iter().flat_map(|(id, name)| [Some(id), name]).flatten().collect()
+        }
+    };
+    Ok(Some(serde_json::to_string(&who.texts(found)).map_err(unreadable)?))
 }

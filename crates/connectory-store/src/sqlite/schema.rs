@@ -29,11 +29,12 @@ fn migrations() -> Migrations<'static> {
         M::up(include_str!("migrations/7-requests-done-once.sql")),
         M::up(include_str!("migrations/8-incarnation.sql")),
         M::up(include_str!("migrations/9-states-of-tenants.sql")),
+        M::up(include_str!("migrations/10-deleted-connectors.sql")),
     ])
 }
 
 /// The number of migrations, which is the newest schema version.
-pub(super) const LATEST: usize = 9;
+pub(super) const LATEST: usize = 10;
 
 /// Gives every connector the current key of its name. Before schema 5 the key was the name in lower case.
 ///

@@ -3,7 +3,7 @@
 use connectory_model::limits::ACTIVITY_SCANNED;
 use connectory_store::{
     AccessAction, AccessEvent, AccessFilter, AccessOrigin, Action, Author, AuthorKind, Change, Edit, Origin,
-    RefusedFilter, RefusedSignIns, Revision, RevisionFilter, RevisionNumber, Store, TenantId,
+    RefusedFilter, RefusedSignIns, Revision, RevisionFilter, RevisionNumber, Store, TenantId, Who,
 };
 
 use super::Database;
@@ -48,6 +48,20 @@ async fn make_history(store: &Store, tenant: TenantId) {
         .unwrap();
 }
 
+/// Nobody, those of whole texts, and those of parts.
+fn who(whole: &[&str], parts: &[&str]) -> Vec<Option<Who>> {
+    let whole = whole.iter().map(|text| Who::Exactly((*text).to_owned()));
+    let parts = parts.iter().map(|text| Who::Containing(text.parse().unwrap()));
+    [None].into_iter().chain(whole.chain(parts).map(Some)).collect()
+}
+
+fn is_of(who: &Who, text: &str) -> bool {
+    match who {
+        Who::Exactly(wanted) => text == wanted,
+        Who::Containing(search) => search.is_in(text),
+    }
+}
+
 async fn found(
     store: &Store,
     tenant: TenantId,
@@ -70,7 +84,7 @@ pub async fn revisions_are_found_by_what_they_have(database: impl Database) {
     let texts = |texts: &[&str]| -> Vec<_> {
         [None].into_iter().chain(texts.iter().map(|text| Some((*text).to_owned()))).collect()
     };
-    let authors = texts(&["a1", "Ada", "Bob", "me", "nobody", "%", "\0"]);
+    let authors = who(&["a1", "Ada", "Bob", "me", "nobody", "%", "\0"], &["aDA", "a", "1", "nobody", "%"]);
     let members = texts(&[
         "connectorMetadata",
         "translations",
@@ -91,7 +105,7 @@ pub async fn revisions_are_found_by_what_they_have(database: impl Database) {
         }
     }
     // Pages have neither gaps nor repetitions, and a part of the numbers has its part of the revisions.
-    let filter = RevisionFilter { author: Some("Ada".to_owned()), ..RevisionFilter::default() };
+    let filter = RevisionFilter { author: Some(Who::Exactly("Ada".to_owned())), ..RevisionFilter::default() };
     let expected: Vec<_> = all.iter().filter(|revision| filter.has(revision)).cloned().collect();
     let (mut before, mut pages) = (end, Vec::new());
     loop {
@@ -145,15 +159,16 @@ pub async fn access_events_are_found_by_what_they_have(database: impl Database) 
     database.run("UPDATE access_events SET created_at = 1000 * (created_at / 1000000000000)");
     database.run("UPDATE access_events SET created_at = 5 WHERE author_name = 'Ada'");
     let all = events(&store, ours, &AccessFilter::default()).await;
-    for author in [None, Some("a1"), Some("Ada"), Some("Me"), Some("nobody"), Some("%")] {
+    for author in who(&["a1", "Ada", "Me", "nobody", "%"], &["aDA", "a", "M", "nobody"]) {
         for action in [None, Some(AccessAction::ClientCreated), Some(AccessAction::ClientDeleted)] {
             for (since, until) in
                 [(None, None), (Some(6), None), (None, Some(5)), (Some(5), Some(5)), (Some(7), Some(6))]
             {
-                let filter = AccessFilter { author: author.map(str::to_owned), action, since, until };
+                let filter = AccessFilter { author: author.clone(), action, since, until };
                 let has = |event: &&AccessEvent| {
                     let of = &event.by.origin.author;
-                    author.is_none_or(|author| of.id == author || of.name.as_deref() == Some(author))
+                    let mut texts = [Some(&of.id), of.name.as_ref()].into_iter().flatten();
+                    author.as_ref().is_none_or(|author| texts.any(|text| is_of(author, text)))
                         && action.is_none_or(|action| event.action == action)
                         && since.is_none_or(|since| event.created_at >= since)
                         && until.is_none_or(|until| event.created_at <= until)
@@ -163,7 +178,7 @@ pub async fn access_events_are_found_by_what_they_have(database: impl Database) 
             }
         }
     }
-    let filter = AccessFilter { author: Some("Ada".to_owned()), ..AccessFilter::default() };
+    let filter = AccessFilter { author: Some(Who::Exactly("Ada".to_owned())), ..AccessFilter::default() };
     let (mut up_to, mut pages) = (None, Vec::new());
     while let Some(event) = store.access_events(ours, filter.clone(), up_to, 1).await.unwrap().events.pop() {
         up_to = Some(event.number - 1);
@@ -228,11 +243,11 @@ pub async fn refused_sign_ins_are_found_by_what_they_have(database: impl Databas
     }
     store.add_refused_sign_ins(all.clone()).await.unwrap();
     store.add_refused_sign_ins(vec![refused(theirs, 2, "a", "192.0.2.7")]).await.unwrap();
-    for client in [None, Some("a"), Some("c")] {
+    for client in who(&["a", "c"], &["A", "c"]) {
         for (since, until) in [(None, None), (Some(2), None), (None, Some(2)), (Some(2), Some(2)), (Some(3), Some(1))] {
-            let filter = RefusedFilter { client_id: client.map(str::to_owned), since, until };
+            let filter = RefusedFilter { client: client.clone(), since, until };
             let has = |refused: &&RefusedSignIns| {
-                client.is_none_or(|client| refused.client_id == client)
+                client.as_ref().is_none_or(|client| is_of(client, &refused.client_id))
                     && since.is_none_or(|since| refused.minute >= since)
                     && until.is_none_or(|until| refused.minute <= until)
             };

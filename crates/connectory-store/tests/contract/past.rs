@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use connectory_model::Connector;
 use connectory_model::document::SourceTemplate;
-use connectory_store::{Action, Change, Left, RevisionId, RevisionNumber};
+use connectory_store::{Action, Change, DeletedKind, Left, RevisionId, RevisionNumber};
 
 use super::Database;
 use super::support::{commit, connector, create, edit, number, origin, tenant};
@@ -122,17 +122,30 @@ pub async fn deleted_connectors_are_read_from_the_last_deleted_on(database: impl
     // One that is there again is not deleted any more.
     commit(&store, ours, create("C")).await;
     commit(&store, theirs, create("Other")).await;
-    let of = async |tenant, before: Option<i64>, limit| {
-        let deleted = store.deleted(tenant, before.map(number), limit).await.unwrap();
+    let of_kind = async |tenant, kind, before: Option<i64>, limit| {
+        let deleted = store.deleted(tenant, kind, before.map(number), limit).await.unwrap();
         deleted.into_iter().map(|deleted| (deleted.deletion.number.get(), deleted.name.unwrap())).collect::<Vec<_>>()
     };
+    let of = async |tenant, before, limit| of_kind(tenant, DeletedKind::Free, before, limit).await;
     let told = |told: &[(i64, &str)]| told.iter().map(|(at, name)| (*at, (*name).to_owned())).collect::<Vec<_>>();
     assert_eq!(of(ours, None, 9).await, told(&[(9, "Large"), (7, "A"), (6, "B")]));
     assert_eq!(of(ours, None, 1).await, told(&[(9, "Large")]));
     assert_eq!(of(ours, Some(9), 1).await, told(&[(7, "A")]));
     assert_eq!(of(ours, Some(6), 9).await, []);
     assert_eq!(of(theirs, None, 9).await, []);
-    let first = store.deleted(ours, None, 1).await.unwrap().remove(0);
+    let first = store.deleted(ours, DeletedKind::Free, None, 1).await.unwrap().remove(0);
     assert_eq!((first.deletion.action, first.deletion.has_body), (Action::Delete, true));
     assert_eq!(first.connector_type.as_deref(), Some("custom Large"));
+    // Those whose script name was given to another connector have their places among the others. One that was restored is
+    // none of them.
+    let all = told(&[(9, "Large"), (8, "C"), (7, "A"), (6, "B")]);
+    assert_eq!(of_kind(ours, DeletedKind::All, None, 9).await, all);
+    assert_eq!(of_kind(ours, DeletedKind::All, Some(9), 1).await, told(&[(8, "C")]));
+    assert_eq!(of_kind(ours, DeletedKind::All, Some(8), 9).await, told(&[(7, "A"), (6, "B")]));
+    let replaced = store.deleted(ours, DeletedKind::All, None, 9).await.unwrap();
+    assert_eq!(replaced.iter().map(|of| of.is_replaced).collect::<Vec<_>>(), [false, true, false, false]);
+    assert_eq!([store.deleted_count(ours, 9).await.unwrap(), store.deleted_count(ours, 3).await.unwrap()], [4, 3]);
+    commit(&store, ours, create("A").restoring()).await;
+    assert_eq!(of_kind(ours, DeletedKind::All, None, 9).await, told(&[(9, "Large"), (8, "C"), (6, "B")]));
+    assert_eq!((store.deleted_count(ours, 9).await.unwrap(), store.deleted_count(theirs, 9).await.unwrap()), (3, 0));
 }

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use connectory_model::limits::{CONNECTIONS, CONNECTIONS_PER_PEER, DRAIN, STALENESS};
 use connectory_server::clock::Clock;
-use connectory_server::options::{BackupMetrics, OidcOptions, Options, Reads, RetentionMetrics};
+use connectory_server::options::{
+    BackupMetrics, Environment, EnvironmentColour, OidcOptions, Options, Reads, RetentionMetrics,
+};
 use connectory_server::trusted_proxies::TrustedProxies;
 use connectory_store::Retention;
 use directories::ProjectDirs;
@@ -24,7 +26,8 @@ use super::ephemeral_options::EphemeralArguments;
 use super::file;
 use super::values::{
     ClockOffset, Database, Drain, HOST, Issuer, KeepRevisions, LogFilter, PORT, PublicUrl, RateLimitSetting,
-    ReadsSetting, Staleness, address, at_least_one, connector_bytes, origin, proxy, seconds,
+    ReadsSetting, Staleness, address, at_least_one, connector_bytes, environment_colour, environment_name, origin,
+    proxy, seconds,
 };
 
 /// The options of `connectory serve`.
@@ -153,6 +156,9 @@ pub struct ServeArguments {
     public_url: Option<PublicUrl>,
 
     #[command(flatten)]
+    environment: EnvironmentArguments,
+
+    #[command(flatten)]
     backups: BackupArguments,
 
     /// How long old revisions of connectors can be read: an age, and how many of each connector at least, such as
@@ -167,6 +173,42 @@ pub struct ServeArguments {
     /// such as `warn,connectory_server=debug` [default: info]
     #[arg(long, env = "CONNECTORY_LOG", value_name = "FILTER")]
     log: Option<LogFilter>,
+}
+
+/// The environment, as the console shows it.
+#[derive(Args, Default)]
+struct EnvironmentArguments {
+    /// What people call this environment, such as `Production`: the console shows it on every page [default: none]
+    #[arg(long, env = "CONNECTORY_ENVIRONMENT_NAME", value_name = "NAME", value_parser = environment_name)]
+    environment_name: Option<String>,
+
+    /// The colour of the environment in the console; only with --environment-name [default: grey]
+    #[arg(
+        long,
+        env = "CONNECTORY_ENVIRONMENT_COLOUR",
+        value_name = "grey|blue|green|amber|red",
+        value_parser = environment_colour
+    )]
+    environment_colour: Option<EnvironmentColour>,
+}
+
+impl EnvironmentArguments {
+    /// The environment. It has a colour only if it has a name.
+    fn environment(self) -> Result<Option<Arc<Environment>>> {
+        let Self { environment_name, environment_colour } = self;
+        if environment_name.is_none() && environment_colour.is_some() {
+            bail!("--environment-colour is given, but --environment-name is not; give both or neither");
+        }
+        let colour = environment_colour.unwrap_or_default();
+        Ok(environment_name.map(|name| Arc::new(Environment { name, colour })))
+    }
+
+    fn or(self, file: Self) -> Self {
+        Self {
+            environment_name: self.environment_name.or(file.environment_name),
+            environment_colour: self.environment_colour.or(file.environment_colour),
+        }
+    }
 }
 
 /// The OpenID provider of the console.
@@ -370,6 +412,7 @@ impl ServeArguments {
             cors_origin,
             drain,
             public_url,
+            environment,
             backups,
             keep_revisions,
             oidc,
@@ -426,6 +469,7 @@ impl ServeArguments {
                 max_document: max_document.map_or(defaults.max_document, NonZeroUsize::get),
                 public_url: defaults.public_url,
                 pages: defaults.pages,
+                environment: environment.environment()?,
                 backups: backups.as_ref().map(|_| BackupMetrics::default()),
                 retention: keep_revisions.map(|_| RetentionMetrics::default()),
                 clock: clock_offset.map_or(defaults.clock, |ClockOffset(seconds)| Clock::with_offset(seconds)),
@@ -466,6 +510,7 @@ impl ServeArguments {
             cors_origin: if self.cors_origin.is_empty() { file.cors_origin } else { self.cors_origin },
             drain: self.drain.or(file.drain),
             public_url: self.public_url.or(file.public_url),
+            environment: self.environment.or(file.environment),
             backups: self.backups.or(file.backups),
             keep_revisions: self.keep_revisions.or(file.keep_revisions),
             oidc: self.oidc.or(file.oidc),
@@ -606,6 +651,24 @@ mod tests {
         };
         let error = arguments.settings(ephemeral).unwrap_err().to_string();
         assert!(error.starts_with("--ephemeral keeps nothing; leave out --backup-to"), "{error}");
+    }
+
+    #[test]
+    fn an_environment_with_a_colour_has_a_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        let settings = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let arguments = ServeArguments { database: from_file(&file), ..Default::default() };
+            arguments.settings(EphemeralArguments::default()).map(|settings| settings.options.environment)
+        };
+        let environment = |colour| Some(Arc::new(Environment { name: "Production".to_owned(), colour }));
+        assert_eq!(settings("").unwrap(), None);
+        assert_eq!(settings("environment_name = \"Production\"").unwrap(), environment(EnvironmentColour::Grey));
+        let both = "environment_name = \"Production\"\nenvironment_colour = \"red\"";
+        assert_eq!(settings(both).unwrap(), environment(EnvironmentColour::Red));
+        let error = settings("environment_colour = \"red\"").unwrap_err().to_string();
+        assert!(error.starts_with("--environment-colour is given, but --environment-name is not"), "{error}");
     }
 
     #[test]

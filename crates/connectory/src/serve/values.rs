@@ -11,7 +11,9 @@ use connectory_model::limits::{
     BACKUP_EVERY_BOUNDS, MOST_CLOCK_OFFSET, MOST_CONNECTOR_BYTES, MOST_DRAIN, RETENTION_AGE, RETENTION_MIN,
     STALENESS_BOUNDS,
 };
+use connectory_model::visible;
 use connectory_server::http::cors;
+use connectory_server::options::EnvironmentColour;
 use connectory_server::rate_limit::RateLimit;
 use connectory_server::trusted_proxies::TrustedProxies;
 use connectory_store::{Address, Retention};
@@ -167,6 +169,28 @@ impl FromStr for ReadsSetting {
             _ => Err(format!("`{text}` is not a kind of reads; expected `fresh` or `local`")),
         }
     }
+}
+
+/// The most characters of the name of an environment.
+const ENVIRONMENT_CHARS: usize = 32;
+
+/// The name of an environment.
+pub fn environment_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_plain = !name.contains(char::is_control) && visible(name) == name;
+    let is_name = !name.is_empty() && name.chars().count() <= ENVIRONMENT_CHARS && is_plain;
+    if is_name {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("expected a name of 1 to {ENVIRONMENT_CHARS} characters, such as `Production`"))
+    }
+}
+
+/// The colour of an environment.
+pub fn environment_colour(text: &str) -> Result<EnvironmentColour, String> {
+    let found = EnvironmentColour::ALL.into_iter().find(|colour| colour.word() == text);
+    let words = EnvironmentColour::ALL.map(EnvironmentColour::word).join("`, `");
+    found.ok_or_else(|| format!("`{text}` is not a colour of an environment; expected one of `{words}`"))
 }
 
 /// Reads a time such as `2h 30m`, if it is within bounds.
@@ -440,6 +464,18 @@ mod tests {
         refused::<Staleness>(
             &["99ms", "61s", "-1s", "1", "0s", "", "1h"].map(|text| (text, "not a time from `100ms` to `1m`")),
         );
+    }
+
+    #[test]
+    fn an_environment_has_a_short_name_and_one_of_five_colours() {
+        assert_eq!(environment_name(" Prüfung 2 "), Ok("Prüfung 2".to_owned()));
+        for text in ["", "  ", "a\nb", "\u{202e}x", &"a".repeat(33)] {
+            assert!(environment_name(text).is_err_and(|error| error.contains("1 to 32 characters")), "{text:?}");
+        }
+        assert_eq!(environment_colour("amber"), Ok(EnvironmentColour::Amber));
+        for text in ["Red", "#f00", ""] {
+            assert!(environment_colour(text).is_err_and(|error| error.ends_with("`amber`, `red`")), "{text:?}");
+        }
     }
 
     #[test]

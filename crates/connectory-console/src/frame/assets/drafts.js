@@ -64,6 +64,7 @@ const drafts = (() => {
   // What a holder began with: the entity tag of a form, the stored text of a cell.
   const givenBaseOf = (holder) => (isForm(holder) ? holder.elements.base?.value : JSON.parse(holder.getAttribute("hx-vals")).was);
   const baseOf = (holder) => holder.dataset.base ?? givenBaseOf(holder) ?? null;
+  const beganOf = (holder) => (isForm(holder) ? holder.elements.began?.value : undefined);
 
   const holders = () => (author ? [...document.querySelectorAll("[data-draft]")] : []);
   const holderOf = (element) => element.closest?.("[data-draft]");
@@ -75,7 +76,7 @@ const drafts = (() => {
     const before = parse(key);
     // The time is the one of the last change.
     if (before && before.base === base && areSame(before.fields, fields)) return;
-    store(key, { at: Date.now(), base, fields });
+    store(key, { at: Date.now(), base, began: beganOf(holder), fields });
   };
   const waiting = new Map();
   const forget = (holder) => {
@@ -114,11 +115,12 @@ const drafts = (() => {
   // are stored as the same.
   const note = document.getElementById("draft");
   const restoreForm = async (form, draft) => {
-    const { base } = form.elements;
-    const given = base?.value ?? null;
+    const { base, began } = form.elements;
+    const [given, givenBegan] = [base?.value ?? null, began?.value];
     fill(form, draft);
     // If something else is stored by now, saving shows both.
     if (base) base.value = draft.base;
+    if (began && draft.began) began.value = draft.began;
     // What follows the fields follows again, after its script has begun.
     setTimeout(() => fieldsOf(form).forEach((field) => field.dispatchEvent(new Event("input", { bubbles: true }))));
     const when = note.querySelector("[data-when]");
@@ -128,6 +130,7 @@ const drafts = (() => {
       const { response, why } = await requests.send(form.dataset.compare, draft.fields);
       if (response?.status === 204) {
         base.value = given;
+        if (began) began.value = givenBegan;
         if (areSame(draft.fields, valuesOf(form))) form.reset();
         return keepNow(form);
       }
@@ -240,19 +243,25 @@ const drafts = (() => {
     if (!isLeaving && state() === "lost") event.preventDefault();
   });
 
+  // Gives a cell the stored text again. After a conflict it came with what was typed, and has what is stored in a button.
+  const discardCell = (cell) => {
+    const notes = cell.parentElement.querySelectorAll(".cell-draft, .cell-conflict");
+    const theirs = cell.parentElement.querySelector("[data-take]");
+    if (theirs) cell.defaultValue = theirs.dataset.take;
+    delete cell.dataset.typed;
+    delete cell.dataset.base;
+    cell.value = cell.defaultValue;
+    keepNow(cell);
+    notes.forEach((note) => note.remove());
+    cell.focus();
+    countCells();
+  };
+
   document.addEventListener("click", (event) => {
     const discards = event.target.closest?.("[data-discards]");
     const cell = event.target.closest?.("td")?.querySelector("[data-draft]");
     if (cell && discards) {
-      // After a conflict the cell came with what was typed.
-      if (discards.dataset.take !== undefined) cell.defaultValue = discards.dataset.take;
-      delete cell.dataset.typed;
-      delete cell.dataset.base;
-      cell.value = cell.defaultValue;
-      keepNow(cell);
-      cell.parentElement.querySelectorAll(".cell-draft, .problem, [data-take]").forEach((each) => each.remove());
-      cell.focus();
-      countCells();
+      discardCell(cell);
     } else if (cell && event.target.closest("[data-saves]")) {
       cell.dispatchEvent(new Event("change", { bubbles: true }));
     } else if (discards) {
@@ -285,5 +294,5 @@ const drafts = (() => {
     countCells();
   });
 
-  return { state };
+  return { state, discardCell };
 })();

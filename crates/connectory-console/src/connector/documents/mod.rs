@@ -1,41 +1,45 @@
-//! The three documents: reading, editing with findings under each line, download and upload.
+//! The three documents: reading, editing, download and upload.
 //!
 //! The editor sends the entity tag of the text that it started with. If the stored text has changed since then, nothing is
 //! saved: the page shows both changes side by side, and the user chooses.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod check;
+mod completion;
+mod format;
+
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
-use connectory_folder::lint::{Level, Text, lint_file};
-use connectory_folder::{Files, Folder};
-use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
-use connectory_model::limits::{EDITOR_TIMES, FINDINGS};
-use connectory_model::lines::Lines;
-use connectory_model::{Connector, Locale};
+use connectory_folder::lint::Text;
+use connectory_model::document::{Document, DocumentError, DocumentKind};
+use connectory_model::limits::EDITOR_TIMES;
 use connectory_server::catalog::Tagged;
 use connectory_server::http::conditional::Condition;
 use connectory_server::registry::RegistryError;
 use connectory_server::work::{Stop, reserve};
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
-use serde::Serialize;
 
-use super::download::attachment;
+use self::check::Finding;
 use super::form_preview;
 use super::page::{ConnectorPage, Tab};
 use super::path::KindPath;
 use crate::frame::diff;
+use crate::frame::download::attachment;
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::html_bytes::html_bytes;
+use crate::frame::icon::{Icon, icon};
 use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
+use crate::frame::view::View;
 use crate::state::Console;
+
+pub use self::check::check;
+pub use self::completion::completion;
+pub use self::format::format;
 
 /// Shows a document in the editor.
 pub async fn show(
@@ -51,6 +55,8 @@ pub async fn show(
 /// What was typed and is not saved.
 struct Typed {
     text: String,
+    /// The line with the reason why it was refused, from 1.
+    line: Option<usize>,
     /// The entity tag that the form began with. None if its sender has seen what is stored now.
     base: Option<String>,
 }
@@ -82,48 +88,114 @@ async fn editor_page(
 
 /// The editor with a text, or without one that is too long.
 fn editor(page: &ConnectorPage, kind: DocumentKind, text: Option<&str>, typed: Option<&Typed>) -> Markup {
-    let view = &page.view;
-    let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
-    let is_form = kind == DocumentKind::SourceConfig;
-    let tag = Tagged::Document(kind).tag(&page.connector);
-    let base = typed.and_then(|typed| typed.base.as_deref()).unwrap_or(tag.as_str());
+    let (view, is_form) = (&page.view, kind == DocumentKind::SourceConfig);
+    let upload_address = page.url(&format!("/documents/{}/file", kind.name()));
     let title = view.text(Tab::Document(kind).title_key());
-    let download = html! {
-        a.button href=(of_document("/file")) download=(kind.file_name()) { (view.text("action.download")) }
-    };
     html! {
         (page.read_only_note())
         (notes::draft(view))
-        div.editing[is_form] {
-            @if let Some(text) = text { form.editor method="post" action=(of_document(""))
-                data-draft=[page.is_writable().then(|| of_document(""))] data-compare=(of_document("/compare"))
-                data-typed[typed.is_some()]
-            {
-                (view.csrf_input())
-                input type="hidden" name="base" value=(base);
-                label.visually-hidden for="text" { (title) }
-                textarea #text name="text" rows="24" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off"
-                    readonly[!page.is_writable()]
-                    data-editor=(title)
-                    data-check=(of_document("/check"))
-                    data-error=(view.text("document.error")) data-warning=(view.text("document.warning"))
-                { "\n" (text) }
-                p.verdict #verdict role="status" data-fine=(view.text("document.fine")) data-problems=(view.text("document.problems"))
-                    data-checking=(view.text("document.checking")) data-unchecked=(view.text("document.unchecked")) {}
-                div.actions {
-                    @if page.is_writable() { button.primary type="submit" { (view.text("action.save")) } }
-                    (download)
-                }
-            } }
-            @else { div { p.note { (view.text("document.long")) } div.actions { (download) } } }
+        div.editing.with-form[is_form] {
+            @match text {
+                Some(text) => (card(page, kind, text, typed)),
+                None => div.card.editor {
+                    header { (file_name(kind)) span.spacer {} (download_link(page, kind)) }
+                    p.long { (view.text("document.long")) }
+                },
+            }
             @if is_form { (form_preview::preview_pane(page, view.locale())) }
         }
         @if page.is_writable() {
-            form.upload method="post" action=(of_document("/file")) enctype="multipart/form-data" {
+            form.upload #upload method="post" action=(upload_address) enctype="multipart/form-data" {
                 (view.csrf_input())
+                p #upload-reason hidden role="alert" {}
                 label { (view.format("document.upload", &[&title])) input type="file" name="file" accept=".xml,application/xml,text/xml" required; }
                 button type="submit" { (view.text("action.upload")) }
             }
+        }
+    }
+}
+
+fn file_name(kind: DocumentKind) -> Markup {
+    html! { span.mono.small { (kind.file_name()) } }
+}
+
+fn download_link(page: &ConnectorPage, kind: DocumentKind) -> Markup {
+    let address = page.url(&format!("/documents/{}/file", kind.name()));
+    html! {
+        a.button.quiet.icon href=(address) title=(page.view.text("action.download")) download=(kind.file_name()) { (icon(Icon::Down)) span.visually-hidden { (page.view.text("action.download")) } }
+    }
+}
+
+/// The form with the editor: its buttons, the text, and what is found in it. A script shows what needs one.
+fn card(page: &ConnectorPage, kind: DocumentKind, text: &str, typed: Option<&Typed>) -> Markup {
+    let view = &page.view;
+    let of_document = |rest: &str| page.url(&format!("/documents/{}{rest}", kind.name()));
+    let is_writable = page.is_writable();
+    let tag = Tagged::Document(kind).tag(&page.connector);
+    let base = typed.and_then(|typed| typed.base.as_deref()).unwrap_or(tag.as_str());
+    let title = view.text(Tab::Document(kind).title_key());
+    html! {
+        form.card.editor method="post" action=(of_document(""))
+            data-draft=[is_writable.then(|| of_document(""))] data-compare=(of_document("/compare"))
+            data-typed[typed.is_some()]
+        {
+            (view.csrf_input())
+            input type="hidden" name="base" value=(base);
+            header {
+                (file_name(kind))
+                span.status.warn #unsaved hidden { (view.text("document.unsaved")) }
+                span.spacer {}
+                button.button.quiet type="button" data-editing="wrap" aria-pressed="false" aria-keyshortcuts="Alt+Z" hidden { (icon(Icon::Wrap)) span { (view.text("editor.wrap")) } }
+                @if is_writable {
+                    button.button.quiet type="button" data-editing="format" aria-keyshortcuts="Shift+Alt+F" hidden { (icon(Icon::Lines)) span { (view.text("editor.format")) } }
+                    button.button.quiet type="button" data-editing="replace" hidden { (icon(Icon::Up)) span { (view.text("editor.replace_file")) } }
+                }
+                (download_link(page, kind))
+                @if is_writable {
+                    button.button.primary type="submit" aria-keyshortcuts="Control+S Meta+S" { (view.text("action.save")) " " kbd.needs-script aria-hidden="true" { (view.key_name("Ctrl S")) } }
+                }
+            }
+            (search_panel(view, is_writable))
+            label.visually-hidden for="text" { (title) }
+            textarea #text name="text" rows="24" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off"
+                readonly[!is_writable]
+                data-editor=(title)
+                data-line=[typed.and_then(|typed| typed.line)]
+                data-check=(of_document("/check")) data-format=(of_document("/format")) data-completion=(of_document("/completion"))
+                data-translations=[(kind == DocumentKind::SourceConfig).then(|| page.url(Tab::Translations.path().as_str()))]
+                data-error=(view.text("document.error")) data-warning=(view.text("document.warning"))
+                data-key=(view.text("editor.key")) data-no-text=(view.text("editor.no_text")) data-show-text=(view.text("editor.show_text"))
+                data-words=(view.text("editor.words")) data-unformatted=(view.text("editor.unformatted"))
+                data-unread=(view.text("editor.unread"))
+            { "\n" (text) }
+            div.standing {
+                p.verdict #verdict role="status" data-fine=(view.text("document.fine")) data-problems=(view.text("document.problems"))
+                    data-checking=(view.text("document.checking")) data-unchecked=(view.text("document.unchecked")) {}
+                span #problem-keys hidden {
+                    button.button.quiet.icon.upwards type="button" data-editing="previous" title=(view.text("editor.previous_problem")) aria-label=(view.text("editor.previous_problem")) aria-keyshortcuts="Shift+F8" { (icon(Icon::Right)) }
+                    button.button.quiet.icon.downwards type="button" data-editing="next" title=(view.text("editor.next_problem")) aria-label=(view.text("editor.next_problem")) aria-keyshortcuts="F8" { (icon(Icon::Right)) }
+                }
+                span #key-text {}
+                span.place #place title=(view.text("editor.place")) {}
+            }
+        }
+    }
+}
+
+/// The search of the editor, which a script opens.
+fn search_panel(view: &View, is_writable: bool) -> Markup {
+    html! {
+        div.search-panel #search hidden role="search" aria-label=(view.text("editor.search")) {
+            label { span.visually-hidden { (view.text("editor.search")) } input #search-for type="search" placeholder=(view.text("editor.search")) autocomplete="off" spellcheck="false"; }
+            button.button.quiet.icon.upwards type="button" data-editing="search-previous" title=(view.text("editor.previous")) aria-label=(view.text("editor.previous")) { (icon(Icon::Right)) }
+            button.button.quiet.icon.downwards type="button" data-editing="search-next" title=(view.text("editor.next")) aria-label=(view.text("editor.next")) { (icon(Icon::Right)) }
+            @if is_writable {
+                label { span.visually-hidden { (view.text("editor.replace_with")) } input #search-by type="text" placeholder=(view.text("editor.replace_with")) autocomplete="off" spellcheck="false"; }
+                button.button.quiet type="button" data-editing="search-replace" { (view.text("editor.replace")) }
+                button.button.quiet type="button" data-editing="search-replace-all" { (view.text("editor.replace_all")) }
+            }
+            span.found #found role="status" data-found=(view.text("editor.found")) {}
+            button.button.quiet.icon type="button" data-editing="search-close" title=(view.text("editor.close")) aria-label=(view.text("editor.close")) { (icon(Icon::Cross)) }
         }
     }
 }
@@ -169,9 +241,12 @@ async fn store(
         Ok(document) => document,
         Err(error) => {
             let Finding { line, message, .. } = Finding::of(&error);
-            let typed = Typed { text, base: base.map(str::to_owned) };
+            let typed = Typed { text, line: Some(line), base: base.map(str::to_owned) };
+            // Other errors name their place themselves, as the API answers them.
+            let names_place = matches!(error, DocumentError::Unacceptable(_));
             let response = editor_page(console, page, kind, Some(typed), move |page, _, _| {
-                html! { p.problem role="alert" { (page.view.format("document.line", &[&line, &message])) } }
+                let problem = if names_place { message } else { page.view.format("document.line", &[&line, &message]) };
+                html! { p.problem role="alert" { (problem) } }
             });
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, response.await?).into_response());
         }
@@ -188,7 +263,7 @@ async fn store(
             if theirs.connector.document(kind) == text {
                 return done(UNCHANGED);
             }
-            let typed = Typed { text, base: None };
+            let typed = Typed { text, line: None, base: None };
             let response = editor_page(console, theirs, kind, Some(typed), move |theirs, text, stop| {
                 diff::conflict(&theirs.view, theirs.connector.document(kind), text, &address, stop)
             });
@@ -230,76 +305,4 @@ pub async fn compare(
         diff::draft_difference(&page.view, page.connector.document(kind), &text, stop)
     });
     Ok(answer.await?)
-}
-
-/// The result of a check.
-#[derive(Serialize)]
-pub struct CheckResult {
-    findings: Vec<Finding>,
-    /// The form as HTML, if the text is a form.
-    preview: Option<String>,
-}
-
-/// What is wrong in a line.
-#[derive(Serialize)]
-struct Finding {
-    /// The line, from 1.
-    line: usize,
-    /// `error` or `warning`.
-    level: &'static str,
-    message: String,
-}
-
-impl Finding {
-    /// The error for which the API refuses a document.
-    fn of(error: &DocumentError) -> Self {
-        let (line, message) = match error {
-            DocumentError::Malformed(malformed) => (malformed.line, malformed.reason.clone()),
-            DocumentError::Unacceptable(reason) => (1, reason.to_string()),
-        };
-        Self { line, level: "error", message }
-    }
-}
-
-/// Checks a text while it is typed, as the linter and the API do.
-pub async fn check(
-    State(console): State<Arc<Console>>,
-    page: ConnectorPage,
-    KindPath(kind): KindPath,
-    Submitted { view, form, .. }: Submitted,
-) -> Result<Json<CheckResult>, PageError> {
-    let text = typed_text(&console, kind, &form, "")?;
-    let locale = Locale::or_english(Some(form.get("locale")?));
-    let result = console.server.work.run(text.len() + page.connector.size(), move |stop| {
-        let findings = findings(&page.connector, kind, &text);
-        let preview = (kind == DocumentKind::SourceConfig && !stop.is_due())
-            .then(|| SourceConfig::parse(text.as_bytes()).ok())
-            .flatten()
-            .map(|config| {
-                form_preview::preview_form(&view, config.form(&page.connector.translations, locale)).into_string()
-            });
-        CheckResult { findings, preview }
-    });
-    Ok(Json(result.await?))
-}
-
-fn findings(connector: &Connector, kind: DocumentKind, text: &str) -> Vec<Finding> {
-    let mut files: Files<'_> =
-        Folder::from(connector.clone()).files().into_iter().map(|(path, bytes)| (path, Cow::from(bytes))).collect();
-    files.insert(kind.file_name().to_owned(), text.as_bytes().into());
-    let findings = lint_file(connector.script_name.as_str(), &files, kind.file_name(), FINDINGS);
-    let (mut by_line, lines) = (BTreeMap::new(), Lines::of(text));
-    for finding in findings {
-        let line = lines.number(finding.span.start.min(text.len()));
-        let level = if finding.rule.level == Level::Error { "error" } else { "warning" };
-        by_line.entry((line, finding.message)).or_insert(level);
-    }
-    // The API may refuse what the linter does not check.
-    if !by_line.values().any(|level| *level == "error")
-        && let Err(error) = Document::parse(kind, text.as_bytes())
-    {
-        let Finding { line, message, .. } = Finding::of(&error);
-        by_line.insert((line, message), "error");
-    }
-    by_line.into_iter().map(|((line, message), level)| Finding { line, level, message }).collect()
 }
