@@ -7,6 +7,7 @@ use axum::response::Response;
 use connectory_model::visible;
 use maud::html;
 
+use crate::frame::badges::called;
 use crate::frame::copy::copy_button;
 use crate::frame::error::PageError;
 use crate::frame::layout::Place;
@@ -33,7 +34,7 @@ pub async fn show(
                     header { h2 { (view.text("settings.you")) } }
                     div.body {
                         dl.facts {
-                            dt { (view.text("column.name")) } dd { (visible(author.name.as_deref().unwrap_or(&author.id))) }
+                            dt { (view.text("column.name")) } dd { (visible(called(author))) }
                             dt { (view.text("settings.id")) } dd { code { (visible(&author.id)) } " " (copy_button(&view, &author.id)) }
                             dt { (view.text("clients.level")) } dd { (caller.level()) }
                         }

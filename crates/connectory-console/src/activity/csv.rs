@@ -19,6 +19,7 @@ use http::header;
 
 use super::REFUSED_WORD;
 use super::filters::Filters;
+use crate::frame::badges::called;
 use crate::frame::download::attachment;
 use crate::frame::error::PageError;
 use crate::frame::visitor::SignedIn;
@@ -165,7 +166,7 @@ fn of_revision<'a>(mut row: Row<'a>, revision: &'a Revision, details: &ActivityD
 }
 
 fn of_author<'a>(row: &mut Row<'a>, author: &'a Author) {
-    row[4] = author.name.as_ref().unwrap_or(&author.id).into();
+    row[4] = called(author).into();
     (row[5], row[6]) = (author.id.as_str().into(), author.kind.as_str().into());
 }
 

@@ -14,6 +14,7 @@ use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 
 use super::{ADDRESS, CSV, REFUSED_WORD};
+use crate::frame::badges::called;
 use crate::frame::error::PageError;
 use crate::frame::query::parameter;
 use crate::frame::sentence::member_name;
@@ -327,7 +328,7 @@ fn name_of_author(item: &ActivityItem) -> Option<&str> {
         ActivityItem::Access(event) => &event.by.origin.author,
         ActivityItem::Refused(refused) => return Some(&refused.client_id),
     };
-    Some(author.name.as_ref().unwrap_or(&author.id))
+    Some(called(author))
 }
 
 /// The first and the last millisecond of a day in UTC.

@@ -6,7 +6,7 @@ use connectory_store::{AccessEvent, Author, AuthorKind, Revision, RevisionNumber
 use maud::{Markup, html};
 
 use super::ADDRESS;
-use crate::frame::badges::{author_name, face, status_name, time_ago};
+use crate::frame::badges::{author_name, called, face, status_name, time_ago};
 use crate::frame::copy::copy_named;
 use crate::frame::icon::{Icon, icon};
 use crate::frame::sentence::{done_to, member_names, with_object};
@@ -58,7 +58,7 @@ fn sentence(view: &View, item: &ActivityItem, details: &ActivityDetails) -> Mark
 }
 
 fn by(author: Option<&Author>, what: &Markup) -> Markup {
-    let name = author.map(|author| author.name.as_deref().unwrap_or(&author.id)).unwrap_or_default();
+    let name = author.map(called).unwrap_or_default();
     html! {
         td.narrow-column { (face(name)) }
         th scope="row" { @if let Some(author) = author { b { (author_name(author)) } " " } (what) }

@@ -30,13 +30,25 @@ const LOCALES: usize = 5;
 const SOURCE_CONFIG: Tab = Tab::Document(DocumentKind::SourceConfig);
 const SOURCE_TEMPLATE: Tab = Tab::Document(DocumentKind::SourceTemplate);
 
-/// The number of parts that a connector needs.
-const PARTS: usize = 3;
-/// The parts, and the keys of what is said of one that is there.
-const DONE: [(Tab, &str); PARTS] = [
-    (SOURCE_CONFIG, "unfinished.has_form"),
-    (SOURCE_TEMPLATE, "unfinished.has_schema"),
-    (Tab::Metadata, "unfinished.has_description"),
+/// A part that a connector needs: its tab, and the keys of what is said of it if it is there, if it is still as it was
+/// created, and as the next step.
+struct Part {
+    tab: Tab,
+    there: &'static str,
+    empty: &'static str,
+    next: &'static str,
+}
+
+/// The parts.
+const PARTS: [Part; 3] = [
+    Part { tab: SOURCE_CONFIG, there: "unfinished.has_form", empty: "unfinished.form", next: "next.form" },
+    Part { tab: SOURCE_TEMPLATE, there: "unfinished.has_schema", empty: "unfinished.schema", next: "next.schema" },
+    Part {
+        tab: Tab::Metadata,
+        there: "unfinished.has_description",
+        empty: "unfinished.description",
+        next: "next.description",
+    },
 ];
 
 /// Runs the check of a connector of so many bytes, and what is made of it, on a thread of its own: the linter takes longer
@@ -57,8 +69,8 @@ pub struct Unfinished {
     warnings: usize,
     /// How many errors the file of the first one has.
     errors_in_first: usize,
-    /// Parts that are still as they were created, as the tab and the keys of what is said of them and of the next step.
-    empty: Vec<(Tab, &'static str, &'static str)>,
+    /// Which of the parts are still as they were created.
+    empty: [bool; PARTS.len()],
     /// The locales that have texts, but not all, with the number of missing ones. The fewest first.
     missing: Vec<(Locale, usize)>,
 }
@@ -106,8 +118,8 @@ impl Unfinished {
                 many => view.format("next.errors", &[&many, &title]),
             };
         }
-        if let Some((_, _, next)) = self.empty.first() {
-            return view.text(next).to_owned();
+        if let Some(part) = self.parts(true).next() {
+            return view.text(part.next).to_owned();
         }
         match (self.missing.first(), status) {
             (Some((locale, 1)), _) => view.format("next.translate_one", &[&locale_name(view, *locale)]),
@@ -117,11 +129,17 @@ impl Unfinished {
         }
     }
 
+    /// The parts that are still empty, or the others.
+    fn parts(&self, is_empty: bool) -> impl Iterator<Item = &'static Part> {
+        PARTS.iter().zip(self.empty).filter(move |(_, empty)| *empty == is_empty).map(|(part, _)| part)
+    }
+
     /// How many of the steps before a release are done, and how many there are: the parts, the linter's check, and the texts.
     pub fn progress(&self) -> (usize, usize) {
-        let open =
-            self.empty.len() + usize::from(self.errors + self.warnings > 0) + usize::from(!self.missing.is_empty());
-        let all = PARTS + 2;
+        let open = self.parts(true).count()
+            + usize::from(self.errors + self.warnings > 0)
+            + usize::from(!self.missing.is_empty());
+        let all = PARTS.len() + 2;
         (all - open, all)
     }
 
@@ -132,9 +150,7 @@ impl Unfinished {
         let is_writable = page.is_writable();
         html! {
             ul.todo {
-                @for (tab, done) in DONE {
-                    @if !self.empty.iter().any(|(empty, ..)| *empty == tab) { (done_step(view, &page.url(&tab.path()), done)) }
-                }
+                @for part in self.parts(false) { (done_step(view, &page.url(&part.tab.path()), part.there)) }
                 @if found == 0 { (done_step(view, &page.url(&SOURCE_CONFIG.path()), "unfinished.no_problems")) }
                 @if self.missing.is_empty() { (done_step(view, &page.url("/translations"), "unfinished.no_missing")) }
                 @for problem in &self.findings {
@@ -143,9 +159,9 @@ impl Unfinished {
                     }))
                 }
                 @if found > SHOWN { li { span.step.muted { (view.format("list.more", &[&(found - SHOWN)])) } } }
-                @for (tab, text, _) in &self.empty {
-                    (step("", &page.url(&tab.path()), view.text(if is_writable { "overview.edit" } else { "unfinished.open" }), &html! {
-                        (view.text(tab.title_key())) ": " (view.text(text))
+                @for part in self.parts(true) {
+                    (step("", &page.url(&part.tab.path()), view.text(if is_writable { "overview.edit" } else { "unfinished.open" }), &html! {
+                        (view.text(part.tab.title_key())) ": " (view.text(part.empty))
                     }))
                 }
                 @for (locale, many) in self.missing.iter().take(LOCALES) {
@@ -188,17 +204,15 @@ fn is_shown(finding: &Finding) -> bool {
     !is_counted && finding.rule != &STATUS
 }
 
-fn empty_parts(connector: &Connector) -> Vec<(Tab, &'static str, &'static str)> {
+/// Which of the parts are still as they were created.
+fn empty_parts(connector: &Connector) -> [bool; PARTS.len()] {
     let has_description = connector.connector_metadata.contains_key(SHORT_DESC)
         || !connector.translations.short_descriptions().is_empty();
     [
-        (connector.source_config.translation_keys().is_empty(), (SOURCE_CONFIG, "unfinished.form", "next.form")),
-        (!connector.source_template.as_str().contains("Schema"), (SOURCE_TEMPLATE, "unfinished.schema", "next.schema")),
-        (!has_description, (Tab::Metadata, "unfinished.description", "next.description")),
+        connector.source_config.translation_keys().is_empty(),
+        !connector.source_template.as_str().contains("Schema"),
+        !has_description,
     ]
-    .into_iter()
-    .filter_map(|(is_empty, part)| is_empty.then_some(part))
-    .collect()
 }
 
 fn missing(keys: &Keys) -> Vec<(Locale, usize)> {

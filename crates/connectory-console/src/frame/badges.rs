@@ -69,7 +69,12 @@ pub fn time_ago(view: &View, milliseconds: i64) -> Markup {
     html! { time datetime=(time) title=(time.strftime("%Y-%m-%d %H:%M UTC")) { (text) } }
 }
 
+/// What an author is called: the name, or the id if there is none.
+pub fn called(author: &Author) -> &str {
+    author.name.as_deref().unwrap_or(&author.id)
+}
+
 /// The name of an author, with the id as its title. A name may change, and the id may not.
 pub fn author_name(author: &Author) -> Markup {
-    html! { span title=(visible(&author.id)) { (visible(author.name.as_ref().unwrap_or(&author.id))) } }
+    html! { span title=(visible(&author.id)) { (visible(called(author))) } }
 }

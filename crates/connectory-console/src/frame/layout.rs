@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::assets;
-use super::badges::face;
+use super::badges::{called, face};
 use super::icon::{Icon, icon};
+use super::keys::KEYS;
 use super::notes;
 use super::texts::Language;
 use super::view::{Theme, View};
@@ -49,36 +50,6 @@ const RAIL: [(Place, &str, Icon, &str); 4] = [
     (Place::Activity, "/console/activity", Icon::Pulse, "nav.activity"),
     (Place::Clients, "/console/clients", Icon::Key, "nav.clients"),
     (Place::Settings, "/console/settings", Icon::Gear, "nav.settings"),
-];
-
-/// A key, and the key of what it does.
-type Key = (&'static str, &'static str);
-
-/// The keys, in groups with the keys of their titles.
-const KEYS: [(&str, &[Key]); 3] = [
-    ("keys.everywhere", &[("/", "keys.search"), ("?", "keys.help")]),
-    (
-        "keys.editor",
-        &[
-            ("Ctrl S", "action.save"),
-            ("Ctrl F", "keys.find"),
-            ("F3", "keys.find_next"),
-            ("Ctrl Space", "keys.complete"),
-            ("Shift Alt F", "keys.format"),
-            ("Alt Z", "keys.wrap"),
-            ("F8", "keys.problem"),
-        ],
-    ),
-    (
-        "tab.translations",
-        &[
-            ("Tab", "translations.key_next"),
-            ("Alt ↓", "translations.key_missing"),
-            ("Alt ↑", "translations.key_missing_before"),
-            ("Ctrl Enter", "translations.key_below"),
-            ("Esc", "translations.key_back"),
-        ],
-    ),
 ];
 
 impl View {
@@ -139,7 +110,7 @@ impl View {
 
     fn rail(&self, place: Place, caller: &Caller) -> Markup {
         let author = caller.author();
-        let name = author.name.as_deref().unwrap_or(&author.id);
+        let name = called(author);
         html! {
             header.rail {
                 (self.brand())

@@ -11,6 +11,7 @@ pub mod findings;
 pub mod form;
 pub mod html_bytes;
 pub mod icon;
+pub mod keys;
 pub mod layer;
 pub mod layout;
 pub mod list_tabs;

@@ -4,7 +4,7 @@ use connectory_model::visible;
 use connectory_store::{Action, Revision, RevisionNumber};
 use maud::{Markup, html};
 
-use super::badges::{author_name, face, time_ago};
+use super::badges::{author_name, called, face, time_ago};
 use super::older::older_and_newest;
 use super::sentence::{done_to, member_names, revision_sentence};
 use super::view::View;
@@ -37,7 +37,7 @@ fn row(view: &View, revision: &Revision, of: RevisionsOf) -> Markup {
     let members = member_names(view, &revision.changed);
     html! {
         tr {
-            td.narrow-column { (face(author.name.as_deref().unwrap_or(&author.id))) }
+            td.narrow-column { (face(called(author))) }
             th scope="row" {
                 b { (author_name(author)) } " "
                 @match of {

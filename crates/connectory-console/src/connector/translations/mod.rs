@@ -25,6 +25,7 @@ use super::life_cycle::revision_tag;
 use super::page::{ConnectorPage, Tab};
 use crate::frame::error::PageError;
 use crate::frame::icon::{Icon, icon};
+use crate::frame::keys::IN_TRANSLATIONS;
 use crate::frame::locales::{in_order, locale_name};
 use crate::frame::notes;
 use crate::frame::query::parameter;
@@ -217,17 +218,10 @@ fn page_links(page: &ConnectorPage, query: &GridQuery, number: usize, last: usiz
 /// The keys of the keyboard, which a script has.
 fn help(page: &ConnectorPage) -> Markup {
     let view = &page.view;
-    let keys = [
-        ("Tab", "translations.key_next"),
-        ("Alt ↓", "translations.key_missing"),
-        ("Alt ↑", "translations.key_missing_before"),
-        ("Ctrl Enter", "translations.key_below"),
-        ("Esc", "translations.key_back"),
-    ];
     html! {
         p.text-help.hint.needs-script {
             (view.text("translations.saved_on_leaving"))
-            @for (at, text) in keys { " " span.hide-s { kbd { (view.key_name(at)) } " " (view.text(text)) } }
+            @for (at, text) in IN_TRANSLATIONS { " " span.hide-s { kbd { (view.key_name(at)) } " " (view.text(text)) } }
         }
     }
 }
