@@ -88,7 +88,7 @@ class Administrator:
         self.page.get_by_label("Name", exact=True).fill(name)
         self.page.get_by_label("Class name").fill("x.Y")
         self.page.get_by_role("button", name="Create").click()
-        expect(self.page.get_by_role("status")).to_have_text("The connector was created.")
+        expect(self.page.get_by_role("status").first).to_have_text("The connector was created.")
         return re.sub(r"\?.*", "", self.page.url.removeprefix(self.server.url))
 
     def screenshot(self, path):

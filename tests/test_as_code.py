@@ -2,6 +2,7 @@
 
 import datetime
 import http.server
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import threading
 import time
+import zipfile
 
 import pytest
 import requests
@@ -620,6 +622,47 @@ def test_what_is_not_utf8_keeps_its_bytes_on_every_way(terminal):
         for name, text in files.items():
             assert (terminal.folder / folder / name).read_bytes() == text.encode("latin-1"), (folder, name)
     assert "0 to create, 0 to change, 0 to delete" in terminal.run("plan", "whole").stdout
+
+
+def test_a_zip_file_of_the_server_is_a_folder_for_every_command(terminal):
+    write_connector(terminal, "c/a", "A", status="DEMO")
+    write_connector(terminal, "c/gr%c3%b6%c3%9fe", "Größe")
+    latin1 = "<?xml version='1.0' encoding='ISO-8859-1'?>\n<CorrelationConfig name='Größe'/>\n".encode("latin-1")
+    (terminal.folder / "c/a/correlation-config.xml").write_bytes(latin1)
+    terminal.run("apply", "c", "--yes")
+    base = terminal.variables["SAIL_BASE_URL"]
+    token = requests.post(f"{base}/oauth/token", data={
+        "grant_type": "client_credentials", "client_id": terminal.variables["SAIL_CLIENT_ID"],
+        "client_secret": terminal.variables["SAIL_CLIENT_SECRET"],
+    }, timeout=30).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def exported(query=""):
+        answer = requests.get(f"{base}/connectory/v1/connectors{query}", headers=headers | {"Accept": "application/zip"}, timeout=30)
+        assert answer.ok and answer.headers["Content-Type"] == "application/zip", answer.text
+        return answer.content
+
+    zipped = exported()
+    assert exported() == zipped, "the same connectors have the same bytes"
+    with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
+        archive.extractall(terminal.folder / "unpacked")
+    assert sorted(os.listdir(terminal.folder / "unpacked")) == ["a", "gr%c3%b6%c3%9fe"]
+    assert (terminal.folder / "unpacked/a/correlation-config.xml").read_bytes() == latin1
+    terminal.run("lint", "unpacked")
+    assert terminal.run("plan", "unpacked").stdout.endswith(": 0 to create, 0 to change, 0 to delete\n")
+    assert "0 to create, 0 to change, 0 to delete" in terminal.run("apply", "unpacked", "--yes").stdout
+
+    # A server that has none of them gets them by one request, and a pull finds them as they were.
+    before = terminal.run("export").stdout
+    for name in "a", "größe":
+        terminal.run("connector", "delete", name, "--yes")
+    answer = requests.post(f"{base}/connectory/v1/import", data=zipped, headers=headers | {"Content-Type": "application/zip"}, timeout=30)
+    assert answer.json()["created"] == 2, answer.text
+    assert terminal.run("export").stdout == before
+    terminal.run("apply", "unpacked", "--yes")
+    with zipfile.ZipFile(io.BytesIO(exported("?custom=false"))) as archive:
+        archive.extractall(terminal.folder / "built-in")
+    assert terminal.run("plan", "built-in").stdout.endswith(": 0 to create, 0 to change, 0 to delete\n")
 
 
 def test_a_pull_removes_the_folders_of_deleted_connectors_on_demand(terminal):

@@ -93,10 +93,10 @@ def change_all_locales(server, session, connector):
     fill(session, connector, 8000, 250_000, 1)
     first = newest_revision(console, server, script_name)
     fill(session, connector, 8000, 250_000, 2)
-    page = console.get(f"{server.url}/console/connectors/{script_name}/history/{first}", timeout=60)
+    restore = f"{server.url}/console/connectors/{script_name}/history/{first}/restore"
+    page = console.get(restore, timeout=60)
     field = lambda name: html.unescape(re.search(rf'name="{name}" value="([^"]+)"', page.text)[1])  # noqa: E731
     form = {"csrf": field("csrf"), "base": field("base")}
-    restore = f"{server.url}/console/connectors/{script_name}/history/{first}/restore"
     restored = console.post(restore, data=form, timeout=60, allow_redirects=False)
     assert restored.status_code == 303, restored.text[:300]
     return newest_revision(console, server, script_name)

@@ -110,13 +110,14 @@ def test_a_connector_is_created_with_its_script_name_shown_and_deleted_by_its_na
     expect(page.get_by_role("alert")).to_contain_text("Nothing was deleted.")
     page.get_by_label(re.compile("Type the name")).fill("Größe & Ärzte")
     page.get_by_role("button", name="Delete this connector").click()
-    expect(page.get_by_role("status")).to_contain_text("deleted")
+    expect(page.get_by_role("status").first).to_contain_text("deleted")
     # It is restored from its history, to which Activity links.
     admin.open("/console/activity")
     admin.look("activity")
     page.get_by_role("link", name="grosse-arzte").first.click()
     expect(page.locator(".status")).to_have_text("Deleted")
     page.locator(".revisions tbody th a").first.click()
+    page.get_by_role("link", name=re.compile("Restore")).click()
     page.get_by_role("button", name=re.compile("Restore")).click()
     expect(page.locator(".status").first).to_have_text("Development")
 
@@ -147,7 +148,7 @@ def test_documents_are_edited_with_problems_under_their_lines(admin):
     expect(page.get_by_role("status").first).to_have_text("Saved.")
     assert "<!-- a note -->" in admin.written()
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Download").click()
+        page.get_by_role("link", name="Download source-config.xml").click()
     downloaded = pathlib.Path(downloading.value.path()).read_text()
     assert downloaded == admin.written()
     uploaded = downloaded.replace("a note", "an upload")
@@ -229,7 +230,7 @@ def test_metadata_is_a_form(admin):
     page.get_by_label("Other members, as JSON").fill('{"platform": "ccg"}')
     admin.look("metadata")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("Saved.")
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
     metadata = admin.server.session().get(f"{admin.server.url}/v3/connectors/described").json()["connectorMetadata"]
     assert metadata == {"category": "Human resources", "labels": ["hr", "in the cloud"], "platform": "ccg"}
     admin.open("/?label=in+the+cloud")
@@ -254,8 +255,9 @@ def test_history_shows_what_changed_and_restores(admin):
     admin.look("difference")
     admin.open(f"{path}/history")
     page.locator(".revisions tbody th a").last.click()
+    page.get_by_role("link", name=re.compile("Restore revision")).click()
     page.get_by_role("button", name=re.compile("Restore revision")).click()
-    expect(page.get_by_role("status")).to_have_text("The revision was restored.")
+    expect(page.get_by_role("status").first).to_have_text("The revision was restored.")
     expect(page.locator(".revisions tbody tr")).to_have_count(3)
     admin.open(f"{path}/documents/correlation-config")
     assert admin.written() == first
@@ -311,7 +313,7 @@ def test_clients_are_made_with_a_secret_that_is_shown_once(admin, someone):
     expect(page.locator(".done button.copy")).to_have_count(3)
     # To load the page again sends the form again.
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("This client was already created.")
+    expect(page.get_by_role("status").first).to_contain_text("This client was already created.")
     expect(page.get_by_role("rowheader", name="reader")).to_have_count(1)
     admin.open("/console/clients")
     assert secret not in page.content() and client_id in page.content()
@@ -347,7 +349,7 @@ def test_clients_are_made_with_a_secret_that_is_shown_once(admin, someone):
     admin.open("/console/clients")
     row.locator("summary").click()
     row.get_by_role("button", name="Delete reader").click()
-    expect(page.get_by_role("status")).to_contain_text("The client was deleted.")
+    expect(page.get_by_role("status").first).to_contain_text("The client was deleted.")
     reader.page.wait_for_timeout(5_500)
     reader.open("/")
     expect(reader.page).to_have_url(re.compile("/console/sign-in"))
@@ -395,7 +397,7 @@ def test_the_second_who_saves_is_told_and_chooses(admin, someone):
         each.open(f"{path}/metadata")
     admin.page.get_by_label("Category").fill("One")
     admin.page.get_by_role("button", name="Save").click()
-    expect(admin.page.get_by_role("status")).to_have_text("Saved.")
+    expect(admin.page.get_by_role("status").first).to_have_text("Saved.")
     other.page.get_by_label("Category").fill("Two")
     other.page.get_by_role("button", name="Save").click()
     expect(other.page.get_by_role("alert")).to_contain_text("Someone else changed this")

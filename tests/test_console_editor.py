@@ -119,6 +119,13 @@ def test_keys_save_wrap_and_leave_the_tab_key_alone(admin):
     expect(page.get_by_role("status").first).to_have_text("Saved.")
     assert "<!-- saved -->" in admin.written()
     expect(page.locator("#unsaved")).to_be_hidden()
+    # The page is another one, and its reader goes on where they were.
+    assert cursor(admin)[0] == 4
+    page.keyboard.type("x")
+    expect(page.get_by_text("Saved.", exact=True)).to_have_count(0)
+    expect(page.locator("#unsaved")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#unsaved")).to_be_hidden()
     # What is wrapped stays wrapped on the next page.
     wrap = page.get_by_role("button", name="Wrap")
     expect(wrap).to_have_attribute("aria-pressed", "false")

@@ -61,25 +61,25 @@ def test_a_connector_lives_from_its_creation_to_the_undoing_of_its_deletion(admi
     page.get_by_label("Class name").fill("a.B")
     page.get_by_label("Direct connect").uncheck()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("Saved.")
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Life, renamed")
     assert path.endswith("/life"), "the script name stays"
 
     page.get_by_role("link", name="Overview").click()
     admin.release()
-    expect(page.get_by_role("status")).to_have_text("The connector is released now.")
+    expect(page.get_by_role("status").first).to_have_text("The connector is released now.")
     expect(page.locator(".status")).to_have_text("Released")
     page.get_by_role("button", name="Deprecate").click()
-    expect(page.get_by_role("status")).to_contain_text("The connector is deprecated now.")
+    expect(page.get_by_role("status").first).to_contain_text("The connector is deprecated now.")
     expect(page.locator(".next")).to_have_text("Delete it when no source uses it any more.")
     admin.look("overview-of-a-deprecated-connector")
     admin.from_menu("link", "Delete connector")
     page.get_by_label(re.compile("Type the name")).fill("Life, renamed")
     page.get_by_role("button", name="Delete this connector").click()
-    expect(page.get_by_role("status")).to_contain_text("The connector life was deleted.")
+    expect(page.get_by_role("status").first).to_contain_text("The connector life was deleted.")
     admin.look("list-with-undo")
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_role("status")).to_have_text("The connector is there again, with its history.")
+    expect(page.get_by_role("status").first).to_have_text("The connector is there again, with its history.")
     expect(page.locator(".status")).to_have_text("Deprecated")
     expect(page.locator("ol.line li")).to_have_count(5)
 
@@ -98,7 +98,7 @@ def test_errors_are_shown_with_their_lines_before_a_release(admin):
     expect(page.get_by_role("heading", level=2)).to_have_text("Release this connector with errors?")
     admin.look("release")
     page.get_by_role("button", name="Release it nevertheless").click()
-    expect(page.get_by_role("status")).to_have_text("The connector is released now.")
+    expect(page.get_by_role("status").first).to_have_text("The connector is released now.")
 
 
 def test_two_people_who_change_the_status_or_the_settings_see_each_other(admin, someone):  # noqa: F811
@@ -113,7 +113,7 @@ def test_two_people_who_change_the_status_or_the_settings_see_each_other(admin, 
     expect(admin.page.get_by_role("heading", name="Someone else changed this")).to_be_visible()
     admin.look("settings-conflict")
     admin.page.get_by_role("button", name="Save").click()
-    expect(admin.page.get_by_role("status")).to_have_text("Saved.")
+    expect(admin.page.get_by_role("status").first).to_have_text("Saved.")
     other.page.get_by_role("button", name="Deprecate").click()
     expect(other.page.get_by_role("alert")).to_contain_text("its status stays")
 
@@ -141,7 +141,7 @@ def test_deleted_connectors_are_found_and_restored(admin, someone):  # noqa: F81
     reader.look("deleted-for-a-reader")
     admin.open("/console/deleted?q=payroll")
     page.get_by_role("button", name="Restore Old payroll").click()
-    expect(page.get_by_role("status")).to_have_text("The connector is there again, with its history.")
+    expect(page.get_by_role("status").first).to_have_text("The connector is there again, with its history.")
     admin.open("/console/deleted?q=payroll")
     expect(page.locator(".empty")).to_be_visible()
 

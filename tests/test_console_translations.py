@@ -234,6 +234,19 @@ def test_a_file_is_dropped_on_the_page_and_imported(admin):
     assert stored(admin, path, "de") == "HostURL=Host-URL\n"
 
 
+def test_a_file_that_is_refused_leaves_the_texts_and_says_why(admin):
+    page = admin.page
+    path = create(admin, "Refused file", de="HostURL=Host-URL\n")
+    admin.open(path)
+    page.locator("[data-takes-files] summary").click()
+    page.locator("[data-takes-files] input[type=file]").set_input_files({"name": "de.properties", "mimeType": "text/plain", "buffer": b"HostURL=a\\u00zz\n"})
+    expect(page.get_by_label("Import into")).to_have_value("de")
+    page.locator(".panel").get_by_role("button", name="Import").click()
+    expect(page.get_by_role("alert")).to_contain_text("The file cannot be read: “line 1")
+    expect(page.get_by_label("HostURL, German")).to_have_value("Host-URL")
+    assert stored(admin, path, "de") == "HostURL=Host-URL\n"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
 def test_every_locale_can_be_edited_on_every_screen(someone, width, scheme):  # noqa: F811

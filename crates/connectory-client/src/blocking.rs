@@ -5,13 +5,18 @@ use std::pin::pin;
 
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{Applied, ConnectorDetail, ConnectorItem, ConnectorRevision, ServiceInfo, UpdateDetail};
+use connectory_model::wire::{
+    Applied, ConnectorDetail, ConnectorItem, ConnectorRevision, Imported, ServiceInfo, UpdateDetail,
+};
 use connectory_model::{Locale, ScriptName};
 use futures_util::TryStreamExt;
 use json_patch::Patch;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Change, Error, Event, Events, Export, List, Listed, Revisions};
+use crate::{
+    Activity, ActivityEntry, Change, DeletedConnector, DeletedConnectors, Duplicate, Error, Event, Events, Export,
+    List, Listed, Revisions,
+};
 
 /// A client whose methods wait for the answer.
 ///
@@ -126,6 +131,19 @@ impl Client {
         self.runtime.block_on(self.client.restore(script_name, revision))
     }
 
+    /// All deleted connectors that are not there again, the last deleted first. `select` narrows them down.
+    pub fn deleted_connectors(
+        &self,
+        select: impl FnOnce(DeletedConnectors) -> DeletedConnectors,
+    ) -> Result<Vec<DeletedConnector>, Error> {
+        self.runtime.block_on(select(self.client.deleted_connectors()).all())
+    }
+
+    /// All activity, the newest first. `select` narrows it down.
+    pub fn activity(&self, select: impl FnOnce(Activity) -> Activity) -> Result<Vec<ActivityEntry>, Error> {
+        self.runtime.block_on(select(self.client.activity()).all())
+    }
+
     /// Calls `each` with each event until it breaks. `select` says where to begin.
     pub fn events(
         &self,
@@ -151,6 +169,46 @@ impl Client {
     /// As [`Client::check`](crate::Client::check).
     pub fn check(&self, changes: &[Change]) -> Result<Applied, Error> {
         self.runtime.block_on(self.client.check(changes))
+    }
+
+    /// As [`Client::patch_each`](crate::Client::patch_each).
+    pub fn patch_each(&self, names: &[ScriptName], patch: &Patch) -> Result<Applied, Error> {
+        self.runtime.block_on(self.client.patch_each(names, patch))
+    }
+
+    /// As [`Client::delete_each`](crate::Client::delete_each).
+    pub fn delete_each(&self, names: &[ScriptName]) -> Result<Applied, Error> {
+        self.runtime.block_on(self.client.delete_each(names))
+    }
+
+    /// As [`Client::undo`](crate::Client::undo).
+    pub fn undo(&self, change: u64) -> Result<Applied, Error> {
+        self.runtime.block_on(self.client.undo(change))
+    }
+
+    /// As [`Client::duplicate`](crate::Client::duplicate).
+    pub fn duplicate(&self, script_name: &str, duplicate: &Duplicate) -> Result<ConnectorItem, Error> {
+        self.runtime.block_on(self.client.duplicate(script_name, duplicate))
+    }
+
+    /// As [`Client::compare`](crate::Client::compare).
+    pub fn compare(&self, from: (&str, Option<u64>), to: (&str, Option<u64>)) -> Result<String, Error> {
+        self.runtime.block_on(self.client.compare(from, to))
+    }
+
+    /// As [`Client::export_zip`](crate::Client::export_zip).
+    pub fn export_zip(&self, names: &[ScriptName]) -> Result<Vec<u8>, Error> {
+        self.runtime.block_on(self.client.export_zip(names))
+    }
+
+    /// As [`Client::import_zip`](crate::Client::import_zip).
+    pub fn import_zip(&self, zip: &[u8]) -> Result<Imported, Error> {
+        self.runtime.block_on(self.client.import_zip(zip))
+    }
+
+    /// As [`Client::check_zip`](crate::Client::check_zip).
+    pub fn check_zip(&self, zip: &[u8]) -> Result<Imported, Error> {
+        self.runtime.block_on(self.client.check_zip(zip))
     }
 
     /// A document as it is stored.

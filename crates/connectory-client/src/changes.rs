@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use connectory_model::ScriptName;
 use connectory_model::limits::{APPLY_TIMEOUT, EXPORT_TIMEOUT};
 use connectory_model::wire::{
-    APPLY_PATH, Applied, CONNECTORS_PATH, ConnectorDetail, ConnectorLine, ExportEnd, ExportHead, LINES_TYPE,
+    APPLY_PATH, Applied, CONNECTORS_PATH, ConnectorDetail, ConnectorItem, ConnectorLine, ExportEnd, ExportHead,
+    IMPORT_PATH, Imported, LINES_TYPE, UNDO_PATH, ZIP_TYPE,
 };
+use connectory_model::{ScriptName, Status};
+use json_patch::Patch;
 use reqwest::Method;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -64,6 +67,34 @@ impl Change {
         connector.source_config = None;
         connector.provisioning_policies = None;
         Self(ConnectorLine { script_name: connector.script_name.clone(), revision, connector: Some(connector) })
+    }
+}
+
+/// What a duplicate is, as far as it is another connector than the one that it is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[must_use]
+pub struct Duplicate {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+}
+
+impl Duplicate {
+    /// A duplicate with this name, in development.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), status: None, revision: None }
+    }
+
+    /// With another status.
+    pub fn status(self, status: Status) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// Of the connector as it was at this revision.
+    pub fn at(self, revision: u64) -> Self {
+        Self { revision: Some(revision), ..self }
     }
 }
 
@@ -125,4 +156,54 @@ pub(crate) async fn apply(transport: &Transport, changes: &[Change], is_dry_run:
             .body(body.clone())
     };
     transport.call_below(APPLY_PATH, Method::POST, &[], &with).await?.json()
+}
+
+/// Adds script names to the query of a request.
+fn of_each(names: &[ScriptName]) -> impl Fn(reqwest::RequestBuilder) -> reqwest::RequestBuilder + Sync + use<> {
+    let query: Vec<_> = names.iter().map(|name| ("scriptName", name.as_str().to_owned())).collect();
+    move |request| request.query(&query)
+}
+
+/// Makes one patch of several connectors.
+pub(crate) async fn patch(transport: &Transport, names: &[ScriptName], patch: &Patch) -> Result<Applied, Error> {
+    let (of_each, body) = (of_each(names), serde_json::to_vec(patch).expect("a patch is JSON"));
+    let with = |request| of_each(request).header(CONTENT_TYPE, "application/json-patch+json").body(body.clone());
+    transport.call_below(CONNECTORS_PATH, Method::PATCH, &[], &with).await?.json()
+}
+
+/// Deletes several connectors.
+pub(crate) async fn delete(transport: &Transport, names: &[ScriptName]) -> Result<Applied, Error> {
+    transport.call_below(CONNECTORS_PATH, Method::DELETE, &[], &of_each(names)).await?.json()
+}
+
+/// Takes a change back.
+pub(crate) async fn undo(transport: &Transport, change: u64) -> Result<Applied, Error> {
+    let path = UNDO_PATH.replace("{revision}", &change.to_string());
+    transport.call_below(&path, Method::POST, &[], &|request| request).await?.json()
+}
+
+/// Duplicates a connector.
+pub(crate) async fn duplicate(
+    transport: &Transport,
+    script_name: &str,
+    duplicate: &Duplicate,
+) -> Result<ConnectorItem, Error> {
+    let with = |request: reqwest::RequestBuilder| request.json(duplicate);
+    transport.call_below(CONNECTORS_PATH, Method::POST, &[script_name, "duplicate"], &with).await?.json()
+}
+
+/// Exports connectors as a zip file of their folders.
+pub(crate) async fn export_zip(transport: &Transport, names: &[ScriptName]) -> Result<Vec<u8>, Error> {
+    let of_each = of_each(names);
+    let with = |request| of_each(request).header(ACCEPT, ZIP_TYPE).timeout(EXPORT_TIMEOUT);
+    Ok(transport.call_below(CONNECTORS_PATH, Method::GET, &[], &with).await?.body)
+}
+
+/// Imports the folders of a zip file, or checks them only.
+pub(crate) async fn import_zip(transport: &Transport, zip: &[u8], is_dry_run: bool) -> Result<Imported, Error> {
+    let with = |request: reqwest::RequestBuilder| {
+        let request = if is_dry_run { request.query(&[("dry-run", "true")]) } else { request };
+        request.header(CONTENT_TYPE, ZIP_TYPE).timeout(2 * APPLY_TIMEOUT).body(zip.to_vec())
+    };
+    transport.call_below(IMPORT_PATH, Method::POST, &[], &with).await?.json()
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use connectory_model::create::NewConnector;
 use connectory_model::document::DocumentKind;
-use connectory_model::wire::{Applied, ConnectorDetail, ConnectorItem, SERVICE_PATH, ServiceInfo, UpdateDetail};
+use connectory_model::wire::{
+    Applied, ConnectorDetail, ConnectorItem, Imported, SERVICE_PATH, ServiceInfo, UpdateDetail,
+};
 use connectory_model::{Locale, ScriptName};
 use json_patch::Patch;
 use reqwest::Method;
@@ -15,13 +17,13 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::sync::Semaphore;
 use url::{ParseError, Position, Url};
 
-use crate::changes::{self, Change, Export};
+use crate::changes::{self, Change, Duplicate, Export};
 use crate::conditional::{IfMatch, IfNoneMatch, Tagged, whole};
 use crate::config::Environment;
 use crate::error::Error;
 use crate::etag::ETag;
 use crate::events::Events;
-use crate::history::{self, Revisions};
+use crate::history::{self, Activity, DeletedConnectors, Revisions};
 use crate::list::List;
 use crate::retries::{OnRetry, Retries, Retry};
 use crate::token::Tokens;
@@ -353,7 +355,7 @@ impl Client {
     /// The revisions of a connector, the newest first. A deleted connector keeps its history. Only connectory has this
     /// operation, as the next five: its [`Self::service_info`] has [`Capability::History`](crate::Capability::History).
     pub fn history(&self, script_name: &str) -> Revisions {
-        Revisions::new(Arc::clone(&self.0), Some(script_name.to_owned()))
+        Revisions::of_connector(Arc::clone(&self.0), script_name)
     }
 
     /// The revisions of all connectors of the tenant, the newest first.
@@ -369,7 +371,7 @@ impl Client {
     /// # }
     /// ```
     pub fn revisions(&self) -> Revisions {
-        Revisions::new(Arc::clone(&self.0), None)
+        Revisions::of_tenant(Arc::clone(&self.0))
     }
 
     /// A connector as it was at a revision.
@@ -395,6 +397,41 @@ impl Client {
     /// ```
     pub async fn restore(&self, script_name: &str, revision: u64) -> Result<ConnectorDetail, Error> {
         history::restore(&self.0, script_name, revision).await
+    }
+
+    /// The connectors that were deleted and are not there again, the last deleted first. To restore one, restore the revision of
+    /// its deletion. Only connectory has this operation: its [`Self::service_info`] has
+    /// [`Capability::DeletedConnectors`](crate::Capability::DeletedConnectors).
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// if let [last, ..] = &client.deleted_connectors().page_size(1).page().await?[..] {
+    ///     client.restore(last.script_name.as_str(), last.deletion.revision).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn deleted_connectors(&self) -> DeletedConnectors {
+        DeletedConnectors::deleted(Arc::clone(&self.0))
+    }
+
+    /// Who did what in the tenant, the newest first. Only connectory has this operation: its [`Self::service_info`] has
+    /// [`Capability::Activity`](crate::Capability::Activity).
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// use connectory_client::ActivityEntry;
+    ///
+    /// for entry in client.activity().what("refused").since("2026-05-04T00:00:00Z").all().await? {
+    ///     if let ActivityEntry::Refused(refused) = entry {
+    ///         println!("{}: {} refused from {}", refused.client_id, refused.count, refused.address);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn activity(&self) -> Activity {
+        Activity::activity(Arc::clone(&self.0))
     }
 
     /// What changes in the tenant, as it happens. Only connectory has this operation: its [`Self::service_info`] has
@@ -428,6 +465,75 @@ impl Client {
     /// Checks changes as [`Self::apply`] does, and makes none of them.
     pub async fn check(&self, changes: &[Change]) -> Result<Applied, Error> {
         changes::apply(&self.0, changes, true).await
+    }
+
+    /// Makes one patch of several connectors in one commit, as [`Self::update_in_place`] does of one: all or none. At most 250. Only
+    /// connectory has this operation, as the next one: its [`Self::service_info`] has
+    /// [`Capability::ChangeMany`](crate::Capability::ChangeMany).
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let deprecated = serde_json::json!([{"op": "replace", "path": "/status", "value": "DEPRECATED"}]);
+    /// let patch = serde_json::from_value(deprecated)?;
+    /// let applied = client.patch_each(&["hr-system".parse()?, "payroll".parse()?], &patch).await?;
+    /// client.undo(applied.revision).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn patch_each(&self, names: &[ScriptName], patch: &Patch) -> Result<Applied, Error> {
+        changes::patch(&self.0, names, patch).await
+    }
+
+    /// Deletes several connectors in one commit: all or none. At most 250.
+    pub async fn delete_each(&self, names: &[ScriptName]) -> Result<Applied, Error> {
+        changes::delete(&self.0, names).await
+    }
+
+    /// Takes back a change, which may be of several connectors, by its number ([`ConnectorRevision::change`] or
+    /// [`Applied::revision`]). If a connector was changed since, nothing is done. Only connectory has this operation: its
+    /// [`Self::service_info`] has [`Capability::UndoChange`](crate::Capability::UndoChange).
+    ///
+    /// [`ConnectorRevision::change`]: crate::ConnectorRevision::change
+    pub async fn undo(&self, change: u64) -> Result<Applied, Error> {
+        changes::undo(&self.0, change).await
+    }
+
+    /// Creates a connector that has all that another one has, custom or built-in, with its own name in all places. Only connectory
+    /// has this operation: its [`Self::service_info`] has [`Capability::Duplicate`](crate::Capability::Duplicate).
+    ///
+    /// ```no_run
+    /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
+    /// let copy = client.duplicate("jdbc", &connectory_client::Duplicate::named("Payroll database")).await?;
+    /// println!("{}", copy.script_name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn duplicate(&self, script_name: &str, duplicate: &Duplicate) -> Result<ConnectorItem, Error> {
+        changes::duplicate(&self.0, script_name, duplicate).await
+    }
+
+    /// The difference between two connectors, as `git diff` prints it; each as it is now, or as it was at a revision. Only connectory
+    /// has this operation: its [`Self::service_info`] has [`Capability::Compare`](crate::Capability::Compare).
+    pub async fn compare(&self, from: (&str, Option<u64>), to: (&str, Option<u64>)) -> Result<String, Error> {
+        history::compare(&self.0, from, to).await
+    }
+
+    /// A zip file with a folder for each of these connectors, custom or built-in, as far as they exist. At most 250. Only connectory
+    /// has this operation, as the next two: its [`Self::service_info`] has
+    /// [`Capability::Import`](crate::Capability::Import).
+    pub async fn export_zip(&self, names: &[ScriptName]) -> Result<Vec<u8>, Error> {
+        changes::export_zip(&self.0, names).await
+    }
+
+    /// Creates and changes connectors, so that they are as the folders of a zip file, in one commit: all or none. Connectors that
+    /// are not in it stay as they are.
+    pub async fn import_zip(&self, zip: &[u8]) -> Result<Imported, Error> {
+        changes::import_zip(&self.0, zip, false).await
+    }
+
+    /// What [`Self::import_zip`] would do, and does not.
+    pub async fn check_zip(&self, zip: &[u8]) -> Result<Imported, Error> {
+        changes::import_zip(&self.0, zip, true).await
     }
 
     /// A document as it is stored: the source config, source template or correlation config.

@@ -1,39 +1,69 @@
 //! The history of connectors. Only connectory has these operations.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use connectory_model::ScriptName;
-use connectory_model::wire::{CONNECTORS_PATH, ConnectorDetail, ConnectorRevision, REVISIONS_PATH, RevisionAction};
+use connectory_model::wire::{
+    ACTIVITY_PATH, ActivityEntry, COMPARE_PATH, CONNECTORS_PATH, ConnectorDetail, ConnectorRevision, DELETED_PATH,
+    DeletedConnector, REVISIONS_PATH, RevisionAction,
+};
+use connectory_model::{ScriptName, Search};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use reqwest::header::LINK;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::Url;
 
 use crate::error::Error;
 use crate::http::Answer;
 use crate::transport::Transport;
 
-/// The revisions of a tenant or of a connector, the newest first: first the methods that select revisions, then the methods
-/// that read them.
-#[derive(Clone)]
-#[must_use = "revisions are read by `all`, `stream` or `page`"]
-pub struct Revisions {
+/// The revisions of a tenant or of a connector, the newest first.
+pub type Revisions = Pages<ConnectorRevision>;
+
+/// The deleted connectors of a tenant that are not there again, the last deleted first.
+pub type DeletedConnectors = Pages<DeletedConnector>;
+
+/// What happened in a tenant: changes, and for those who may manage API clients, changes of access, sign-ins and refused sign-ins.
+/// Entries of a kind that this version does not know are left out.
+pub type Activity = Pages<ActivityEntry>;
+
+/// What the service answers page by page, the newest first: first the methods that select, then the methods that read.
+#[must_use = "pages are read by `all`, `stream` or `page`"]
+pub struct Pages<T> {
     transport: Arc<Transport>,
-    /// The connector whose path is read. None for the path of the tenant.
-    of: Option<String>,
+    path: &'static str,
+    /// The part of the path below it.
+    below: Vec<String>,
     query: Vec<(&'static str, String)>,
+    of: PhantomData<fn() -> T>,
 }
 
-impl fmt::Debug for Revisions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Revisions").field("of", &self.of).field("query", &self.query).finish_non_exhaustive()
+impl<T> Clone for Pages<T> {
+    fn clone(&self) -> Self {
+        let Self { transport, path, below, query, of } = self;
+        Self { transport: Arc::clone(transport), path, below: below.clone(), query: query.clone(), of: *of }
     }
 }
 
-impl Revisions {
-    pub(crate) fn new(transport: Arc<Transport>, of: Option<String>) -> Self {
-        Self { transport, of, query: Vec::new() }
+impl<T> fmt::Debug for Pages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, below, query, .. } = self;
+        f.debug_struct("Pages").field("path", path).field("below", below).field("query", query).finish_non_exhaustive()
+    }
+}
+
+impl Pages<ConnectorRevision> {
+    /// Those of a tenant.
+    pub(crate) fn of_tenant(transport: Arc<Transport>) -> Self {
+        Self::new(transport, REVISIONS_PATH, Vec::new())
+    }
+
+    /// Those of a connector.
+    pub(crate) fn of_connector(transport: Arc<Transport>, script_name: &str) -> Self {
+        Self::new(transport, CONNECTORS_PATH, vec![script_name.to_owned(), "revisions".to_owned()])
     }
 
     /// Only those of the author with this id or name. Only for the revisions of a tenant, as the next six.
@@ -76,10 +106,87 @@ impl Revisions {
     pub fn before(self, revision: u64) -> Self {
         self.with("before", revision.to_string())
     }
+}
 
-    /// The number of revisions in a page: 1 to 250, 50 by default.
-    pub fn page_size(self, revisions: usize) -> Self {
-        self.with("limit", revisions.clamp(1, 250).to_string())
+impl Pages<DeletedConnector> {
+    pub(crate) fn deleted(transport: Arc<Transport>) -> Self {
+        Self::new(transport, DELETED_PATH, Vec::new())
+    }
+
+    /// Only those whose name, type or script name contains a text.
+    pub fn search(self, search: &Search) -> Self {
+        self.with("q", search.as_str().to_owned())
+    }
+
+    /// Only those that were deleted by a revision below this number.
+    pub fn before(self, revision: u64) -> Self {
+        self.with("before", revision.to_string())
+    }
+}
+
+impl Pages<ActivityEntry> {
+    pub(crate) fn activity(transport: Arc<Transport>) -> Self {
+        Self::new(transport, ACTIVITY_PATH, Vec::new())
+    }
+
+    /// Only that of the author with this id or name. Refused sign-ins have an id only.
+    pub fn author(self, author: &str) -> Self {
+        self.with("author", author.to_owned())
+    }
+
+    /// Only this: `changes`, an action of a revision such as `create`, a member that changed such as `translations`, `access`,
+    /// the action of an access event such as `sign_in`, or `refused`.
+    pub fn what(self, what: &str) -> Self {
+        self.with("what", what.to_owned())
+    }
+
+    /// Only changes of the connector with this script name.
+    pub fn script_name(self, script_name: &ScriptName) -> Self {
+        self.with("scriptName", script_name.to_string())
+    }
+
+    /// Only that of this time or later, such as `2026-05-04T00:00:00Z` (RFC 3339).
+    pub fn since(self, time: &str) -> Self {
+        self.with("since", time.to_owned())
+    }
+
+    /// Only that of this time or earlier.
+    pub fn until(self, time: &str) -> Self {
+        self.with("until", time.to_owned())
+    }
+}
+
+/// An item of a page.
+pub trait Item: DeserializeOwned + Send {
+    /// The parameter that says where a page begins.
+    const PLACE: &str = "before";
+
+    /// Whether it is of a kind that this version knows.
+    fn is_known(_item: &Value) -> bool {
+        true
+    }
+}
+
+impl Item for ConnectorRevision {}
+
+impl Item for DeletedConnector {}
+
+impl Item for ActivityEntry {
+    const PLACE: &str = "cursor";
+
+    fn is_known(item: &Value) -> bool {
+        matches!(item["kind"].as_str(), Some("change" | "access" | "refused") | None)
+    }
+}
+
+impl<T: Item> Pages<T> {
+    fn new(transport: Arc<Transport>, path: &'static str, below: Vec<String>) -> Self {
+        Self { transport, path, below, query: Vec::new(), of: PhantomData }
+    }
+
+    /// The number of items in a page: 1 to 250, 50 by default.
+    pub fn page_size(self, items: usize) -> Self {
+        self.with("limit", items.clamp(1, 250).to_string())
     }
 
     fn with(mut self, name: &'static str, value: String) -> Self {
@@ -89,11 +196,17 @@ impl Revisions {
     }
 
     /// The first page.
-    pub async fn page(&self) -> Result<Vec<ConnectorRevision>, Error> {
-        self.fetch().await?.json()
+    pub async fn page(&self) -> Result<Vec<T>, Error> {
+        Self::read(&self.fetch().await?)
     }
 
-    /// All revisions. The stream fetches a page when the one before it has been read.
+    fn read(answer: &Answer) -> Result<Vec<T>, Error> {
+        let items: Vec<Value> = answer.json()?;
+        let known = items.into_iter().filter(T::is_known).map(serde_json::from_value);
+        known.collect::<Result<_, _>>().map_err(|error| answer.unreadable(error.to_string()))
+    }
+
+    /// All items. The stream fetches a page when the one before it has been read.
     ///
     /// ```no_run
     /// # async fn example(client: connectory_client::Client) -> Result<(), connectory_client::Error> {
@@ -108,43 +221,41 @@ impl Revisions {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn stream(self) -> impl Stream<Item = Result<ConnectorRevision, Error>> + Send {
+    pub fn stream(self) -> impl Stream<Item = Result<T, Error>> + Send {
         stream::try_unfold(Some(self), |next| async {
-            let Some(revisions) = next else { return Ok(None) };
-            let answer = revisions.fetch().await?;
-            let page: Vec<ConnectorRevision> = answer.json()?;
-            let next = before(&answer)?.map(|number| revisions.before(number));
+            let Some(pages) = next else { return Ok(None) };
+            let answer = pages.fetch().await?;
+            let page = Self::read(&answer)?;
+            let next = place_of_next(&answer, T::PLACE)?.map(|place| pages.with(T::PLACE, place));
             Ok::<_, Error>(Some((stream::iter(page).map(Ok), next)))
         })
         .try_flatten()
     }
 
-    /// All revisions.
-    pub async fn all(self) -> Result<Vec<ConnectorRevision>, Error> {
+    /// All items.
+    pub async fn all(self) -> Result<Vec<T>, Error> {
         self.stream().try_collect().await
     }
 
     async fn fetch(&self) -> Result<Answer, Error> {
-        let with = |request: reqwest::RequestBuilder| request.query(&self.query);
-        match &self.of {
-            Some(of) => self.transport.call_below(CONNECTORS_PATH, Method::GET, &[of, "revisions"], &with).await,
-            None => self.transport.call_below(REVISIONS_PATH, Method::GET, &[], &with).await,
-        }
+        let below: Vec<_> = self.below.iter().map(String::as_str).collect();
+        self.transport.call_below(self.path, Method::GET, &below, &|request| request.query(&self.query)).await
     }
 }
 
-/// The number below which the next page is, if there is one. The link's address is not followed: it is only read.
-fn before(answer: &Answer) -> Result<Option<u64>, Error> {
+/// The value of the parameter that says where the next page begins, if there is one. The link's address is not followed: it is only
+/// read.
+fn place_of_next(answer: &Answer, parameter: &str) -> Result<Option<String>, Error> {
     let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     let Some(link) = links.flat_map(|value| value.split(", ")).find(|link| link.contains("rel=\"next\"")) else {
         return Ok(None);
     };
     let address = link.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(address, _)| address);
-    let number = address.and_then(|address| {
+    let place = address.and_then(|address| {
         let url: Url = answer.url.join(address).ok()?;
-        url.query_pairs().find(|(name, _)| name == "before")?.1.parse().ok()
+        Some(url.query_pairs().find(|(name, _)| name == parameter)?.1.into_owned())
     });
-    number.map(Some).ok_or_else(|| answer.unreadable(format!("its link `{link}` has no `before`")))
+    place.map(Some).ok_or_else(|| answer.unreadable(format!("its link `{link}` has no `{parameter}`")))
 }
 
 /// The connector at a revision.
@@ -166,7 +277,22 @@ pub(crate) async fn diff(
             None => request,
         })
     };
-    let answer = transport.call_below(CONNECTORS_PATH, Method::GET, &[script_name, "diff"], &with).await?;
+    text(&transport.call_below(CONNECTORS_PATH, Method::GET, &[script_name, "diff"], &with).await?)
+}
+
+/// The difference between two connectors, each at a revision.
+pub(crate) async fn compare(
+    transport: &Transport,
+    (from, from_revision): (&str, Option<u64>),
+    (to, to_revision): (&str, Option<u64>),
+) -> Result<String, Error> {
+    let revisions = [("fromRevision", from_revision), ("toRevision", to_revision)];
+    let revisions = revisions.into_iter().filter_map(|(name, number)| Some((name, number?.to_string())));
+    let query: Vec<_> = [("from", from.to_owned()), ("to", to.to_owned())].into_iter().chain(revisions).collect();
+    text(&transport.call_below(COMPARE_PATH, Method::GET, &[], &|request| request.query(&query)).await?)
+}
+
+fn text(answer: &Answer) -> Result<String, Error> {
     String::from_utf8(answer.body.clone()).map_err(|error| answer.unreadable(error.to_string()))
 }
 

@@ -31,11 +31,15 @@
 //! [`service_info`](Client::service_info) reads the name, version, capabilities and limits of a connectory server.
 //!
 //! On a connectory server, [`List::export`] reads whole connectors as of one revision, and [`apply`](Client::apply) makes
-//! changes to several connectors in one commit.
+//! changes to several connectors in one commit. [`patch_each`](Client::patch_each), [`delete_each`](Client::delete_each) and
+//! [`undo`](Client::undo) do it without reading them first, [`duplicate`](Client::duplicate) copies a connector,
+//! [`compare`](Client::compare) compares any two, and [`export_zip`](Client::export_zip) and
+//! [`import_zip`](Client::import_zip) read and write their folders.
 //!
 //! It also has the history: [`history`](Client::history) and [`revisions`](Client::revisions) list revisions,
 //! [`revision`](Client::revision) and [`export_at`](Client::export_at) read what was, [`diff`](Client::diff) compares,
-//! [`restore`](Client::restore) restores, and [`events`](Client::events) is a stream of what changes.
+//! [`restore`](Client::restore) restores, [`deleted_connectors`](Client::deleted_connectors) lists what was deleted,
+//! [`activity`](Client::activity) lists who did what, and [`events`](Client::events) is a stream of what changes.
 //!
 //! # Entity tags
 //!
@@ -91,22 +95,24 @@ mod token;
 mod transport;
 mod unreadable;
 
-pub use changes::{Change, Export};
+pub use changes::{Change, Duplicate, Export};
 pub use client::{Builder, Client, Reached};
 pub use conditional::{IfMatch, IfNoneMatch, Tagged};
 pub use config::{ConfigError, Environment, EnvironmentSource, home_file};
 pub use connectory_model::create::NewConnector;
 pub use connectory_model::document::DocumentKind;
 pub use connectory_model::wire::{
-    Applied, Capability, ConnectorDetail, ConnectorItem, ConnectorRevision, EventKind, EventReset, Open, RequestRate,
-    RevisionAction, RevisionAuthor, RevisionAuthorKind, ServiceInfo, ServiceLimits, UpdateDetail, UpdateStatus,
+    AccessActivity, ActivityEntry, Applied, Capability, ChangeActivity, ConnectorDetail, ConnectorItem,
+    ConnectorRevision, DeletedConnector, EventKind, EventReset, ImportResult, Imported, ImportedConnector, Open,
+    RefusedActivity, RequestRate, RevisionAction, RevisionAuthor, RevisionAuthorKind, ServiceInfo, ServiceLimits,
+    UpdateDetail, UpdateStatus,
 };
 pub use connectory_model::{InvalidSearch, Locale, Metadata, ScriptName, Search, Status};
 pub use error::{ApiError, Error};
 pub use etag::{ETag, InvalidETag};
 pub use events::{Event, Events};
 pub use filter::{Filter, Text};
-pub use history::Revisions;
+pub use history::{Activity, DeletedConnectors, Pages, Revisions};
 pub use json_patch::{Patch, PatchOperation};
 pub use list::{Found, List, Listed, MAX_PAGE};
 pub use reqwest::StatusCode;

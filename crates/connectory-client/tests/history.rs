@@ -8,7 +8,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use connectory_client::{
-    Client, Environment, Event, EventKind, NewConnector, Open, Patch, Retries, RevisionAction, RevisionAuthorKind,
+    ActivityEntry, Client, DeletedConnector, Duplicate, Environment, Event, EventKind, ImportResult, NewConnector,
+    Open, Patch, Retries, RevisionAction, RevisionAuthorKind, Status,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::json;
@@ -49,6 +50,87 @@ async fn what_was_is_read_compared_and_restored() {
     assert!(client.revision("hr", 99).await.unwrap_err().is_not_found());
 }
 
+#[tokio::test]
+async fn what_was_deleted_is_found_and_there_again() {
+    let server = Server::start(unlimited()).await;
+    let client = server.client();
+    for name in ["HR", "Payroll", "Payroll North"] {
+        client.create(&NewConnector::new(name, "x.Y")).await.unwrap();
+    }
+    for script_name in ["hr", "payroll", "payroll-north"] {
+        client.delete(script_name).await.unwrap();
+    }
+    let names = |deleted: Vec<DeletedConnector>| deleted.into_iter().map(|of| of.name.unwrap()).collect::<Vec<_>>();
+    let all = client.deleted_connectors().page_size(1).all().await.unwrap();
+    assert_eq!(names(all.clone()), ["Payroll North", "Payroll", "HR"]);
+    let found = client.deleted_connectors().search(&"PAYROLL".parse().unwrap()).before(6).all().await.unwrap();
+    assert_eq!(names(found), ["Payroll"]);
+    client.restore(all[2].script_name.as_str(), all[2].deletion.revision).await.unwrap();
+    assert_eq!(names(client.deleted_connectors().page().await.unwrap()), ["Payroll North", "Payroll"]);
+}
+
+#[tokio::test]
+async fn several_connectors_are_changed_compared_copied_and_put_back() {
+    let server = Server::start(unlimited()).await;
+    let client = server.client();
+    client.create(&NewConnector::new("HR", "x.Y")).await.unwrap();
+    let copy = client.duplicate("hr", &Duplicate::named("Payroll").status(Status::Demo).at(1)).await.unwrap();
+    assert_eq!((copy.script_name.as_str(), &copy.status), ("payroll", &Open::Known(Status::Demo)));
+    let names = ["hr", "payroll"].map(|name| name.parse().unwrap());
+    let patched = client.patch_each(&names, &category("a")).await.unwrap();
+    assert_eq!((patched.changed, patched.revision), (2, 4));
+    let zip = client.export_zip(&names).await.unwrap();
+    let diff = client.compare(("hr", Some(1)), ("payroll", None)).await.unwrap();
+    assert!(diff.contains("\n-name: HR\n") && diff.contains("\n+name: Payroll\n"), "{diff}");
+    assert_eq!(client.undo(patched.revision).await.unwrap().changed, 2);
+    assert_eq!(client.undo(patched.revision).await.unwrap_err().api_error().unwrap().status.as_u16(), 409);
+    assert_eq!(client.delete_each(&names[..1]).await.unwrap().deleted, 1);
+    for imported in [client.check_zip(&zip).await.unwrap(), client.import_zip(&zip).await.unwrap()] {
+        assert_eq!((imported.applied.created, imported.applied.changed), (1, 1));
+        let payroll = &imported.connectors[1];
+        assert_eq!(
+            (payroll.result, &payroll.changed[..]),
+            (ImportResult::Changed, &["connectorMetadata".to_owned()][..])
+        );
+    }
+    assert_eq!(client.get("hr", None).await.unwrap().connector_metadata["category"], "a");
+}
+
+#[tokio::test]
+async fn the_activity_is_read_to_its_end_and_kinds_of_newer_servers_are_left_out() {
+    let server = Server::start(unlimited()).await;
+    let client = server.client();
+    for name in ["A", "B", "C"] {
+        client.create(&NewConnector::new(name, "x.Y")).await.unwrap();
+    }
+    client.delete("b").await.unwrap();
+    let changes = |entries: Vec<ActivityEntry>| {
+        let change = |entry| match entry {
+            ActivityEntry::Change(change) => Some(change.change),
+            ActivityEntry::Access(_) | ActivityEntry::Refused(_) => None,
+        };
+        entries.into_iter().filter_map(change).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(client.activity().page_size(1).all().await.unwrap()), [4, 3, 2, 1]);
+    assert_eq!(changes(client.activity().what("delete").author("id").all().await.unwrap()), [4]);
+    let of_b = client.activity().script_name(&"b".parse().unwrap()).since("2020-01-01T00:00:00Z");
+    assert_eq!(changes(of_b.all().await.unwrap()), [4, 2]);
+
+    let service = MockServer::start().await;
+    let token = json!({"access_token": "t", "expires_in": 600});
+    Mock::given(path("/oauth/token"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(token))
+        .mount(&service)
+        .await;
+    let entry = json!({"kind": "refused", "created": "", "clientId": "c", "address": "::1", "count": 2, "more": 1});
+    let answer = ResponseTemplate::new(200).set_body_json(json!([{"kind": "praise"}, entry]));
+    Mock::given(path("/connectory/v1/activity")).respond_with(answer).mount(&service).await;
+    let (client_id, client_secret) = ("id".to_owned(), "secret".to_owned());
+    let environment = Environment { base_url: service.uri(), client_id, client_secret };
+    let found = Client::builder(environment).build().unwrap().activity().all().await.unwrap();
+    assert!(matches!(&found[..], [ActivityEntry::Refused(refused)] if refused.count == 2), "{found:?}");
+}
+
 #[test]
 fn code_without_async_has_the_history_too() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -77,6 +159,8 @@ fn code_without_async_has_the_history_too() {
     client.delete("hr").unwrap();
     assert_eq!(client.history("hr").unwrap().len(), 2);
     assert_eq!(client.revisions(|revisions| revisions.action(RevisionAction::Delete)).unwrap().len(), 1);
+    assert_eq!(client.activity(|activity| activity.what("delete")).unwrap().len(), 1);
+    assert_eq!(client.deleted_connectors(|deleted| deleted).unwrap()[0].script_name.as_str(), "hr");
     assert_eq!(client.restore("hr", 1).unwrap().name, "HR");
     assert_eq!(client.revision("hr", 1).unwrap().name, "HR");
     assert_eq!(client.export_at("2").unwrap().connectors, []);

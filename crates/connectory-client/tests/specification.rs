@@ -149,8 +149,10 @@ async fn connectors(examples: &mut Examples) {
             }
         }
     }
-    examples
-        .check("ConnectorDetail as a whole connector", import::whole_from_json(json!([detail]).to_string().as_bytes()));
+    examples.check(
+        "ConnectorDetail as a whole connector",
+        import::whole_from_json(json!([detail]).to_string().as_bytes(), usize::MAX),
+    );
 
     if let Some(folder) = examples.check("ConnectorDetail as a folder", Folder::of(&read)) {
         let files = folder.files();

@@ -73,6 +73,12 @@ fn buttons(view: &View) -> Markup {
             button.only-icon type="button" aria-label="More" { (icon(Icon::More)) }
             (copy_button(view, "copied"))
         }
+        div.actions.after {
+            details.menu-of {
+                summary.button.quiet.only-icon aria-label="Actions" { (icon(Icon::More)) }
+                div { a.button href="#content" { "Duplicate" } hr; a.button.danger href="#content" { (icon(Icon::Trash)) "Delete…" } }
+            }
+        }
         p.after { @for of in Icon::ALL { (icon(*of)) " " } }
         div.chips.after {
             label.chosen { span.visually-hidden { "Status" } select.filter { option value="" { "Status" } option value="a" { "Released" } } }
@@ -96,6 +102,12 @@ fn fields(view: &View) -> Markup {
         label.check { input type="checkbox" checked; "Direct connect" }
         label.check { input type="radio" name="e" checked; "Token" }
         p.hint { "A hint says what the field is for." }
+        div.pair { @for side in ["Left", "Right"] {
+            fieldset {
+                legend { (side) }
+                div.with-number { label { "Script name" input name="f" value="hr-system"; } label { "Revision" input name="g" value="12"; } }
+            }
+        } }
     };
     card("Fields", &fields)
 }
@@ -121,9 +133,10 @@ fn tables(view: &View) -> Markup {
     html! {
         section.card {
             table.connectors {
-                thead { tr { th scope="col" { "Name" } th.hide-m scope="col" { "Script name" } th scope="col" { "Status" } th.hide-s scope="col" { "Translations" } } }
+                thead { tr { th.pick-box scope="col" { label { input type="checkbox"; span.visually-hidden { "Select all" } } } th scope="col" { "Name" } th.hide-m scope="col" { "Script name" } th scope="col" { "Status" } th.hide-s scope="col" { "Translations" } } }
                 tbody { @for (name, description, script_name, status, percent) in rows {
                     tr {
+                        td.pick-box { label { input type="checkbox"; span.visually-hidden { "Select " (name) } } }
                         th scope="row" { div.named { (mark(name)) div { a.name href="#content" { (name) } p.sub.clipped { (description) } } } }
                         td.hide-m { code.script-name { (script_name) } }
                         td { (status_badge(view, status)) }
@@ -132,6 +145,10 @@ fn tables(view: &View) -> Markup {
                 } }
             }
         }
+        section.card { table.compared {
+            thead { tr { td {} @for name in ["HR system", "HR system copy"] { th scope="col" { a.name href="#content" { (name) } p.sub { code { "hr-system" } " · Revision 12" } } } } }
+            tbody { tr { th scope="row" { "Status" } td { (status_badge(view, Status::Released)) } td { (status_badge(view, Status::Development)) } } }
+        } }
         section.card { table.activity { tbody {
             tr { td.narrow-column { (face("Platform admin")) } th scope="row" { b { "Platform admin" } " changed " a href="#content" { "hr-system" } p.sub { "Source config" } } td.when { "yesterday" } }
             tr { td.narrow-column { span.face.bad { (icon(Icon::Cross)) } } th scope="row" { b { code { "nobody" } } " was refused" } td.when { "yesterday" } }

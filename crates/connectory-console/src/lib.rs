@@ -14,6 +14,7 @@ mod connector;
 mod deleted;
 mod frame;
 mod list;
+mod many;
 mod settings;
 mod sign_in;
 mod state;
@@ -27,7 +28,10 @@ use axum::response::Redirect;
 use axum::routing::{get, post};
 use connectory_server::options::Pages;
 
-use connector::{create, delete, documents, history, metadata, overview, preview, release, translations};
+use connector::{
+    compare, create, delete, documents, download, duplicate, history, import, metadata, new_name, overview, preview,
+    release, restore, translations,
+};
 use frame::error::PageError;
 use frame::texts::Message;
 use sign_in::oidc_pages;
@@ -42,6 +46,7 @@ pub const PAGES: Pages = Pages { sign_in: "/console/sign-in", sign_out: "/consol
 pub fn routes(console: Arc<Console>) -> Router {
     let connector_pages = Router::new()
         .route("/", get(overview::show))
+        .route("/duplicate", get(duplicate::show).post(duplicate::duplicate))
         .route("/delete", get(delete::show).post(delete::delete))
         .route("/documents/{kind}", get(documents::show).post(documents::save))
         .route("/documents/{kind}/file", get(documents::download).post(documents::upload))
@@ -49,6 +54,7 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/documents/{kind}/format", post(documents::format))
         .route("/documents/{kind}/completion", get(documents::completion))
         .route("/documents/{kind}/compare", post(documents::compare))
+        .route("/download", get(download::connector))
         .route("/preview", get(preview::show))
         .route("/settings", get(connector::settings::show).post(connector::settings::save))
         .route("/settings/compare", post(connector::settings::compare))
@@ -59,7 +65,7 @@ pub fn routes(console: Arc<Console>) -> Router {
         .merge(translations::routes())
         .route("/history", get(history::show))
         .route("/history/{number}", get(history::revision))
-        .route("/history/{number}/restore", post(history::restore));
+        .route("/history/{number}/restore", get(restore::show).post(restore::restore));
     Router::new()
         .route("/", get(list::show))
         .route(PAGES.sign_in, get(sign_in::client::show).post(sign_in::client::submit))
@@ -68,7 +74,12 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/oidc/callback", get(oidc_pages::callback))
         .route("/console/preferences", post(sign_in::client::preferences))
         .route("/console/new", get(create::show).post(create::create))
-        .route("/console/new/script-name", get(create::script_name))
+        .route("/console/new/script-name", get(new_name::script_name))
+        .route(urls::COMPARE, get(compare::show))
+        .route("/console/compare/names/{side}", get(compare::names))
+        .route("/console/export", get(download::several))
+        .route(import::ADDRESS, get(import::show).post(import::plan))
+        .route(import::APPLY, post(import::apply))
         .nest("/console/connectors/{scriptName}", connector_pages)
         .route("/console/settings", get(settings::show))
         .route("/console/components", get(components::show))
@@ -80,6 +91,10 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/console/activity/access", get(|| async { Redirect::permanent(activity::ACCESS) }))
         .route("/console/activity/refused", get(|| async { Redirect::permanent(activity::REFUSED) }))
         .route("/console/activity/changes/{number}", get(activity::change::show))
+        .route("/console/activity/changes/{number}/undo", post(activity::change::undo))
+        .route(urls::MANY_STATUS, get(many::status::show).post(many::status::save))
+        .route(urls::MANY_LABELS, get(many::labels::show).post(many::labels::save))
+        .route(urls::MANY_DELETE, get(many::delete::show).post(many::delete::delete))
         .route("/console", get(|| async { Redirect::to("/") }))
         .route("/console/{*rest}", get(not_found))
         .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))

@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use connectory_model::filter::{Filter, quoted};
 use connectory_model::limits::MEMBER_CHARS;
-use connectory_model::wire::Origin;
+use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, metadata, name_key, visible};
 use connectory_server::auth::Caller;
 use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, SortBy, Source};
@@ -25,11 +25,12 @@ use crate::frame::list_tabs::{ListTab, deleted_count, list_tabs, long_search};
 use crate::frame::query::parameter;
 use crate::frame::search::search_field;
 use crate::frame::success::success_note;
+use crate::frame::taken_back::change_note;
 use crate::frame::undo;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::connector_url;
+use crate::urls::{MANY_DELETE, MANY_LABELS, MANY_STATUS, connector_url};
 use connectory_model::shown;
 
 /// The numbers of connectors that a page may have (D94).
@@ -38,8 +39,14 @@ const PAGE_SIZES: [usize; 3] = [25, 50, 100];
 const PAGE_SIZE: usize = 50;
 /// The word in the URL for the built-in connectors.
 const BUILT_IN: &str = "built-in";
+/// The address of the import.
+const IMPORT: &str = "/console/import";
+/// The address of the export of selected connectors.
+const EXPORT: &str = "/console/export";
+/// The bytes of a name that may not be shown whole. Its title is.
+const LONG_NAME: usize = 60;
 /// The number of locales that a row shows.
-const LOCALES: usize = 4;
+const LOCALES: usize = 3;
 
 /// The parameters of the URL. Of a parameter that is repeated, the last value counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -218,13 +225,17 @@ pub async fn show(
         (success_note(&view, &raw))
         (long_search(&view, &raw))
         (undo_note(&console, &view, &caller, &raw).await?)
+        (change_note(&console, &view, &caller, &raw, true).await?)
         form #filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
             hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" {
             div.top {
                 h1 { (view.text("nav.connectors")) }
                 (search_field(&view, &query.search, "list.search_hint"))
                 @if view.may_write() {
-                    a.button.primary.spacer href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
+                    span.spacer.actions {
+                        a.button href=(IMPORT) { (icon(Icon::Up)) (view.text("list.import")) }
+                        a.button.primary href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
+                    }
                 }
             }
             div.top {
@@ -241,6 +252,7 @@ pub async fn show(
         section #results aria-live="polite" {
             @if listing.entries.is_empty() { (nothing(&view, &query, &page)) }
             @else { (table(&view, &query, sorting, &listing.entries, &changes)) }
+            @if tab == ListTab::Custom && !listing.entries.is_empty() { (selection_bar(&view)) }
             (page_links(&view, &query, &page))
         }
     };
@@ -285,6 +297,7 @@ fn nothing(view: &View, query: &ListQuery, page: &Page) -> Markup {
                 @if view.may_write() && query.tab() == ListTab::Custom {
                     div.actions {
                         a.button.primary href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
+                        a.button href=(IMPORT) { (icon(Icon::Up)) (view.text("list.import")) }
                         a.button href=(query.in_tab(ListTab::BuiltIn)) { (view.text("list.see_built_in")) }
                     }
                 }
@@ -393,15 +406,22 @@ fn table(
     let hidden = if is_custom { SortBy::Category } else { SortBy::Changed };
     let direction = if sorting.is_descending { "descending" } else { "ascending" };
     html! {
-        div.card.scrolls { table.connectors {
+        div.card { table.connectors.rows {
             thead { tr {
+                @if is_custom {
+                    th.pick-box scope="col" {
+                        label.needs-script { input type="checkbox" data-select-all; span.visually-hidden { (view.text("many.select_all")) } }
+                        span.visually-hidden { (view.text("many.selection")) }
+                    }
+                }
                 @for (word, by, title) in COLUMNS.into_iter().filter(|(_, by, _)| *by != hidden) {
-                    th.hide-s[!matches!(by, SortBy::Name | SortBy::Status)] scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
+                    th.hide-s[!matches!(by, SortBy::Name | SortBy::Status)].hide-l[matches!(by, SortBy::Type | SortBy::Category)].who-and-when[by == SortBy::Changed] scope="col" aria-sort=[(by == sorting.by).then_some(direction)] {
                         a href=(query.sorted_by(word)) { (view.text(title)) }
                     }
                     @if by == SortBy::Name { th.hide-m scope="col" { (view.text("overview.script_name")) } }
-                    @if by == SortBy::Status { th.hide-s scope="col" { (view.text("column.locales")) } }
+                    @if by == SortBy::Status { th.hide-s.hide-l.of-locales scope="col" { (view.text("column.locales")) } }
                 }
+                th.hide-s.row-action scope="col" { span.visually-hidden { (view.text("many.actions")) } }
             } }
             tbody { @for entry in entries { (row(view, entry, is_custom, changes)) } }
         } }
@@ -417,20 +437,26 @@ fn row(view: &View, entry: &Entry, is_custom: bool, changes: &HashMap<RevisionNu
     };
     html! {
         tr {
+            @if is_custom {
+                td.pick-box { label {
+                    input type="checkbox" name="scriptName" value=(item.script_name.as_str()) form="selection" data-select;
+                    span.visually-hidden { (view.format("many.select", &[&visible(&item.name)])) }
+                } }
+            }
             th scope="row" {
                 div.named {
                     (mark(&item.name))
                     div {
-                        a.name href=(connector_url(&item.script_name, "")) { (visible(&item.name)) }
+                        a.name href=(connector_url(&item.script_name, "")) title=[(item.name.len() > LONG_NAME).then(|| visible(&item.name))] { (visible(&item.name)) }
                         @if let Some(description) = metadata(metadata::SHORT_DESC) { p.sub.clipped title=(visible(description)) { (visible(description)) } }
                     }
                 }
             }
             td.hide-m { code.script-name title=(visible(item.script_name.as_str())) { (visible(item.script_name.as_str())) } }
-            td.hide-s.one-line title=(visible(&item.connector_type)) { (visible(&item.connector_type)) }
-            @if !is_custom { td.hide-s { (visible(metadata("category").unwrap_or_default())) } }
+            td.hide-s.hide-l.one-line title=(visible(&item.connector_type)) { (visible(&item.connector_type)) }
+            @if !is_custom { td.hide-s.hide-l.one-line { (visible(metadata("category").unwrap_or_default())) } }
             td { (status_badge(view, entry.status)) }
-            td.hide-s { (locale_chips(view, &entry.locales)) }
+            td.hide-s.hide-l.locales { (locale_chips(view, &entry.locales)) }
             @if is_custom {
                 td.hide-s.who-and-when {
                     @if let Some(change) = change {
@@ -439,6 +465,62 @@ fn row(view: &View, entry: &Entry, is_custom: bool, changes: &HashMap<RevisionNu
                     }
                 }
             }
+            td.hide-s.row-action { (row_menu(view, &item, entry.status, is_custom)) }
+        }
+    }
+}
+
+/// What can be done with the connector of a row.
+fn row_menu(view: &View, item: &ConnectorItem, status: Status, is_custom: bool) -> Markup {
+    let script_name = &item.script_name;
+    let many = |page: &str| many_url(page, script_name);
+    let link = |address: String, key: &str| html! { a.button href=(address) { (view.text(key)) } };
+    let (may_write, may_change) = (view.may_write(), view.may_write() && is_custom);
+    html! {
+        details.menu-of {
+            summary.button.quiet.only-icon aria-label=(view.format("many.actions_of", &[&visible(&item.name)])) { (icon(Icon::More)) }
+            div {
+                @if is_custom { (link(connector_url(script_name, "/documents/source-config"), "many.open_editor")) }
+                @if may_write { (link(connector_url(script_name, "/duplicate"), "many.duplicate")) }
+                (link(format!("/console/compare?{}", pair("left", script_name)), "many.compare"))
+                (link(connector_url(script_name, "/download"), "action.download"))
+                @if may_change {
+                    hr;
+                    @if status != Status::Released { (link(connector_url(script_name, "/release"), "life.release_question")) }
+                    (link(many(MANY_STATUS), "many.set_status_question"))
+                    (link(many(MANY_LABELS), "many.labels_question"))
+                    hr;
+                    a.button.danger href=(connector_url(script_name, "/delete")) { (icon(Icon::Trash)) (view.text("many.delete")) }
+                }
+            }
+        }
+    }
+}
+
+/// A connector as a parameter of an address.
+fn pair(name: &str, script_name: &ScriptName) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair(name, script_name.as_str()).finish()
+}
+
+fn many_url(page: &str, script_name: &ScriptName) -> String {
+    format!("{page}?{}", pair("scriptName", script_name))
+}
+
+/// What can be done with the selected connectors. A script counts them. Where there is none, this is a row of buttons.
+fn selection_bar(view: &View) -> Markup {
+    let button = |address: &str, key: &str, class: &str, before: Markup| {
+        html! { button class=(class) type="submit" formaction=(address) { (before) (view.text(key)) } }
+    };
+    let may_write = view.may_write();
+    html! {
+        form #selection.selection.actions method="get" action=(EXPORT) aria-label=(view.text("many.selection")) {
+            span.needs-script data-selected=(view.text("many.selected")) {}
+            @if may_write {
+                (button(MANY_STATUS, "many.set_status", "", html! {}))
+                (button(MANY_LABELS, "many.labels", "", html! {}))
+            }
+            (button(EXPORT, "many.export", "", icon(Icon::Down)))
+            @if may_write { (button(MANY_DELETE, "many.delete", "quiet danger", html! {})) }
         }
     }
 }

@@ -1,12 +1,26 @@
-//! The addresses of pages.
+//! The addresses of pages that others link to.
 
 use connectory_model::ScriptName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// The address of the page that compares two connectors.
+pub const COMPARE: &str = "/console/compare";
+/// The address of the page that sets the status of connectors.
+pub const MANY_STATUS: &str = "/console/many/status";
+/// The address of the page that changes the labels of connectors.
+pub const MANY_LABELS: &str = "/console/many/labels";
+/// The address of the page that deletes connectors.
+pub const MANY_DELETE: &str = "/console/many/delete";
 
 /// The address of a page of a connector.
 pub fn connector_url(script_name: &ScriptName, rest: &str) -> String {
     const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     format!("/console/connectors/{}{rest}", utf8_percent_encode(script_name.as_str(), SEGMENT))
+}
+
+/// The address of a comparison, with these parameters.
+pub fn compare_url(parameters: &[(&str, &str)]) -> String {
+    format!("{COMPARE}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish())
 }
 
 #[cfg(test)]

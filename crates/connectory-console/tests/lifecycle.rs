@@ -255,14 +255,14 @@ async fn a_restore_overwrites_nothing_that_its_reader_has_not_seen() {
     let admin = Browser::of(&app, CLIENT_ID).await;
     let change = |category: &str| json!([{"op": "add", "path": "/connectorMetadata/category", "value": category}]);
     app.patch("/v3/connectors/hr", &change("first")).await.ok();
-    let base = field(&admin.page(&format!("{HR}/history/1")).await, "base");
+    let base = field(&admin.page(&format!("{HR}/history/1/restore")).await, "base");
     app.patch("/v3/connectors/hr", &change("second")).await.ok();
     for base in [base.as_str(), "", "made up"] {
         let late = admin.post(&format!("{HR}/history/1/restore"), &[("base", base)]).await;
         assert_eq!(late.status, StatusCode::CONFLICT, "{base}");
     }
     assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "second");
-    let base = field(&admin.page(&format!("{HR}/history/1")).await, "base");
+    let base = field(&admin.page(&format!("{HR}/history/1/restore")).await, "base");
     let restored = admin.post(&format!("{HR}/history/1/restore"), &[("base", &base)]).await;
     assert_eq!(restored.header("location"), Some("/console/connectors/hr/history?done=restored"));
 }

@@ -1,7 +1,8 @@
 //! A connector as files: for git, for the command line, for the console and for `--catalog`.
 //!
 //! [`Folder`] is the content of a connector folder, [`local`] reads folders on a disk, [`pull`] writes them there, and
-//! [`lint`] checks them without a server. Only [`local`] and [`pull`] do I/O.
+//! [`lint`] checks them without a server. [`packed`] writes folders into a zip file, and [`upload`] reads what someone sends.
+//! Only [`local`] and [`pull`] touch a disk.
 #![doc = include_str!("../README.md")]
 
 mod as_written;
@@ -12,9 +13,11 @@ mod folder;
 pub mod folder_name;
 pub mod lint;
 pub mod local;
+pub mod packed;
 pub mod pull;
 mod rename;
 mod similar;
+pub mod upload;
 pub mod vocabulary;
 mod whole_file;
 

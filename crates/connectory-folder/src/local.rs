@@ -1,4 +1,4 @@
-//! Reading connector folders from a disk, and checking what is there.
+//! Reading connector folders, from a disk or from anything else that has files in folders, and checking what is there.
 //!
 //! What is read may come from somebody's pull request. So nothing but regular files is read, no symbolic link is
 //! followed below the folder that the user named, and no file is read further than a server would take it. What is left
@@ -65,35 +65,40 @@ impl LocalFolders {
     /// Reads the connector folders in a folder. If the folder is itself a connector folder, reads only it. No file may have
     /// more bytes than `limits` has for a document.
     pub fn read(dir: &Path, limits: Limits) -> Result<Self, DiskError> {
-        let entries = entries(dir)?;
+        Self::read_in(&Disk, dir, limits)
+    }
+
+    /// Like [`Self::read`], of any tree.
+    pub(crate) fn read_in<T: Tree>(tree: &T, dir: &Path, limits: Limits) -> Result<Self, T::Error> {
+        let entries = tree.entries(dir)?;
         let mut local = Self { dir: dir.to_owned(), is_connector: false, folders: Vec::new(), findings: Vec::new() };
         if !entries.iter().any(|entry| entry.name == CONNECTOR_FILE) {
             for entry in &entries {
-                local.add(entry, limits)?;
+                local.add(tree, entry, limits)?;
             }
         }
         if local.folders.is_empty() && entries.iter().any(Entry::is_like_part) {
-            let folder = LocalFolder::read(dir, name_of(dir)?, &entries, limits)?;
+            let folder = LocalFolder::read(tree, dir, tree.name_of(dir)?, &entries, limits)?;
             return Ok(Self { is_connector: true, folders: vec![folder], findings: Vec::new(), ..local });
         }
         local.findings.extend(clashes(&entries, ""));
         let has_errors = local.findings.iter().any(|finding| finding.rule.level == Level::Error);
         if local.folders.is_empty() && !has_errors {
-            let nested = entries.into_iter().find(Entry::has_connector_folders).map(|entry| entry.path);
-            return Err(DiskError::Empty(dir.to_owned(), nested));
+            let nested = entries.into_iter().find(|entry| entry.has_connector_folders(tree)).map(|entry| entry.path);
+            return Err(DiskError::Empty(dir.to_owned(), nested).into());
         }
         Ok(local)
     }
 
-    fn add(&mut self, entry: &Entry, limits: Limits) -> Result<(), DiskError> {
+    fn add<T: Tree>(&mut self, tree: &T, entry: &Entry, limits: Limits) -> Result<(), T::Error> {
         match entry.kind {
             Kind::Link => self.findings.push(entry.link("")),
             Kind::Folder => {
-                let inner = entries(&entry.path)?;
+                let inner = tree.entries(&entry.path)?;
                 if inner.iter().any(Entry::is_like_part) {
-                    self.folders.push(LocalFolder::read(&entry.path, entry.name.clone(), &inner, limits)?);
+                    self.folders.push(LocalFolder::read(tree, &entry.path, entry.name.clone(), &inner, limits)?);
                 } else {
-                    let found = entry.has_connector_folders();
+                    let found = entry.has_connector_folders(tree);
                     let message = if found {
                         "the folder is not a connector folder, but has some in it; they are not read"
                     } else {
@@ -113,15 +118,20 @@ impl LocalFolders {
 
     /// Checks all folders. The findings are ordered by folder, file and place.
     pub fn lint(&self, limits: Limits) -> Vec<LocalFinding<'_>> {
+        self.checked(limits).collect()
+    }
+
+    /// Like [`Self::lint`], one folder after the other.
+    pub fn checked(&self, limits: Limits) -> impl Iterator<Item = LocalFinding<'_>> {
         let beside = self.findings.iter().cloned().map(|finding| LocalFinding { folder: None, finding });
         let mut names = HashMap::new();
-        let within = self.folders.iter().flat_map(|folder| {
+        let within = self.folders.iter().flat_map(move |folder| {
             let (mut findings, name) = folder.lint(limits);
             findings.extend(name.and_then(|name| folder.duplicate(&name, &mut names)));
             findings.sort_by(|a, b| (&a.file, a.span.start, a.rule.id).cmp(&(&b.file, b.span.start, b.rule.id)));
             findings.into_iter().map(move |finding| LocalFinding { folder: Some(folder), finding })
         });
-        beside.chain(within).collect()
+        beside.chain(within)
     }
 
     /// The first error that reading found, with its path.
@@ -135,23 +145,23 @@ impl LocalFolders {
 }
 
 impl LocalFolder {
-    fn read(path: &Path, name: String, entries: &[Entry], limits: Limits) -> Result<Self, DiskError> {
+    fn read<T: Tree>(tree: &T, path: &Path, name: String, entries: &[Entry], limits: Limits) -> Result<Self, T::Error> {
         let mut folder = Self { path: path.to_owned(), name, files: Files::new(), findings: Vec::new() };
-        folder.add(entries, "", limits)?;
+        folder.add(tree, entries, "", limits)?;
         for below in entries.iter().filter(|entry| entry.kind == Kind::Folder) {
-            folder.add(&self::entries(&below.path)?, &format!("{}/", below.name), limits)?;
+            folder.add(tree, &tree.entries(&below.path)?, &format!("{}/", below.name), limits)?;
         }
         Ok(folder)
     }
 
     /// Reads the parts of the connector among the entries of the folder, or of a folder in it.
-    fn add(&mut self, entries: &[Entry], prefix: &str, limits: Limits) -> Result<(), DiskError> {
+    fn add<T: Tree>(&mut self, tree: &T, entries: &[Entry], prefix: &str, limits: Limits) -> Result<(), T::Error> {
         let paths: HashSet<_> = entries.iter().map(|entry| format!("{prefix}{}", entry.name)).collect();
         for entry in entries {
             let path = format!("{prefix}{}", entry.name);
             let finding = match entry.kind {
                 Kind::Link => Some(entry.link(prefix)),
-                Kind::File if is_part(&path) => match read_file(&entry.path, limits.document)? {
+                Kind::File if is_part(&path) => match tree.file(&entry.path, limits.document)? {
                     Some(bytes) => {
                         self.files.insert(path, Cow::Owned(bytes));
                         None
@@ -168,7 +178,7 @@ impl LocalFolder {
                 Kind::File | Kind::Other => {
                     wrong(&path, |other| paths.contains(other)).map(|message| found_in(&UNKNOWN_FILE, &path, &message))
                 }
-                Kind::Folder if !prefix.is_empty() && entry.is_connector_folder() => {
+                Kind::Folder if !prefix.is_empty() && entry.is_connector_folder(tree) => {
                     Some(found_in(&UNKNOWN_FILE, &path, NESTED))
                 }
                 Kind::Folder => wrong_folder(&path).map(|message| found_in(&UNKNOWN_FILE, &path, &message)),
@@ -211,9 +221,50 @@ impl LocalFolder {
     }
 }
 
+/// What has files in folders.
+pub(crate) trait Tree {
+    /// Why something cannot be read.
+    type Error: From<DiskError>;
+
+    /// The names in a folder, in order, without those that begin with `.`.
+    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, Self::Error>;
+
+    /// The content of a regular file. `None` if it has more bytes than `max`.
+    fn file(&self, path: &Path, max: usize) -> Result<Option<Vec<u8>>, Self::Error>;
+
+    /// Whether something is at a path.
+    fn has(&self, path: &Path) -> bool;
+
+    /// The name of a folder that is itself a connector folder.
+    fn name_of(&self, folder: &Path) -> Result<String, Self::Error>;
+}
+
+/// The disk of this machine.
+struct Disk;
+
+impl Tree for Disk {
+    type Error = DiskError;
+
+    fn entries(&self, folder: &Path) -> Result<Vec<Entry>, DiskError> {
+        entries(folder)
+    }
+
+    fn file(&self, path: &Path, max: usize) -> Result<Option<Vec<u8>>, DiskError> {
+        read_file(path, max)
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        path.symlink_metadata().is_ok()
+    }
+
+    fn name_of(&self, folder: &Path) -> Result<String, DiskError> {
+        name_of(folder)
+    }
+}
+
 /// What is at a path. A symbolic link is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     File,
     Folder,
     Link,
@@ -223,10 +274,13 @@ enum Kind {
 
 /// A name in a folder.
 #[derive(Debug)]
-struct Entry {
-    name: String,
-    path: PathBuf,
-    kind: Kind,
+pub(crate) struct Entry {
+    /// The name.
+    pub name: String,
+    /// The path in the tree.
+    pub path: PathBuf,
+    /// What it is the name of.
+    pub kind: Kind,
 }
 
 impl Entry {
@@ -241,12 +295,13 @@ impl Entry {
     }
 
     /// Whether it is a folder with connector folders in it. A folder that cannot be read has none.
-    fn has_connector_folders(&self) -> bool {
-        self.kind == Kind::Folder && entries(&self.path).is_ok_and(|inner| inner.iter().any(Self::is_connector_folder))
+    fn has_connector_folders(&self, tree: &impl Tree) -> bool {
+        let has = |inner: Vec<Self>| inner.iter().any(|entry| entry.is_connector_folder(tree));
+        self.kind == Kind::Folder && tree.entries(&self.path).is_ok_and(has)
     }
 
-    fn is_connector_folder(&self) -> bool {
-        self.kind == Kind::Folder && self.path.join(CONNECTOR_FILE).symlink_metadata().is_ok()
+    fn is_connector_folder(&self, tree: &impl Tree) -> bool {
+        self.kind == Kind::Folder && tree.has(&self.path.join(CONNECTOR_FILE))
     }
 
     fn link(&self, prefix: &str) -> Finding {

@@ -19,6 +19,47 @@ pub fn default_type(name: &str) -> String {
     connector_type.trim_end().to_owned()
 }
 
+/// Checks that a new connector may have a status.
+fn check_status(status: Status) -> Result<(), InvalidMember> {
+    match status {
+        Status::Deprecated => {
+            Err(InvalidMember::new("`status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a duplicate of a connector does not have of the original, and which state of the original it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDuplicate {
+    /// The duplicate's name.
+    pub name: String,
+    /// The duplicate's status. The default is development.
+    pub status: Status,
+    /// The number of the original's revision. Without one, it is the original as it is now.
+    pub revision: Option<u64>,
+}
+
+impl NewDuplicate {
+    /// Reads the body of a request for a duplicate. A member that it does not have is refused (D41).
+    pub fn from_request(body: &Value) -> Result<Self, InvalidMember> {
+        let members = Members::of(body)?;
+        members.expect_only(&["name", "status", "revision"])?;
+        let revision = match members.get("revision") {
+            None => None,
+            Some(value) => Some(
+                value
+                    .as_u64()
+                    .filter(|number| *number > 0)
+                    .ok_or_else(|| Members::wrong_type("revision", "the number of a revision, such as 42", value))?,
+            ),
+        };
+        let status = members.status()?.unwrap_or(Status::Development);
+        check_status(status)?;
+        Ok(Self { name: members.required_text("name", None)?, status, revision })
+    }
+}
+
 /// The members of a connector apart from its documents. Serialized, they are the body of a create request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,9 +99,7 @@ impl NewConnector {
     /// Reads the body of a create request.
     pub fn from_request(body: &Value) -> Result<Self, InvalidMember> {
         let new = Self::from_members(Members::of(body)?, None)?;
-        if new.status == Status::Deprecated {
-            return Err(InvalidMember::new("`status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED"));
-        }
+        check_status(new.status)?;
         Ok(new)
     }
 
@@ -135,6 +174,28 @@ mod tests {
         let body = json!({"name": "a", "className": "b", "directConnect": "False", "status": "demo", "type": null});
         let new = NewConnector::from_request(&body).expect("valid");
         assert_eq!((new.direct_connect, new.status), (false, Status::Demo));
+    }
+
+    #[test]
+    fn a_duplicate_is_in_development_unless_its_author_says_otherwise() {
+        let read = |body: Value| NewDuplicate::from_request(&body).map_err(|error| error.to_string());
+        let new = |status, revision| Ok(NewDuplicate { name: "HR copy".to_owned(), status, revision });
+        assert_eq!(read(json!({"name": " HR copy "})), new(Status::Development, None));
+        assert_eq!(read(json!({"name": "HR copy", "status": "demo", "revision": 7})), new(Status::Demo, Some(7)));
+        for (body, expected) in [
+            (json!({"status": "DEMO"}), "`name` is required and must not be blank"),
+            (
+                json!({"name": "a", "status": "DEPRECATED"}),
+                "`status` is DEPRECATED; a new connector is DEVELOPMENT, DEMO or RELEASED",
+            ),
+            (
+                json!({"name": "a", "revision": 0}),
+                "`revision` must be the number of a revision, such as 42, got the number 0",
+            ),
+            (json!({"name": "a", "type": "b"}), "the member `type` is unknown; expected `name`, `status`, `revision`"),
+        ] {
+            assert_eq!(read(body), Err(expected.to_owned()));
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::create::{DEFAULT_CLASS_NAME, NewConnector};
 use crate::document::{Document, DocumentError, DocumentKind};
 use crate::json::{self, JsonError};
-use crate::limits::QUOTED_CHARS;
+use crate::limits::{JSON_VALUES, QUOTED_CHARS};
 use crate::members::{InvalidMember, Members, kind};
 use crate::translations::{Properties, PropertiesError};
 use crate::{Connector, Locale, ScriptName, UnknownLocale, UnreadableScriptName, shown};
@@ -30,6 +30,22 @@ pub enum ImportError {
     /// The text is JSON, but not an array.
     #[error("expected an array of connectors, got {0}")]
     NotAnArray(String),
+    /// A line of an export is not one.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The export has no last line, or fewer connectors than it says.
+    #[error(
+        "the export broke off: its last line is missing, which is {{\"count\": NUMBER}} with the number of its connectors"
+    )]
+    BrokeOff,
+    /// There are more connectors than are read.
+    #[error("there are more than {0} connectors; import a part of them at a time")]
+    TooMany(usize),
     /// An object of the array is not a connector.
     #[error("connector {index}{}: {error}", .name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default())]
     Object {
@@ -169,14 +185,58 @@ const DERIVED: [&str; 9] = [
     "features",
 ];
 
-/// Reads whole connectors from a JSON array. A missing member is an error, because it would remove what a server has.
-pub fn whole_from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
-    read(text, missing)
+/// Reads whole connectors from a JSON array with at most so many values. A missing member is an error, because it would remove
+/// what a server has, and so is an unknown one.
+pub fn whole_from_json(text: &[u8], max_values: usize) -> Result<Vec<Connector>, ImportError> {
+    read(text, max_values, |object| missing(object).or_else(|| unknown(object)))
+}
+
+/// Reads at most so many whole connectors from the lines of an export (D47). A head says that there is an end; lines without a head are those
+/// of an apply.
+pub fn whole_from_lines(text: &[u8], most: usize) -> Result<Vec<Connector>, ImportError> {
+    let (mut connectors, mut taken) = (Vec::new(), HashSet::new());
+    let (mut has_head, mut count) = (false, None);
+    for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let line = if number == 0 { json::without_mark(line) } else { line }.trim_ascii();
+        let wrong = |reason: String| ImportError::Line { line: number + 1, reason };
+        if line.is_empty() {
+            continue;
+        }
+        if count.is_some() {
+            return Err(wrong("it comes after the last line of the export".to_owned()));
+        }
+        let value = json::from_slice(line, JSON_VALUES).map_err(|error| wrong(error.to_string()))?;
+        if let (Some(own), Some(connector)) = (value["scriptName"].as_str(), value.get("connector")) {
+            if connector.is_null() {
+                return Err(wrong("it deletes a connector, and an import deletes nothing".to_owned()));
+            }
+            if connectors.len() == most {
+                return Err(ImportError::TooMany(most));
+            }
+            let script_name = own.parse().map_err(ObjectError::from);
+            let read = script_name.and_then(|script_name: ScriptName| {
+                let is_new = taken.insert(script_name.clone());
+                if is_new { whole(connector, &script_name) } else { Err(ObjectError::Duplicate(script_name)) }
+            });
+            connectors.push(read.map_err(|error| about(connectors.len(), connector, error))?);
+        } else if value.get("builtInCatalog").is_some() && connectors.is_empty() && !has_head {
+            has_head = true;
+        } else if let Some(last) = value["count"].as_u64().filter(|_| has_head) {
+            count = Some(last);
+        } else {
+            let shape = "it is no line of an export, which is {\"scriptName\": …, \"revision\": …, \"connector\": …}";
+            return Err(wrong(shape.to_owned()));
+        }
+    }
+    if has_head && count != Some(connectors.len() as u64) {
+        return Err(ImportError::BrokeOff);
+    }
+    Ok(connectors)
 }
 
 /// Reads connectors from a JSON array. What is missing has its default.
 pub fn from_json(text: &[u8]) -> Result<Vec<Connector>, ImportError> {
-    read(text, |_| None)
+    read(text, usize::MAX, |_| None)
 }
 
 /// Reads a catalog that nobody changes from a JSON array. Documents need to be well-formed only, and what cannot be read is left out.
@@ -232,13 +292,19 @@ fn missing(object: &Value) -> Option<ObjectError> {
     let is_missing = |member: &&str| match object.get(member) {
         None => true,
         Some(Value::Null) => !NULLABLE.contains(member),
+        // A blank script name would be made of the name.
+        Some(Value::String(text)) if *member == "scriptName" => text.trim().is_empty(),
         Some(value) => is_document(member) && value == "",
     };
     WHOLE.into_iter().find(is_missing).map(ObjectError::Incomplete)
 }
 
-fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<Vec<Connector>, ImportError> {
-    let objects = array(text)?;
+fn read(
+    text: &[u8],
+    max_values: usize,
+    refusal: impl Fn(&Value) -> Option<ObjectError>,
+) -> Result<Vec<Connector>, ImportError> {
+    let objects = array(text, max_values)?;
     let mut taken = HashSet::with_capacity(objects.len());
     objects
         .iter()
@@ -254,11 +320,11 @@ fn read(text: &[u8], refusal: impl Fn(&Value) -> Option<ObjectError>) -> Result<
 /// How the files of tools that compress begin, and the name of the format.
 const COMPRESSED: [(&[u8], &str); 3] = [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip")];
 
-fn array(text: &[u8]) -> Result<Vec<Value>, ImportError> {
+fn array(text: &[u8], max_values: usize) -> Result<Vec<Value>, ImportError> {
     if let Some((_, format)) = COMPRESSED.iter().find(|(beginning, _)| text.starts_with(beginning)) {
         return Err(ImportError::Compressed(format));
     }
-    match json::from_slice(text, usize::MAX)? {
+    match json::from_slice(text, max_values)? {
         Value::Array(objects) => Ok(objects),
         other => Err(ImportError::NotAnArray(kind(&other))),
     }
@@ -266,7 +332,7 @@ fn array(text: &[u8]) -> Result<Vec<Value>, ImportError> {
 
 /// The objects of an array of which some may not be readable, such as one with a number that would lose digits.
 fn objects(text: &[u8]) -> Result<Vec<Result<Value, String>>, ImportError> {
-    match array(text) {
+    match array(text, usize::MAX) {
         Err(ImportError::Json(error)) => {
             let raw: Vec<&RawValue> = serde_json::from_slice(json::without_mark(text)).map_err(|_| error)?;
             let read = |raw: &RawValue| json::from_slice(raw.get().as_bytes(), usize::MAX).map_err(|it| it.to_string());
@@ -440,7 +506,7 @@ mod tests {
         let connector = import(&json!([{"name": "HR"}])).expect("valid").remove(0);
         let detail = ConnectorDetail::new(&connector, Origin::Custom, Locale::En, DetailShape::Plain);
         let detail = serde_json::to_value(detail).expect("JSON");
-        let whole = |object: &Value| whole_from_json(json!([object]).to_string().as_bytes());
+        let whole = |object: &Value| whole_from_json(json!([object]).to_string().as_bytes(), usize::MAX);
         assert_eq!(whole(&detail).expect("whole"), [connector]);
         for member in WHOLE {
             let mut part = detail.clone();
@@ -454,7 +520,15 @@ mod tests {
             assert!(whole(&part).expect_err("no document").to_string().contains("is missing; a whole"), "{kind:?}");
             assert_eq!(import(&json!([part])).expect("a scaffold"), [connector_of_hr()]);
         }
-        assert!(whole(&json!([])).is_err() && whole_from_json(b"[]").expect("none").is_empty());
+        for (member, value, expected) in [
+            ("scriptName", " ", "`scriptName` is missing; a whole"),
+            ("sourceConfigXMl", "x", "`sourceConfigXMl` is unknown"),
+        ] {
+            let mut wrong = detail.clone();
+            wrong[member] = value.into();
+            assert!(whole(&wrong).expect_err(member).to_string().contains(expected), "{member}");
+        }
+        assert!(whole(&json!([])).is_err() && whole_from_json(b"[]", usize::MAX).expect("none").is_empty());
     }
 
     fn connector_of_hr() -> Connector {
@@ -513,7 +587,7 @@ mod tests {
         let mut detail = serde_json::to_value(detail).expect("JSON");
         for member in WHOLE {
             let before = detail[member].take();
-            let read = whole_from_json(json!([detail]).to_string().as_bytes());
+            let read = whole_from_json(json!([detail]).to_string().as_bytes(), usize::MAX);
             assert_eq!(
                 read.ok().as_deref(),
                 NULLABLE.contains(&member).then_some([connector.clone()].as_slice()),

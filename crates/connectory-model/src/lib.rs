@@ -34,7 +34,7 @@ pub use metadata::Metadata;
 pub use name_key::name_key;
 pub use part::{Part, PartText, UnknownPart};
 pub use script_name::{ScriptName, UnreadableScriptName};
-pub use search::{InvalidSearch, PreparedSearch, Search};
+pub use search::{InvalidSearch, Search};
 pub use shown::{reason, shown};
 pub use status::{Status, UnknownStatus};
 pub use visible::visible;

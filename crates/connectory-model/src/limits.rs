@@ -157,6 +157,10 @@ pub const APPLY_LINES: usize = 10_000;
 pub const APPLY_LINE_TIMES: usize = 2;
 /// Refused changes that an answer lists. Nobody reads more.
 pub const APPLY_REFUSALS: usize = 1000;
+/// Revisions of a change that is taken back. Each needs reads of its own, and whoever changed more has an export.
+pub const UNDO_REVISIONS: usize = 1000;
+/// Time to read what is imported, and to check it: what 64 MiB of hostile files take, and no more.
+pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for these changes to arrive.
 pub const APPLY_TIMEOUT: Duration = Duration::from_mins(2);
 /// Time that these changes may be late, beside what [`APPLY_BYTES_PER_SECOND`] allows.
@@ -182,6 +186,22 @@ pub const EXPORT_PART_BYTES: usize = 64 * KIB;
 pub const ZSTD_WINDOW_LOG: u32 = 23;
 /// Script names in the query of an export. More do not fit into an address.
 pub const EXPORT_NAMES: usize = 250;
+/// Connectors in a zip file. The names in it, up to 23 of a connector, are kept in memory for its end.
+pub const ZIP_CONNECTORS: usize = 10_000;
+/// Files and folders that are imported at once: a thousand connectors. Each name takes some hundred bytes.
+pub const IMPORT_FILES: usize = 10_000;
+/// Bytes of the files that are imported at once, as they are when they are decompressed. All are in memory, for one request at
+/// a time.
+pub const IMPORT_BYTES: usize = 64 * MIB;
+/// Values in an array of connectors that is imported: a thousand for each connector. A byte pair such as `0,` becomes 32 bytes in
+/// memory.
+pub const IMPORT_VALUES: usize = 1_000_000;
+/// Connectors that are imported at once. A page has a row for each.
+pub const IMPORT_CONNECTORS: usize = 1000;
+/// Changed connectors of an import whose differences a page shows. Nobody looks through more, and each is read for it.
+pub const IMPORT_DIFFERENCES: usize = 50;
+/// Findings of the linter that a page shows for one connector of an import.
+pub const IMPORT_FINDINGS: usize = 20;
 /// Time for a request's body to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Time for a body to arrive that is read before its sender is known.
@@ -516,6 +536,8 @@ pub const TEXT_CHARS: usize = 10_000;
 pub const PREVIEW_PARTS: usize = 2000;
 /// Bytes of texts that a preview shows.
 pub const PREVIEW_BYTES: usize = MIB;
+/// Connectors that a field proposes while a script name is typed: as many as a list below a field shows.
+pub const COMPARE_NAMES: usize = 20;
 /// Bytes of texts that a page of differences compares, both sides together.
 pub const DIFF_BYTES: usize = 512 * KIB;
 /// Lines of texts that a page of differences compares, both sides together. Each may be a row of its tables.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! locales {
     ($($variant:ident = $tag:literal),+ $(,)?) => {
         /// A locale in which a connector can have texts.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, enum_map::Enum)]
         pub enum Locale {
             $(#[serde(rename = $tag)] #[doc = concat!("`", $tag, "`")] $variant,)+
         }

@@ -7,8 +7,8 @@
 use serde_json::{Map, Value};
 
 use crate::document::markup::is_xml_char;
-use crate::limits::MEMBER_CHARS;
-use crate::{Metadata, Status};
+use crate::limits::{MEMBER_CHARS, QUOTED_CHARS};
+use crate::{Metadata, Status, shown};
 
 /// A member that is missing or has a wrong value. The message names the member and says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +61,18 @@ impl<'a> Members<'a> {
         value.as_object().map(Self).ok_or_else(|| {
             InvalidMember::new(format!("expected an object such as {{\"name\": …}}, got {}", kind(value)))
         })
+    }
+
+    /// Checks that there are no other members than these.
+    pub fn expect_only(self, known: &[&str]) -> Result<(), InvalidMember> {
+        match self.0.keys().find(|member| !known.contains(&member.as_str())) {
+            None => Ok(()),
+            Some(unknown) => Err(InvalidMember::new(format!(
+                "the member `{}` is unknown; expected `{}`",
+                shown(unknown, QUOTED_CHARS),
+                known.join("`, `")
+            ))),
+        }
     }
 
     /// A member of any type.

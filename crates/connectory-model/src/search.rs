@@ -2,8 +2,6 @@
 
 use std::str::FromStr;
 
-use memchr::memmem::Finder;
-
 use crate::limits::MEMBER_CHARS;
 use crate::name_key::name_key;
 
@@ -45,30 +43,6 @@ impl Search {
     pub fn is_in(&self, text: &str) -> bool {
         name_key(text).contains(&self.0)
     }
-
-    /// The search, prepared for many texts.
-    pub fn prepared(&self) -> PreparedSearch<'_> {
-        PreparedSearch { finder: Finder::new(&self.0), folded: String::new() }
-    }
-}
-
-/// A search that is prepared for many texts: what one text needed is used again for the next.
-pub struct PreparedSearch<'a> {
-    finder: Finder<'a>,
-    folded: String,
-}
-
-impl PreparedSearch<'_> {
-    /// Whether a text contains what is searched for.
-    pub fn is_in(&mut self, text: &str) -> bool {
-        if !text.is_ascii() {
-            return self.finder.find(name_key(text).as_bytes()).is_some();
-        }
-        self.folded.clear();
-        self.folded.push_str(text);
-        self.folded.make_ascii_lowercase();
-        self.finder.find(self.folded.as_bytes()).is_some()
-    }
 }
 
 #[cfg(test)]
@@ -89,9 +63,6 @@ mod tests {
         ] {
             let search: Search = search.parse().expect("a text");
             assert_eq!(search.is_in(text), is_found, "{search:?} in {text}");
-            let mut prepared = search.prepared();
-            let again = [text, "", text].map(|text| prepared.is_in(text));
-            assert_eq!(again, [is_found, false, is_found], "{search:?} in {text}");
         }
         assert_eq!(" \t".parse::<Search>(), Err(InvalidSearch::Blank));
         assert!("ä".repeat(255).parse::<Search>().is_ok());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use connectory_folder::lint::Limits;
 use connectory_model::limits;
 use connectory_store::{StoreError, TenantId};
 use futures_util::future::BoxFuture;
@@ -73,6 +74,13 @@ pub struct Options {
     pub retention: Option<RetentionMetrics>,
     /// The faults that requests get. None means that nothing goes wrong on purpose.
     pub faults: Option<Arc<Faults>>,
+}
+
+impl Options {
+    /// The limits of connector folders that this server takes.
+    pub fn folder_limits(&self) -> Limits {
+        Limits { document: self.max_document, connector: self.max_connector }
+    }
 }
 
 /// An environment, such as production, as the console shows it on every page.

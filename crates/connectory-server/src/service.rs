@@ -28,8 +28,8 @@ use utoipa_axum::routes;
 
 use crate::api::fast_path::Attempt;
 use crate::api::{
-    activity, connectors, documents, events, extensions, fast_path, health, history, oauth, openapi, reference, reset,
-    service_info, translations,
+    activity, compare, connectors, documents, duplicate, events, extensions, fast_path, health, history, import, many,
+    oauth, openapi, reference, reset, service_info, translations,
 };
 use crate::auth::Caller;
 use crate::auth::layer::authorize;
@@ -200,7 +200,8 @@ fn routes(server: &Arc<ServerState>, pages: Router) -> Router {
     let authorized = from_fn_with_state((Arc::clone(&server.auth), VersionName::Connectory.version()), authorize);
     let most = server.options.max_apply.max(server.options.max_request);
     let lines = from_fn_with_state(Decoding { most, leaves_zstd: true }, decode);
-    api = api.merge(changes().layer(lines).layer(encoded).layer(authorized));
+    let imports = OpenApiRouter::new().routes(routes!(import::import)).layer(decoded.clone());
+    api = api.merge(changes().layer(lines).merge(imports).layer(encoded).layer(authorized));
     let (mut routes, document) = api.split_for_parts();
     if let Some(faults) = &server.options.faults {
         let injector = Injector::new(Arc::clone(faults), faulted(&document));
@@ -226,8 +227,10 @@ fn services() -> OpenApiRouter<Arc<ServerState>> {
 fn changes() -> OpenApiRouter<Arc<ServerState>> {
     OpenApiRouter::new()
         .routes(routes!(extensions::apply))
+        .routes(routes!(many::undo))
         .routes(routes!(history::of_tenant))
         .routes(routes!(history::deleted))
+        .routes(routes!(compare::compare))
         .routes(routes!(activity::list))
         .routes(routes!(events::stream))
 }
@@ -258,8 +261,9 @@ fn operations(version: &ApiVersion) -> OpenApiRouter<Arc<ServerState>> {
             .routes(routes!(translations::get, translations::put)),
         Operations::List => OpenApiRouter::new().routes(routes!(connectors::list)),
         Operations::Extensions => OpenApiRouter::new()
-            .routes(routes!(extensions::export))
+            .routes(routes!(extensions::export, many::patch, many::delete))
             .routes(routes!(extensions::patch))
+            .routes(routes!(duplicate::duplicate))
             .routes(routes!(history::of_connector))
             .routes(routes!(history::get))
             .routes(routes!(history::diff))

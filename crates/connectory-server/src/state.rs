@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::response::Response;
-use connectory_folder::lint::Limits;
 use connectory_model::limits;
 use connectory_store::{Store, StoreError};
 use http::Request;
@@ -65,8 +64,7 @@ pub struct ServerState {
 impl ServerState {
     /// Makes the state of a server on a store.
     pub async fn new(store: Store, options: Options) -> Result<Arc<Self>, StartError> {
-        let limits = Limits { document: options.max_document, connector: options.max_connector };
-        let built_in = builtin::load(options.embedded_catalog, &options.catalogs, limits)?;
+        let built_in = builtin::load(options.embedded_catalog, &options.catalogs, options.folder_limits())?;
         for left_out in built_in.left_out {
             tracing::warn!("{left_out}");
         }

@@ -2,27 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::Status;
 use connectory_model::access::Permission;
 use connectory_model::create::NewConnector;
-use connectory_model::limits::MEMBER_CHARS;
-use connectory_model::{ScriptName, Status, visible};
 use connectory_server::auth::Caller;
-use maud::{Markup, html};
+use maud::html;
 use serde_json::json;
 
-use crate::frame::badges::status_name;
+use super::new_name::{name_field, status_field};
 use crate::frame::error::{PageError, member_message};
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
 use crate::frame::notes;
-use crate::frame::query::parameter;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
 use crate::urls::connector_url;
-use connectory_model::shown;
 
 /// Shows the form for a new connector.
 pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, PageError> {
@@ -62,50 +59,19 @@ fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Opti
         (notes::draft(view))
         section.card.narrow { div.body { form method="post" action="/console/new" data-draft="/console/new" data-typed[error.is_some()] {
             (view.csrf_input())
-            label { (view.text("column.name"))
-                input name="name" value=(typed) required maxlength="255" autofocus autocomplete="off"
-                    hx-get="/console/new/script-name" hx-trigger="input delay:100ms" hx-target="#script-name" hx-swap="innerHTML" hx-sync="this:replace";
-            }
-            p.hint { (view.text("overview.script_name")) ": " output #script-name { (derived(caller, typed)) } }
+            (name_field(view, caller, typed, None))
             label { (view.text("overview.class"))
                 input name="className" value=(fields.class_name) required maxlength="255" autocomplete="off" spellcheck="false" placeholder="sailpoint.connector.OpenConnectorAdapter";
             }
             label { (view.text("column.type"))
                 input name="type" value=(fields.connector_type) maxlength="255" autocomplete="off" placeholder=(view.text("create.type_hint"));
             }
-            label { (view.text("column.status"))
-                select name="status" {
-                    @for status in [Status::Development, Status::Demo, Status::Released] {
-                        option value=(status) selected[status == chosen] { (status_name(view, status)) }
-                    }
-                }
-            }
+            (status_field(view, chosen))
             label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || fields.direct_connect]; (view.text("facet.direct")) }
             button.primary type="submit" { (view.text("create.submit")) }
         } } }
     };
     view.render(Place::Connectors, view.text("list.create"), &content)
-}
-
-/// The script name that a connector with this name would get now.
-fn derived(caller: &Caller, name: &str) -> Markup {
-    let name = name.trim();
-    html! {
-        @if name.is_empty() { "…" }
-        @else { @let derived = ScriptName::derive(name).avoiding(|candidate| caller.tenant().entry(candidate).is_some());
-            code { (visible(derived.as_str())) } }
-    }
-}
-
-/// Shows the script name while the name is typed.
-pub async fn script_name(SignedIn { view, caller }: SignedIn, RawQuery(query): RawQuery) -> Markup {
-    let name = parameter(&query.unwrap_or_default(), "name");
-    let name = shown(&name, MEMBER_CHARS);
-    let is_taken = caller.tenant().snapshot().has_name(name.trim());
-    html! {
-        (derived(&caller, name))
-        @if is_taken { " " span.problem { (view.text("create.taken")) } }
-    }
 }
 
 /// Creates a connector.

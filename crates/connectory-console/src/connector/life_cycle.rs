@@ -50,24 +50,30 @@ pub struct Subject<'a> {
     pub source: Source,
 }
 
-/// The next step of a connector's life, and a menu with the others. A release is a question first.
-pub fn actions(subject: &Subject<'_>) -> Markup {
+/// The steps of a connector's life that its page offers.
+pub struct Steps {
+    /// The next step, as a button.
+    pub next: Markup,
+    /// The others, for a menu.
+    pub others: Markup,
+}
+
+/// The steps of a connector's life. A release is a question first.
+pub fn steps(subject: &Subject<'_>) -> Steps {
     let &Subject { view, script_name, status, .. } = subject;
     let [first, second] = next_statuses(status);
-    html! {
+    let next = html! {
         @if first == Status::Released {
             a.button.primary href=(connector_url(script_name, "/release")) { (view.text("life.release_question")) }
         } @else { (status_form(subject, first, view.text(button_key(first)), false)) }
-        details.menu-of {
-            summary.button.only-icon aria-label=(view.text("life.more")) title=(view.text("life.more")) { (icon(Icon::More)) }
-            div {
-                (status_form(subject, second, view.text(button_key(second)), false))
-                a.button href=(connector_url(script_name, "/settings")) { (view.text("life.rename")) }
-                hr;
-                a.button.danger href=(connector_url(script_name, "/delete")) { (icon(Icon::Trash)) (view.text("delete.link")) }
-            }
-        }
-    }
+    };
+    let others = html! {
+        (status_form(subject, second, view.text(button_key(second)), false))
+        a.button href=(connector_url(script_name, "/settings")) { (view.text("life.rename")) }
+        hr;
+        a.button.danger href=(connector_url(script_name, "/delete")) { (icon(Icon::Trash)) (view.text("delete.link")) }
+    };
+    Steps { next, others }
 }
 
 /// A button that gives a connector a status, unless someone changed the connector since this page was made.

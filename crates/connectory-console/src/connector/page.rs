@@ -8,19 +8,20 @@ use connectory_model::document::DocumentKind;
 use connectory_model::{Connector, ScriptName, Status, visible};
 use connectory_server::auth::Caller;
 use connectory_server::catalog::{Entry, Source};
-use connectory_server::registry::Found;
+use connectory_server::registry::{Found, Past};
 use http::request::Parts;
 use maud::{Markup, html};
 
-use super::life_cycle::{Subject, actions};
+use super::life_cycle::{Steps, Subject, steps};
 use super::path::ScriptNamePath;
 use crate::frame::badges::{mark, status_badge};
 use crate::frame::error::PageError;
+use crate::frame::icon::{Icon, icon};
 use crate::frame::layout::Place;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::connector_url;
+use crate::urls::{compare_url, connector_url};
 
 /// A tab of a connector.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,8 +121,13 @@ impl ConnectorPage {
 
     /// A note that says why the caller cannot change the connector. It is empty if they can.
     pub fn read_only_note(&self) -> Markup {
-        let why = if self.view.may_write() { "document.built_in" } else { "document.read_only" };
-        html! { @if !self.is_writable() { p.note { (self.view.text(why)) } } }
+        let view = &self.view;
+        html! {
+            @if !view.may_write() { p.note { (view.text("document.read_only")) } }
+            @else if !self.is_writable() {
+                p.note { (view.text("document.built_in")) " " a href=(self.url("/duplicate")) { (view.text("duplicate.to_change")) } "." }
+            }
+        }
     }
 
     /// The connector, as buttons for its status need it.
@@ -141,7 +147,7 @@ impl ConnectorPage {
             name: &self.connector.name,
             script_name: &self.connector.script_name,
             status: Some(self.entry.status),
-            actions: self.is_writable().then(|| actions(&self.subject())),
+            steps: self.is_writable().then(|| steps(&self.subject())),
         };
         connector_document(&self.view, &head, tab, content)
     }
@@ -166,13 +172,55 @@ pub struct Head<'a> {
     pub script_name: &'a ScriptName,
     /// The status. A deleted connector has none.
     pub status: Option<Status>,
-    /// What can be done with the connector.
-    pub actions: Option<Markup>,
+    /// The steps of its life, for those who may take them.
+    pub steps: Option<Steps>,
+}
+
+impl Head<'_> {
+    /// What can be done with any connector that is there, as links of this class.
+    fn tools(&self, view: &View, class: &str) -> Markup {
+        let address = |rest| connector_url(self.script_name, rest);
+        html! {
+            a class=(class) href=(compare_url(&[("left", self.script_name.as_str())])) { (icon(Icon::Compare)) (view.text("compare.link")) }
+            @if view.may_write() { a class=(class) href=(address("/duplicate")) { (icon(Icon::Copy)) (view.text("duplicate.link")) } }
+            a class=(class) href=(address("/download")) { (icon(Icon::Down)) (view.text("action.download")) }
+        }
+    }
+
+    /// The buttons beside the name. A narrow window has the tools in the menu.
+    fn buttons(&self, view: &View) -> Markup {
+        html! {
+            div.actions.spacer {
+                (self.tools(view, "button hide-s"))
+                @if let Some(steps) = &self.steps { (steps.next) }
+                details.menu-of.only-s[self.steps.is_none()] {
+                    summary.button.only-icon aria-label=(view.text("life.more")) title=(view.text("life.more")) { (icon(Icon::More)) }
+                    div {
+                        (self.tools(view, "button only-s"))
+                        @if let Some(steps) = &self.steps { hr.only-s; (steps.others) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Renders a page of a connector that exists or existed.
+pub fn past_document(past: &Past, view: &View, tab: Tab, content: &Markup) -> Response {
+    let (script_name, status) = (&past.newest.script_name, past.newest.status);
+    let source = past.current.filter(|source| view.may_write() && matches!(source, Source::Stored(_)));
+    let head = Head {
+        name: &past.newest.name,
+        script_name,
+        status: past.current.map(|_| status),
+        steps: source.map(|source| steps(&Subject { view, script_name, status, source })),
+    };
+    connector_document(view, &head, tab, content)
 }
 
 /// Renders a page of a connector.
 pub fn connector_document(view: &View, head: &Head<'_>, tab: Tab, content: &Markup) -> Response {
-    let &Head { name, script_name, status, ref actions } = head;
+    let &Head { name, script_name, status, .. } = head;
     let title = view.text(tab.title_key());
     let framed = html! {
         nav.crumbs aria-label=(view.text("connector.crumbs")) {
@@ -186,7 +234,7 @@ pub fn connector_document(view: &View, head: &Head<'_>, tab: Tab, content: &Mark
                 Some(status) => (status_badge(view, status)),
                 None => span.status data-status="DELETED" { (view.text("connector.deleted")) },
             }
-            @if let Some(actions) = actions { div.actions.spacer { (actions) } }
+            @if status.is_some() { (head.buttons(view)) }
         }
         @if status.is_some() {
             nav.tabs aria-label=(view.text("connector.pages")) {

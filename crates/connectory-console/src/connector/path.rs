@@ -66,3 +66,13 @@ impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
         number.map(Self).ok_or_else(|| PageError::not_found(Message::new("error.no_such_revision")))
     }
 }
+
+/// The revision number of a field. An empty one stands for the connector as it is now.
+pub fn parse_revision(text: &str) -> Result<Option<RevisionNumber>, PageError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let number = text.parse().ok().and_then(RevisionNumber::new).filter(|number| *number > RevisionNumber::ZERO);
+    number.map(Some).ok_or_else(|| PageError::bad_request(Message::new("error.revision_number")))
+}

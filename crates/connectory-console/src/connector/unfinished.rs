@@ -71,7 +71,7 @@ pub struct Unfinished {
     errors_in_first: usize,
     /// Which of the parts are still as they were created.
     empty: [bool; PARTS.len()],
-    /// The locales that have texts, but not all, with the number of missing ones. The fewest first.
+    /// The locales that have texts, but not all, with the number of missing ones. English first, because others are made of it, then the fewest.
     missing: Vec<(Locale, usize)>,
 }
 
@@ -218,7 +218,7 @@ fn empty_parts(connector: &Connector) -> [bool; PARTS.len()] {
 fn missing(keys: &Keys) -> Vec<(Locale, usize)> {
     let missing = keys.translated.iter().map(|(locale, there)| (*locale, keys.all.len().saturating_sub(*there)));
     let mut missing: Vec<_> = missing.filter(|(_, many)| *many > 0).collect();
-    missing.sort_by_key(|(_, many)| *many);
+    missing.sort_by_key(|(locale, many)| (*locale != Locale::En, *many));
     missing
 }
 

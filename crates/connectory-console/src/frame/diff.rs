@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use axum::response::{IntoResponse, Response};
 use connectory_model::limits::{DIFF_BYTES, DIFF_LINES, DIFF_TIMEOUT};
+use connectory_model::visible;
 use connectory_server::work::Stop;
 use http::StatusCode;
 use maud::{Markup, html};
@@ -43,11 +44,14 @@ impl DiffBudget {
     }
 }
 
-/// The keys of two titles.
-pub type Titles = [&'static str; 2];
-
-/// Both texts, under titles with these keys.
-pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &mut DiffBudget) -> Markup {
+/// Both texts, under these titles. `name` tells a difference from others of the page.
+pub fn side_by_side(
+    view: &View,
+    name: &str,
+    [old, new]: [&str; 2],
+    titles: [&str; 2],
+    budget: &mut DiffBudget,
+) -> Markup {
     if !budget.take(old, new) {
         return html! { p.note { (view.text("diff.too_large")) } };
     }
@@ -55,12 +59,11 @@ pub fn side_by_side(view: &View, old: &str, new: &str, titles: Titles, budget: &
     let diff = TextDiff::configure().deadline(deadline).diff_lines(old, new);
     let groups = diff.grouped_ops(AROUND);
     html! {
-        div.diff-frame tabindex="0" role="region" aria-label=(view.text("diff.region")) {
+        div.diff-frame tabindex="0" role="region" aria-label=(view.format("diff.region", &[&name])) {
             table.diff {
                 colgroup { col.number; col.side; col.number; col.side; }
                 thead { tr {
-                    th scope="col" colspan="2" { (view.text(titles[0])) }
-                    th scope="col" colspan="2" { (view.text(titles[1])) }
+                    @for title in titles { th scope="col" colspan="2" { (visible(title)) } }
                 } }
                 @for (at, group) in groups.iter().enumerate() {
                     tbody {
@@ -80,18 +83,20 @@ pub fn draft_difference(view: &View, stored: &str, typed: &str, stop: &Stop) -> 
     if stored == typed {
         return StatusCode::NO_CONTENT.into_response();
     }
-    side_by_side(view, stored, typed, ["draft.stored", "draft.typed"], &mut DiffBudget::of(stop)).into_response()
+    let titles = ["draft.stored", "draft.typed"].map(|key| view.text(key));
+    side_by_side(view, view.text("draft.title"), [stored, typed], titles, &mut DiffBudget::of(stop)).into_response()
 }
 
 /// The note for a user whose change conflicts with one that was saved first: both changes, and a link to keep the saved
 /// one.
 pub fn conflict(view: &View, theirs: &str, mine: &str, keep_theirs: &str, stop: &Stop) -> Markup {
     let mut budget = DiffBudget::of(stop);
+    let titles = ["conflict.theirs", "conflict.mine"].map(|key| view.text(key));
     html! {
         section.conflict role="alert" {
             h2 { (view.text("conflict.title")) }
             p { (view.text("conflict.lead")) }
-            (side_by_side(view, theirs, mine, ["conflict.theirs", "conflict.mine"], &mut budget))
+            (side_by_side(view, view.text("conflict.title"), [theirs, mine], titles, &mut budget))
             p { a.button href=(keep_theirs) data-discards { (view.text("conflict.take_theirs")) } }
             p { (view.text("conflict.keep_mine")) }
         }

@@ -11,7 +11,7 @@ use connectory_model::bounds::{Bounded, TooLarge};
 use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::members::{InvalidMember, MemberFault};
 use connectory_server::http::error::ApiError;
-use connectory_server::registry::{RegistryError, time};
+use connectory_server::registry::{ApplyError, RegistryError, time};
 use connectory_server::work::WorkError;
 use connectory_store::{QuotaExceeded, StoreError, Unavailable};
 use http::StatusCode;
@@ -108,6 +108,15 @@ impl From<RegistryError> for PageError {
     }
 }
 
+impl From<ApplyError> for PageError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Registry(error) => error.into(),
+            other => ApiError::from(other).into(),
+        }
+    }
+}
+
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         let message = store_message(&error);
@@ -150,6 +159,7 @@ fn registry_message(error: &RegistryError) -> Message {
             Message::new("error.body_removed").with(number).with(&time(*created_at))
         }
         RegistryError::PastRemoved { script_name, at } => Message::new("error.past_removed").with(script_name).with(at),
+        RegistryError::NoChange(_) => Message::new("error.no_such_revision"),
         RegistryError::NotYet(number) => Message::new("error.not_yet").with(number),
         RegistryError::BuiltIn(script_name) => Message::new("error.built_in").with(script_name),
         RegistryError::NameTaken => Message::new("error.name_taken"),
@@ -161,6 +171,7 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::DocumentTooLarge { kind, limit } => {
             Message::new("error.document_too_large").with(kind.member()).with(limit)
         }
+        RegistryError::TooManyFolders(_) | RegistryError::NoFolder(_) => Message::new("error.invalid").with(error),
         RegistryError::TooLarge(error) => bound_message(error),
         RegistryError::Work(error) => work_message(*error),
         RegistryError::Store(error) => store_message(error),

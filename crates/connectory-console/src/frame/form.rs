@@ -10,9 +10,9 @@ use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::shown;
 use connectory_server::auth::Caller;
 use connectory_server::http::drain::drain;
-use connectory_server::http::form::{FormBody, FormLimits};
-use http::HeaderMap;
+use connectory_server::http::form::{FormBody, FormFile, FormLimits};
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 
 use super::error::PageError;
 use super::texts::Message;
@@ -25,11 +25,6 @@ use crate::state::Console;
 pub struct PostedForm(FormBody);
 
 impl PostedForm {
-    /// Reads the form of a caller.
-    async fn read(console: &Console, headers: &HeaderMap, body: axum::body::Body) -> Result<Self, PageError> {
-        Self::read_within(FormLimits::of_caller(console.server.options.max_request), console, headers, body).await
-    }
-
     /// Reads a form before the caller is known, with low limits.
     pub async fn read_anonymous(
         console: &Console,
@@ -45,7 +40,12 @@ impl PostedForm {
         headers: &HeaderMap,
         body: axum::body::Body,
     ) -> Result<Self, PageError> {
-        let form = console.server.bodies.form(headers.get(CONTENT_TYPE), body, limits).await?;
+        let form = console.server.bodies.form(headers.get(CONTENT_TYPE), body, limits).await.map_err(|error| {
+            if error.status == StatusCode::PAYLOAD_TOO_LARGE {
+                return PageError::too_large(Message::new("error.form_too_large").with(&limits.bytes));
+            }
+            error.into()
+        })?;
         Ok(Self(form.unwrap_or_default()))
     }
 
@@ -61,7 +61,12 @@ impl PostedForm {
 
     /// All values of a field of one line.
     pub fn all(&self, name: &'static str) -> impl Iterator<Item = Result<&str, PageError>> {
-        self.values(name).map(move |value| at_most(name, value, MEMBER_CHARS))
+        self.all_up_to(name, MEMBER_CHARS)
+    }
+
+    /// All values of a field, each of so many characters at most.
+    pub fn all_up_to(&self, name: &'static str, max_chars: usize) -> impl Iterator<Item = Result<&str, PageError>> {
+        self.values(name).map(move |value| at_most(name, value, max_chars))
     }
 
     fn values(&self, name: &'static str) -> impl Iterator<Item = &str> {
@@ -78,13 +83,18 @@ impl PostedForm {
 
     /// The file of the form.
     pub fn file(&self, limit: usize) -> Result<Bytes, PageError> {
-        match &self.0.file {
-            Some(file) if file.len() > limit => {
+        match self.0.files.last() {
+            Some(file) if file.bytes.len() > limit => {
                 Err(PageError::too_large(Message::new("error.file_too_large").with(&limit)))
             }
-            Some(file) if !file.is_empty() => Ok(file.clone()),
+            Some(file) if !file.bytes.is_empty() => Ok(file.bytes.clone()),
             _ => Err(PageError::bad_request(Message::new("error.no_file"))),
         }
+    }
+
+    /// All files of the form.
+    pub fn files(&self) -> &[FormFile] {
+        &self.0.files
     }
 }
 
@@ -106,10 +116,28 @@ pub struct Submitted {
     pub form: PostedForm,
 }
 
+/// A form with files to import, or with a choice of connectors, as [`Submitted`] has others.
+pub struct SubmittedImport(pub Submitted);
+
 impl FromRequest<Arc<Console>> for Submitted {
     type Rejection = Response;
 
     async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Response> {
+        Self::read_within(FormLimits::of_caller(console.server.options.max_request), request, console).await
+    }
+}
+
+impl FromRequest<Arc<Console>> for SubmittedImport {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Response> {
+        let limits = FormLimits::of_import(console.server.options.max_request);
+        Submitted::read_within(limits, request, console).await.map(Self)
+    }
+}
+
+impl Submitted {
+    async fn read_within(limits: FormLimits, request: Request, console: &Arc<Console>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let signed_in = SignedIn::from_request_parts(&mut parts, console).await;
         let SignedIn { view, caller } = match signed_in {
@@ -120,7 +148,7 @@ impl FromRequest<Arc<Console>> for Submitted {
             }
         };
         let read = async {
-            let form = PostedForm::read(console, &parts.headers, body).await?;
+            let form = PostedForm::read_within(limits, console, &parts.headers, body).await?;
             let header = parts.headers.get(FORM_TOKEN).and_then(|token| token.to_str().ok());
             if !view.is_csrf_token(header.map_or_else(|| form.get("csrf"), Ok)?) {
                 return Err(PageError::forbidden(Message::new("error.form_token")));

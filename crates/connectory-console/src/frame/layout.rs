@@ -22,12 +22,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// The style sheets of every page, in their order.
-const STYLE_SHEETS: [&str; 5] = ["tokens", "codemirror", "console", "editor", "translations"];
+const STYLE_SHEETS: [&str; 6] = ["tokens", "codemirror", "console", "editor", "translations", "import"];
 /// The fonts that every page shows at once.
 const FIRST_FONTS: [&str; 1] = ["inter-latin-5.3.0.woff2"];
 /// The scripts of every page, in their order.
-const SCRIPTS: [&str; 8] =
-    ["htmx.min", "codemirror.min", "requests", "drafts", "console", "editor", "copy", "translations"];
+const SCRIPTS: [&str; 10] =
+    ["htmx.min", "codemirror.min", "requests", "drafts", "console", "editor", "copy", "translations", "import", "list"];
 
 /// Where a page is in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl View {
                         (face(name))
                         span title=(visible(&author.id)) {
                             b { (visible(name)) }
-                            small { (visible(&caller.tenant_record().name)) " · " (caller.level()) }
+                            small { (visible(&caller.tenant_record().name)) " · " @if self.may_write() { (caller.level()) } @else { (self.text("nav.reader")) } }
                         }
                         button.quiet.only-icon type="submit" title=(self.text("nav.sign_out")) aria-label=(self.text("nav.sign_out")) { (icon(Icon::Leave)) }
                     }

@@ -24,6 +24,7 @@ pub mod search;
 pub mod sentence;
 pub mod success;
 pub mod taken;
+pub mod taken_back;
 pub mod texts;
 pub mod undo;
 pub mod view;

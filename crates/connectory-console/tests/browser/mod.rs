@@ -50,10 +50,14 @@ impl<'a> Browser<'a> {
             .append_pair("csrf", &self.token)
             .extend_pairs(fields)
             .finish();
-        let request = Request::post(path)
-            .header(header::COOKIE, &self.cookie)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        self.app.send(request.body(form.into()).unwrap()).await
+        self.send(path, "application/x-www-form-urlencoded", form.into()).await
+    }
+
+    /// Sends a form that is there as bytes.
+    pub async fn send(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        let request =
+            Request::post(path).header(header::COOKIE, &self.cookie).header(header::CONTENT_TYPE, content_type);
+        self.app.send(request.body(body.into()).unwrap()).await
     }
 }
 

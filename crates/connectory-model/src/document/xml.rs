@@ -150,6 +150,7 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
         match event {
             Event::Start(ref tag) | Event::Empty(ref tag) => {
                 elements += 1;
+                no_tag(tag).map_or(Ok(()), |reason| malformed(reason.to_owned()))?;
                 if matches!(event, Event::Start(_)) {
                     open.tags.push((start, tag.clone()));
                 }
@@ -192,6 +193,25 @@ fn check_bounds(text: &str) -> Result<(), Malformed> {
             }
         }
     }
+}
+
+/// Why what is between `<` and `>` is no tag, where the parsers notice it only further on.
+fn no_tag(tag: &str) -> Option<&'static str> {
+    let is_no_name = |first: char| first.is_whitespace() || first.is_ascii_digit() || matches!(first, '<' | '=');
+    if tag.chars().next().is_none_or(is_no_name) {
+        return Some("`<` begins a tag, and no name follows; write `&lt;` for `<`");
+    }
+    memchr::memchr(b'<', tag.as_bytes())?;
+    let mut quote = None;
+    let is_outside = tag.chars().any(|char| {
+        match (quote, char) {
+            (Some(open), char) if char == open => quote = None,
+            (None, '"' | '\'') => quote = Some(char),
+            _ => {}
+        }
+        quote.is_none() && char == '<'
+    });
+    is_outside.then_some("this tag has no `>` at its end")
 }
 
 /// The elements that are open at a place of a text. Their tags are compared here, because an error belongs to the tag that
@@ -363,6 +383,21 @@ mod tests {
         ] {
             assert!(error(text).starts_with(expected), "{}\n{expected}", error(text));
         }
+    }
+
+    #[test]
+    fn a_tag_that_is_none_is_told_where_it_begins() {
+        for (text, expected) in [
+            ("<A>\n1 < 2\n</A>", "line 2, column 3: `<` begins a tag, and no name follows; write `&lt;` for `<`"),
+            ("<A>\nif (a<5) {}\n</A>", "line 2, column 6: `<` begins a tag, and no name follows"),
+            ("<A><</A>", "line 1, column 4: `<` begins a tag, and no name follows"),
+            ("<A><></></A>", "line 1, column 4: `<` begins a tag, and no name follows"),
+            ("<A>\n<B c='>'\n<C/>\n</A>", "line 2, column 1: this tag has no `>` at its end"),
+            ("<A>\n<B\n</A>", "line 2, column 1: this tag has no `>` at its end"),
+        ] {
+            assert!(error(text).starts_with(expected), "{text}: {}", error(text));
+        }
+        assert!(parse("<A b=\"'>\" c='\">'><B/></A>").is_ok());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A column holds the texts of many rows in one buffer. Bytes that no UTF-8 text contains mark where a row and where a
 //! text begins, so every documented comparison, whatever its operator, is a search for one run of bytes.
 
+use std::borrow::Cow;
+
 use memchr::memmem::Finder;
 use serde_json::Value;
 
@@ -81,9 +83,9 @@ impl Rows {
     }
 }
 
-/// The texts of one field, as name keys.
+/// The texts of one field of up to [`MAX_ROWS`] connectors, as name keys.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub struct Texts {
     bytes: Vec<u8>,
     /// Where each row begins.
     starts: Vec<u32>,
@@ -100,7 +102,24 @@ impl Clone for Texts {
     }
 }
 
+impl<'a> FromIterator<Option<Cow<'a, str>>> for Texts {
+    /// A row for each text, and one without a text for none.
+    fn from_iter<T: IntoIterator<Item = Option<Cow<'a, str>>>>(rows: T) -> Self {
+        let mut texts = Self::default();
+        for (row, text) in rows.into_iter().enumerate() {
+            texts.insert(row, text.as_deref());
+        }
+        texts.bytes.shrink_to_fit();
+        texts
+    }
+}
+
 impl Texts {
+    /// The rows with a text that contains what is searched for.
+    pub fn containing(&self, search: &Search) -> Rows {
+        self.find(&Finder::new(search.as_str()))
+    }
+
     fn insert<'a>(&mut self, row: usize, texts: impl IntoIterator<Item = &'a str>) {
         let mut encoded = Vec::with_capacity(64);
         encoded.push(ROW);
@@ -147,7 +166,7 @@ impl Texts {
     }
 
     /// The rows in which the bytes are found.
-    pub fn find(&self, finder: &Finder<'_>) -> Rows {
+    pub(super) fn find(&self, finder: &Finder<'_>) -> Rows {
         let mut rows = Rows::default();
         let (mut from, mut row) = (0, 0);
         while let Some(found) = finder.find(&self.bytes[from..]) {
@@ -256,8 +275,7 @@ impl Columns {
 
     /// The rows whose name or type contains a text.
     pub fn named(&self, search: &Search) -> Rows {
-        let finder = Finder::new(search.as_str());
-        self.name.find(&finder).or(self.connector_type.find(&finder))
+        self.name.containing(search).or(self.connector_type.containing(search))
     }
 
     /// A row's category as name keys, or nothing.

@@ -18,8 +18,8 @@ use std::borrow::Cow;
 
 use memchr::memmem::Finder;
 
-pub use columns::{Columns, MAX_ROWS, Rows};
-use columns::{Texts, finder};
+use columns::finder;
+pub use columns::{Columns, MAX_ROWS, Rows, Texts};
 pub use error::FilterError;
 use error::OffsetError;
 use fields::{FIELDS, Field, Read};

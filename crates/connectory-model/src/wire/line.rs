@@ -8,8 +8,14 @@ use crate::ScriptName;
 /// The path at which changes to several connectors are applied in one commit.
 pub const APPLY_PATH: &str = "/connectory/v1/apply";
 
+/// The path at which a change is taken back.
+pub const UNDO_PATH: &str = "/connectory/v1/changes/{revision}/undo";
+
 /// The media type of the lines: one JSON object in each.
 pub const LINES_TYPE: &str = "application/x-ndjson";
+
+/// The media type of a zip file of connector folders.
+pub const ZIP_TYPE: &str = "application/zip";
 
 /// The first line of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +49,48 @@ pub struct ConnectorLine {
 pub struct ExportEnd {
     /// The number of connectors in the lines before.
     pub count: u64,
+}
+
+/// The path at which connectors are imported.
+pub const IMPORT_PATH: &str = "/connectory/v1/import";
+
+/// The answer to an import, or to its dry run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Imported {
+    /// The numbers. Of a dry run, `revision` is the one before, as of which it was made.
+    #[serde(flatten)]
+    pub applied: Applied,
+    /// What is or would be done with each connector, in the order of the folders.
+    pub connectors: Vec<ImportedConnector>,
+}
+
+/// What an import does with a connector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ImportedConnector {
+    /// The connector's script name.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub script_name: ScriptName,
+    /// What is done.
+    pub result: ImportResult,
+    /// The members that change, as the history names them. Empty for a new connector.
+    pub changed: Vec<String>,
+}
+
+/// What an import does with a connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ImportResult {
+    /// It is new.
+    Created,
+    /// It is changed.
+    Changed,
+    /// It is as it was sent already.
+    Unchanged,
 }
 
 /// The answer to an apply.

@@ -18,11 +18,14 @@ pub use activity::{ACTIVITY_PATH, AccessActivity, ActivityEntry, ChangeActivity,
 pub use detail::{ConnectorDetail, DetailShape};
 pub use error::{ErrorMessage, ErrorResponse, LocaleOrigin};
 pub use item::ConnectorItem;
-pub use line::{APPLY_PATH, Applied, ConnectorLine, ExportEnd, ExportHead, LINES_TYPE};
+pub use line::{
+    APPLY_PATH, Applied, ConnectorLine, ExportEnd, ExportHead, IMPORT_PATH, ImportResult, Imported, ImportedConnector,
+    LINES_TYPE, UNDO_PATH, ZIP_TYPE,
+};
 pub use open::Open;
 pub use revision::{
-    ConnectorRevision, DELETED_PATH, DIFF_TYPE, DeletedConnector, EVENTS_PATH, EventKind, EventReset, REVISIONS_PATH,
-    RevisionAction, RevisionAuthor, RevisionAuthorKind,
+    COMPARE_PATH, ConnectorRevision, DELETED_PATH, DIFF_TYPE, DeletedConnector, EVENTS_PATH, EventKind, EventReset,
+    REVISIONS_PATH, RevisionAction, RevisionAuthor, RevisionAuthorKind,
 };
 pub use service::{CONNECTORS_PATH, Capability, RESET_PATH, RequestRate, SERVICE_PATH, ServiceInfo, ServiceLimits};
 pub use upload::{UpdateDetail, UpdateStatus, UploadTarget};

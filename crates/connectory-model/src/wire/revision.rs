@@ -16,6 +16,9 @@ pub const DELETED_PATH: &str = "/connectory/v1/deleted-connectors";
 /// The path of the events of a tenant.
 pub const EVENTS_PATH: &str = "/connectory/v1/events";
 
+/// The path at which two connectors are compared.
+pub const COMPARE_PATH: &str = "/connectory/v1/compare";
+
 /// The media type of a difference.
 pub const DIFF_TYPE: &str = "text/x-diff";
 

@@ -57,14 +57,24 @@ pub enum Capability {
     Export,
     /// `POST /connectory/v1/apply` makes changes to several connectors in one commit (D48).
     Apply,
+    /// `PATCH` and `DELETE /connectory/v1/connectors` change several connectors in one commit (D108).
+    ChangeMany,
     /// The history of connectors can be read, compared and restored, below `/connectory/v1/connectors/{scriptName}/revisions`
     /// and at `/connectory/v1/revisions` (D53).
     History,
+    /// `POST /connectory/v1/changes/{revision}/undo` takes a whole change back (D109).
+    UndoChange,
     /// `GET /connectory/v1/deleted-connectors` answers the connectors that can be restored (D93).
     DeletedConnectors,
     /// `GET /connectory/v1/activity` answers who did what in the tenant, and revisions can be selected by what they changed
     /// (D97 to D99).
     Activity,
+    /// `POST /connectory/v1/connectors/{scriptName}/duplicate` makes a connector of another one (D114).
+    Duplicate,
+    /// `GET /connectory/v1/compare` compares two connectors (D115).
+    Compare,
+    /// `POST /connectory/v1/import` imports connectors, and an export is a zip file for a client that asks for one (D111, D112).
+    Import,
     /// `GET /connectory/v1/events` sends what changes (D54).
     Events,
     /// Reads have entity tags, and reads and changes take conditions (D49 to D52).
@@ -77,7 +87,7 @@ pub enum Capability {
 
 impl Capability {
     /// The capabilities that every service of this version has.
-    pub const ALWAYS: [Self; 12] = [
+    pub const ALWAYS: [Self; 17] = [
         Self::Statuses,
         Self::Custom,
         Self::Search,
@@ -85,9 +95,14 @@ impl Capability {
         Self::UpdateInPlace,
         Self::Export,
         Self::Apply,
+        Self::ChangeMany,
         Self::History,
+        Self::UndoChange,
         Self::DeletedConnectors,
         Self::Activity,
+        Self::Duplicate,
+        Self::Compare,
+        Self::Import,
         Self::Events,
         Self::ConditionalRequests,
     ];

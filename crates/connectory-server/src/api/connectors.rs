@@ -102,7 +102,7 @@ pub struct CreateRequest {
 #[derive(ToSchema)]
 #[schema(rename_all = "UPPERCASE")]
 #[expect(dead_code, reason = "documents what `NewConnector` reads")]
-enum CreateStatus {
+pub(super) enum CreateStatus {
     Development,
     Demo,
     Released,

@@ -24,7 +24,9 @@ impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::NotFound(script_name) => Self::no_connector(script_name.as_str()),
-            RegistryError::NoRevision(_) | RegistryError::NotYet(_) => Self::not_found(error.to_string()),
+            RegistryError::NoRevision(_) | RegistryError::NotYet(_) | RegistryError::NoChange(_) => {
+                Self::not_found(error.to_string())
+            }
             RegistryError::BodyRemoved { .. } | RegistryError::PastRemoved { .. } => {
                 Self { status: StatusCode::GONE, ..Self::not_found(error.to_string()) }
             }
@@ -32,6 +34,8 @@ impl From<RegistryError> for ApiError {
             | RegistryError::NameTaken
             | RegistryError::NameShared { .. }
             | RegistryError::Quota(_)
+            | RegistryError::TooManyFolders(_)
+            | RegistryError::NoFolder(_)
             | RegistryError::Patch(_) => Self::bad_request(error.to_string()),
             RegistryError::Conflict => Self::conflict(),
             RegistryError::Unexpected(unexpected) => {
@@ -59,7 +63,7 @@ impl From<ApplyError> for ApiError {
             ApplyError::Late => Self::timeout(text),
             ApplyError::Refused { refusals, .. } => {
                 let status = if refusals.has_moved { StatusCode::CONFLICT } else { StatusCode::BAD_REQUEST };
-                Self { status, ..Self::bad_request(text).with_causes(refusals.sentences.into_values().collect()) }
+                Self { status, ..Self::bad_request(text).with_causes(refusals.sentences()) }
             }
             ApplyError::Registry(error) => error.into(),
         }

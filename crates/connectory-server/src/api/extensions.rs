@@ -1,6 +1,5 @@
 //! The operations on connectors that the specification does not have, under `/connectory/v1`.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,20 +7,22 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use connectory_folder::folder_name::folder_name;
 use connectory_model::access::Permission;
 use connectory_model::limits::{APPLY_BYTES_PER_SECOND, APPLY_PAUSE, APPLY_TIMEOUT, EXPORT_NAMES, QUOTED_CHARS};
 use connectory_model::patch::PatchScope;
-use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine, LINES_TYPE, Origin};
+use connectory_model::wire::{APPLY_PATH, Applied, ConnectorDetail, ConnectorLine, LINES_TYPE, Origin, ZIP_TYPE};
 use connectory_model::{ScriptName, Status, shown};
 use connectory_store::RevisionNumber;
 use futures_util::StreamExt;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
 use super::connectors::{JsonPatchOperation, apply_patch};
-use super::once::{self, IdempotencyKey, Outcome};
+use super::many::respond;
+use super::once::{self, IdempotencyKey};
 use super::openapi::{IfMatch, Refusals, Reused, Unexpected};
 use super::parameters::{expect_no_parameters, flag, list_query};
 use crate::auth::Caller;
@@ -31,8 +32,8 @@ use crate::http::conditional::Condition;
 use crate::http::drain::{drain, drain_stream};
 use crate::http::error::ApiError;
 use crate::http::path::ScriptNamePath;
-use crate::http::response::json_of;
-use crate::registry::{ApplyError, Changes, Exported, Moment};
+use crate::http::response::{json_of, zip_response};
+use crate::registry::{ApplyError, Changes, ExportParts, Exported, Form, Moment};
 use crate::state::ServerState;
 
 /// The query of an export, as it is documented.
@@ -65,11 +66,13 @@ pub struct ExportParameters {
 ///
 /// All that a tenant has at one revision, or a selection of it, as lines of JSON: `{"revision": …, "builtInCatalog": …}`, a
 /// line for each connector in the order of their names, and `{"count": …}`. An export without its last line broke off.
+///
+/// A client that sends `Accept: application/zip` gets a zip file with a connector folder for each instead.
 #[utoipa::path(
     get, path = "/", operation_id = "exportConnectors", tag = "Extensions", params(ExportParameters),
     responses(
         (status = 200, description = "The connectors. Compressed with zstd or gzip for a client that accepts it.",
-         body = ConnectorLine, content_type = LINES_TYPE),
+         content((ConnectorLine = LINES_TYPE), (Vec<u8> = ZIP_TYPE))),
         Refusals,
     ),
     security(("oauth2" = ["idn:connector-config:read"]))
@@ -80,14 +83,45 @@ pub async fn export(
     request: Request,
 ) -> Result<Response, ApiError> {
     let exported = exported(request.uri().query().unwrap_or_default())?;
+    if accepts_zip(request.headers()) {
+        let name = zip_name(&exported);
+        let parts = server.registry.export(caller.tenant(), exported, Form::Zip).await?;
+        return Ok(zip_response(streamed(parts), &name));
+    }
     let coding = Accepted::of(request.headers()).coding();
-    let mut parts = server.registry.export(caller.tenant(), exported, coding).await?;
-    let parts = futures_util::stream::poll_fn(move |context| parts.poll_recv(context));
-    let mut response = Response::new(Body::from_stream(parts));
+    let parts = server.registry.export(caller.tenant(), exported, Form::Lines(coding)).await?;
+    let mut response = Response::new(streamed(parts));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES_TYPE));
     name_coding(headers, coding);
+    headers.append(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
+}
+
+/// The body of an export. If the export breaks off, so does the connection.
+pub fn streamed(mut parts: ExportParts) -> Body {
+    Body::from_stream(futures_util::stream::poll_fn(move |context| parts.poll_recv(context)))
+}
+
+/// The name of a zip file with an export.
+pub fn zip_name(exported: &Exported) -> String {
+    let only = match exported {
+        Exported::Named(names) if names.len() == 1 => names.iter().next(),
+        _ => None,
+    };
+    let folder = only.and_then(|script_name| folder_name(script_name).ok());
+    format!("{}.zip", folder.as_deref().unwrap_or("connectors"))
+}
+
+/// Whether a client names zip files in `Accept`. One that takes anything gets lines.
+fn accepts_zip(headers: &HeaderMap) -> bool {
+    let ranges = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    ranges.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_zip = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(ZIP_TYPE));
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        is_zip && weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0))
+    })
 }
 
 /// Reads the query of an export.
@@ -200,7 +234,7 @@ pub async fn apply(
             return Err(error);
         }
     };
-    let changes = read(&server, &caller, turn, body, is_compressed).await?;
+    let (changes, digest) = read(&server, &caller, turn, body, is_compressed).await?;
     if is_dry_run {
         return Ok(json_of(&changes.dry_run()?));
     }
@@ -209,19 +243,9 @@ pub async fn apply(
         Ok(caller) => caller.has(Permission::Write)?,
         Err(error) => return Ok(error.into_response()),
     }
-    let digest = Bytes::copy_from_slice(&changes.digest);
-    let once = once::read(&server, &caller, &head, &digest).await?;
+    let once = once::read(&server, &caller, &head, &Bytes::copy_from_slice(&digest)).await?;
     let repeated = changes.counts();
-    let apply = pin!(async {
-        let applied = server.registry.apply(caller.tenant(), &caller.origin(), once, changes).await?;
-        let is_nothing = applied.before == applied.revision;
-        let response = json_of(&applied);
-        Ok(if is_nothing { Outcome::Nothing(response) } else { Outcome::Committed(response) })
-    });
-    let repeat = async |first: connectory_store::RevisionId, revisions| {
-        Ok(json_of(&repeated.applied(first.number.get().unsigned_abs() - 1, revisions)))
-    };
-    once::respond(&server, &caller, once, apply, repeat).await
+    respond(&server, &caller, once, async { Ok(changes) }, async || Ok(repeated)).await
 }
 
 /// Reads what an apply is asked for, and waits for its turn.
@@ -254,7 +278,7 @@ async fn read(
     turn: crate::work::Turn,
     body: Body,
     is_compressed: bool,
-) -> Result<Changes, ApiError> {
+) -> Result<(Changes, [u8; 32]), ApiError> {
     let (sender, parts) = mpsc::channel(4);
     let mut stream = body.into_data_stream();
     let passing = async {

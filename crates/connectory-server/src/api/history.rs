@@ -1,6 +1,7 @@
 //! The history of connectors, under `/connectory/v1` (D53): revisions, the connector at a revision, differences, and
 //! restoring one.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -100,6 +101,24 @@ pub struct DiffParameters {
     to: Option<u64>,
 }
 
+/// A parameter of a query: its name and its value.
+type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The parameters of a query. One that the operation does not have is refused (D41).
+pub(super) fn known_parameters<'a>(query: &'a str, known: &[&str]) -> Result<Vec<Parameter<'a>>, ApiError> {
+    let parameters: Vec<Parameter<'a>> = form_urlencoded::parse(query.as_bytes()).collect();
+    for (name, value) in &parameters {
+        if !known.contains(&&**name) {
+            let (unknown, known) = (shown(name, QUOTED_CHARS), known.join("`, `"));
+            return Err(ApiError::bad_request(format!(
+                "the parameter `{unknown}` is unknown; this operation has `{known}`"
+            )));
+        }
+        expect_utf8(query, name, value)?;
+    }
+    Ok(parameters)
+}
+
 /// The query of an operation of the history. A parameter that the operation does not have is refused (D41).
 #[derive(Default)]
 struct Query {
@@ -114,14 +133,7 @@ struct Query {
 impl Query {
     fn read(query: &str, known: &[&str]) -> Result<Self, ApiError> {
         let mut read = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if !known.contains(&&*name) {
-                let (unknown, known) = (shown(&name, QUOTED_CHARS), known.join("`, `"));
-                return Err(ApiError::bad_request(format!(
-                    "the parameter `{unknown}` is unknown; this operation has `{known}`"
-                )));
-            }
-            expect_utf8(query, &name, &value)?;
+        for (name, value) in known_parameters(query, known)? {
             match &*name {
                 "limit" => read.limit = Some(limit(&value)?),
                 "before" => read.before = Some(number("before", &value)?),
@@ -154,7 +166,7 @@ fn digits(text: &str) -> Option<RevisionNumber> {
     RevisionNumber::new(text.parse().ok().filter(|_| is_plain)?)
 }
 
-fn number(name: &str, value: &str) -> Result<RevisionNumber, ApiError> {
+pub(super) fn number(name: &str, value: &str) -> Result<RevisionNumber, ApiError> {
     let number = digits(value).filter(|number| *number > RevisionNumber::ZERO);
     number.ok_or_else(|| {
         let value = shown(value, QUOTED_CHARS);
@@ -192,7 +204,7 @@ pub(super) fn moment(name: &str, value: &str) -> Result<i64, ApiError> {
 }
 
 /// The number of a revision in a path. What is no number is an error 404, like the number of no revision.
-pub struct RevisionPath(RevisionNumber);
+pub struct RevisionPath(pub(super) RevisionNumber);
 
 impl<S: Send + Sync> FromRequestParts<S> for RevisionPath {
     type Rejection = ApiError;
@@ -409,8 +421,13 @@ pub async fn diff(
 ) -> Result<Response, ApiError> {
     let read = Query::read(&query.unwrap_or_default(), &["from", "to"])?;
     let diff = server.registry.diff(caller.tenant(), &script_name, (read.from, read.to)).await?;
+    Ok(diff_response(diff))
+}
+
+/// Makes the response for differences.
+pub(super) fn diff_response(diff: String) -> Response {
     let content_type = HeaderValue::from_static("text/x-diff; charset=utf-8");
-    Ok((ETag::of(&diff), [(header::CONTENT_TYPE, content_type)], diff).into_response())
+    (ETag::of(&diff), [(header::CONTENT_TYPE, content_type)], diff).into_response()
 }
 
 /// Restores a connector to a revision

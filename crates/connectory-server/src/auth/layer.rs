@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use connectory_model::wire::APPLY_PATH;
+use connectory_model::wire::{APPLY_PATH, IMPORT_PATH};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
@@ -38,8 +38,9 @@ pub async fn authorize(
         Some(LetIn(caller)) => (Some(caller), Ok(())),
         None => match auth.caller(version, request.headers()).await {
             Ok(caller) => {
-                // A dry run of an apply only reads. The handler checks whether the caller may change connectors.
-                let method = if route.as_str() == APPLY_PATH { &Method::GET } else { request.method() };
+                // A dry run only reads. The handler checks whether the caller may change connectors.
+                let has_dry_run = [APPLY_PATH, IMPORT_PATH].contains(&route.as_str());
+                let method = if has_dry_run { &Method::GET } else { request.method() };
                 let admitted = auth.admit(&caller, method).await;
                 (Some(caller), admitted)
             }

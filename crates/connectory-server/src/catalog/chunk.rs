@@ -1,10 +1,11 @@
 //! A chunk of a list: up to 256 consecutive connectors, and their fields as columns.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-use connectory_model::filter::{Columns, MAX_ROWS, Rows};
+use connectory_model::filter::{Columns, MAX_ROWS, Rows, Texts};
 use connectory_model::wire::Origin;
-use connectory_model::{Status, Summary};
+use connectory_model::{Locale, Status, Summary};
 use enum_map::EnumMap;
 
 use super::entry::Entry;
@@ -16,9 +17,41 @@ use super::request::{Searched, Selection};
 pub(super) struct Chunk {
     pub entries: Vec<Arc<Entry>>,
     pub columns: Columns,
-    /// Made when the chunk is first searched. The facets are made when they are first needed.
+    /// These are made when they are first needed.
     index: OnceLock<Index>,
+    searched: OnceLock<Box<SearchedTexts>>,
     pub facets: OnceLock<Facets>,
+}
+
+/// What a search reads beside names and types, as columns: to read it from each entry takes ten times as long.
+struct SearchedTexts {
+    script_names: Texts,
+    /// The short descriptions for locales that have none of their own.
+    descriptions: Texts,
+    /// The rows with one of their own in each locale in which it was searched, and those.
+    localized: EnumMap<Locale, OnceLock<(Rows, Texts)>>,
+}
+
+impl SearchedTexts {
+    fn new(entries: &[Arc<Entry>]) -> Self {
+        let script_name = |entry: &Arc<Entry>| Some(Cow::Owned(entry.script_name.as_str().to_owned()));
+        Self {
+            script_names: entries.iter().map(script_name).collect(),
+            descriptions: entries.iter().map(|entry| entry.short_description()).collect(),
+            localized: EnumMap::default(),
+        }
+    }
+
+    fn containing(&self, Searched { text, locale }: &Searched, entries: &[Arc<Entry>]) -> Rows {
+        let (own, localized) = self.localized[*locale].get_or_init(|| {
+            let texts: Vec<_> = entries.iter().map(|entry| entry.localized_description(*locale)).collect();
+            let mut own = Rows::default();
+            texts.iter().enumerate().filter(|(_, text)| text.is_some()).for_each(|(row, _)| own.insert(row));
+            (own, texts.into_iter().collect())
+        });
+        let described = self.descriptions.containing(text).without(*own).or(localized.containing(text));
+        self.script_names.containing(text).or(described)
+    }
 }
 
 /// The rows of a chunk by status and by origin.
@@ -43,7 +76,7 @@ impl Index {
 }
 
 impl Clone for Chunk {
-    /// Copies the chunk in order to change it: the copy has capacity for more entries, and neither index nor facets.
+    /// Copies the chunk in order to change it: the copy has capacity for more entries, and nothing that is made of them.
     fn clone(&self) -> Self {
         let mut entries = Vec::with_capacity(MAX_ROWS);
         entries.extend_from_slice(&self.entries);
@@ -71,9 +104,10 @@ impl Chunk {
         self.changed();
     }
 
-    /// Drops the index and the facets, which were made from the rows before the change.
+    /// Drops what was made from the rows before the change.
     fn changed(&mut self) {
         self.index = OnceLock::new();
+        self.searched = OnceLock::new();
         self.facets = OnceLock::new();
     }
 
@@ -108,19 +142,68 @@ impl Chunk {
         {
             rows = rows.and(filter.select(&self.columns));
         }
-        if let Some(Searched { text, locale }) = search
+        if let Some(search) = search
             && !rows.is_empty()
         {
-            let named = self.columns.named(text);
-            let (mut found, mut text) = (rows.and(named), text.prepared());
-            for row in rows.without(named).iter() {
-                let entry = &self.entries[row];
-                if text.is_in(entry.script_name.as_str()) || text.is_in(&entry.short_description(*locale)) {
-                    found.insert(row);
-                }
-            }
-            rows = found;
+            let texts = self.searched.get_or_init(|| Box::new(SearchedTexts::new(&self.entries)));
+            rows = rows.and(self.columns.named(&search.text).or(texts.containing(search, &self.entries)));
         }
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use connectory_model::import;
+    use serde_json::json;
+
+    use super::super::entry::Source;
+    use super::*;
+
+    /// A connector with this description for all locales, and in German with the other one.
+    fn entry(name: &str, description: &str, german: Option<&str>) -> (Arc<Entry>, Summary) {
+        let translations = german.map_or(json!({}), |german| json!({"de": format!("ShortDesc={german}")}));
+        let list = json!([{"name": name, "connectorMetadata": {"shortDesc": description}, "translationProperties": translations}]);
+        let summary = import::from_json(list.to_string().as_bytes()).expect("valid").remove(0).summary();
+        (Arc::new(Entry::new(&summary, Source::BuiltIn(0))), summary)
+    }
+
+    fn found(chunk: &Chunk, text: &str, locale: Locale) -> Vec<usize> {
+        let search = Some(Searched { text: text.parse().expect("a text"), locale });
+        let statuses = Status::ALL.to_vec();
+        chunk.select(&Selection { statuses, origin: None, filter: None, search }).iter().collect()
+    }
+
+    #[test]
+    fn a_search_reads_the_description_of_its_locale_and_no_other_and_what_changed() {
+        let mut chunk = Chunk::default();
+        for (row, (name, description, german)) in
+            [("One A", "Payroll", Some("Löhne")), ("Two B", "Payroll", None), ("Three C", "", None)]
+                .into_iter()
+                .enumerate()
+        {
+            let (entry, summary) = entry(name, description, german);
+            chunk.insert(row, entry, &summary);
+        }
+        for (text, locale, rows) in [
+            ("payROLL", Locale::En, &[0, 1][..]),
+            ("payroll", Locale::De, &[1]),
+            ("LÖHNE", Locale::De, &[0]),
+            ("löhne", Locale::En, &[]),
+            ("löhne", Locale::Ja, &[]),
+            // Only script names have a hyphen.
+            ("o-b", Locale::De, &[1]),
+            ("e", Locale::En, &[0, 2]),
+            // From the end of one row to the beginning of the next.
+            ("payrollpayroll", Locale::En, &[]),
+        ] {
+            assert_eq!(found(&chunk, text, locale), rows, "{text} in {locale}");
+        }
+        let (entry, summary) = entry("Two B", "", Some("Löhne"));
+        chunk.replace(1, entry, &summary);
+        assert_eq!(found(&chunk, "löhne", Locale::De), [0, 1]);
+        assert_eq!(found(&chunk, "payroll", Locale::En), [0]);
+        chunk.remove(0);
+        assert_eq!(found(&chunk, "löhne", Locale::De), [0]);
     }
 }

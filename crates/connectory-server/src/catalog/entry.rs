@@ -70,7 +70,9 @@ impl Entry {
     /// Renders the list item of a connector.
     pub fn new(summary: &Summary, source: Source) -> Self {
         let (item, name_key) = (Item::new(summary), name_key(&summary.name));
-        let texts = summary.script_name.as_str().len() + name_key.len() + item.memory();
+        // A search keeps what it reads once more.
+        let searched = summary.script_name.as_str().len() + item.descriptions();
+        let texts = summary.script_name.as_str().len() + name_key.len() + item.memory() + searched;
         let locales = size_of_val(summary.locales.as_slice());
         Self {
             script_name: summary.script_name.clone(),
@@ -105,12 +107,14 @@ impl Entry {
         serde_json::from_slice(&json).expect("an item is what was written")
     }
 
-    /// The short description in a locale. Empty if there is none.
-    pub fn short_description(&self, locale: Locale) -> Cow<'_, str> {
-        let Item { json, short_desc, localized, .. } = &self.item;
-        let member = localized.iter().find(|(of, _)| *of == locale).map_or(&json[short_desc.clone()], |(_, text)| text);
-        let Some(value) = member.strip_prefix(SHORT_DESC_MEMBER) else { return Cow::Borrowed("") };
-        serde_json::from_str(value.trim_end_matches(',')).map(|Text(text)| text).unwrap_or_default()
+    /// The short description for locales that have none of their own.
+    pub fn short_description(&self) -> Option<Cow<'_, str>> {
+        description(&self.item.json[self.item.short_desc.clone()])
+    }
+
+    /// The short description that a locale has of its own.
+    pub fn localized_description(&self, locale: Locale) -> Option<Cow<'_, str>> {
+        self.item.localized.iter().find(|(of, _)| *of == locale).and_then(|(_, member)| description(member))
     }
 
     /// The length of the item in bytes, with the default short description.
@@ -175,6 +179,12 @@ pub struct ChoicesOfMetadata<'a> {
     pub labels: Option<&'a RawValue>,
 }
 
+/// The text of a member with a short description. None if it has another type.
+fn description(member: &str) -> Option<Cow<'_, str>> {
+    let value = member.strip_prefix(SHORT_DESC_MEMBER)?;
+    serde_json::from_str(value.trim_end_matches(',')).ok().map(|Text(text)| text)
+}
+
 /// A text in JSON.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -190,6 +200,11 @@ const OVERHEAD: usize = 128;
 const EMPTY_METADATA: &str = "\"connectorMetadata\":{";
 
 impl Item {
+    /// The bytes of its short descriptions.
+    fn descriptions(&self) -> usize {
+        self.short_desc.len() + self.localized.iter().map(|(_, text)| text.len()).sum::<usize>()
+    }
+
     /// The bytes of its texts.
     fn memory(&self) -> usize {
         let localized = self.localized.iter().map(|(_, text)| size_of::<(Locale, Box<str>)>() + text.len());

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use connectory_model::limits::{ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, ANONYMOUS_FIELDS, BODY_TIMEOUT, FORM_FIELDS};
+use connectory_model::limits::{
+    ANONYMOUS_BODY_TIMEOUT, ANONYMOUS_BYTES, ANONYMOUS_FIELDS, BODY_TIMEOUT, FORM_FIELDS, IMPORT_CONNECTORS,
+    IMPORT_FILES,
+};
 use connectory_model::reason;
 use http::HeaderValue;
 use multer::Multipart;
@@ -13,13 +16,22 @@ use super::body::Bodies;
 use super::error::ApiError;
 use super::multipart::{self, Unfolding};
 
-/// The fields of a form, and its file if it has one.
+/// The fields of a form, and its files.
 #[derive(Debug, Default)]
 pub struct FormBody {
     /// Names and values, in the order in which they were sent.
     pub fields: Vec<(String, String)>,
-    /// The part named `file`.
-    pub file: Option<Bytes>,
+    /// The parts named `file`, in their order. A field for files that has none is left out.
+    pub files: Vec<FormFile>,
+}
+
+/// A file of a form.
+#[derive(Debug, Clone)]
+pub struct FormFile {
+    /// Its name, as the client sent it. Browsers send the path of a file that is in a folder.
+    pub name: String,
+    /// Its content.
+    pub bytes: Bytes,
 }
 
 /// The limits of a form.
@@ -29,17 +41,25 @@ pub struct FormLimits {
     pub bytes: usize,
     /// The largest number of fields.
     pub fields: usize,
+    /// The largest number of files.
+    pub files: usize,
     /// The time for the body to arrive.
     pub time: Duration,
 }
 
 impl FormLimits {
     /// The limits of a form that is read before its sender is known.
-    pub const ANONYMOUS: Self = Self { bytes: ANONYMOUS_BYTES, fields: ANONYMOUS_FIELDS, time: ANONYMOUS_BODY_TIMEOUT };
+    pub const ANONYMOUS: Self =
+        Self { bytes: ANONYMOUS_BYTES, fields: ANONYMOUS_FIELDS, files: 0, time: ANONYMOUS_BODY_TIMEOUT };
 
     /// The limits of a caller's form, with its largest body.
     pub fn of_caller(bytes: usize) -> Self {
-        Self { bytes, fields: FORM_FIELDS, time: BODY_TIMEOUT }
+        Self { bytes, fields: FORM_FIELDS, files: 1, time: BODY_TIMEOUT }
+    }
+
+    /// The limits of a caller's form with files to import, or with a choice of connectors.
+    pub fn of_import(bytes: usize) -> Self {
+        Self { fields: FORM_FIELDS + IMPORT_CONNECTORS, files: IMPORT_FILES, ..Self::of_caller(bytes) }
     }
 }
 
@@ -71,7 +91,15 @@ impl Bodies {
                 }
                 let name = multipart::part_name(part.headers()).unwrap_or_default();
                 if name == "file" {
-                    form.file = Some(part.bytes().await.map_err(wrong)?);
+                    let name = multipart::file_name(part.headers()).unwrap_or_default();
+                    let bytes = part.bytes().await.map_err(wrong)?;
+                    if name.is_empty() && bytes.is_empty() {
+                        continue;
+                    }
+                    if form.files.len() == limits.files {
+                        return Err(ApiError::bad_request(format!("the form has more than {} files", limits.files)));
+                    }
+                    form.files.push(FormFile { name, bytes });
                 } else {
                     form.fields.push((name, part.text().await.map_err(wrong)?));
                 }

@@ -15,17 +15,27 @@ pub fn boundary(content_type: &str) -> Option<String> {
     found.map(|(_, value)| value).filter(|value| !value.is_empty())
 }
 
-/// The name of a part. An extended one (RFC 5987), which is in its own encoding, comes before the plain one.
+/// The name of a part.
 pub fn part_name(headers: &HeaderMap) -> Option<String> {
+    named(headers, "name")
+}
+
+/// The name of the file of a part.
+pub fn file_name(headers: &HeaderMap) -> Option<String> {
+    named(headers, "filename")
+}
+
+/// A parameter of a part's disposition. An extended one (RFC 5987), which is in its own encoding, comes before the plain one.
+fn named(headers: &HeaderMap, parameter: &str) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(header::CONTENT_DISPOSITION)?.as_bytes());
     let mut plain = None;
     for (name, value) in Parameters::of(&value) {
-        if name.eq_ignore_ascii_case("name*")
+        if name.strip_suffix('*').is_some_and(|name| name.eq_ignore_ascii_case(parameter))
             && let Some(text) = extended(&value)
         {
             return Some(text);
         }
-        if name.eq_ignore_ascii_case("name") && plain.is_none() {
+        if name.eq_ignore_ascii_case(parameter) && plain.is_none() {
             plain = Some(value);
         }
     }
@@ -233,6 +243,9 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value)]);
             assert_eq!(part_name(&headers).as_deref(), expected, "{disposition}");
         }
+        let value = HeaderValue::from_static("form-data; name=file; filename=\"hr/translations/de.properties\"");
+        let headers = HeaderMap::from_iter([(header::CONTENT_DISPOSITION, value)]);
+        assert_eq!(file_name(&headers).as_deref(), Some("hr/translations/de.properties"));
     }
 
     #[test]

@@ -98,6 +98,19 @@ pub fn json_of(value: &impl Serialize) -> Response {
     json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }
 
+/// Makes a response with a zip file that a browser saves under a name. The name has no `"`.
+pub fn zip_response(body: Body, name: &str) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(wire::ZIP_TYPE));
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let disposition = HeaderValue::try_from(disposition).expect("the names of folders and our own are plain");
+    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    // It is compressed already.
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
 /// Counts a response until its bytes are passed to the system, in the budget and in the caller's share, or refuses it. A
 /// response that is counted already is not refused. If other responses wait on its connection, the response counts from
 /// its first byte.

@@ -1,10 +1,14 @@
 //! Applies changes to several connectors in one commit: all or none.
 //!
-//! The changes arrive as lines. A thread reads and checks one after the other while they arrive, and keeps each as a
-//! compressed edit. So a set takes little more memory than what it adds to the database, and long work never runs on an
-//! async worker.
+//! The changes arrive as lines, or are made in memory. A thread reads and checks one after the other while they arrive, and
+//! keeps each as a compressed edit. So a set takes little more memory than what it adds to the database, and long work never
+//! runs on an async worker.
 
+mod check;
+mod import;
 mod lines;
+mod many;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +21,15 @@ use connectory_model::{ScriptName, json, shown};
 use connectory_store::{Edit, Once, Origin, Refusal, RevisionNumber, StoreError};
 use tokio::sync::mpsc;
 
+use self::check::Checker;
+pub use self::check::Wanted;
+pub use self::import::Import;
 use self::lines::Reader;
+pub use self::many::Chosen;
+pub use self::undo::Undoable;
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
-use crate::work::{Turn, WorkError, apart};
+use crate::work::{Stop, Turn, WorkError, apart};
 
 /// The parts of a request's body, as they arrive. An error ends them.
 pub type Parts = mpsc::Receiver<Result<Bytes, ApplyError>>;
@@ -40,12 +49,12 @@ pub enum ApplyError {
         APPLY_BYTES_PER_SECOND / 1024, APPLY_TIMEOUT.as_secs()
     )]
     Late,
-    /// Some lines are refused.
-    #[error("{} of {lines} lines are refused, and nothing was changed", .refusals.count)]
+    /// Some changes are refused.
+    #[error("{} of {lines} {} are refused, and nothing was changed", .refusals.count, .refusals.unit.plural())]
     Refused {
         /// Why.
         refusals: Refusals,
-        /// The number of lines.
+        /// The number of changes.
         lines: u64,
     },
     /// The commit is refused, or fails.
@@ -65,25 +74,84 @@ impl From<WorkError> for ApplyError {
     }
 }
 
-/// Why lines are refused.
-#[derive(Debug, Default)]
+/// What the changes of a set are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// They are lines of a text, counted from 1.
+    Lines,
+    /// They are made in memory: each is called by its connector.
+    Connectors,
+}
+
+impl Unit {
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Connectors => "connectors",
+        }
+    }
+}
+
+/// Why changes are refused.
+#[derive(Debug)]
 pub struct Refusals {
-    /// A sentence for each refused line, by its number. There are as many as an answer may have.
-    pub sentences: BTreeMap<usize, String>,
-    /// The number of refused lines.
+    /// The refused changes, by their places. There are as many as an answer may have.
+    pub refused: BTreeMap<usize, Refused>,
+    /// The number of refused changes.
     pub count: usize,
-    /// Whether a line is refused because someone else changed its connector.
+    /// Whether a change is refused because someone else changed its connector.
     pub has_moved: bool,
+    unit: Unit,
+}
+
+/// A change that is refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// The script name, as far as there is one.
+    pub script_name: Option<String>,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// What its caller could not know.
+    pub news: Option<News>,
+}
+
+/// What someone did to a connector after the caller read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// It was changed in this revision.
+    Changed(RevisionNumber),
+    /// It was deleted.
+    Gone,
 }
 
 impl Refusals {
+    fn of(unit: Unit) -> Self {
+        Self { refused: BTreeMap::new(), count: 0, has_moved: false, unit }
+    }
+
     fn add(&mut self, line: usize, script_name: Option<&str>, reason: &LineError) {
         self.count += 1;
-        self.has_moved |= matches!(reason, LineError::Moved { .. } | LineError::Gone);
-        if self.sentences.len() < APPLY_REFUSALS {
-            let of = script_name.map(|name| format!(", `{}`", shown(name, QUOTED_CHARS))).unwrap_or_default();
-            self.sentences.insert(line, format!("line {line}{of}: {reason}"));
+        let news = match reason {
+            LineError::Moved { now, .. } | LineError::Since(now) => Some(News::Changed(*now)),
+            LineError::Gone => Some(News::Gone),
+            _ => None,
+        };
+        self.has_moved |= news.is_some();
+        if self.refused.len() < APPLY_REFUSALS {
+            let script_name = script_name.map(|name| shown(name, QUOTED_CHARS).to_string());
+            self.refused.insert(line, Refused { script_name, reason: reason.to_string(), news });
         }
+    }
+
+    /// A sentence for each refused change.
+    pub fn sentences(&self) -> Vec<String> {
+        let sentence = |(line, Refused { script_name, reason, .. }): (&usize, &Refused)| {
+            let name = script_name.as_ref().map(|name| format!("`{name}`"));
+            let line = (self.unit == Unit::Lines).then(|| format!("line {line}"));
+            let place: Vec<_> = line.into_iter().chain(name).collect();
+            format!("{}: {reason}", place.join(", "))
+        };
+        self.refused.iter().map(sentence).collect()
     }
 }
 
@@ -114,6 +182,8 @@ enum LineError {
     Moved { given: u64, now: RevisionNumber },
     #[error("it is not there any more")]
     Gone,
+    #[error("it was changed since, in revision {0}")]
+    Since(RevisionNumber),
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
@@ -124,18 +194,40 @@ impl From<StoreError> for LineError {
     }
 }
 
+/// What a change does to its connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// It creates it.
+    Created,
+    /// It changes it.
+    Changed,
+    /// It deletes it.
+    Deleted,
+    /// It leaves it as it is at this revision.
+    Unchanged(RevisionNumber),
+}
+
+/// A change that is not refused.
+#[derive(Debug)]
+pub struct Step {
+    /// The place of the change: the line, or its number among those in memory, from 1 on.
+    pub line: usize,
+    /// The script name of the connector.
+    pub script_name: ScriptName,
+    /// What it does.
+    pub kind: StepKind,
+    /// The members that change, if the connector stays.
+    pub changed: Vec<String>,
+}
+
 /// The changes of a request, as they were checked.
 pub struct Changes {
-    /// The SHA-256 of the lines.
-    pub digest: [u8; 32],
     counts: Counts,
     newest: RevisionNumber,
     refusals: Refusals,
+    /// The edits of the steps that change something, in their order. None if something is refused.
     edits: Vec<Edit>,
-    /// The line of each edit.
-    line_of: Vec<usize>,
-    /// The lines that change nothing, with the connector and its revision.
-    unchanged: Vec<(usize, ScriptName, RevisionNumber)>,
+    steps: Vec<Step>,
     _turn: Turn,
 }
 
@@ -175,10 +267,26 @@ impl Changes {
         Ok(Applied { revision: before, ..checked.counts.applied(before, checked.edits.len()) })
     }
 
+    /// The tenant's revision as of which the changes were checked.
+    pub fn newest(&self) -> RevisionNumber {
+        self.newest
+    }
+
+    /// What each change does that is not refused, in their order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Which changes are refused.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
     /// Fails if a connector that was as its line has it is another one by now.
     fn expect_unchanged(&self, tenant: &TenantCatalog) -> Result<(), ApplyError> {
-        let mut refusals = Refusals::default();
-        for (line, script_name, number) in &self.unchanged {
+        let mut refusals = Refusals::of(self.refusals.unit);
+        for Step { line, script_name, kind, .. } in &self.steps {
+            let StepKind::Unchanged(number) = kind else { continue };
             let given = number.get().unsigned_abs();
             let reason = match tenant.entry(script_name).map(|entry| entry.source) {
                 Some(Source::Stored(id)) if id.number == *number => continue,
@@ -190,11 +298,17 @@ impl Changes {
         if refusals.count == 0 { Ok(()) } else { Err(ApplyError::Refused { refusals, lines: self.counts.lines }) }
     }
 
-    fn checked(mut self) -> Result<Self, ApplyError> {
+    /// The step of an edit.
+    fn step_of(&self, edit: usize) -> &Step {
+        let mut steps = self.steps.iter().filter(|step| !matches!(step.kind, StepKind::Unchanged(_)));
+        steps.nth(edit).expect("each edit has a step")
+    }
+
+    fn checked(self) -> Result<Self, ApplyError> {
         if self.refusals.count == 0 {
             return Ok(self);
         }
-        Err(ApplyError::Refused { refusals: std::mem::take(&mut self.refusals), lines: self.counts.lines })
+        Err(ApplyError::Refused { refusals: self.refusals, lines: self.counts.lines })
     }
 }
 
@@ -204,16 +318,36 @@ impl Registry {
         self.work.apply_turn(is_dry_run).await
     }
 
-    /// Reads and checks changes while they arrive.
+    /// Reads and checks changes while they arrive. Returns the SHA-256 of their lines, too.
     pub async fn read_changes(
         &self,
         turn: Turn,
         tenant: &Arc<TenantCatalog>,
         parts: Parts,
         is_compressed: bool,
+    ) -> Result<(Changes, [u8; 32]), ApplyError> {
+        let reader = Reader { checker: Checker::new(self, tenant, Unit::Lines, turn), bounds: self.bounds };
+        apart((), APPLY_TIMEOUT, move |stop| reader.read(parts, is_compressed, stop)).await?
+    }
+
+    /// Checks changes that are made in memory. The caller bounds their size.
+    pub async fn check_changes(
+        &self,
+        turn: Turn,
+        tenant: &Arc<TenantCatalog>,
+        wanted: Vec<Wanted>,
     ) -> Result<Changes, ApplyError> {
-        let reader = Reader::new(Arc::clone(&self.catalog), tenant, self.bounds);
-        apart((), APPLY_TIMEOUT, move |stop| reader.read(turn, parts, is_compressed, stop)).await?
+        let mut checker = Checker::new(self, tenant, Unit::Connectors, turn);
+        let check = move |stop: &Stop| {
+            for (at, wanted) in wanted.into_iter().enumerate() {
+                if stop.is_due() {
+                    return Err(WorkError::Late.into());
+                }
+                checker.add(at + 1, Ok(wanted))?;
+            }
+            Ok(checker.finish())
+        };
+        apart((), APPLY_TIMEOUT, check).await?
     }
 
     /// Commits changes, unless the same request did so before.
@@ -237,10 +371,10 @@ impl Registry {
             let before = tenant.snapshot().number().get().unsigned_abs();
             return Ok(changes.counts.applied(before, 0));
         }
-        let names: Vec<_> = edits.iter().map(|edit| edit.script_name().clone()).collect();
-        let refused = |at: usize, reason: &LineError| {
-            let mut refusals = Refusals { has_moved: true, ..Refusals::default() };
-            refusals.add(changes.line_of[at], Some(names[at].as_str()), reason);
+        let refused = |edit: usize, reason: &LineError| {
+            let Step { line, script_name, .. } = changes.step_of(edit);
+            let mut refusals = Refusals { has_moved: true, ..Refusals::of(changes.refusals.unit) };
+            refusals.add(*line, Some(script_name.as_str()), reason);
             ApplyError::Refused { refusals, lines: changes.counts.lines }
         };
         // Only another caller's commit after the lines were checked can be the reason for a refusal of an edit.

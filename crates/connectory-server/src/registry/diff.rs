@@ -1,4 +1,4 @@
-//! The difference between two states of a connector, as `diff -u` and git show it.
+//! The difference between two states of a connector, or between two connectors, as `diff -u` and git show it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,11 +12,14 @@ use connectory_model::{Connector, ScriptName};
 use connectory_store::{Action, RevisionNumber};
 use similar::TextDiff;
 
-use super::{Registry, RegistryError};
+use super::{At, Registry, RegistryError};
 use crate::catalog::TenantCatalog;
 
 /// A state of a connector. None if it did not exist or was deleted.
 type State = Option<Arc<Connector>>;
+
+/// What stands behind the names of the files of each state: a tab and a text, where `diff -u` has a time, or nothing.
+type Labels = [String; 2];
 
 impl Registry {
     /// Compares a connector at two revisions, as unified differences of the files of its folder. Without the second one,
@@ -44,7 +47,17 @@ impl Registry {
             (change.before, Some(change.after).filter(|_| !is_deleted))
         };
         let bytes = [&before, &after].into_iter().flatten().map(|connector| connector.size()).sum();
-        Ok(self.work.run(bytes, move |_| unified(before.as_deref(), after.as_deref())).await?)
+        let work = move |_: &_| unified(before.as_deref(), after.as_deref(), &Labels::default());
+        Ok(self.work.run(bytes, work).await?)
+    }
+
+    /// Compares two connectors, as unified differences of the files of their folders. The heads of the files say which
+    /// connectors they are.
+    pub async fn compare(&self, tenant: &TenantCatalog, from: &At, to: &At) -> Result<String, RegistryError> {
+        let labels = [from, to].map(|at| format!("\t{at}"));
+        let (before, after) = (self.at(tenant, from).await?, self.at(tenant, to).await?);
+        let bytes = before.size() + after.size();
+        Ok(self.work.run(bytes, move |_| unified(Some(&before), Some(&after), &labels)).await?)
     }
 
     async fn state(
@@ -67,7 +80,7 @@ fn files(connector: Option<&Connector>) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The differences of all files.
-fn unified(before: Option<&Connector>, after: Option<&Connector>) -> String {
+fn unified(before: Option<&Connector>, after: Option<&Connector>, [from, to]: &Labels) -> String {
     let deadline = Instant::now() + PLAIN_DIFF_TIMEOUT;
     let (before, after) = (files(before), files(after));
     let mut text = String::new();
@@ -76,8 +89,8 @@ fn unified(before: Option<&Connector>, after: Option<&Connector>) -> String {
         if old == new {
             continue;
         }
-        let side = |letter, file: Option<&Vec<u8>>| match file {
-            Some(_) => format!("{letter}/{name}"),
+        let side = |letter, file: Option<&Vec<u8>>, label: &str| match file {
+            Some(_) => format!("{letter}/{name}{label}"),
             None => "/dev/null".to_owned(),
         };
         let of = |file: Option<&Vec<u8>>| Text::decode(file.map_or(&[], Vec::as_slice)).text.into_owned();
@@ -93,7 +106,7 @@ fn unified(before: Option<&Connector>, after: Option<&Connector>) -> String {
         if new.is_none() {
             text.push_str("deleted file mode 100644\n");
         }
-        let _never = write!(text, "{}", diff.unified_diff().header(&side('a', old), &side('b', new)));
+        let _never = write!(text, "{}", diff.unified_diff().header(&side('a', old, from), &side('b', new, to)));
     }
     text
 }

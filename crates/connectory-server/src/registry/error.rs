@@ -1,8 +1,10 @@
 //! The errors of operations.
 
+use connectory_folder::folder_name::FolderNameError;
 use connectory_model::ScriptName;
 use connectory_model::bounds::TooLarge;
 use connectory_model::document::DocumentKind;
+use connectory_model::limits::ZIP_CONNECTORS;
 use connectory_model::patch::PatchError;
 use connectory_store::{QuotaExceeded, Refusal, RevisionNumber, StoreError};
 
@@ -24,6 +26,9 @@ pub enum RegistryError {
     /// The tenant has no revision with this number.
     #[error("the tenant has no revision {0} yet")]
     NotYet(RevisionNumber),
+    /// No change of the tenant has this number.
+    #[error("the tenant has no change {0}; a change has the number of its last revision")]
+    NoChange(RevisionNumber),
     /// The connector at the revision was removed by retention.
     #[error(
         "revision {number}, of {}, has no connector any more: the retention of this server removed it; who made the change \
@@ -86,6 +91,14 @@ pub enum RegistryError {
     /// The connector would be larger than its limit.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// A zip file has no room for so many connectors.
+    #[error(
+        "these are {0} connectors, and a zip file has {ZIP_CONNECTORS} at most; export a part of them at a time, or lines"
+    )]
+    TooManyFolders(usize),
+    /// A connector has no folder, because no disk takes the folder's name.
+    #[error("{0}; export the others by their script names, or lines")]
+    NoFolder(FolderNameError),
     /// The work for the operation is not possible at the moment.
     #[error(transparent)]
     Work(#[from] WorkError),

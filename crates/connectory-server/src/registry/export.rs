@@ -8,9 +8,11 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use connectory_model::ScriptName;
-use connectory_model::limits::{EXPORT_PART_BYTES, EXPORT_TIMEOUT, ZSTD_WINDOW_LOG};
+use connectory_folder::folder_name::folder_name;
+use connectory_folder::packed::Packed;
+use connectory_model::limits::{EXPORT_PART_BYTES, EXPORT_TIMEOUT, ZIP_CONNECTORS, ZSTD_WINDOW_LOG};
 use connectory_model::wire::{ConnectorDetail, ConnectorLine, DetailShape, ExportEnd, ExportHead};
+use connectory_model::{Connector, ScriptName};
 use connectory_store::{RevisionId, RevisionNumber, StoreError};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -34,6 +36,18 @@ pub enum Exported {
     At(Moment),
 }
 
+/// How connectors are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As lines of JSON.
+    Lines(Coding),
+    /// As a zip file of connector folders.
+    Zip,
+}
+
+/// The parts of an export. One that is an error means that the export broke off.
+pub type ExportParts = mpsc::Receiver<io::Result<Bytes>>;
+
 /// A moment of a tenant that is not now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -47,19 +61,21 @@ pub enum Moment {
 type Place = (ScriptName, Source);
 
 impl Registry {
-    /// Exports connectors as lines: a head, the connectors in the order of their names, and an end. A part that is an error
-    /// means that the export broke off.
+    /// Exports connectors, in the order of their names. Lines have a head and an end, too.
     pub async fn export(
         &self,
         tenant: &Arc<TenantCatalog>,
         exported: Exported,
-        coding: Coding,
-    ) -> Result<mpsc::Receiver<io::Result<Bytes>>, RegistryError> {
+        form: Form,
+    ) -> Result<ExportParts, RegistryError> {
         let turn = self.work.export_turn().await?;
         let (revision, places) = match exported {
             Exported::At(past) => self.places_at(tenant, past).await?,
             now => self.places(tenant, now).await?,
         };
+        if form == Form::Zip {
+            expect_folders(&places)?;
+        }
         let (sender, parts) = mpsc::channel(PARTS);
         let source = Lines { catalog: Arc::clone(&self.catalog), runtime: Handle::current() };
         detached(turn, move || {
@@ -69,16 +85,17 @@ impl Registry {
                 built_in_catalog: source.catalog.builtin_digest().to_owned(),
             };
             let parts = BufWriter::with_capacity(EXPORT_PART_BYTES, Parts { sender: &sender, stop: &stop });
-            let written = match coding {
-                Coding::Zstd => compressed(parts).and_then(|mut lines| {
+            let written = match form {
+                Form::Zip => source.pack(&places, parts).and_then(|mut parts| parts.flush()),
+                Form::Lines(Coding::Zstd) => compressed(parts).and_then(|mut lines| {
                     source.write(&head, &places, &mut lines)?;
                     lines.finish()?.flush()
                 }),
-                Coding::Gzip => {
+                Form::Lines(Coding::Gzip) => {
                     let mut lines = gzip(parts);
                     source.write(&head, &places, &mut lines).and_then(|()| lines.finish()?.flush())
                 }
-                Coding::Identity => {
+                Form::Lines(Coding::Identity) => {
                     let mut lines = parts;
                     source.write(&head, &places, &mut lines).and_then(|()| lines.flush())
                 }
@@ -148,6 +165,15 @@ impl Registry {
     }
 }
 
+/// Checks that a zip file can have a folder for each connector.
+fn expect_folders(places: &[Place]) -> Result<(), RegistryError> {
+    if places.len() > ZIP_CONNECTORS {
+        return Err(RegistryError::TooManyFolders(places.len()));
+    }
+    let refused = places.iter().find_map(|(script_name, _)| folder_name(script_name).err());
+    refused.map_or(Ok(()), |error| Err(RegistryError::NoFolder(error)))
+}
+
 /// A compressor of lines with a window that every decoder takes.
 fn compressed<W: Write>(parts: W) -> io::Result<zstd::Encoder<'static, W>> {
     let mut encoder = zstd::Encoder::new(parts, zstd::DEFAULT_COMPRESSION_LEVEL)?;
@@ -170,13 +196,24 @@ impl Lines {
         line(lines, &ExportEnd { count: places.len() as u64 })
     }
 
+    fn pack<W: Write>(&self, places: &[Place], into: W) -> io::Result<W> {
+        let mut packed = Packed::new(into);
+        for (_, source) in places {
+            packed.add(self.connector(*source).map_err(io::Error::other)?)?;
+        }
+        packed.finish()
+    }
+
+    fn connector(&self, source: Source) -> Result<Connector, StoreError> {
+        Ok(Arc::unwrap_or_clone(self.runtime.block_on(self.catalog.whole(source))?))
+    }
+
     fn read(&self, (script_name, source): &Place) -> Result<ConnectorLine, StoreError> {
-        let connector = self.runtime.block_on(self.catalog.whole(*source))?;
+        let connector = self.connector(*source)?;
         let revision = match source {
             Source::Stored(id) => id.number.get().unsigned_abs(),
             Source::BuiltIn(_) => 0,
         };
-        let connector = Arc::unwrap_or_clone(connector);
         let detail = ConnectorDetail::with_bytes(connector, source.origin(), DetailShape::WithPolicies);
         Ok(ConnectorLine { script_name: script_name.clone(), revision, connector: Some(detail) })
     }

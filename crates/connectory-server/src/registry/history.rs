@@ -1,5 +1,6 @@
 //! The history of connectors: the changes, their authors and their times. A deleted connector keeps its history.
 
+use std::fmt;
 use std::sync::Arc;
 
 use connectory_model::limits::{REVISIONS_READ, REVISIONS_SCANNED};
@@ -28,6 +29,25 @@ pub struct Change {
     pub after: Arc<Connector>,
     /// The place of `after`.
     pub source: Source,
+}
+
+/// A connector at one of its revisions, or as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At {
+    /// The connector.
+    pub script_name: ScriptName,
+    /// The number of the revision.
+    pub revision: Option<RevisionNumber>,
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.script_name.as_str())?;
+        match self.revision {
+            Some(number) => write!(f, ", revision {number}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The revisions that a caller asks for.
@@ -240,6 +260,15 @@ impl Registry {
         Ok((revision, source))
     }
 
+    /// Reads a connector at a revision, or as it is now. At a deletion, it is the connector that was deleted.
+    pub async fn at(&self, tenant: &TenantCatalog, at: &At) -> Result<Arc<Connector>, RegistryError> {
+        let source = match at.revision {
+            Some(number) => self.revision(tenant, &at.script_name, number).await?.1,
+            None => self.entry(tenant, &at.script_name)?.source,
+        };
+        Ok(self.catalog.connector(tenant, source).await?)
+    }
+
     /// Reads a revision of a connector, with the connector before and after the revision.
     pub async fn change(
         &self,
@@ -263,7 +292,7 @@ impl Registry {
 }
 
 /// Returns the place of a connector at a revision, unless retention removed it.
-fn readable(tenant: &TenantCatalog, revision: &Revision) -> Result<Source, RegistryError> {
+pub(super) fn readable(tenant: &TenantCatalog, revision: &Revision) -> Result<Source, RegistryError> {
     if revision.has_body {
         Ok(stored(tenant, revision))
     } else {

@@ -34,15 +34,17 @@ use crate::work::Work;
 pub use self::activity::{
     ActivityChange, ActivityCursor, ActivityDetails, ActivityItem, ActivityPage, ActivityWanted, What,
 };
-pub use self::apply::{ApplyError, Changes};
+pub use self::apply::{
+    ApplyError, Changes, Chosen, Counts, Import, News, Refusals, Refused, Step, StepKind, Undoable, Wanted,
+};
 pub use self::changed::{MEMBERS, is_member};
 pub use self::deleted::DeletedPage;
 pub use self::edit::{Edited, Given};
 pub use self::error::RegistryError;
 pub use self::expected::{Expected, Unexpected};
-pub use self::export::{Exported, Moment};
+pub use self::export::{ExportParts, Exported, Form, Moment};
 pub use self::find::Found;
-pub use self::history::{Change, Past, RevisionsPage, RevisionsWanted, time};
+pub use self::history::{At, Change, Past, RevisionsPage, RevisionsWanted, time};
 pub use self::load::LoadError;
 pub use self::patch::patched;
 

@@ -162,7 +162,8 @@ async fn the_server_tells_its_version_extensions_and_limits_without_a_token() {
     let told = TestApp::with(options).await.send(service()).await.ok();
     let expected = json!({"name": "connectory", "version": env!("CARGO_PKG_VERSION"),
                           "capabilities": ["statuses", "custom", "search", "idempotencyKey", "updateInPlace", "export", "apply",
-                                           "history", "deletedConnectors", "activity", "events",
+                                           "changeMany", "history", "undoChange", "deletedConnectors", "activity", "duplicate",
+                                           "compare", "import", "events",
                                            "conditionalRequests"],
                           "limits": limits});
     assert_eq!(told, expected);

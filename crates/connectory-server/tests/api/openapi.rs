@@ -74,7 +74,7 @@ async fn operation_ids_are_unique_and_every_operation_tells_its_refusals() {
     let count = ids.len();
     ids.sort();
     ids.dedup();
-    assert_eq!((count, ids.len()), (5 * 13 + 1 + 10 + 6, count));
+    assert_eq!((count, ids.len()), (5 * 13 + 1 + 12 + 10, count));
 }
 
 #[tokio::test]

@@ -103,3 +103,15 @@ async fn an_export_of_a_moment_needs_the_bodies_of_then() {
     assert_eq!(app.get("/connectory/v1/connectors?at=0").await.status, 200, "before the first");
     app.get("/connectory/v1/connectors?at=1").await.refusal(410);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_is_not_taken_back_without_the_connector_before_it() {
+    let app = app().await;
+    retain(&app, 1).await;
+    let undo = async |change: u64| {
+        app.call(Method::POST, &format!("/connectory/v1/changes/{change}/undo"), "", axum::body::Body::empty()).await
+    };
+    let text = undo(4).await.refusal(410);
+    assert!(text.starts_with("revision 3, of "), "{text}");
+    assert_eq!(undo(6).await.ok()["created"], 1, "the newest body of a connector stays");
+}

@@ -29,7 +29,8 @@ pub async fn run(arguments: ImportArguments) -> Result<()> {
         wanted::goal(from, false)?
     } else {
         let text = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-        let connectors = import::whole_from_json(&text).with_context(|| format!("cannot import {}", from.display()))?;
+        let connectors =
+            import::whole_from_json(&text, usize::MAX).with_context(|| format!("cannot import {}", from.display()))?;
         let wanted = connectors
             .into_iter()
             .map(|connector| Wanted { script_name: connector.script_name.clone(), folder: Folder::from(connector) });

@@ -9,11 +9,13 @@ impl Interrupt {
     /// Takes the signals from now on. Before, and without this, a signal ends the process.
     pub fn listen() -> Self {
         let (sender, receiver) = watch::channel(0_u8);
-        tokio::spawn(async move {
-            while signal().await.is_ok() && !sender.is_closed() {
-                sender.send_modify(|times| *times = times.saturating_add(1));
-            }
-        });
+        if let Ok(mut signals) = Signals::take() {
+            tokio::spawn(async move {
+                while signals.next().await.is_some() && !sender.is_closed() {
+                    sender.send_modify(|times| *times = times.saturating_add(1));
+                }
+            });
+        }
         Self(receiver)
     }
 
@@ -32,24 +34,40 @@ impl Interrupt {
     }
 }
 
-/// Waits for a signal: Ctrl-C, what a service manager sends, or the end of the terminal.
+/// Ctrl-C, what a service manager sends, and the end of the terminal. They are taken once: a signal that comes while the one
+/// before is told is kept.
 #[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
+struct Signals([tokio::signal::unix::Signal; 3]);
 
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
+#[cfg(unix)]
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
     }
-    Ok(())
+
+    async fn next(&mut self) -> Option<()> {
+        let Self([interrupt, terminate, hangup]) = self;
+        tokio::select! {
+            interrupt = interrupt.recv() => interrupt,
+            terminate = terminate.recv() => terminate,
+            hangup = hangup.recv() => hangup,
+        }
+    }
 }
 
-/// Waits for Ctrl-C.
+/// Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Option<()> {
+        tokio::signal::ctrl_c().await.ok()
+    }
 }

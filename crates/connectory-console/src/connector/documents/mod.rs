@@ -122,7 +122,7 @@ fn file_name(kind: DocumentKind) -> Markup {
 fn download_link(page: &ConnectorPage, kind: DocumentKind) -> Markup {
     let address = page.url(&format!("/documents/{}/file", kind.name()));
     html! {
-        a.button.quiet.icon href=(address) title=(page.view.text("action.download")) download=(kind.file_name()) { (icon(Icon::Down)) span.visually-hidden { (page.view.text("action.download")) } }
+        a.button.quiet.icon href=(address) title=(page.view.text("action.download")) download=(kind.file_name()) { (icon(Icon::Down)) span.visually-hidden { (page.view.text("action.download")) " " (kind.file_name()) } }
     }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::Locale;
 use connectory_model::translations::Properties;
+use connectory_server::auth::Caller;
 use connectory_server::catalog::Source;
 use connectory_server::http::conditional::Condition;
 use connectory_server::registry::Edited;
@@ -13,7 +14,10 @@ use http::{HeaderValue, header};
 use maud::{Markup, html};
 
 use super::super::page::ConnectorPage;
-use super::super::path::{LocalePath, ScriptNamePath, unknown_locale};
+use super::super::path::{LocalePath, unknown_locale};
+use super::add::NewKey;
+use super::grid_page;
+use super::query::GridQuery;
 use crate::frame::download::attachment;
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
@@ -23,7 +27,6 @@ use crate::frame::success::UNCHANGED;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::state::Console;
-use crate::urls::connector_url;
 
 /// Serves the texts of a locale as a file.
 pub async fn export(page: ConnectorPage, LocalePath(locale): LocalePath) -> Response {
@@ -70,22 +73,40 @@ pub fn chosen_locale(form: &PostedForm) -> Result<Locale, PageError> {
     tag.parse().map_err(|_| PageError::bad_request(unknown_locale(tag)))
 }
 
-/// Replaces the texts of a locale with those of a file.
+/// Replaces the texts of a locale with those of a file. A file that is refused changes nothing, and the page says why.
 pub async fn import(
     State(console): State<Arc<Console>>,
-    ScriptNamePath(script_name): ScriptNamePath,
+    page: ConnectorPage,
     Submitted { caller, form, .. }: Submitted,
 ) -> Result<Response, PageError> {
-    let locale = chosen_locale(&form)?;
+    match replaced(&console, &page, &caller, &form).await {
+        Ok(edited) => {
+            let done = done_parameter("imported", &edited);
+            Ok(Redirect::to(&page.url(&format!("/translations?{done}"))).into_response())
+        }
+        Err(error) if error.status().is_client_error() => {
+            let above = html! { p.problem role="alert" { (error.text(page.view.language)) } };
+            let response = grid_page(&console, page, GridQuery::parse(""), above, NewKey::default()).await?;
+            Ok((error.status(), response).into_response())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn replaced(
+    console: &Console,
+    page: &ConnectorPage,
+    caller: &Caller,
+    form: &PostedForm,
+) -> Result<Edited, PageError> {
+    let locale = chosen_locale(form)?;
     let bytes = form.file(console.server.options.max_document)?;
     let size = bytes.len();
     let parsed = console.server.work.run(size, move |_| Properties::parse(&bytes)).await?;
     let properties = parsed.map_err(|error| PageError::bad_request(Message::new("error.properties").with(&error)))?;
-    let (tenant, origin) = (caller.tenant(), caller.origin());
+    let (tenant, origin, script_name) = (caller.tenant(), caller.origin(), &page.connector.script_name);
     let (registry, condition) = (&console.server.registry, Condition::default());
-    let replaced = registry.replace_translations(tenant, &origin, &script_name, locale, Some(properties), condition);
-    let done = done_parameter("imported", &replaced.await?);
-    Ok(Redirect::to(&connector_url(&script_name, &format!("/translations?{done}"))).into_response())
+    Ok(registry.replace_translations(tenant, &origin, script_name, locale, Some(properties), condition).await?)
 }
 
 /// The parameter of the next page that says what was done: the revision that an edit made, under a name, or that there was

@@ -106,6 +106,8 @@ fn render(page: &ConnectorPage, query: &GridQuery, above: &Markup, new: &NewKey)
         (above)
         (doubts(page, &shown))
         (notes::cell_drafts(view, &page.url("/translations/")))
+        @if page.is_writable() { p.note.no-script { (view.text("translations.no_script")) } }
+        @else { (page.read_only_note()) }
         (tools(page, query, &keys, &shown, new))
         @if on_page.is_empty() {
             p.empty { (view.text("translations.nothing_found")) " " a href=(all.url(page)) { (view.text("list.reset")) } }

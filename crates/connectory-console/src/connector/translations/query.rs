@@ -10,7 +10,7 @@ use crate::frame::locales::in_order;
 use crate::frame::query::parameter;
 
 /// The parameters of the URL.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct GridQuery {
     /// The locales that were asked for. Without any, those with texts are shown.
     pub locales: Vec<Locale>,
@@ -20,7 +20,7 @@ pub struct GridQuery {
     pub is_missing_only: bool,
     /// Whether the keys are in alphabetical order, and not in that of the form.
     pub is_by_key: bool,
-    /// The number of the page.
+    /// The number of the page, from 1.
     pub page: usize,
 }
 

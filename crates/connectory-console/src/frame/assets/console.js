@@ -48,6 +48,9 @@ const previews = (() => {
     if (event.key === "?") document.getElementById("keys").showModal();
   });
 
+  // The tab of the page is in sight.
+  document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // A menu closes when its reader goes on elsewhere.
   const menus = "details.menu-of[open], details.pick[open]";
   document.addEventListener("click", (event) => {
@@ -56,6 +59,7 @@ const previews = (() => {
   document.addEventListener("keydown", (event) => {
     const menu = event.key === "Escape" && event.target.closest(menus);
     if (!menu) return;
+    event.preventDefault();
     menu.open = false;
     menu.querySelector("summary").focus();
   });

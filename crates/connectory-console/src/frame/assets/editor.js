@@ -124,8 +124,10 @@
       if (!name || name.start > ch) continue;
       if (token.type !== "string" || token.end < ch) continue;
       const element = editor.getMode().xmlCurrentTag(token.state)?.name;
-      const read = new DOMParser().parseFromString(`<a b=${token.string}/>`, "text/xml").documentElement.getAttribute("b");
-      return { element, name: name.string, value: read ?? token.string.slice(1, -1) };
+      // For a text that is no XML the parser makes a page with styles of its own, which the policy of the page refuses.
+      const isWhole = /^(["'])[^<&]*\1$/.test(token.string.replaceAll(/&(?:\w+|#\w+);/g, ""));
+      const read = isWhole && new DOMParser().parseFromString(`<a b=${token.string}/>`, "text/xml").documentElement.getAttribute("b");
+      return { element, name: name.string, value: isWhole ? (read ?? "") : token.string.slice(1, -1) };
     }
     return null;
   };
@@ -343,6 +345,7 @@
     if (Number.isInteger(line) && line >= 0 && line < editor.lineCount()) {
       show(editor, Pos(line, 0));
       editor.addLineClass(line, "background", "asked-for");
+      if (text.dataset.line) editor.focus();
     }
     const wanted = asked.get("find");
     if (!wanted) return;
@@ -413,7 +416,11 @@
       const unsaved = at("unsaved");
       const stored = text.defaultValue.replaceAll("\r\n", "\n");
       const tell = () => (unsaved.hidden = !("typed" in form.dataset) && editor.getValue() === stored);
-      editor.on("change", tell);
+      editor.on("change", () => {
+        tell();
+        // What was saved is not what is there now.
+        document.querySelector("main > p.done")?.remove();
+      });
       tell();
       const say = checks(editor, text);
       actions.format = formatting(editor, text, say);
@@ -430,6 +437,19 @@
       if (event.key.toLowerCase() !== "s" || event.altKey || event.shiftKey || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
       if (isWritable) form.requestSubmit();
+    });
+    // A save loads the page anew. Its reader goes on where they were.
+    const place = `connectory place ${location.pathname}`;
+    const before = kept(() => JSON.parse(sessionStorage.getItem(place)));
+    kept(() => sessionStorage.removeItem(place));
+    if (before) {
+      editor.setCursor(before.cursor);
+      editor.scrollTo(null, before.top);
+      editor.focus();
+    }
+    form.addEventListener("submit", () => {
+      const now = { cursor: editor.getCursor(), top: editor.getScrollInfo().top };
+      kept(() => sessionStorage.setItem(place, JSON.stringify(now)));
     });
     showAsked(editor, text);
   };
