@@ -78,7 +78,7 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route(urls::COMPARE, get(compare::show))
         .route("/console/compare/names/{side}", get(compare::names))
         .route("/console/export", get(download::several))
-        .route(import::ADDRESS, get(import::show).post(import::plan))
+        .route(urls::IMPORT, get(import::show).post(import::plan))
         .route(import::APPLY, post(import::apply))
         .nest("/console/connectors/{scriptName}", connector_pages)
         .route("/console/settings", get(settings::show))

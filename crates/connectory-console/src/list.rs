@@ -30,7 +30,7 @@ use crate::frame::undo;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::{MANY_DELETE, MANY_LABELS, MANY_STATUS, connector_url};
+use crate::urls::{IMPORT, MANY_DELETE, MANY_LABELS, MANY_STATUS, connector_url};
 use connectory_model::shown;
 
 /// The numbers of connectors that a page may have (D94).
@@ -39,8 +39,6 @@ const PAGE_SIZES: [usize; 3] = [25, 50, 100];
 const PAGE_SIZE: usize = 50;
 /// The word in the URL for the built-in connectors.
 const BUILT_IN: &str = "built-in";
-/// The address of the import.
-const IMPORT: &str = "/console/import";
 /// The address of the export of selected connectors.
 const EXPORT: &str = "/console/export";
 /// The bytes of a name that may not be shown whole. Its title is.

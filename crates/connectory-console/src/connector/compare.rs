@@ -23,10 +23,7 @@ use crate::frame::query::parameter;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::{COMPARE, compare_url, connector_url};
-
-/// The page that compares a connector with a folder.
-const FOLDER: &str = "/console/import";
+use crate::urls::{COMPARE, IMPORT, compare_url, connector_url};
 
 /// The sides: the parameter with the script name, the one with the revision, and the key of the title.
 const SIDES: [(&str, &str, &str); 2] =
@@ -150,7 +147,7 @@ pub async fn show(
             nav.crumbs aria-label=(view.text("connector.crumbs")) { span { a href="/" { (view.text("nav.connectors")) } } }
             div.top {
                 h1 { (view.text("compare.title")) }
-                a.button.spacer href=(FOLDER) { (view.text("compare.with_folder")) }
+                a.button.spacer href=(IMPORT) { (view.text("compare.with_folder")) }
             }
             (chooser)
             (comparison)

@@ -4,7 +4,6 @@ pub mod assets;
 pub mod badges;
 pub mod copy;
 pub mod diff;
-pub mod download;
 pub mod error;
 pub mod error_page;
 pub mod findings;

@@ -34,9 +34,8 @@ struct SearchedTexts {
 
 impl SearchedTexts {
     fn new(entries: &[Arc<Entry>]) -> Self {
-        let script_name = |entry: &Arc<Entry>| Some(Cow::Owned(entry.script_name.as_str().to_owned()));
         Self {
-            script_names: entries.iter().map(script_name).collect(),
+            script_names: entries.iter().map(|entry| Some(Cow::Borrowed(entry.script_name.as_str()))).collect(),
             descriptions: entries.iter().map(|entry| entry.short_description()).collect(),
             localized: EnumMap::default(),
         }

@@ -98,14 +98,18 @@ pub fn json_of(value: &impl Serialize) -> Response {
     json_response(StatusCode::OK, serde_json::to_vec(value).expect("answers are JSON"))
 }
 
+/// The header that makes a browser save a response under a file name, which has no `"`.
+pub fn attachment(name: &str) -> HeaderValue {
+    let value = format!("attachment; filename=\"{name}\"");
+    HeaderValue::try_from(value).expect("names of folders, script names, locales and our file names are plain")
+}
+
 /// Makes a response with a zip file that a browser saves under a name. The name has no `"`.
 pub fn zip_response(body: Body, name: &str) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(wire::ZIP_TYPE));
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let disposition = HeaderValue::try_from(disposition).expect("the names of folders and our own are plain");
-    headers.insert(header::CONTENT_DISPOSITION, disposition);
+    headers.insert(header::CONTENT_DISPOSITION, attachment(name));
     // It is compressed already.
     headers.insert(header::VARY, HeaderValue::from_static("accept"));
     response

@@ -22,14 +22,13 @@ use connectory_store::{Edit, Once, Origin, Refusal, RevisionNumber, StoreError};
 use tokio::sync::mpsc;
 
 use self::check::Checker;
-pub use self::check::Wanted;
 pub use self::import::Import;
 use self::lines::Reader;
 pub use self::many::Chosen;
 pub use self::undo::Undoable;
 use super::{Registry, RegistryError};
 use crate::catalog::{Source, TenantCatalog};
-use crate::work::{Stop, Turn, WorkError, apart};
+use crate::work::{Turn, WorkError, apart};
 
 /// The parts of a request's body, as they arrive. An error ends them.
 pub type Parts = mpsc::Receiver<Result<Bytes, ApplyError>>;
@@ -328,26 +327,6 @@ impl Registry {
     ) -> Result<(Changes, [u8; 32]), ApplyError> {
         let reader = Reader { checker: Checker::new(self, tenant, Unit::Lines, turn), bounds: self.bounds };
         apart((), APPLY_TIMEOUT, move |stop| reader.read(parts, is_compressed, stop)).await?
-    }
-
-    /// Checks changes that are made in memory. The caller bounds their size.
-    pub async fn check_changes(
-        &self,
-        turn: Turn,
-        tenant: &Arc<TenantCatalog>,
-        wanted: Vec<Wanted>,
-    ) -> Result<Changes, ApplyError> {
-        let mut checker = Checker::new(self, tenant, Unit::Connectors, turn);
-        let check = move |stop: &Stop| {
-            for (at, wanted) in wanted.into_iter().enumerate() {
-                if stop.is_due() {
-                    return Err(WorkError::Late.into());
-                }
-                checker.add(at + 1, Ok(wanted))?;
-            }
-            Ok(checker.finish())
-        };
-        apart((), APPLY_TIMEOUT, check).await?
     }
 
     /// Commits changes, unless the same request did so before.

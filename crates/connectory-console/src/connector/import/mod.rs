@@ -34,10 +34,7 @@ use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::connector_url;
-
-/// The page with the form for files. What is sent there is planned.
-pub const ADDRESS: &str = "/console/import";
+use crate::urls::{IMPORT, connector_url};
 
 /// Where a plan is applied.
 pub const APPLY: &str = "/console/import/apply";
@@ -76,8 +73,7 @@ pub async fn plan(
 
 /// The files of a form by their paths. A script sends the paths of files that were dropped, because a browser would not.
 fn sent(form: &PostedForm) -> Result<Vec<(String, Bytes)>, PageError> {
-    // A field without a file sends one without a name.
-    let files: Vec<_> = form.files().iter().filter(|file| !file.name.is_empty() || !file.bytes.is_empty()).collect();
+    let files = form.files();
     if files.is_empty() {
         return Err(upload_error(&UploadError::Nothing));
     }
@@ -156,7 +152,7 @@ pub async fn apply(
     };
     let done = imported(applied.created, applied.changed);
     let address = match names.as_slice() {
-        [] => format!("{ADDRESS}?done={UNCHANGED}"),
+        [] => format!("{IMPORT}?done={UNCHANGED}"),
         [only] => connector_url(only, &format!("?{done}")),
         _ => format!("/console/activity/changes/{}?{done}", applied.revision),
     };

@@ -8,9 +8,9 @@ use connectory_server::work::Stop;
 use http::StatusCode;
 use maud::{Markup, html};
 
+use super::APPLY;
 use super::parcel;
 use super::plan::{Note, Notes, Plan, Row, What};
-use super::{ADDRESS, APPLY};
 use crate::connector::differences::differences;
 use crate::frame::diff::{DiffBudget, side_by_side};
 use crate::frame::error::PageError;
@@ -21,7 +21,7 @@ use crate::frame::sentence::member_names;
 use crate::frame::success::success_note;
 use crate::frame::view::View;
 use crate::state::Console;
-use crate::urls::connector_url;
+use crate::urls::{IMPORT, connector_url};
 
 /// Bytes of a form beside the connectors: the choice of them.
 const FORM_BYTES: usize = 128 * 1024;
@@ -33,7 +33,7 @@ pub fn form(view: &View, console: &Console, query: &str, error: Option<&PageErro
         (head(view))
         (success_note(view, query))
         @if let Some(error) = error { p.problem role="alert" { (error.text(view.language)) } }
-        section.card.narrow { div.body { form #import method="post" action=(ADDRESS) enctype="multipart/form-data" data-most=(most) {
+        section.card.narrow { div.body { form #import method="post" action=(IMPORT) enctype="multipart/form-data" data-most=(most) {
             (view.csrf_input())
             p { (view.text("import.lead")) }
             div.drop-zone hidden data-busy=(view.text("import.reading")) data-large=(view.format("error.form_too_large", &[&most])) {
@@ -104,7 +104,7 @@ pub fn plan(
             @else if !fits { p.problem { (view.text("import.too_large_to_apply")) } }
             div.actions.after {
                 @if fits && !is_empty { button.primary type="submit" { (icon(Icon::Check)) (view.text("import.apply")) } }
-                a.button href=(ADDRESS) { (view.text("import.other_files")) }
+                a.button href=(IMPORT) { (view.text("import.other_files")) }
             }
         }
     };
