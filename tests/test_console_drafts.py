@@ -287,6 +287,77 @@ def test_a_sign_in_in_another_tab_loses_nothing(admin):
     assert "first tab, later" in stored_text(admin, "two-tabs")
 
 
+@pytest.mark.parametrize("width", [1400, 390])
+def test_without_a_script_what_was_typed_is_sent_again(someone, width):
+    who = someone(viewport={"width": width, "height": 900}, java_script_enabled=False).sign_in()
+    page, name = who.page, f"Plain {width}"
+    path = who.create(name)
+    who.open(f"{path}/documents/correlation-config")
+    text = page.locator("textarea#text")
+    stored = text.input_value()
+    # More than is read of anyone who signs in.
+    comment = f"<!-- typed & <kept> {width} {'x' * 50_000} -->"
+    text.fill(stored.replace("</CorrelationConfig>", f"{comment}\n</CorrelationConfig>"))
+    end_session(who)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your session has ended")
+    expect(page.locator("textarea[name=text]")).to_have_value(re.compile("typed & <kept>"))
+    with who.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in in another tab").click()
+    other = opened.value
+    other.get_by_label("Client ID").fill(who.server.client_id)
+    other.get_by_label("Client secret").fill(who.server.secret)
+    other.get_by_role("button", name="Sign in").click()
+    expect(other).to_have_url(f"{who.server.url}{path}/documents/correlation-config")
+    if width == 390:
+        # Someone else saves meanwhile.
+        other.locator("textarea#text").fill(stored.replace("</CorrelationConfig>", "<!-- theirs --></CorrelationConfig>"))
+        other.get_by_role("button", name="Save").click()
+        expect(other.get_by_role("status").first).to_have_text("Saved.")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This form is from an earlier session")
+    expect(page.get_by_role("status").first).to_contain_text("You are signed in as")
+    page.get_by_role("button", name="Go on").click()
+    if width == 390:
+        expect(page.get_by_role("alert").first).to_contain_text("changed")
+        expect(page.locator("main")).to_contain_text("theirs")
+        expect(page.locator("textarea#text")).to_have_value(re.compile("typed & <kept>"))
+    else:
+        expect(page.get_by_role("status").first).to_have_text("Saved.")
+        assert f"typed & <kept> {width}" in stored_text(who, f"plain-{width}")
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_answer_to_a_form_whose_session_ended_fits_every_window(someone, width, scheme):
+    who = someone(viewport={"width": width, "height": 900}, color_scheme=scheme).sign_in()
+    page, name = who.page, f"Held {width} {scheme}"
+    who.create(name)
+    if scheme == "dark":
+        who.speak_german()
+    # A form of which the browser keeps no draft.
+    who.open(f"/console/many/labels?scriptName=held-{width}-{scheme}")
+    page.locator("textarea[name=add]").fill("one\ntwo & <three>")
+    end_session(who)
+    page.locator("main form button.primary").click()
+    expect(page.locator("textarea[name=add]")).to_have_value("one\ntwo & <three>")
+    expect(page.locator("footer")).to_have_count(0)
+    who.look(f"held-form-{width}-{scheme}")
+    other = who.context.new_page()
+    other.goto("/console/sign-in")
+    other.locator("[name=client_id]").fill(who.server.client_id)
+    other.locator("[name=client_secret]").fill(who.server.secret)
+    other.locator("main form button.primary").click()
+    expect(other.locator(".rail")).to_be_visible()
+    page.locator("main form button").click()
+    expect(page.locator("main button.primary")).to_be_visible()
+    who.look(f"held-form-again-{width}-{scheme}")
+    page.locator("main form button.primary").click()
+    expect(page.locator("[role=status]").first).to_be_visible()
+    labels = who.server.session().get(f"{who.server.url}/v3/connectors/held-{width}-{scheme}").json()["connectorMetadata"]["labels"]
+    assert labels == ["one", "two & <three>"]
+
+
 def test_signing_in_at_a_provider_comes_back_to_the_text(someone, provider):
     provider.person = {"sub": "7", "preferred_username": "grace", "groups": ["identity"]}
     grace = someone(**WIDE)

@@ -234,18 +234,25 @@ def test_formatting_is_one_step_and_keeps_the_place(admin, path):
 def test_a_file_is_dropped_into_the_editor_and_saved_by_hand(admin, path):
     page = edit(admin, path)
 
-    def drop(parts):
-        page.evaluate("""parts => {
+    def drop(parts, place=".CodeMirror-line"):
+        page.evaluate("""([parts, place]) => {
             const transfer = new DataTransfer();
             transfer.items.add(new File([new Uint8Array(parts)], 'x.xml', { type: 'text/xml' }));
-            const line = document.querySelector('.CodeMirror-line');
-            line.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: transfer }));
-        }""", list(parts))
+            const at = document.querySelector(place);
+            for (const type of ['dragover', 'drop'])
+                at.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+        }""", [list(parts), place])
+        assert page.locator("body[data-drops]").count() == 0
 
     dropped = FORM.replace("Port", "Größe")
     drop(dropped.encode())
     page.wait_for_function("text => document.querySelector('.CodeMirror').CodeMirror.getValue() === text", arg=dropped)
     expect(page.locator("#unsaved")).to_be_visible()
+    page.keyboard.press("Control+z")
+    assert admin.written() == FORM
+    # Beside the text, too: the browser would leave the page for the file.
+    drop(dropped.encode(), "h1")
+    page.wait_for_function("text => document.querySelector('.CodeMirror').CodeMirror.getValue() === text", arg=dropped)
     page.keyboard.press("Control+z")
     assert admin.written() == FORM
     # What the editor cannot show is uploaded as it is.

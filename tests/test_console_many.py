@@ -75,14 +75,18 @@ def test_a_status_is_set_for_several_and_undone(admin):
         box(page, name).check()
     page.get_by_role("button", name="Set status").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Set status")
+    unfinished = page.get_by_role("heading", name="What is unfinished")
+    expect(unfinished).to_be_hidden()
     page.get_by_role("radio", name="Deprecated").check()
+    expect(unfinished).to_be_hidden()
     admin.look("many-status")
     page.get_by_role("button", name="Set status").click()
     expect(page.get_by_role("status").first).to_have_text("2 connectors are deprecated now.")
+    expect(page.get_by_role("searchbox")).to_have_value("Status")
     admin.look("many-status-done")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("status").first).to_have_text("The change to 2 connectors was undone.")
-    admin.open("/?q=Status")
+    expect(page.get_by_role("searchbox")).to_have_value("Status")
     expect(page.locator("tbody .status").first).to_have_text("Released")
     # The page of the change offers it, too.
     admin.open("/console/activity")
@@ -90,6 +94,22 @@ def test_a_status_is_set_for_several_and_undone(admin):
     page.get_by_role("button", name="Undo this change").click()
     expect(page.get_by_role("status").first).to_have_text("The change to 2 connectors was undone.")
     admin.look("change-undone")
+
+
+def test_the_page_for_a_status_shows_what_is_unfinished_when_released_is_chosen(admin):
+    create(admin.server, "Unfinished one", "Unfinished two")
+    for name in ("unfinished-one", "unfinished-two"):
+        api(admin.server, "PATCH", f"/connectory/v1/connectors/{name}", json=[{"op": "replace", "path": "/status", "value": "DEVELOPMENT"}])
+    page = admin.page
+    admin.open("/console/many/status?scriptName=unfinished-one&scriptName=unfinished-two")
+    page.get_by_role("radio", name="Released").check()
+    expect(page.get_by_role("heading", name="What is unfinished")).to_be_visible()
+    admin.look("many-status-unfinished")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    admin.look("many-status-unfinished-390-dark")
+    page.get_by_role("link", name="Unfinished two: 3 open").click()
+    expect(page.get_by_role("heading", name="Release this connector?")).to_be_visible()
 
 
 def test_labels_are_changed_and_what_someone_else_changed_meanwhile_is_told(admin):
@@ -149,6 +169,36 @@ def test_a_row_has_a_menu_and_opens_with_a_click_anywhere(admin):
     expect(menu).to_have_count(0)
     page.locator("tbody tr td.hide-s").first.click()
     expect(page).to_have_url(re.compile("/console/connectors/menu-of-a-row$"))
+
+
+def test_keys_move_within_the_menu_of_a_row(admin):
+    create(admin.server, "Keys of a menu")
+    page = admin.page
+    admin.open("/?q=Keys")
+    button = page.get_by_label("Actions for Keys of a menu")
+    menu = page.locator("tbody .menu-of")
+    button.focus()
+    for key, focused in [
+        ("ArrowDown", "Open editor"), ("ArrowDown", "Duplicate"), ("End", "Delete…"), ("ArrowDown", "Open editor"), ("ArrowUp", "Delete…"),
+        ("Home", "Open editor"), ("Tab", "Duplicate"),
+    ]:
+        page.keyboard.press(key)
+        expect(menu.get_by_role("link", name=focused)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    expect(page.locator(".menu-of[open]")).to_have_count(0)
+    # From the button, the last one is above the first one. Other keys are those of the page.
+    page.keyboard.press("Home")
+    expect(page.locator(".menu-of[open]")).to_have_count(0)
+    page.keyboard.press("ArrowUp")
+    expect(menu.get_by_role("link", name="Delete…")).to_be_focused()
+    # The menu closes with Escape, and what is selected stays.
+    page.keyboard.press("Escape")
+    box(page, "Keys of a menu").check()
+    button.click()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    expect(box(page, "Keys of a menu")).to_be_checked()
 
 
 @pytest.mark.parametrize("width", [1400, 1160, 930, 768, 390])

@@ -108,7 +108,10 @@ def test_every_acknowledged_change_survives_a_kill_and_none_is_half_there(start,
     report(f"killed server, {rounds} rounds: {told(totals)}")
     needed = ["kills while serving", "requests without an answer", "repeats that had been done", "backups verified"]
     if rounds >= 10:
-        needed += [*KINDS, "kills while starting", "unknown and done", "unknown and not done"]
+        needed += [*KINDS, "kills while starting", "unknown and not done"]
+    if rounds >= 100:
+        # The time between a commit and its answer is short.
+        needed.append("unknown and done")
     assert not (missing := [kind for kind in needed if not totals[kind]]), f"seed {seed}: this did not happen: {missing}"
     assert totals["acknowledged"] > 20 * rounds, "too few changes to prove anything"
 

@@ -137,7 +137,8 @@ fn form(view: &View) -> Markup {
                     (view.csrf_input())
                     // A browser that comes back to the page must not fill in the key of another one.
                     input type="hidden" name="key" value=(new_id()) autocomplete="off";
-                    label { (view.text("column.name")) input name="name" required maxlength="255" autocomplete="off"; }
+                    p.hint { (view.text("create.needed")) }
+                    label { span.needed { (view.text("column.name")) } input name="name" required maxlength="255" autocomplete="off"; }
                     label { (view.text("clients.level"))
                         select name="level" { @for level in UserLevel::ALL { option value=(level) { (level) } } }
                     }

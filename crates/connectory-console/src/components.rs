@@ -94,7 +94,7 @@ fn buttons(view: &View) -> Markup {
 fn fields(view: &View) -> Markup {
     let fields = html! {
         (search_field(view, "", "list.search_hint"))
-        label.after { "Name" input name="a" value="Payroll North"; }
+        label.after { span.needed { "Name" } input name="a" value="Payroll North" required; }
         label { "Type" input name="b" value="" placeholder="custom HR system" aria-invalid="true"; }
         p.problem.of-field { "Write the type." }
         label { "Status" select name="c" { option { "Development" } } }

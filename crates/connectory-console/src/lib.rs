@@ -27,6 +27,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use connectory_server::options::Pages;
+use http::Uri;
 
 use connector::{
     compare, create, delete, documents, download, duplicate, history, import, metadata, new_name, overview, preview,
@@ -66,14 +67,9 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route("/history", get(history::show))
         .route("/history/{number}", get(history::revision))
         .route("/history/{number}/restore", get(restore::show).post(restore::restore));
-    Router::new()
+    let pages = Router::new()
         .route("/", get(list::show))
-        .route(PAGES.sign_in, get(sign_in::client::show).post(sign_in::client::submit))
-        .route(PAGES.sign_out, get(sign_in::client::show_sign_out).post(sign_in::client::sign_out))
-        .route("/console/oidc", get(oidc_pages::start))
-        .route("/console/oidc/callback", get(oidc_pages::callback))
-        .route("/console/preferences", post(sign_in::client::preferences))
-        .route("/console/new", get(create::show).post(create::create))
+        .route(urls::NEW, get(create::show).post(create::create))
         .route("/console/new/script-name", get(new_name::script_name))
         .route(urls::COMPARE, get(compare::show))
         .route("/console/compare/names/{side}", get(compare::names))
@@ -95,15 +91,31 @@ pub fn routes(console: Arc<Console>) -> Router {
         .route(urls::MANY_STATUS, get(many::status::show).post(many::status::save))
         .route(urls::MANY_LABELS, get(many::labels::show).post(many::labels::save))
         .route(urls::MANY_DELETE, get(many::delete::show).post(many::delete::delete))
+        .route_layer(from_fn_with_state(Arc::clone(&console), frame::held_form::hold_without_session));
+    Router::new()
+        .route(PAGES.sign_in, get(sign_in::client::show).post(sign_in::client::submit))
+        .route(PAGES.sign_out, get(sign_in::client::show_sign_out).post(sign_in::client::sign_out))
+        .route("/console/oidc", get(oidc_pages::start))
+        .route("/console/oidc/callback", get(oidc_pages::callback))
+        .route("/console/preferences", post(sign_in::client::preferences))
+        .merge(pages)
         .route("/console", get(|| async { Redirect::to("/") }))
-        .route("/console/{*rest}", get(not_found))
+        .route("/console/", get(|| async { Redirect::to("/") }))
+        .route("/console/{*rest}", get(elsewhere))
         .layer(from_fn_with_state(Arc::clone(&console), frame::layer::with_view))
         .route("/console/assets/{name}", get(frame::assets::serve))
         .with_state(console)
 }
 
-async fn not_found() -> PageError {
-    PageError::not_found(Message::new("error.no_page"))
+/// An address that no page has. With a slash at its end, it leads to the address without it.
+async fn elsewhere(uri: Uri) -> Result<Redirect, PageError> {
+    // Every such path starts with `/console/`, so what is left names no host.
+    let path = uri.path().trim_end_matches('/');
+    if path.len() == uri.path().len() {
+        return Err(PageError::not_found(Message::new("error.no_page")));
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(Redirect::permanent(&format!("{path}{query}")))
 }
 
 /// The page of the crate, whose example has to compile.

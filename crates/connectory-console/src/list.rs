@@ -10,7 +10,7 @@ use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, metadata, name_key, visible};
 use connectory_server::auth::Caller;
-use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, SortBy, Source};
+use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, Snapshot, SortBy, Source, TenantCatalog};
 use connectory_server::work::Stop;
 use connectory_store::{Action, Revision, RevisionNumber};
 use http::HeaderValue;
@@ -25,12 +25,12 @@ use crate::frame::list_tabs::{ListTab, deleted_count, list_tabs, long_search};
 use crate::frame::query::parameter;
 use crate::frame::search::search_field;
 use crate::frame::success::success_note;
-use crate::frame::taken_back::change_note;
+use crate::frame::taken_back::{change_note, list_address};
 use crate::frame::undo;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::{IMPORT, MANY_DELETE, MANY_LABELS, MANY_STATUS, connector_url};
+use crate::urls::{IMPORT, MANY_DELETE, MANY_LABELS, MANY_STATUS, NEW, connector_url};
 use connectory_model::shown;
 
 /// The numbers of connectors that a page may have (D94).
@@ -211,19 +211,21 @@ pub async fn show(
         let of = |origin| Selection { origin: Some(origin), ..selection.clone() };
         let listing = snapshot.listing(&of(here), sorting.by, sorting.is_descending, (number - 1) * size, size, stop);
         let others = snapshot.listing(&of(there), SortBy::Name, false, 0, 0, stop).total;
-        (tenant.facets(&snapshot), listing, others)
+        let choices = Choices::count(tab, &tenant, &snapshot, stop);
+        (choices, listing, others)
     };
-    let (facets, listing, others) = console.server.work.search(search).await?;
+    let (choices, listing, others) = console.server.work.search(search).await?;
     let changes = last_changes(&console, &caller, &listing.entries).await?;
 
     // What is deleted is not filtered, so its number would mean something else than the others.
     let deleted = if query.is_filtered() { None } else { Some(deleted_count(&console, &caller).await?) };
+    let back = list_address(&query.url());
     let page = Page { number, size, total: listing.total, shown: listing.entries.len() };
     let content = html! {
         (success_note(&view, &raw))
         (long_search(&view, &raw))
         (undo_note(&console, &view, &caller, &raw).await?)
-        (change_note(&console, &view, &caller, &raw, true).await?)
+        (change_note(&console, &view, &caller, &raw, Some(&back)).await?)
         form #filters method="get" action="/" role="search" hx-get="/" hx-trigger="input delay:150ms, submit"
             hx-target="#results" hx-select="#results" hx-select-oob="#lists" hx-swap="outerHTML" hx-sync="this:replace" {
             div.top {
@@ -232,7 +234,7 @@ pub async fn show(
                 @if view.may_write() {
                     span.spacer.actions {
                         a.button href=(IMPORT) { (icon(Icon::Up)) (view.text("list.import")) }
-                        a.button.primary href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
+                        a.button.primary href=(NEW) { (icon(Icon::Plus)) (view.text("list.create")) }
                     }
                 }
             }
@@ -244,13 +246,13 @@ pub async fn show(
                     };
                     (query.in_tab(of), count)
                 }))
-                div.chips { (filters(&view, &query, &facets.1)) }
+                div.chips { (filters(&view, &query, &choices)) }
             }
         }
         section #results aria-live="polite" {
             @if listing.entries.is_empty() { (nothing(&view, &query, &page)) }
-            @else { (table(&view, &query, sorting, &listing.entries, &changes)) }
-            @if tab == ListTab::Custom && !listing.entries.is_empty() { (selection_bar(&view)) }
+            @else { (table(&view, &query, &back, sorting, &listing.entries, &changes)) }
+            @if tab == ListTab::Custom && !listing.entries.is_empty() { (selection_bar(&view, &back)) }
             (page_links(&view, &query, &page))
         }
     };
@@ -259,6 +261,37 @@ pub async fn show(
         response.headers_mut().insert("hx-replace-url", url);
     }
     Ok(response)
+}
+
+/// The values that a list can be narrowed by, and how many of its connectors have each.
+struct Choices {
+    tab: ListTab,
+    all: Arc<(u64, Facets)>,
+    built_in: Facets,
+}
+
+impl Choices {
+    /// Counts them. Only the built-in connectors are counted here, because they are few.
+    fn count(tab: ListTab, tenant: &TenantCatalog, snapshot: &Snapshot, stop: &Stop) -> Self {
+        let built_in =
+            Selection { statuses: Status::ALL.to_vec(), origin: Some(Origin::BuiltIn), filter: None, search: None };
+        let built_in = snapshot.listing(&built_in, SortBy::Name, false, 0, usize::MAX, stop).entries;
+        let built_in = Facets::count(built_in.iter().map(|entry| &**entry));
+        Self { tab, all: tenant.facets(snapshot), built_in }
+    }
+
+    /// The values of a facet: of the built-in connectors, or of all others.
+    fn of(&self, facet: Facet) -> Vec<(&str, u32)> {
+        let built_in = self.built_in.of(facet);
+        if self.tab == ListTab::BuiltIn {
+            return built_in.iter().map(|(value, count)| (&**value, *count)).collect();
+        }
+        let others = self.all.1.of(facet).iter().map(|(value, count)| {
+            let at = built_in.binary_search_by(|(of, _)| of.cmp(value));
+            (&**value, count.saturating_sub(at.map_or(0, |at| built_in[at].1)))
+        });
+        others.filter(|(_, count)| *count > 0).collect()
+    }
 }
 
 /// A page of the list.
@@ -294,7 +327,7 @@ fn nothing(view: &View, query: &ListQuery, page: &Page) -> Markup {
                 p { (view.text("list.nothing_yet")) }
                 @if view.may_write() && query.tab() == ListTab::Custom {
                     div.actions {
-                        a.button.primary href="/console/new" { (icon(Icon::Plus)) (view.text("list.create")) }
+                        a.button.primary href=(NEW) { (icon(Icon::Plus)) (view.text("list.create")) }
                         a.button href=(IMPORT) { (icon(Icon::Up)) (view.text("list.import")) }
                         a.button href=(query.in_tab(ListTab::BuiltIn)) { (view.text("list.see_built_in")) }
                     }
@@ -328,7 +361,7 @@ fn page_links(view: &View, query: &ListQuery, page: &Page) -> Markup {
 
 /// The choices that narrow the list. Each is a select that looks like a chip, and has the name of what it narrows while
 /// nothing is chosen.
-fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
+fn filters(view: &View, query: &ListQuery, choices: &Choices) -> Markup {
     let choice = |name: &str, label: &str, chosen: &str, values: &[(String, String)]| {
         let known = chosen.is_empty() || values.iter().any(|(value, _)| name_key(value) == name_key(chosen));
         html! {
@@ -345,7 +378,7 @@ fn filters(view: &View, query: &ListQuery, facets: &Facets) -> Markup {
         }
     };
     let counted = |facet: Facet| -> Vec<_> {
-        let values = facets.of(facet).iter();
+        let values = choices.of(facet).into_iter();
         values.map(|(value, count)| (value.to_string(), format!("{value} ({count})"))).collect()
     };
     let direct: Vec<_> = [("true", "facet.is_direct"), ("false", "facet.is_not_direct")]
@@ -395,6 +428,7 @@ async fn undo_note(console: &Console, view: &View, caller: &Caller, query: &str)
 fn table(
     view: &View,
     query: &ListQuery,
+    back: &str,
     sorting: Sorting,
     entries: &[Arc<Entry>],
     changes: &HashMap<RevisionNumber, Revision>,
@@ -421,12 +455,12 @@ fn table(
                 }
                 th.hide-s.row-action scope="col" { span.visually-hidden { (view.text("many.actions")) } }
             } }
-            tbody { @for entry in entries { (row(view, entry, is_custom, changes)) } }
+            tbody { @for entry in entries { (row(view, entry, back, is_custom, changes)) } }
         } }
     }
 }
 
-fn row(view: &View, entry: &Entry, is_custom: bool, changes: &HashMap<RevisionNumber, Revision>) -> Markup {
+fn row(view: &View, entry: &Entry, back: &str, is_custom: bool, changes: &HashMap<RevisionNumber, Revision>) -> Markup {
     let item = entry.item(view.locale());
     let metadata = |name: &str| item.connector_metadata.get(name).and_then(serde_json::Value::as_str);
     let change = match entry.source {
@@ -463,15 +497,15 @@ fn row(view: &View, entry: &Entry, is_custom: bool, changes: &HashMap<RevisionNu
                     }
                 }
             }
-            td.hide-s.row-action { (row_menu(view, &item, entry.status, is_custom)) }
+            td.hide-s.row-action { (row_menu(view, &item, back, entry.status, is_custom)) }
         }
     }
 }
 
-/// What can be done with the connector of a row.
-fn row_menu(view: &View, item: &ConnectorItem, status: Status, is_custom: bool) -> Markup {
+/// What can be done with the connector of a row. `back` is the address of the list.
+fn row_menu(view: &View, item: &ConnectorItem, back: &str, status: Status, is_custom: bool) -> Markup {
     let script_name = &item.script_name;
-    let many = |page: &str| many_url(page, script_name);
+    let many = |page: &str| many_url(page, script_name, back);
     let link = |address: String, key: &str| html! { a.button href=(address) { (view.text(key)) } };
     let (may_write, may_change) = (view.may_write(), view.may_write() && is_custom);
     html! {
@@ -500,18 +534,24 @@ fn pair(name: &str, script_name: &ScriptName) -> String {
     form_urlencoded::Serializer::new(String::new()).append_pair(name, script_name.as_str()).finish()
 }
 
-fn many_url(page: &str, script_name: &ScriptName) -> String {
-    format!("{page}?{}", pair("scriptName", script_name))
+fn many_url(page: &str, script_name: &ScriptName, back: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("scriptName", script_name.as_str());
+    if back != "/" {
+        query.append_pair("back", back);
+    }
+    format!("{page}?{}", query.finish())
 }
 
 /// What can be done with the selected connectors. A script counts them. Where there is none, this is a row of buttons.
-fn selection_bar(view: &View) -> Markup {
+fn selection_bar(view: &View, back: &str) -> Markup {
     let button = |address: &str, key: &str, class: &str, before: Markup| {
         html! { button class=(class) type="submit" formaction=(address) { (before) (view.text(key)) } }
     };
     let may_write = view.may_write();
     html! {
         form #selection.selection.actions method="get" action=(EXPORT) aria-label=(view.text("many.selection")) {
+            @if back != "/" { input type="hidden" name="back" value=(back); }
             span.needs-script data-selected=(view.text("many.selected")) {}
             @if may_write {
                 (button(MANY_STATUS, "many.set_status", "", html! {}))

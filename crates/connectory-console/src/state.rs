@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use connectory_model::limits::HELD_FORMS;
 use connectory_server::ServerState;
 use connectory_server::options::OidcOptions;
+use tokio::sync::Semaphore;
 
 use crate::sign_in::cookie::Cookies;
 use crate::sign_in::oidc::{NoCertificates, Oidc};
@@ -19,6 +21,8 @@ pub struct Console {
     pub cookies: Cookies,
     /// The OpenID provider, if there is one.
     pub oidc: Option<Oidc>,
+    /// Turns to hold a form of someone who is not signed in.
+    pub held_forms: Semaphore,
 }
 
 impl Console {
@@ -28,6 +32,7 @@ impl Console {
         let cookies = Cookies::at(public_url);
         let oidc = oidc.map(|options| Oidc::new(options, public_url.clone(), server.auth.keys())).transpose()?;
         let sessions = Sessions::new(Arc::clone(&server.auth), server.store.clone(), cookies);
-        Ok(Arc::new(Self { server, sessions, cookies, oidc }))
+        let held_forms = Semaphore::new(HELD_FORMS);
+        Ok(Arc::new(Self { server, sessions, cookies, oidc, held_forms }))
     }
 }

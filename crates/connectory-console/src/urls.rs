@@ -3,6 +3,8 @@
 use connectory_model::ScriptName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+/// The address of the page that creates a connector.
+pub const NEW: &str = "/console/new";
 /// The address of the page that takes files to import.
 pub const IMPORT: &str = "/console/import";
 /// The address of the page that compares two connectors.

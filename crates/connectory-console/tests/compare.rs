@@ -170,7 +170,7 @@ async fn a_restore_is_a_question_that_shows_what_changes() {
     }
     assert!(!page.contains("&quot;name&quot;: &quot;HR&quot;"), "the name stays: {page}");
     let restored = admin.post(&question, &[("base", &field(&page, "base"))]).await;
-    assert_eq!(restored.header("location"), Some("/console/connectors/hr/history?done=restored"));
+    assert_eq!(restored.header("location"), Some("/console/connectors/hr/history?restored=5"));
     let now = app.get("/v3/connectors/hr").await.ok();
     assert_eq!((&now["name"], &now["status"]), (&json!("Personnel"), &json!("RELEASED")));
     let page = admin.page(&question).await;

@@ -158,6 +158,23 @@ async fn a_refused_document_is_told_with_one_line_which_the_editor_shows() {
 }
 
 #[tokio::test]
+async fn a_german_reader_is_told_in_german_why_a_document_is_refused() {
+    let app = start(10_000).await;
+    let editor = Editor::of(&app, CLIENT_ID).await;
+    let german = Editor { cookie: format!("{}; connectory_preferences=de.auto", editor.cookie), ..editor };
+    for (text, told) in [
+        ("<Form><Menu></Form>", "Zeile 1: Kein wohlgeformtes XML: „"),
+        ("<Application/>", "Falsches Wurzelelement: „the root element is"),
+        ("<Form/>", "Falsche Version des Formularschemas: „"),
+        (&form("<Field type='text'/>"), "Ein Feld hat keinen Namen: „the &lt;Field&gt; at line 1"),
+    ] {
+        let refused = german.post(&format!("{HR}/documents/source-config"), &[("text", text)]).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.text().contains(&format!("role=\"alert\">{told}")), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_finding_is_at_the_line_that_somebody_has_to_edit() {
     let app = start(10_000).await;
     let editor = Editor::of(&app, CLIENT_ID).await;

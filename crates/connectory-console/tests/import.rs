@@ -96,6 +96,72 @@ async fn connectors_are_downloaded_as_folders() {
 }
 
 #[tokio::test]
+async fn a_german_reader_is_told_in_german_why_connectors_are_refused() {
+    let app = start().await;
+    for name in ["Other", "A", "B"] {
+        app.create(name).await;
+    }
+    let german = Browser::of(&app, CLIENT_ID).await.in_german();
+    let new = |name: &str| yaml(name, "x.Y");
+    let (of_other, twin) = (new("other"), new("Twin"));
+    let page = plan_zip(
+        &german,
+        &[
+            ("c/broken/connector.yaml", "name: ["),
+            ("c/blank/connector.yaml", "name: ' '\nclassName: x.Y\n"),
+            ("c/other-2/connector.yaml", &of_other),
+            ("c/HR/connector.yaml", &new("HR")),
+            ("c/jdbc/connector.yaml", &new("JDBC")),
+            ("c/twin-1/connector.yaml", &twin),
+            ("c/twin-2/connector.yaml", &twin),
+            ("c/xml/connector.yaml", &new("Xml")),
+            ("c/xml/source-config.xml", "<Form"),
+            ("c/root/connector.yaml", &new("Root")),
+            ("c/root/source-config.xml", "<Application/>"),
+            ("c/locale/connector.yaml", &new("Locale")),
+            ("c/locale/translations/xx.properties", "a=b\n"),
+            ("c/keys/connector.yaml", &new("Keys")),
+            ("c/keys/translations/en.properties", "a=\\u12\n"),
+        ],
+    )
+    .await;
+    assert!(page.contains("1 neu, 0 geändert, 0 unverändert.") && page.contains("10 abgelehnt."), "{page}");
+    for words in [
+        ">connector.yaml: Die Beschreibung des Konnektors stimmt nicht: „not YAML",
+        ">connector.yaml: Die Beschreibung des Konnektors stimmt nicht: „`name` is required",
+        "Der Name ist vergeben: Es gibt schon einen Konnektor",
+        "Der Ordner heißt nicht wie der Skriptname: „the folder `HR`",
+        "`jdbc` ist ein mitgelieferter Konnektor",
+        "Denselben Namen soll auch `twin-1` bekommen.",
+        ">source-config.xml: Kein wohlgeformtes XML: „",
+        ">source-config.xml: Falsches Wurzelelement: „",
+        ">translations/xx.properties: Unbekannte Sprache: „",
+        ">translations/en.properties: Keine gültigen Java-Properties: „",
+    ] {
+        assert!(page.contains(words), "{words} in {page}");
+    }
+    // Of a change to several it is the same.
+    let seen = field(&german.page("/console/many/status?scriptName=a&scriptName=b").await, "seen");
+    assert!(app.delete("/v3/connectors/a").await.status.is_success());
+    let late = german.post("/console/many/status", &[("seen", &seen), ("status", "RELEASED")]).await;
+    assert!(late.text().contains("a wurde inzwischen gelöscht."), "{}", late.text());
+    let late = german.post("/console/many/status", &[("seen", "9 b"), ("status", "RELEASED")]).await;
+    assert!(late.text().contains("b: Der Mandant hat noch keine Revision 9."), "{}", late.text());
+    for (lines, words) in [
+        ("[]", "Darin ist kein Konnektor."),
+        ("{\"revision\": 1, \"builtInCatalog\": \"x\"}\n", "Der Export ist abgebrochen"),
+        ("[7]", "Der Konnektor 1 des Exports kann nicht gelesen werden: "),
+        ("[{\"name\": \"\"}]", "Der Konnektor 1 des Exports kann nicht gelesen werden: `scriptName` fehlt. Ein Export"),
+        ("{\"scriptName\": 1}\n", "Zeile 1 des Exports kann nicht gelesen werden: „"),
+    ] {
+        let refused = plan(&german, &[("x.json", lines.as_bytes())], "").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{lines}");
+        let alert = refused.text().split_once("role=\"alert\">").unwrap().1.split_once("</p>").unwrap().0;
+        assert!(alert.contains(words), "{lines}: {alert}");
+    }
+}
+
+#[tokio::test]
 async fn a_plan_says_what_would_happen_and_is_applied_in_one_change() {
     let app = start().await;
     for name in ["Changed", "Kept", "Other"] {
@@ -199,11 +265,12 @@ async fn files_that_are_no_connectors_are_answered_with_words_that_help() {
         (&[("", &b""[..])][..], 400, "No file was chosen, or it is empty."),
         (&[("x.zip", b"")], 400, "No file was chosen, or it is empty."),
         (&[("x.zip", &zipped(&[]))], 400, "There is no connector in it."),
-        (&[("x.zip", &zipped(&[("../x", "")]))], 400, "The zip file has the path ../x"),
+        (&[("x.zip", &zipped(&[("../x", "")]))], 400, "The path ../x leads out of the folder"),
         (&[("x.zip", b"PK\x03\x04")], 400, "The zip file cannot be read"),
         (&[("x.txt", b"hello")], 400, "There is no connector in it."),
-        (&[("x.json", b"[]")], 400, "there is no connector to import"),
-        (&[("x.json", b"[1]")], 400, "The export cannot be read"),
+        (&[("x.json", b"[]")], 400, "There is no connector in it."),
+        (&[("x.json", b"[")], 400, "The export cannot be read: “"),
+        (&[("x.json", b"[1]")], 400, "Connector 1 of the export cannot be read"),
         (&[("x.ndjson", lines)], 400, "The export broke off"),
         (&[("x.zip", &large)], 413, "bytes that this server takes at once"),
     ] {

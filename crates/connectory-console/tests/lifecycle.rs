@@ -264,7 +264,19 @@ async fn a_restore_overwrites_nothing_that_its_reader_has_not_seen() {
     assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "second");
     let base = field(&admin.page(&format!("{HR}/history/1/restore")).await, "base");
     let restored = admin.post(&format!("{HR}/history/1/restore"), &[("base", &base)]).await;
-    assert_eq!(restored.header("location"), Some("/console/connectors/hr/history?done=restored"));
+    let done = "/console/connectors/hr/history?restored=4";
+    assert_eq!(restored.header("location"), Some(done));
+    // It is undone like any other change, until someone changes the connector.
+    let page = admin.page(done).await;
+    let undo = page.split_once("action=\"/console/connectors/hr/history/3/restore\"").unwrap().1;
+    assert!(page.contains("The revision was restored."), "{page}");
+    assert!(!reader(&app).await.page(done).await.contains("/restore\""));
+    let fields = [("base", field(undo, "base")), ("back", field(undo, "back"))];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let undone = admin.post(&format!("{HR}/history/3/restore"), &fields).await;
+    assert_eq!(undone.header("location"), Some("/console/connectors/hr/history?done=undone"));
+    assert_eq!(app.get("/v3/connectors/hr").await.ok()["connectorMetadata"]["category"], "second");
+    assert!(!admin.page(done).await.contains("The revision was restored."), "it is not true any more");
 }
 
 #[tokio::test]
@@ -339,4 +351,28 @@ async fn a_reader_sees_no_button() {
         assert_eq!(reader.post(&format!("{HR}{path}"), &fields).await.status, StatusCode::FORBIDDEN, "{path}");
     }
     assert_eq!(reader.get(&format!("{HR}/release")).await.status, StatusCode::FORBIDDEN);
+}
+
+/// The number of connectors that the choices of a filter count together.
+fn counted(page: &str, filter: &str) -> u32 {
+    let select = page.split_once(&format!("name=\"{filter}\"")).unwrap().1.split("</select>").next().unwrap();
+    select.split(")</option>").filter_map(|option| option.rsplit_once('(')?.1.parse::<u32>().ok()).sum()
+}
+
+#[tokio::test]
+async fn the_choices_of_a_list_count_its_own_connectors() {
+    let app = start().await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    let built_in = app.get("/v3/connectors?limit=250").await;
+    for name in ["a", "b"] {
+        app.create(name).await;
+    }
+    let label = json!([{"op": "add", "path": "/connectorMetadata/labels", "value": ["our own"]}]);
+    app.patch("/v3/connectors/a", &label).await.ok();
+    let [custom, others] = [admin.page("/").await, admin.page("/?origin=built-in").await];
+    assert_eq!(counted(&custom, "type"), 2);
+    assert_eq!(counted(&custom, "label"), 1);
+    assert!(counted(&others, "label") > 1 && !others.contains("our own"));
+    assert_eq!(counted(&others, "type"), u32::try_from(built_in.ok().as_array().unwrap().len()).unwrap());
+    assert_eq!(counted(&custom, "category"), 0);
 }

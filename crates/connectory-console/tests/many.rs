@@ -5,7 +5,7 @@
 mod browser;
 
 use connectory_model::access::{Scope, UserLevel};
-use connectory_model::limits::EXPORT_NAMES;
+use connectory_model::limits::{EXPORT_NAMES, LIST_BACK_BYTES, RELEASES_BYTES, RELEASES_LOOKED};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -100,6 +100,98 @@ async fn a_status_is_one_change_that_is_undone_with_one_click_and_again() {
 }
 
 #[tokio::test]
+async fn the_page_for_a_status_says_what_would_be_released_unfinished_within_bounds() {
+    let app = app().await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    let released = admin.page("/console/many/status?scriptName=a&scriptName=b").await;
+    assert!(!released.contains("What is unfinished"), "nobody releases them again");
+    let develop = json!([{"op": "replace", "path": "/status", "value": "DEVELOPMENT"}]);
+    for name in ["a", "b"] {
+        app.patch(&format!("/connectory/v1/connectors/{name}"), &develop).await.ok();
+    }
+    let form = |inner: &str| {
+        let inner = format!("<Menu label=\"menuLabel_a\"><Section>\n{inner}\n</Section></Menu></Form>");
+        format!(
+            "<Form xmlns=\"http://www.sailpoint.com/xsd/sailpoint_form_2_0.xsd\" name=\"b\" connectorName=\"b\" type=\"SourceConfig\">{inner}"
+        )
+    };
+    let set = async |inner: &str| {
+        let patch = json!([{"op": "add", "path": "/sourceConfigXml", "value": form(inner)}]);
+        app.patch("/v3/connectors/b", &patch).await.ok();
+    };
+    set("<Field name=\"a\" type=\"text\" displayName=\"key_a\" parentKey=\"b\"/>").await;
+    let page = admin.page("/console/many/status?scriptName=a&scriptName=b&scriptName=c").await;
+    let list = page.split_once("What is unfinished").unwrap().1.split("</section>").next().unwrap();
+    let of = |name: &str| {
+        let at = list.split_once(&format!("href=\"/console/connectors/{name}/release\"")).unwrap().1;
+        at.split("</li>").next().unwrap().to_owned()
+    };
+    assert!(of("a").contains(": 3 open<") && !of("a").contains("errors"), "{}", of("a"));
+    assert!(of("b").contains("of them errors"), "{}", of("b"));
+    assert!(!list.contains("/c/release") && !list.contains("This is of"), "{list}");
+    // Many are looked into up to a number, and large ones up to a number of bytes.
+    let mut query = String::new();
+    for number in 0..=RELEASES_LOOKED {
+        let name = format!("many-{number}");
+        app.create(&name).await;
+        app.patch(&format!("/connectory/v1/connectors/{name}"), &develop).await.ok();
+        query.push_str("&scriptName=");
+        query.push_str(&name);
+    }
+    let page = admin.page(&format!("/console/many/status?{}", &query[1..])).await;
+    let [looked, all] = [RELEASES_LOOKED, RELEASES_LOOKED + 1];
+    assert!(page.contains(&format!("This is of {looked} of the {all} connectors.")), "{page}");
+    set(&format!("<!--{}-->", "x".repeat(RELEASES_BYTES))).await;
+    let page = admin.page("/console/many/status?scriptName=a&scriptName=b").await;
+    assert!(page.contains("This is of 1 of the 2 connectors."), "{page}");
+}
+
+#[tokio::test]
+async fn a_change_leads_back_to_the_list_as_it_was_narrowed_and_to_no_other_page() {
+    let app = app().await;
+    let admin = Browser::of(&app, CLIENT_ID).await;
+    let list = admin.page("/?q=a&done=saved&sort=-name&unknown=1&change=1&many=DEMO").await;
+    let back = "back=%2F%3Fq%3Da%26sort%3D-name";
+    assert!(list.contains(&format!("href=\"/console/many/status?scriptName=a&amp;{back}\"")), "{list}");
+    assert!(list.contains("name=\"back\" value=\"/?q=a&amp;sort=-name\""), "the bar leads back too");
+    let back_to = "/?q=a&sort=-name";
+    for page in ["status", "labels", "delete"] {
+        let page = admin.page(&format!("/console/many/{page}{AB}&{back}")).await;
+        assert_eq!(field(&page, "back").replace("&amp;", "&"), back_to);
+        let cancel = page.rsplit_once(">Cancel<").unwrap().0.rsplit_once("href=").unwrap().1;
+        assert_eq!(cancel, "\"/?q=a&amp;sort=-name\"");
+    }
+    let fields = [("seen", "1 a/2 b"), ("back", back_to), ("count", "x"), ("add", "new"), ("status", "DEMO")];
+    let wrong = admin.post("/console/many/delete", &fields).await;
+    assert_eq!(field(wrong.text(), "back").replace("&amp;", "&"), back_to);
+    let done = led(&admin.post("/console/many/status", &fields).await);
+    assert_eq!(done, "/?q=a&sort=-name&change=5&many=DEMO");
+    let late = admin.post("/console/many/labels", &fields).await;
+    assert_eq!((late.status, &*field(late.text(), "back").replace("&amp;", "&")), (StatusCode::CONFLICT, back_to));
+    let list = admin.page(&done).await;
+    assert!(list.contains("2 connectors are demos now.") && !list.contains("/console/connectors/c\""));
+    let undo = list.split_once("/console/activity/changes/5/undo").unwrap().1;
+    let undo = [("back", &*field(undo, "back").replace("&amp;", "&"))];
+    let undone = led(&admin.post("/console/activity/changes/5/undo", &undo).await);
+    assert_eq!(undone, "/?q=a&sort=-name&change=7&many=undone");
+    let same = [("seen", "6 a/7 b"), ("back", back_to), ("status", "RELEASED")];
+    assert_eq!(led(&admin.post("/console/many/status", &same).await), "/?q=a&sort=-name&done=unchanged");
+    // No other address is one of the list.
+    let long = format!("/?q={}", "x".repeat(LIST_BACK_BYTES));
+    for other in ["//evil.example", "https://evil.example/?q=a", "/\\evil.example", "/console/clients", &long] {
+        let back = form_urlencoded::byte_serialize(other.as_bytes()).collect::<String>();
+        let page = admin.page(&format!("/console/many/status{AB}&back={back}")).await;
+        assert_eq!(field(&page, "back"), "/", "{other}");
+        if other.len() < LIST_BACK_BYTES {
+            let same = [("seen", "6 a/7 b"), ("back", other), ("status", "RELEASED")];
+            assert_eq!(led(&admin.post("/console/many/status", &same).await), "/?done=unchanged", "{other}");
+        }
+    }
+    let change = admin.post("/console/activity/changes/7/undo", &[("back", "//evil.example")]).await;
+    assert_eq!(led(&change), "/?change=9&many=undone");
+}
+
+#[tokio::test]
 async fn nothing_is_changed_if_someone_else_changed_one() {
     let app = app().await;
     let admin = Browser::of(&app, CLIENT_ID).await;
@@ -140,7 +232,7 @@ async fn labels_are_added_and_removed_within_the_limits_of_metadata() {
     let many: String = (0..101).map(|number| [&number.to_string(), "\n"].concat()).collect();
     let refused = admin.post(path, &[("seen", &seen), ("add", &many)]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text().contains("Nothing was changed") && refused.text().contains("a: “"), "{}", refused.text());
+    assert!(refused.text().contains("Nothing was changed") && refused.text().contains("a: There would be 10"));
     assert!(refused.text().contains("\n100<"), "what was typed is there again");
 }
 

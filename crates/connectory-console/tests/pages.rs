@@ -843,9 +843,9 @@ async fn every_page_waits_for_what_other_servers_committed() {
         for (error, text) in [
             (
                 Unavailable::Disconnected,
-                "The database is not available at the moment: “the database cannot be reached”.",
+                "The database is not available at the moment: the database cannot be reached. Nothing was changed.",
             ),
-            (Unavailable::Lost, "or this server missed very many”. Nothing was changed."),
+            (Unavailable::Lost, "or this server missed very many; the connectors are read anew. Nothing was changed."),
         ] {
             answers.lock().unwrap().push(Err(error.into()));
             let refused = if is_form { session.post(path, &[]).await } else { session.get(path).await };

@@ -5,6 +5,8 @@ use connectory_model::document::DocumentError;
 use connectory_model::members::InvalidMember;
 use connectory_model::translations::PropertiesError;
 
+use crate::lint::rules::{DESCRIPTION, NAME_CLASH, PROPERTIES_SYNTAX, Rule, UNKNOWN_LOCALE};
+
 /// Why a folder is not a connector folder: the file and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {error}")]
@@ -63,4 +65,22 @@ pub enum FileError {
     /// The file is not a `.properties` text.
     #[error(transparent)]
     Properties(#[from] PropertiesError),
+}
+
+impl FileError {
+    /// The rule of the linter that a file with this fault does not follow.
+    pub fn rule(&self) -> &'static Rule {
+        match self {
+            Self::Document(error) => Rule::of_document(error),
+            Self::Locale(_) => &UNKNOWN_LOCALE,
+            Self::LocaleTwice(_) => &NAME_CLASH,
+            Self::Properties(_) => &PROPERTIES_SYNTAX,
+            Self::Missing
+            | Self::Yaml { .. }
+            | Self::NoMembers
+            | Self::Unquoted(_)
+            | Self::UnknownMember(_)
+            | Self::Member(_) => &DESCRIPTION,
+        }
+    }
 }

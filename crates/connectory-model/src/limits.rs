@@ -132,6 +132,10 @@ pub const HEAD_BYTES: usize = 32 * KIB;
 pub const REQUEST_BYTES: usize = 10 * MIB;
 /// Bytes of a body that is read before its sender is known: a token request, or the form for signing in.
 pub const ANONYMOUS_BYTES: usize = 16 * KIB;
+/// Bytes of a form whose session has ended, with which its answer can send it again. Most documents have less.
+pub const HELD_FORM_BYTES: usize = MIB;
+/// Such forms that are read at a time while nobody knows who sends them.
+pub const HELD_FORMS: usize = 4;
 /// Fields of a form. The console's largest has 19 locales and a few more.
 pub const FORM_FIELDS: usize = 64;
 /// Fields of a form that is read before its sender is known.
@@ -512,7 +516,10 @@ pub const CLEAN_UP_RETRY: Duration = Duration::from_mins(1);
 
 /// Bytes of the address that a page repeats, so that its reader comes back to it. The longest list has some filters.
 pub const BACK_BYTES: usize = 4 * KIB;
-/// Bytes of that address in the cookie of a sign-in at an OpenID provider. Browsers drop cookies of more than 4096 bytes;
+/// Bytes of the address of a list to which a change to its connectors leads back. Each row of the list has it twice. A longer
+/// one leads to the list without its filters.
+pub const LIST_BACK_BYTES: usize = KIB;
+/// Bytes of the address of a page in the cookie of a sign-in at an OpenID provider. Browsers drop cookies of more than 4096 bytes;
 /// encoding makes up to three times as many of it.
 pub const OPENID_BACK_BYTES: usize = KIB;
 /// API clients on a page: as many as a reader looks through.
@@ -523,6 +530,11 @@ pub const METADATA_CHARS: usize = 4 * METADATA_BYTES;
 /// How many times the largest document a page with the text of one may have. Real documents take less than half: HTML
 /// has up to six bytes for a character of the text.
 pub const EDITOR_TIMES: usize = 2;
+/// Connectors that the page for a status of several looks into, to say what is unfinished before a release: as many as its
+/// reader goes through.
+pub const RELEASES_LOOKED: usize = 50;
+/// Bytes of these connectors together. The linter takes longer than other work on as many.
+pub const RELEASES_BYTES: usize = 2 * MIB;
 /// Keys on a page of the translations.
 pub const KEYS_PER_PAGE: usize = 100;
 /// Bytes of texts on a page of the translations. What is beyond is shown by its beginning.

@@ -133,7 +133,7 @@ impl Ephemeral {
         let Setup { client_id, client_secret, load, options } = setup;
         let database = folder.new_database()?;
         let store = Store::open_without_syncs(&path_in(&database))?;
-        let name = "client of the tests".to_owned();
+        let name = "first client".to_owned();
         let scopes = [Scope::All].into();
         let client = NewClient::with_known_secret(client_id, &client_secret, name, UserLevel::OrgAdmin, scopes);
         let origin = AccessOrigin::operator("--ephemeral".to_owned());

@@ -91,7 +91,7 @@ pub use find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, Revision
 pub use lease::{Lease, LeasedWork};
 pub use measures::Measures;
 pub use once::{Done, Once};
-pub use past::{Deleted, DeletedKind, Left, Moment};
+pub use past::{Deleted, DeletedAt, DeletedKind, Left, Moment};
 pub use permits::{Granted, PermitLimit, PermitRequest};
 use postgres::Postgres;
 pub use postgres::{Address, AddressError, Schema};
@@ -375,16 +375,21 @@ impl Store {
         both!(self.revisions_at(tenant, numbers).await)
     }
 
-    /// Reads up to `limit` connectors of a tenant that were deleted and not restored, with numbers of their deletions below
+    /// Finds up to `limit` connectors of a tenant that were deleted and not restored, with numbers of their deletions below
     /// `before`, the last deleted first.
-    pub async fn deleted(
+    pub async fn deleted_at(
         &self,
         tenant: TenantId,
         kind: DeletedKind,
         before: Option<RevisionNumber>,
         limit: u32,
-    ) -> Result<Vec<Deleted>> {
-        both!(self.deleted(tenant, kind, before, limit).await)
+    ) -> Result<Vec<DeletedAt>> {
+        both!(self.deleted_at(tenant, kind, before, limit).await)
+    }
+
+    /// Reads deleted connectors of a tenant, in the given order. Those that are not there are left out.
+    pub async fn deleted(&self, tenant: TenantId, at: Vec<DeletedAt>) -> Result<Vec<Deleted>> {
+        both!(self.deleted(tenant, at).await)
     }
 
     /// Counts the connectors of a tenant that were deleted and not restored, of all kinds, up to `most`.

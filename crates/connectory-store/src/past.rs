@@ -40,6 +40,15 @@ pub struct Deleted {
     pub is_replaced: bool,
 }
 
+/// Where a deleted connector is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletedAt {
+    /// The number of the revision that deleted it.
+    pub number: RevisionNumber,
+    /// Whether another connector was created with its script name since.
+    pub is_replaced: bool,
+}
+
 /// Which deleted connectors are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeletedKind {

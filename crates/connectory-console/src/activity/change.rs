@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use connectory_model::limits::LIST_BACK_BYTES;
 use connectory_model::visible;
 use connectory_server::auth::Caller;
 use connectory_server::registry::{ApplyError, RevisionsWanted};
@@ -20,7 +21,9 @@ use crate::frame::layout::Place;
 use crate::frame::older::{PAGE_SIZE, parse_before};
 use crate::frame::revision_table::{RevisionsOf, revision_page};
 use crate::frame::success::success_note;
-use crate::frame::taken_back::{UNDONE, change_note, is_newest, note_query, refused_note, undo_form};
+use crate::frame::taken_back::{
+    UNDONE, change_note, is_newest, list_address, note_query, refused_note, undo_form, with_note,
+};
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
@@ -62,7 +65,7 @@ async fn change_page(
     let content = html! {
         nav.crumbs aria-label=(view.text("connector.crumbs")) { span { a href=(ADDRESS) { (view.text("nav.activity")) } } }
         (success_note(view, query))
-        (change_note(console, view, caller, query, false).await?)
+        (change_note(console, view, caller, query, None).await?)
         (refused)
         div.top {
             h1 { (title) }
@@ -84,6 +87,7 @@ pub async fn undo(
     Submitted { view, caller, form }: Submitted,
 ) -> Result<Response, PageError> {
     let change = number_of(&number)?;
+    let list = form.get_up_to("back", LIST_BACK_BYTES)?;
     let undone = async {
         let (registry, tenant) = (&console.server.registry, caller.tenant());
         let turn = registry.apply_turn(false).await?;
@@ -94,11 +98,8 @@ pub async fn undo(
     match undone.await {
         Ok(applied) => {
             let number = RevisionNumber::try_from(i64::try_from(applied.revision).unwrap_or(i64::MAX)).ok();
-            let page = match number.filter(|_| form.get("back").is_ok_and(|back| back != "list")) {
-                Some(number) => change_url(number),
-                None => "/".to_owned(),
-            };
-            Ok(Redirect::to(&format!("{page}?{}", note_query(applied.revision, UNDONE))).into_response())
+            let page = number.filter(|_| list.is_empty()).map_or_else(|| list_address(list), change_url);
+            Ok(Redirect::to(&with_note(&page, &note_query(applied.revision, UNDONE))).into_response())
         }
         Err(ApplyError::Refused { refusals, .. }) => {
             let refused = refused_note(&view, &refusals);

@@ -19,7 +19,7 @@ use crate::frame::notes;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
 use crate::state::Console;
-use crate::urls::connector_url;
+use crate::urls::{NEW, connector_url};
 
 /// Shows the form for a new connector.
 pub async fn show(SignedIn { view, caller }: SignedIn) -> Result<Response, PageError> {
@@ -57,10 +57,10 @@ fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Opti
         div.top { h1 { (view.text("list.create")) } }
         @if let Some(error) = error { p.problem role="alert" { (error) } }
         (notes::draft(view))
-        section.card.narrow { div.body { form method="post" action="/console/new" data-draft="/console/new" data-typed[error.is_some()] {
+        section.card.narrow { div.body { form method="post" action=(NEW) data-draft=(NEW) data-typed[error.is_some()] {
             (view.csrf_input())
             (name_field(view, caller, typed, None))
-            label { (view.text("overview.class"))
+            label { span.needed { (view.text("overview.class")) }
                 input name="className" value=(fields.class_name) required maxlength="255" autocomplete="off" spellcheck="false" placeholder="sailpoint.connector.OpenConnectorAdapter";
             }
             label { (view.text("column.type"))
@@ -68,7 +68,10 @@ fn create_form(view: &View, caller: &Caller, fields: &NewFields<'_>, error: Opti
             }
             (status_field(view, chosen))
             label.check { input type="checkbox" name="directConnect" value="true" checked[typed.is_empty() || fields.direct_connect]; (view.text("facet.direct")) }
-            button.primary type="submit" { (view.text("create.submit")) }
+            div.actions {
+                button.primary type="submit" { (view.text("create.submit")) }
+                a.button href="/" { (view.text("action.cancel")) }
+            }
         } } }
     };
     view.render(Place::Connectors, view.text("list.create"), &content)

@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use super::differences::{self, differences};
 use super::page::{Tab, past_document};
 use super::path::{RevisionPath, ScriptNamePath};
+use super::undoable::{After, RESTORED, undoable_note};
 use crate::frame::error::PageError;
 use crate::frame::icon::{Icon, icon};
 use crate::frame::older::{PAGE_SIZE, parse_before};
@@ -35,8 +36,11 @@ pub async fn show(
     let revisions = console.server.registry.history(caller.tenant(), &script_name, before, PAGE_SIZE).await?;
     let address = connector_url(&script_name, "/history");
     let rows = |of| revision_page(&view, &address, before, &revisions, of);
+    let (script_name, source, back) = (&script_name, past.current, address.clone());
+    let after = After { view: &view, caller: &caller, script_name, source, query: &query, back };
     let content = html! {
         (success_note(&view, &query))
+        (undoable_note(&console, after, &[(RESTORED, "done.restored")]).await?)
         @if revisions.is_empty() { p.empty { (view.text("overview.no_revisions")) } }
         @else if revisions.iter().filter(|revision| is_comparable(revision)).count() < 2 { (rows(RevisionsOf::Connector)) }
         @else {

@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::limits::{self, LABEL_BYTES, METADATA_BYTES, METADATA_CHARS, SHORT_DESCRIPTION_BYTES};
 use connectory_model::metadata::{SHORT_DESC, labels};
 use connectory_model::patch::{PatchScope, PatchSet};
+use connectory_model::translations::SHORT_DESCRIPTION;
 use connectory_model::wire::DetailShape;
-use connectory_model::{Connector, Metadata, json};
+use connectory_model::{Connector, Locale, Metadata, json};
 use connectory_server::catalog::{Facet, Tagged};
 use connectory_server::http::conditional::Condition;
 use connectory_server::registry::{Expected, Given, RegistryError, patched};
@@ -28,6 +29,7 @@ use crate::frame::diff;
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::html_bytes::html_bytes;
+use crate::frame::locales::locale_name;
 use crate::frame::notes;
 use crate::frame::success::{UNCHANGED, outcome, success_note};
 use crate::frame::texts::Message;
@@ -168,7 +170,10 @@ async fn metadata_page(
 ) -> Result<Response, PageError> {
     let bytes = form.fields.html_bytes() + html_bytes(&form.began);
     reserve(&console.server.answers, bytes)?;
-    let response = console.server.work.run(bytes, move |stop| {
+    let locales = [page.view.locale(), Locale::En];
+    let texts = locales.iter().filter_map(|locale| page.connector.translations.0.get(locale));
+    let searched: usize = texts.map(|texts| texts.text().len()).sum();
+    let response = console.server.work.run(bytes + searched, move |stop| {
         let content = html! { (above(&page, stop)) (metadata_form(&page, &form)) };
         page.render(Tab::Metadata, &content)
     });
@@ -187,6 +192,14 @@ async fn refused(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, response).into_response())
 }
 
+/// The locale whose short description its reader sees in the place of the one in the metadata.
+fn hiding_locale(page: &ConnectorPage) -> Option<Locale> {
+    let has_description = |locale: &Locale| {
+        page.connector.translations.0.get(locale).is_some_and(|texts| texts.short_description().is_some())
+    };
+    [page.view.locale(), Locale::En].into_iter().find(has_description)
+}
+
 fn metadata_form(page: &ConnectorPage, form: &MetadataForm) -> Markup {
     let view = &page.view;
     let MetadataForm { fields, began, filled } = form;
@@ -194,6 +207,7 @@ fn metadata_form(page: &ConnectorPage, form: &MetadataForm) -> Markup {
     let snapshot = page.caller.tenant().snapshot();
     let facets = page.caller.tenant().facets(&snapshot);
     let tag = Tagged::Metadata.tag(&page.connector);
+    let hiding = hiding_locale(page);
     let hint = |name: &str, key: &str| html! { p.hint.of-field id=(format!("hint-{name}")) { (view.text(key)) } };
     html! {
         (page.read_only_note())
@@ -213,8 +227,14 @@ fn metadata_form(page: &ConnectorPage, form: &MetadataForm) -> Markup {
                     datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
                     label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] aria-describedby="hint-labels" { "\n" (fields.labels) } }
                     (hint("labels", "metadata.labels_hint"))
-                    label { (view.text("metadata.description")) textarea name="description" rows="3" readonly[readonly] aria-describedby="hint-description" { "\n" (fields.description) } }
+                    label { (view.text("metadata.description")) textarea name="description" rows="3" readonly[readonly] aria-describedby=(if hiding.is_some() { "hint-description hint-hidden" } else { "hint-description" }) { "\n" (fields.description) } }
                     (hint("description", "metadata.description_hint"))
+                    @if let Some(locale) = hiding {
+                        p.note.of-field #hint-hidden {
+                            (view.format("metadata.hidden", &[&locale_name(view, locale)])) " "
+                            a href=(page.url(&format!("/translations?locale={locale}&q={SHORT_DESCRIPTION}"))) { (view.text("metadata.hidden_link")) }
+                        }
+                    }
                     label { (view.text("metadata.others")) textarea.code name="others" rows="8" spellcheck="false" readonly[readonly] { "\n" (fields.others) } }
                     @if !readonly { button.primary type="submit" { (view.text("action.save")) } }
                 }

@@ -2,7 +2,7 @@
 
 mod began;
 pub mod compare;
-mod coverage;
+pub mod coverage;
 pub mod create;
 pub mod delete;
 mod differences;
@@ -25,4 +25,5 @@ pub mod release;
 pub mod restore;
 pub mod settings;
 pub mod translations;
-mod unfinished;
+mod undoable;
+pub mod unfinished;

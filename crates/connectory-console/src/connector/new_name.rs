@@ -14,7 +14,8 @@ use crate::frame::visitor::SignedIn;
 /// The field for the name, with what is wrong with it. The script name follows it while it is typed.
 pub fn name_field(view: &View, caller: &Caller, name: &str, error: Option<&str>) -> Markup {
     html! {
-        label { (view.text("column.name"))
+        p.hint { (view.text("create.needed")) }
+        label { span.needed { (view.text("column.name")) }
             input name="name" value=(name) required maxlength=(MEMBER_CHARS) autofocus autocomplete="off"
                 aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| "problem-name")]
                 hx-get="/console/new/script-name" hx-trigger="input delay:100ms" hx-target="#script-name" hx-swap="innerHTML" hx-sync="this:replace";

@@ -30,7 +30,7 @@ fn render_preview(page: &ConnectorPage, query: &str) -> Response {
         section.card {
             header {
                 h2 { (view.text("tab.preview")) }
-                span.small.muted { (view.text("preview.lead")) }
+                span.small.muted.fills { (view.text("preview.lead")) }
                 form.inline.spacer method="get" action=(page.url("/preview")) {
                     label.inline { span.visually-hidden { (view.text("preview.locale")) } (locale_select(view, locale, LocaleSelect::SendsForm)) }
                     button.no-script type="submit" { (view.text("nav.apply")) }

@@ -18,6 +18,7 @@ use super::differences::{self, differences};
 use super::life_cycle::revision_tag;
 use super::page::{Tab, past_document};
 use super::path::{RevisionPath, ScriptNamePath};
+use super::undoable::{RESTORED, done_parameter};
 use crate::frame::badges::status_name;
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
@@ -25,6 +26,7 @@ use crate::frame::icon::{Icon, icon};
 use crate::frame::layout::Place;
 use crate::frame::list_tabs::DELETED;
 use crate::frame::revision_table::{RevisionsOf, revision_table};
+use crate::frame::taken_back::with_note;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::frame::visitor::SignedIn;
@@ -118,8 +120,11 @@ pub async fn restore(
     let condition = if was_deleted { Condition::if_absent() } else { Condition::if_match(base) };
     match console.server.registry.restore(tenant, &origin, None, &script_name, (number, condition)).await {
         Ok(_) if was_deleted => Ok(Redirect::to(&connector_url(&script_name, "?done=there_again")).into_response()),
-        Ok(_) if !back.is_empty() => Ok(Redirect::to(&format!("{}?done=undone", local_path(back))).into_response()),
-        Ok(_) => Ok(Redirect::to(&connector_url(&script_name, "/history?done=restored")).into_response()),
+        Ok(_) if !back.is_empty() => Ok(Redirect::to(&with_note(&local_path(back), "done=undone")).into_response()),
+        Ok(edited) => {
+            let done = done_parameter(RESTORED, &edited);
+            Ok(Redirect::to(&connector_url(&script_name, &format!("/history?{done}"))).into_response())
+        }
         Err(RegistryError::Unexpected(_)) => Err(PageError::conflict(Message::new("error.restore_late"))),
         Err(RegistryError::NameTaken) => {
             let (_, source) = console.server.registry.revision(tenant, &script_name, number).await?;

@@ -106,6 +106,11 @@ impl Unfinished {
         self.errors > 0
     }
 
+    /// How many steps are open, and how many of them are errors.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.errors + self.warnings + self.parts(true).count() + self.missing.len(), self.errors)
+    }
+
     /// The next step, as a sentence.
     pub fn next_step(&self, view: &View, status: Status) -> String {
         if status == Status::Deprecated {
@@ -188,7 +193,7 @@ fn done_step(view: &View, address: &str, text: &'static str) -> Markup {
 }
 
 /// A step that is not done: the class of its ring, the address, what is done there, and what is said of it.
-fn step(ring: &str, address: &str, go: &str, text: &Markup) -> Markup {
+pub fn step(ring: &str, address: &str, go: &str, text: &Markup) -> Markup {
     html! {
         li { a href=(address) {
             span class=(format!("ring {ring}")) {}

@@ -6,16 +6,21 @@
 use std::fmt::Display;
 
 use axum::response::{IntoResponse, Response};
+use connectory_folder::folder_name::FolderNameError;
+use connectory_folder::lint::rules::FOLDER_NAME;
 use connectory_model::access::{Denied, Scope, UserLevel};
 use connectory_model::bounds::{Bounded, TooLarge};
-use connectory_model::limits::MEMBER_CHARS;
+use connectory_model::limits::{
+    APPLY_LINES, FOLDER_NAME_BYTES, IMPORT_CONNECTORS, MEMBER_CHARS, UNDO_REVISIONS, ZIP_CONNECTORS,
+};
 use connectory_model::members::{InvalidMember, MemberFault};
 use connectory_server::http::error::ApiError;
-use connectory_server::registry::{ApplyError, RegistryError, time};
+use connectory_server::registry::{ApplyError, RefusalReason, RegistryError, TooMuch, time};
 use connectory_server::work::WorkError;
 use connectory_store::{QuotaExceeded, StoreError, Unavailable};
 use http::StatusCode;
 
+use super::findings::finding_message;
 use super::texts::{Language, Message};
 use connectory_model::shown;
 
@@ -112,6 +117,8 @@ impl From<ApplyError> for PageError {
     fn from(error: ApplyError) -> Self {
         match error {
             ApplyError::Registry(error) => error.into(),
+            ApplyError::Nothing => Self::bad_request(Message::new("import.error.empty")),
+            ApplyError::TooMuch(of) => Self { message: too_much_message(of), error: Box::new(error.into()) },
             other => ApiError::from(other).into(),
         }
     }
@@ -171,11 +178,62 @@ fn registry_message(error: &RegistryError) -> Message {
         RegistryError::DocumentTooLarge { kind, limit } => {
             Message::new("error.document_too_large").with(kind.member()).with(limit)
         }
-        RegistryError::TooManyFolders(_) | RegistryError::NoFolder(_) => Message::new("error.invalid").with(error),
+        RegistryError::TooManyFolders(count) => {
+            Message::new("error.too_many_folders").with(count).with(&ZIP_CONNECTORS)
+        }
+        RegistryError::NoFolder(error) => folder_name_message(error),
         RegistryError::TooLarge(error) => bound_message(error),
         RegistryError::Work(error) => work_message(*error),
         RegistryError::Store(error) => store_message(error),
     }
+}
+
+/// Why one of several changes is refused.
+pub fn refusal_message(reason: &RefusalReason) -> Message {
+    match reason {
+        RefusalReason::FolderName(error) => folder_name_message(error),
+        RefusalReason::Folder { file, rule, message } => {
+            Message::new("refusal.folder").with(file).with_message(finding_message(rule, message))
+        }
+        RefusalReason::Lacking => Message::new("refusal.lacking"),
+        RefusalReason::Exists => Message::new("refusal.exists"),
+        RefusalReason::NameTaken => Message::new("error.name_taken"),
+        RefusalReason::NameTwice(other) => Message::new("refusal.name_twice").with(other),
+        RefusalReason::NotYet { given, .. } => Message::new("error.not_yet").with(given),
+        RefusalReason::Moved { now, .. } | RefusalReason::Since(now) => Message::new("refusal.changed").with(now),
+        RefusalReason::Gone => Message::new("refusal.gone"),
+        RefusalReason::Registry(error) => registry_message(error),
+        // No page sends lines.
+        RefusalReason::Json(_)
+        | RefusalReason::Digits(_)
+        | RefusalReason::Shape(_)
+        | RefusalReason::Object(_)
+        | RefusalReason::Repeated(_) => Message::new("error.invalid").with(reason),
+    }
+}
+
+fn folder_name_message(error: &FolderNameError) -> Message {
+    match error {
+        FolderNameError::Long { script_name, bytes } => {
+            let script_name = shown(script_name, PATH_CHARS);
+            Message::new("error.no_folder").with(script_name).with(bytes).with(&FOLDER_NAME_BYTES)
+        }
+        other => finding_message(&FOLDER_NAME, other),
+    }
+}
+
+fn too_much_message(of: TooMuch) -> Message {
+    let (key, most) = match of {
+        TooMuch::Changes => ("error.too_many_changes", APPLY_LINES),
+        TooMuch::Stored(most) => ("error.too_large_together", most),
+        TooMuch::Imported => ("import.error.connectors", IMPORT_CONNECTORS),
+        TooMuch::Undone => ("error.too_many_undone", UNDO_REVISIONS),
+        // No page sends lines.
+        TooMuch::Bytes(_) | TooMuch::Line { .. } | TooMuch::BlankLines => {
+            return Message::new("error.server").with(&of);
+        }
+    };
+    Message::new(key).with(&most)
 }
 
 fn bound_message(TooLarge { part, has, max }: &TooLarge) -> Message {
@@ -220,12 +278,34 @@ fn store_message(error: &StoreError) -> Message {
         StoreError::Unknown(what) => Message::new("error.unknown").with(what),
         StoreError::Suspended => Message::new("error.suspended"),
         StoreError::Unavailable(Unavailable::Full) => Message::new("error.no_room"),
-        StoreError::Unavailable(reason) => Message::new("error.unavailable").with(reason),
+        StoreError::Unavailable(reason) => Message::new("error.unavailable").with_message(unavailable_message(*reason)),
         StoreError::Closed => Message::new("error.stopping"),
-        StoreError::Uncertain(reason) => Message::new("error.uncertain").with(reason),
+        StoreError::Uncertain(reason) => Message::new("error.uncertain").with_message(unavailable_message(*reason)),
         // What is wrong with the database is for the log.
         _ => Message::new("error.fault"),
     }
+}
+
+fn unavailable_message(reason: Unavailable) -> Message {
+    Message::new(match reason {
+        Unavailable::Full => "unavailable.full",
+        Unavailable::ReadOnly => "unavailable.read_only",
+        Unavailable::Locked => "unavailable.locked",
+        Unavailable::Replaced => "unavailable.replaced",
+        Unavailable::Missing => "unavailable.missing",
+        Unavailable::Linked => "unavailable.linked",
+        Unavailable::Unreachable => "unavailable.unreachable",
+        Unavailable::Disk => "unavailable.disk",
+        Unavailable::Damaged => "unavailable.damaged",
+        Unavailable::Slow => "unavailable.slow",
+        Unavailable::Disconnected => "unavailable.disconnected",
+        Unavailable::Unconfirmed => "unavailable.unconfirmed",
+        Unavailable::Tables => "unavailable.tables",
+        Unavailable::Newer => "unavailable.newer",
+        Unavailable::Busy => "unavailable.busy",
+        Unavailable::Connections => "unavailable.connections",
+        Unavailable::Lost => "unavailable.lost",
+    })
 }
 
 fn work_message(error: WorkError) -> Message {
@@ -299,16 +379,16 @@ mod tests {
             (RegistryError::TooLarge(large), 413, "Der Konnektor wäre zu groß: Als JSON hätte er "),
             (RegistryError::Work(WorkError::Busy), 503, "Der Server ist gerade ausgelastet. "),
             (no_room.into(), 507, "Für die Datenbank ist kein Platz mehr. Es wurde nichts geändert."),
-            (read_only.into(), 503, "Die Datenbank ist gerade nicht verfügbar: „the database is read-only“. "),
+            (read_only.into(), 503, "Die Datenbank ist gerade nicht verfügbar: die Datenbank lässt sich nur lesen. "),
             (
                 StoreError::from(Unavailable::Disconnected).into(),
                 503,
-                "Die Datenbank ist gerade nicht verfügbar: „the database cannot be reached“. Es wurde nichts geändert.",
+                "Die Datenbank ist gerade nicht verfügbar: die Datenbank ist nicht erreichbar. Es wurde nichts geändert.",
             ),
             (
                 StoreError::Uncertain(Unavailable::Disconnected).into(),
                 504,
-                "Ob die Änderung gespeichert ist, ist nicht bekannt: „the database cannot be reached“. Lesen Sie sie neu",
+                "Ob die Änderung gespeichert ist, ist nicht bekannt: die Datenbank ist nicht erreichbar. Lesen Sie sie neu",
             ),
         ] {
             let error = PageError::from(error);

@@ -1,13 +1,21 @@
 //! The findings of the linter in the reader's language. What the linter says of a finding is English, so another language has
 //! the rule in its own words, and the finding in quotation marks.
 
+use std::fmt::Display;
+
 use connectory_folder::lint::rules::Rule;
 
+use super::texts::Message;
 use super::view::View;
 
 /// What is wrong, for a message of a finding of a rule.
+pub fn finding_message(rule: &Rule, message: &(impl Display + ?Sized)) -> Message {
+    Message::new(key(rule)).with(message)
+}
+
+/// The same in the language of a reader.
 pub fn finding_text(view: &View, rule: &Rule, message: &str) -> String {
-    view.format(&key(rule), &[&message])
+    finding_message(rule, message).text(view.language)
 }
 
 /// The key of the text of a rule.

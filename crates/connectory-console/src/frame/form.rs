@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use super::error::PageError;
+use super::held_form;
 use super::texts::Message;
 use super::view::{FORM_TOKEN, View};
 use super::visitor::SignedIn;
@@ -26,19 +28,16 @@ pub struct PostedForm(FormBody);
 
 impl PostedForm {
     /// Reads a form before the caller is known, with low limits.
-    pub async fn read_anonymous(
-        console: &Console,
-        headers: &HeaderMap,
-        body: axum::body::Body,
-    ) -> Result<Self, PageError> {
+    pub async fn read_anonymous(console: &Console, headers: &HeaderMap, body: Body) -> Result<Self, PageError> {
         Self::read_within(FormLimits::ANONYMOUS, console, headers, body).await
     }
 
-    async fn read_within(
+    /// Reads a form of these limits.
+    pub async fn read_within(
         limits: FormLimits,
         console: &Console,
         headers: &HeaderMap,
-        body: axum::body::Body,
+        body: Body,
     ) -> Result<Self, PageError> {
         let form = console.server.bodies.form(headers.get(CONTENT_TYPE), body, limits).await.map_err(|error| {
             if error.status == StatusCode::PAYLOAD_TOO_LARGE {
@@ -90,6 +89,11 @@ impl PostedForm {
             Some(file) if !file.bytes.is_empty() => Ok(file.bytes.clone()),
             _ => Err(PageError::bad_request(Message::new("error.no_file"))),
         }
+    }
+
+    /// All fields, in their order.
+    pub fn fields(&self) -> &[(String, String)] {
+        &self.0.fields
     }
 
     /// All files of the form.
@@ -147,16 +151,18 @@ impl Submitted {
                 return Err(response);
             }
         };
-        let read = async {
-            let form = PostedForm::read_within(limits, console, &parts.headers, body).await?;
-            let header = parts.headers.get(FORM_TOKEN).and_then(|token| token.to_str().ok());
-            if !view.is_csrf_token(header.map_or_else(|| form.get("csrf"), Ok)?) {
-                return Err(PageError::forbidden(Message::new("error.form_token")));
-            }
-            caller.has(Permission::Write)?;
-            Ok(form)
-        };
-        let form = read.await.map_err(IntoResponse::into_response)?;
+        let form = PostedForm::read_within(limits, console, &parts.headers, body).await;
+        let form = form.map_err(IntoResponse::into_response)?;
+        let header = parts.headers.get(FORM_TOKEN).and_then(|token| token.to_str().ok());
+        let token = header.map_or_else(|| form.get("csrf"), Ok).map_err(IntoResponse::into_response)?;
+        if !view.is_csrf_token(token) {
+            let held = held_form::of_earlier_session(console, &view, &parts.headers, form)
+                .await
+                .map_err(IntoResponse::into_response)?;
+            let refused = || PageError::forbidden(Message::new("error.form_token")).into_response();
+            return Err(held.unwrap_or_else(refused));
+        }
+        caller.has(Permission::Write).map_err(|denied| PageError::from(denied).into_response())?;
         Ok(Self { view, caller, form })
     }
 }

@@ -26,8 +26,19 @@ const STYLE_SHEETS: [&str; 6] = ["tokens", "codemirror", "console", "editor", "t
 /// The fonts that every page shows at once.
 const FIRST_FONTS: [&str; 1] = ["inter-latin-5.3.0.woff2"];
 /// The scripts of every page, in their order.
-const SCRIPTS: [&str; 10] =
-    ["htmx.min", "codemirror.min", "requests", "drafts", "console", "editor", "copy", "translations", "import", "list"];
+const SCRIPTS: [&str; 11] = [
+    "htmx.min",
+    "codemirror.min",
+    "requests",
+    "drafts",
+    "drops",
+    "console",
+    "editor",
+    "copy",
+    "translations",
+    "import",
+    "list",
+];
 
 /// Where a page is in the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +53,8 @@ pub enum Place {
     Settings,
     /// None of them.
     Elsewhere,
+    /// None of them, and its reader would lose it by asking for another language.
+    Held,
 }
 
 /// The places of the rail: the address, the icon, and the key of the text.
@@ -81,7 +94,7 @@ impl View {
                     div.page {
                         @if self.signed_in.is_some() { (notes::interruption(self)) }
                         main #content tabindex="-1" { (content) }
-                        @if self.signed_in.is_none() { footer { (self.preferences()) } }
+                        @if self.signed_in.is_none() && place != Place::Held { footer { (self.preferences()) } }
                     }
                     (self.keys())
                 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod error_page;
 pub mod findings;
 pub mod form;
+pub mod held_form;
 pub mod html_bytes;
 pub mod icon;
 pub mod keys;

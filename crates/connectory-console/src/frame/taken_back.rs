@@ -1,18 +1,19 @@
 //! Changes that can be taken back: the note after a change to several connectors, the button that undoes it, and what is
 //! refused.
 
-use connectory_model::limits::EXPORT_NAMES;
+use connectory_model::limits::{EXPORT_NAMES, LIST_BACK_BYTES};
 use connectory_model::visible;
 use connectory_server::auth::Caller;
 use connectory_server::catalog::{Source, TenantCatalog};
-use connectory_server::registry::{News, Refusals, RevisionsWanted};
+use connectory_server::registry::{RefusalReason, Refusals, RevisionsWanted};
 use connectory_store::{Action, Revision, RevisionNumber};
 use maud::{Markup, html};
 
-use super::error::PageError;
+use super::error::{PageError, refusal_message};
 use super::icon::{Icon, icon};
 use super::query::parameter;
 use super::view::View;
+use crate::sign_in::back::local_path_up_to;
 use crate::state::Console;
 
 /// The word for a change that was taken back.
@@ -44,14 +45,26 @@ pub fn note_query(change: u64, word: &str) -> String {
         .finish()
 }
 
-/// The note of a query after a change to several connectors. If `has_button`, it has a button that undoes the change while
-/// nobody changed one of them.
+/// The address of the list in a text, with its search, filters and order. The whole list for any other text.
+pub fn list_address(text: &str) -> String {
+    let path = local_path_up_to(text, LIST_BACK_BYTES);
+    if path == "/" || path.starts_with("/?") { path } else { "/".to_owned() }
+}
+
+/// An address whose page shows a note.
+pub fn with_note(address: &str, note: &str) -> String {
+    let separator = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{separator}{note}")
+}
+
+/// The note of a query after a change to several connectors. In a list, whose address is given, it has a button that undoes
+/// the change while nobody changed one of them.
 pub async fn change_note(
     console: &Console,
     view: &View,
     caller: &Caller,
     query: &str,
-    has_button: bool,
+    list: Option<&str>,
 ) -> Result<Markup, PageError> {
     let change = parameter(query, "change").parse().ok().and_then(RevisionNumber::new);
     let (Some(change), Some([one, more])) = (change, done_keys(&parameter(query, "many"))) else {
@@ -66,7 +79,7 @@ pub async fn change_note(
     Ok(html! {
         // Of what was changed since, the note would not be true any more.
         @if count > 0 && page.next.is_none() && is_newest {
-            @if has_button && view.may_write() { (undo_form(view, change, Some(&done))) }
+            @if let Some(list) = list.filter(|_| view.may_write()) { (undo_form(view, change, Some((&done, list)))) }
             @else { p.done role="status" { (done) } }
         }
     })
@@ -80,13 +93,13 @@ pub fn is_newest(tenant: &TenantCatalog, revision: &Revision) -> bool {
     }
 }
 
-/// A button that takes a change back: beside a note and back to the list, or alone and back to the page of the change.
-pub fn undo_form(view: &View, change: RevisionNumber, done: Option<&str>) -> Markup {
+/// A button that takes a change back: beside a note and back to the list at an address, or alone and back to the page of the change.
+pub fn undo_form(view: &View, change: RevisionNumber, done: Option<(&str, &str)>) -> Markup {
     html! {
         form.inline[done.is_none()].done[done.is_some()].undo[done.is_some()] method="post" action=(format!("/console/activity/changes/{change}/undo")) {
             (view.csrf_input())
-            @if let Some(done) = done {
-                input type="hidden" name="back" value="list";
+            @if let Some((done, list)) = done {
+                input type="hidden" name="back" value=(list);
                 span role="status" { (done) }
             }
             button type="submit" { (icon(Icon::Undo)) (view.text(if done.is_some() { "action.undo" } else { "many.undo" })) }
@@ -101,10 +114,10 @@ pub fn refused_note(view: &View, refusals: &Refusals) -> Markup {
             p { (view.text("many.refused")) }
             ul { @for refused in refusals.refused.values() {
                 @let name = visible(refused.script_name.as_deref().unwrap_or_default());
-                li { @match refused.news {
-                    Some(News::Changed(now)) => (view.format("many.refused_changed", &[&name, &now])),
-                    Some(News::Gone) => (view.format("many.refused_gone", &[&name])),
-                    None => (view.format("many.refused_other", &[&name, &refused.reason])),
+                li { @match &refused.reason {
+                    RefusalReason::Moved { now, .. } | RefusalReason::Since(now) => (view.format("many.refused_changed", &[&name, now])),
+                    RefusalReason::Gone => (view.format("many.refused_gone", &[&name])),
+                    other => (view.format("many.refused_other", &[&name, &refusal_message(other).text(view.language)])),
                 } }
             } }
             @if refusals.count > refusals.refused.len() { p { (view.format("many.refused_more", &[&(refusals.count - refusals.refused.len())])) } }

@@ -2,6 +2,7 @@
 //!
 //! A language without a text shows the English one. A test compares the files with the keys that the pages use.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -94,19 +95,32 @@ fn read(file: &str) -> Texts {
 /// A text that is written before its reader's language is known: its key and the values in it.
 #[derive(Debug, Clone)]
 pub struct Message {
-    key: &'static str,
-    values: Vec<String>,
+    key: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+/// A value in a message.
+#[derive(Debug, Clone)]
+enum Value {
+    Text(String),
+    Message(Message),
 }
 
 impl Message {
     /// The message of a key, without values.
-    pub fn new(key: &'static str) -> Self {
-        Self { key, values: Vec::new() }
+    pub fn new(key: impl Into<Cow<'static, str>>) -> Self {
+        Self { key: key.into(), values: Vec::new() }
     }
 
     /// Adds the next value. Of a very long one it takes the beginning, so that no page repeats what was sent as it is.
     pub fn with(mut self, value: &(impl Display + ?Sized)) -> Self {
-        self.values.push(reason(value));
+        self.values.push(Value::Text(reason(value)));
+        self
+    }
+
+    /// Adds a message as the next value. It is in the same language.
+    pub fn with_message(mut self, message: Self) -> Self {
+        self.values.push(Value::Message(message));
         self
     }
 
@@ -117,8 +131,13 @@ impl Message {
 
     /// The message in a language.
     pub fn text(&self, language: Language) -> String {
-        let values: Vec<_> = self.values.iter().map(|value| value as &dyn Display).collect();
-        language.format(self.key, &values)
+        let in_language = |value: &Value| match value {
+            Value::Text(text) => text.clone(),
+            Value::Message(message) => message.text(language),
+        };
+        let values: Vec<_> = self.values.iter().map(in_language).collect();
+        let values: Vec<_> = values.iter().map(|value| value as &dyn Display).collect();
+        language.format(&self.key, &values)
     }
 }
 

@@ -11,6 +11,7 @@ use http::request::Parts;
 
 use super::error::PageError;
 use super::view::View;
+use crate::sign_in::back::sign_in_url;
 
 /// A reader, signed in or not.
 pub struct Visitor(pub Arc<View>);
@@ -43,15 +44,7 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
             if view.is_from_script {
                 return Err(StatusCode::UNAUTHORIZED.into_response());
             }
-            // The address of a form that is sent may have no page.
-            let back = if parts.method.is_safe() { view.back() } else { view.form_page.as_deref().unwrap_or("/") };
-            let mut query = form_urlencoded::Serializer::new(String::new());
-            query.append_pair("back", back);
-            if !parts.method.is_safe() {
-                query.append_pair("unsaved", "true");
-            }
-            let query = query.finish();
-            return Err(Redirect::to(&format!("/console/sign-in?{query}")).into_response());
+            return Err(Redirect::to(&sign_in_url(view.back(), false)).into_response());
         };
         caller.has(Permission::Read).map_err(|denied| PageError::from(denied).into_response())?;
         Ok(Self { view, caller })

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::{Picked, buttons, chosen, find, found, make, page, rendered};
+use super::{Asked, Shown, asked, back, buttons, chosen, find, make, page, rendered};
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::frame::taken_back::DELETED;
@@ -23,20 +23,21 @@ pub async fn show(
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
-    let found = found(&caller, &query.unwrap_or_default())?;
-    match &*found {
+    let asked = asked(&caller, &query.unwrap_or_default())?;
+    match &*asked.found {
         [one] => Ok(Redirect::to(&connector_url(&one.entry.script_name, "/delete")).into_response()),
-        _ => rendered(&console, &view, found, |view, picked| delete_page(view, &html! {}, picked)).await,
+        _ => rendered(&console, &view, asked, |view, shown| delete_page(view, &html! {}, shown)).await,
     }
 }
 
-fn delete_page(view: &View, above: &Markup, picked: &[Picked]) -> Response {
+fn delete_page(view: &View, above: &Markup, shown: &Shown) -> Response {
+    let count = shown.picked.len();
     let card = html! {
         p { (view.text("many.delete_lead")) }
-        label { (view.format("many.delete_count", &[&picked.len()])) input name="count" required inputmode="numeric" autocomplete="off"; }
-        (buttons(view, &view.format("many.delete_submit", &[&picked.len()]), true))
+        label { (view.format("many.delete_count", &[&count])) input name="count" required inputmode="numeric" autocomplete="off"; }
+        (buttons(view, &shown.back, &view.format("many.delete_submit", &[&count]), true))
     };
-    page(view, &view.format("many.delete_title", &[&picked.len()]), above, picked, MANY_DELETE, &card)
+    page(view, &view.format("many.delete_title", &[&count]), above, shown, MANY_DELETE, &card)
 }
 
 /// Deletes the connectors, if their number is the typed one.
@@ -47,9 +48,10 @@ pub async fn delete(State(console): State<Arc<Console>>, submitted: Submitted) -
         let found = chosen.iter().map(|chosen| find(&submitted.caller, chosen.script_name.as_str()));
         let found = found.collect::<Result<Vec<_>, _>>()?;
         let above = html! { p.problem role="alert" { (view.format("many.delete_wrong", &[&found.len()])) } };
-        let page = rendered(&console, view, found, move |view, picked| delete_page(view, &above, picked)).await?;
+        let asked = Asked { found, back: back(&submitted.form)? };
+        let page = rendered(&console, view, asked, move |view, shown| delete_page(view, &above, shown)).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    let again = |view: &View, above: &Markup, picked: &[Picked]| delete_page(view, above, picked);
+    let again = |view: &View, above: &Markup, shown: &Shown| delete_page(view, above, shown);
     make(&console, &submitted, DELETED, |_| Ok(None), again).await
 }

@@ -14,7 +14,7 @@ use connectory_server::registry::{RegistryError, patched};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use super::{Picked, buttons, found, make, page, rendered};
+use super::{Shown, asked, buttons, make, page, rendered};
 use crate::frame::error::PageError;
 use crate::frame::form::Submitted;
 use crate::frame::taken_back::LABELLED;
@@ -39,11 +39,12 @@ pub async fn show(
     SignedIn { view, caller }: SignedIn,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
-    let found = found(&caller, &query.unwrap_or_default())?;
-    rendered(&console, &view, found, |view, picked| labels_page(view, &html! {}, picked, &Wanted::default())).await
+    let asked = asked(&caller, &query.unwrap_or_default())?;
+    rendered(&console, &view, asked, |view, shown| labels_page(view, &html! {}, shown, &Wanted::default())).await
 }
 
-fn labels_page(view: &View, above: &Markup, picked: &[Picked], wanted: &Wanted) -> Response {
+fn labels_page(view: &View, above: &Markup, shown: &Shown, wanted: &Wanted) -> Response {
+    let picked = &shown.picked;
     // Those that differ in case only are one label, as in the filters of the list.
     let mut found: BTreeMap<String, (&str, usize)> = BTreeMap::new();
     for item in picked.iter().map(|picked| &picked.item) {
@@ -66,9 +67,9 @@ fn labels_page(view: &View, above: &Markup, picked: &[Picked], wanted: &Wanted) 
             }
             @if found.len() > OFFERED { p.hint { (view.format("many.labels_more", &[&OFFERED])) } }
         }
-        (buttons(view, view.text("action.save"), false))
+        (buttons(view, &shown.back, view.text("action.save"), false))
     };
-    page(view, view.text("many.labels"), above, picked, MANY_LABELS, &card)
+    page(view, view.text("many.labels"), above, shown, MANY_LABELS, &card)
 }
 
 /// Changes the labels.
@@ -87,7 +88,7 @@ pub async fn save(State(console): State<Arc<Console>>, submitted: Submitted) -> 
         }
         None => Ok::<_, RegistryError>(Some(connector.clone())),
     };
-    let again = move |view: &View, above: &Markup, picked: &[Picked]| labels_page(view, above, picked, &wanted);
+    let again = move |view: &View, above: &Markup, shown: &Shown| labels_page(view, above, shown, &wanted);
     make(&console, &submitted, LABELLED, next, again).await
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::access::Permission;
-use connectory_model::limits::{EXPORT_NAMES, FOUND_SCRIPT_NAME_BYTES};
+use connectory_model::limits::{EXPORT_NAMES, FOUND_SCRIPT_NAME_BYTES, LIST_BACK_BYTES};
 use connectory_model::wire::{Applied, ConnectorItem};
 use connectory_model::{Connector, ScriptName, visible};
 use connectory_server::auth::Caller;
@@ -25,8 +25,9 @@ use crate::frame::badges::{mark, status_badge};
 use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::layout::Place;
+use crate::frame::query::parameter;
 use crate::frame::success::UNCHANGED;
-use crate::frame::taken_back::{note_query, refused_note};
+use crate::frame::taken_back::{list_address, note_query, refused_note, with_note};
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::state::Console;
@@ -48,6 +49,18 @@ struct Picked {
     item: ConnectorItem,
 }
 
+/// The connectors that a request names, and the address of the list to which it leads back.
+struct Asked {
+    found: Vec<Found>,
+    back: String,
+}
+
+/// The same, as a page shows them.
+struct Shown {
+    picked: Vec<Picked>,
+    back: String,
+}
+
 /// Finds a custom connector.
 fn find(caller: &Caller, script_name: &str) -> Result<Found, PageError> {
     let name: ScriptName = script_name.parse().map_err(|_| PageError::no_connector(script_name))?;
@@ -59,21 +72,22 @@ fn find(caller: &Caller, script_name: &str) -> Result<Found, PageError> {
 }
 
 /// Finds the connectors of a query.
-fn found(caller: &Caller, query: &str) -> Result<Vec<Found>, PageError> {
+fn asked(caller: &Caller, query: &str) -> Result<Asked, PageError> {
     caller.has(Permission::Write)?;
     let names = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "scriptName");
     let mut seen = HashSet::new();
     let names: Vec<_> = names.map(|(_, value)| value).filter(|name| seen.insert(name.clone())).collect();
     expect_some(names.len())?;
-    names.iter().map(|name| find(caller, name)).collect()
+    let found = names.iter().map(|name| find(caller, name)).collect::<Result<_, _>>()?;
+    Ok(Asked { found, back: list_address(&parameter(query, "back")) })
 }
 
 /// Makes a page of connectors. Their metadata may be long.
 async fn rendered(
     console: &Console,
     view: &Arc<View>,
-    found: Vec<Found>,
-    render: impl FnOnce(&View, &[Picked]) -> Response + Send + 'static,
+    Asked { found, back }: Asked,
+    render: impl FnOnce(&View, &Shown) -> Response + Send + 'static,
 ) -> Result<Response, PageError> {
     let bytes = found.iter().map(|found| found.entry.item_length()).sum();
     reserve(&console.server.answers, bytes)?;
@@ -82,7 +96,7 @@ async fn rendered(
         let locale = view.locale();
         let picked =
             found.into_iter().map(|Found { entry, number }| Picked { item: entry.item(locale), entry, number });
-        render(&view, &picked.collect::<Vec<_>>())
+        render(&view, &Shown { picked: picked.collect(), back })
     });
     Ok(response.await?)
 }
@@ -107,6 +121,11 @@ fn chosen(form: &PostedForm) -> Result<Vec<Chosen>, PageError> {
     chosen.collect()
 }
 
+/// The address of the list to which a form leads back.
+fn back(form: &PostedForm) -> Result<String, PageError> {
+    Ok(list_address(form.get_up_to("back", LIST_BACK_BYTES)?))
+}
+
 fn expect_some(count: usize) -> Result<(), PageError> {
     match count {
         0 => Err(PageError::bad_request(Message::new("many.none"))),
@@ -116,17 +135,19 @@ fn expect_some(count: usize) -> Result<(), PageError> {
 }
 
 /// The page of a change: the connectors, and the card that asks for it. What was refused is above.
-fn page(view: &View, title: &str, above: &Markup, picked: &[Picked], address: &str, card: &Markup) -> Response {
+fn page(view: &View, title: &str, above: &Markup, shown: &Shown, address: &str, card: &Markup) -> Response {
+    let Shown { picked, back } = shown;
     let labels = |item: &ConnectorItem| -> Vec<String> {
         connectory_model::metadata::labels(&item.connector_metadata).map(str::to_owned).collect()
     };
     let content = html! {
-        nav.crumbs aria-label=(view.text("connector.crumbs")) { span { a href="/" { (view.text("nav.connectors")) } } }
+        nav.crumbs aria-label=(view.text("connector.crumbs")) { span { a href=(back) { (view.text("nav.connectors")) } } }
         div.top { h1 { (title) } }
         (above)
         form.columns method="post" action=(address) {
             (view.csrf_input())
             input type="hidden" name="seen" value=(seen(picked));
+            input type="hidden" name="back" value=(back);
             section.card aria-label=(view.text("nav.connectors")) { table.connectors {
                 thead { tr {
                     th scope="col" { (view.text("column.name")) }
@@ -156,40 +177,41 @@ fn page(view: &View, title: &str, above: &Markup, picked: &[Picked], address: &s
 }
 
 /// The buttons below the fields of a card.
-fn buttons(view: &View, submit: &str, is_danger: bool) -> Markup {
+fn buttons(view: &View, back: &str, submit: &str, is_danger: bool) -> Markup {
     html! {
         div.actions {
             button.primary[!is_danger].danger[is_danger] type="submit" { (submit) }
-            a.button href="/" { (view.text("action.cancel")) }
+            a.button href=(back) { (view.text("action.cancel")) }
         }
     }
 }
 
-/// Makes a change to each of the chosen connectors, as their reader saw them. Leads to the list, with a note. If one is
+/// Makes a change to each of the chosen connectors, as their reader saw them. Leads back to the list, with a note. If one is
 /// refused, nothing is changed, and `again` shows the page as it is now.
 async fn make<F>(
     console: &Console,
     Submitted { view, caller, form }: &Submitted,
     word: &str,
     next: F,
-    again: impl FnOnce(&View, &Markup, &[Picked]) -> Response + Send + 'static,
+    again: impl FnOnce(&View, &Markup, &Shown) -> Response + Send + 'static,
 ) -> Result<Response, PageError>
 where
     F: Fn(&Connector) -> Result<Option<Connector>, RegistryError> + Send + 'static,
 {
-    let chosen = chosen(form)?;
+    let (chosen, back) = (chosen(form)?, back(form)?);
     let names: Vec<_> = chosen.iter().map(|chosen| chosen.script_name.clone()).collect();
     match applied(console, caller, chosen, next).await {
         Ok(Applied { before, revision, .. }) if before == revision => {
-            Ok(Redirect::to(&format!("/?done={UNCHANGED}")).into_response())
+            Ok(Redirect::to(&with_note(&back, &format!("done={UNCHANGED}"))).into_response())
         }
-        Ok(applied) => Ok(Redirect::to(&format!("/?{}", note_query(applied.revision, word))).into_response()),
+        Ok(applied) => Ok(Redirect::to(&with_note(&back, &note_query(applied.revision, word))).into_response()),
         Err(ApplyError::Refused { refusals, .. }) => {
             // Those that are still there.
             let found = names.iter().filter_map(|name| find(caller, name.as_str()).ok()).collect();
             let status = if refusals.has_moved { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
             let note = refused_note(view, &refusals);
-            let page = rendered(console, view, found, move |view, picked| again(view, &note, picked)).await?;
+            let page =
+                rendered(console, view, Asked { found, back }, move |view, shown| again(view, &note, shown)).await?;
             Ok((status, page).into_response())
         }
         Err(error) => Err(error.into()),

@@ -2,6 +2,16 @@
 
 use connectory_model::limits::BACK_BYTES;
 
+/// The address of the page for signing in, which leads to `back`. If a form was sent whose text may be lost, it says so.
+pub fn sign_in_url(back: &str, is_unsaved: bool) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("back", back);
+    if is_unsaved {
+        query.append_pair("unsaved", "true");
+    }
+    format!("/console/sign-in?{}", query.finish())
+}
+
 /// The path, if it is one of this server and not too long for a page to repeat it, or `/`. A forged link must not
 /// redirect to another site after signing in. The word for what was done is left out, because it was not done again.
 pub fn local_path(path: &str) -> String {

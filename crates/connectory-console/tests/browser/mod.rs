@@ -21,6 +21,7 @@ pub struct Browser<'a> {
     token: String,
 }
 
+#[allow(dead_code, reason = "each test uses a part of it")]
 impl<'a> Browser<'a> {
     /// Signs in as a client.
     pub async fn of(app: &'a TestApp, id: &str) -> Self {
@@ -29,6 +30,11 @@ impl<'a> Browser<'a> {
         signed_in.header("set-cookie").unwrap().split(';').next().unwrap().clone_into(&mut this.cookie);
         this.token = field(this.get("/").await.text(), "csrf");
         this
+    }
+
+    /// The same in German.
+    pub fn in_german(self) -> Self {
+        Self { cookie: format!("{}; connectory_preferences=de.auto", self.cookie), ..self }
     }
 
     /// Reads a page.
@@ -55,8 +61,10 @@ impl<'a> Browser<'a> {
 
     /// Sends a form that is there as bytes.
     pub async fn send(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
-        let request =
-            Request::post(path).header(header::COOKIE, &self.cookie).header(header::CONTENT_TYPE, content_type);
+        let request = Request::post(path)
+            .header(header::COOKIE, &self.cookie)
+            .header(header::CONTENT_TYPE, content_type)
+            .header("sec-fetch-site", "same-origin");
         self.app.send(request.body(body.into()).unwrap()).await
     }
 }
@@ -69,9 +77,15 @@ pub fn field(page: &str, name: &str) -> String {
 
 /// A server with the console.
 pub async fn start() -> TestApp {
+    start_with(Options { rate_limit: None, ..Options::default() }).await
+}
+
+/// A server with the console and these options.
+#[allow(dead_code, reason = "each test uses a part of it")]
+pub async fn start_with(options: Options) -> TestApp {
     let console = |server: Arc<ServerState>| {
         let console = Console::new(Arc::clone(&server), None).unwrap();
         Service::with_pages(server, connectory_console::routes(console))
     };
-    TestApp::serving(Options { rate_limit: None, ..Options::default() }, console).await
+    TestApp::serving(options, console).await
 }

@@ -1,5 +1,6 @@
 //! The rules of the linter, as one table. The documentation has the same table, and a test compares the two.
 
+use connectory_model::document::{DocumentError, Fault};
 use connectory_model::limits::QUOTED_CHARS;
 use connectory_model::shown;
 
@@ -45,6 +46,19 @@ macro_rules! rules {
 }
 
 impl Rule {
+    /// The rule that a document does not follow which the server refuses.
+    pub fn of_document(error: &DocumentError) -> &'static Self {
+        match error {
+            DocumentError::Malformed(_) => &MALFORMED_XML,
+            DocumentError::Unacceptable(unacceptable) => match unacceptable.fault {
+                Fault::Root => &ROOT_ELEMENT,
+                Fault::SchemaVersion => &SCHEMA_VERSION,
+                Fault::FormType => &FORM_TYPE,
+                Fault::FieldName => &FIELD_NAME,
+            },
+        }
+    }
+
     /// The warning of this id. Errors are always reported, so only a warning can be allowed.
     pub fn warning(id: &str) -> Result<&'static Self, NoWarning> {
         let rule = RULES.iter().find(|rule| rule.id == id);

@@ -24,17 +24,36 @@ pub enum DocumentError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Unacceptable {
+    /// What is wrong.
+    pub fault: Fault,
     /// The line of the fault, from 1.
-    pub line: usize,
+    pub line: u32,
     /// What is wrong there, and what would be right.
     pub reason: String,
 }
 
+/// What is wrong in well-formed XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The root element is not that of the kind.
+    Root,
+    /// A source config is not in version 2.0 of the form schema.
+    SchemaVersion,
+    /// The type of a source config is not `SourceConfig`.
+    FormType,
+    /// A field of a source config has no name.
+    FieldName,
+}
+
 impl Unacceptable {
     /// The error of an element. Its reason is made of the place of the element.
-    pub(super) fn of(element: roxmltree::Node<'_, '_>, reason: impl FnOnce(roxmltree::TextPos) -> String) -> Self {
+    pub(super) fn of(
+        fault: Fault,
+        element: roxmltree::Node<'_, '_>,
+        reason: impl FnOnce(roxmltree::TextPos) -> String,
+    ) -> Self {
         let at = element.document().text_pos_at(element.range().start);
-        Self { line: at.row as usize, reason: reason(at) }
+        Self { fault, line: at.row, reason: reason(at) }
     }
 }
 
@@ -44,7 +63,7 @@ pub(super) fn expect_root(tree: &roxmltree::Document<'_>, kind: DocumentKind) ->
     if root.tag_name().name() == name {
         return Ok(());
     }
-    Err(Unacceptable::of(root, |at| {
+    Err(Unacceptable::of(Fault::Root, root, |at| {
         let found = shown(root.tag_name().name(), QUOTED_CHARS);
         format!("the root element is <{found}> at line {}, column {}; expected <{name}>", at.row, at.col)
     }))

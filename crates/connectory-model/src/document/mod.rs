@@ -18,7 +18,7 @@ mod values;
 pub mod xml;
 
 pub use correlation_config::CorrelationConfig;
-pub use error::{DocumentError, Unacceptable};
+pub use error::{DocumentError, Fault, Unacceptable};
 pub use format::formatted;
 pub use kind::DocumentKind;
 pub use scaffold::Scaffold;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{self, Replacement};
-use super::error::{DocumentError, Unacceptable, expect_root};
+use super::error::{DocumentError, Fault, Unacceptable, expect_root};
 use super::kind::DocumentKind;
 use super::text::DocumentText;
 use super::xml;
@@ -35,7 +35,7 @@ impl SourceConfig {
         expect_root(&tree, DocumentKind::SourceConfig)?;
         let form = tree.root_element();
         if form.tag_name().namespace() != Some(FORM_NAMESPACE) {
-            return Err(Unacceptable::of(form, |_| {
+            return Err(Unacceptable::of(Fault::SchemaVersion, form, |_| {
                 format!(
                     "unsupported xsd version, please ensure latest xsd version {FORM_NAMESPACE} is used for source config"
                 )
@@ -45,13 +45,13 @@ impl SourceConfig {
         if let Some(other) = form.attribute("type").filter(|form_type| *form_type != "SourceConfig") {
             let other = shown(other, QUOTED_CHARS);
             let reason = format!("the form's type is `{other}`; expected `SourceConfig`");
-            return Err(Unacceptable::of(form, |_| reason).into());
+            return Err(Unacceptable::of(Fault::FormType, form, |_| reason).into());
         }
         let nameless = form
             .descendants()
             .find(|node| node.tag_name().name() == "Field" && node.attribute("name").is_none_or(str::is_empty));
         if let Some(field) = nameless {
-            return Err(Unacceptable::of(field, |at| {
+            return Err(Unacceptable::of(Fault::FieldName, field, |at| {
                 format!(
                     "the <Field> at line {}, column {} has no name; every field needs a `name` attribute",
                     at.row, at.col

@@ -58,8 +58,8 @@ impl From<ApplyError> for ApiError {
     fn from(error: ApplyError) -> Self {
         let text = error.to_string();
         match error {
-            ApplyError::Unreadable(_) => Self::bad_request(text),
-            ApplyError::TooLarge(_) => Self::payload_too_large(text),
+            ApplyError::Unreadable(_) | ApplyError::Nothing => Self::bad_request(text),
+            ApplyError::TooMuch(_) => Self::payload_too_large(text),
             ApplyError::Late => Self::timeout(text),
             ApplyError::Refused { refusals, .. } => {
                 let status = if refusals.has_moved { StatusCode::CONFLICT } else { StatusCode::BAD_REQUEST };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use connectory_model::wire::DetailShape;
 use connectory_model::{Connector, Locale};
-use connectory_store::RevisionId;
+use connectory_store::{RevisionId, RevisionNumber};
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
@@ -46,6 +46,10 @@ pub(super) const MAX_KEPT_QUERY: usize = 1024;
 /// The limit of all caches of tags together, in bytes. A tag is made anew in microseconds, except that of a large document.
 const TAG_BYTES: u64 = 1024 * 1024;
 
+/// The limit of all caches of the texts of deleted connectors together, in bytes. A search makes about a hundred of them in a
+/// millisecond.
+const DELETED_BYTES: u64 = 4 * 1024 * 1024;
+
 /// A connector's detail as JSON, in a content coding, with its entity tag. A clone copies neither.
 #[derive(Clone)]
 pub struct Detail {
@@ -78,6 +82,8 @@ pub(super) struct Caches {
     pub pages: Cache<PageKey, ListPage, ByLength>,
     /// Tags of the parts of connectors.
     pub tags: Cache<(Source, Tagged), ETag, ByLength>,
+    /// What a search looks at in deleted connectors, by the revisions that deleted them.
+    pub deleted: Cache<RevisionNumber, Arc<str>, ByLength>,
 }
 
 impl Caches {
@@ -88,6 +94,7 @@ impl Caches {
             details: cache(DETAIL_BYTES, parts, ByLength),
             pages: cache(PAGE_BYTES, parts, ByLength),
             tags: cache(TAG_BYTES, parts, ByLength),
+            deleted: cache(DELETED_BYTES, parts, ByLength),
         }
     }
 
@@ -97,12 +104,14 @@ impl Caches {
         self.details.set_capacity(part(DETAIL_BYTES, parts));
         self.pages.set_capacity(part(PAGE_BYTES, parts));
         self.tags.set_capacity(part(TAG_BYTES, parts));
+        self.deleted.set_capacity(part(DELETED_BYTES, parts));
     }
 
     /// The limits of the caches together, in bytes.
     #[cfg(test)]
     pub fn capacity(&self) -> u64 {
-        self.connectors.capacity() + self.details.capacity() + self.pages.capacity() + self.tags.capacity()
+        let [connectors, details] = [self.connectors.capacity(), self.details.capacity()];
+        connectors + details + self.pages.capacity() + self.tags.capacity() + self.deleted.capacity()
     }
 }
 
@@ -149,6 +158,12 @@ impl Weighter<(DetailKey, Coding), Detail> for ByLength {
 impl Weighter<(Source, Tagged), ETag> for ByLength {
     fn weight(&self, _: &(Source, Tagged), _: &ETag) -> u64 {
         ENTRY_BYTES
+    }
+}
+
+impl Weighter<RevisionNumber, Arc<str>> for ByLength {
+    fn weight(&self, _: &RevisionNumber, text: &Arc<str>) -> u64 {
+        text.len() as u64 + ENTRY_BYTES
     }
 }
 

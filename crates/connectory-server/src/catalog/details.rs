@@ -159,6 +159,18 @@ impl TenantCatalog {
         }
     }
 
+    /// What a search looks at in a deleted connector, if it is in the cache.
+    pub fn deleted_text(&self, number: RevisionNumber) -> Option<Arc<str>> {
+        self.caches.load().as_ref()?.deleted.get(&number)
+    }
+
+    /// Keeps what a search looks at in a deleted connector.
+    pub fn keep_deleted_text(&self, number: RevisionNumber, text: &Arc<str>) {
+        if let Some(caches) = &*self.caches.load() {
+            caches.deleted.insert(number, Arc::clone(text));
+        }
+    }
+
     /// Removes a connector from the cache.
     pub(super) fn drop_kept(&self, id: &RevisionId) {
         if let Some(caches) = &*self.caches.load() {

@@ -14,8 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use connectory_folder::folder_name::FolderNameError;
+use connectory_folder::lint::Rule;
 use connectory_model::import::ObjectError;
-use connectory_model::limits::{APPLY_BYTES_PER_SECOND, APPLY_REFUSALS, APPLY_TIMEOUT, QUOTED_CHARS};
+use connectory_model::limits::{
+    APPLY_BYTES_PER_SECOND, APPLY_LINES, APPLY_REFUSALS, APPLY_TIMEOUT, IMPORT_CONNECTORS, QUOTED_CHARS, UNDO_REVISIONS,
+};
 use connectory_model::wire::Applied;
 use connectory_model::{ScriptName, json, shown};
 use connectory_store::{Edit, Once, Origin, Refusal, RevisionNumber, StoreError};
@@ -39,9 +43,12 @@ pub enum ApplyError {
     /// The lines cannot be read.
     #[error("{0}")]
     Unreadable(String),
-    /// There is too much to read.
-    #[error("{0}")]
-    TooLarge(String),
+    /// There is no connector to import.
+    #[error("there is no connector to import")]
+    Nothing,
+    /// There is too much of something.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// The lines did not arrive in time.
     #[error(
         "the changes did not arrive in time: at least {} KiB a second, and all of them within {} seconds",
@@ -59,6 +66,39 @@ pub enum ApplyError {
     /// The commit is refused, or fails.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+}
+
+/// Of what there is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooMuch {
+    /// There are too many changes.
+    #[error("there are more than {APPLY_LINES} changes; apply a part of them at a time")]
+    Changes,
+    /// All lines have more than these bytes.
+    #[error("the changes have more than {0} bytes; apply a part of them at a time")]
+    Bytes(usize),
+    /// A line has too many bytes.
+    #[error("line {number} has more than {most} bytes")]
+    Line {
+        /// The number of the line.
+        number: usize,
+        /// The bytes that it may have.
+        most: usize,
+    },
+    /// There are too many blank lines.
+    #[error("there are too many blank lines")]
+    BlankLines,
+    /// The connectors that are changed have more than these bytes together.
+    #[error("the connectors have more than {0} bytes together; change a part of them at a time")]
+    Stored(usize),
+    /// There are too many connectors to import.
+    #[error("there are more than {IMPORT_CONNECTORS} connectors; import a part of them at a time")]
+    Imported,
+    /// A change has too many connectors to be taken back.
+    #[error(
+        "the change has more than {UNDO_REVISIONS} connectors; restore them from an export of the moment before it"
+    )]
+    Undone,
 }
 
 impl From<StoreError> for ApplyError {
@@ -108,19 +148,8 @@ pub struct Refusals {
 pub struct Refused {
     /// The script name, as far as there is one.
     pub script_name: Option<String>,
-    /// Why, as a sentence.
-    pub reason: String,
-    /// What its caller could not know.
-    pub news: Option<News>,
-}
-
-/// What someone did to a connector after the caller read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// It was changed in this revision.
-    Changed(RevisionNumber),
-    /// It was deleted.
-    Gone,
+    /// Why.
+    pub reason: RefusalReason,
 }
 
 impl Refusals {
@@ -128,23 +157,18 @@ impl Refusals {
         Self { refused: BTreeMap::new(), count: 0, has_moved: false, unit }
     }
 
-    fn add(&mut self, line: usize, script_name: Option<&str>, reason: &LineError) {
+    fn add(&mut self, line: usize, script_name: Option<&str>, reason: RefusalReason) {
         self.count += 1;
-        let news = match reason {
-            LineError::Moved { now, .. } | LineError::Since(now) => Some(News::Changed(*now)),
-            LineError::Gone => Some(News::Gone),
-            _ => None,
-        };
-        self.has_moved |= news.is_some();
+        self.has_moved |= matches!(reason, RefusalReason::Moved { .. } | RefusalReason::Since(_) | RefusalReason::Gone);
         if self.refused.len() < APPLY_REFUSALS {
             let script_name = script_name.map(|name| shown(name, QUOTED_CHARS).to_string());
-            self.refused.insert(line, Refused { script_name, reason: reason.to_string(), news });
+            self.refused.insert(line, Refused { script_name, reason });
         }
     }
 
     /// A sentence for each refused change.
     pub fn sentences(&self) -> Vec<String> {
-        let sentence = |(line, Refused { script_name, reason, .. }): (&usize, &Refused)| {
+        let sentence = |(line, Refused { script_name, reason }): (&usize, &Refused)| {
             let name = script_name.as_ref().map(|name| format!("`{name}`"));
             let line = (self.unit == Unit::Lines).then(|| format!("line {line}"));
             let place: Vec<_> = line.into_iter().chain(name).collect();
@@ -154,40 +178,81 @@ impl Refusals {
     }
 }
 
-/// Why a line is refused.
+/// Why a change is refused, with the values that a message needs.
 #[derive(Debug, thiserror::Error)]
-enum LineError {
+pub enum RefusalReason {
+    /// The line is no JSON.
     #[error("it is {0}")]
     Json(json::JsonError),
+    /// A number of the line would lose digits.
     #[error("{0}")]
     Digits(json::JsonError),
+    /// The line is JSON, but no change.
     #[error("{0}")]
     Shape(String),
-    #[error("its connector is changed in line {0} already")]
-    Repeated(usize),
+    /// The connector of the line cannot be read.
     #[error("`connector`: {0}")]
     Object(#[from] ObjectError),
+    /// The folder's name stands for no script name.
+    #[error(transparent)]
+    FolderName(#[from] FolderNameError),
+    /// A file of the folder is wrong.
+    #[error("{file}: {message}")]
+    Folder {
+        /// The path of the file.
+        file: String,
+        /// The rule of the linter that it does not follow.
+        rule: &'static Rule,
+        /// What is wrong.
+        message: String,
+    },
+    /// This folder and those before it lack more documents than are taken from stored connectors.
+    #[error(
+        "the documents that this folder and those before it lack are too large together; import a part of them at a time"
+    )]
+    Lacking,
+    /// An earlier line has the same connector.
+    #[error("its connector is changed in line {0} already")]
+    Repeated(usize),
+    /// A new connector has the script name of another one.
     #[error(
         "the server has a connector with this script name; to change it, give the revision as of which it was read"
     )]
     Exists,
+    /// Another connector of the tenant has the name.
     #[error("`name` is taken: a connector of this name exists already")]
     NameTaken,
-    #[error("`name` is the name of the connector in line {0}")]
-    NameTwice(usize),
+    /// Another connector of the request gets the name.
+    #[error("`name` is also the name that `{0}` is to have")]
+    NameTwice(ScriptName),
+    /// The tenant does not have the given revision yet.
     #[error("revision {given} is not there yet; the newest is {newest}")]
-    NotYet { given: u64, newest: RevisionNumber },
+    NotYet {
+        /// The revision that was given.
+        given: u64,
+        /// The newest one of the tenant.
+        newest: RevisionNumber,
+    },
+    /// The connector changed after the given revision.
     #[error("someone else changed it in revision {now}, after revision {given}; read it again")]
-    Moved { given: u64, now: RevisionNumber },
+    Moved {
+        /// The revision that was given.
+        given: u64,
+        /// The revision of the connector.
+        now: RevisionNumber,
+    },
+    /// The connector was deleted.
     #[error("it is not there any more")]
     Gone,
+    /// The connector changed after the change that is to be taken back.
     #[error("it was changed since, in revision {0}")]
     Since(RevisionNumber),
+    /// The change is refused as a single one would be.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
-impl From<StoreError> for LineError {
+impl From<StoreError> for RefusalReason {
     fn from(error: StoreError) -> Self {
         Self::Registry(error.into())
     }
@@ -289,10 +354,10 @@ impl Changes {
             let given = number.get().unsigned_abs();
             let reason = match tenant.entry(script_name).map(|entry| entry.source) {
                 Some(Source::Stored(id)) if id.number == *number => continue,
-                Some(Source::Stored(id)) => LineError::Moved { given, now: id.number },
-                _ => LineError::Gone,
+                Some(Source::Stored(id)) => RefusalReason::Moved { given, now: id.number },
+                _ => RefusalReason::Gone,
             };
-            refusals.add(*line, Some(script_name.as_str()), &reason);
+            refusals.add(*line, Some(script_name.as_str()), reason);
         }
         if refusals.count == 0 { Ok(()) } else { Err(ApplyError::Refused { refusals, lines: self.counts.lines }) }
     }
@@ -350,7 +415,7 @@ impl Registry {
             let before = tenant.snapshot().number().get().unsigned_abs();
             return Ok(changes.counts.applied(before, 0));
         }
-        let refused = |edit: usize, reason: &LineError| {
+        let refused = |edit: usize, reason: RefusalReason| {
             let Step { line, script_name, .. } = changes.step_of(edit);
             let mut refusals = Refusals { has_moved: true, ..Refusals::of(changes.refusals.unit) };
             refusals.add(*line, Some(script_name.as_str()), reason);
@@ -362,13 +427,13 @@ impl Registry {
                 let first = numbers[0].get().unsigned_abs();
                 Ok(changes.counts.applied(first - 1, numbers.len()))
             }
-            Err(Refusal::NameTaken { edit }) => Err(refused(edit, &LineError::NameTaken)),
-            Err(Refusal::ScriptNameTaken { edit }) => Err(refused(edit, &LineError::Exists)),
+            Err(Refusal::NameTaken { edit }) => Err(refused(edit, RefusalReason::NameTaken)),
+            Err(Refusal::ScriptNameTaken { edit }) => Err(refused(edit, RefusalReason::Exists)),
             Err(Refusal::Conflict { edit, current: Some(now) }) => {
                 let given = changes.newest.get().unsigned_abs();
-                Err(refused(edit, &LineError::Moved { given, now }))
+                Err(refused(edit, RefusalReason::Moved { given, now }))
             }
-            Err(Refusal::Conflict { edit, current: None }) => Err(refused(edit, &LineError::Gone)),
+            Err(Refusal::Conflict { edit, current: None }) => Err(refused(edit, RefusalReason::Gone)),
             Err(other) => Err(RegistryError::from(other).into()),
         }
     }

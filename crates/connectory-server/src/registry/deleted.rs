@@ -1,11 +1,15 @@
 //! Connectors that were deleted and can be restored, and the newest revisions of those that exist.
 
-use connectory_model::Search;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use connectory_model::limits::{DELETED_COUNTED, DELETED_READ, DELETED_SCANNED};
-use connectory_store::{Deleted, DeletedKind, Revision, RevisionNumber};
+use connectory_model::{Search, name_key};
+use connectory_store::{Deleted, DeletedAt, DeletedKind, Revision, RevisionNumber};
 
 use super::{Registry, RegistryError};
 use crate::catalog::TenantCatalog;
+use crate::work::Stop;
 
 /// Deleted connectors, the last deleted first.
 pub struct DeletedPage {
@@ -24,38 +28,62 @@ impl Registry {
         tenant: &TenantCatalog,
         kind: DeletedKind,
         search: Option<&Search>,
-        mut before: Option<RevisionNumber>,
+        before: Option<RevisionNumber>,
         limit: usize,
     ) -> Result<DeletedPage, RegistryError> {
-        let _turn = match search {
-            Some(_) => Some(self.work.search_turn().await?),
-            None => None,
+        let Some(search) = search else {
+            let mut at = self.deleted_at(tenant, kind, before, limit + 1).await?;
+            let has_more = at.len() > limit;
+            at.truncate(limit);
+            let next = at.last().filter(|_| has_more).map(|last| last.number);
+            return Ok(DeletedPage { deleted: self.store.deleted(tenant.id(), at).await?, next });
         };
-        let mut page = DeletedPage { deleted: Vec::with_capacity(limit), next: None };
-        let read = if search.is_some() { DELETED_READ } else { limit + 1 };
-        let rows = u32::try_from(read).unwrap_or(u32::MAX);
-        let mut scanned = 0;
-        loop {
-            let found = self.store.deleted(tenant.id(), kind, before, rows).await?;
-            let is_last = found.len() < read;
-            for deleted in found {
-                let number = deleted.deletion.number;
-                if search.is_some_and(|search| !is_found(search, &deleted)) {
-                    before = Some(number);
-                } else if page.deleted.len() == limit {
-                    page.next = before;
-                    return Ok(page);
-                } else {
-                    before = Some(number);
-                    page.deleted.push(deleted);
-                }
-            }
-            scanned += read;
-            if is_last || scanned >= DELETED_SCANNED {
-                page.next = before.filter(|_| !is_last);
-                return Ok(page);
+        let _turn = self.work.search_turn().await?;
+        let at = self.deleted_at(tenant, kind, before, DELETED_SCANNED).await?;
+        let last = at.last().filter(|_| at.len() == DELETED_SCANNED).map(|last| last.number);
+        let texts = self.deleted_texts(tenant, &at).await?;
+        let (bytes, wanted) = (texts.values().map(|text| text.len()).sum(), search.clone());
+        let is_found = move |at: &DeletedAt| texts.get(&at.number).is_some_and(|text| text.contains(wanted.as_str()));
+        let find = move |_: &Stop| at.into_iter().filter(is_found).take(limit + 1).collect::<Vec<_>>();
+        let mut found = self.work.run(bytes, find).await?;
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next = if has_more { found.last().map(|last| last.number) } else { last };
+        Ok(DeletedPage { deleted: self.store.deleted(tenant.id(), found).await?, next })
+    }
+
+    async fn deleted_at(
+        &self,
+        tenant: &TenantCatalog,
+        kind: DeletedKind,
+        before: Option<RevisionNumber>,
+        limit: usize,
+    ) -> Result<Vec<DeletedAt>, RegistryError> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        Ok(self.store.deleted_at(tenant.id(), kind, before, limit).await?)
+    }
+
+    /// What a search looks at in deleted connectors: it never changes, so it is read once.
+    async fn deleted_texts(
+        &self,
+        tenant: &TenantCatalog,
+        at: &[DeletedAt],
+    ) -> Result<HashMap<RevisionNumber, Arc<str>>, RegistryError> {
+        let (mut texts, mut unread) = (HashMap::with_capacity(at.len()), Vec::new());
+        for at in at {
+            match tenant.deleted_text(at.number) {
+                Some(text) => drop(texts.insert(at.number, text)),
+                None => unread.push(*at),
             }
         }
+        for part in unread.chunks(DELETED_READ) {
+            for deleted in self.store.deleted(tenant.id(), part.to_vec()).await? {
+                let (number, text) = (deleted.deletion.number, searched(&deleted));
+                tenant.keep_deleted_text(number, &text);
+                texts.insert(number, text);
+            }
+        }
+        Ok(texts)
     }
 
     /// Counts the deleted connectors of all kinds, up to [`DELETED_COUNTED`]. None if there are more.
@@ -75,8 +103,8 @@ impl Registry {
     }
 }
 
-fn is_found(search: &Search, deleted: &Deleted) -> bool {
-    let texts =
-        [deleted.name.as_deref(), deleted.connector_type.as_deref(), Some(deleted.deletion.script_name.as_str())];
-    texts.into_iter().flatten().any(|text| search.is_in(text))
+/// The texts of a deleted connector that a search looks at, each on a line, by the rule for names.
+fn searched(Deleted { deletion, name, connector_type, .. }: &Deleted) -> Arc<str> {
+    let texts = [name.as_deref(), connector_type.as_deref(), Some(deletion.script_name.as_str())];
+    texts.into_iter().flatten().map(name_key).collect::<Vec<_>>().join("\n").into()
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::{Registry, RegistryError};
-use crate::catalog::{Catalog, Selection, Source, TenantCatalog};
+use crate::catalog::{Catalog, Entry, Selection, Source, TenantCatalog};
 use crate::http::coding::{Coding, gzip};
 use crate::work::{Stop, WorkError, detached};
 
@@ -117,18 +117,21 @@ impl Registry {
     ) -> Result<(RevisionNumber, Vec<Place>), RegistryError> {
         let snapshot = tenant.snapshot();
         let revision = snapshot.number();
-        let select = move |stop: &Stop| {
-            let entries: Vec<_> = match exported {
-                Exported::Selected(selection) => snapshot.selected(&selection, stop)?,
-                Exported::Named(names) => {
-                    let named = snapshot.entries().filter(|entry| names.contains(&entry.script_name));
-                    named.map(Arc::clone).collect()
-                }
-                Exported::At(_) => Vec::new(),
-            };
-            Some(entries.iter().map(|entry| (entry.script_name.clone(), entry.source)).collect())
+        let place = |entry: &Arc<Entry>| (entry.script_name.clone(), entry.source);
+        let places = match exported {
+            Exported::Selected(selection) => {
+                let select = move |stop: &Stop| Some(snapshot.selected(&selection, stop)?.iter().map(place).collect());
+                self.work.search(select).await?.ok_or(WorkError::Late)?
+            }
+            // One of them may be newer than the revision. Whoever applies it as of the revision is then refused.
+            Exported::Named(names) => {
+                let mut named: Vec<_> = names.iter().filter_map(|name| tenant.entry(name)).collect();
+                named.sort_unstable_by(|one, other| one.order().cmp(&other.order()));
+                named.iter().map(place).collect()
+            }
+            Exported::At(_) => Vec::new(),
         };
-        Ok((revision, self.work.search(select).await?.ok_or(WorkError::Late)?))
+        Ok((revision, places))
     }
 
     /// The custom connectors as they were at a moment, and the last revision of the change before it.

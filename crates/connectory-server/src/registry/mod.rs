@@ -34,7 +34,9 @@ use crate::work::Work;
 pub use self::activity::{
     ActivityChange, ActivityCursor, ActivityDetails, ActivityItem, ActivityPage, ActivityWanted, What,
 };
-pub use self::apply::{ApplyError, Changes, Chosen, Counts, Import, News, Refusals, Refused, Step, StepKind, Undoable};
+pub use self::apply::{
+    ApplyError, Changes, Chosen, Counts, Import, RefusalReason, Refusals, Refused, Step, StepKind, TooMuch, Undoable,
+};
 pub use self::changed::{MEMBERS, is_member};
 pub use self::deleted::DeletedPage;
 pub use self::edit::{Edited, Given};

@@ -311,7 +311,7 @@ async fn every_refused_line_is_told_and_nothing_is_written() {
         (moved, "someone else changed it in revision"),
         (line("other", newest + 1, Value::Null), "is not there yet; the newest is"),
         (with("OTHER", "free", "name", json!("OTHER")), "`name` is taken: a connector of this name exists already"),
-        (with("Good", "good-2", "name", json!("Good")), "`name` is the name of the connector in line 1"),
+        (with("Good", "good-2", "name", json!("Good")), "`name` is also the name that `good` is to have"),
         (with("bad", "bad", "sourceConfigXml", json!("<Form")), "`connector`: `sourceConfigXml`: line 1"),
         (with("status", "status", "status", json!("x")), "`connector`: `status`: `x` is not a status"),
         (with("member", "member", "future", json!(1)), "`connector`: the member `future` is unknown"),

@@ -180,7 +180,7 @@ async fn what_is_refused_is_told_for_each_connector_and_nothing_is_done() {
     let expected = [
         (built_in.as_str(), "is a built-in connector"),
         ("other", "`name` is taken"),
-        ("twin-2", "`name` is the name of"),
+        ("twin-2", "`name` is also the name that `twin-1` is to have"),
     ];
     assert_eq!(found.len(), expected.len(), "{found:?}");
     for (script_name, reason) in expected {

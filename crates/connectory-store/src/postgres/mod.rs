@@ -70,7 +70,7 @@ use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, Revis
 use crate::lease::{Lease, LeasedWork};
 use crate::measures::Measures;
 use crate::once::{Done, Once};
-use crate::past::{Deleted, DeletedKind, Left, Moment};
+use crate::past::{Deleted, DeletedAt, DeletedKind, Left, Moment};
 use crate::permits::{Granted, PermitLimit, PermitRequest};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
@@ -328,14 +328,18 @@ impl Postgres {
         past::revisions_at(&self.0.reads, tenant, &numbers).await
     }
 
-    pub async fn deleted(
+    pub async fn deleted_at(
         &self,
         tenant: TenantId,
         kind: DeletedKind,
         before: Option<RevisionNumber>,
         limit: u32,
-    ) -> Result<Vec<Deleted>> {
-        past::deleted(&self.0.reads, tenant, kind, before, limit).await
+    ) -> Result<Vec<DeletedAt>> {
+        past::deleted_at(&self.0.reads, tenant, kind, before, limit).await
+    }
+
+    pub async fn deleted(&self, tenant: TenantId, at: Vec<DeletedAt>) -> Result<Vec<Deleted>> {
+        past::deleted(&self.0.reads, tenant, &at).await
     }
 
     pub async fn deleted_count(&self, tenant: TenantId, most: u32) -> Result<u64> {

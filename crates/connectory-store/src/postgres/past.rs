@@ -14,7 +14,7 @@ use crate::access::TenantId;
 use crate::body;
 use crate::error::{Result, unreadable};
 use crate::find::{Firsts, RevisionFilter};
-use crate::past::{Deleted, DeletedKind, Left, Moment, Search};
+use crate::past::{Deleted, DeletedAt, DeletedKind, Left, Moment, Search};
 use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
@@ -51,39 +51,48 @@ pub(super) async fn statuses(
     rows.iter().map(|row| Ok((number(row, 0)?, body::status(column(row, 1)?, column(row, 2)?)?))).collect()
 }
 
-const DELETED: &str = concat!(
-    "SELECT ",
-    columns!("found."),
-    ", found.format, found.body, last.is_replaced
-         FROM ((SELECT number, FALSE AS is_replaced FROM deleted
-                    WHERE tenant_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3)
-               UNION ALL
-               (SELECT previous, TRUE FROM revisions
-                    WHERE tenant_id = $1 AND previous < $2 AND action = 1 AND previous IS NOT NULL
-                    ORDER BY previous DESC LIMIT $4)
-               ORDER BY number DESC LIMIT $3) AS last
-         JOIN revisions AS found ON found.tenant_id = $1 AND found.number = last.number
-         ORDER BY found.number DESC"
-);
+const DELETED: &str = "(SELECT number, FALSE FROM deleted
+                            WHERE tenant_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3)
+                       UNION ALL
+                       (SELECT previous, TRUE FROM revisions
+                            WHERE tenant_id = $1 AND previous < $2 AND action = 1 AND previous IS NOT NULL
+                            ORDER BY previous DESC LIMIT $4)
+                       ORDER BY 1 DESC LIMIT $3";
 
-/// Reads the connectors that were deleted last.
-pub(super) async fn deleted(
+/// Finds the connectors that were deleted last.
+pub(super) async fn deleted_at(
     pool: &Arc<Pool>,
     tenant: TenantId,
     kind: DeletedKind,
     before: Option<RevisionNumber>,
     limit: u32,
-) -> Result<Vec<Deleted>> {
+) -> Result<Vec<DeletedAt>> {
     let limit = i64::from(limit);
     let replaced = if kind == DeletedKind::All { limit } else { 0 };
     let before = before.map_or(i64::MAX, RevisionNumber::get);
     let rows = pool.query(DELETED, &[&tenant.get(), &before, &limit, &replaced]).await?;
-    let deleted = |row: &Row| {
+    rows.iter().map(|row| Ok(DeletedAt { number: number(row, 0)?, is_replaced: column(row, 1)? })).collect()
+}
+
+const WITH_BODY: &str =
+    concat!("SELECT ", columns!(""), ", format, body FROM revisions WHERE tenant_id = $1 AND number = ANY ($2)");
+
+/// Reads deleted connectors.
+pub(super) async fn deleted(pool: &Arc<Pool>, tenant: TenantId, at: &[DeletedAt]) -> Result<Vec<Deleted>> {
+    let numbers: Vec<_> = at.iter().map(|at| at.number.get()).collect();
+    let rows = pool.query(WITH_BODY, &[&tenant.get(), &numbers]).await?;
+    let read = |row: &Row| {
         let body: &[u8] = column(row, 14)?;
         let named = (!body.is_empty()).then(|| body::name_and_type(column(row, 13)?, body)).transpose()?;
-        Ok(Deleted::new(revision(row)?, named, column(row, 15)?))
+        let deletion = revision(row)?;
+        Ok((deletion.number, (deletion, named)))
     };
-    rows.iter().map(deleted).collect()
+    let mut read: HashMap<_, _> = rows.iter().map(read).collect::<Result<_>>()?;
+    let found = |at: &DeletedAt| {
+        let (deletion, named) = read.remove(&at.number)?;
+        Some(Deleted::new(deletion, named, at.is_replaced))
+    };
+    Ok(at.iter().filter_map(found).collect())
 }
 
 /// Counts deleted connectors, up to a number.

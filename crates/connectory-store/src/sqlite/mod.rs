@@ -48,7 +48,7 @@ use crate::edit::Commit;
 use crate::error::{Refusal, Result, StoreError, Unavailable};
 use crate::find::{AccessEvents, AccessFilter, RefusedFilter, RefusedPlace, RevisionFilter};
 use crate::once::{Done, Once};
-use crate::past::{Deleted, DeletedKind, Left, Moment};
+use crate::past::{Deleted, DeletedAt, DeletedKind, Left, Moment};
 use crate::retention::{Link, Newest, Removed, Run};
 use crate::revision::{Revision, RevisionId, RevisionNumber};
 use crate::session::{Ended, NewSession, Session, SessionHash};
@@ -190,14 +190,18 @@ impl Sqlite {
         self.readers.read(move |connection| past::revisions_at(connection, tenant, &numbers)).await
     }
 
-    pub async fn deleted(
+    pub async fn deleted_at(
         &self,
         tenant: TenantId,
         kind: DeletedKind,
         before: Option<RevisionNumber>,
         limit: u32,
-    ) -> Result<Vec<Deleted>> {
-        self.readers.read(move |connection| past::deleted(connection, tenant, kind, before, limit)).await
+    ) -> Result<Vec<DeletedAt>> {
+        self.readers.read(move |connection| past::deleted_at(connection, tenant, kind, before, limit)).await
+    }
+
+    pub async fn deleted(&self, tenant: TenantId, at: Vec<DeletedAt>) -> Result<Vec<Deleted>> {
+        self.readers.read(move |connection| past::deleted(connection, tenant, &at)).await
     }
 
     pub async fn deleted_count(&self, tenant: TenantId, most: u32) -> Result<u64> {

@@ -12,7 +12,7 @@ use crate::access::TenantId;
 use crate::body;
 use crate::error::Result;
 use crate::find::{Firsts, RevisionFilter};
-use crate::past::{self, Deleted, DeletedKind, Left, Moment};
+use crate::past::{self, Deleted, DeletedAt, DeletedKind, Left, Moment};
 use crate::revision::{Action, Revision, RevisionId, RevisionNumber, columns};
 
 const AFTER: &str =
@@ -60,39 +60,41 @@ pub(super) fn statuses(
     Ok(found)
 }
 
-const DELETED: &str = concat!(
-    "SELECT ",
-    columns!("found."),
-    ", found.format, found.body, last.is_replaced
-         FROM (SELECT * FROM (SELECT number, FALSE AS is_replaced FROM deleted
+const DELETED: &str = "SELECT * FROM (SELECT number, FALSE FROM deleted
                                   WHERE tenant_id = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3)
                UNION ALL
                SELECT * FROM (SELECT previous, TRUE FROM revisions
                                   WHERE tenant_id = ?1 AND previous < ?2 AND action = 1 AND previous IS NOT NULL
-                                  ORDER BY previous DESC LIMIT ?5)
-               ORDER BY 1 DESC LIMIT ?3) AS last
-         JOIN revisions AS found ON found.key = ?4 + last.number
-         ORDER BY found.key DESC"
-);
+                                  ORDER BY previous DESC LIMIT ?4)
+               ORDER BY 1 DESC LIMIT ?3";
 
-/// Reads the connectors that were deleted last.
-pub(super) fn deleted(
+/// Finds the connectors that were deleted last.
+pub(super) fn deleted_at(
     connection: &Connection,
     tenant: TenantId,
     kind: DeletedKind,
     before: Option<RevisionNumber>,
     limit: u32,
-) -> Result<Vec<Deleted>> {
+) -> Result<Vec<DeletedAt>> {
     let replaced = if kind == DeletedKind::All { limit } else { 0 };
     let before = before.map_or(i64::MAX, RevisionNumber::get);
     let mut statement = connection.prepare_cached(DELETED)?;
-    let mut rows = statement.query(params![tenant.get(), before, limit, first_key(tenant), replaced])?;
-    let mut deleted = Vec::new();
-    while let Some(row) = rows.next()? {
-        let deletion = revision(row)?;
+    let at = |row: &Row<'_>| Ok(DeletedAt { number: row.get(0)?, is_replaced: row.get(1)? });
+    Ok(statement.query_map(params![tenant.get(), before, limit, replaced], at)?.collect::<rusqlite::Result<_>>()?)
+}
+
+const WITH_BODY: &str = concat!("SELECT ", columns!(""), ", format, body FROM revisions WHERE key = ?1");
+
+/// Reads deleted connectors.
+pub(super) fn deleted(connection: &Connection, tenant: TenantId, at: &[DeletedAt]) -> Result<Vec<Deleted>> {
+    let mut statement = connection.prepare_cached(WITH_BODY)?;
+    let mut deleted = Vec::with_capacity(at.len());
+    for DeletedAt { number, is_replaced } in at {
+        let mut rows = statement.query([key(RevisionId { tenant, number: *number })])?;
+        let Some(row) = rows.next()? else { continue };
         let body = bytes_of(row.get_ref(14)?)?;
         let named = (!body.is_empty()).then(|| body::name_and_type(row.get(13)?, body)).transpose()?;
-        deleted.push(Deleted::new(deletion, named, row.get(15)?));
+        deleted.push(Deleted::new(revision(row)?, named, *is_replaced));
     }
     Ok(deleted)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use connectory_model::Connector;
 use connectory_model::document::SourceTemplate;
-use connectory_store::{Action, Change, DeletedKind, Left, RevisionId, RevisionNumber};
+use connectory_store::{Action, Change, DeletedAt, DeletedKind, Left, RevisionId, RevisionNumber};
 
 use super::Database;
 use super::support::{commit, connector, create, edit, number, origin, tenant};
@@ -122,8 +122,12 @@ pub async fn deleted_connectors_are_read_from_the_last_deleted_on(database: impl
     // One that is there again is not deleted any more.
     commit(&store, ours, create("C")).await;
     commit(&store, theirs, create("Other")).await;
-    let of_kind = async |tenant, kind, before: Option<i64>, limit| {
-        let deleted = store.deleted(tenant, kind, before.map(number), limit).await.unwrap();
+    let read = async |tenant, kind, before: Option<i64>, limit| {
+        let at = store.deleted_at(tenant, kind, before.map(number), limit).await.unwrap();
+        store.deleted(tenant, at).await.unwrap()
+    };
+    let of_kind = async |tenant, kind, before, limit| {
+        let deleted = read(tenant, kind, before, limit).await;
         deleted.into_iter().map(|deleted| (deleted.deletion.number.get(), deleted.name.unwrap())).collect::<Vec<_>>()
     };
     let of = async |tenant, before, limit| of_kind(tenant, DeletedKind::Free, before, limit).await;
@@ -133,7 +137,7 @@ pub async fn deleted_connectors_are_read_from_the_last_deleted_on(database: impl
     assert_eq!(of(ours, Some(9), 1).await, told(&[(7, "A")]));
     assert_eq!(of(ours, Some(6), 9).await, []);
     assert_eq!(of(theirs, None, 9).await, []);
-    let first = store.deleted(ours, DeletedKind::Free, None, 1).await.unwrap().remove(0);
+    let first = read(ours, DeletedKind::Free, None, 1).await.remove(0);
     assert_eq!((first.deletion.action, first.deletion.has_body), (Action::Delete, true));
     assert_eq!(first.connector_type.as_deref(), Some("custom Large"));
     // Those whose script name was given to another connector have their places among the others. One that was restored is
@@ -142,8 +146,16 @@ pub async fn deleted_connectors_are_read_from_the_last_deleted_on(database: impl
     assert_eq!(of_kind(ours, DeletedKind::All, None, 9).await, all);
     assert_eq!(of_kind(ours, DeletedKind::All, Some(9), 1).await, told(&[(8, "C")]));
     assert_eq!(of_kind(ours, DeletedKind::All, Some(8), 9).await, told(&[(7, "A"), (6, "B")]));
-    let replaced = store.deleted(ours, DeletedKind::All, None, 9).await.unwrap();
+    let replaced = read(ours, DeletedKind::All, None, 9).await;
     assert_eq!(replaced.iter().map(|of| of.is_replaced).collect::<Vec<_>>(), [false, true, false, false]);
+    // They are read in any order, and one of another tenant is not there.
+    let at = |numbers: &[i64]| numbers.iter().map(|at| DeletedAt { number: number(*at), is_replaced: true }).collect();
+    let read = store.deleted(ours, at(&[6, 99, 9])).await.unwrap();
+    assert_eq!(
+        read.iter().map(|of| (of.deletion.number.get(), of.is_replaced)).collect::<Vec<_>>(),
+        [(6, true), (9, true)]
+    );
+    assert_eq!(store.deleted(theirs, at(&[9])).await.unwrap(), []);
     assert_eq!([store.deleted_count(ours, 9).await.unwrap(), store.deleted_count(ours, 3).await.unwrap()], [4, 3]);
     commit(&store, ours, create("A").restoring()).await;
     assert_eq!(of_kind(ours, DeletedKind::All, None, 9).await, told(&[(9, "Large"), (8, "C"), (6, "B")]));

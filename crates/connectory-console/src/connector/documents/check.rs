@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use connectory_folder::lint::{Level, lint_file};
+use connectory_folder::lint::{Level, Rule, lint_file};
 use connectory_folder::{Files, Folder};
 use connectory_model::document::{Document, DocumentError, DocumentKind, SourceConfig};
 use connectory_model::limits::FINDINGS;
@@ -45,12 +45,12 @@ pub struct Finding {
 
 impl Finding {
     /// The error for which the API refuses a document.
-    pub fn of(error: &DocumentError) -> Self {
-        let (line, message) = match error {
-            DocumentError::Malformed(malformed) => (malformed.line, malformed.reason.clone()),
-            DocumentError::Unacceptable(unacceptable) => (unacceptable.line, unacceptable.reason.clone()),
+    pub fn of(view: &View, error: &DocumentError) -> Self {
+        let (line, reason) = match error {
+            DocumentError::Malformed(malformed) => (malformed.line, &malformed.reason),
+            DocumentError::Unacceptable(unacceptable) => (unacceptable.line as usize, &unacceptable.reason),
         };
-        Self { line, level: "error", message }
+        Self { line, level: "error", message: finding_text(view, Rule::of_document(error), reason) }
     }
 }
 
@@ -91,7 +91,7 @@ fn findings(view: &View, connector: &Connector, kind: DocumentKind, text: &str) 
     if !by_line.values().any(|level| *level == "error")
         && let Err(error) = Document::parse(kind, text.as_bytes())
     {
-        let Finding { line, message, .. } = Finding::of(&error);
+        let Finding { line, message, .. } = Finding::of(view, &error);
         by_line.insert((line, message), "error");
     }
     by_line.into_iter().map(|((line, message), level)| Finding { line, level, message }).collect()

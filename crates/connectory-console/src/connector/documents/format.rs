@@ -31,7 +31,7 @@ pub enum Formatted {
 pub async fn format(
     State(console): State<Arc<Console>>,
     KindPath(kind): KindPath,
-    Submitted { form, .. }: Submitted,
+    Submitted { view, form, .. }: Submitted,
 ) -> Result<Json<Formatted>, PageError> {
     let text = typed_text(&console, kind, &form, "")?;
     let max = console.server.options.max_document;
@@ -39,6 +39,6 @@ pub async fn format(
     match result {
         Ok(Some(text)) => Ok(Json(Formatted::Text { text })),
         Ok(None) => Err(too_large(&console, kind)),
-        Err(malformed) => Ok(Json(Formatted::Fault(Finding::of(&DocumentError::Malformed(malformed))))),
+        Err(malformed) => Ok(Json(Formatted::Fault(Finding::of(&view, &DocumentError::Malformed(malformed))))),
     }
 }

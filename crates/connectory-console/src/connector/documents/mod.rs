@@ -145,10 +145,10 @@ fn card(page: &ConnectorPage, kind: DocumentKind, text: &str, typed: Option<&Typ
                 (file_name(kind))
                 span.status.warn #unsaved hidden { (view.text("document.unsaved")) }
                 span.spacer {}
-                button.button.quiet type="button" data-editing="wrap" aria-pressed="false" aria-keyshortcuts="Alt+Z" hidden { (icon(Icon::Wrap)) span { (view.text("editor.wrap")) } }
+                button.button.quiet type="button" data-editing="wrap" title=(view.text("editor.wrap")) aria-pressed="false" aria-keyshortcuts="Alt+Z" hidden { (icon(Icon::Wrap)) span { (view.text("editor.wrap")) } }
                 @if is_writable {
-                    button.button.quiet type="button" data-editing="format" aria-keyshortcuts="Shift+Alt+F" hidden { (icon(Icon::Lines)) span { (view.text("editor.format")) } }
-                    button.button.quiet type="button" data-editing="replace" hidden { (icon(Icon::Up)) span { (view.text("editor.replace_file")) } }
+                    button.button.quiet type="button" data-editing="format" title=(view.text("editor.format")) aria-keyshortcuts="Shift+Alt+F" hidden { (icon(Icon::Lines)) span { (view.text("editor.format")) } }
+                    button.button.quiet type="button" data-editing="replace" title=(view.text("editor.replace_file")) hidden { (icon(Icon::Up)) span { (view.text("editor.replace_file")) } }
                 }
                 (download_link(page, kind))
                 @if is_writable {
@@ -240,7 +240,7 @@ async fn store(
         }
         Ok(document) => document,
         Err(error) => {
-            let Finding { line, message, .. } = Finding::of(&error);
+            let Finding { line, message, .. } = Finding::of(&page.view, &error);
             let typed = Typed { text, line: Some(line), base: base.map(str::to_owned) };
             // Other errors name their place themselves, as the API answers them.
             let names_place = matches!(error, DocumentError::Unacceptable(_));

@@ -16,18 +16,17 @@ use bytes::Bytes;
 use connectory_folder::local::LocalFolders;
 use connectory_folder::upload::{self, SentFile, UploadError};
 use connectory_model::access::Permission;
-use connectory_model::import::ImportError;
+use connectory_model::import::{ImportError, ObjectError};
 use connectory_model::limits::{IMPORT_BYTES, IMPORT_FILES, IMPORT_TIMEOUT, WORK_TIMEOUT};
 use connectory_model::{Connector, ScriptName};
 use connectory_server::auth::Caller;
-use connectory_server::http::error::ApiError;
 use connectory_server::registry::{ApplyError, Import, StepKind};
 use connectory_server::work::{Stop, Turn, apart};
 use connectory_store::RevisionNumber;
 use http::StatusCode;
 
 use self::plan::{Noted, Plan};
-use crate::frame::error::PageError;
+use crate::frame::error::{PageError, member_message};
 use crate::frame::form::{PostedForm, Submitted, SubmittedImport};
 use crate::frame::success::{UNCHANGED, imported};
 use crate::frame::texts::Message;
@@ -105,7 +104,7 @@ async fn show_plan(
     let (turn, folders, noted) = apart((), WORK_TIMEOUT, lint).await?;
     let names = folders.folders.iter().map(|folder| folder.name.clone()).collect();
     let registry = &console.server.registry;
-    let import = registry.check_import(turn, caller.tenant(), folders, None).await.map_err(apply_error)?;
+    let import = registry.check_import(turn, caller.tenant(), folders, None).await?;
     let plan = Plan::new(names, noted, import).with_stored(console, caller).await?;
     let status = if note.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
     let (view, most) = (Arc::clone(view), console.server.options.max_request);
@@ -140,7 +139,7 @@ pub async fn apply(
         return show_plan(&console, &view, &caller, turn, folders, Some("import.none_chosen")).await;
     }
     let checked = registry.check_import(turn, caller.tenant(), chosen, Some(revision)).await;
-    let Import { changes, .. } = checked.map_err(apply_error)?;
+    let Import { changes, .. } = checked?;
     let steps = changes.steps().iter().filter(|step| !matches!(step.kind, StepKind::Unchanged(_)));
     let names: Vec<ScriptName> = steps.map(|step| step.script_name.clone()).collect();
     let applied = match registry.apply(caller.tenant(), &caller.origin(), None, changes).await {
@@ -148,7 +147,7 @@ pub async fn apply(
             let turn = registry.apply_turn(true).await?;
             return show_plan(&console, &view, &caller, turn, folders, Some("import.moved")).await;
         }
-        applied => applied.map_err(apply_error)?,
+        applied => applied?,
     };
     let done = imported(applied.created, applied.changed);
     let address = match names.as_slice() {
@@ -157,14 +156,6 @@ pub async fn apply(
         _ => format!("/console/activity/changes/{}?{done}", applied.revision),
     };
     Ok(Redirect::to(&address).into_response())
-}
-
-/// The page for an error of an import.
-fn apply_error(error: ApplyError) -> PageError {
-    match error {
-        ApplyError::Registry(error) => error.into(),
-        error => ApiError::from(error).into(),
-    }
 }
 
 /// Why files are not read, in the language of the reader.
@@ -179,8 +170,27 @@ fn upload_error(error: &UploadError) -> PageError {
         UploadError::Twice(path) => Message::new("import.error.twice").with(path),
         UploadError::Empty(None) => Message::new("import.error.empty"),
         UploadError::Empty(Some(path)) => Message::new("import.error.nested").with(path),
-        UploadError::Export(ImportError::BrokeOff) => Message::new("import.error.broke_off"),
-        UploadError::Export(error) => Message::new("import.error.export").with(error),
+        UploadError::Export(error) => export_message(error),
     };
     PageError::bad_request(message)
+}
+
+/// Why an export is not read.
+fn export_message(error: &ImportError) -> Message {
+    match error {
+        ImportError::Json(error) => Message::new("import.error.export").with(error),
+        ImportError::Compressed(how) => Message::new("import.error.compressed").with(how),
+        ImportError::NotAnArray(_) => Message::new("import.error.empty"),
+        ImportError::Line { line, reason } => Message::new("import.error.line").with(line).with(reason),
+        ImportError::BrokeOff => Message::new("import.error.broke_off"),
+        ImportError::TooMany(most) => Message::new("import.error.connectors").with(most),
+        ImportError::Object { index, error, .. } => {
+            let message = match error {
+                ObjectError::Member(error) => member_message(error),
+                ObjectError::Incomplete(member) => Message::new("import.error.incomplete").with(*member),
+                other => Message::new("error.invalid").with(other),
+            };
+            Message::new("import.error.object").with(index).with_message(message)
+        }
+    }
 }

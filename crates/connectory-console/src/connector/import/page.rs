@@ -132,7 +132,7 @@ fn plan_row(view: &View, row: &Row, may_choose: bool, budget: &mut DiffBudget) -
                 (badge(view, &row.what))
                 @match &row.what {
                     What::Changed(members) => { p.sub { (visible(&member_names(view, members))) } }
-                    What::Refused(reason) => { p.sub { (view.format("import.reason", &[&visible(reason)])) } }
+                    What::Refused(reason) => { p.sub { (reason.text(view.language)) } }
                     _ => {}
                 }
             }

@@ -14,7 +14,8 @@ use connectory_server::registry::{Import, StepKind};
 use connectory_server::work::Stop;
 use connectory_store::RevisionNumber;
 
-use crate::frame::error::PageError;
+use crate::frame::error::{PageError, refusal_message};
+use crate::frame::texts::Message;
 use crate::state::Console;
 
 /// A finding of the linter.
@@ -94,7 +95,7 @@ pub enum What {
     /// It is as it is wanted already.
     Unchanged,
     /// It is refused.
-    Refused(String),
+    Refused(Message),
 }
 
 /// A row of the plan.
@@ -130,14 +131,14 @@ impl Plan {
         let refused = &changes.refusals().refused;
         let rows = names.into_iter().zip(connectors).enumerate().map(|(at, (folder, wanted))| {
             let what = match (refused.get(&(at + 1)), steps.remove(&(at + 1))) {
-                (Some(refused), _) => What::Refused(refused.reason.clone()),
+                (Some(refused), _) => What::Refused(refusal_message(&refused.reason)),
                 (None, Some(step)) => match step.kind {
                     StepKind::Created => What::New,
                     StepKind::Changed | StepKind::Deleted => What::Changed(step.changed.clone()),
                     StepKind::Unchanged(_) => What::Unchanged,
                 },
                 // There are as many refusals as an import has connectors.
-                (None, None) => What::Refused(String::new()),
+                (None, None) => What::Refused(Message::new("import.refused")),
             };
             let notes = noted.within.remove(&folder).unwrap_or_default();
             Row { folder, what, wanted, stored: None, notes }

@@ -36,7 +36,7 @@ pub fn add_menu(page: &ConnectorPage, query: &GridQuery, new: &NewKey) -> Markup
     let error = new.error.as_ref().map(|error| error.text(view.language));
     html! {
         details.menu-of name="tools" open[error.is_some()] {
-            summary.button { (icon(Icon::Plus)) (view.text("translations.add")) }
+            summary.button { (icon(Icon::Plus)) (view.text("translations.add_menu")) }
             form.panel method="post" action=(page.url("/translations/keys")) {
                 (view.csrf_input())
                 @for locale in &query.locales { input type="hidden" name="locale" value=(locale); }

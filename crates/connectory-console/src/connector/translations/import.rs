@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use connectory_model::Locale;
 use connectory_model::translations::Properties;
 use connectory_server::auth::Caller;
-use connectory_server::catalog::Source;
 use connectory_server::http::conditional::Condition;
 use connectory_server::http::response::attachment;
 use connectory_server::registry::Edited;
@@ -16,6 +15,7 @@ use maud::{Markup, html};
 
 use super::super::page::ConnectorPage;
 use super::super::path::{LocalePath, unknown_locale};
+use super::super::undoable::done_parameter;
 use super::add::NewKey;
 use super::grid_page;
 use super::query::GridQuery;
@@ -23,7 +23,6 @@ use crate::frame::error::PageError;
 use crate::frame::form::{PostedForm, Submitted};
 use crate::frame::icon::{Icon, icon};
 use crate::frame::locales::{in_order, locale_name};
-use crate::frame::success::UNCHANGED;
 use crate::frame::texts::Message;
 use crate::frame::view::View;
 use crate::state::Console;
@@ -107,13 +106,4 @@ async fn replaced(
     let (tenant, origin, script_name) = (caller.tenant(), caller.origin(), &page.connector.script_name);
     let (registry, condition) = (&console.server.registry, Condition::default());
     Ok(registry.replace_translations(tenant, &origin, script_name, locale, Some(properties), condition).await?)
-}
-
-/// The parameter of the next page that says what was done: the revision that an edit made, under a name, or that there was
-/// nothing to do.
-pub fn done_parameter(name: &str, edited: &Edited) -> String {
-    match edited {
-        Edited::Changed(Source::Stored(id), _) => format!("{name}={}", id.number),
-        Edited::Changed(Source::BuiltIn(_), _) | Edited::Unchanged(_) => format!("done={UNCHANGED}"),
-    }
 }

@@ -16,22 +16,18 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use connectory_model::limits::KEYS_PER_PAGE;
 use connectory_model::{Locale, visible};
-use connectory_server::catalog::Source;
-use connectory_store::RevisionNumber;
 use maud::{Markup, html};
 
 use super::coverage::{Keys, choice_count};
-use super::life_cycle::revision_tag;
 use super::page::{ConnectorPage, Tab};
+use super::undoable::{After, undoable_note};
 use crate::frame::error::PageError;
 use crate::frame::icon::{Icon, icon};
 use crate::frame::keys::IN_TRANSLATIONS;
 use crate::frame::locales::{in_order, locale_name};
 use crate::frame::notes;
-use crate::frame::query::parameter;
 use crate::frame::search::search_field;
 use crate::frame::success::success_note;
-use crate::frame::undo::undo_note;
 use crate::state::Console;
 
 use add::{NewKey, add_menu};
@@ -58,26 +54,17 @@ async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
-    let above = html! { (success_note(&page.view, &query)) (undo(&console, &page, &query).await?) };
+    let after = After {
+        view: &page.view,
+        caller: &page.caller,
+        script_name: &page.connector.script_name,
+        source: Some(page.entry.source),
+        query: &query,
+        back: page.url("/translations"),
+    };
+    let undo = undoable_note(&console, after, &UNDOABLE).await?;
+    let above = html! { (success_note(&page.view, &query)) (undo) };
     grid_page(&console, page, GridQuery::parse(&query), above, NewKey::default()).await
-}
-
-/// After a change of many texts, a note that undoes it: as long as the connector is at the revision that it made.
-async fn undo(console: &Console, page: &ConnectorPage, query: &str) -> Result<Markup, PageError> {
-    let Source::Stored(current) = page.entry.source else { return Ok(html! {}) };
-    let is_current =
-        |name: &str| parameter(query, name).parse().ok().and_then(RevisionNumber::new) == Some(current.number);
-    let made = UNDOABLE.into_iter().find(|(name, _)| is_current(name)).filter(|_| page.is_writable());
-    let Some((_, done)) = made else { return Ok(html! {}) };
-    let (tenant, script_name) = (page.caller.tenant(), &page.connector.script_name);
-    let before = console.server.registry.history(tenant, script_name, Some(current.number), 1).await?;
-    let before = before.first().filter(|before| before.has_body);
-    let (base, back) = (revision_tag(page.entry.source), page.url("/translations"));
-    Ok(html! {
-        @if let Some(before) = before {
-            (undo_note(&page.view, page.view.text(done), script_name, before.number, base.as_deref().map(|base| (base, back.as_str()))))
-        }
-    })
 }
 
 /// The page, with something above the grid.

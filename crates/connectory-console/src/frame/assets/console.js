@@ -64,5 +64,24 @@ const previews = (() => {
     menu.querySelector("summary").focus();
   });
 
+  // Keys move within a menu, and from its button into it. In a field of it they belong to the field.
+  const isShown = (element) => element.getClientRects().length > 0;
+  const moves = {
+    ArrowDown: (at, last) => (at === last ? 0 : at + 1),
+    ArrowUp: (at, last) => (at <= 0 ? last : at - 1),
+    Home: () => 0,
+    End: (at, last) => last,
+  };
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest("details.menu-of");
+    const isButton = event.target.matches("summary");
+    if (!menu || !moves[event.key] || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (event.target.matches("input:not([type=checkbox]), textarea, select") || (!menu.open && !event.key.startsWith("Arrow"))) return;
+    event.preventDefault();
+    if (isButton) menu.open = true;
+    const items = [...menu.querySelectorAll(":scope > :not(summary) :is(a[href], button:enabled, input:enabled, textarea:enabled, select:enabled)")].filter(isShown);
+    items[moves[event.key](items.indexOf(event.target), items.length - 1)]?.focus();
+  });
+
   return { follow };
 })();

@@ -222,6 +222,8 @@ const drafts = (() => {
     const answer = await fetch("/health/live", { cache: "no-store" }).catch(() => null);
     if (!answer || answer.status >= 502) return requests.interrupt(undefined, requests.reason(null, ""));
     isLeaving = true;
+    // If the session has ended, the server need not give back what this browser keeps.
+    if (isKept(form)) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "draft", value: "kept" }));
     HTMLFormElement.prototype.submit.call(form);
   };
 

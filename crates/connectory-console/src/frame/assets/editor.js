@@ -225,11 +225,11 @@
       });
       editor.focus();
     };
+    // CodeMirror would insert them.
     editor.on("drop", (_, event) => {
-      if (!event.dataTransfer.files.length) return;
-      event.preventDefault();
-      take(event.dataTransfer.files);
+      if (drops.hasFiles(event)) event.preventDefault();
     });
+    drops.take((transfer) => take(transfer.files));
     actions.replace = () => {
       const picker = document.createElement("input");
       picker.type = "file";

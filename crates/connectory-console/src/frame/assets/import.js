@@ -29,7 +29,6 @@
     tell(zone.dataset.large);
   });
 
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   const fileOf = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
   const entriesOf = async (folder) => {
     // A reader gives some entries at a time.
@@ -50,22 +49,11 @@
     return below;
   };
 
-  document.addEventListener("dragover", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    document.body.dataset.drops = "";
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) delete document.body.dataset.drops;
-  });
-  document.addEventListener("drop", async (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    delete document.body.dataset.drops;
+  drops.take(async (transfer) => {
     // The items are gone after the first wait.
-    const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+    const items = [...transfer.items].filter((item) => item.kind === "file");
     const entries = items.map((item) => item.webkitGetAsEntry?.());
-    const alone = [...event.dataTransfer.files].map((file) => [file.name, file]);
+    const alone = [...transfer.files].map((file) => [file.name, file]);
     const text = zone.querySelector("p");
     const before = text.textContent;
     text.textContent = zone.dataset.busy;

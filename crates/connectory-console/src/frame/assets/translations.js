@@ -63,21 +63,9 @@
     const guessed = file.files[0] && guess(file.files[0].name);
     if (guessed) locale.value = guessed.value;
   });
-  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-  document.addEventListener("dragover", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    document.body.dataset.drops = "";
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) delete document.body.dataset.drops;
-  });
-  document.addEventListener("drop", (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    delete document.body.dataset.drops;
+  drops.take((transfer) => {
     const dropped = new DataTransfer();
-    dropped.items.add(event.dataTransfer.files[0]);
+    dropped.items.add(transfer.files[0]);
     file.files = dropped.files;
     file.dispatchEvent(new Event("change", { bubbles: true }));
     menu.open = true;

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::super::changed::changed_members;
 use super::super::{Bounds, Registry, RegistryError};
-use super::{ApplyError, Changes, Counts, LineError, Refusals, Step, StepKind, Unit};
+use super::{ApplyError, Changes, Counts, RefusalReason, Refusals, Step, StepKind, TooMuch, Unit};
 use crate::catalog::{Catalog, Snapshot, Source, TenantCatalog};
 use crate::work::Turn;
 
@@ -30,7 +30,7 @@ pub struct Wanted {
 }
 
 /// A change that cannot be read: its script name, as it was sent, and why.
-pub(super) type Unread = Box<(Option<String>, LineError)>;
+pub(super) type Unread = Box<(Option<String>, RefusalReason)>;
 
 /// Checks the changes of a request.
 pub(super) struct Checker {
@@ -41,8 +41,8 @@ pub(super) struct Checker {
     pub(super) runtime: Handle,
     /// The line of each script name.
     lines: HashMap<ScriptName, usize>,
-    /// The line of each new name.
-    names: HashMap<String, usize>,
+    /// The connector of each new name.
+    names: HashMap<String, ScriptName>,
     /// Of these, the ones that connectors of the tenant have: the line, its script name, and the key of the name.
     taken: Vec<(usize, ScriptName, String)>,
     /// The keys of names that connectors do not have any more.
@@ -95,14 +95,13 @@ impl Checker {
     pub fn add(&mut self, number: usize, wanted: Result<Wanted, Unread>) -> Result<(), ApplyError> {
         self.changes.counts.lines += 1;
         if self.changes.counts.lines > APPLY_LINES as u64 {
-            let reason = format!("there are more than {APPLY_LINES} changes; apply a part of them at a time");
-            return Err(ApplyError::TooLarge(reason));
+            return Err(TooMuch::Changes.into());
         }
         let wanted = match wanted {
             Ok(wanted) => wanted,
             Err(unread) => {
                 let (script_name, error) = *unread;
-                self.refuse(number, script_name.as_deref(), &error);
+                self.refuse(number, script_name.as_deref(), error);
                 return Ok(());
             }
         };
@@ -118,8 +117,8 @@ impl Checker {
                     self.changes.edits.push(self.tenant.rendered(edit));
                 }
             }
-            Err(LineError::Registry(error @ RegistryError::Store(_))) => return Err(error.into()),
-            Err(error) => self.refuse(number, Some(script_name.as_str()), &error),
+            Err(RefusalReason::Registry(error @ RegistryError::Store(_))) => return Err(error.into()),
+            Err(error) => self.refuse(number, Some(script_name.as_str()), error),
         }
         Ok(())
     }
@@ -128,7 +127,7 @@ impl Checker {
     pub fn finish(mut self) -> Changes {
         for (line, script_name, key) in std::mem::take(&mut self.taken) {
             if !self.freed.contains(&key) {
-                self.refuse(line, Some(script_name.as_str()), &LineError::NameTaken);
+                self.refuse(line, Some(script_name.as_str()), RefusalReason::NameTaken);
             }
         }
         self.changes
@@ -139,9 +138,9 @@ impl Checker {
         self.changes.counts.lines
     }
 
-    fn refuse(&mut self, number: usize, script_name: Option<&str>, error: &LineError) {
+    fn refuse(&mut self, number: usize, script_name: Option<&str>, reason: RefusalReason) {
         self.changes.edits.clear();
-        self.changes.refusals.add(number, script_name, error);
+        self.changes.refusals.add(number, script_name, reason);
     }
 
     /// Checks a change.
@@ -149,20 +148,20 @@ impl Checker {
         &mut self,
         number: usize,
         Wanted { script_name, revision, connector, is_text }: Wanted,
-    ) -> Result<Checked, LineError> {
+    ) -> Result<Checked, RefusalReason> {
         let first = *self.lines.entry(script_name.clone()).or_insert(number);
         if first != number {
-            return Err(LineError::Repeated(first));
+            return Err(RefusalReason::Repeated(first));
         }
         let entry = self.tenant.entry(&script_name);
         match (entry.map(|entry| entry.source), connector) {
             (_, None) if revision == 0 => {
-                Err(LineError::Shape("revision 0 is a new connector, so it needs `connector`".to_owned()))
+                Err(RefusalReason::Shape("revision 0 is a new connector, so it needs `connector`".to_owned()))
             }
-            (Some(_), Some(_)) if revision == 0 => Err(LineError::Exists),
+            (Some(_), Some(_)) if revision == 0 => Err(RefusalReason::Exists),
             (Some(Source::BuiltIn(_)), _) => Err(RegistryError::BuiltIn(script_name).into()),
             (None, Some(wanted)) if revision == 0 => self.create(number, &wanted),
-            (None, _) => Err(LineError::Gone),
+            (None, _) => Err(RefusalReason::Gone),
             (Some(Source::Stored(id)), wanted) => {
                 self.expect(revision, id)?;
                 let before = self.runtime.block_on(self.catalog.whole(Source::Stored(id)))?;
@@ -182,18 +181,18 @@ impl Checker {
     }
 
     /// Checks that a connector is as it was as of a revision.
-    pub(super) fn expect(&self, given: u64, id: RevisionId) -> Result<(), LineError> {
+    pub(super) fn expect(&self, given: u64, id: RevisionId) -> Result<(), RefusalReason> {
         let newest = self.snapshot.number().max(id.number);
         if given > newest.get().unsigned_abs() {
-            return Err(LineError::NotYet { given, newest });
+            return Err(RefusalReason::NotYet { given, newest });
         }
         if given < id.number.get().unsigned_abs() {
-            return Err(LineError::Moved { given, now: id.number });
+            return Err(RefusalReason::Moved { given, now: id.number });
         }
         Ok(())
     }
 
-    fn create(&mut self, number: usize, wanted: &Connector) -> Result<Checked, LineError> {
+    fn create(&mut self, number: usize, wanted: &Connector) -> Result<Checked, RefusalReason> {
         self.take_name(number, wanted)?;
         self.check_documents(None, wanted)?;
         wanted.check_bounds(self.bounds.connector).map_err(RegistryError::from)?;
@@ -209,7 +208,7 @@ impl Checker {
         id: RevisionId,
         (before, holders): (&Connector, &Holders),
         wanted: &Connector,
-    ) -> Result<Checked, LineError> {
+    ) -> Result<Checked, RefusalReason> {
         let changed = changed_members(Some(before), wanted);
         if changed.is_empty() {
             return Ok(Checked { kind: StepKind::Unchanged(id.number), changed, edit: None });
@@ -233,11 +232,11 @@ impl Checker {
     }
 
     /// Checks that no other connector gets the name. Whether one has it then is known after the last line.
-    fn take_name(&mut self, number: usize, wanted: &Connector) -> Result<(), LineError> {
+    fn take_name(&mut self, number: usize, wanted: &Connector) -> Result<(), RefusalReason> {
         let key = name_key(&wanted.name);
-        let first = *self.names.entry(key.clone()).or_insert(number);
-        if first != number {
-            return Err(LineError::NameTwice(first));
+        let first = self.names.entry(key.clone()).or_insert_with(|| wanted.script_name.clone());
+        if *first != wanted.script_name {
+            return Err(RefusalReason::NameTwice(first.clone()));
         }
         if self.snapshot.has_name(&wanted.name) {
             self.taken.push((number, wanted.script_name.clone(), key));
@@ -246,7 +245,7 @@ impl Checker {
     }
 
     /// Checks that no document that changes is larger than it may be.
-    fn check_documents(&self, before: Option<&Connector>, wanted: &Connector) -> Result<(), LineError> {
+    fn check_documents(&self, before: Option<&Connector>, wanted: &Connector) -> Result<(), RefusalReason> {
         let limit = self.bounds.document;
         let is_too_large = |kind: &DocumentKind| {
             let document = wanted.document_text(*kind);

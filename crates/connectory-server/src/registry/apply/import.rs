@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use connectory_folder::folder_name::script_name;
+use connectory_folder::lint::Finding;
 use connectory_folder::local::{LocalFolder, LocalFolders};
-use connectory_folder::{Folder, lint};
+use connectory_folder::{Folder, FolderError};
 use connectory_model::document::DocumentKind;
 use connectory_model::limits::{IMPORT_BYTES, IMPORT_CONNECTORS, IMPORT_TIMEOUT};
 use connectory_model::{Connector, ScriptName};
@@ -13,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::super::{Registry, RegistryError};
 use super::check::{Checker, Unread, Wanted};
-use super::{ApplyError, Changes, LineError, Unit};
+use super::{ApplyError, Changes, RefusalReason, TooMuch, Unit};
 use crate::catalog::{Catalog, Source, TenantCatalog};
 use crate::work::{Stop, Turn, WorkError, apart};
 
@@ -35,11 +36,10 @@ impl Registry {
         as_of: Option<RevisionNumber>,
     ) -> Result<Import, ApplyError> {
         if folders.folders.is_empty() {
-            return Err(ApplyError::Unreadable("there is no connector to import".to_owned()));
+            return Err(ApplyError::Nothing);
         }
         if folders.folders.len() > IMPORT_CONNECTORS {
-            let reason = format!("there are more than {IMPORT_CONNECTORS} connectors; import a part of them at a time");
-            return Err(ApplyError::TooLarge(reason));
+            return Err(TooMuch::Imported.into());
         }
         self.catalog.fresh(tenant).await?;
         let newest = tenant.snapshot().number();
@@ -89,18 +89,21 @@ impl Importer {
     fn wanted(&mut self, folder: &LocalFolder) -> Result<Result<Wanted, Unread>, ApplyError> {
         match self.try_wanted(folder) {
             Ok(wanted) => Ok(Ok(wanted)),
-            Err(LineError::Registry(failed)) => Err(failed.into()),
+            Err(RefusalReason::Registry(failed)) => Err(failed.into()),
             Err(refused) => Ok(Err(Box::new((Some(folder.name.clone()), refused)))),
         }
     }
 
-    fn try_wanted(&mut self, folder: &LocalFolder) -> Result<Wanted, LineError> {
-        let wrong = |reason: String| LineError::Shape(reason);
-        let script_name = script_name(&folder.name).map_err(|error| wrong(error.to_string()))?;
-        if let Some((_, lint::Finding { file, message, .. })) = folder.first_error() {
-            return Err(wrong(format!("{file}: {message}")));
+    fn try_wanted(&mut self, folder: &LocalFolder) -> Result<Wanted, RefusalReason> {
+        let script_name = script_name(&folder.name)?;
+        if let Some((_, Finding { file, rule, message, .. })) = folder.first_error() {
+            return Err(RefusalReason::Folder { file: file.clone(), rule, message: message.clone() });
         }
-        let mut content = Folder::read(&folder.files).map_err(|error| wrong(error.to_string()))?;
+        let mut content = Folder::read(&folder.files).map_err(|FolderError { file, error }| RefusalReason::Folder {
+            file,
+            rule: error.rule(),
+            message: error.to_string(),
+        })?;
         let revision = match self.tenant.entry(&script_name).map(|entry| entry.source) {
             Some(Source::Stored(id)) => {
                 self.expect(id.number)?;
@@ -121,31 +124,28 @@ impl Importer {
     }
 
     /// Checks that a connector did not change after the revision of the import.
-    fn expect(&self, now: RevisionNumber) -> Result<(), LineError> {
+    fn expect(&self, now: RevisionNumber) -> Result<(), RefusalReason> {
         match self.as_of.filter(|as_of| now > *as_of) {
-            Some(as_of) => Err(LineError::Moved { given: as_of.get().unsigned_abs(), now }),
+            Some(as_of) => Err(RefusalReason::Moved { given: as_of.get().unsigned_abs(), now }),
             None => Ok(()),
         }
     }
 
-    fn expect_not_deleted(&self, script_name: &ScriptName) -> Result<(), LineError> {
+    fn expect_not_deleted(&self, script_name: &ScriptName) -> Result<(), RefusalReason> {
         let Some(as_of) = self.as_of else { return Ok(()) };
         let last = self.store.revisions(self.tenant.id(), Some(script_name.clone()), None, 1);
         let last = self.runtime.block_on(last)?;
         let has_moved = last.first().is_some_and(|last| last.number > as_of);
-        if has_moved { Err(LineError::Gone) } else { Ok(()) }
+        if has_moved { Err(RefusalReason::Gone) } else { Ok(()) }
     }
 
     /// The folder with the documents that it lacks, as the stored connector has them.
-    fn completed(&mut self, content: &Folder, id: RevisionId) -> Result<Folder, LineError> {
+    fn completed(&mut self, content: &Folder, id: RevisionId) -> Result<Folder, RefusalReason> {
         let stored = self.runtime.block_on(self.catalog.whole(Source::Stored(id)))?;
         let completed = content.completed_from(&Folder::from(Arc::unwrap_or_clone(stored)));
         let bytes = |folder: &Folder| folder.documents.values().map(|text| text.as_str().len()).sum::<usize>();
         let left = self.left.checked_sub(bytes(&completed) - bytes(content));
-        self.left = left.ok_or_else(|| {
-            let reason = "the documents that this folder and those before it lack are too large together";
-            LineError::Shape(format!("{reason}; import a part of them at a time"))
-        })?;
+        self.left = left.ok_or(RefusalReason::Lacking)?;
         Ok(completed)
     }
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::Bounds;
 use super::check::{Checker, Unread, Wanted};
-use super::{ApplyError, Changes, LineError, Parts};
+use super::{ApplyError, Changes, Parts, RefusalReason, TooMuch};
 use crate::work::Stop;
 
 /// Reads the changes of a request.
@@ -52,21 +52,20 @@ impl Reader {
             text.clear();
             let read = (&mut lines).take(longest as u64 + 1).read_until(b'\n', &mut text)?;
             if lines.limit() == 0 {
-                let reason = format!("the changes have more than {most} bytes; apply a part of them at a time");
-                return Ok(Err(ApplyError::TooLarge(reason)));
+                return Ok(Err(TooMuch::Bytes(self.bounds.apply).into()));
             }
             if read == 0 {
                 break;
             }
             if read > longest {
-                return Ok(Err(ApplyError::TooLarge(format!("line {number} has more than {longest} bytes"))));
+                return Ok(Err(TooMuch::Line { number, most: longest }.into()));
             }
             digest.update(&text);
             let line = text.trim_ascii();
             if line.is_empty() {
                 // Reading them costs time too.
                 if number > 2 * APPLY_LINES {
-                    return Ok(Err(ApplyError::TooLarge("there are too many blank lines".to_owned())));
+                    return Ok(Err(TooMuch::BlankLines.into()));
                 }
                 continue;
             }
@@ -86,11 +85,11 @@ impl Reader {
 fn parse(text: &[u8]) -> Result<Wanted, Unread> {
     let shape = |reason: &str| {
         let reason = format!("{reason}; a line is {{\"scriptName\": …, \"revision\": …, \"connector\": …}}");
-        Box::new((None, LineError::Shape(reason)))
+        Box::new((None, RefusalReason::Shape(reason)))
     };
     let unread = |error| match error {
-        JsonError::Digits { .. } => Box::new((None, LineError::Digits(error))),
-        _ => Box::new((None, LineError::Json(error))),
+        JsonError::Digits { .. } => Box::new((None, RefusalReason::Digits(error))),
+        _ => Box::new((None, RefusalReason::Json(error))),
     };
     let Value::Object(mut members) = json::from_slice(text, JSON_VALUES).map_err(unread)? else {
         return Err(shape("it is not an object"));
@@ -111,7 +110,7 @@ fn parse(text: &[u8]) -> Result<Wanted, Unread> {
     }
     let read = || {
         let script_name: ScriptName =
-            given.parse().map_err(|error| LineError::Shape(format!("`scriptName`: {error}")))?;
+            given.parse().map_err(|error| RefusalReason::Shape(format!("`scriptName`: {error}")))?;
         let connector = connector.map(|connector| import::whole(&connector, &script_name)).transpose()?;
         // A document that came as a text has no encoding of its own.
         Ok(Wanted { script_name, revision, connector, is_text: true })

@@ -6,7 +6,7 @@ use connectory_model::limits::APPLY_TIMEOUT;
 use connectory_model::{Connector, ScriptName};
 
 use super::check::{Checker, Wanted};
-use super::{ApplyError, Changes, Counts, LineError, Unit};
+use super::{ApplyError, Changes, Counts, RefusalReason, TooMuch, Unit};
 use crate::catalog::{Source, TenantCatalog};
 use crate::registry::{Registry, RegistryError};
 use crate::work::{Stop, Turn, WorkError, apart};
@@ -57,7 +57,7 @@ impl Registry {
                 let wanted = match checker.current(&chosen) {
                     Ok((source, revision)) => {
                         let before = checker.read(source, &mut bytes)?;
-                        next(&before).map_err(LineError::from).map(|connector| Wanted {
+                        next(&before).map_err(RefusalReason::from).map(|connector| Wanted {
                             script_name: chosen.script_name.clone(),
                             revision,
                             connector,
@@ -77,7 +77,7 @@ impl Registry {
 
 impl Checker {
     /// Where a chosen connector is, and the revision as of which it is changed.
-    fn current(&self, chosen: &Chosen) -> Result<(Source, u64), LineError> {
+    fn current(&self, chosen: &Chosen) -> Result<(Source, u64), RefusalReason> {
         let script_name = &chosen.script_name;
         match (self.tenant.entry(script_name).map(|entry| entry.source), chosen.revision) {
             (Some(Source::Stored(id)), given) => {
@@ -87,7 +87,7 @@ impl Checker {
             }
             (Some(Source::BuiltIn(_)), _) => Err(RegistryError::BuiltIn(script_name.clone()).into()),
             (None, None) => Err(RegistryError::NotFound(script_name.clone()).into()),
-            (None, Some(_)) => Err(LineError::Gone),
+            (None, Some(_)) => Err(RefusalReason::Gone),
         }
     }
 
@@ -97,9 +97,7 @@ impl Checker {
         *bytes += connector.size();
         let most = self.bounds.apply;
         if *bytes > most {
-            let reason =
-                format!("the connectors have more than {most} bytes together; change a part of them at a time");
-            return Err(ApplyError::TooLarge(reason));
+            return Err(TooMuch::Stored(most).into());
         }
         Ok(connector)
     }

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::check::{Checker, Wanted};
-use super::{ApplyError, Changes, Counts, LineError, Unit};
+use super::{ApplyError, Changes, Counts, RefusalReason, TooMuch, Unit};
 use crate::catalog::TenantCatalog;
 use crate::registry::history::readable;
 use crate::registry::{Registry, RegistryError, RevisionsWanted};
@@ -44,10 +44,7 @@ impl Registry {
         let wanted = RevisionsWanted { change: Some(change), ..RevisionsWanted::default() };
         let page = self.revisions(tenant, &wanted, None, UNDO_REVISIONS).await?;
         if page.next.is_some() {
-            let reason = format!(
-                "the change has more than {UNDO_REVISIONS} connectors; restore them from an export of the moment before it"
-            );
-            return Err(ApplyError::TooLarge(reason));
+            return Err(TooMuch::Undone.into());
         }
         // A number within a change ends none.
         if page.revisions.is_empty() {
@@ -84,7 +81,7 @@ impl Registry {
                 let changed = runtime.block_on(changed_since(&store, &of, &revision))?;
                 let script_name = revision.script_name.clone();
                 let wanted = if let Some(now) = changed {
-                    Err(Box::new((Some(script_name.as_str().to_owned()), LineError::Since(now))))
+                    Err(Box::new((Some(script_name.as_str().to_owned()), RefusalReason::Since(now))))
                 } else {
                     let is_deletion = revision.action == Action::Delete;
                     let before = if is_deletion { Some(&revision) } else { before.as_ref() };
