@@ -10,7 +10,7 @@ use connectory_model::limits::MEMBER_CHARS;
 use connectory_model::wire::{ConnectorItem, Origin};
 use connectory_model::{Locale, ScriptName, Status, metadata, name_key, visible};
 use connectory_server::auth::Caller;
-use connectory_server::catalog::{Entry, Facet, Facets, Searched, Selection, Snapshot, SortBy, Source, TenantCatalog};
+use connectory_server::catalog::{CountedFacets, Entry, Facet, Searched, Selection, SortBy, Source};
 use connectory_server::work::Stop;
 use connectory_store::{Action, Revision, RevisionNumber};
 use http::HeaderValue;
@@ -211,10 +211,9 @@ pub async fn show(
         let of = |origin| Selection { origin: Some(origin), ..selection.clone() };
         let listing = snapshot.listing(&of(here), sorting.by, sorting.is_descending, (number - 1) * size, size, stop);
         let others = snapshot.listing(&of(there), SortBy::Name, false, 0, 0, stop).total;
-        let choices = Choices::count(tab, &tenant, &snapshot, stop);
-        (choices, listing, others)
+        (tenant.facets(&snapshot), listing, others)
     };
-    let (choices, listing, others) = console.server.work.search(search).await?;
+    let (facets, listing, others) = console.server.work.search(search).await?;
     let changes = last_changes(&console, &caller, &listing.entries).await?;
 
     // What is deleted is not filtered, so its number would mean something else than the others.
@@ -246,7 +245,7 @@ pub async fn show(
                     };
                     (query.in_tab(of), count)
                 }))
-                div.chips { (filters(&view, &query, &choices)) }
+                div.chips { (filters(&view, &query, &facets)) }
             }
         }
         section #results aria-live="polite" {
@@ -263,35 +262,17 @@ pub async fn show(
     Ok(response)
 }
 
-/// The values that a list can be narrowed by, and how many of its connectors have each.
-struct Choices {
-    tab: ListTab,
-    all: Arc<(u64, Facets)>,
-    built_in: Facets,
-}
-
-impl Choices {
-    /// Counts them. Only the built-in connectors are counted here, because they are few.
-    fn count(tab: ListTab, tenant: &TenantCatalog, snapshot: &Snapshot, stop: &Stop) -> Self {
-        let built_in =
-            Selection { statuses: Status::ALL.to_vec(), origin: Some(Origin::BuiltIn), filter: None, search: None };
-        let built_in = snapshot.listing(&built_in, SortBy::Name, false, 0, usize::MAX, stop).entries;
-        let built_in = Facets::count(built_in.iter().map(|entry| &**entry));
-        Self { tab, all: tenant.facets(snapshot), built_in }
+/// The values of a facet that a list can be narrowed by, and how many of its connectors have each.
+fn choices(counted: &CountedFacets, tab: ListTab, facet: Facet) -> Vec<(&str, u32)> {
+    let built_in = counted.built_in.of(facet);
+    if tab == ListTab::BuiltIn {
+        return built_in.iter().map(|(value, count)| (&**value, *count)).collect();
     }
-
-    /// The values of a facet: of the built-in connectors, or of all others.
-    fn of(&self, facet: Facet) -> Vec<(&str, u32)> {
-        let built_in = self.built_in.of(facet);
-        if self.tab == ListTab::BuiltIn {
-            return built_in.iter().map(|(value, count)| (&**value, *count)).collect();
-        }
-        let others = self.all.1.of(facet).iter().map(|(value, count)| {
-            let at = built_in.binary_search_by(|(of, _)| of.cmp(value));
-            (&**value, count.saturating_sub(at.map_or(0, |at| built_in[at].1)))
-        });
-        others.filter(|(_, count)| *count > 0).collect()
-    }
+    let others = counted.all.of(facet).iter().map(|(value, count)| {
+        let at = built_in.binary_search_by(|(of, _)| of.cmp(value));
+        (&**value, count.saturating_sub(at.map_or(0, |at| built_in[at].1)))
+    });
+    others.filter(|(_, count)| *count > 0).collect()
 }
 
 /// A page of the list.
@@ -361,7 +342,7 @@ fn page_links(view: &View, query: &ListQuery, page: &Page) -> Markup {
 
 /// The choices that narrow the list. Each is a select that looks like a chip, and has the name of what it narrows while
 /// nothing is chosen.
-fn filters(view: &View, query: &ListQuery, choices: &Choices) -> Markup {
+fn filters(view: &View, query: &ListQuery, facets: &CountedFacets) -> Markup {
     let choice = |name: &str, label: &str, chosen: &str, values: &[(String, String)]| {
         let known = chosen.is_empty() || values.iter().any(|(value, _)| name_key(value) == name_key(chosen));
         html! {
@@ -378,7 +359,7 @@ fn filters(view: &View, query: &ListQuery, choices: &Choices) -> Markup {
         }
     };
     let counted = |facet: Facet| -> Vec<_> {
-        let values = choices.of(facet).into_iter();
+        let values = choices(facets, query.tab(), facet).into_iter();
         values.map(|(value, count)| (value.to_string(), format!("{value} ({count})"))).collect()
     };
     let direct: Vec<_> = [("true", "facet.is_direct"), ("false", "facet.is_not_direct")]

@@ -224,7 +224,7 @@ fn metadata_form(page: &ConnectorPage, form: &MetadataForm) -> Markup {
                     (began::field(began))
                     label { (view.text("column.category")) input name="category" value=(fields.category) list="categories" readonly[readonly] autocomplete="off" aria-describedby="hint-category"; }
                     (hint("category", "metadata.category_hint"))
-                    datalist #categories { @for (value, _) in facets.1.of(Facet::Category) { option value=(value) {} } }
+                    datalist #categories { @for (value, _) in facets.all.of(Facet::Category) { option value=(value) {} } }
                     label { (view.text("metadata.labels")) textarea name="labels" rows="4" readonly[readonly] aria-describedby="hint-labels" { "\n" (fields.labels) } }
                     (hint("labels", "metadata.labels_hint"))
                     label { (view.text("metadata.description")) textarea name="description" rows="3" readonly[readonly] aria-describedby=(if hiding.is_some() { "hint-description hint-hidden" } else { "hint-description" }) { "\n" (fields.description) } }

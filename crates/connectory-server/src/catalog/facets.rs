@@ -31,6 +31,16 @@ const MAX_VALUES: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Facets(EnumMap<Facet, Vec<(Box<str>, u32)>>);
 
+/// The facets of a state of the list.
+pub struct CountedFacets {
+    /// The version of the state.
+    pub(super) version: u64,
+    /// Those of all connectors.
+    pub all: Facets,
+    /// Those of the built-in ones.
+    pub built_in: Facets,
+}
+
 type Counts<'a> = EnumMap<Facet, HashMap<&'a str, u32>>;
 
 impl Facets {

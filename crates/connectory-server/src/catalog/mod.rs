@@ -37,7 +37,7 @@ use sha2::{Digest, Sha256};
 pub use self::caches::{Detail, DetailKey};
 use self::division::Division;
 pub use self::entry::{Entry, Source};
-pub use self::facets::{Facet, Facets};
+pub use self::facets::{CountedFacets, Facet, Facets};
 use self::follow::Tenants;
 pub use self::freshness::{Freshness, Need, NotCurrent};
 pub use self::listing::ListError;

@@ -16,7 +16,7 @@ use connectory_store::RevisionNumber;
 
 use super::chunk::Chunk;
 use super::entry::{Entry, Source};
-use super::facets::Facets;
+use super::facets::{CountedFacets, Facets};
 use super::request::{ListPage, Listing, NoPage, PageRequest, Selection, SortBy};
 use crate::http::coding::Coding;
 use crate::http::etag::{Digest, ETag};
@@ -218,12 +218,14 @@ impl Snapshot {
 
 impl Snapshot {
     /// Counts the facets of the whole list.
-    pub fn facets(&self) -> Facets {
-        Facets::sum(
-            self.chunks
-                .iter()
-                .map(|chunk| chunk.facets.get_or_init(|| Facets::count(chunk.entries.iter().map(|entry| &**entry)))),
-        )
+    pub fn facets(&self) -> CountedFacets {
+        let of_chunk = |chunk: &Chunk| Facets::count(chunk.entries.iter().map(|entry| &**entry));
+        let built_in = self.entries().filter(|entry| matches!(entry.source, Source::BuiltIn(_)));
+        CountedFacets {
+            version: self.version,
+            all: Facets::sum(self.chunks.iter().map(|chunk| chunk.facets.get_or_init(|| of_chunk(chunk)))),
+            built_in: Facets::count(built_in.map(|entry| &**entry)),
+        }
     }
 
     /// Returns a part of the selected connectors in a sort order. Connectors that are equal in this order keep the

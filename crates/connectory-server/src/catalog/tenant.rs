@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::caches::Caches;
 use super::counted::Counted;
 use super::entry::{Entry, Source};
-use super::facets::Facets;
+use super::facets::CountedFacets;
 use super::snapshot::Snapshot;
 use crate::share::Share;
 
@@ -69,8 +69,8 @@ pub struct TenantCatalog {
     pub(super) current: ArcSwap<Snapshot>,
     /// Tells those who wait which revision is visible.
     pub(super) shown: watch::Sender<RevisionNumber>,
-    /// The cached facets, and the version of the snapshot that they were counted in.
-    pub(super) facets: ArcSwapOption<(u64, Facets)>,
+    /// The facets that were counted last.
+    pub(super) facets: ArcSwapOption<CountedFacets>,
     /// The caches, while the tenant has a part of them.
     pub(super) caches: ArcSwapOption<Caches>,
     /// The share of the tenant in what all requests have together.
@@ -97,10 +97,10 @@ impl TenantCatalog {
     }
 
     /// Returns the facets of a snapshot. Counts them if they are not cached.
-    pub fn facets(&self, snapshot: &Snapshot) -> Arc<(u64, Facets)> {
-        let kept = self.facets.load_full().filter(|kept| kept.0 == snapshot.version());
+    pub fn facets(&self, snapshot: &Snapshot) -> Arc<CountedFacets> {
+        let kept = self.facets.load_full().filter(|kept| kept.version == snapshot.version());
         kept.unwrap_or_else(|| {
-            let counted = Arc::new((snapshot.version(), snapshot.facets()));
+            let counted = Arc::new(snapshot.facets());
             self.facets.store(Some(Arc::clone(&counted)));
             counted
         })

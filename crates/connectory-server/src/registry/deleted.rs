@@ -31,25 +31,36 @@ impl Registry {
         before: Option<RevisionNumber>,
         limit: usize,
     ) -> Result<DeletedPage, RegistryError> {
-        let Some(search) = search else {
-            let mut at = self.deleted_at(tenant, kind, before, limit + 1).await?;
-            let has_more = at.len() > limit;
-            at.truncate(limit);
-            let next = at.last().filter(|_| has_more).map(|last| last.number);
-            return Ok(DeletedPage { deleted: self.store.deleted(tenant.id(), at).await?, next });
+        let _turn = match search {
+            Some(_) => Some(self.work.search_turn().await?),
+            None => None,
         };
-        let _turn = self.work.search_turn().await?;
+        let (mut at, last) = match search {
+            Some(search) => self.find_deleted(tenant, kind, search, before, limit + 1).await?,
+            None => (self.deleted_at(tenant, kind, before, limit + 1).await?, None),
+        };
+        let has_more = at.len() > limit;
+        at.truncate(limit);
+        let next = if has_more { at.last().map(|last| last.number) } else { last };
+        Ok(DeletedPage { deleted: self.store.deleted(tenant.id(), at).await?, next })
+    }
+
+    /// Finds up to `limit` deleted connectors, and the number below which there may be more that it did not look at.
+    async fn find_deleted(
+        &self,
+        tenant: &TenantCatalog,
+        kind: DeletedKind,
+        search: &Search,
+        before: Option<RevisionNumber>,
+        limit: usize,
+    ) -> Result<(Vec<DeletedAt>, Option<RevisionNumber>), RegistryError> {
         let at = self.deleted_at(tenant, kind, before, DELETED_SCANNED).await?;
         let last = at.last().filter(|_| at.len() == DELETED_SCANNED).map(|last| last.number);
         let texts = self.deleted_texts(tenant, &at).await?;
         let (bytes, wanted) = (texts.values().map(|text| text.len()).sum(), search.clone());
         let is_found = move |at: &DeletedAt| texts.get(&at.number).is_some_and(|text| text.contains(wanted.as_str()));
-        let find = move |_: &Stop| at.into_iter().filter(is_found).take(limit + 1).collect::<Vec<_>>();
-        let mut found = self.work.run(bytes, find).await?;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next = if has_more { found.last().map(|last| last.number) } else { last };
-        Ok(DeletedPage { deleted: self.store.deleted(tenant.id(), found).await?, next })
+        let find = move |_: &Stop| at.into_iter().filter(is_found).take(limit).collect::<Vec<_>>();
+        Ok((self.work.run(bytes, find).await?, last))
     }
 
     async fn deleted_at(
